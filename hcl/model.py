@@ -28,9 +28,10 @@ class Project:
 class Check:
     """A job that is expected to ping on a schedule, and how it fares.
 
-    `timeout` counts for the kind simple, `schedule` and `tz` for cron and oncalendar; all are kept whatever the kind.
-    `last_start` is None when no run is open. `last_duration` is None when the last run's length is not known.
-    `alert_after` is the moment the check goes down; None: it cannot go down by the passing of time.
+    `timeout` counts for the kind simple, `schedule` and `tz` for cron and oncalendar;
+    all are kept whatever the kind. `last_start` is None when no run is open.
+    `last_duration` is None when the last run's length is not known. `alert_after` is
+    the moment the check goes down; None: it cannot go down by the passing of time.
     """
 
     id: int
@@ -74,7 +75,7 @@ class Check:
     @property
     def tag_list(self) -> list[str]:
         """Split the tags, which are separated by spaces."""
-        return self.tags.split()
+        return [tag for tag in map(str.strip, self.tags.split(" ")) if tag]
 
     @property
     def title(self) -> str:
@@ -86,8 +87,9 @@ class Check:
 class Ping:
     """One signal received for a check.
 
-    `n` counts 1, 2, 3 … for each check. `action` is what it counted as, after filters. `rid` names the run, in lower
-    case, None if the client gave none. `exitstatus` is None unless the URL bore one. `body` holds the kept bytes.
+    `n` counts 1, 2, 3 … for each check. `action` is what it counted as, after filters.
+    `rid` names the run, in lower case, None if the client gave none. `exitstatus` is
+    None unless the URL bore one. `body` holds the kept bytes.
     """
 
     n: int
@@ -104,7 +106,10 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A change of a check's stored status. `reason` is "" unless the check went down."""
+    """A change of a check's stored status.
+
+    `reason` is "" unless the check went down.
+    """
 
     created: datetime
     old_status: Status
@@ -113,7 +118,7 @@ class Flip:
 
     @property
     def notifies(self) -> bool:
-        """Tell whether channels are to hear of it: every change to up or down but a first or resumed up."""
+        """Tell whether channels hear of it: every down, and every up after a down."""
         if self.new_status == "up":
             return self.old_status == "down"
         return self.new_status == "down"
@@ -131,7 +136,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message of one flip over one channel: a row of the outbox. `attempts` counts the failed tries so far."""
+    """One message of one flip over one channel: a row of the outbox.
+
+    `attempts` counts the failed tries so far.
+    """
 
     id: int
     channel_id: int
@@ -144,8 +152,9 @@ class Notification:
 class Alert:
     """All that a message can tell of one flip.
 
-    `check` is the check as it is when the message is written; the status to report is the flip's. `ping` is the last
-    ping up to the flip, None if there was none. `channels` holds the codes of the check's channels.
+    `check` is the check as it is when the message is written; the status to report is
+    the flip's. `ping` is the last ping up to the flip, None if there was none.
+    `channels` holds the codes of the check's channels.
     """
 
     site_name: str

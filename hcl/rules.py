@@ -1,0 +1,178 @@
+"""What a ping, a pause, an edit and the passing of time do to a check; pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hcl import schedule
+from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
+
+# How far a check is pushed ahead whose schedule cannot be worked out.
+POSTPONEMENT = timedelta(hours=1)
+
+
+class NotPausedError(Exception):
+    """Only a paused check can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What became of a check: its new state, the flip if its status changed.
+
+    `problem` is not empty when its schedule could not be worked out: the deadline is
+    then an hour ahead, and the text is for the log.
+    """
+
+    check: Check
+    flip: Flip | None = None
+    problem: str = ""
+
+
+def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
+    """Receive a ping whose action is the signal of its URL or mail.
+
+    Returns the ping as it is to be kept, numbered, with the action it counted as.
+    """
+    ping = replace(ping, n=check.n_pings + 1, action=action_of(check, ping))
+    check = replace(check, n_pings=ping.n)
+    if ping.action in ("log", "ign"):
+        return Transition(check), ping
+    if ping.action == "start":
+        check = replace(check, last_start=ping.created, last_start_rid=ping.rid)
+        return _with_deadline(check, None, ping.created), ping
+    status: Status = "down" if ping.action == "fail" else "up"
+    reason: Reason = "fail" if ping.action == "fail" else ""
+    flip = _flip(check, status, ping.created, reason)
+    check = replace(_close_run(check, ping), status=status)
+    return _with_deadline(check, flip, ping.created), ping
+
+
+def action_of(check: Check, ping: Ping) -> Action:
+    """Decide what a ping counts as: methods, manual_resume and keywords have a say."""
+    by_http = ping.scheme != "email"
+    if by_http and check.methods == "POST" and ping.method != "POST":
+        return "ign"
+    if check.status == "paused" and check.manual_resume:
+        return "ign"
+    if by_http and check.filter_http_body:
+        return classify(check, ping.body.decode("utf-8", "replace"))
+    return ping.action
+
+
+def classify(check: Check, *texts: str) -> Action:
+    """Search texts for the check's keywords: failure, success, start, in this order."""
+    for keywords, action in (
+        (check.failure_kw, "fail"),
+        (check.success_kw, "success"),
+        (check.start_kw, "start"),
+    ):
+        wanted = [word for word in map(str.strip, keywords.split(",")) if word]
+        if any(word in text for word in wanted for text in texts):
+            return action  # type: ignore[return-value]  # the tuple's literals widen to str
+    return "fail" if check.filter_default_fail else "ign"
+
+
+def _close_run(check: Check, ping: Ping) -> Check:
+    """Note an outcome: time the open run if it is the ping's own, and close it."""
+    duration, start = None, check.last_start
+    if start is not None and check.last_start_rid == ping.rid:
+        duration, start = ping.created - start, None
+    elif ping.action == "fail" or ping.rid is None:
+        start = None
+    return replace(
+        check,
+        last_ping=ping.created,
+        last_duration=duration,
+        last_start=start,
+        last_start_rid=None if start is None else check.last_start_rid,
+    )
+
+
+def on_deadline(check: Check, now: datetime) -> Transition:
+    """Let the check go down if its deadline has passed; else correct the deadline."""
+    transition = _with_deadline(check, None, now)
+    due = transition.check.alert_after
+    if due is None or due > now:
+        return transition
+    flip = _flip(check, "down", due, "timeout")
+    return Transition(replace(check, status="down", alert_after=None), flip)
+
+
+def on_edit(check: Check, now: datetime) -> Transition:
+    """Work the deadline out anew after fields changed; the stored status stays."""
+    return _with_deadline(check, None, now)
+
+
+def on_pause(check: Check, now: datetime) -> Transition:
+    """Pause: no deadline, no open run. A paused check stays as it is."""
+    if check.status == "paused":
+        return Transition(check)
+    flip = _flip(check, "paused", now)
+    return Transition(
+        replace(
+            check,
+            status="paused",
+            last_start=None,
+            last_start_rid=None,
+            alert_after=None,
+        ),
+        flip,
+    )
+
+
+def on_resume(check: Check, now: datetime) -> Transition:
+    """Make a paused check new; raise NotPausedError for any other."""
+    if check.status != "paused":
+        raise NotPausedError
+    flip = _flip(check, "new", now)
+    return Transition(
+        replace(
+            check,
+            status="new",
+            last_ping=None,
+            last_start=None,
+            last_start_rid=None,
+            alert_after=None,
+        ),
+        flip,
+    )
+
+
+def shown_status(check: Check, now: datetime) -> ShownStatus:
+    """Return the status people see: also grace, and down once a deadline has passed."""
+    if check.last_start is not None and now >= check.last_start + check.grace:
+        return "down"
+    if check.status != "up":
+        return check.status
+    grace_end = _grace_end(check)
+    if grace_end is None or now < grace_end - check.grace:
+        return "up"
+    return "grace" if now < grace_end else "down"
+
+
+def _grace_end(check: Check) -> datetime | None:
+    """Return when an up check would go down for want of a ping, open run or not."""
+    if check.last_start is None:
+        # The stored deadline is this moment, and costs no look at the schedule.
+        return check.alert_after
+    try:
+        return schedule.deadline(replace(check, last_start=None))
+    except schedule.ScheduleError:
+        return None
+
+
+def _flip(
+    check: Check, status: Status, now: datetime, reason: Reason = ""
+) -> Flip | None:
+    if check.status == status:
+        return None
+    return Flip(now, check.status, status, reason)
+
+
+def _with_deadline(check: Check, flip: Flip | None, now: datetime) -> Transition:
+    problem = ""
+    try:
+        alert_after = schedule.deadline(check)
+    except schedule.ScheduleError as error:
+        alert_after = now + POSTPONEMENT
+        problem = f"schedule {check.schedule!r} of check {check.code}: {error}"
+    return Transition(replace(check, alert_after=alert_after), flip, problem)

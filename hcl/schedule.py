@@ -1,0 +1,129 @@
+"""When a check is due: simple, cron and OnCalendar schedules, and their time zones."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from hcl.model import Check, Kind
+
+# A schedule must fire after this moment to be accepted, as Healthchecks does.
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+# As Healthchecks does: tzdata has these as zones of their own, without a place, and
+# clients read the name of a place back.
+_US_ZONES = {
+    "EST5EDT": "America/New_York",
+    "CST6CDT": "America/Chicago",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
+}
+
+
+class ScheduleError(ValueError):
+    """A schedule or a time zone cannot be understood, or failed while it was read."""
+
+
+def kind_of(expression: str) -> Kind:
+    """Tell cron from OnCalendar: one line of five fields is cron, anything else not."""
+    if "\n" not in expression.strip() and len(expression.split()) == 5:
+        return "cron"
+    return "oncalendar"
+
+
+def validate(expression: str) -> None:
+    """Raise ScheduleError unless the expression parses and fires after EPOCH."""
+    if next_occurrence(kind_of(expression), expression, "UTC", EPOCH) is None:
+        raise ScheduleError("never fires")
+
+
+def next_occurrence(
+    kind: Kind, expression: str, tz: str, after: datetime
+) -> datetime | None:
+    """Return the first moment after `after` that the expression names, in UTC.
+
+    None: it never fires again. Raises ScheduleError, whatever the parser raised.
+    """
+    try:
+        found = next(
+            _occurrences(kind, expression, after.astimezone(ZoneInfo(tz))), None
+        )
+    except Exception as error:
+        # The parsers raise anything: IsADirectoryError, say, for the zone "America".
+        raise ScheduleError(f"{type(error).__name__}: {error}") from error
+    return None if found is None else found.astimezone(UTC)
+
+
+def _occurrences(kind: Kind, expression: str, after: datetime) -> Iterator[datetime]:
+    # Imported at first use: a server of simple checks needs neither.
+    if kind == "cron":
+        from cronsim import CronSim
+
+        return CronSim(expression, after)
+    from oncalendar import OnCalendar
+
+    return OnCalendar(expression, after)
+
+
+def expected_ping(check: Check) -> datetime | None:
+    """Return when the next ping is due, counted from the last one.
+
+    None: nothing is due, since no ping came yet or the schedule never fires again.
+    Raises ScheduleError.
+    """
+    if check.last_ping is None:
+        return None
+    if check.kind == "simple":
+        return check.last_ping + check.timeout
+    return next_occurrence(check.kind, check.schedule, check.tz, check.last_ping)
+
+
+def deadline(check: Check) -> datetime | None:
+    """Return the moment the check goes down if nothing happens before.
+
+    It is grace after the expected ping, or after the start of an open run if that is
+    earlier. None: it cannot go down. Raises ScheduleError.
+    """
+    if check.status == "down":
+        return None
+    expected = expected_ping(check) if check.status == "up" else None
+    moments = [moment for moment in (expected, check.last_start) if moment is not None]
+    return min(moments) + check.grace if moments else None
+
+
+def canonical_zone(name: str) -> str:
+    """Return the name under which a time zone is kept, or raise ScheduleError.
+
+    Names of tzdata's zone.tab, UTC, GMT and Etc/… stay as they are; other links become
+    their target.
+    """
+    if name in _US_ZONES:
+        return _US_ZONES[name]
+    places, zones, links = _tzdata()
+    known = name in zones or name in links
+    if name in places or (
+        known and (name in ("UTC", "GMT") or name.startswith("Etc/"))
+    ):
+        return name
+    if name in links:
+        return canonical_zone(links[name])
+    raise ScheduleError(f"{name!r} is not a time zone")
+
+
+@cache
+def _tzdata() -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
+    """Read tzdata's places (zone.tab), zones and links (tzdata.zi, see zic(8))."""
+    folder = resources.files("tzdata.zoneinfo")
+    tab = (folder / "zone.tab").read_text("utf-8").splitlines()
+    places = frozenset(
+        line.split("\t")[2] for line in tab if line and not line.startswith("#")
+    )
+    zones, links = set(), {}
+    for line in (folder / "tzdata.zi").read_text("utf-8").splitlines():
+        fields = line.split(" ")
+        if fields[0] == "Z":
+            zones.add(fields[1])
+        elif fields[0] == "L":
+            links[fields[2]] = fields[1]
+    return places, frozenset(zones), links

@@ -1,3 +1,3 @@
-"""hcl: a cron-job and heartbeat monitor that speaks the Healthchecks protocol, in one process."""
+"""A cron-job and heartbeat monitor that speaks the Healthchecks protocol."""
 
 __version__ = "0.1.0"

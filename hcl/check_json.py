@@ -31,7 +31,8 @@ def check_json(
 ) -> dict[str, Any]:
     """Describe a check to a client of API `version`.
 
-    `channels` holds the codes of its channels. Source: the Management API's documents, and the order of Healthchecks' answers.
+    `channels` holds the codes of its channels. Source: the Management API's documents,
+    and the order of Healthchecks' answers.
     """
     document: dict[str, Any] = {
         "name": check.name,

@@ -145,6 +145,7 @@ class Notification:
     channel_id: int
     check_id: int
     flip_id: int
+    created: datetime
     attempts: int
 
 

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from hcl import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
 
+DEFAULT_TIMEOUT = timedelta(days=1)
+DEFAULT_GRACE = timedelta(hours=1)
+
 # How far a check is pushed ahead whose schedule cannot be worked out.
 POSTPONEMENT = timedelta(hours=1)
 
@@ -25,6 +28,41 @@ class Transition:
     check: Check
     flip: Flip | None = None
     problem: str = ""
+
+
+def new_check(project_id: int, code: str, badge_key: str) -> Check:
+    """Return a check with the API's defaults; the store gives it its id."""
+    return Check(
+        id=0,
+        project_id=project_id,
+        code=code,
+        badge_key=badge_key,
+        name="",
+        slug="",
+        tags="",
+        desc="",
+        kind="simple",
+        timeout=DEFAULT_TIMEOUT,
+        grace=DEFAULT_GRACE,
+        schedule="* * * * *",
+        tz="UTC",
+        methods="",
+        manual_resume=False,
+        start_kw="",
+        success_kw="",
+        failure_kw="",
+        filter_subject=False,
+        filter_body=False,
+        filter_http_body=False,
+        filter_default_fail=False,
+        status="new",
+        n_pings=0,
+        last_ping=None,
+        last_start=None,
+        last_start_rid=None,
+        last_duration=None,
+        alert_after=None,
+    )
 
 
 def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:

@@ -1,0 +1,5 @@
+"""Run `python -m hcl` as the command `hcl`."""
+
+from hcl.cli import main
+
+main(prog_name="hcl")

@@ -1,0 +1,48 @@
+"""What a loop sleeps on: the time of its next work, or somebody's call."""
+
+import asyncio
+from datetime import UTC, datetime
+
+# The longest sleep in seconds before the clock is read again: a clock that is set
+# (a Raspberry Pi has none that survives a power cut) does not move asyncio's timers.
+LONGEST_SLEEP = 60.0
+
+
+class Alarm:
+    """Wake one loop at a time of its own, or when others have work for it."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+        self._until: datetime | None = None
+        self._asleep = False
+
+    def ring(self, at: datetime | None = None) -> None:
+        """Wake the loop now, or only if it would sleep past `at`.
+
+        A loop that is at work just then looks again before it sleeps.
+        """
+        sleeps_past = self._until is None or at is None or at < self._until
+        if sleeps_past or not self._asleep:
+            self._rung.set()
+
+    async def sleep(self, until: datetime | None) -> None:
+        """Sleep until the alarm rings or `until` has come (None: it never does)."""
+        self._until, self._asleep = until, True
+        try:
+            while not self._rung.is_set():
+                seconds = LONGEST_SLEEP
+                if until is not None:
+                    seconds = (until - datetime.now(UTC)).total_seconds()
+                    if seconds <= 0:
+                        break
+                await self._wait(min(seconds, LONGEST_SLEEP))
+        finally:
+            self._asleep = False
+            self._rung.clear()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            pass

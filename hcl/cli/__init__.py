@@ -1,0 +1,59 @@
+"""The command `hcl`: one module a command, imported when it is called."""
+
+import importlib
+
+import click
+
+from hcl import __version__
+
+# Where each command is, and what the help says of it: so that `hcl --version` and
+# `hcl --help` need not import a server.
+COMMANDS = {
+    "serve": ("hcl.cli.serve:serve", "Start the server."),
+    "init": ("hcl.cli.init:init", "Write a first hcl.toml, with fresh keys."),
+    "check-config": (
+        "hcl.cli.check_config:check_config",
+        "Tell whether hcl.toml is right, and what is wrong.",
+    ),
+    "send-test": ("hcl.cli.send_test:send_test", "Send a test over one channel."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click's signature
+    ) -> list[str]:
+        """Name the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import one command; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hcl")
+def main() -> None:
+    """Watch over cron jobs: hear their pings, and tell when one is missed."""

@@ -1,0 +1,36 @@
+"""`hcl check-config`: tell whether hcl.toml is right."""
+
+import os
+from pathlib import Path
+
+import click
+
+from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
+
+
+@click.command()
+@click.option("--config", metavar="PATH", help="The file to check.")
+def check_config(config: str | None) -> None:
+    """Tell whether hcl.toml is right, and what is wrong.
+
+    Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
+    The exit status is 0 if it is right, else 1.
+    """
+    try:
+        path = find(config, os.environ, Path())
+        if path is None:
+            raise ConfigError(
+                f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
+            )
+        click.echo(f"{path}: ok: {_summary(load(path))}")
+    except ConfigError as e:
+        raise click.ClickException(str(e)) from e
+
+
+def _summary(config: Config) -> str:
+    channels = sum(len(project.channels) for project in config.projects)
+    return f"{_count(len(config.projects), 'project')}, {_count(channels, 'channel')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

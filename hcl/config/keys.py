@@ -1,0 +1,46 @@
+"""Which keys each table of hcl.toml may hold."""
+
+# `projects.channels` is what every kind has, `projects.channels:<kind>` what only that
+# kind has. The headers of a webhook are not listed: any name will do.
+KEYS: dict[str, tuple[str, ...]] = {
+    "": (
+        "server",
+        "database",
+        "pings",
+        "api",
+        "metrics",
+        "web",
+        "smtp",
+        "smtpd",
+        "projects",
+    ),
+    "server": (
+        "listen",
+        "site_root",
+        "ping_endpoint",
+        "site_name",
+        "trusted_proxies",
+        "secret",
+    ),
+    "database": ("path", "synchronous"),
+    "pings": ("body_limit", "log_limit"),
+    "api": ("flips", "body_limit", "metrics_key"),
+    "metrics": ("allow",),
+    "web": ("enabled", "user_header"),
+    "smtp": ("host", "port", "username", "password", "security", "from"),
+    "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
+    "projects": (
+        "name",
+        "id",
+        "badge_key",
+        "ping_key",
+        "check_limit",
+        "keys",
+        "channels",
+    ),
+    "projects.keys": ("name", "key", "key_sha256", "access"),
+    "projects.channels": ("name", "kind", "id", "events"),
+    "projects.channels:email": ("to",),
+    "projects.channels:webhook": ("down", "up"),
+    "projects.channels:webhook.request": ("method", "url", "body", "headers"),
+}

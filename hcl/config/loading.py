@@ -1,0 +1,178 @@
+"""Find hcl.toml, read it, and make a Config of it."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from hcl.config import network
+from hcl.config.keys import KEYS
+from hcl.config.projects import read_projects
+from hcl.config.reading import ConfigError, Source, Table
+from hcl.config.settings import (
+    ApiConfig,
+    Config,
+    DatabaseConfig,
+    Flips,
+    MetricsConfig,
+    PingsConfig,
+    Security,
+    ServerConfig,
+    SmtpConfig,
+    SmtpdConfig,
+    Synchronous,
+    WebConfig,
+)
+
+SYSTEM_PATH = Path("/etc/hcl/hcl.toml")
+_LOCAL = ("127.0.0.1", "::1")
+
+
+def find(
+    explicit: str | None,
+    env: Mapping[str, str],
+    cwd: Path,
+    system: Path = SYSTEM_PATH,
+) -> Path | None:
+    """Tell which file counts, None if there is none.
+
+    A path that was given, or stands in $HCL_CONFIG, counts even if nothing is there.
+    """
+    if given := explicit or env.get("HCL_CONFIG"):
+        return cwd / given
+    return next((path for path in (cwd / "hcl.toml", system) if _exists(path)), None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It may be there, and `load` will tell why it cannot be read.
+        return True
+    return True
+
+
+def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
+    """Read a file. ConfigError tells what is wrong with it."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{path}: is not TOML: {e}") from e
+    return parse(data, path.absolute().parent, str(path), env)
+
+
+def parse(
+    data: Mapping[str, object],
+    base: Path,
+    file_name: str,
+    env: Mapping[str, str] = os.environ,
+) -> Config:
+    """Make a Config of what stands in a file, whose paths are relative to `base`."""
+    root = Table(Source(file_name, base.absolute(), env), "", data)
+    root.allow(KEYS[""])
+    smtp = _smtp(_section(root, "smtp"))
+    return Config(
+        path=base.absolute() / Path(file_name).name,
+        server=_server(_section(root, "server")),
+        database=_database(_section(root, "database")),
+        pings=_pings(_section(root, "pings")),
+        api=_api(_section(root, "api")),
+        metrics=_metrics(_section(root, "metrics")),
+        web=_web(_section(root, "web")),
+        smtp=smtp,
+        smtpd=_smtpd(_section(root, "smtpd")),
+        projects=read_projects(root, can_mail=bool(smtp.host)),
+    )
+
+
+def _section(root: Table, key: str) -> Table:
+    return root.table(key, KEYS[key])
+
+
+def _server(table: Table) -> ServerConfig:
+    site_root = network.root_url(table, "site_root", "http://127.0.0.1:8000")
+    ping_root = network.root_url(table, "ping_endpoint", f"{site_root}/ping/")
+    return ServerConfig(
+        listen=network.listening(table, "listen", "127.0.0.1:8000"),
+        site_root=site_root,
+        ping_endpoint=f"{ping_root}/",
+        site_name=table.name("site_name", "hcl"),
+        trusted_proxies=network.networks(table, "trusted_proxies", _LOCAL),
+        secret=table.secret("secret", ""),
+    )
+
+
+def _database(table: Table) -> DatabaseConfig:
+    return DatabaseConfig(
+        path=table.file("path", "hcl.sqlite"),
+        synchronous=table.choice("synchronous", "full", get_args(Synchronous)),
+    )
+
+
+def _pings(table: Table) -> PingsConfig:
+    return PingsConfig(
+        body_limit=table.whole("body_limit", 10000),
+        log_limit=table.whole("log_limit", 1000, least=1),
+    )
+
+
+def _api(table: Table) -> ApiConfig:
+    return ApiConfig(
+        flips=table.choice("flips", "object", get_args(Flips)),
+        body_limit=table.whole("body_limit", 1_048_576, least=1),
+        metrics_key=table.secret_line("metrics_key", ""),
+    )
+
+
+def _metrics(table: Table) -> MetricsConfig:
+    return MetricsConfig(allow=network.networks(table, "allow", _LOCAL))
+
+
+def _web(table: Table) -> WebConfig:
+    return WebConfig(
+        enabled=table.flag("enabled", True),
+        user_header=network.header_name(table, "user_header"),
+    )
+
+
+def _smtp(table: Table) -> SmtpConfig:
+    return SmtpConfig(
+        host=network.host(table, "host"),
+        port=table.whole("port", 587, least=1, most=65535),
+        username=table.secret_line("username", ""),
+        password=table.secret_line("password", ""),
+        security=table.choice("security", "starttls", get_args(Security)),
+        sender=network.sender(table, "from", "hcl@localhost"),
+    )
+
+
+def _smtpd(table: Table) -> SmtpdConfig:
+    listen = None
+    if table.line("listen", ""):
+        listen = network.host_port(table, "listen", "")
+    domain = network.host(table, "domain")
+    if listen and not domain:
+        problem = "is missing; smtpd.listen needs the domain of the addresses"
+        raise table.error("domain", problem)
+    cert, key = _optional_file(table, "tls_cert"), _optional_file(table, "tls_key")
+    if (cert is None) != (key is None):
+        missing = "tls_cert" if cert is None else "tls_key"
+        raise table.error(missing, "is missing; tls_cert and tls_key go together")
+    return SmtpdConfig(
+        listen=listen,
+        domain=domain,
+        size_limit=table.whole("size_limit", 1_000_000, least=1),
+        tls_cert=cert,
+        tls_key=key,
+    )
+
+
+def _optional_file(table: Table, key: str) -> Path | None:
+    return table.file(key) if table.line(key, "") else None

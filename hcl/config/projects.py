@@ -1,0 +1,127 @@
+"""[[projects]] with their keys and channels, and what must differ between them."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from typing import get_args
+
+from hcl.config.channels import is_uuid, read_channel, stable_id
+from hcl.config.keys import KEYS
+from hcl.config.reading import Table
+from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
+
+# Never change it: the ids of all projects that give none are derived from it.
+_NAMESPACE = uuid.UUID("5d1a0d4e-6f0b-4c53-9a86-3f1c7f3b2e94")
+_URL_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_KEY_LENGTH = 32
+
+
+def read_projects(root: Table, can_mail: bool) -> tuple[ProjectConfig, ...]:
+    """Read all projects, one at least."""
+    tables = root.tables("projects")
+    if not tables:
+        problem = "is missing; add [[projects]] with a name and a ping_key"
+        raise root.error("projects", problem)
+    projects = tuple(_project(table, can_mail) for table in tables)
+    _refuse_twins(zip(tables, projects, strict=True))
+    return projects
+
+
+def _project(table: Table, can_mail: bool) -> ProjectConfig:
+    table.allow(KEYS["projects"])
+    name = table.name("name")
+    id_ = stable_id(table, _NAMESPACE, name)
+    return ProjectConfig(
+        id=id_,
+        name=name,
+        badge_key=_url_key(table, "badge_key", "") or None,
+        ping_key=_ping_key(table),
+        check_limit=table.whole("check_limit", 10000, least=1),
+        keys=tuple(_key(key) for key in table.tables("keys")),
+        channels=_channels(table, id_, can_mail),
+    )
+
+
+def _ping_key(table: Table) -> str:
+    value = _url_key(table, "ping_key")
+    if is_uuid(value):
+        # /ping/<uuid>/<slug> would be taken for a check's own URL.
+        raise table.error("ping_key", "looks like a UUID; use another text")
+    if not value:
+        raise table.error("ping_key", "is empty; use 22 random letters and digits")
+    return value
+
+
+def _url_key(table: Table, key: str, default: str | None = None) -> str:
+    value = table.secret(key, default)
+    if value and not _URL_KEY.fullmatch(value):
+        problem = "does not fit in a URL"
+        raise table.error(key, f"{problem}; use 1 to 100 of A-Z a-z 0-9 _ -")
+    return value
+
+
+def _key(table: Table) -> KeyConfig:
+    table.allow(KEYS["projects.keys"])
+    return KeyConfig(
+        name=table.name("name"),
+        sha256=_sha256(table),
+        access=table.choice("access", "read-write", get_args(Access)),
+    )
+
+
+def _sha256(table: Table) -> str:
+    if "key" in table.data and "key_sha256" in table.data:
+        raise table.error("key", "stands beside key_sha256; use one of them")
+    if "key_sha256" in table.data:
+        value = table.line("key_sha256")
+        if not _SHA256.fullmatch(value):
+            raise table.error("key_sha256", "is not a SHA-256; use 64 hex digits")
+        return value.lower()
+    key = table.secret("key")
+    if len(key) != _KEY_LENGTH:
+        problem = f"has {len(key)} characters"
+        raise table.error("key", f"{problem}; use exactly {_KEY_LENGTH}")
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _channels(
+    project: Table, project_id: str, can_mail: bool
+) -> tuple[ChannelConfig, ...]:
+    return tuple(
+        read_channel(table, project_id, can_mail)
+        for table in project.tables("channels")
+    )
+
+
+def _refuse_twins(projects: Iterable[tuple[Table, ProjectConfig]]) -> None:
+    twins = _Twins()
+    for table, project in projects:
+        twins.add("project name", table, "name", project.name)
+        twins.add("project id", table, "id", project.id)
+        twins.add("ping key", table, "ping_key", project.ping_key)
+        if project.badge_key:
+            twins.add("badge key", table, "badge_key", project.badge_key)
+        for row, key in zip(table.tables("keys"), project.keys, strict=True):
+            given = "key" if "key" in row.data else "key_sha256"
+            twins.add("API key", row, given, key.sha256)
+        for row, channel in zip(
+            table.tables("channels"), project.channels, strict=True
+        ):
+            # Names may be the same in another project, ids may not.
+            twins.add(f"channel name of {project.id}", row, "name", channel.name)
+            twins.add("channel id", row, "id", channel.id)
+
+
+class _Twins:
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str], str] = {}
+
+    def add(self, what: str, table: Table, key: str, value: str) -> None:
+        """Refuse a value that was added before as the same thing."""
+        place = table.where(key)
+        first = self._places.setdefault((what, value), place)
+        if first != place:
+            # Without the value: it may be a secret.
+            raise table.error(key, f"is the same as {first}; give each its own")

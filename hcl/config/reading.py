@@ -1,0 +1,225 @@
+"""Typed values out of a TOML table, or a line that says what is wrong with it."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Choice = TypeVar("Choice", bound=str)
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# More than anybody needs, and few enough for SQLite's integers.
+_MOST = 1_000_000_000
+
+
+class ConfigError(Exception):
+    """Tell in one line what is wrong with the configuration, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a configuration comes from.
+
+    `file_name` stands in messages; paths are relative to `folder`; secrets may come
+    from `env`.
+    """
+
+    file_name: str
+    folder: Path
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that knows where it stands: `path` is "" for the whole file.
+
+    Every reader raises ConfigError. A default of None means that the key must be given.
+    """
+
+    source: Source
+    path: str
+    data: Mapping[str, object]
+
+    def where(self, key: str, index: int | None = None) -> str:
+        """Name a key of this table, or an item of its array, as the messages do."""
+        name = key if _BARE_KEY.fullmatch(key) else json.dumps(key)
+        item = "" if index is None else f"[{index}]"
+        return f"{self.path}.{name}{item}" if self.path else f"{name}{item}"
+
+    def error(self, key: str, problem: str, index: int | None = None) -> ConfigError:
+        """Make the error that tells of a problem with a key or an item of it."""
+        place = self.where(key, index)
+        return ConfigError(f"{self.source.file_name}: {place}: {problem}")
+
+    def allow(self, keys: Sequence[str]) -> None:
+        """Refuse every key but these."""
+        for key in self.data:
+            if key not in keys:
+                near = difflib.get_close_matches(key, keys, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise self.error(
+                    key, f"unknown key{hint}; use one of {', '.join(keys)}"
+                )
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Read a string that may have several lines."""
+        value = self._value(key, default)
+        if not isinstance(value, str):
+            raise self.error(key, f"{shown(value)} is not a string; put it in quotes")
+        return value
+
+    def line(self, key: str, default: str | None = None) -> str:
+        """Read a string of one line."""
+        return self._one_line(key, self.text(key, default))
+
+    def _one_line(self, key: str, value: str) -> str:
+        if _CONTROL.search(value):
+            # Without the value: it may be a secret.
+            raise self.error(key, "has a control character; use one line of text")
+        return value
+
+    def name(self, key: str, default: str | None = None) -> str:
+        """Read what people call a thing."""
+        value = self.line(key, default)
+        if not value.strip():
+            raise self.error(key, "is empty; give it a name")
+        if value != value.strip():
+            raise self.error(key, f"{shown(value)} begins or ends with a space")
+        return value
+
+    def secret_line(self, key: str, default: str | None = None) -> str:
+        """Read a secret of one line."""
+        return self._one_line(key, self.secret(key, default))
+
+    def secret(self, key: str, default: str | None = None) -> str:
+        """Read a string that may also stand in a file or an environment variable."""
+        value = self._value(key, default)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, dict) and len(value) == 1:
+            [(origin, name)] = value.items()
+            if isinstance(name, str) and name and not _CONTROL.search(name):
+                if origin == "file":
+                    return self._from_file(key, name)
+                if origin == "env":
+                    return self._from_env(key, name)
+        # Without the value: a password of digits, say, that lacks its quotes.
+        raise self.error(
+            key,
+            'is not a string; use "…", { file = "path" } or { env = "NAME" }',
+        )
+
+    def _from_file(self, key: str, name: str) -> str:
+        path = self.source.folder / name
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as e:
+            raise self.error(key, f"cannot read {path}: {e.strerror}") from e
+        except UnicodeDecodeError as e:
+            raise self.error(key, f"cannot read {path}: it is not UTF-8") from e
+        return text.rstrip("\r\n")
+
+    def _from_env(self, key: str, name: str) -> str:
+        try:
+            value = self.source.env[name]
+            value.encode()
+        except KeyError:
+            problem = f"the environment variable {name} is not set"
+            raise self.error(key, problem) from None
+        except UnicodeEncodeError:
+            problem = f"the environment variable {name} is not UTF-8"
+            raise self.error(key, problem) from None
+        return value
+
+    def file(self, key: str, default: str | None = None) -> Path:
+        """Read a path, which is relative to the file's folder."""
+        value = self.line(key, default)
+        if not value:
+            raise self.error(key, "is empty; use a path")
+        return self.source.folder / value
+
+    def whole(
+        self, key: str, default: int, *, least: int = 0, most: int = _MOST
+    ) -> int:
+        """Read a whole number."""
+        value = self._value(key, default)
+        # A bool is an int to Python, not to people.
+        if type(value) is not int:
+            problem = f"{shown(value)} is not a whole number"
+        elif not least <= value <= most:
+            problem = f"{value} is out of range"
+        else:
+            return value
+        raise self.error(key, f"{problem}; use one from {least} to {most}")
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Read true or false."""
+        value = self._value(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{shown(value)} is not a boolean; use true or false")
+        return value
+
+    def choice(self, key: str, default: Choice, allowed: Iterable[Choice]) -> Choice:
+        """Read one of a few words."""
+        value = self._value(key, default)
+        for word in allowed:
+            if word == value:
+                return word
+        words = ", ".join(allowed)
+        raise self.error(key, f"{shown(value)} is not allowed; use one of {words}")
+
+    def lines(self, key: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Read an array of strings, each of one line."""
+        values = self._value(key, None if default is None else list(default))
+        if not isinstance(values, list):
+            raise self.error(key, f"{shown(values)} is not an array; use [ … ]")
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                problem = f"{shown(value)} is not a string; put it in quotes"
+                raise self.error(key, problem, i)
+            if _CONTROL.search(value):
+                problem = "has a control character; use one line of text"
+                raise self.error(key, problem, i)
+        return tuple(values)
+
+    def table(self, key: str, keys: Sequence[str] | None) -> "Table":
+        """Read a table within, which is empty if absent; None allows any keys."""
+        value = self._value(key, {})
+        if not isinstance(value, dict):
+            form = "{ … }" if self.path else f"[{key}]"
+            raise self.error(key, f"{shown(value)} is not a table; use {form}")
+        table = Table(self.source, self.where(key), value)
+        if keys is not None:
+            table.allow(keys)
+        return table
+
+    def tables(self, key: str) -> "list[Table]":
+        """Read an array of tables, empty if absent; their keys are not checked yet."""
+        values = self._value(key, [])
+        if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
+            header = re.sub(r"\[\d+\]", "", self.where(key))
+            problem = f"{shown(values)} is not an array of tables; use [[{header}]]"
+            raise self.error(key, problem)
+        path = self.where(key)
+        return [Table(self.source, f"{path}[{i}]", v) for i, v in enumerate(values)]
+
+    def _value(self, key: str, default: object) -> object:
+        value = self.data.get(key, default)
+        if value is None:
+            raise self.error(key, "is missing")
+        return value
+
+
+def shown(value: object) -> str:
+    """Show a value in a message as its owner wrote it, or nearly so."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

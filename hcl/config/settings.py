@@ -1,0 +1,194 @@
+"""The settings that the rest of hcl is handed: one frozen class for each table."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+Network = IPv4Network | IPv6Network
+Synchronous = Literal["full", "normal"]
+Flips = Literal["object", "list"]
+Security = Literal["starttls", "tls", "none"]
+Access = Literal["read-write", "read-only"]
+Event = Literal["down", "up"]
+Method = Literal["GET", "POST", "PUT"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A TCP address. `host` bears no brackets; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnixPath:
+    """A unix socket, whose peers count as trusted proxies."""
+
+    path: Path
+
+
+Address = HostPort | UnixPath
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where hcl listens, and how people and clients reach it.
+
+    `site_root` has no closing slash, `ping_endpoint` has one. An empty `secret` is made
+    once and kept in the database.
+    """
+
+    listen: Address
+    site_root: str
+    ping_endpoint: str
+    site_name: str
+    trusted_proxies: tuple[Network, ...]
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """Where the database is (an absolute path), and how hard it is synced."""
+
+    path: Path
+    synchronous: Synchronous
+
+
+@dataclass(frozen=True, slots=True)
+class PingsConfig:
+    """How many bytes of a ping's body, and how many pings of a check are kept."""
+
+    body_limit: int
+    log_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """How the API answers. `body_limit` is in bytes; an empty `metrics_key` is off."""
+
+    flips: Flips
+    body_limit: int
+    metrics_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Who may read /metrics."""
+
+    allow: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The dashboard. `user_header` is the header that names the user, "" for none."""
+
+    enabled: bool
+    user_header: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpConfig:
+    """How mail goes out; an empty `host` means that none can.
+
+    `sender` is the key `from`: an address, bare or as `Name <address>`.
+    """
+
+    host: str
+    port: int
+    username: str
+    password: str
+    security: Security
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpdConfig:
+    """How pings come by mail; `listen` None: they do not.
+
+    `tls_cert` and `tls_key` are both there or both None.
+    """
+
+    listen: HostPort | None
+    domain: str
+    size_limit: int
+    tls_cert: Path | None
+    tls_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyConfig:
+    """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
+
+    name: str
+    sha256: str
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """The request that tells of one status. Placeholders are not yet filled in."""
+
+    method: Method
+    url: str
+    body: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What a webhook requests; None: nothing for this status. One at least is there."""
+
+    down: WebhookRequest | None
+    up: WebhookRequest | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSettings:
+    """Whom a mail goes to: one address at least."""
+
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """A way to reach people. `id` is a UUID in lower case."""
+
+    id: str
+    name: str
+    kind: str
+    events: frozenset[Event]
+    settings: WebhookSettings | EmailSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """An owner of checks and channels. `id` is a UUID in lower case.
+
+    `badge_key` None: it is made once and kept in the database.
+    """
+
+    id: str
+    name: str
+    badge_key: str | None
+    ping_key: str
+    check_limit: int
+    keys: tuple[KeyConfig, ...]
+    channels: tuple[ChannelConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of hcl.toml. `path` is the file itself, absolute."""
+
+    path: Path
+    server: ServerConfig
+    database: DatabaseConfig
+    pings: PingsConfig
+    api: ApiConfig
+    metrics: MetricsConfig
+    web: WebConfig
+    smtp: SmtpConfig
+    smtpd: SmtpdConfig
+    projects: tuple[ProjectConfig, ...]

@@ -1,0 +1,186 @@
+"""The database: open it, migrate it, read from it, write to it in transactions."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import aiosqlite
+from aiosqlite import Connection
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# How long a loop waits before it tries again on a database that cannot be written.
+PATIENCE = timedelta(seconds=10)
+
+# The most items that one transaction takes, so that none waits long for the others.
+BATCH_LIMIT = 1000
+
+
+class DatabaseError(Exception):
+    """The database cannot be used at all; the text says why."""
+
+
+class Database:
+    """One SQLite database: a connection that writes, one transaction at a time, and one
+    that reads.
+
+    `reader` sees what is committed.
+    """
+
+    def __init__(self, writer: Connection, reader: Connection) -> None:
+        self.reader = reader
+        self._writer = writer
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Hold the writing connection; commit at the end, roll back on any exception.
+
+        Waits for the transaction before. Raises sqlite3.OperationalError if the
+        database cannot be written.
+        """
+        async with self._lock:
+            try:
+                await self._writer.execute("BEGIN IMMEDIATE")
+                yield self._writer
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                # A cancelled caller must not leave a transaction open; its statements
+                # are queued before this one.
+                await self._writer.rollback()
+                raise
+
+    async def close(self) -> None:
+        """Close both connections; each keeps its thread, and so the process, alive."""
+        await self.reader.close()
+        await self._writer.close()
+
+
+async def open_database(path: Path, synchronous: str = "full") -> Database:
+    """Open and migrate the database at `path`; make it if there is none.
+
+    `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a
+    crash of the process). Raises DatabaseError.
+    """
+    try:
+        writer = await _connect(path, synchronous)
+        try:
+            await _migrate(writer, path)
+            reader = await _connect(path, synchronous)
+        except BaseException:
+            await writer.close()
+            raise
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {error}") from error
+    await reader.execute("PRAGMA query_only = ON")
+    return Database(writer, reader)
+
+
+async def _connect(path: Path, synchronous: str) -> Connection:
+    # Without isolation_level=None sqlite3 opens transactions of its own.
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
+        await connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _migrate(connection: Connection, path: Path) -> None:
+    """Run the migrations that the database lacks, each in one transaction."""
+    steps = sorted(
+        (int(file.name.split("_")[0]), file)
+        for file in resources.files("hcl.migrations").iterdir()
+        if file.name.endswith(".sql")
+    )
+    ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
+    if version > steps[-1][0]:
+        raise DatabaseError(f"{path}: made by a newer hcl (schema {version})")
+    missing = [(number, file) for number, file in steps if number > version]
+    if missing and version > 0:
+        await _set_aside(connection, path.with_name(f"{path.name}.schema-{version}"))
+    for number, file in missing:
+        sql = file.read_text("utf-8")
+        try:
+            await connection.executescript(
+                f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+        except BaseException:
+            await connection.rollback()
+            raise
+
+
+async def _set_aside(connection: Connection, target: Path) -> None:
+    # SQLite's backup, since a plain copy would miss what is still in the WAL.
+    logger.info("copying the database to %s before its schema changes", target)
+    async with aiosqlite.connect(target) as copy:
+        await connection.backup(copy)
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Write all items that wait in one transaction, and answer each after its commit.
+
+    One sync of the disk then serves many. While a batch is written, the next one
+    fills. If a batch fails for a reason of its items, each of them is tried alone.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result]]],
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Return what `write` made of the item, once that is committed.
+
+        Raises sqlite3.OperationalError if the database cannot be written; nothing of
+        the item is written then. A caller that is cancelled takes nothing back.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[:BATCH_LIMIT]
+                del self._waiting[:BATCH_LIMIT]
+                await self._commit(batch)
+        finally:
+            self._writing = None
+
+    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            async with self._database.transaction() as connection:
+                results = await self._write(connection, [item for item, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+                logger.exception("a batch of %d failed; trying one by one", len(batch))
+                for entry in batch:
+                    await self._commit([entry])
+                return
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)

@@ -1,0 +1,56 @@
+"""The loop that keeps the database small: old pings, flips and notifications go."""
+
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from hcl.alarm import Alarm
+from hcl.db import Database
+from hcl.store import flips, notifications, pings
+
+logger = logging.getLogger(__name__)
+
+# Flips, and what was sent of them, are kept for three months, as Healthchecks does.
+KEEP = timedelta(days=93)
+
+# How often it looks without being called.
+INTERVAL = timedelta(hours=1)
+
+# Rows that go in one transaction: no ping waits for more.
+BATCH_LIMIT = 500
+
+
+class Pruner:
+    """Deletes what is no longer kept, in transactions so small that no ping waits."""
+
+    def __init__(self, database: Database, *, alarm: Alarm, log_limit: int) -> None:
+        self.log_limit = log_limit
+        self._database = database
+        self._alarm = alarm
+
+    async def run(self) -> None:
+        """Repeat: 1. sleep until called, or an hour, 2. delete what is too much."""
+        while True:
+            await self._alarm.sleep(datetime.now(UTC) + INTERVAL)
+            try:
+                await self.prune_once(datetime.now(UTC))
+            except sqlite3.OperationalError as error:
+                logger.error("cannot prune: %s", error)
+
+    async def prune_once(self, now: datetime) -> None:
+        """Delete pings over the log limit, and old finished notifications and flips."""
+        for check_id, up_to in await pings.checks_over(
+            self._database.reader, self.log_limit
+        ):
+            await self._repeat(partial(pings.drop, check_id=check_id, up_to=up_to))
+        before = now - KEEP
+        await self._repeat(partial(notifications.drop, before=before))
+        await self._repeat(partial(flips.drop, before=before))
+
+    async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:
+        dropped = BATCH_LIMIT
+        while dropped >= BATCH_LIMIT:
+            async with self._database.transaction() as conn:
+                dropped = await drop(conn, limit=BATCH_LIMIT)

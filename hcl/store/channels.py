@@ -1,0 +1,114 @@
+"""Channels, as hcl.toml describes them, and the checks that use them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from aiosqlite import Connection
+
+from hcl.model import Channel
+from hcl.store.times import stamp
+
+_COLUMNS = "id, code, name, kind"
+
+
+async def of_project(conn: Connection, project_id: int) -> list[Channel]:
+    """Return the project's channels that are in the file, in order of creation."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
+        " WHERE project_id = ? AND enabled ORDER BY id",
+        (project_id,),
+    )
+    return [Channel(*row) for row in rows]
+
+
+async def find(
+    conn: Connection, project_id: int, code: str, name: str
+) -> Channel | None:
+    """Return the project's channel with this code, or else the one with this name."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
+        " WHERE project_id = ?1 AND (code = ?2 OR name = ?3)"
+        " ORDER BY code = ?2 DESC LIMIT 1",
+        (project_id, code, name),
+    )
+    return next((Channel(*row) for row in rows), None)
+
+
+async def disable_all(conn: Connection) -> None:
+    """Take every channel out of use; `save` brings one back."""
+    await conn.execute("UPDATE channels SET enabled = 0")
+
+
+async def save(
+    conn: Connection, project_id: int, channel: Channel, *, on_down: bool, on_up: bool
+) -> int:
+    """Insert a channel (its id is 0) or update it, and put it in use; return its id."""
+    values = (channel.code, channel.name, channel.kind, on_down, on_up)
+    if channel.id:
+        await conn.execute(
+            "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
+            " on_up = ?, enabled = 1 WHERE id = ?",
+            (*values, channel.id),
+        )
+        return channel.id
+    rows = await conn.execute_fetchall(
+        "INSERT INTO channels (code, name, kind, on_down, on_up, project_id, enabled)"
+        " VALUES (?, ?, ?, ?, ?, ?, 1) RETURNING id",
+        (*values, project_id),
+    )
+    return int(next(iter(rows))[0])
+
+
+async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
+    """Return the codes of the channels that a check uses."""
+    rows = await conn.execute_fetchall(
+        "SELECT c.code FROM checks_channels cc JOIN channels c ON c.id = cc.channel_id"
+        " WHERE cc.check_id = ? AND c.enabled ORDER BY c.code",
+        (check_id,),
+    )
+    return [row[0] for row in rows]
+
+
+async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[str]]:
+    """Return the codes of each check's channels in a project, by the check's id."""
+    rows = await conn.execute_fetchall(
+        "SELECT cc.check_id, c.code FROM channels c"
+        " JOIN checks_channels cc ON cc.channel_id = c.id"
+        " WHERE c.project_id = ? AND c.enabled",
+        (project_id,),
+    )
+    codes: dict[int, list[str]] = defaultdict(list)
+    for check_id, code in rows:
+        codes[check_id].append(code)
+    return codes
+
+
+async def assign(conn: Connection, check_id: int, channel_ids: Iterable[int]) -> None:
+    """Let a check use these channels and no others that are in the file."""
+    await conn.execute(
+        "DELETE FROM checks_channels WHERE check_id = ?"
+        " AND channel_id IN (SELECT id FROM channels WHERE enabled)",
+        (check_id,),
+    )
+    await conn.executemany(
+        "INSERT INTO checks_channels (check_id, channel_id) VALUES (?, ?)",
+        [(check_id, channel_id) for channel_id in channel_ids],
+    )
+
+
+async def assign_all(conn: Connection, check_id: int, project_id: int) -> None:
+    """Let a check use every channel of its project."""
+    channels = await of_project(conn, project_id)
+    await assign(conn, check_id, [channel.id for channel in channels])
+
+
+async def note_outcomes(
+    conn: Connection, outcomes: Iterable[tuple[int, datetime | None, str]]
+) -> None:
+    """Note (channel id, when it delivered or None, error) of tries, in their order."""
+    await conn.executemany(
+        "UPDATE channels SET last_sent = coalesce(?, last_sent), last_error = ?"
+        " WHERE id = ?",
+        [(stamp(sent), error, channel_id) for channel_id, sent, error in outcomes],
+    )

@@ -1,0 +1,221 @@
+"""Checks: their settings and how they fare."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl.model import Check
+from hcl.store.times import length, moment, seconds, stamp
+
+_SETTINGS = (
+    'code, badge_key, name, slug, tags, "desc", kind, timeout, grace, schedule, tz,'
+    " methods, manual_resume, start_kw, success_kw, failure_kw, filter_subject,"
+    " filter_body, filter_http_body, filter_default_fail"
+)
+_STATE = (
+    "status, n_pings, last_ping, last_start, last_start_rid, last_duration, alert_after"
+)
+_BOOLEANS = (14, 18, 19, 20, 21)  # columns of _SELECT, which has the order of Check
+_LENGTHS = (9, 10, 27)
+_MOMENTS = (24, 25, 28)
+_SELECT = f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"  # noqa: S608 - constants
+
+
+def _check(row: Any) -> Check:
+    values = list(row)
+    for column in _BOOLEANS:
+        values[column] = bool(values[column])
+    for column in _LENGTHS:
+        values[column] = length(values[column])
+    for column in _MOMENTS:
+        values[column] = moment(values[column])
+    return Check(*values)
+
+
+def _settings(check: Check) -> tuple[Any, ...]:
+    return (
+        check.code,
+        check.badge_key,
+        check.name,
+        check.slug,
+        check.tags,
+        check.desc,
+        check.kind,
+        seconds(check.timeout),
+        seconds(check.grace),
+        check.schedule,
+        check.tz,
+        check.methods,
+        check.manual_resume,
+        check.start_kw,
+        check.success_kw,
+        check.failure_kw,
+        check.filter_subject,
+        check.filter_body,
+        check.filter_http_body,
+        check.filter_default_fail,
+    )
+
+
+def _state(check: Check) -> tuple[Any, ...]:
+    return (
+        check.status,
+        check.n_pings,
+        stamp(check.last_ping),
+        stamp(check.last_start),
+        check.last_start_rid,
+        seconds(check.last_duration),
+        stamp(check.alert_after),
+    )
+
+
+async def _all(
+    conn: Connection, condition: str, parameters: Sequence[Any]
+) -> list[Check]:
+    rows = await conn.execute_fetchall(f"{_SELECT} {condition}", parameters)
+    return [_check(row) for row in rows]
+
+
+async def _one(
+    conn: Connection, condition: str, parameters: Sequence[Any]
+) -> Check | None:
+    return next(iter(await _all(conn, condition, parameters)), None)
+
+
+async def by_id(conn: Connection, check_id: int) -> Check | None:
+    """Return the check of a row."""
+    return await _one(conn, "WHERE id = ?", (check_id,))
+
+
+async def by_code(conn: Connection, code: str) -> Check | None:
+    """Return the check with this UUID."""
+    return await _one(conn, "WHERE code = ?", (code,))
+
+
+async def by_unique_key(
+    conn: Connection, project_id: int, unique_key: str
+) -> Check | None:
+    """Return the project's check with this unique key."""
+    return await _one(
+        conn, "WHERE unique_key = ? AND project_id = ?", (unique_key, project_id)
+    )
+
+
+async def by_codes(conn: Connection, codes: Iterable[str]) -> list[Check]:
+    """Return the checks with these UUIDs, in no order."""
+    # json_each keeps this one prepared statement, however many codes there are.
+    return await _all(
+        conn,
+        "WHERE code IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(codes)),),
+    )
+
+
+async def by_slugs(
+    conn: Connection, addresses: Iterable[tuple[str, str]]
+) -> list[tuple[str, Check]]:
+    """Return the checks of (ping key, slug) pairs, each with its ping key."""
+    rows = await conn.execute_fetchall(
+        f"SELECT p.ping_key, c.* FROM json_each(?) j"  # noqa: S608 - constants
+        " CROSS JOIN projects p ON p.ping_key = json_extract(j.value, '$[0]')"
+        f" CROSS JOIN ({_SELECT}) c ON c.project_id = p.id"
+        " AND c.slug = json_extract(j.value, '$[1]')",
+        (json.dumps(list(addresses)),),
+    )
+    return [(row[0], _check(row[1:])) for row in rows]
+
+
+async def of_project(conn: Connection, project_id: int) -> list[Check]:
+    """Return the project's checks, in order of creation."""
+    return await _all(conn, "WHERE project_id = ? ORDER BY id", (project_id,))
+
+
+async def of_project_by_slug(
+    conn: Connection, project_id: int, slug: str
+) -> list[Check]:
+    """Return the project's checks with this slug, in order of creation."""
+    return await _all(
+        conn, "WHERE project_id = ? AND slug = ? ORDER BY id", (project_id, slug)
+    )
+
+
+async def oldest_match(
+    conn: Connection, project_id: int, values: dict[str, str | timedelta]
+) -> Check | None:
+    """Return the project's oldest check with these values.
+
+    The keys come from `spec.UNIQUE_FIELDS`.
+    """
+    condition = "".join(f" AND {name} = ?" for name in values)
+    parameters = [
+        seconds(value) if isinstance(value, timedelta) else value
+        for value in values.values()
+    ]
+    return await _one(
+        conn,
+        f"WHERE project_id = ?{condition} ORDER BY id LIMIT 1",
+        (project_id, *parameters),
+    )
+
+
+async def due(conn: Connection, now: datetime, limit: int) -> list[Check]:
+    """Return checks whose deadline has passed, the longest overdue first."""
+    return await _all(
+        conn,
+        "WHERE alert_after <= ? ORDER BY alert_after LIMIT ?",
+        (stamp(now), limit),
+    )
+
+
+async def next_deadline(conn: Connection) -> datetime | None:
+    """Return the earliest deadline; None: no check can go down."""
+    rows = await conn.execute_fetchall(
+        "SELECT min(alert_after) FROM checks WHERE alert_after IS NOT NULL"
+    )
+    return moment(next(iter(rows))[0])
+
+
+async def count(conn: Connection, project_id: int) -> int:
+    """Return how many checks a project has."""
+    rows = await conn.execute_fetchall(
+        "SELECT count(*) FROM checks WHERE project_id = ?", (project_id,)
+    )
+    return int(next(iter(rows))[0])
+
+
+async def add(conn: Connection, check: Check) -> int:
+    """Insert a check, whatever its id says; return the id it got."""
+    values = (check.project_id, check.unique_key, *_settings(check), *_state(check))
+    marks = ", ".join("?" * len(values))
+    rows = await conn.execute_fetchall(
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS}, {_STATE})"  # noqa: S608 - constants
+        f" VALUES ({marks}) RETURNING id",
+        values,
+    )
+    return int(next(iter(rows))[0])
+
+
+async def save(conn: Connection, check: Check) -> None:
+    """Update all of a check."""
+    await conn.execute(
+        f"UPDATE checks SET ({_SETTINGS}, {_STATE})"  # noqa: S608 - constants
+        f" = ({', '.join('?' * 27)}) WHERE id = ?",
+        (*_settings(check), *_state(check), check.id),
+    )
+
+
+async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
+    """Update how checks fare; their settings stay as they are."""
+    await conn.executemany(
+        "UPDATE checks SET status = ?, n_pings = ?, last_ping = ?, last_start = ?,"
+        " last_start_rid = ?, last_duration = ?, alert_after = ? WHERE id = ?",
+        [(*_state(check), check.id) for check in changed],
+    )
+
+
+async def delete(conn: Connection, check_id: int) -> None:
+    """Delete a check with its pings, flips and notifications."""
+    await conn.execute("DELETE FROM checks WHERE id = ?", (check_id,))

@@ -1,0 +1,82 @@
+"""Flips: every change of a check's stored status."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from aiosqlite import Connection
+
+from hcl.model import Check, Flip
+from hcl.store.times import stamp
+
+
+async def add(conn: Connection, flips: Iterable[tuple[Check, Flip]]) -> int:
+    """Insert flips, each with its check as it is after it.
+
+    Returns the id before the first of them: those above it are these.
+    """
+    rows = await conn.execute_fetchall("SELECT coalesce(max(id), 0) FROM flips")
+    before = int(next(iter(rows))[0])
+    await conn.executemany(
+        "INSERT INTO flips (check_id, created, old_status, new_status, reason, n_pings)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                check.id,
+                stamp(flip.created),
+                flip.old_status,
+                flip.new_status,
+                flip.reason,
+                check.n_pings,
+            )
+            for check, flip in flips
+        ],
+    )
+    return before
+
+
+async def of_check(
+    conn: Connection,
+    check_id: int,
+    start: float | None = None,
+    end: float | None = None,
+) -> list[Flip]:
+    """Return a check's flips, the newest first.
+
+    `start` (included) and `end` (excluded) are unix seconds; None: no bound.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT created, old_status, new_status, reason FROM flips"
+        " WHERE check_id = ?1 AND (?2 IS NULL OR created >= ?2)"
+        " AND (?3 IS NULL OR created < ?3) ORDER BY created DESC, id DESC",
+        (check_id, start, end),
+    )
+    return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
+
+
+async def by_id(conn: Connection, flip_id: int) -> tuple[Flip, int] | None:
+    """Return a flip, and the number of the last ping up to it (0: none)."""
+    rows = await conn.execute_fetchall(
+        "SELECT created, old_status, new_status, reason, n_pings FROM flips"
+        " WHERE id = ?",
+        (flip_id,),
+    )
+    for row in rows:
+        return Flip(datetime.fromtimestamp(row[0], UTC), *row[1:4]), row[4]
+    return None
+
+
+async def drop(conn: Connection, before: datetime, limit: int) -> int:
+    """Delete the oldest flips before a moment, `limit` at most; return how many.
+
+    Flips as young as the oldest ping in their check's log stay, since the two are read
+    together; so do those with a notification that is not finished.
+    """
+    cursor = await conn.execute(
+        "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f WHERE f.created < ?"
+        " AND f.created < coalesce((SELECT created FROM pings"
+        " WHERE check_id = f.check_id ORDER BY n LIMIT 1), f.created + 1)"
+        " AND NOT EXISTS (SELECT 1 FROM notifications"
+        " WHERE flip_id = f.id AND next_try IS NOT NULL) ORDER BY f.created LIMIT ?)",
+        (stamp(before), limit),
+    )
+    return cursor.rowcount

@@ -1,0 +1,117 @@
+"""Pings: the log of each check."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl.model import Ping
+from hcl.store.times import stamp
+
+_COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
+
+
+def _ping(row: Any) -> Ping:
+    return Ping(row[0], datetime.fromtimestamp(row[1], UTC), *row[2:])
+
+
+async def add(conn: Connection, pings: Iterable[tuple[int, Ping]]) -> None:
+    """Insert pings, each with its check's id."""
+    await conn.executemany(
+        f"INSERT INTO pings (check_id, {_COLUMNS})"  # noqa: S608 - a constant
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                check_id,
+                ping.n,
+                stamp(ping.created),
+                ping.action,
+                ping.scheme,
+                ping.remote_addr,
+                ping.method,
+                ping.ua,
+                ping.rid,
+                ping.exitstatus,
+                ping.body,
+            )
+            for check_id, ping in pings
+        ],
+    )
+
+
+async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
+    """Return a check's last pings, the newest first."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM pings WHERE check_id = ? ORDER BY n DESC LIMIT ?",  # noqa: S608 - a constant
+        (check_id, limit),
+    )
+    return [_ping(row) for row in rows]
+
+
+async def signals_before(
+    conn: Connection, check_id: int, n: int, since: datetime
+) -> list[Ping]:
+    """Return the starts, successes and fails with a number below `n`, oldest first.
+
+    Only those since a moment; their bodies are left out.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
+        " x'' FROM pings WHERE check_id = ? AND n < ? AND created >= ?"
+        " AND action IN ('start', 'success', 'fail') ORDER BY n",
+        (check_id, n, stamp(since)),
+    )
+    return [_ping(row) for row in rows]
+
+
+async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
+    """Return a check's ping of this number, None if it is not in the log."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM pings WHERE check_id = ? AND n = ?",  # noqa: S608 - a constant
+        (check_id, n),
+    )
+    return next((_ping(row) for row in rows), None)
+
+
+async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:
+    """Return (check id, highest n to drop) of the checks over the limit."""
+    rows = await conn.execute_fetchall(
+        "SELECT id, n_pings - ?1 FROM checks WHERE n_pings > ?1 AND EXISTS"
+        " (SELECT 1 FROM pings WHERE check_id = checks.id AND n <= n_pings - ?1)",
+        (log_limit,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def drop(conn: Connection, check_id: int, up_to: int, limit: int) -> int:
+    """Delete a check's oldest pings up to a number; return how many."""
+    cursor = await conn.execute(
+        "DELETE FROM pings WHERE check_id = ?1 AND n IN (SELECT n FROM pings"
+        " WHERE check_id = ?1 AND n <= ?2 ORDER BY n LIMIT ?3)",
+        (check_id, up_to, limit),
+    )
+    return cursor.rowcount
+
+
+async def highest_id(conn: Connection) -> int | None:
+    """Return how many pings were ever received, None if none were.
+
+    It stands for the greatest id of a ping, which hcl does not give them; pings of
+    deleted checks count, so it never falls.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT (SELECT coalesce(sum(n_pings), 0) FROM checks)"
+        " + coalesce((SELECT CAST(value AS INTEGER) FROM settings"
+        " WHERE name = 'pings_of_deleted_checks'), 0)"
+    )
+    return next(iter(rows))[0] or None
+
+
+async def count_deleted(conn: Connection, n_pings: int) -> None:
+    """Remember that a check with so many pings was deleted."""
+    await conn.execute(
+        "INSERT INTO settings (name, value) VALUES ('pings_of_deleted_checks', ?1)"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + ?1",
+        (n_pings,),
+    )

@@ -1,0 +1,73 @@
+"""Projects, as hcl.toml describes them."""
+
+from aiosqlite import Connection
+
+from hcl.model import Project
+
+_COLUMNS = "id, code, name, coalesce(ping_key, ''), badge_key, check_limit"
+
+
+async def enabled(conn: Connection) -> list[Project]:
+    """Return the projects that are in the file."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM projects WHERE enabled ORDER BY id"  # noqa: S608 - a constant
+    )
+    return [Project(*row) for row in rows]
+
+
+async def by_ping_key(conn: Connection, ping_key: str) -> Project | None:
+    """Return the project that owns a ping key."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM projects WHERE ping_key = ?",  # noqa: S608 - a constant
+        (ping_key,),
+    )
+    return next((Project(*row) for row in rows), None)
+
+
+async def name_of(conn: Connection, project_id: int) -> str:
+    """Return a project's name."""
+    rows = await conn.execute_fetchall(
+        "SELECT name FROM projects WHERE id = ?", (project_id,)
+    )
+    return str(next(iter(rows))[0])
+
+
+async def find(conn: Connection, code: str, name: str) -> Project | None:
+    """Return the project with this code, or else the one with this name."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM projects"  # noqa: S608 - a constant
+        " WHERE code = ?1 OR name = ?2 ORDER BY code = ?1 DESC LIMIT 1",
+        (code, name),
+    )
+    return next((Project(*row) for row in rows), None)
+
+
+async def disable_all(conn: Connection) -> None:
+    """Take every project out of use; `save` brings one back.
+
+    Ping keys are freed, so that two projects can swap theirs.
+    """
+    await conn.execute("UPDATE projects SET enabled = 0, ping_key = NULL")
+
+
+async def save(conn: Connection, project: Project) -> None:
+    """Insert a project (its id is 0) or update it, and put it in use."""
+    values = (
+        project.code,
+        project.name,
+        project.ping_key,
+        project.badge_key,
+        project.check_limit,
+    )
+    if project.id:
+        await conn.execute(
+            "UPDATE projects SET code = ?, name = ?, ping_key = ?, badge_key = ?,"
+            " check_limit = ?, enabled = 1 WHERE id = ?",
+            (*values, project.id),
+        )
+    else:
+        await conn.execute(
+            "INSERT INTO projects (code, name, ping_key, badge_key, check_limit,"
+            " enabled) VALUES (?, ?, ?, ?, ?, 1)",
+            values,
+        )

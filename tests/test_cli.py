@@ -1,0 +1,117 @@
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hcl import __version__
+from hcl.cli import COMMANDS, main
+from hcl.config import load
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HCL_CONFIG", raising=False)
+    return tmp_path
+
+
+def test_init_writes_a_file_that_check_config_likes(folder: Path) -> None:
+    written = CliRunner().invoke(main, ["init"])
+    checked = CliRunner().invoke(main, ["check-config"])
+
+    path = folder / "hcl.toml"
+    assert written.exit_code == 0
+    assert "hcl serve --config hcl.toml" in written.output
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert checked.exit_code == 0
+    assert checked.output == "hcl.toml: ok: 1 project, 0 channels\n"
+
+
+def test_init_shows_no_secret(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["init", "my.toml"])
+
+    [project] = load(folder / "my.toml").projects
+    assert project.ping_key not in result.output
+    assert "hcw_" not in result.output
+
+
+def test_init_never_writes_over_a_file(folder: Path) -> None:
+    path = folder / "my.toml"
+    path.write_text("mine")
+
+    result = CliRunner().invoke(main, ["init", str(path)])
+
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {path}: is there already, and stays as it is\n"
+    assert path.read_text() == "mine"
+
+
+def test_check_config_tells_in_one_line_what_is_wrong(folder: Path) -> None:
+    (folder / "bad.toml").write_text("[server]\nlisten = 8000\n")
+
+    result = CliRunner().invoke(main, ["check-config", "--config", "bad.toml"])
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    problem = "server.listen: 8000 is not a string; put it in quotes"
+    assert result.stderr == f"Error: bad.toml: {problem}\n"
+
+
+@pytest.mark.parametrize("option", [["--config", "no.toml"], []])
+def test_check_config_fails_where_a_named_file_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    (folder / "hcl.toml").write_text("not even looked at")
+    monkeypatch.setenv("HCL_CONFIG", "no.toml")
+
+    result = CliRunner().invoke(main, ["check-config", *option])
+
+    assert result.exit_code == 1
+    problem = "no.toml: cannot be read: No such file or directory"
+    assert result.stderr == f"Error: {problem}\n"
+
+
+def test_help_lists_every_command() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+
+    assert result.exit_code == 0
+    for name, (_, text) in COMMANDS.items():
+        assert f"  {name} " in result.output
+        assert text in result.output
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = CliRunner().invoke(main, ["serv"])
+
+    assert result.exit_code == 2
+    assert "No such command 'serv'" in result.stderr
+
+
+def test_the_version_is_told_without_importing_a_server() -> None:
+    code = (
+        "import sys\n"
+        "from hcl.cli import main\n"
+        "main(['--version'], standalone_mode=False)\n"
+        "print(sorted({'starlette', 'aiosqlite', 'hcl.config'} & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == f"hcl, version {__version__}\n[]\n"
+
+
+def test_hcl_runs_as_a_module(folder: Path) -> None:
+    hcl = [sys.executable, "-m", "hcl"]
+
+    written = subprocess.run([*hcl, "init"], capture_output=True, text=True)
+    again = subprocess.run([*hcl, "init"], capture_output=True, text=True)
+
+    assert (written.returncode, written.stderr) == (0, "")
+    assert load(folder / "hcl.toml").projects[0].name == "Home"
+    assert again.returncode == 1
+    assert again.stderr.endswith("hcl.toml: is there already, and stays as it is\n")

@@ -1,0 +1,812 @@
+import datetime
+import hashlib
+import ipaddress
+import re
+import stat
+import tomllib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl.config import (
+    KEYS,
+    Config,
+    ConfigError,
+    EmailSettings,
+    HostPort,
+    UnixPath,
+    WebhookRequest,
+    WebhookSettings,
+    find,
+    fresh_text,
+    load,
+    parse,
+    write_fresh,
+)
+
+EXAMPLE = Path(__file__).parent.parent / "hcl.toml.example"
+FOLDER = Path("/srv/hcl")
+PROJECT = '[[projects]]\nname = "Home"\nping_key = "pk"\n'
+KEY = "[[projects.keys]]\nname = 'me'\n"
+CHANNEL = "[[projects.channels]]\nname = 'Hook'\nkind = 'webhook'\n"
+MAIL = "[[projects.channels]]\nname = 'Mail'\nkind = 'email'\n"
+HOOK = CHANNEL + "down = { url = 'https://example.org' }\n"
+UUID = "0c5c1a4e-8a55-4f0e-8c1e-0f4b5e7d2a10"
+K32 = "k" * 32
+
+
+def read(text: str, env: Mapping[str, str] | None = None) -> Config:
+    return parse(tomllib.loads(text), FOLDER, "hcl.toml", env or {})
+
+
+def refusal(text: str, env: Mapping[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(text, env)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("hcl.toml: ")
+    return message.removeprefix("hcl.toml: ")
+
+
+# Defaults
+
+
+def test_whatever_is_left_out_takes_its_default() -> None:
+    config = read(PROJECT)
+
+    local = (ipaddress.ip_network("127.0.0.1"), ipaddress.ip_network("::1"))
+    assert config.path == FOLDER / "hcl.toml"
+    assert config.server.listen == HostPort("127.0.0.1", 8000)
+    assert config.server.site_root == "http://127.0.0.1:8000"
+    assert config.server.ping_endpoint == "http://127.0.0.1:8000/ping/"
+    assert config.server.site_name == "hcl"
+    assert config.server.trusted_proxies == local
+    assert config.server.secret == ""
+    assert config.database.path == FOLDER / "hcl.sqlite"
+    assert config.database.synchronous == "full"
+    assert (config.pings.body_limit, config.pings.log_limit) == (10000, 1000)
+    assert (config.api.flips, config.api.body_limit) == ("object", 1_048_576)
+    assert config.api.metrics_key == ""
+    assert config.metrics.allow == local
+    assert (config.web.enabled, config.web.user_header) == (True, "")
+    assert (config.smtp.host, config.smtp.port) == ("", 587)
+    assert (config.smtp.username, config.smtp.password) == ("", "")
+    assert (config.smtp.security, config.smtp.sender) == ("starttls", "hcl@localhost")
+    assert (config.smtpd.listen, config.smtpd.domain) == (None, "")
+    assert config.smtpd.size_limit == 1_000_000
+    assert (config.smtpd.tls_cert, config.smtpd.tls_key) == (None, None)
+    [project] = config.projects
+    assert (project.name, project.ping_key) == ("Home", "pk")
+    assert (project.badge_key, project.check_limit) == (None, 10000)
+    assert (project.keys, project.channels) == ((), ())
+
+
+def test_derived_ids_depend_on_the_names_alone() -> None:
+    other = HOOK.replace("Hook", "Other")
+
+    [project] = read(PROJECT + HOOK).projects
+    [again] = read("[api]\nflips = 'list'\n" + PROJECT + other + HOOK).projects
+
+    # Spelled out: another namespace would make new projects of everybody's old ones.
+    assert project.id == "81e46fe6-6bc5-5e3a-9df6-6aba12c47cf9"
+    assert again.id == project.id
+    assert project.channels[0].id == str(uuid.uuid5(uuid.UUID(project.id), "Hook"))
+    assert again.channels[1].id == project.channels[0].id
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("127.0.0.1:0", HostPort("127.0.0.1", 0)),
+        ("0.0.0.0:8000", HostPort("0.0.0.0", 8000)),
+        ("localhost:65535", HostPort("localhost", 65535)),
+        ("[::1]:8000", HostPort("::1", 8000)),
+        ("[fe80::1%eth0]:80", HostPort("fe80::1%eth0", 80)),
+        ("unix:/run/hcl.sock", UnixPath(Path("/run/hcl.sock"))),
+        ("unix:hcl.sock", UnixPath(FOLDER / "hcl.sock")),
+    ],
+)
+def test_addresses_to_listen_on_are_read(
+    value: str, address: HostPort | UnixPath
+) -> None:
+    assert read(f"[server]\nlisten = '{value}'\n{PROJECT}").server.listen == address
+
+
+@pytest.mark.parametrize(
+    ("root", "endpoint", "expected_root", "expected_endpoint"),
+    [
+        ("https://x.org", "", "https://x.org", "https://x.org/ping/"),
+        ("https://x.org/hcl/", "", "https://x.org/hcl", "https://x.org/hcl/ping/"),
+        ("http://[::1]:80", "http://p.org", "http://[::1]:80", "http://p.org/"),
+        ("http://x.org", "http://p.org/a/", "http://x.org", "http://p.org/a/"),
+    ],
+)
+def test_urls_end_as_promised(
+    root: str, endpoint: str, expected_root: str, expected_endpoint: str
+) -> None:
+    text = f"[server]\nsite_root = '{root}'\nping_endpoint = '{endpoint}'\n"
+
+    server = read(text + PROJECT).server
+
+    assert server.site_root == expected_root
+    assert server.ping_endpoint == expected_endpoint
+
+
+def test_networks_and_single_addresses_are_read() -> None:
+    text = "[server]\ntrusted_proxies = ['10.0.0.0/8', 'fd00::/8', '192.0.2.1']\n"
+
+    proxies = read(text + PROJECT).server.trusted_proxies
+
+    assert [str(p) for p in proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
+
+
+def test_a_path_of_its_own_is_kept() -> None:
+    assert read("[database]\npath = '/var/x.db'\n" + PROJECT).database.path == Path(
+        "/var/x.db"
+    )
+
+
+def test_smtpd_listens_when_it_has_an_address_and_a_domain() -> None:
+    text = """
+        [smtpd]
+        listen = "[::]:2525"
+        domain = "hc.example.org"
+        tls_cert = "cert.pem"
+        tls_key = "/etc/key.pem"
+    """
+
+    smtpd = read(text + PROJECT).smtpd
+
+    assert (smtpd.listen, smtpd.domain) == (HostPort("::", 2525), "hc.example.org")
+    assert smtpd.tls_cert == FOLDER / "cert.pem"
+    assert smtpd.tls_key == Path("/etc/key.pem")
+
+
+@pytest.mark.parametrize("sender", ["hcl@x.org", "Home jobs <hcl@x.org>"])
+def test_mail_may_come_from_an_address_with_a_name(sender: str) -> None:
+    assert read(f"[smtp]\nfrom = '{sender}'\n{PROJECT}").smtp.sender == sender
+
+
+def test_a_key_is_known_by_its_hash() -> None:
+    digest = hashlib.sha256(K32.encode()).hexdigest()
+    other = hashlib.sha256(b"other").hexdigest()
+    text = (
+        PROJECT
+        + f"{KEY}key = '{K32}'\n"
+        + f"{KEY}key_sha256 = '{other.upper()}'\naccess = 'read-only'\n"
+    )
+
+    first, second = read(text).projects[0].keys
+
+    assert (first.name, first.sha256, first.access) == ("me", digest, "read-write")
+    assert (second.sha256, second.access) == (other, "read-only")
+
+
+def test_an_email_channel_knows_its_recipients() -> None:
+    text = "[smtp]\nhost = 'mx.x.org'\n" + PROJECT + MAIL + "to = ['a@b', 'c@d.org']\n"
+
+    [channel] = read(text).projects[0].channels
+
+    assert (channel.name, channel.kind) == ("Mail", "email")
+    assert channel.events == {"down", "up"}
+    assert channel.settings == EmailSettings(("a@b", "c@d.org"))
+
+
+def test_a_webhook_knows_its_requests() -> None:
+    text = (
+        PROJECT
+        + CHANNEL
+        + f"id = '{UUID.upper()}'\nevents = ['down']\n"
+        + "[projects.channels.down]\nmethod = 'POST'\nurl = 'http://10.0.0.1/$CODE'\n"
+        + "body = '''\n$NAME\nis $STATUS'''\n"
+        + "headers = { X-Token = 't', Accept = '*/*' }\n"
+    )
+
+    [channel] = read(text).projects[0].channels
+
+    down = WebhookRequest(
+        method="POST",
+        url="http://10.0.0.1/$CODE",
+        body="$NAME\nis $STATUS",
+        headers=(("X-Token", "t"), ("Accept", "*/*")),
+    )
+    assert channel.id == UUID
+    assert channel.events == {"down"}
+    assert channel.settings == WebhookSettings(down, None)
+
+
+def test_a_webhook_with_an_empty_url_is_not_for_that_status() -> None:
+    text = PROJECT + CHANNEL + "down = { url = '' }\nup = { url = 'http://x' }\n"
+
+    [channel] = read(text).projects[0].channels
+
+    request = WebhookRequest("GET", "http://x", "", ())
+    assert channel.settings == WebhookSettings(None, request)
+
+
+def test_the_same_names_may_stand_in_two_projects() -> None:
+    second = '[[projects]]\nname = "Work"\nping_key = "pk2"\n'
+
+    home, work = read(PROJECT + HOOK + second + HOOK).projects
+
+    assert home.channels[0].name == work.channels[0].name
+    assert home.channels[0].id != work.channels[0].id
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    ("content", "value"), [("s3\n", "s3"), ("s3\r\n", "s3"), ("s3", "s3"), ("ž", "ž")]
+)
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / "pw").write_bytes(content.encode())
+    data = tomllib.loads("[smtp]\npassword = { file = 'pw' }\n" + PROJECT)
+
+    config = parse(data, tmp_path, "hcl.toml", {})
+
+    assert config.smtp.password == value
+
+
+def test_a_secret_may_stand_in_the_environment() -> None:
+    text = """
+        [server]
+        secret = { env = "A" }
+        [api]
+        metrics_key = { env = "B" }
+        [smtp]
+        username = { env = "C" }
+        [[projects]]
+        name = "Home"
+        ping_key = { env = "D" }
+        badge_key = { env = "E" }
+        [[projects.keys]]
+        name = "me"
+        key = { env = "F" }
+        [[projects.channels]]
+        name = "Hook"
+        kind = "webhook"
+        [projects.channels.down]
+        url = { env = "G" }
+        body = { env = "H" }
+        headers = { X = { env = "I" } }
+    """
+    env = dict(zip("ABCDE", "abcde", strict=True)) | {"F": K32, "G": "http://g"}
+
+    config = read(text, env | {"H": "h", "I": "i"})
+
+    [project] = config.projects
+    assert config.server.secret == "a"
+    assert config.api.metrics_key == "b"
+    assert config.smtp.username == "c"
+    assert (project.ping_key, project.badge_key) == ("d", "e")
+    assert project.keys[0].sha256 == hashlib.sha256(K32.encode()).hexdigest()
+    assert project.channels[0].settings == WebhookSettings(
+        WebhookRequest("GET", "http://g", "h", (("X", "i"),)), None
+    )
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ("{ env = 'NO' }", "the environment variable NO is not set"),
+        ("{ env = 'BAD' }", "the environment variable BAD is not UTF-8"),
+        ("{ file = 'no' }", "cannot read {}/no: No such file or directory"),
+        ("{ file = '.' }", "cannot read {}: Is a directory"),
+        ("{ file = 'latin' }", "cannot read {}/latin: it is not UTF-8"),
+        ("{ file = '' }", "is not a string; use "),
+        ("{ file = 'a', env = 'b' }", "is not a string; use "),
+        ("{ flie = 'a' }", "is not a string; use "),
+        ("{ env = 3 }", "is not a string; use "),
+        ("12345678", "is not a string; use "),
+        ('"""a\nb"""', "has a control character; use one line of text"),
+    ],
+)
+def test_a_bad_secret_is_told_without_its_value(
+    tmp_path: Path, secret: str, problem: str
+) -> None:
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    data = tomllib.loads(f"[smtp]\npassword = {secret}\n{PROJECT}")
+
+    with pytest.raises(ConfigError) as caught:
+        parse(data, tmp_path, "hcl.toml", {"BAD": "\udce9"})
+
+    message = str(caught.value)
+    assert message.startswith(f"hcl.toml: smtp.password: {problem.format(tmp_path)}")
+    assert "12345678" not in message
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[sever]", "sever: unknown key (did you mean server?); use one of server, "),
+        ("[server]\nlisen = 'x'", "server.lisen: unknown key (did you mean listen?); "),
+        ("[server]\n'ö x' = 1", 'server."\\u00f6 x": unknown key; use one of listen, '),
+        ("server = 3", "server: 3 is not a table; use [server]"),
+        ("[[server]]", "server: an array is not a table; use [server]"),
+        ("[server]\nlisten = 8000", "server.listen: 8000 is not a string; put it in"),
+        ("[server]\nsite_name = ''", "server.site_name: is empty; give it a name"),
+        ("[server]\nsite_name = '  '", "server.site_name: is empty; give it a name"),
+        ("[server]\nsite_name = ' a'", 'server.site_name: " a" begins or ends with a'),
+        ('[server]\nsite_name = "a\\nb"', "server.site_name: has a control character"),
+        ("[database]\npath = ''", "database.path: is empty; use a path"),
+        ('[database]\npath = "\\u0000"', "database.path: has a control character"),
+        (
+            "[database]\nsynchronous = 'off'",
+            'database.synchronous: "off" is not allowed; use one of full, normal',
+        ),
+        ("[api]\nflips = true", "api.flips: true is not allowed; use one of object, l"),
+        ("[web]\nenabled = 'no'", 'web.enabled: "no" is not a boolean; use true or fa'),
+        ("[web]\nenabled = 1", "web.enabled: 1 is not a boolean; use true or false"),
+        ("[web]\nuser_header = 'a b'", 'web.user_header: "a b" is not the name of a h'),
+        (
+            "[smtp]\nsecurity = 'ssl'",
+            'smtp.security: "ssl" is not allowed; use one of starttls, tls, none',
+        ),
+        ("[smtp]\nhost = 'a:25'", 'smtp.host: "a:25" is not a host; use a name or an '),
+        ("[smtp]\nhost = '1.2.3'", 'smtp.host: "1.2.3" is not a host; use a name or a'),
+        ("[smtp]\nfrom = 'me'", 'smtp.from: "me" is not a mail address; use one like '),
+        ("[smtp]\nfrom = ''", 'smtp.from: "" is not a mail address; use one like hcl@'),
+        ("[smtpd]\nlisten = 'a:25'", "smtpd.domain: is missing; smtpd.listen needs th"),
+        ("[smtpd]\nlisten = 'unix:/a'", 'smtpd.listen: "/a" is not a port; use a num'),
+        ("[smtpd]\ntls_key = 'k'", "smtpd.tls_cert: is missing; tls_cert and tls_key "),
+        ("[smtpd]\ntls_cert = 'k'", "smtpd.tls_key: is missing; tls_cert and tls_key "),
+    ],
+)
+def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
+    assert refusal(f"{text}\n{PROJECT}").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most"),
+    [
+        ("pings.body_limit", 0, 1_000_000_000),
+        ("pings.log_limit", 1, 1_000_000_000),
+        ("api.body_limit", 1, 1_000_000_000),
+        ("smtp.port", 1, 65535),
+        ("smtpd.size_limit", 1, 1_000_000_000),
+    ],
+)
+def test_a_number_must_be_whole_and_in_range(key: str, least: int, most: int) -> None:
+    allowed = f"use one from {least} to {most}"
+
+    for good in (least, most):
+        read(f"{key} = {good}\n{PROJECT}")
+    for bad in (least - 1, most + 1):
+        told = refusal(f"{key} = {bad}\n{PROJECT}")
+        assert told == f"{key}: {bad} is out of range; {allowed}"
+    for bad_type in ("1.0", "true", '"1"', "inf"):
+        told = refusal(f"{key} = {bad_type}\n{PROJECT}")
+        assert told == f"{key}: {bad_type} is not a whole number; {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("", '"" is not an address to listen on; use host:port, [v6]:port, unix:/path'),
+        (":8000", '":8000" is not an address to listen on; use host:port'),
+        ("8000", '"8000" is not an address to listen on; use host:port'),
+        ("::1:8000", '"::1:8000" is not an address to listen on; use host:port'),
+        ("[127.0.0.1]:80", '"[127.0.0.1]:80" is not an address to listen on; use'),
+        ("300.0.0.1:80", '"300.0.0.1:80" is not an address to listen on; use host'),
+        ("a b:80", '"a b:80" is not an address to listen on; use host:port'),
+        ("http://a:80", '"http://a:80" is not an address to listen on; use host:port'),
+        ("localhost:", '"" is not a port; use a number from 0 to 65535'),
+        ("localhost:http", '"http" is not a port; use a number from 0 to 65535'),
+        ("localhost:65536", '"65536" is not a port; use a number from 0 to 65535'),
+        ("localhost:+1", '"+1" is not a port; use a number from 0 to 65535'),
+        ("unix:", '"unix:" has no path; use unix:/path'),
+    ],
+)
+def test_a_bad_address_to_listen_on_is_refused(value: str, problem: str) -> None:
+    told = refusal(f"[server]\nlisten = '{value}'\n{PROJECT}")
+
+    assert told.startswith(f"server.listen: {problem}")
+
+
+@pytest.mark.parametrize("key", ["site_root", "ping_endpoint"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("example.org", "is not a URL; use http://… or https://…"),
+        ("ftp://example.org", "is not a URL; use http://… or https://…"),
+        ("https://", "is not a URL; use http://… or https://…"),
+        ("https://a b", "is not a URL; use http://… or https://…"),
+        ("https://[::1", "is not a URL; use http://… or https://…"),
+        ("https://a:70000", "is not a URL; use http://… or https://…"),
+        ("http://a/?b", '"http://a/?b" has a query or a fragment; drop it'),
+        ("http://a/#b", '"http://a/#b" has a query or a fragment; drop it'),
+    ],
+)
+def test_a_bad_url_is_refused(key: str, value: str, problem: str) -> None:
+    told = refusal(f"[server]\n{key} = '{value}'\n{PROJECT}")
+
+    assert told == f"server.{key}: {problem}"
+
+
+@pytest.mark.parametrize("key", ["server.trusted_proxies", "metrics.allow"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("'::1'", ': "::1" is not an array; use [ … ]'),
+        ("['::1', 1]", "[1]: 1 is not a string; put it in quotes"),
+        ("['host']", '[0]: "host" is not an address or a network; use one like 10.0.'),
+        ("['10.0.0.1/8']", '[0]: "10.0.0.1/8" is not an address or a network; use one '
+         "like 10.0.0.1 or 10.0.0.0/8"),
+        ("['fd00::1/8']", '[0]: "fd00::1/8" is not an address or a network; use one '
+         "like 10.0.0.1 or fd00::/8"),
+    ],
+)  # fmt: skip
+def test_a_bad_network_is_refused(key: str, value: str, problem: str) -> None:
+    assert refusal(f"{key} = {value}\n{PROJECT}").startswith(f"{key}{problem}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "projects: is missing; add [[projects]] with a name and a ping_key"),
+        ("projects = []", "projects: is missing; add [[projects]] with a name and a "),
+        ("[projects]", "projects: a table is not an array of tables; use [[projects]]"),
+        ("projects = [1]", "projects: an array is not an array of tables; use [[proje"),
+        ("[[projects]]", "projects[0].name: is missing"),
+        ("[[projects]]\nname = ''", "projects[0].name: is empty; give it a name"),
+        ("[[projects]]\nname = 'a'", "projects[0].ping_key: is missing"),
+        (
+            "[[projects]]\nname = 'a'\nping_key = ''",
+            "projects[0].ping_key: is empty; use 22 random letters and digits",
+        ),
+        (
+            "[[projects]]\nname = 'a'\nping_key = 'a/b'",
+            "projects[0].ping_key: does not fit in a URL; use 1 to 100 of A-Z a-z 0-9 ",
+        ),
+        (
+            f"[[projects]]\nname = 'a'\nping_key = '{'a' * 101}'",
+            "projects[0].ping_key: does not fit in a URL; use 1 to 100 of A-Z a-z 0-9 ",
+        ),
+        (
+            f"[[projects]]\nname = 'a'\nping_key = '{UUID.upper()}'",
+            "projects[0].ping_key: looks like a UUID; use another text",
+        ),
+        (PROJECT + "pingkey = 'a'", "projects[0].pingkey: unknown key (did you mean "),
+        (PROJECT + "badge_key = 'ä'", "projects[0].badge_key: does not fit in a URL;"),
+        (PROJECT + "id = '7'", 'projects[0].id: "7" is not a UUID; use 32 hex digits'),
+        (PROJECT + "check_limit = 0", "projects[0].check_limit: 0 is out of range; u"),
+        (PROJECT + PROJECT, "projects[1].name: is the same as projects[0].name; give "),
+        (
+            PROJECT + "[[projects]]\nname = 'a'\nping_key = 'pk'",
+            "projects[1].ping_key: is the same as projects[0].ping_key; give each its ",
+        ),
+        (
+            f"{PROJECT}id = '{UUID}'\n"
+            f"[[projects]]\nname = 'a'\nping_key = 'pk2'\nid = '{UUID.upper()}'",
+            "projects[1].id: is the same as projects[0].id; give each its own",
+        ),
+        (
+            f"{PROJECT}badge_key = 'b'\n"
+            "[[projects]]\nname = 'a'\nping_key = 'pk2'\nbadge_key = 'b'",
+            "projects[1].badge_key: is the same as projects[0].badge_key; give each i",
+        ),
+    ],
+)
+def test_a_bad_project_is_refused(text: str, message: str) -> None:
+    assert refusal(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KEY, "projects[0].keys[0].key: is missing"),
+        (KEY + "key = 'short'", "projects[0].keys[0].key: has 5 characters; use exac"),
+        (KEY + f"key = '{K32}3'", "projects[0].keys[0].key: has 33 characters; use e"),
+        (KEY + "key_sha256 = '0'", "projects[0].keys[0].key_sha256: is not a SHA-256"),
+        (
+            KEY + f"key = '{K32}'\nkey_sha256 = '{'0' * 64}'",
+            "projects[0].keys[0].key: stands beside key_sha256; use one of them",
+        ),
+        (
+            KEY + f"key = '{K32}'\naccess = 'write'",
+            'projects[0].keys[0].access: "write" is not allowed; use one of read-write',
+        ),
+        (
+            f"[[projects.keys]]\nkey = '{K32}'",
+            "projects[0].keys[0].name: is missing",
+        ),
+        (
+            "[projects.keys]",
+            "projects[0].keys: a table is not an array of tables; use [[projects.keys]",
+        ),
+    ],
+)
+def test_a_bad_key_is_refused(text: str, message: str) -> None:
+    assert refusal(PROJECT + text).startswith(message)
+
+
+def test_a_key_may_stand_only_once_in_all_projects() -> None:
+    digest = hashlib.sha256(K32.encode()).hexdigest()
+    second = '[[projects]]\nname = "Work"\nping_key = "pk2"\n'
+    text = f"{PROJECT}{KEY}key = '{K32}'\n{second}{KEY}key_sha256 = '{digest}'\n"
+
+    told = refusal(text)
+
+    place = "projects[1].keys[0].key_sha256"
+    assert told == f"{place}: is the same as projects[0].keys[0].key; give each its own"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind = 'emial'", '.kind: "emial" is not a kind; use one of email, webhook'),
+        ("kind = 'ntfy'", '.kind: "ntfy" is not built yet; use one of email, webhook'),
+        (
+            "kind = 'shell'",
+            '.kind: "shell" is not built yet; use one of email, webhook',
+        ),
+        (
+            "kind = 'group'",
+            '.kind: "group" is not built yet; use one of email, webhook',
+        ),
+        ("kind = 3", ".kind: 3 is not a string; put it in quotes"),
+        ("name = 'a'", ".kind: is missing"),
+        ("kind = 'email'\nto = ['a@b']", ".kind: email needs smtp.host"),
+        ("kind = 'webhook'", ".name: is missing"),
+        ("kind = 'webhook'\nname = 'a,b'", '.name: "a,b" has a comma; use a name wit'),
+        ("kind = 'webhook'\nto = ['a@b']", ".to: unknown key"),
+        ("kind = 'webhook'\ndelay = '1m'", ".delay: unknown key; use one of name, ki"),
+    ],
+)
+def test_a_bad_channel_is_refused(text: str, message: str) -> None:
+    told = refusal(f"{PROJECT}[[projects.channels]]\n{text}")
+
+    assert told.startswith(f"projects[0].channels[0]{message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "down: has no url; a webhook needs one here or in up"),
+        ("down = { url = '' }", "down: has no url; a webhook needs one here or in up"),
+        (
+            "down = 'http://x'",
+            'down: "http://x" is not a table; use { … }',
+        ),
+        ("down = { url = 'x' }", "down.url: is not a URL; use http://… or https://…"),
+        ("up = { url = 'http://a b' }", "up.url: is not a URL; use http://… or http"),
+        ("up = { method = 'PATCH' }", 'up.method: "PATCH" is not allowed; use one of'),
+        ("up = { method = 'get' }", 'up.method: "get" is not allowed; use one of GET,'),
+        ("up = { uri = 'a' }", "up.uri: unknown key (did you mean url?); use one of"),
+        ("up = { body = 1 }", "up.body: is not a string; use "),
+        ("up = { headers = [] }", "up.headers: an array is not a table; use { … }"),
+        ("up = { headers = { 'A B' = '' } }", 'up.headers."A B": "A B" is not the n'),
+        ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),
+        ('up = { headers = { A = "1\\r\\nB: 2" } }', "up.headers.A: has a control ch"),
+        ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
+        ("events = []", "events: is empty; use down or up, or both"),
+        ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
+        (f"id = '{UUID}0'", f'id: "{UUID}0" is not a UUID; use 32 hex digits with 4'),
+    ],
+)
+def test_a_bad_webhook_is_refused(text: str, message: str) -> None:
+    told = refusal(PROJECT + CHANNEL + text)
+
+    assert told.startswith(f"projects[0].channels[0].{message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "to: is missing"),
+        ("to = 'a@b'", 'to: "a@b" is not an array; use [ … ]'),
+        ("to = []", "to: is empty; use at least one mail address"),
+        ("to = ['a@b', 'c']", 'to[1]: "c" is not a mail address; use one like ops@'),
+        ("to = ['a@b@c']", 'to[0]: "a@b@c" is not a mail address; use one like ops@'),
+        ("to = ['a b@c']", 'to[0]: "a b@c" is not a mail address; use one like ops@'),
+        ("to = ['a@b,c@d']", 'to[0]: "a@b,c@d" is not a mail address; use one like'),
+        ('to = ["a@b\\n"]', "to[0]: has a control character; use one line of text"),
+        ("to = [1]", "to[0]: 1 is not a string; put it in quotes"),
+    ],
+)
+def test_bad_recipients_are_refused(text: str, message: str) -> None:
+    told = refusal("[smtp]\nhost = 'mx'\n" + PROJECT + MAIL + text)
+
+    assert told.startswith(f"projects[0].channels[0].{message}")
+
+
+def test_channels_of_a_project_have_names_and_ids_of_their_own() -> None:
+    other = HOOK.replace("Hook", "Other")
+    with_id = f"{HOOK}id = '{UUID}'\n{other}id = '{UUID}'\n"
+    place = "projects[0].channels"
+
+    told_name = refusal(PROJECT + HOOK + HOOK)
+    told_id = refusal(PROJECT + with_id)
+
+    same = "is the same as"
+    assert told_name == f"{place}[1].name: {same} {place}[0].name; give each its own"
+    assert told_id == f"{place}[1].id: {same} {place}[0].id; give each its own"
+
+
+def test_a_url_that_may_hold_a_token_is_not_shown() -> None:
+    told = refusal(PROJECT + CHANNEL + "down = { url = 'htp://x/t0ken' }\n")
+
+    assert "t0ken" not in told
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[server\n", "is not TOML: "),
+        (b"a = 1\na = 2\n", "is not TOML: "),
+        (b"a = '\xe9'\n", "is not UTF-8, from byte 5 on"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_in_a_line(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    path = tmp_path / "hcl.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+
+    assert str(caught.value).startswith(f"{path}: {problem}")
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_are_relative_to_the_file_and_absolute_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/my.toml").write_text(PROJECT)
+    monkeypatch.chdir(tmp_path)
+
+    config = load(Path("conf/my.toml"))
+
+    assert config.path == tmp_path / "conf/my.toml"
+    assert config.database.path == tmp_path / "conf/hcl.sqlite"
+
+
+def test_the_first_file_of_the_list_counts(tmp_path: Path) -> None:
+    here, system = tmp_path / "hcl.toml", tmp_path / "etc/hcl.toml"
+    env = {"HCL_CONFIG": "/env.toml"}
+
+    assert find("/given.toml", env, tmp_path, system) == Path("/given.toml")
+    assert find("given.toml", env, tmp_path, system) == tmp_path / "given.toml"
+    assert find(None, env, tmp_path, system) == Path("/env.toml")
+    assert find(None, {"HCL_CONFIG": ""}, tmp_path, system) is None
+    system.parent.mkdir()
+    system.touch()
+    assert find(None, {}, tmp_path, system) == system
+    here.touch()
+    assert find(None, {}, tmp_path, system) == here
+
+
+# A fresh file
+
+
+def test_fresh_keys_have_their_form_and_are_never_the_same() -> None:
+    first, second = (tomllib.loads(fresh_text())["projects"] for _ in range(2))
+
+    [project] = first
+    assert project["name"] == "Home"
+    assert re.fullmatch(r"[a-z0-9]{22}", project["ping_key"])
+    [key] = project["keys"]
+    assert re.fullmatch(r"hcw_[A-Za-z0-9]{28}", key["key"])
+    assert key["access"] == "read-write"
+    assert second[0]["ping_key"] != project["ping_key"]
+    assert second[0]["keys"][0]["key"] != key["key"]
+
+
+def test_a_fresh_file_loads_and_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+
+    config = write_fresh(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert config == load(path)
+    assert [project.name for project in config.projects] == ["Home"]
+
+
+def test_the_fresh_files_comments_are_right_too() -> None:
+    text = re.sub(r"(?m)^# (?=\[\[|[a-z]+ = )", "", fresh_text())
+
+    [project] = read(text).projects
+
+    assert [channel.name for channel in project.channels] == ["Hook"]
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    path.write_text("mine")
+
+    with pytest.raises(ConfigError, match="is there already, and stays as it is"):
+        write_fresh(path)
+    with pytest.raises(ConfigError, match="cannot be written: No such file or"):
+        write_fresh(tmp_path / "no/hcl.toml")
+
+    assert path.read_text() == "mine"
+
+
+# The documented keys
+
+
+def uncommented_example() -> str:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    return re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
+
+
+def test_the_example_loads() -> None:
+    config = load(EXAMPLE, {})
+    uncommented = read(uncommented_example())
+
+    assert [c.kind for c in config.projects[0].channels] == ["email", "webhook"]
+    assert len(uncommented.projects[0].keys) == 2
+
+
+def test_the_example_shows_the_defaults() -> None:
+    example, default = read(EXAMPLE.read_text(encoding="utf-8")), read(PROJECT)
+
+    for section in ("server", "database", "pings", "api", "metrics", "web", "smtpd"):
+        assert getattr(example, section) == getattr(default, section)
+    assert example.smtp.host == "smtp.example.org"
+    assert example.smtp.sender == default.smtp.sender
+    assert (example.smtp.port, example.smtp.security) == (587, "starttls")
+    assert example.projects[0].check_limit == default.projects[0].check_limit
+
+
+def test_every_key_is_in_the_example() -> None:
+    shown = keys_by_table(tomllib.loads(uncommented_example()))
+
+    assert shown == {table: set(keys) for table, keys in KEYS.items()}
+
+
+def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
+    found = {"": set(data), "projects.channels": set(KEYS["projects.channels"])}
+    found |= {key: set(value) for key, value in data.items() if key != "projects"}
+    found["projects"] = {key for p in data["projects"] for key in p}
+    tables = [key for p in data["projects"] for key in p["keys"]]
+    found["projects.keys"] = {key for table in tables for key in table}
+    channels = [c for p in data["projects"] for c in p["channels"]]
+    assert {key for c in channels for key in c} >= found["projects.channels"]
+    for channel in channels:
+        own = set(channel) - found["projects.channels"]
+        found[f"projects.channels:{channel['kind']}"] = own
+    hooks = [c for c in channels if c["kind"] == "webhook"]
+    requests = {key for hook in hooks for key in hook["down"]}
+    return found | {"projects.channels:webhook.request": requests}
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [(table, key) for table, keys in KEYS.items() for key in keys]
+)
+def test_every_key_is_read(table: str, key: str) -> None:
+    data = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    project = data["projects"][0]
+    mail, hook = project["channels"]
+    targets = {
+        "": data,
+        "projects": project,
+        "projects.keys": project["keys"][key == "key_sha256"],
+        "projects.channels": mail,
+        "projects.channels:email": mail,
+        "projects.channels:webhook": hook,
+        "projects.channels:webhook.request": hook["down"],
+    }
+    target = targets[table] if table in targets else data[table]
+    # Nothing may be a date.
+    target[key] = datetime.date(2020, 1, 1)
+
+    with pytest.raises(ConfigError, match=rf"[ .]{key}: "):
+        parse(data, FOLDER, "hcl.toml", {})

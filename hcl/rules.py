@@ -1,5 +1,6 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,6 +9,9 @@ from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
 
 DEFAULT_TIMEOUT = timedelta(days=1)
 DEFAULT_GRACE = timedelta(hours=1)
+
+# Longer runs have no duration in the log.
+MAX_RUN = timedelta(hours=72)
 
 # How far a check is pushed ahead whose schedule cannot be worked out.
 POSTPONEMENT = timedelta(hours=1)
@@ -196,6 +200,24 @@ def _grace_end(check: Check) -> datetime | None:
         return schedule.deadline(replace(check, last_start=None))
     except schedule.ScheduleError:
         return None
+
+
+def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
+    """Return how long runs took, by the number of the ping that ended each.
+
+    `pings` come oldest first. A success or fail ends the latest start of its rid (none
+    counts as one), unless another did or the start is MAX_RUN old.
+    """
+    starts: dict[str | None, datetime] = {}
+    lengths = {}
+    for ping in pings:
+        if ping.action == "start":
+            starts[ping.rid] = ping.created
+        elif ping.action in ("success", "fail"):
+            start = starts.pop(ping.rid, None)
+            if start is not None and ping.created - start < MAX_RUN:
+                lengths[ping.n] = ping.created - start
+    return lengths
 
 
 def _flip(

@@ -1,5 +1,7 @@
 """Projects, as hcl.toml describes them."""
 
+from dataclasses import replace
+
 from aiosqlite import Connection
 
 from hcl.model import Project
@@ -50,24 +52,21 @@ async def disable_all(conn: Connection) -> None:
     await conn.execute("UPDATE projects SET enabled = 0, ping_key = NULL")
 
 
-async def save(conn: Connection, project: Project) -> None:
-    """Insert a project (its id is 0) or update it, and put it in use."""
-    values = (
-        project.code,
-        project.name,
-        project.ping_key,
-        project.badge_key,
-        project.check_limit,
+async def save(conn: Connection, project: Project) -> Project:
+    """Insert a project (its id is 0) or update it, and put it in use; return it."""
+    rows = await conn.execute_fetchall(
+        "INSERT INTO projects (id, code, name, ping_key, badge_key, check_limit,"
+        " enabled) VALUES (?, ?, ?, ?, ?, ?, 1)"
+        " ON CONFLICT (id) DO UPDATE SET code = excluded.code, name = excluded.name,"
+        " ping_key = excluded.ping_key, badge_key = excluded.badge_key,"
+        " check_limit = excluded.check_limit, enabled = 1 RETURNING id",
+        (
+            project.id or None,
+            project.code,
+            project.name,
+            project.ping_key,
+            project.badge_key,
+            project.check_limit,
+        ),
     )
-    if project.id:
-        await conn.execute(
-            "UPDATE projects SET code = ?, name = ?, ping_key = ?, badge_key = ?,"
-            " check_limit = ?, enabled = 1 WHERE id = ?",
-            (*values, project.id),
-        )
-    else:
-        await conn.execute(
-            "INSERT INTO projects (code, name, ping_key, badge_key, check_limit,"
-            " enabled) VALUES (?, ?, ?, ?, ?, 1)",
-            values,
-        )
+    return replace(project, id=next(iter(rows))[0])

@@ -1,0 +1,51 @@
+"""`hcl serve`: run the server."""
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from hcl import config as configuration
+from hcl.config import Config, ConfigError
+
+FRESH = "hcl.toml"
+
+
+@click.command()
+@click.option("--config", "explicit", metavar="PATH", help="Read this file.")
+def serve(explicit: str | None) -> None:
+    """Run the server until SIGTERM; SIGHUP reads the config again.
+
+    Without a config it writes ./hcl.toml with fresh keys first.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    # uvicorn and httpx2 tell of every start and request; here only troubles matter.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        path = configuration.find(explicit, os.environ, Path())
+        config = _begin() if path is None else configuration.load(path)
+        path = path or Path(FRESH)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    # Imported here: `hcl serve --help` and a wrong config need none of it.
+    from hcl import server
+    from hcl.db import DatabaseError
+
+    try:
+        server.run(config, lambda: configuration.load(path))
+    except (OSError, DatabaseError) as error:
+        raise click.ClickException(f"cannot start: {error}") from error
+
+
+def _begin() -> Config:
+    """Write a config for somebody who has none, and say what to do with it."""
+    config = configuration.write_fresh(Path(FRESH))
+    ping_key = config.projects[0].ping_key
+    url = f"{config.server.ping_endpoint}{ping_key}/my-first-job?create=1"
+    click.echo(
+        f"Wrote {config.path} with fresh keys. From another terminal, send a ping:\n\n"
+        f'    curl "{url}"\n',
+    )
+    return config

@@ -1,0 +1,145 @@
+"""The composition root: opens, starts, watches and stops all parts of the server."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+
+from hcl import __version__
+from hcl.alarm import Alarm
+from hcl.checker import Checker
+from hcl.config import Config, ConfigError
+from hcl.db import Database, open_database
+from hcl.managing import Managing
+from hcl.pinging import Pinging
+from hcl.pruner import Pruner
+from hcl.sender import Sender
+from hcl.syncing import sync
+from hcl.web.app import create_app
+from hcl.web.http import HttpServer
+from hcl.web.services import Services
+from hcl.web.sockets import close_sockets, describe, open_sockets
+
+logger = logging.getLogger(__name__)
+
+# How long messages that are being sent may hold up the end.
+SEND_PATIENCE = timedelta(seconds=1)
+
+
+def run(config: Config, reread: Callable[[], Config]) -> None:
+    """Serve until SIGTERM or SIGINT; on SIGHUP take the settings of `reread`.
+
+    Raises OSError if the address cannot be bound to, db.DatabaseError if the database
+    cannot be used, and what killed a loop: better dead than answering pings and never
+    alerting.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config, reread))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def serve(config: Config, reread: Callable[[], Config]) -> None:
+    """Open what is needed, serve, and close it on every way out."""
+    sockets = open_sockets(config.server.listen, os.environ)
+    try:
+        database = await open_database(
+            config.database.path, config.database.synchronous
+        )
+        try:
+            await _Server(config, database, sockets).run(reread)
+        finally:
+            await database.close()
+    finally:
+        close_sockets(sockets)
+
+
+class _Server:
+    def __init__(
+        self, config: Config, database: Database, sockets: list[socket.socket]
+    ) -> None:
+        checker, sender, pruner = Alarm(), Alarm(), Alarm()
+        self._config = config
+        self._database = database
+        self._sockets = sockets
+        self._checker = Checker(database, alarm=checker, sender=sender)
+        self._sender = Sender(database, alarm=sender)
+        self._pruner = Pruner(database, alarm=pruner, log_limit=config.pings.log_limit)
+        self._services = Services(
+            database,
+            Pinging(database, checker=checker, sender=sender, pruner=pruner),
+            Managing(database, checker=checker),
+        )
+        self._http = HttpServer(create_app(self._services))
+        self._hangups = asyncio.Event()
+
+    async def run(self, reread: Callable[[], Config]) -> None:
+        """Run the loops and the HTTP server; if one dies, all do."""
+        await self._use(self._config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._http.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hangups.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(self._checker.run()),
+                    group.create_task(self._sender.run()),
+                    group.create_task(self._pruner.run()),
+                    group.create_task(self._reload(reread)),
+                ]
+                for bound in self._sockets:
+                    logger.info("hcl %s listens on %s", __version__, describe(bound))
+                await self._http.serve(self._sockets)
+                await self._sender.finish(SEND_PATIENCE)
+                for task in loops:
+                    task.cancel()
+        finally:
+            await self._sender.close()
+        logger.info("stopped")
+
+    async def _use(self, config: Config) -> None:
+        """Bring the settings to the parts that can change while they run."""
+        synced = await sync(self._database, config)
+        self._config = config
+        self._services.use(config, synced)
+        self._pruner.log_limit = config.pings.log_limit
+        await self._sender.use(config, synced.channels)
+
+    async def _reload(self, reread: Callable[[], Config]) -> None:
+        """Repeat: 1. wait for SIGHUP, 2. read the file, 3. use it if it is right."""
+        while True:
+            await self._hangups.wait()
+            self._hangups.clear()
+            before = self._config
+            try:
+                config = reread()
+                await self._use(config)
+            except ConfigError as error:
+                logger.error("not reloaded: %s", error)
+            except sqlite3.Error as error:
+                logger.error("not reloaded, the database cannot be used: %s", error)
+            else:
+                logger.info("reloaded %s", config.path)
+                _name_restarts(before, config)
+
+
+def _name_restarts(before: Config, after: Config) -> None:
+    """Say which changes wait for a restart."""
+    for name, old, new in (
+        ("server.listen", before.server.listen, after.server.listen),
+        ("database", before.database, after.database),
+        ("smtpd", before.smtpd, after.smtpd),
+    ):
+        if old != new:
+            logger.warning("%s has changed: restart hcl to use it", name)

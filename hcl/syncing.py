@@ -1,0 +1,93 @@
+"""Bring the projects and channels of hcl.toml into the database."""
+
+import secrets
+from dataclasses import dataclass
+
+from aiosqlite import Connection
+
+from hcl.config import ChannelConfig, Config, ProjectConfig, WebhookSettings
+from hcl.db import Database
+from hcl.model import Channel, Project
+from hcl.store import channels, notifications, projects, settings
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What the file means in rows: projects by the file's order, channels by row id.
+
+    `secret` signs badges and cookies.
+    """
+
+    projects: tuple[Project, ...]
+    channels: dict[int, ChannelConfig]
+    secret: str
+
+
+async def sync(database: Database, config: Config) -> Synced:
+    """Match projects and channels to rows by id, else by name, in one transaction.
+
+    What is no longer in the file is switched off and keeps its history; messages that
+    wait for such a channel are given up.
+    """
+    async with database.transaction() as conn:
+        await projects.disable_all(conn)
+        await channels.disable_all(conn)
+        found, in_file = [], {}
+        for wanted in config.projects:
+            project = await _sync_project(conn, wanted)
+            found.append(project)
+            for channel in wanted.channels:
+                in_file[await _sync_channel(conn, project, channel)] = channel
+        await notifications.give_up_disabled(conn)
+        secret = config.server.secret or await _secret(conn)
+    return Synced(tuple(found), in_file, secret)
+
+
+async def _sync_project(conn: Connection, wanted: ProjectConfig) -> Project:
+    before = await projects.find(conn, wanted.id, wanted.name)
+    badge_key = wanted.badge_key or (before and before.badge_key)
+    return await projects.save(
+        conn,
+        Project(
+            id=before.id if before else 0,
+            code=wanted.id,
+            name=wanted.name,
+            ping_key=wanted.ping_key,
+            badge_key=badge_key or secrets.token_hex(11),
+            check_limit=wanted.check_limit,
+        ),
+    )
+
+
+async def _sync_channel(
+    conn: Connection, project: Project, wanted: ChannelConfig
+) -> int:
+    before = await channels.find(conn, project.id, wanted.id, wanted.name)
+    channel = Channel(
+        id=before.id if before else 0,
+        code=wanted.id,
+        name=wanted.name,
+        kind=wanted.kind,
+    )
+    return await channels.save(
+        conn,
+        project.id,
+        channel,
+        on_down=_tells_of(wanted, "down"),
+        on_up=_tells_of(wanted, "up"),
+    )
+
+
+def _tells_of(channel: ChannelConfig, status: str) -> bool:
+    if isinstance(channel.settings, WebhookSettings):
+        has_request = getattr(channel.settings, status) is not None
+        return status in channel.events and has_request
+    return status in channel.events
+
+
+async def _secret(conn: Connection) -> str:
+    secret = await settings.get(conn, "secret")
+    if secret is None:
+        secret = secrets.token_urlsafe(32)
+        await settings.put(conn, "secret", secret)
+    return secret

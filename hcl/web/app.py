@@ -1,0 +1,111 @@
+"""Every URL in one table."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+
+from starlette.applications import Starlette
+from starlette.convertors import (
+    IntegerConvertor,
+    StringConvertor,
+    register_url_convertor,
+)
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hcl.web import api, health
+from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
+from hcl.web.errors import on_database_error, on_http_error
+from hcl.web.ping import PREFIX, UUID, PingEndpoint
+from hcl.web.services import Services
+
+VERSIONS = (1, 2, 3)
+
+OpenHandler = Callable[[Request, Services], Awaitable[Response]]
+
+
+class _Code(StringConvertor):
+    regex = UUID
+
+
+class _UniqueKey(StringConvertor):
+    regex = "[0-9a-f]{40}"
+
+
+class _Number(IntegerConvertor):
+    # As many digits as every number in the database has.
+    regex = "[0-9]{1,15}"
+
+
+register_url_convertor("code", _Code())
+register_url_convertor("unique_key", _UniqueKey())
+register_url_convertor("number", _Number())
+
+
+def create_app(services: Services) -> ASGIApp:
+    """Return the ASGI application.
+
+    Pings go round the router: they are nearly all that comes in.
+    """
+    ping = PingEndpoint(services)
+    others = Starlette(
+        routes=[route for v in VERSIONS for route in _api_routes(services, v)],
+        exception_handlers={
+            sqlite3.Error: on_database_error,
+            HTTPException: on_http_error,
+        },
+    )
+    # As Healthchecks does: list URLs redirect with 301, see below; others not at all.
+    others.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await ping(scope, receive, send)
+        else:
+            await others(scope, receive, send)
+
+    return app
+
+
+def _api_routes(services: Services, version: int) -> Iterator[BaseRoute]:
+    def ro(handler: CallHandler) -> Handler:
+        return with_key(handler, services, version, readonly=True)
+
+    def rw(handler: CallHandler) -> Handler:
+        return with_key(handler, services, version)
+
+    def no_key(handler: OpenHandler) -> Handler:
+        return lambda request: handler(request, services)
+
+    lists = {
+        "checks": Endpoint(GET=ro(api.list_checks), POST=rw(api.create_check)),
+        "checks/{code:code}/pings": Endpoint(GET=rw(api.list_pings)),
+        "checks/{code:code}/flips": Endpoint(GET=ro(api.list_flips)),
+        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(api.list_flips)),
+        "channels": Endpoint(GET=rw(api.list_channels)),
+        "badges": Endpoint(GET=ro(api.list_badges)),
+        "metrics": Endpoint(GET=no_key(api.get_metrics)),
+        "status": Endpoint(
+            GET=no_key(health.get_status), HEAD=no_key(health.get_status)
+        ),
+    }
+    single = {
+        "checks/{code:code}": Endpoint(
+            GET=ro(api.get_check),
+            POST=rw(api.update_check),
+            DELETE=rw(api.delete_check),
+        ),
+        "checks/{unique_key:unique_key}": Endpoint(GET=ro(api.get_check)),
+        "checks/{code:code}/pause": Endpoint(POST=rw(api.pause_check)),
+        "checks/{code:code}/resume": Endpoint(POST=rw(api.resume_check)),
+        "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
+    }
+    root = f"/api/v{version}/"
+    for path, endpoint in lists.items():
+        yield Route(f"{root}{path}/", endpoint)
+        yield Route(f"{root}{path}", endpoint.without_slash)
+    for path, endpoint in single.items():
+        yield Route(f"{root}{path}", endpoint)
+    yield Route(root + "{rest:path}", NoEndpoint())

@@ -1,0 +1,81 @@
+"""Every error in one table: what went wrong, and what the client is told."""
+
+import logging
+import sqlite3
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from hcl.managing import (
+    ChannelError,
+    ForeignCheckError,
+    LimitError,
+    UnknownCheckError,
+)
+from hcl.rules import NotPausedError
+from hcl.spec import SpecError
+
+logger = logging.getLogger(__name__)
+
+# How long a client is asked to wait in seconds, while the database cannot be written.
+RETRY_AFTER = 10
+
+
+class ApiError(Exception):
+    """A request is refused with this status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+# The text, where it is not the exception's own.
+_ANSWERS: dict[type[Exception], tuple[int, str]] = {
+    UnknownCheckError: (404, "not found"),
+    ForeignCheckError: (403, "the check belongs to another project"),
+    LimitError: (403, "the project has as many checks as it may have"),
+    SpecError: (400, ""),
+    ChannelError: (400, ""),
+}
+
+
+def api_answer(error: Exception) -> Response | None:
+    """Return the API's answer to an exception, None if it is none to answer."""
+    if isinstance(error, sqlite3.Error):
+        return unavailable(error, JSONResponse)
+    if isinstance(error, ApiError):
+        return JSONResponse({"error": error.text}, error.status)
+    if isinstance(error, NotPausedError):
+        # As Healthchecks does: this one is not JSON.
+        return PlainTextResponse("check is not paused", 409)
+    if type(error) not in _ANSWERS:
+        return None
+    status, text = _ANSWERS[type(error)]
+    return JSONResponse({"error": text or str(error)}, status)
+
+
+def unavailable(
+    error: sqlite3.Error, kind: type[Response] = PlainTextResponse
+) -> Response:
+    """Answer while the database cannot be used; nothing of the request is written."""
+    logger.error("the database cannot be used: %s", error)
+    text = "the database cannot be written now"
+    body = {"error": text} if kind is JSONResponse else text
+    return kind(body, 503, {"Retry-After": str(RETRY_AFTER)})
+
+
+def on_database_error(_request: Request, error: Exception) -> Response:
+    """Answer for pages and documents outside the API."""
+    if not isinstance(error, sqlite3.Error):
+        raise error
+    return unavailable(error)
+
+
+def on_http_error(_request: Request, error: Exception) -> Response:
+    """Answer for URLs that lead nowhere, in one line of text."""
+    if not isinstance(error, HTTPException):
+        raise error
+    text = "not found" if error.status_code == 404 else error.detail
+    return PlainTextResponse(text, error.status_code, error.headers)

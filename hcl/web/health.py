@@ -1,0 +1,44 @@
+"""Whether the server is well: the database answers, and both loops keep up."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from hcl.store import checks, notifications
+from hcl.web.services import Services
+
+# How long a query may take, in seconds.
+_QUERY_TIMEOUT = 5
+
+# How long a deadline may have passed before the checker counts as late.
+_CHECKER_PATIENCE = timedelta(seconds=30)
+
+# How long a message may have been due before the sender counts as stuck.
+_SENDER_PATIENCE = timedelta(minutes=10)
+
+
+async def get_status(_request: Request, services: Services) -> Response:
+    """GET status/: OK, or 503 with a line that says what is not well."""
+    trouble = await find_trouble(services, datetime.now(UTC))
+    if trouble:
+        return PlainTextResponse(trouble, 503)
+    return PlainTextResponse("OK")
+
+
+async def find_trouble(services: Services, now: datetime) -> str:
+    """Say what is not well; "" if all is."""
+    reader = services.database.reader
+    try:
+        async with asyncio.timeout(_QUERY_TIMEOUT):
+            deadline = await checks.next_deadline(reader)
+            tries = await notifications.next_tries(reader)
+    except (sqlite3.Error, TimeoutError):
+        return "the database takes no query"
+    if deadline is not None and now - deadline > _CHECKER_PATIENCE:
+        return "the checker is late"
+    if tries and now - min(tries.values()) > _SENDER_PATIENCE:
+        return "the sender is stuck"
+    return ""

@@ -1,0 +1,132 @@
+"""The HTTP server: uvicorn without its ticks and signals, with bounds on requests."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+else:
+    try:
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+    except ImportError:
+        from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+
+# The most bytes of a request's line and headers.
+HEAD_LIMIT = 65_536
+
+# How long a connection may take for a request's line and headers, in seconds.
+HEAD_TIMEOUT = 30.0
+
+# How long requests that are being answered may hold up the end, in seconds.
+STOP_TIMEOUT = 3
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an application on sockets that are already bound, until it is stopped."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            ws="none",
+            lifespan="off",
+            loop="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT,
+        )
+        super().__init__(config)
+        self.server_state = _DatedState()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Accept no more, finish what is being answered, and return from serve."""
+        self.should_exit = True
+        self._stopping.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until `stop` is called."""
+        await super().serve(sockets)
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped; uvicorn's own loop looks ten times a second."""
+        await self._stopping.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them again at its end."""
+        yield
+
+
+class _DatedState(ServerState):
+    """Headers of every answer: the Date, written anew once a second when asked for."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Ignore what uvicorn sets: it sets it from its loop, which does not run."""
+
+
+class GuardedProtocol(Protocol):
+    """Closes connections that send a request's head too slowly, or never, or no end."""
+
+    _head = 0
+    _watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to watch a connection."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Watch it no more."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse a head that has grown too large."""
+        super().data_received(data)
+        if self._answering:
+            self._head = 0
+            return
+        self._head += len(data)
+        if self._head > HEAD_LIMIT and not self.transport.is_closing():
+            self.send_400_response("Request head is too large.")
+
+    @property
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _watch_head(self) -> None:
+        # Between requests uvicorn's own timer runs, until the next one begins.
+        waiting = not self._answering and self.timeout_keep_alive_task is None
+        if self._watch is not None and waiting:
+            self.transport.close()
+            return
+        self._watch = self.loop.call_later(HEAD_TIMEOUT, self._watch_head)

@@ -1,0 +1,83 @@
+"""The sockets that hcl listens on: TCP, unix, or handed over by systemd."""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hcl.config import Address, HostPort
+
+# The first descriptor that systemd hands over, see sd_listen_fds(3).
+_FIRST_INHERITED = 3
+
+# Anybody on the machine may connect, as to a TCP port on loopback.
+_UNIX_MODE = 0o666
+
+
+def open_sockets(address: Address, env: Mapping[str, str]) -> list[socket.socket]:
+    """Bind to `address`, or take the sockets that systemd hands over.
+
+    Raises OSError if the address cannot be bound to.
+    """
+    if env.get("LISTEN_PID") == str(os.getpid()):
+        count = int(env.get("LISTEN_FDS", "0"))
+        fds = range(_FIRST_INHERITED, _FIRST_INHERITED + count)
+        return [socket.socket(fileno=fd) for fd in fds]
+    if isinstance(address, HostPort):
+        return [_bind_tcp(address)]
+    return [_bind_unix(address.path)]
+
+
+def _bind_tcp(address: HostPort) -> socket.socket:
+    family, kind, proto, _, target = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, kind, proto)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(target)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        bound.bind(str(path))
+        path.chmod(_UNIX_MODE)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a server that is gone; leave that of one that answers."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+
+
+def close_sockets(sockets: list[socket.socket]) -> None:
+    """Close the sockets; the files of unix sockets go too."""
+    for bound in sockets:
+        if bound.fileno() >= 0 and bound.family == socket.AF_UNIX:
+            with suppress(OSError):
+                Path(bound.getsockname()).unlink()
+        bound.close()
+
+
+def describe(bound: socket.socket) -> str:
+    """Name a socket for people."""
+    if bound.family == socket.AF_UNIX:
+        return f"unix:{bound.getsockname()}"
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

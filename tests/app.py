@@ -1,0 +1,153 @@
+"""The real app on a real database, without a process: for the tests of web and loops."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from hcl import config as configuration
+from hcl.alarm import Alarm
+from hcl.checker import Checker
+from hcl.config import Config
+from hcl.db import Database, open_database
+from hcl.managing import Managing
+from hcl.pinging import Pinging
+from hcl.pruner import Pruner
+from hcl.sender import Sender
+from hcl.syncing import Synced, sync
+from hcl.web.app import create_app
+from hcl.web.services import Services
+
+ROOT = "http://hcl.example"
+PING_KEY = "homehomehomehomehome22"
+WRITE_KEY = "hcw_" + "w" * 28
+READ_KEY = "hcr_" + "r" * 28
+OTHER_PING_KEY = "otherotherotherother22"
+OTHER_WRITE_KEY = "hcw_" + "o" * 28
+OTHER_READ_KEY = "hcr_" + "p" * 28
+METRICS_KEY = "m" * 20
+
+CONFIG = f"""
+[server]
+listen = "127.0.0.1:0"
+site_root = "{ROOT}"
+
+[api]
+metrics_key = "{METRICS_KEY}"
+
+[[projects]]
+name = "Home"
+ping_key = "{PING_KEY}"
+check_limit = 10
+
+[[projects.keys]]
+name = "rw"
+key = "{WRITE_KEY}"
+access = "read-write"
+
+[[projects.keys]]
+name = "ro"
+key = "{READ_KEY}"
+access = "read-only"
+
+[[projects.channels]]
+name = "Hook A"
+kind = "webhook"
+down = {{ url = "http://127.0.0.1:9/a/down" }}
+up = {{ url = "http://127.0.0.1:9/a/up" }}
+
+[[projects.channels]]
+name = "Hook B"
+kind = "webhook"
+down = {{ url = "http://127.0.0.1:9/b/down" }}
+
+[[projects]]
+name = "Other"
+ping_key = "{OTHER_PING_KEY}"
+
+[[projects.keys]]
+name = "rw"
+key = "{OTHER_WRITE_KEY}"
+access = "read-write"
+
+[[projects.keys]]
+name = "ro"
+key = "{OTHER_READ_KEY}"
+access = "read-only"
+"""
+
+
+@dataclass
+class App:
+    """What a test drives: `http` speaks to the app through ASGI, loops by `once`."""
+
+    config: Config
+    synced: Synced
+    database: Database
+    services: Services
+    checker: Checker
+    sender: Sender
+    pruner: Pruner
+    alarms: dict[str, Alarm]
+    http: httpx2.AsyncClient
+
+    async def api(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        key: str = WRITE_KEY,
+        version: int = 3,
+    ) -> httpx2.Response:
+        """Call the Management API; `path` comes after /api/v3/."""
+        return await self.http.request(
+            method, f"/api/v{version}/{path}", json=json, headers={"X-Api-Key": key}
+        )
+
+
+@asynccontextmanager
+async def running_app(
+    folder: Path, text: str = CONFIG, peer: str = "192.0.2.1"
+) -> AsyncIterator[App]:
+    """Open the app on a database in `folder`; requests come from the address `peer`."""
+    path = folder / "hcl.toml"
+    path.write_text(text)
+    config = configuration.load(path)
+    database = await open_database(config.database.path)
+    alarms = {name: Alarm() for name in ("checker", "sender", "pruner")}
+    sender = Sender(database, alarm=alarms["sender"])
+    try:
+        synced = await sync(database, config)
+        await sender.use(config, synced.channels)
+        services = Services(
+            database,
+            Pinging(database, **alarms),
+            Managing(database, checker=alarms["checker"]),
+        )
+        services.use(config, synced)
+        transport = httpx2.ASGITransport(create_app(services), client=(peer, 1234))
+        async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
+            yield App(
+                config=config,
+                synced=synced,
+                database=database,
+                services=services,
+                checker=Checker(
+                    database, alarm=alarms["checker"], sender=alarms["sender"]
+                ),
+                sender=sender,
+                pruner=Pruner(
+                    database,
+                    alarm=alarms["pruner"],
+                    log_limit=config.pings.log_limit,
+                ),
+                alarms=alarms,
+                http=http,
+            )
+    finally:
+        await sender.close()
+        await database.close()

@@ -1,4 +1,4 @@
-"""The real app on a real database, without a process: for the tests of web and loops."""
+"""The real app on a real database, without a process, for tests of web and loops."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

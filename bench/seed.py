@@ -1,0 +1,84 @@
+"""Fill a database with checks and pings, as if they had been used for long."""
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hcl import config as configuration
+from hcl import rules
+from hcl.db import open_database
+from hcl.model import Check
+from hcl.store import checks
+from hcl.syncing import sync
+
+
+def seed(folder: Path, n_checks: int, n_pings: int = 0, schedule: str = "") -> list[str]:
+    """Make the checks, up, and `n_pings` pings spread evenly over them.
+
+    `schedule` makes them cron checks. Returns their codes.
+    """
+    return asyncio.run(_seed(folder, n_checks, n_pings, schedule))
+
+
+async def _seed(
+    folder: Path, n_checks: int, n_pings: int, schedule: str
+) -> list[str]:
+    config = configuration.load(folder / "hcl.toml")
+    database = await open_database(config.database.path)
+    try:
+        synced = await sync(database, config)
+        made = _checks(synced.projects[0].id, n_checks, n_pings, schedule)
+        async with database.transaction() as conn:
+            for check in made:
+                await checks.add(conn, check)
+    finally:
+        await database.close()
+    if n_pings:
+        _add_pings(config.database.path, n_checks, n_pings)
+    return [check.code for check in made]
+
+
+def _checks(
+    project_id: int, n_checks: int, n_pings: int, schedule: str
+) -> list[Check]:
+    now = datetime.now(UTC)
+    made = []
+    for number in range(n_checks):
+        check = replace(
+            rules.new_check(project_id, str(uuid.uuid4()), str(uuid.uuid4())),
+            name=f"check {number}",
+            slug=f"check-{number}",
+            tags="bench home",
+            status="up",
+            n_pings=n_pings // n_checks,
+            last_ping=now - timedelta(seconds=number % 3600),
+        )
+        if schedule:
+            check = replace(check, kind="cron", schedule=schedule, tz="Europe/Riga")
+        made.append(rules.on_edit(check, now).check)
+    return made
+
+
+def _add_pings(path: Path, n_checks: int, n_pings: int) -> None:
+    """Insert the pings in order of checks: the fastest way to many of them."""
+    each, now = n_pings // n_checks, time.time()
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO pings VALUES"
+            " (?, ?, ?, 'success', 'http', '127.0.0.1', 'GET', 'curl/8.5.0',"
+            " NULL, NULL, x'')",
+            (
+                (check_id, n, now - (each - n) * 60)
+                for check_id in range(1, n_checks + 1)
+                for n in range(1, each + 1)
+            ),
+        )
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()

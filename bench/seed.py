@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 import time
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from hcl.store import checks
 from hcl.syncing import sync
 
 
-def seed(folder: Path, n_checks: int, n_pings: int = 0, schedule: str = "") -> list[str]:
+def seed(
+    folder: Path, n_checks: int, n_pings: int = 0, schedule: str = ""
+) -> list[str]:
     """Make the checks, up, and `n_pings` pings spread evenly over them.
 
     `schedule` makes them cron checks. Returns their codes.
@@ -24,9 +25,7 @@ def seed(folder: Path, n_checks: int, n_pings: int = 0, schedule: str = "") -> l
     return asyncio.run(_seed(folder, n_checks, n_pings, schedule))
 
 
-async def _seed(
-    folder: Path, n_checks: int, n_pings: int, schedule: str
-) -> list[str]:
+async def _seed(folder: Path, n_checks: int, n_pings: int, schedule: str) -> list[str]:
     config = configuration.load(folder / "hcl.toml")
     database = await open_database(config.database.path)
     try:
@@ -42,14 +41,13 @@ async def _seed(
     return [check.code for check in made]
 
 
-def _checks(
-    project_id: int, n_checks: int, n_pings: int, schedule: str
-) -> list[Check]:
+def _checks(project_id: int, n_checks: int, n_pings: int, schedule: str) -> list[Check]:
     now = datetime.now(UTC)
     made = []
     for number in range(n_checks):
-        check = replace(
-            rules.new_check(project_id, str(uuid.uuid4()), str(uuid.uuid4())),
+        check = rules.new_check(
+            project_id, str(uuid.uuid4()), str(uuid.uuid4())
+        )._replace(
             name=f"check {number}",
             slug=f"check-{number}",
             tags="bench home",
@@ -58,7 +56,7 @@ def _checks(
             last_ping=now - timedelta(seconds=number % 3600),
         )
         if schedule:
-            check = replace(check, kind="cron", schedule=schedule, tz="Europe/Riga")
+            check = check._replace(kind="cron", schedule=schedule, tz="Europe/Riga")
         made.append(rules.on_edit(check, now).check)
     return made
 

@@ -140,9 +140,12 @@ class GroupCommit(Generic[Item, Result]):
         self,
         database: Database,
         write: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result]]],
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare to write by `write`; `committed` is called after each commit."""
         self._database = database
         self._write = write
+        self._committed = committed
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -181,6 +184,7 @@ class GroupCommit(Generic[Item, Result]):
                 if not future.done():
                     future.set_exception(error)
         else:
+            self._committed()
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -151,7 +150,7 @@ class Managing:
         if check.id:
             await checks.save(conn, check)
         else:
-            check = replace(check, id=await checks.add(conn, check))
+            check = check._replace(id=await checks.add(conn, check))
         if ids is not None:
             await channels.assign(conn, check.id, ids)
         return check, await channels.codes_of_check(conn, check.id)
@@ -208,7 +207,7 @@ def edited(check: Check, wanted: CheckSpec, version: int) -> Check:
     elif wanted.timeout is not None:
         changes["kind"] = "simple"
         changes["timeout"] = wanted.timeout
-    return replace(check, **changes, **_keywords(check, wanted))
+    return check._replace(**changes, **_keywords(check, wanted))
 
 
 def _keywords(check: Check, wanted: CheckSpec) -> dict[str, Any]:

@@ -61,15 +61,16 @@ def _why_late(alert: Alert) -> str:
     if check.last_start and check.last_start + check.grace <= alert.flip.created:
         began = moment(check.last_start, check.tz)
         return f"It started at {began} and did not finish within {grace}."
-    expected = f"it was expected {_expected(check)}, with {grace} of grace"
-    return f"No ping came in time: {expected}."
+    expected = "expected" if check.kind == "simple" else "expected on schedule"
+    when = f"{_schedule(check)}, with {grace} of grace"
+    return f"No ping came in time: it was {expected} {when}."
 
 
-def _expected(check: Check) -> str:
+def _schedule(check: Check) -> str:
     if check.kind == "simple":
         return f"every {duration(check.timeout)}"
     expression = "; ".join(filter(None, map(one_line, check.schedule.splitlines())))
-    return f"on schedule {expression} ({one_line(check.tz)})"
+    return f"{expression} ({one_line(check.tz)})"
 
 
 def facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
@@ -79,7 +80,7 @@ def facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
     """
     check, flip = alert.check, alert.flip
     since = f"{moment(flip.created, check.tz)}, {ago(flip.created, now)}"
-    schedule = f"{_expected(check)}, with {duration(check.grace)} of grace"
+    schedule = f"{_schedule(check)}, with {duration(check.grace)} of grace"
     rows = [
         ("Status", f"{flip.new_status} since {since}"),
         ("Project", one_line(alert.project_name)),

@@ -1,9 +1,13 @@
-"""The things hcl keeps: projects, checks, pings, flips, channels, notifications."""
+"""The things hcl keeps: projects, checks, pings, flips, channels, notifications.
+
+All are immutable. Check and Ping are named tuples, since each ping makes new ones: that
+takes a fifth of the time of a frozen dataclass.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["simple", "cron", "oncalendar"]
 Status = Literal["new", "up", "down", "paused"]
@@ -24,8 +28,7 @@ class Project:
     check_limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A job that is expected to ping on a schedule, and how it fares.
 
     `timeout` counts for the kind simple, `schedule` and `tz` for cron and oncalendar;
@@ -83,8 +86,7 @@ class Check:
         return self.name or self.code
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """One signal received for a check.
 
     `n` counts 1, 2, 3 … for each check. `action` is what it counted as, after filters.

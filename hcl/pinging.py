@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
@@ -61,7 +61,11 @@ class Pinging:
         self._sender = sender
         self._pruner = pruner
         self._unpruned = 0
-        self._group: GroupCommit[Arrival, Receipt] = GroupCommit(database, self._write)
+        self._deadline: datetime | None = None
+        self._flipped = False
+        self._group: GroupCommit[Arrival, Receipt] = GroupCommit(
+            database, self._write, self._wake_loops
+        )
 
     async def receive(self, address: Address, ping: Ping) -> Receipt:
         """Record a ping whose action is the signal of its URL or mail.
@@ -94,11 +98,16 @@ class Pinging:
         await batch.load([address for address, _ in arrivals])
         receipts = [await batch.record(address, ping) for address, ping in arrivals]
         await batch.save()
-        if batch.earliest_deadline is not None:
-            self._checker.ring(batch.earliest_deadline)
-        if batch.flips:
-            self._sender.ring()
+        self._deadline = batch.earliest_deadline
+        self._flipped = bool(batch.flips)
         return receipts
+
+    def _wake_loops(self) -> None:
+        # After the commit: a loop that looks before finds nothing, and sleeps on.
+        if self._deadline is not None:
+            self._checker.ring(self._deadline)
+        if self._flipped:
+            self._sender.ring()
 
 
 class _Batch:
@@ -171,8 +180,8 @@ class _Batch:
         if await checks.count(self._conn, project.id) >= limit:
             return None
         check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
-        check = replace(check, name=address.slug, slug=address.slug)
-        check = replace(check, id=await checks.add(self._conn, check))
+        check = check._replace(name=address.slug, slug=address.slug)
+        check = check._replace(id=await checks.add(self._conn, check))
         await channels.assign_all(self._conn, check.id, project.id)
         self._checks[check.id] = check
         self._by_slug[address.ping_key, address.slug].append(check.id)

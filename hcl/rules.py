@@ -1,7 +1,7 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hcl import schedule
@@ -74,17 +74,17 @@ def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
 
     Returns the ping as it is to be kept, numbered, with the action it counted as.
     """
-    ping = replace(ping, n=check.n_pings + 1, action=action_of(check, ping))
-    check = replace(check, n_pings=ping.n)
+    ping = ping._replace(n=check.n_pings + 1, action=action_of(check, ping))
+    check = check._replace(n_pings=ping.n)
     if ping.action in ("log", "ign"):
         return Transition(check), ping
     if ping.action == "start":
-        check = replace(check, last_start=ping.created, last_start_rid=ping.rid)
+        check = check._replace(last_start=ping.created, last_start_rid=ping.rid)
         return _with_deadline(check, None, ping.created), ping
     status: Status = "down" if ping.action == "fail" else "up"
     reason: Reason = "fail" if ping.action == "fail" else ""
     flip = _flip(check, status, ping.created, reason)
-    check = replace(_close_run(check, ping), status=status)
+    check = _close_run(check, ping)._replace(status=status)
     return _with_deadline(check, flip, ping.created), ping
 
 
@@ -120,8 +120,7 @@ def _close_run(check: Check, ping: Ping) -> Check:
         duration, start = ping.created - start, None
     elif ping.action == "fail" or ping.rid is None:
         start = None
-    return replace(
-        check,
+    return check._replace(
         last_ping=ping.created,
         last_duration=duration,
         last_start=start,
@@ -136,7 +135,7 @@ def on_deadline(check: Check, now: datetime) -> Transition:
     if due is None or due > now:
         return transition
     flip = _flip(check, "down", due, "timeout")
-    return Transition(replace(check, status="down", alert_after=None), flip)
+    return Transition(check._replace(status="down", alert_after=None), flip)
 
 
 def on_edit(check: Check, now: datetime) -> Transition:
@@ -150,8 +149,7 @@ def on_pause(check: Check, now: datetime) -> Transition:
         return Transition(check)
     flip = _flip(check, "paused", now)
     return Transition(
-        replace(
-            check,
+        check._replace(
             status="paused",
             last_start=None,
             last_start_rid=None,
@@ -167,8 +165,7 @@ def on_resume(check: Check, now: datetime) -> Transition:
         raise NotPausedError
     flip = _flip(check, "new", now)
     return Transition(
-        replace(
-            check,
+        check._replace(
             status="new",
             last_ping=None,
             last_start=None,
@@ -197,7 +194,7 @@ def _grace_end(check: Check) -> datetime | None:
         # The stored deadline is this moment, and costs no look at the schedule.
         return check.alert_after
     try:
-        return schedule.deadline(replace(check, last_start=None))
+        return schedule.deadline(check._replace(last_start=None))
     except schedule.ScheduleError:
         return None
 
@@ -234,5 +231,7 @@ def _with_deadline(check: Check, flip: Flip | None, now: datetime) -> Transition
         alert_after = schedule.deadline(check)
     except schedule.ScheduleError as error:
         alert_after = now + POSTPONEMENT
+        if check.last_start is not None:
+            alert_after = min(alert_after, check.last_start + check.grace)
         problem = f"schedule {check.schedule!r} of check {check.code}: {error}"
-    return Transition(replace(check, alert_after=alert_after), flip, problem)
+    return Transition(check._replace(alert_after=alert_after), flip, problem)

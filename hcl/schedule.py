@@ -45,14 +45,21 @@ def next_occurrence(
 
     None: it never fires again. Raises ScheduleError, whatever the parser raised.
     """
+    lines = [expression] if kind == "cron" else expression.strip().split("\n")
     try:
-        found = next(
-            _occurrences(kind, expression, after.astimezone(ZoneInfo(tz))), None
-        )
+        local = after.astimezone(ZoneInfo(tz))
+        found = [_first(_occurrences(kind, line, local), after) for line in lines]
     except Exception as error:
         # The parsers raise anything: IsADirectoryError, say, for the zone "America".
         raise ScheduleError(f"{type(error).__name__}: {error}") from error
-    return None if found is None else found.astimezone(UTC)
+    return min((moment for moment in found if moment is not None), default=None)
+
+
+def _first(occurrences: Iterator[datetime], after: datetime) -> datetime | None:
+    # The libraries count by the clock on the wall: in the hour that autumn repeats,
+    # what they call next may lie before.
+    moments = (occurrence.astimezone(UTC) for occurrence in occurrences)
+    return next((moment for moment in moments if moment > after), None)
 
 
 def _occurrences(kind: Kind, expression: str, after: datetime) -> Iterator[datetime]:

@@ -22,7 +22,7 @@ from hcl.syncing import sync
 from hcl.web.app import create_app
 from hcl.web.http import HttpServer
 from hcl.web.services import Services
-from hcl.web.sockets import close_sockets, describe, open_sockets
+from hcl.web.sockets import describe, listening
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def serve(config: Config, reread: Callable[[], Config]) -> None:
     """Open what is needed, serve, and close it on every way out."""
-    sockets = open_sockets(config.server.listen, os.environ)
-    try:
+    with listening(config.server.listen, os.environ) as sockets:
         database = await open_database(
             config.database.path, config.database.synchronous
         )
@@ -60,8 +59,6 @@ async def serve(config: Config, reread: Callable[[], Config]) -> None:
             await _Server(config, database, sockets).run(reread)
         finally:
             await database.close()
-    finally:
-        close_sockets(sockets)
 
 
 class _Server:

@@ -10,6 +10,7 @@ from typing import Any
 from hcl import schedule
 
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
+SLUG_LENGTH = 100
 _SLUG = re.compile(r"[a-z0-9-_]*")
 
 
@@ -70,7 +71,8 @@ def slugify(name: str) -> str:
     """Make a slug from a name as API v1 and v2 do: `Foo.b_C` becomes `foob_c`."""
     text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     text = re.sub(r"[^\w\s-]", "", text.lower())
-    return re.sub(r"[-\s]+", "-", text).strip("-_")
+    # One letter can become several: ㎭ is "rads".
+    return re.sub(r"[-\s]+", "-", text).strip("-_")[:SLUG_LENGTH]
 
 
 class _FieldError(Exception):
@@ -113,7 +115,7 @@ def _seconds(value: Any) -> timedelta:
 
 
 def _slug(value: Any) -> str:
-    text = _string(100)(value)
+    text = _string(SLUG_LENGTH)(value)
     if not _SLUG.fullmatch(text):
         raise _FieldError("does not match pattern")
     return text

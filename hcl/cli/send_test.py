@@ -68,7 +68,7 @@ async def _send(config: Config, channel: ChannelConfig, project_name: str) -> st
     up_only = "down" not in channel.events
     if up_only:
         flip = Flip(now, "down", "up", "")
-        alert = replace(alert, check=replace(alert.check, status="up"), flip=flip)
+        alert = replace(alert, check=alert.check._replace(status="up"), flip=flip)
     try:
         return await transport.send(alert, now)
     finally:
@@ -78,8 +78,7 @@ async def _send(config: Config, channel: ChannelConfig, project_name: str) -> st
 def example(site_name: str, project_name: str, now: datetime) -> Alert:
     """Return an alert about a check that does not exist, called TEST."""
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
-    check = replace(
-        check,
+    check = check._replace(
         name="TEST",
         slug="test",
         desc="This is a test message; no job has failed.",

@@ -75,10 +75,11 @@ def why(error: BaseException) -> str:
 
 
 def _words(error: OSError) -> str:
-    # An ssl.SSLError, asked by its attributes so that ssl need not be imported.
-    tls = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-    if tls:
-        return str(tls).lower().replace("_", " ")
+    # An ssl.SSLError is told by its attributes, so that ssl need not be imported. Its
+    # errno is none of the system's.
+    if hasattr(error, "library"):
+        text = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        return str(text or "").lower().replace("_", " ")
     # asyncio puts the address into strerror; the number tells the same in fewer words.
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()

@@ -91,7 +91,8 @@ class Email:
         message = EmailMessage()
         message["From"] = self._smtp.sender
         message["To"] = ", ".join(self._settings.to)
-        message["Subject"] = messages.subject(alert)
+        # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
+        message["Subject"] = messages.subject(alert).replace("=?", "= ?")
         message["Date"] = format_datetime(now)
         message["Message-ID"] = self._message_id(alert)
         # RFC 3834: nobody's holiday notice is to answer.

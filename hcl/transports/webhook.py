@@ -95,8 +95,14 @@ class Webhook:
 
     def _opened(self) -> httpx2.AsyncClient:
         if self._client is None:
+            # The limit of the whole try would cancel a TLS handshake, and httpx2 then
+            # leaves its socket open. This one, for TCP and then for TLS, comes earlier.
+            connect = self._try_timeout * 0.45
             self._client = httpx2.AsyncClient(
-                verify=_tls(), trust_env=False, follow_redirects=False, timeout=None
+                verify=_tls(),
+                trust_env=False,
+                follow_redirects=False,
+                timeout=httpx2.Timeout(None, connect=connect),
             )
         return self._client
 
@@ -146,8 +152,8 @@ def _fail(error: Exception, host: str) -> NoReturn:
     # The text of an error is never shown: it may hold the URL or a header.
     if isinstance(error, httpx2.ConnectError):
         problem = f"cannot connect to {host}"
-    elif isinstance(error, httpx2.TimeoutException):
-        problem = f"{host} did not answer in time"
+    elif isinstance(error, httpx2.ConnectTimeout):
+        problem = f"cannot connect to {host} in time"
     elif isinstance(error, httpx2.RemoteProtocolError):
         problem = _protocol_problem(error, host)
     elif isinstance(error, httpx2.NetworkError):

@@ -2,11 +2,11 @@
 
 import os
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from hcl.config import Address, HostPort
+from hcl.config import Address, HostPort, UnixPath
 
 # The first descriptor that systemd hands over, see sd_listen_fds(3).
 _FIRST_INHERITED = 3
@@ -15,18 +15,29 @@ _FIRST_INHERITED = 3
 _UNIX_MODE = 0o666
 
 
-def open_sockets(address: Address, env: Mapping[str, str]) -> list[socket.socket]:
-    """Bind to `address`, or take the sockets that systemd hands over.
+@contextmanager
+def listening(
+    address: Address, env: Mapping[str, str]
+) -> Iterator[list[socket.socket]]:
+    """Bind to `address`, or take the sockets that systemd hands over; close them.
 
     Raises OSError if the address cannot be bound to.
     """
     if env.get("LISTEN_PID") == str(os.getpid()):
         count = int(env.get("LISTEN_FDS", "0"))
         fds = range(_FIRST_INHERITED, _FIRST_INHERITED + count)
-        return [socket.socket(fileno=fd) for fd in fds]
-    if isinstance(address, HostPort):
-        return [_bind_tcp(address)]
-    return [_bind_unix(address.path)]
+        sockets = [socket.socket(fileno=fd) for fd in fds]
+    elif isinstance(address, HostPort):
+        sockets = [_bind_tcp(address)]
+    else:
+        sockets = [_bind_unix(address.path)]
+    try:
+        yield sockets
+    finally:
+        for bound in sockets:
+            bound.close()
+        if isinstance(address, UnixPath):
+            address.path.unlink(missing_ok=True)
 
 
 def _bind_tcp(address: HostPort) -> socket.socket:
@@ -64,15 +75,6 @@ def _remove_stale(path: Path) -> None:
             probe.connect(str(path))
         except OSError:
             path.unlink(missing_ok=True)
-
-
-def close_sockets(sockets: list[socket.socket]) -> None:
-    """Close the sockets; the files of unix sockets go too."""
-    for bound in sockets:
-        if bound.fileno() >= 0 and bound.family == socket.AF_UNIX:
-            with suppress(OSError):
-                Path(bound.getsockname()).unlink()
-        bound.close()
 
 
 def describe(bound: socket.socket) -> str:

@@ -1,0 +1,49 @@
+"""Alerts to write messages about, each part of which a test may replace."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hcl.model import Alert, Check, Flip, Ping
+from tests.build import make_check, make_ping
+
+NOW = datetime(2026, 1, 5, 4, 5, 6, 789000, tzinfo=UTC)
+CODE = "7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
+
+
+def a_check(**changes: Any) -> Check:
+    """Make a named simple check that is down."""
+    values = {
+        "code": CODE,
+        "name": "Nightly backup",
+        "slug": "nightly-backup",
+        "tags": "prod db",
+        "status": "down",
+        "n_pings": 1234,
+        "last_ping": NOW - timedelta(hours=25),
+    }
+    return make_check(**(values | changes))
+
+
+def a_ping(**changes: Any) -> Ping:
+    """Make a success of 25 hours ago."""
+    values = {"n": 1234, "created": NOW - timedelta(hours=25), "ua": "curl/8.5.0"}
+    return make_ping(**(values | changes))
+
+
+def an_alert(
+    *, ping: Ping | None = None, flip: Flip | None = None, **check: Any
+) -> Alert:
+    """Make an alert of five minutes ago; what else is given is of the check."""
+    created = NOW - timedelta(minutes=5)
+    return Alert(
+        site_name="hcl",
+        project_name="Home",
+        check=a_check(**check),
+        flip=flip or Flip(created, "up", "down", "timeout"),
+        ping=ping,
+        channels=("b-channel", "a-channel"),
+    )
+
+
+FAILED = Flip(NOW - timedelta(minutes=5), "up", "down", "fail")
+RECOVERED = Flip(NOW - timedelta(minutes=5), "down", "up", "")

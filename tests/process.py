@@ -1,0 +1,134 @@
+"""A real `hcl serve` process on a free port, and what its users run beside it."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+PING_KEY = "homehomehomehomehomeho"
+API_KEY = "hcw_" + "k" * 28
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Serve:
+    """`hcl serve` in a folder, with one project and the tables that a test adds."""
+
+    def __init__(self, folder: Path, channels: str = "", *, tables: str = "") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.root = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.write_config(channels, tables=tables)
+
+    def write_config(self, channels: str, *, tables: str = "") -> None:
+        """Write hcl.toml; a running server reads it on SIGHUP."""
+        (self.folder / "hcl.toml").write_text(
+            f"""
+[server]
+listen = "127.0.0.1:{self.port}"
+site_root = "{self.root}"
+{tables}
+[[projects]]
+name = "Home"
+ping_key = "{PING_KEY}"
+
+[[projects.keys]]
+name = "me"
+key = "{API_KEY}"
+{channels}
+"""
+        )
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """What all processes so far wrote to standard error."""
+        return (self.folder / "log").read_text()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hcl", "serve"],
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                httpx2.get(f"{self.root}/api/v3/status/", trust_env=False)
+                return
+            except httpx2.TransportError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(self.log) from None
+                time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, return the exit status."""
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout=15)
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop(signal.SIGKILL)
+        elif self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def api(self, method: str, path: str, **document: Any) -> Any:
+        """Call the API and return its document."""
+        response = httpx2.request(
+            method,
+            f"{self.root}/api/v3/{path}",
+            headers={"X-Api-Key": API_KEY},
+            json=document if method == "POST" else None,
+            trust_env=False,
+        )
+        if response.status_code >= 400:
+            raise RuntimeError(f"{response.status_code} {response.text}")
+        return response.json()
+
+
+def curl(*arguments: str) -> str:
+    """Run curl as a crontab line would, and return what it prints."""
+    return subprocess.run(
+        ["curl", "-fsS", "-m", "10", "--retry", "3", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for a condition that only a process outside of this one can bring about."""
+    async with asyncio.timeout(seconds):
+        # Another process sets no Event.
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -60,9 +60,15 @@ def create_app(services: Services) -> ASGIApp:
     # As Healthchecks does: list URLs redirect with 301, see below; others not at all.
     others.router.redirect_slashes = False
 
+    nowhere = NoEndpoint()
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        path = scope["path"]
+        if path.startswith(PREFIX):
             await ping(scope, receive, send)
+        elif path.endswith("\n"):
+            # Starlette's routes would match what is before the newline.
+            await nowhere(scope, receive, send)
         else:
             await others(scope, receive, send)
 

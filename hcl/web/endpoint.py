@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hcl.check_json import check_json
@@ -106,9 +106,11 @@ class Endpoint:
 
 class _Redirect(Endpoint):
     async def _answer(self, request: Request) -> Response:
+        # The bytes go back as they came.
         query = request.scope["query_string"].decode("latin-1")
         target = request.scope["raw_path"].decode("latin-1") + "/"
-        return RedirectResponse(f"{target}?{query}" if query else target, 301)
+        location = f"{target}?{query}" if query else target
+        return Response(status_code=301, headers={"Location": location})
 
 
 class NoEndpoint(Endpoint):

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hcl.model import Action, Ping
 from hcl.pinging import Address, Receipt
+from hcl.spec import SLUG_LENGTH
 from hcl.web.errors import unavailable
 from hcl.web.services import Services
 
@@ -129,7 +130,8 @@ def _target(path: str, query: dict[str, str]) -> _Target | None:
 
 def _action(target: _Target) -> tuple[Action, int | None]:
     """Return the action that a URL asks for, and its exit status if it bears one."""
-    if target.address.slug != target.address.slug.lower():
+    slug = target.address.slug
+    if slug != slug.lower() or len(slug) > SLUG_LENGTH:
         raise _BadRequestError("invalid url format")
     match target.signal:
         case "":

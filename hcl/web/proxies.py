@@ -17,14 +17,14 @@ class Proxies:
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)
-        self._trusts = lru_cache(maxsize=1024)(self._look_up)
+        self._peer = lru_cache(maxsize=1024)(self._look_up)
 
     def origin(self, scope: Scope) -> tuple[str, str]:
         """Return the client's address ("" if not known) and the scheme it used."""
         client = scope.get("client")
-        peer = client[0] if client else ""
+        peer, trusted = self._peer(client[0] if client else "")
         scheme = scope["scheme"]
-        if not self._trusts(peer):
+        if not trusted:
             return peer, scheme
         # Of a header that came twice the first counts, as if they were one list.
         said: dict[bytes, str] = {}
@@ -37,11 +37,14 @@ class Proxies:
             scheme = "https" if https else "http"
         return peer, scheme
 
-    def _look_up(self, peer: str) -> bool:
+    def _look_up(self, peer: str) -> tuple[str, bool]:
+        """Return the address in canonical form, and whether it is trusted."""
         if not peer:
-            return True
+            return "", True
         found = _parse(peer)
-        return found is not None and any(found in network for network in self._networks)
+        if found is None:
+            return peer, False
+        return str(found), any(found in network for network in self._networks)
 
 
 def canonical(text: str) -> str:
@@ -50,7 +53,8 @@ def canonical(text: str) -> str:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    found = _parse(text)
+    # A zone is the peer's own business, and any text at all.
+    found = _parse(text.partition("%")[0])
     return "" if found is None else str(found)
 
 

@@ -86,6 +86,8 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
 
 
 async def _connect(path: Path, synchronous: str) -> Connection:
+    # aiosqlite leaves a thread behind when it cannot connect: ask before.
+    sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from aiosqlite import Connection
@@ -43,6 +44,8 @@ CONCURRENCY = 8
 
 _READ_AT_ONCE = 100
 
+Clock = Callable[[], datetime]
+
 
 class Sender:
     """Sends what the outbox holds; the channels do not wait for each other."""
@@ -55,22 +58,35 @@ class Sender:
         self._transports: dict[int, Transport] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._finishing = False
+        self._retired: dict[int, list[Transport]] = {}
         self._outcomes: GroupCommit[Outcome, None] = GroupCommit(database, _note)
 
     async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
         """Send over these channels from now on, by the id of their row.
 
         A transport is opened when it has something to send, since that imports its
-        kind's libraries. Those open from before are closed.
+        kind's libraries. Those open from before are closed, once they are done with
+        what is under way.
         """
-        await self.close()
+        before, self._transports = self._transports, {}
         self._config, self._channels = config, in_file
+        for channel_id, transport in before.items():
+            if channel_id in self._busy:
+                self._retired.setdefault(channel_id, []).append(transport)
+            else:
+                await transport.aclose()
         self._alarm.ring()
 
     async def close(self) -> None:
         """Close the transports that are open."""
+        for channel_id in list(self._retired):
+            await self._close_retired(channel_id)
         before, self._transports = self._transports, {}
         for transport in before.values():
+            await transport.aclose()
+
+    async def _close_retired(self, channel_id: int) -> None:
+        for transport in self._retired.pop(channel_id, ()):
             await transport.aclose()
 
     async def run(self) -> None:
@@ -117,25 +133,26 @@ class Sender:
             waiting = await notifications.due(
                 self._database.reader, channel_id, now, _READ_AT_ONCE
             )
-            places = asyncio.Semaphore(CONCURRENCY)
+            places, clock = asyncio.Semaphore(CONCURRENCY), _clock_from(now)
             async with asyncio.TaskGroup() as group:
                 for notification in waiting:
-                    group.create_task(self._deliver(notification, places, now))
+                    group.create_task(self._deliver(notification, places, clock))
         except* sqlite3.OperationalError as errors:
             logger.error("cannot read the outbox: %s", errors.exceptions[0])
             await asyncio.sleep(PATIENCE.total_seconds())
         finally:
             del self._busy[channel_id]
+            await self._close_retired(channel_id)
             self._alarm.ring()
 
     async def _deliver(
-        self, notification: Notification, places: asyncio.Semaphore, now: datetime
+        self, notification: Notification, places: asyncio.Semaphore, clock: Clock
     ) -> None:
         async with places:
             alert = None if self._finishing else await self._alert(notification)
             if alert is None:
                 return
-            outcome = await self._try(notification, alert, now)
+            outcome = await self._try(notification, alert, clock)
             while True:
                 try:
                     await self._outcomes.submit(outcome)
@@ -146,17 +163,17 @@ class Sender:
                     await asyncio.sleep(PATIENCE.total_seconds())
 
     async def _try(
-        self, notification: Notification, alert: Alert, now: datetime
+        self, notification: Notification, alert: Alert, clock: Clock
     ) -> Outcome:
         try:
             transport = self._transport(notification.channel_id)
             answer = await transport.send(alert, datetime.now(UTC))
         except DeliveryError as error:
             step = max(notification.attempts, PERMANENT_STEP * error.permanent)
-            return _failed(notification, str(error), step, now)
+            return _failed(notification, str(error), step, clock())
         except Exception as error:
             logger.exception("a transport failed over check %s", alert.check.code)
-            return _failed(notification, repr(error), notification.attempts, now)
+            return _failed(notification, repr(error), notification.attempts, clock())
         return Outcome(notification, answer, sent=datetime.now(UTC))
 
     def _transport(self, channel_id: int) -> Transport:
@@ -183,6 +200,12 @@ class Sender:
             ping=await pings.by_n(reader, check.id, n) if n else None,
             channels=tuple(await channels.codes_of_check(reader, check.id)),
         )
+
+
+def _clock_from(now: datetime) -> Clock:
+    """Go on from `now`, in whole seconds: pauses count from the end of a try."""
+    begun = time.monotonic()
+    return lambda: now + timedelta(seconds=int(time.monotonic() - begun))
 
 
 def _failed(

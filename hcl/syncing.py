@@ -33,18 +33,27 @@ async def sync(database: Database, config: Config) -> Synced:
         await projects.disable_all(conn)
         await channels.disable_all(conn)
         found, in_file = [], {}
+        await projects.free_badge_keys(
+            conn, [p.badge_key for p in config.projects if p.badge_key]
+        )
+        codes = [p.id for p in config.projects]
+        channel_codes = [c.id for p in config.projects for c in p.channels]
         for wanted in config.projects:
-            project = await _sync_project(conn, wanted)
+            project = await _sync_project(conn, wanted, codes)
             found.append(project)
             for channel in wanted.channels:
-                in_file[await _sync_channel(conn, project, channel)] = channel
+                in_file[await _sync_channel(conn, project, channel, channel_codes)] = (
+                    channel
+                )
         await notifications.give_up_disabled(conn)
         secret = config.server.secret or await _secret(conn)
     return Synced(tuple(found), in_file, secret)
 
 
-async def _sync_project(conn: Connection, wanted: ProjectConfig) -> Project:
-    before = await projects.find(conn, wanted.id, wanted.name)
+async def _sync_project(
+    conn: Connection, wanted: ProjectConfig, codes: list[str]
+) -> Project:
+    before = await projects.find(conn, wanted.id, wanted.name, codes)
     badge_key = wanted.badge_key or (before and before.badge_key)
     return await projects.save(
         conn,
@@ -60,9 +69,9 @@ async def _sync_project(conn: Connection, wanted: ProjectConfig) -> Project:
 
 
 async def _sync_channel(
-    conn: Connection, project: Project, wanted: ChannelConfig
+    conn: Connection, project: Project, wanted: ChannelConfig, codes: list[str]
 ) -> int:
-    before = await channels.find(conn, project.id, wanted.id, wanted.name)
+    before = await channels.find(conn, project.id, wanted.id, wanted.name, codes)
     channel = Channel(
         id=before.id if before else 0,
         code=wanted.id,

@@ -1,5 +1,6 @@
 """Channels, as hcl.toml describes them, and the checks that use them."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,14 +24,18 @@ async def of_project(conn: Connection, project_id: int) -> list[Channel]:
 
 
 async def find(
-    conn: Connection, project_id: int, code: str, name: str
+    conn: Connection, project_id: int, code: str, name: str, others: Iterable[str] = ()
 ) -> Channel | None:
-    """Return the project's channel with this code, or else the one with this name."""
+    """Return the channel with this code, or else the project's with this name.
+
+    Those with a code among `others` are not found by their name.
+    """
     rows = await conn.execute_fetchall(
         f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
-        " WHERE project_id = ?1 AND (code = ?2 OR name = ?3)"
+        " WHERE code = ?2 OR (project_id = ?1 AND name = ?3"
+        " AND code NOT IN (SELECT value FROM json_each(?4)))"
         " ORDER BY code = ?2 DESC LIMIT 1",
-        (project_id, code, name),
+        (project_id, code, name, json.dumps(list(others))),
     )
     return next((Channel(*row) for row in rows), None)
 
@@ -43,13 +48,21 @@ async def disable_all(conn: Connection) -> None:
 async def save(
     conn: Connection, project_id: int, channel: Channel, *, on_down: bool, on_up: bool
 ) -> int:
-    """Insert a channel (its id is 0) or update it, and put it in use; return its id."""
+    """Insert a channel (its id is 0) or update it, and put it in use; return its id.
+
+    A channel that comes from another project leaves that one's checks.
+    """
     values = (channel.code, channel.name, channel.kind, on_down, on_up)
     if channel.id:
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
-            " on_up = ?, enabled = 1 WHERE id = ?",
-            (*values, channel.id),
+            " on_up = ?, project_id = ?, enabled = 1 WHERE id = ?",
+            (*values, project_id, channel.id),
+        )
+        await conn.execute(
+            "DELETE FROM checks_channels WHERE channel_id = ?"
+            " AND check_id NOT IN (SELECT id FROM checks WHERE project_id = ?)",
+            (channel.id, project_id),
         )
         return channel.id
     rows = await conn.execute_fetchall(

@@ -79,7 +79,9 @@ async def next_tries(conn: Connection) -> dict[int, datetime]:
 async def note(conn: Connection, outcomes: Iterable[Outcome]) -> None:
     """Tick off what was sent, plan the next try of what failed, give up the rest."""
     await conn.executemany(
-        "UPDATE notifications SET sent = ?1, next_try = ?2, answer = ?3,"
+        # What was given up meanwhile, with its channel, stays so.
+        "UPDATE notifications SET sent = ?1, answer = ?3,"
+        " next_try = iif(next_try IS NULL, NULL, ?2),"
         " attempts = attempts + (?1 IS NULL) WHERE id = ?4",
         [
             (

@@ -44,7 +44,8 @@ async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
     """Return a check's last pings, the newest first, bodies cut to their first byte."""
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " substr(body, 1, 1) FROM pings WHERE check_id = ? ORDER BY n DESC LIMIT ?",
+        " coalesce(substr(body, 1, 1), x'') FROM pings WHERE check_id = ?"
+        " ORDER BY n DESC LIMIT ?",
         (check_id, limit),
     )
     return [_ping(row) for row in rows]

@@ -1,5 +1,7 @@
 """Projects, as hcl.toml describes them."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 from aiosqlite import Connection
@@ -34,12 +36,19 @@ async def name_of(conn: Connection, project_id: int) -> str:
     return str(next(iter(rows))[0])
 
 
-async def find(conn: Connection, code: str, name: str) -> Project | None:
-    """Return the project with this code, or else the one with this name."""
+async def find(
+    conn: Connection, code: str, name: str, others: Iterable[str] = ()
+) -> Project | None:
+    """Return the project with this code, or else the one with this name.
+
+    Those with a code among `others` are not found by their name.
+    """
     rows = await conn.execute_fetchall(
         f"SELECT {_COLUMNS} FROM projects"  # noqa: S608 - a constant
-        " WHERE code = ?1 OR name = ?2 ORDER BY code = ?1 DESC LIMIT 1",
-        (code, name),
+        " WHERE code = ?1 OR (name = ?2"
+        " AND code NOT IN (SELECT value FROM json_each(?3)))"
+        " ORDER BY code = ?1 DESC LIMIT 1",
+        (code, name, json.dumps(list(others))),
     )
     return next((Project(*row) for row in rows), None)
 
@@ -50,6 +59,15 @@ async def disable_all(conn: Connection) -> None:
     Ping keys are freed, so that two projects can swap theirs.
     """
     await conn.execute("UPDATE projects SET enabled = 0, ping_key = NULL")
+
+
+async def free_badge_keys(conn: Connection, badge_keys: Iterable[str]) -> None:
+    """Give the projects that have these keys others, so that they can change hands."""
+    await conn.execute(
+        "UPDATE projects SET badge_key = lower(hex(randomblob(11)))"
+        " WHERE badge_key IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(badge_keys)),),
+    )
 
 
 async def save(conn: Connection, project: Project) -> Project:

@@ -1,0 +1,82 @@
+"""What tests of the store and of the loops share: checks to begin with, and rows."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl.db import Database
+from hcl.model import Check, Flip, Notification
+from hcl.store import channels, checks, flips, notifications
+from hcl.store.notifications import Outcome
+from tests.build import NOW, make_check
+
+
+async def rows(database: Database, sql: str, *parameters: Any) -> list[Any]:
+    """Read what is committed: tuples, or the bare values of a single column."""
+    found = await database.reader.execute_fetchall(sql, parameters)
+    return [row[0] if len(row) == 1 else tuple(row) for row in found]
+
+
+async def change(database: Database, sql: str, *parameters: Any) -> None:
+    """Write what no function of the store would."""
+    async with database.transaction() as conn:
+        await conn.execute(sql, parameters)
+
+
+async def put_check(database: Database, *channel_ids: int, **overrides: Any) -> Check:
+    """Insert a check with codes of its own, of project 1, that uses these channels."""
+    codes = {"code": str(uuid.uuid4()), "badge_key": str(uuid.uuid4())}
+    check = make_check(**(codes | overrides))
+    async with database.transaction() as conn:
+        check = check._replace(id=await checks.add(conn, check))
+        await channels.assign(conn, check.id, channel_ids)
+    return check
+
+
+async def put_flip(
+    database: Database,
+    check: Check,
+    created: datetime = NOW,
+    old_status: Any = "up",
+    new_status: Any = "down",
+) -> int:
+    """Insert a flip, with its notifications; return its id."""
+    flip = Flip(created, old_status, new_status, "")
+    async with database.transaction() as conn:
+        before = await flips.add(conn, [(check, flip)])
+        await notifications.add_for_flips(conn, before, created)
+    return before + 1
+
+
+async def note(database: Database, notification: Notification, **what: Any) -> None:
+    """Note what became of one try."""
+    outcome = Outcome(notification, **({"answer": ""} | what))
+    async with database.transaction() as conn:
+        await notifications.note(conn, [outcome])
+
+
+@asynccontextmanager
+async def traced(conn: Connection) -> AsyncIterator[list[str]]:
+    """Collect the statements that a connection runs, with their values filled in."""
+    statements: list[str] = []
+    await conn.set_trace_callback(statements.append)
+    try:
+        yield statements
+    finally:
+        # mypy takes the callback for one that cannot be taken away.
+        await conn.set_trace_callback(None)  # type: ignore[arg-type]
+
+
+async def plan_of(
+    database: Database, act: Callable[[Connection], Awaitable[object]]
+) -> str:
+    """Return SQLite's plan of the last statement that `act` runs on the reader."""
+    async with traced(database.reader) as statements:
+        await act(database.reader)
+    return "\n".join(
+        row[3] for row in await rows(database, f"EXPLAIN QUERY PLAN {statements[-1]}")
+    )

@@ -1,0 +1,161 @@
+import uuid
+
+from hcl.model import Channel
+from hcl.store import channels
+from tests.app import App
+from tests.build import HOUR, MICROSECOND, NOW
+from tests.store import change, put_check, rows
+
+
+async def save(app: App, project_id: int, name: str) -> Channel:
+    channel = Channel(id=0, code=str(uuid.uuid4()), name=name, kind="webhook")
+    async with app.database.transaction() as conn:
+        id_ = await channels.save(conn, project_id, channel, on_down=True, on_up=True)
+    return Channel(id_, channel.code, channel.name, channel.kind)
+
+
+async def assign(app: App, check_id: int, *channel_ids: int) -> None:
+    async with app.database.transaction() as conn:
+        await channels.assign(conn, check_id, channel_ids)
+
+
+async def assigned(app: App, check_id: int) -> list[int]:
+    return await rows(
+        app.database,
+        "SELECT channel_id FROM checks_channels WHERE check_id = ?",
+        check_id,
+    )
+
+
+async def test_channel_comes_back_as_it_was_saved(app: App) -> None:
+    saved = await save(app, 2, "Bell €")
+
+    assert await channels.of_project(app.database.reader, 2) == [saved]
+
+
+async def test_channels_come_in_order_of_creation(app: App) -> None:
+    await save(app, 1, "A bell")
+
+    found = await channels.of_project(app.database.reader, 1)
+
+    assert [channel.name for channel in found] == ["Hook A", "Hook B", "A bell"]
+
+
+async def test_saving_again_changes_the_row_and_keeps_how_it_fares(app: App) -> None:
+    saved = await save(app, 2, "Bell")
+    async with app.database.transaction() as conn:
+        await channels.note_outcomes(conn, [(saved.id, NOW, "")])
+    changed = Channel(saved.id, str(uuid.uuid4()), "Horn", "email")
+
+    async with app.database.transaction() as conn:
+        await channels.disable_all(conn)
+        id_ = await channels.save(conn, 2, changed, on_down=False, on_up=True)
+
+    assert id_ == saved.id
+    assert await channels.of_project(app.database.reader, 2) == [changed]
+    assert await rows(
+        app.database,
+        "SELECT on_down, on_up, last_sent FROM channels WHERE id = ?",
+        saved.id,
+    ) == [(0, 1, NOW.timestamp())]
+
+
+async def test_disabled_channels_are_nowhere_to_be_seen(app: App) -> None:
+    check = await put_check(app.database, 1, 2)
+
+    async with app.database.transaction() as conn:
+        await channels.disable_all(conn)
+
+    reader = app.database.reader
+    assert await channels.of_project(reader, 1) == []
+    assert await channels.codes_of_check(reader, check.id) == []
+    assert await channels.codes_of_project(reader, 1) == {}
+
+
+async def test_code_finds_a_channel_before_its_name_does(app: App) -> None:
+    one, two = await channels.of_project(app.database.reader, 1)
+    reader = app.database.reader
+
+    assert await channels.find(reader, 1, two.code, one.name) == two
+    assert await channels.find(reader, 1, "no such code", one.name) == one
+    assert await channels.find(reader, 1, "no such code", "No such name") is None
+    assert await channels.find(reader, 2, "no such code", one.name) is None
+
+
+async def test_codes_of_a_check_are_sorted(app: App) -> None:
+    more = [await save(app, 1, f"Bell {n}") for n in range(5)]
+    check = await put_check(app.database, 1, *(channel.id for channel in more))
+    all_channels = await channels.of_project(app.database.reader, 1)
+
+    codes = await channels.codes_of_check(app.database.reader, check.id)
+
+    assert codes == sorted(c.code for c in all_channels if c.name != "Hook B")
+
+
+async def test_codes_of_a_project_come_by_check(app: App) -> None:
+    one, two = await channels.of_project(app.database.reader, 1)
+    foreign = await save(app, 2, "Bell")
+    both = await put_check(app.database, 1, 2)
+    single = await put_check(app.database, 2)
+    await put_check(app.database)
+    await put_check(app.database, foreign.id, project_id=2)
+
+    codes = await channels.codes_of_project(app.database.reader, 1)
+
+    assert {check_id: sorted(found) for check_id, found in codes.items()} == {
+        both.id: sorted([one.code, two.code]),
+        single.id: [two.code],
+    }
+
+
+async def test_assigning_replaces_what_a_check_used(app: App) -> None:
+    check = await put_check(app.database, 1)
+    other = await put_check(app.database, 1)
+
+    await assign(app, check.id, 2)
+
+    assert await assigned(app, check.id) == [2]
+    assert await assigned(app, other.id) == [1]
+
+
+async def test_assigning_nothing_leaves_none(app: App) -> None:
+    check = await put_check(app.database, 1, 2)
+
+    await assign(app, check.id)
+
+    assert await assigned(app, check.id) == []
+
+
+async def test_assigning_spares_channels_that_left_the_file(app: App) -> None:
+    check = await put_check(app.database, 1, 2)
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
+
+    await assign(app, check.id)
+
+    assert await assigned(app, check.id) == [1]
+
+
+async def test_all_channels_are_those_of_the_project_in_the_file(app: App) -> None:
+    await save(app, 2, "Bell")
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
+    check = await put_check(app.database)
+
+    async with app.database.transaction() as conn:
+        await channels.assign_all(conn, check.id, 1)
+
+    assert await assigned(app, check.id) == [2]
+
+
+async def test_outcomes_are_noted_in_their_order(app: App) -> None:
+    sent = NOW + MICROSECOND
+
+    async with app.database.transaction() as conn:
+        await channels.note_outcomes(
+            conn, [(1, NOW - HOUR, ""), (1, sent, ""), (1, None, "no"), (2, None, "x")]
+        )
+        await channels.note_outcomes(conn, [(2, None, "")])
+
+    assert await rows(app.database, "SELECT last_sent, last_error FROM channels") == [
+        (sent.timestamp(), "no"),
+        (None, ""),
+    ]

@@ -1,0 +1,134 @@
+from typing import Any, get_args
+
+import pytest
+
+from hcl.model import Flip, Reason, Status
+from hcl.store import flips, notifications, pings
+from tests.app import App
+from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.store import put_check, put_flip, rows
+
+STATUSES = get_args(Status)
+REASONS = get_args(Reason)
+
+
+async def drop(app: App, limit: int = 100) -> int:
+    async with app.database.transaction() as conn:
+        return await flips.drop(conn, NOW, limit)
+
+
+async def finish_all(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE notifications SET next_try = NULL")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("status", STATUSES)
+async def test_flip_comes_back_as_it_was_added(
+    app: App, status: Any, reason: Any
+) -> None:
+    check = await put_check(app.database, n_pings=7)
+    flip = Flip(NOW + MICROSECOND, status, status, reason)
+
+    async with app.database.transaction() as conn:
+        before = await flips.add(conn, [(check, flip)])
+
+    reader = app.database.reader
+    assert before == 0
+    assert await flips.of_check(reader, check.id) == [flip]
+    assert await flips.by_id(reader, 1) == (flip, 7)
+    assert await flips.by_id(reader, 2) is None
+
+
+async def test_flips_added_are_those_above_the_id_returned(app: App) -> None:
+    check = await put_check(app.database)
+    await put_flip(app.database, check)
+
+    async with app.database.transaction() as conn:
+        first = await flips.add(conn, [(check, Flip(NOW, "up", "down", ""))] * 2)
+        second = await flips.add(conn, [(check, Flip(NOW, "down", "up", ""))])
+
+    assert (first, second) == (1, 3)
+
+
+async def test_flips_of_a_check_come_newest_first(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    for hours in (2, 0, 1):
+        await put_flip(app.database, check, NOW + hours * HOUR)
+    await put_flip(app.database, other)
+
+    found = await flips.of_check(app.database.reader, check.id)
+
+    assert [flip.created for flip in found] == [NOW + n * HOUR for n in (2, 1, 0)]
+
+
+async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:
+    check = await put_check(app.database)
+    await put_flip(app.database, check, NOW, "new", "up")
+    await put_flip(app.database, check, NOW, "up", "down")
+
+    found = await flips.of_check(app.database.reader, check.id)
+
+    assert [flip.new_status for flip in found] == ["down", "up"]
+
+
+async def test_start_is_included_and_end_is_not(app: App) -> None:
+    check = await put_check(app.database)
+    moments = [NOW - MICROSECOND, NOW, NOW + HOUR - MICROSECOND, NOW + HOUR]
+    for moment in moments:
+        await put_flip(app.database, check, moment)
+    start, end = NOW.timestamp(), (NOW + HOUR).timestamp()
+    reader = app.database.reader
+
+    within = await flips.of_check(reader, check.id, start, end)
+    since = await flips.of_check(reader, check.id, start)
+    until = await flips.of_check(reader, check.id, None, end)
+    of_epoch = await flips.of_check(reader, check.id, 0, 0)
+
+    assert [flip.created for flip in within] == moments[2:0:-1]
+    assert [flip.created for flip in since] == moments[:0:-1]
+    assert [flip.created for flip in until] == moments[2::-1]
+    assert of_epoch == []
+
+
+async def test_oldest_flips_are_dropped_first(app: App) -> None:
+    check = await put_check(app.database)
+    for hours in (1, 3, 2, 0):
+        await put_flip(app.database, check, NOW - hours * HOUR)
+
+    dropped = [await drop(app, 2), await drop(app, 2), await drop(app, 2)]
+
+    assert dropped == [2, 1, 0]
+    assert await rows(app.database, "SELECT created FROM flips") == [NOW.timestamp()]
+
+
+async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
+    check = await put_check(app.database, n_pings=9)
+    log = [make_ping(n=n, created=NOW - (10 - n) * HOUR) for n in (8, 9)]
+    async with app.database.transaction() as conn:
+        await pings.add(conn, [(check.id, ping) for ping in log])
+    oldest = log[0].created
+    for created in (oldest - MICROSECOND, oldest, NOW - MICROSECOND):
+        await put_flip(app.database, check, created)
+
+    assert await drop(app) == 1
+
+    assert [f.created for f in await flips.of_check(app.database.reader, check.id)] == [
+        NOW - MICROSECOND,
+        oldest,
+    ]
+
+
+async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
+    check = await put_check(app.database, 1, 2)
+    await put_flip(app.database, check, NOW - HOUR)
+    waiting = await notifications.due(app.database.reader, 1, NOW, 9)
+    async with app.database.transaction() as conn:
+        done = notifications.Outcome(waiting[0], "", sent=NOW)
+        await notifications.note(conn, [done])
+
+    assert await drop(app) == 0
+
+    await finish_all(app)
+    assert await drop(app) == 1
+    assert await rows(app.database, "SELECT id FROM notifications") == []

@@ -1,0 +1,150 @@
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from hcl.model import Action, Ping
+from hcl.store import pings
+from tests.app import App
+from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.store import plan_of, put_check, rows
+
+FULL = Ping(
+    n=1,
+    created=NOW + MICROSECOND,
+    action="fail",
+    scheme="https",
+    remote_addr="2001:db8::1",
+    method="PUT",
+    ua="curl €",
+    rid="1a2b3c4d-0000-4000-8000-000000000000",
+    exitstatus=255,
+    body=b"\x00\xffbytes\n",
+)
+
+
+async def add(app: App, check_id: int, *log: Ping) -> None:
+    async with app.database.transaction() as conn:
+        await pings.add(conn, [(check_id, ping) for ping in log])
+
+
+async def add_numbers(app: App, check_id: int, last: int) -> None:
+    await add(app, check_id, *(make_ping(n=n) for n in range(1, last + 1)))
+
+
+async def numbers(app: App, check_id: int) -> list[int]:
+    return await rows(
+        app.database, "SELECT n FROM pings WHERE check_id = ? ORDER BY n", check_id
+    )
+
+
+@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+async def test_ping_comes_back_as_it_was_added(app: App, ping: Ping) -> None:
+    check = await put_check(app.database)
+
+    await add(app, check.id, ping)
+
+    reader = app.database.reader
+    assert await pings.by_n(reader, check.id, 1) == ping
+    assert await pings.by_n(reader, check.id, 2) is None
+    assert await pings.by_n(reader, check.id + 1, 1) is None
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+async def test_every_action_can_be_kept(app: App, action: Any) -> None:
+    check = await put_check(app.database)
+
+    await add(app, check.id, make_ping(n=1, action=action))
+
+    found = await pings.by_n(app.database.reader, check.id, 1)
+    assert found is not None
+    assert found.action == action
+
+
+async def test_newest_pings_come_first_with_a_taste_of_their_bodies(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    log = [
+        make_ping(n=1, body=b"one"),
+        make_ping(n=2, created=NOW - HOUR, body=b""),
+        FULL._replace(n=3, body=b"\x00three"),
+    ]
+    await add(app, check.id, *log)
+    await add(app, other.id, make_ping(n=4))
+
+    found = await pings.newest(app.database.reader, check.id, 2)
+
+    assert found == [log[2]._replace(body=b"\x00"), log[1]]
+    assert len(await pings.newest(app.database.reader, check.id, 9)) == 3
+
+
+async def test_signals_before_a_ping_come_oldest_first(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    actions: list[Action] = ["start", "success", "log", "fail", "ign", "start", "fail"]
+    log = [
+        make_ping(n=n, action=action, created=NOW + n * HOUR, body=b"body")
+        for n, action in enumerate(actions, start=1)
+    ]
+    await add(app, check.id, *log)
+    await add(app, other.id, *log)
+
+    found = await pings.signals_before(
+        app.database.reader, check.id, 7, NOW + timedelta(hours=2)
+    )
+
+    assert found == [log[i]._replace(body=b"") for i in (1, 3, 5)]
+
+
+async def test_checks_over_the_limit_tell_what_to_drop(app: App) -> None:
+    exact, over, pruned = [
+        await put_check(app.database, n_pings=n) for n in (10, 12, 12)
+    ]
+    await put_check(app.database)
+    await add_numbers(app, exact.id, 10)
+    await add_numbers(app, over.id, 12)
+    await add(app, pruned.id, *(make_ping(n=n) for n in range(3, 13)))
+
+    found = await pings.checks_over(app.database.reader, 10)
+
+    assert found == [(over.id, 2)]
+
+
+async def test_dropping_takes_the_oldest_of_one_check(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    await add_numbers(app, check.id, 9)
+    await add_numbers(app, other.id, 9)
+
+    async with app.database.transaction() as conn:
+        dropped = [await pings.drop(conn, check.id, 5, 3) for _ in range(3)]
+
+    assert dropped == [3, 2, 0]
+    assert await numbers(app, check.id) == [6, 7, 8, 9]
+    assert len(await numbers(app, other.id)) == 9
+
+
+async def test_highest_id_counts_pings_of_deleted_checks(app: App) -> None:
+    reader = app.database.reader
+    assert await pings.highest_id(reader) is None
+
+    await put_check(app.database, n_pings=3)
+    await put_check(app.database, n_pings=4)
+    assert await pings.highest_id(reader) == 7
+
+    async with app.database.transaction() as conn:
+        await pings.count_deleted(conn, 10)
+        await pings.count_deleted(conn, 0)
+        await pings.count_deleted(conn, 2**40)
+    assert await pings.highest_id(reader) == 2**40 + 17
+
+
+async def test_hot_statements_use_indexes(app: App) -> None:
+    database = app.database
+    check = await put_check(database, n_pings=20)
+    await add_numbers(app, check.id, 20)
+
+    checks_over = await plan_of(database, lambda conn: pings.checks_over(conn, 10))
+    newest = await plan_of(database, lambda conn: pings.newest(conn, 1, 10))
+
+    assert "SEARCH pings USING PRIMARY KEY (check_id=? AND n<?)" in checks_over
+    assert "SCAN pings" not in checks_over
+    assert "SEARCH pings USING PRIMARY KEY (check_id=?)" in newest
+    assert "TEMP B-TREE" not in newest

@@ -29,7 +29,7 @@ class Checker:
             now = datetime.now(UTC)
             try:
                 await self.check_once(now)
-                until = await checks.next_deadline(self._database.reader)
+                until = await checks.next_look(self._database.reader)
             except sqlite3.OperationalError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
@@ -62,6 +62,7 @@ class Checker:
                     new_flips.append((transition.check, transition.flip))
             if changed:
                 await checks.save_states(conn, changed)
+                await checks.look_again(conn, changed)
             if new_flips:
                 before = await flips.add(conn, new_flips)
                 await notifications.add_for_flips(conn, before, now)

@@ -30,28 +30,34 @@ class DatabaseError(Exception):
 
 
 class Database:
-    """One SQLite database: a connection that writes, one transaction at a time, and one
-    that reads.
+    """A connection that writes, one transaction at a time, and one that reads.
 
-    `reader` sees what is committed.
+    `reader` sees what is committed. `edition` counts the commits that may have changed
+    checks, so that who remembers checks can tell when to forget them.
     """
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
         self.reader = reader
+        self.edition = 0
         self._writer = writer
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, *, changes_checks: bool = True
+    ) -> AsyncIterator[Connection]:
         """Hold the writing connection; commit at the end, roll back on any exception.
 
-        Waits for the transaction before. Raises sqlite3.OperationalError if the
-        database cannot be written.
+        Waits for the transaction before. `changes_checks` False: what others remember
+        of checks stays true. Raises sqlite3.OperationalError if the database cannot be
+        written.
         """
         async with self._lock:
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
+                # Before the commit, lest a cancelled caller leaves it out.
+                self.edition += changes_checks
                 await self._writer.execute("COMMIT")
             except BaseException:
                 # A cancelled caller must not leave a transaction open; its statements
@@ -134,6 +140,8 @@ async def _set_aside(connection: Connection, target: Path) -> None:
 class GroupCommit(Generic[Item, Result]):
     """Write all items that wait in one transaction, and answer each after its commit.
 
+    What it writes must leave checks as they are, or as who wrote it remembers them.
+
     One sync of the disk then serves many. While a batch is written, the next one
     fills. If a batch fails for a reason of its items, each of them is tried alone.
     """
@@ -151,17 +159,17 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item) -> Result:
-        """Return what `write` made of the item, once that is committed.
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """Return a future of what `write` makes of the item, once that is committed.
 
-        Raises sqlite3.OperationalError if the database cannot be written; nothing of
-        the item is written then. A caller that is cancelled takes nothing back.
+        It raises sqlite3.OperationalError if the database cannot be written; nothing
+        of the item is written then. Who cancels it takes nothing back.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._writing is None:
             self._writing = asyncio.create_task(self._drain())
-        return await future
+        return future
 
     async def _drain(self) -> None:
         try:
@@ -174,7 +182,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.transaction(changes_checks=False) as connection:
                 results = await self._write(connection, [item for item, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):

@@ -2,11 +2,10 @@
 
 import logging
 import uuid
-from collections import defaultdict
+from asyncio import Future
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
@@ -21,12 +20,14 @@ logger = logging.getLogger(__name__)
 # A ping may make checks up to this many times the project's limit.
 CREATE_FACTOR = 2
 
+# So many checks are remembered, at about a kilobyte each; then all are forgotten.
+MEMORY_LIMIT = 100_000
+
 # After so many pings the pruner is called, besides its own hours.
 PRUNE_EVERY = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Whom a ping is for: a check's code, or else a ping key and a slug.
 
     `create`: make the check if the project has none with this slug.
@@ -61,95 +62,150 @@ class Pinging:
         self._sender = sender
         self._pruner = pruner
         self._unpruned = 0
-        self._deadline: datetime | None = None
-        self._flipped = False
+        self._memory = _Memory()
+        self._batch: _Batch | None = None
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(
-            database, self._write, self._wake_loops
+            database, self._write, self._committed
         )
 
-    async def receive(self, address: Address, ping: Ping) -> Receipt:
+    def receive(self, address: Address, ping: Ping) -> Future[Receipt]:
         """Record a ping whose action is the signal of its URL or mail.
 
-        Returns after the commit: the ping, its check's new state, the flip and its
-        notifications are on the disk together. Raises sqlite3.OperationalError if the
-        database cannot be written; nothing is recorded then.
+        The future is done after the commit: the ping, its check's new state, the flip
+        and its notifications are on the disk together. It raises
+        sqlite3.OperationalError if the database cannot be written; nothing is recorded
+        then.
         """
-        receipt = await self._group.submit((address, ping))
-        self._unpruned += 1
-        if self._unpruned >= PRUNE_EVERY:
-            self._unpruned = 0
-            self._pruner.ring()
-        return receipt
+        return self._group.submit((address, ping))
 
     async def knows(self, address: Address) -> bool:
         """Tell whether a ping to this address would find a check, or may make one."""
         reader = self._database.reader
         if address.code:
             return await checks.by_code(reader, address.code) is not None
-        key = (address.ping_key, address.slug)
         if address.create or address.slug != address.slug.lower():
             return await projects.by_ping_key(reader, address.ping_key) is not None
+        key = (address.ping_key, address.slug)
         return bool(await checks.by_slugs(reader, [key]))
 
     async def _write(
         self, conn: Connection, arrivals: Sequence[Arrival]
     ) -> list[Receipt]:
-        batch = _Batch(conn)
+        if self._memory.edition != self._database.edition:
+            self._memory = _Memory(self._database.edition)
+        self._batch = batch = _Batch(conn, self._memory)
         await batch.load([address for address, _ in arrivals])
         receipts = [await batch.record(address, ping) for address, ping in arrivals]
         await batch.save()
-        self._deadline = batch.earliest_deadline
-        self._flipped = bool(batch.flips)
         return receipts
 
-    def _wake_loops(self) -> None:
-        # After the commit: a loop that looks before finds nothing, and sleeps on.
-        if self._deadline is not None:
-            self._checker.ring(self._deadline)
-        if self._flipped:
+    def _committed(self) -> None:
+        """Remember the checks as they are now, and wake the loops with new work.
+
+        After the commit: a loop that looks before finds nothing, and sleeps on.
+        """
+        batch = self._batch
+        if batch is None:
+            return
+        batch.remember()
+        deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
+        if deadlines:
+            self._checker.ring(min(deadlines))
+        if batch.flips:
             self._sender.ring()
+        self._unpruned += len(batch.pings)
+        if self._unpruned >= PRUNE_EVERY:
+            self._unpruned = 0
+            self._pruner.ring()
+
+
+class _Memory:
+    """The checks that pings came for lately, as they are in the database.
+
+    It holds for one edition of the database: a commit of others ends it.
+    """
+
+    def __init__(self, edition: int = 0) -> None:
+        self.edition = edition
+        self.checks: dict[int, Check] = {}
+        self.by_code: dict[str, int] = {}
+        self.by_slug: dict[tuple[str, str], list[int]] = {}
+
+    def take(
+        self,
+        found: dict[int, Check],
+        by_code: dict[str, int],
+        by_slug: dict[tuple[str, str], list[int]],
+    ) -> None:
+        if len(self.checks) + len(found) > MEMORY_LIMIT:
+            self.checks.clear()
+            self.by_code.clear()
+            self.by_slug.clear()
+        self.checks.update(found)
+        self.by_code.update(by_code)
+        self.by_slug.update(by_slug)
 
 
 class _Batch:
-    """The checks that a group of pings touches, as they are after each of them."""
+    """What a group of pings does to the checks they are for."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, memory: _Memory) -> None:
+        self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
+        # Those whose deadline came up, or came nearer.
+        self.nearer: list[Check] = []
         self._conn = conn
-        self._checks: dict[int, Check] = {}
-        self._touched: set[int] = set()
-        self._pings: list[tuple[int, Ping]] = []
+        self._memory = memory
+        self._before: dict[int, Check] = {}
+        self._after: dict[int, Check] = {}
         self._by_code: dict[str, int] = {}
-        self._by_slug: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-
-    @property
-    def earliest_deadline(self) -> datetime | None:
-        deadlines = [self._checks[check_id].alert_after for check_id in self._touched]
-        return min((at for at in deadlines if at is not None), default=None)
+        self._by_slug: dict[tuple[str, str], list[int]] = {}
 
     async def load(self, addresses: Sequence[Address]) -> None:
-        codes = {address.code for address in addresses if address.code}
-        for check in await checks.by_codes(self._conn, codes):
-            self._checks[check.id] = check
-            self._by_code[check.code] = check.id
-        slugs = {
-            (address.ping_key, address.slug)
-            for address in addresses
-            if not address.code
-        }
+        """Find the checks, in memory or else in the database."""
+        memory = self._memory
+        codes, slugs = set(), set()
+        for address in addresses:
+            if address.code:
+                check_id = memory.by_code.get(address.code)
+                if check_id is None:
+                    codes.add(address.code)
+                else:
+                    self._before[check_id] = memory.checks[check_id]
+                    self._by_code[address.code] = check_id
+            else:
+                slugs.add((address.ping_key, address.slug))
+        if codes:
+            for check in await checks.by_codes(self._conn, codes):
+                self._take(check)
         if slugs:
-            for ping_key, check in await checks.by_slugs(self._conn, slugs):
-                self._checks[check.id] = check
-                self._by_slug[ping_key, check.slug].append(check.id)
+            await self._load_by_slug(slugs)
+
+    async def _load_by_slug(self, keys: set[tuple[str, str]]) -> None:
+        known = {key for key in keys if key in self._memory.by_slug}
+        for key in known:
+            self._by_slug[key] = self._memory.by_slug[key]
+            for check_id in self._by_slug[key]:
+                self._before[check_id] = self._memory.checks[check_id]
+        if keys - known:
+            found = await checks.by_slugs(self._conn, keys - known)
+            for ping_key, check in found:
+                self._take(check)
+                self._by_slug.setdefault((ping_key, check.slug), []).append(check.id)
+
+    def _take(self, check: Check) -> None:
+        self._before[check.id] = check
+        self._by_code[check.code] = check.id
 
     async def record(self, address: Address, ping: Ping) -> Receipt:
+        """Let a ping have its effect; nothing is written yet."""
         if address.code:
             check_id = self._by_code.get(address.code)
             if check_id is None:
                 return Receipt.UNKNOWN
             self._apply(check_id, ping)
             return Receipt.RECORDED
-        found = self._by_slug[address.ping_key, address.slug]
+        found = self._by_slug.get((address.ping_key, address.slug), ())
         if len(found) > 1:
             return Receipt.AMBIGUOUS
         if found:
@@ -162,12 +218,12 @@ class _Batch:
         return Receipt.CREATED
 
     def _apply(self, check_id: int, ping: Ping) -> None:
-        transition, kept = rules.on_ping(self._checks[check_id], ping)
+        check = self._after.get(check_id) or self._before[check_id]
+        transition, kept = rules.on_ping(check, ping)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
-        self._checks[check_id] = transition.check
-        self._touched.add(check_id)
-        self._pings.append((check_id, kept))
+        self._after[check_id] = transition.check
+        self.pings.append((check_id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
 
@@ -183,16 +239,25 @@ class _Batch:
         check = check._replace(name=address.slug, slug=address.slug)
         check = check._replace(id=await checks.add(self._conn, check))
         await channels.assign_all(self._conn, check.id, project.id)
-        self._checks[check.id] = check
-        self._by_slug[address.ping_key, address.slug].append(check.id)
+        self._take(check)
+        self._by_slug[address.ping_key, address.slug] = [check.id]
         return check.id
 
     async def save(self) -> None:
-        await checks.save_states(
-            self._conn, [self._checks[check_id] for check_id in self._touched]
-        )
-        await pings.add(self._conn, self._pings)
+        """Write it all: checks, pings, flips and their notifications."""
+        await checks.save_states(self._conn, self._after.values())
+        for check_id, check in self._after.items():
+            before = self._before[check_id].alert_after
+            if check.alert_after and (before is None or check.alert_after < before):
+                self.nearer.append(check)
+        if self.nearer:
+            await checks.look_earlier(self._conn, self.nearer)
+        await pings.add(self._conn, self.pings)
         if self.flips:
-            before = await flips.add(self._conn, self.flips)
+            first = await flips.add(self._conn, self.flips)
             now = max(flip.created for _, flip in self.flips)
-            await notifications.add_for_flips(self._conn, before, now)
+            await notifications.add_for_flips(self._conn, first, now)
+
+    def remember(self) -> None:
+        """Bring the memory up to date, once all is committed."""
+        self._memory.take(self._before | self._after, self._by_code, self._by_slug)

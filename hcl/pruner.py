@@ -52,5 +52,5 @@ class Pruner:
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:
         dropped = BATCH_LIMIT
         while dropped >= BATCH_LIMIT:
-            async with self._database.transaction() as conn:
+            async with self._database.transaction(changes_checks=False) as conn:
                 dropped = await drop(conn, limit=BATCH_LIMIT)

@@ -1,8 +1,8 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hcl import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
@@ -21,8 +21,7 @@ class NotPausedError(Exception):
     """Only a paused check can be resumed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """What became of a check: its new state, the flip if its status changed.
 
     `problem` is not empty when its schedule could not be worked out: the deadline is
@@ -74,18 +73,18 @@ def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
 
     Returns the ping as it is to be kept, numbered, with the action it counted as.
     """
-    ping = ping._replace(n=check.n_pings + 1, action=action_of(check, ping))
-    check = check._replace(n_pings=ping.n)
+    n, now = check.n_pings + 1, ping.created
+    ping = ping._replace(n=n, action=action_of(check, ping))
     if ping.action in ("log", "ign"):
-        return Transition(check), ping
+        return Transition(check._replace(n_pings=n)), ping
     if ping.action == "start":
-        check = check._replace(last_start=ping.created, last_start_rid=ping.rid)
-        return _with_deadline(check, None, ping.created), ping
-    status: Status = "down" if ping.action == "fail" else "up"
-    reason: Reason = "fail" if ping.action == "fail" else ""
-    flip = _flip(check, status, ping.created, reason)
-    check = _close_run(check, ping)._replace(status=status)
-    return _with_deadline(check, flip, ping.created), ping
+        check = check._replace(n_pings=n, last_start=now, last_start_rid=ping.rid)
+        return _with_deadline(check, None, now), ping
+    if ping.action == "fail":
+        flip = _flip(check, "down", now, "fail")
+    else:
+        flip = _flip(check, "up", now)
+    return _with_deadline(_end_run(check, ping), flip, now), ping
 
 
 def action_of(check: Check, ping: Ping) -> Action:
@@ -113,18 +112,20 @@ def classify(check: Check, *texts: str) -> Action:
     return "fail" if check.filter_default_fail else "ign"
 
 
-def _close_run(check: Check, ping: Ping) -> Check:
+def _end_run(check: Check, ping: Ping) -> Check:
     """Note an outcome: time the open run if it is the ping's own, and close it."""
-    duration, start = None, check.last_start
-    if start is not None and check.last_start_rid == ping.rid:
-        duration, start = ping.created - start, None
+    duration, start, rid = None, check.last_start, check.last_start_rid
+    if start is not None and rid == ping.rid:
+        duration, start, rid = ping.created - start, None, None
     elif ping.action == "fail" or ping.rid is None:
-        start = None
+        start = rid = None
     return check._replace(
+        status="down" if ping.action == "fail" else "up",
+        n_pings=ping.n,
         last_ping=ping.created,
         last_duration=duration,
         last_start=start,
-        last_start_rid=None if start is None else check.last_start_rid,
+        last_start_rid=rid,
     )
 
 

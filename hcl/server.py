@@ -21,6 +21,7 @@ from hcl.sender import Sender
 from hcl.syncing import sync
 from hcl.web.app import create_app
 from hcl.web.http import HttpServer
+from hcl.web.ping import PingEndpoint
 from hcl.web.services import Services
 from hcl.web.sockets import describe, listening
 
@@ -77,7 +78,8 @@ class _Server:
             Pinging(database, checker=checker, sender=sender, pruner=pruner),
             Managing(database, checker=checker),
         )
-        self._http = HttpServer(create_app(self._services))
+        ping = PingEndpoint(self._services)
+        self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
         self._hangups = asyncio.Event()
 
     async def run(self, reread: Callable[[], Config]) -> None:

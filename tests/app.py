@@ -19,6 +19,7 @@ from hcl.pruner import Pruner
 from hcl.sender import Sender
 from hcl.syncing import Synced, sync
 from hcl.web.app import create_app
+from hcl.web.ping import PingEndpoint
 from hcl.web.services import Services
 
 ROOT = "http://hcl.example"
@@ -129,7 +130,9 @@ async def running_app(
             Managing(database, checker=alarms["checker"]),
         )
         services.use(config, synced)
-        transport = httpx2.ASGITransport(create_app(services), client=(peer, 1234))
+        transport = httpx2.ASGITransport(
+            create_app(services, PingEndpoint(services)), client=(peer, 1234)
+        )
         async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
             yield App(
                 config=config,

@@ -127,7 +127,9 @@ async def test_thousand_checks_due_at_once_all_flip_in_one_go(app: App) -> None:
         flipped = await app.checker.check_once(NOW)
 
     assert flipped == 1000
-    found = await rows(app.database, "SELECT status, count(*) FROM checks GROUP BY 1")
+    found = await rows(
+        app.database, "SELECT status, count(*) FROM check_states GROUP BY 1"
+    )
     assert found == [("down", 1000), ("up", 1)]
     found = await rows(app.database, "SELECT check_id FROM flips ORDER BY check_id")
     assert found == list(range(1, 1001))

@@ -466,10 +466,10 @@ async def test_items_that_come_during_a_commit_share_the_next(
     database: Database, writing: Writing
 ) -> None:
     async with database.transaction():
-        first = asyncio.create_task(writing.group.submit("a"))
+        first = writing.group.submit("a")
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        rest = [asyncio.create_task(writing.group.submit(name)) for name in "bcd"]
+        rest = [writing.group.submit(name) for name in "bcd"]
         await asyncio.sleep(0)
         assert not any(task.done() for task in (first, *rest))
 
@@ -503,7 +503,7 @@ async def test_single_failing_item_fails_and_the_next_one_does_not(
 async def test_cancelled_submitter_harms_nobody(
     database: Database, writing: Writing
 ) -> None:
-    tasks = [asyncio.create_task(writing.group.submit(name)) for name in "abc"]
+    tasks = [writing.group.submit(name) for name in "abc"]
     await asyncio.sleep(0)
 
     tasks[1].cancel()
@@ -521,7 +521,7 @@ async def test_cancelled_submitter_harms_nobody(
 async def test_item_whose_only_submitter_is_cancelled_leaves_a_group_that_works(
     database: Database, writing: Writing, item: str
 ) -> None:
-    task = asyncio.create_task(writing.group.submit(item))
+    task = writing.group.submit(item)
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])

@@ -338,11 +338,11 @@ async def test_schedule_that_raises_is_recorded_and_looked_at_in_an_hour(
 
 
 async def test_checker_is_rung_only_for_a_nearer_deadline(app: App) -> None:
-    check = await put_check(app.database, status="up", grace=timedelta(minutes=1))
     alarm = app.alarms["checker"]
     now = make_ping().created
 
     async def woken_while_asleep_until_a_day_from(then: timedelta) -> bool:
+        check = await put_check(app.database, grace=timedelta(minutes=1))
         task = asyncio.create_task(alarm.sleep(now + 10_000 * DAY + then))
         await asyncio.sleep(0)
         await receive(app, (to(check), make_ping(created=now + 10_000 * DAY)))
@@ -421,7 +421,7 @@ async def test_who_is_rung_finds_what_there_is_to_do(app: App) -> None:
         reader = app.database.reader
         return (
             await notifications.next_tries(reader) != {},
-            await checks.next_deadline(reader) is not None,
+            await checks.next_look(reader) is not None,
         )
 
     for _ in range(10):
@@ -467,10 +467,7 @@ async def test_acknowledged_pings_are_there_after_opening_again(
 
 async def test_cancelled_client_does_not_harm_the_batch(app: App) -> None:
     check = await put_check(app.database)
-    tasks = [
-        asyncio.create_task(app.services.pinging.receive(to(check), make_ping()))
-        for _ in range(3)
-    ]
+    tasks = [app.services.pinging.receive(to(check), make_ping()) for _ in range(3)]
     await asyncio.sleep(0)
 
     tasks[0].cancel()

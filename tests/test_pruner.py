@@ -167,7 +167,7 @@ async def test_old_flips_stay_as_long_as_pings_of_their_time_are_kept(app: App) 
     assert await flip_moments(app, check) == [start + DAY, start]
 
     # When later pings have pushed them out of the log, the flips go with them.
-    await change(app.database, "UPDATE checks SET n_pings = 4")
+    await change(app.database, "UPDATE check_states SET n_pings = 4")
     async with app.database.transaction() as conn:
         await pings.add(conn, [(check.id, make_ping(n=n)) for n in (3, 4)])
     await app.pruner.prune_once(NOW)

@@ -136,10 +136,12 @@ async def test_a_missed_ping_alerts_at_its_deadline(tmp_path: Path) -> None:
             # As if the server had been off for all but a second of the time.
             with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
                 connection.execute(
-                    "UPDATE checks SET last_ping = last_ping - 118,"
-                    " alert_after = alert_after - 118"
+                    "UPDATE check_states SET last_ping = last_ping - 118,"
+                    " alert_after = alert_after - 118, look_at = look_at - 118"
                 )
-                ((deadline,),) = connection.execute("SELECT alert_after FROM checks")
+                ((deadline,),) = connection.execute(
+                    "SELECT alert_after FROM check_states"
+                )
             connection.close()
 
             serve.start()

@@ -55,17 +55,26 @@ CREATE TABLE checks (
     filter_subject INTEGER NOT NULL,
     filter_body INTEGER NOT NULL,
     filter_http_body INTEGER NOT NULL,
-    filter_default_fail INTEGER NOT NULL,
+    filter_default_fail INTEGER NOT NULL
+);
+CREATE INDEX checks_slug ON checks (project_id, slug);
+
+-- How each check fares. Apart from its settings, since every ping writes such a row, and
+-- small rows share the pages that have to be synced.
+CREATE TABLE check_states (
+    check_id INTEGER PRIMARY KEY REFERENCES checks (id) ON DELETE CASCADE,
     status TEXT NOT NULL,             -- new, up, down, paused
     n_pings INTEGER NOT NULL,         -- pings ever received; the newest ping's n
     last_ping REAL,                   -- the last success or fail
     last_start REAL,                  -- NULL: no run is open
     last_start_rid TEXT,
     last_duration REAL,               -- of the last run; NULL: not known
-    alert_after REAL                  -- when it goes down; NULL: it cannot
+    alert_after REAL,                 -- when it goes down; NULL: it cannot
+    -- When the checker looks at it: at alert_after, or before, since a ping that moves
+    -- the deadline away leaves this as it is, and so need not touch the index.
+    look_at REAL
 );
-CREATE INDEX checks_slug ON checks (project_id, slug);
-CREATE INDEX checks_due ON checks (alert_after) WHERE alert_after IS NOT NULL;
+CREATE INDEX check_states_look_at ON check_states (look_at) WHERE look_at IS NOT NULL;
 
 -- Which channels a check uses.
 CREATE TABLE checks_channels (

@@ -21,7 +21,10 @@ _STATE = (
 _BOOLEANS = (14, 18, 19, 20, 21)  # columns of _SELECT, which has the order of Check
 _LENGTHS = (9, 10, 27)
 _MOMENTS = (24, 25, 28)
-_SELECT = f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"  # noqa: S608 - constants
+_SELECT = (
+    f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"  # noqa: S608 - constants
+    " JOIN check_states ON check_id = id"
+)
 
 
 def _check(row: Any) -> Check:
@@ -162,18 +165,21 @@ async def oldest_match(
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[Check]:
-    """Return checks whose deadline has passed, the longest overdue first."""
+    """Return checks to look at, the longest overdue first.
+
+    The deadline of some may have moved away meanwhile; see `look_again`.
+    """
     return await _all(
         conn,
-        "WHERE alert_after <= ? ORDER BY alert_after LIMIT ?",
+        "WHERE look_at <= ? ORDER BY look_at LIMIT ?",
         (stamp(now), limit),
     )
 
 
-async def next_deadline(conn: Connection) -> datetime | None:
-    """Return the earliest deadline; None: no check can go down."""
+async def next_look(conn: Connection) -> datetime | None:
+    """Return when the first check is to be looked at; None: none can go down."""
     rows = await conn.execute_fetchall(
-        "SELECT min(alert_after) FROM checks WHERE alert_after IS NOT NULL"
+        "SELECT min(look_at) FROM check_states WHERE look_at IS NOT NULL"
     )
     return moment(next(iter(rows))[0])
 
@@ -188,31 +194,65 @@ async def count(conn: Connection, project_id: int) -> int:
 
 async def add(conn: Connection, check: Check) -> int:
     """Insert a check, whatever its id says; return the id it got."""
-    values = (check.project_id, check.unique_key, *_settings(check), *_state(check))
-    marks = ", ".join("?" * len(values))
+    values = (check.project_id, check.unique_key, *_settings(check))
     rows = await conn.execute_fetchall(
-        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS}, {_STATE})"  # noqa: S608 - constants
-        f" VALUES ({marks}) RETURNING id",
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS})"  # noqa: S608 - constants
+        f" VALUES ({', '.join('?' * len(values))}) RETURNING id",
         values,
     )
-    return int(next(iter(rows))[0])
+    check_id = int(next(iter(rows))[0])
+    await conn.execute(
+        f"INSERT INTO check_states (check_id, {_STATE}, look_at)"  # noqa: S608 - constants
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (check_id, *_state(check), stamp(check.alert_after)),
+    )
+    return check_id
 
 
 async def save(conn: Connection, check: Check) -> None:
     """Update all of a check."""
+    values = _settings(check)
     await conn.execute(
-        f"UPDATE checks SET ({_SETTINGS}, {_STATE})"  # noqa: S608 - constants
-        f" = ({', '.join('?' * 27)}) WHERE id = ?",
-        (*_settings(check), *_state(check), check.id),
+        f"UPDATE checks SET ({_SETTINGS})"  # noqa: S608 - constants
+        f" = ({', '.join('?' * len(values))}) WHERE id = ?",
+        (*values, check.id),
     )
+    await save_states(conn, [check])
+    await look_earlier(conn, [check])
 
 
 async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
-    """Update how checks fare; their settings stay as they are."""
+    """Update how checks fare; their settings stay as they are.
+
+    When the checker looks at them stays too: where a deadline came nearer, or came up,
+    `look_earlier` has to follow.
+    """
     await conn.executemany(
-        "UPDATE checks SET status = ?, n_pings = ?, last_ping = ?, last_start = ?,"
-        " last_start_rid = ?, last_duration = ?, alert_after = ? WHERE id = ?",
+        "UPDATE check_states SET status = ?, n_pings = ?, last_ping = ?,"
+        " last_start = ?, last_start_rid = ?, last_duration = ?, alert_after = ?"
+        " WHERE check_id = ?",
         [(*_state(check), check.id) for check in changed],
+    )
+
+
+async def look_earlier(conn: Connection, changed: Iterable[Check]) -> None:
+    """Have the checker look at these by their deadlines, if it would look later."""
+    await conn.executemany(
+        "UPDATE check_states SET look_at = ?1 WHERE check_id = ?2"
+        " AND (look_at IS NULL OR look_at > ?1)",
+        [
+            (stamp(check.alert_after), check.id)
+            for check in changed
+            if check.alert_after is not None
+        ],
+    )
+
+
+async def look_again(conn: Connection, looked_at: Iterable[Check]) -> None:
+    """Have the checker look at these at their deadlines; never, if they have none."""
+    await conn.executemany(
+        "UPDATE check_states SET look_at = ? WHERE check_id = ?",
+        [(stamp(check.alert_after), check.id) for check in looked_at],
     )
 
 

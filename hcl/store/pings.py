@@ -79,8 +79,9 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:
     """Return (check id, highest n to drop) of the checks over the limit."""
     rows = await conn.execute_fetchall(
-        "SELECT id, n_pings - ?1 FROM checks WHERE n_pings > ?1 AND EXISTS"
-        " (SELECT 1 FROM pings WHERE check_id = checks.id AND n <= n_pings - ?1)",
+        "SELECT s.check_id, s.n_pings - ?1 FROM check_states s WHERE s.n_pings > ?1"
+        " AND EXISTS (SELECT 1 FROM pings"
+        " WHERE check_id = s.check_id AND n <= s.n_pings - ?1)",
         (log_limit,),
     )
     return [(row[0], row[1]) for row in rows]
@@ -103,7 +104,7 @@ async def highest_id(conn: Connection) -> int | None:
     deleted checks count, so it never falls.
     """
     rows = await conn.execute_fetchall(
-        "SELECT (SELECT coalesce(sum(n_pings), 0) FROM checks)"
+        "SELECT (SELECT coalesce(sum(n_pings), 0) FROM check_states)"
         " + coalesce((SELECT CAST(value AS INTEGER) FROM settings"
         " WHERE name = 'pings_of_deleted_checks'), 0)"
     )

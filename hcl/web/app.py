@@ -44,12 +44,11 @@ register_url_convertor("unique_key", _UniqueKey())
 register_url_convertor("number", _Number())
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     """Return the ASGI application.
 
     Pings go round the router: they are nearly all that comes in.
     """
-    ping = PingEndpoint(services)
     others = Starlette(
         routes=[route for v in VERSIONS for route in _api_routes(services, v)],
         exception_handlers={

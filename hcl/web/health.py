@@ -33,7 +33,7 @@ async def find_trouble(services: Services, now: datetime) -> str:
     reader = services.database.reader
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
-            deadline = await checks.next_deadline(reader)
+            deadline = await checks.next_look(reader)
             tries = await notifications.next_tries(reader)
     except (sqlite3.Error, TimeoutError):
         return "the database takes no query"

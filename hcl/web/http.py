@@ -3,22 +3,28 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
+from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
-    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
 else:
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
     except ImportError:
         from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+
+Headers = list[tuple[bytes, bytes]]
+Respond = Callable[[int, Headers, bytes], None]
+AnswerSoon = Callable[[Scope, Respond], bool]
 
 # The most bytes of a request's line and headers.
 HEAD_LIMIT = 65_536
@@ -31,12 +37,16 @@ STOP_TIMEOUT = 3
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an application on sockets that are already bound, until it is stopped."""
+    """Serves an application on sockets that are already bound, until it is stopped.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `answer_soon` is asked first: with a scope, and with what writes its answer. It
+    returns False for requests that the application is to answer.
+    """
+
+    def __init__(self, app: ASGIApp, answer_soon: AnswerSoon) -> None:
         config = uvicorn.Config(
             app,
-            http=GuardedProtocol,
+            http=partial(GuardedProtocol, answer_soon),  # type: ignore[arg-type]  # makes one
             ws="none",
             lifespan="off",
             loop="none",
@@ -91,11 +101,24 @@ class _DatedState(ServerState):
         """Ignore what uvicorn sets: it sets it from its loop, which does not run."""
 
 
+@lru_cache
+def _head(status: int, headers: tuple[tuple[bytes, bytes], ...], keep: bool) -> bytes:
+    """Return an answer's head as bytes, up to the value of its Date."""
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%b: %b\r\n" % header for header in headers]
+    if not keep:
+        lines.append(b"connection: close\r\n")
+    return b"".join([*lines, b"date: "])
+
+
 class GuardedProtocol(Protocol):
     """Closes connections that send a request's head too slowly, or never, or no end."""
 
-    _head = 0
-    _watch: asyncio.TimerHandle | None = None
+    def __init__(self, answer_soon: AnswerSoon, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._answer_soon = answer_soon
+        self._head = 0
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to watch a connection."""
@@ -117,6 +140,27 @@ class GuardedProtocol(Protocol):
         self._head += len(data)
         if self._head > HEAD_LIMIT and not self.transport.is_closing():
             self.send_400_response("Request head is too large.")
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Answer without a task, if that can be; httptools' protocol calls this.
+
+        It saves half of what uvicorn spends on a request.
+        """
+
+        def respond(status: int, headers: Headers, body: bytes) -> None:
+            if cycle.disconnected:
+                return
+            head = _head(status, tuple(headers), cycle.keep_alive)
+            date = self.server_state.default_headers[0][1]
+            end = b"\r\n\r\n" if cycle.scope["method"] == "HEAD" else b"\r\n\r\n" + body
+            cycle.response_started = cycle.response_complete = True
+            cycle.transport.write(head + date + end)
+            if not cycle.keep_alive:
+                cycle.transport.close()
+            cycle.on_response()
+
+        if not self._answer_soon(cycle.scope, respond):
+            super()._start_asgi_task(cycle, app)
 
     @property
     def _answering(self) -> bool:

@@ -31,7 +31,8 @@ class Proxies:
         for name, value in scope["headers"]:
             if name in (b"x-forwarded-for", b"x-forwarded-proto"):
                 said.setdefault(name, value.decode("latin-1").split(",")[0].strip())
-        peer = canonical(said.get(b"x-forwarded-for", "")) or peer
+        if b"x-forwarded-for" in said:
+            peer = canonical(said[b"x-forwarded-for"]) or peer
         if b"x-forwarded-proto" in said:
             https = said[b"x-forwarded-proto"].lower() == "https"
             scheme = "https" if https else "http"

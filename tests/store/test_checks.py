@@ -246,16 +246,16 @@ async def test_check_is_due_at_its_deadline_and_not_a_microsecond_before(
     assert await checks.due(reader, deadline, 9) == [check]
 
 
-async def test_next_deadline_is_the_earliest(app: App) -> None:
+async def test_next_look_is_the_earliest(app: App) -> None:
     reader = app.database.reader
-    assert await checks.next_deadline(reader) is None
+    assert await checks.next_look(reader) is None
 
     await put_check(app.database)
-    assert await checks.next_deadline(reader) is None
+    assert await checks.next_look(reader) is None
 
     await put_check(app.database, alert_after=NOW + HOUR)
     await put_check(app.database, alert_after=NOW - MICROSECOND)
-    assert await checks.next_deadline(reader) == NOW - MICROSECOND
+    assert await checks.next_look(reader) == NOW - MICROSECOND
 
 
 async def test_deleting_a_check_takes_all_that_is_its_own(app: App) -> None:
@@ -284,7 +284,7 @@ async def test_hot_statements_use_indexes(app: App) -> None:
         database, lambda conn: checks.by_slugs(conn, [(PING_KEY, "s1")])
     )
     due = await plan_of(database, lambda conn: checks.due(conn, NOW, 10))
-    next_deadline = await plan_of(database, checks.next_deadline)
+    next_look = await plan_of(database, checks.next_look)
 
     assert "SEARCH checks USING INDEX sqlite_autoindex_checks_1 (code=?)" in by_codes
     assert "SCAN checks" not in by_codes
@@ -292,9 +292,9 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     assert "USING INDEX checks_slug (project_id=? AND slug=?)" in by_slugs
     assert "SCAN checks" not in by_slugs
     assert "MATERIALIZE" not in by_slugs
-    assert "SEARCH checks USING INDEX checks_due (alert_after<?)" in due
+    assert "SEARCH check_states USING INDEX check_states_look_at (look_at<?)" in due
     assert "TEMP B-TREE" not in due
-    assert "USING COVERING INDEX checks_due" in next_deadline
+    assert "USING COVERING INDEX check_states_look_at" in next_look
 
 
 async def test_readers_of_one_connection_do_not_mix(app: App) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +40,9 @@ PERMANENT_STEP = 5
 # A message that could not be delivered for so long is given up.
 GIVE_UP_AFTER = timedelta(days=7)
 
+# … but not before so many tries.
+GIVE_UP_TRIES = 6
+
 # Messages that one channel has under way at a time, each of another check.
 CONCURRENCY = 8
 
@@ -47,55 +51,92 @@ _READ_AT_ONCE = 100
 Clock = Callable[[], datetime]
 
 
+class _Line:
+    """One channel: its transport, what it is to send next, what is under way.
+
+    `under_way` is keyed by check: no message overtakes another of its check.
+    """
+
+    def __init__(self, config: Config, channel: ChannelConfig) -> None:
+        self.config = config
+        self.channel = channel
+        self.queue: deque[Notification] = deque()
+        self.under_way: dict[int, asyncio.Task[None]] = {}
+        self._transport: Transport | None = None
+        self._retired: list[Transport] = []
+
+    @property
+    def transport(self) -> Transport:
+        """Open it when there is something to send: that imports its libraries."""
+        if self._transport is None:
+            self._transport = open_transport(self.channel, self.config)
+        return self._transport
+
+    async def use(self, config: Config, channel: ChannelConfig) -> None:
+        """Send by these settings from now on; what is under way ends by the old."""
+        self.config, self.channel = config, channel
+        if self._transport is not None:
+            self._retired.append(self._transport)
+            self._transport = None
+        if not self.under_way:
+            await self.close_retired()
+
+    async def close_retired(self) -> None:
+        while self._retired:
+            await self._retired.pop().aclose()
+
+    async def close(self) -> None:
+        await self.close_retired()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
 class Sender:
     """Sends what the outbox holds; the channels do not wait for each other."""
 
     def __init__(self, database: Database, *, alarm: Alarm) -> None:
         self._database = database
         self._alarm = alarm
-        self._config: Config | None = None
-        self._channels: Mapping[int, ChannelConfig] = {}
-        self._transports: dict[int, Transport] = {}
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._lines: dict[int, _Line] = {}
         self._finishing = False
-        self._retired: dict[int, list[Transport]] = {}
+        self._starting = asyncio.Lock()
         self._outcomes: GroupCommit[Outcome, None] = GroupCommit(database, _note)
 
     async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
-        """Send over these channels from now on, by the id of their row.
-
-        A transport is opened when it has something to send, since that imports its
-        kind's libraries. Those open from before are closed, once they are done with
-        what is under way.
-        """
-        before, self._transports = self._transports, {}
-        self._config, self._channels = config, in_file
-        for channel_id, transport in before.items():
-            if channel_id in self._busy:
-                self._retired.setdefault(channel_id, []).append(transport)
+        """Send over these channels from now on, by the id of their row."""
+        before, self._lines = self._lines, {}
+        for channel_id, channel in in_file.items():
+            line = before.pop(channel_id, None)
+            if line is None:
+                line = _Line(config, channel)
             else:
-                await transport.aclose()
+                await line.use(config, channel)
+            self._lines[channel_id] = line
+        for line in before.values():
+            line.queue.clear()
+            # What such a channel has under way closes it at its end.
+            await line.use(line.config, line.channel)
+        self._alarm.ring()
+
+    async def retry_now(self) -> None:
+        """Try all again that waits after a failure: its cause may be mended."""
+        async with self._database.transaction(changes_checks=False) as conn:
+            await notifications.retry(conn, datetime.now(UTC))
         self._alarm.ring()
 
     async def close(self) -> None:
         """Close the transports that are open."""
-        for channel_id in list(self._retired):
-            await self._close_retired(channel_id)
-        before, self._transports = self._transports, {}
-        for transport in before.values():
-            await transport.aclose()
-
-    async def _close_retired(self, channel_id: int) -> None:
-        for transport in self._retired.pop(channel_id, ()):
-            await transport.aclose()
+        for line in self._lines.values():
+            await line.close()
 
     async def run(self) -> None:
-        """Repeat: 1. set the channels with due messages to work, 2. sleep."""
+        """Repeat: 1. start what is due, as far as there is room, 2. sleep."""
         async with asyncio.TaskGroup() as group:
             while True:
                 now = datetime.now(UTC)
                 try:
-                    until = await self._start_channels(group, now)
+                    await self._start(group, now)
+                    until = await notifications.next_after(self._database.reader, now)
                 except sqlite3.OperationalError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
@@ -104,87 +145,81 @@ class Sender:
     async def send_once(self, now: datetime) -> None:
         """Try everything that is due at `now`, once."""
         async with asyncio.TaskGroup() as group:
-            await self._start_channels(group, now)
+            pending = await self._start(group, now)
+            while pending:
+                _, pending = await asyncio.wait(
+                    pending, return_when=asyncio.FIRST_COMPLETED
+                )
+                pending |= await self._start(group, now)
 
     async def finish(self, patience: timedelta) -> None:
         """Start nothing new, and wait a while for what is under way."""
         self._finishing = True
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=patience.total_seconds())
+        if under_way := self._under_way():
+            await asyncio.wait(under_way, timeout=patience.total_seconds())
 
-    async def _start_channels(
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        return [
+            task for line in self._lines.values() for task in line.under_way.values()
+        ]
+
+    async def _start(
         self, group: asyncio.TaskGroup, now: datetime
-    ) -> datetime | None:
-        """Set channels to work; return when the next of the others has to."""
-        later = []
-        tries = await notifications.next_tries(self._database.reader)
-        for channel_id, next_try in tries.items():
-            if channel_id in self._busy or channel_id not in self._channels:
-                continue
-            if next_try > now:
-                later.append(next_try)
-            elif not self._finishing:
-                task = group.create_task(self._send_channel(channel_id, now))
-                self._busy[channel_id] = task
-        return min(later, default=None)
+    ) -> set[asyncio.Task[None]]:
+        """Start what is due, up to CONCURRENCY messages a channel; return the tasks."""
+        clock, started = _clock_from(now), set()
+        async with self._starting:
+            tries = await notifications.next_tries(self._database.reader)
+            for channel_id, next_try in tries.items():
+                line = self._lines.get(channel_id)
+                if line is None or next_try > now or self._finishing:
+                    continue
+                await self._fill(line, channel_id, now)
+                while line.queue and len(line.under_way) < CONCURRENCY:
+                    notification = line.queue.popleft()
+                    task = group.create_task(self._deliver(line, notification, clock))
+                    line.under_way[notification.check_id] = task
+                    started.add(task)
+        return started
 
-    async def _send_channel(self, channel_id: int, now: datetime) -> None:
-        try:
-            waiting = await notifications.due(
-                self._database.reader, channel_id, now, _READ_AT_ONCE
-            )
-            places, clock = asyncio.Semaphore(CONCURRENCY), _clock_from(now)
-            async with asyncio.TaskGroup() as group:
-                for notification in waiting:
-                    group.create_task(self._deliver(notification, places, clock))
-        except* sqlite3.OperationalError as errors:
-            logger.error("cannot read the outbox: %s", errors.exceptions[0])
-            await asyncio.sleep(PATIENCE.total_seconds())
-        finally:
-            del self._busy[channel_id]
-            await self._close_retired(channel_id)
-            self._alarm.ring()
+    async def _fill(self, line: _Line, channel_id: int, now: datetime) -> None:
+        """Read what is due next, once all that was read before has been started."""
+        if line.queue:
+            return
+        # What ends while this is read was still waiting for its tick when it was read.
+        under_way = set(line.under_way)
+        limit = _READ_AT_ONCE + len(under_way)
+        due = await notifications.due(self._database.reader, channel_id, now, limit)
+        line.queue.extend(n for n in due if n.check_id not in under_way)
 
     async def _deliver(
-        self, notification: Notification, places: asyncio.Semaphore, clock: Clock
+        self, line: _Line, notification: Notification, clock: Clock
     ) -> None:
-        async with places:
-            alert = None if self._finishing else await self._alert(notification)
-            if alert is None:
-                return
-            outcome = await self._try(notification, alert, clock)
-            while True:
-                try:
-                    await self._outcomes.submit(outcome)
-                    return
-                except sqlite3.OperationalError as error:
-                    # It was sent: wait to write that down, rather than send it again.
-                    logger.error("cannot tick off a message: %s", error)
-                    await asyncio.sleep(PATIENCE.total_seconds())
-
-    async def _try(
-        self, notification: Notification, alert: Alert, clock: Clock
-    ) -> Outcome:
         try:
-            transport = self._transport(notification.channel_id)
-            answer = await transport.send(alert, datetime.now(UTC))
-        except DeliveryError as error:
-            step = max(notification.attempts, PERMANENT_STEP * error.permanent)
-            return _failed(notification, str(error), step, clock())
-        except Exception as error:
-            logger.exception("a transport failed over check %s", alert.check.code)
-            return _failed(notification, repr(error), notification.attempts, clock())
-        return Outcome(notification, answer, sent=datetime.now(UTC))
+            alert = await self._alert(line, notification)
+            if alert is not None:
+                outcome = await _try(line, notification, alert, clock)
+                await self._tick_off(outcome)
+        except sqlite3.OperationalError as error:
+            logger.error("cannot read what to send: %s", error)
+            await asyncio.sleep(PATIENCE.total_seconds())
+        finally:
+            del line.under_way[notification.check_id]
+            if not line.under_way:
+                await line.close_retired()
+            self._alarm.ring()
 
-    def _transport(self, channel_id: int) -> Transport:
-        if channel_id not in self._transports:
-            channel = self._channels.get(channel_id)
-            if channel is None or self._config is None:
-                raise DeliveryError("the channel was taken out")
-            self._transports[channel_id] = open_transport(channel, self._config)
-        return self._transports[channel_id]
+    async def _tick_off(self, outcome: Outcome) -> None:
+        while True:
+            try:
+                await self._outcomes.submit(outcome)
+                return
+            except sqlite3.OperationalError as error:
+                # It was sent: wait to write that down, rather than send it again.
+                logger.error("cannot tick off a message: %s", error)
+                await asyncio.sleep(PATIENCE.total_seconds())
 
-    async def _alert(self, notification: Notification) -> Alert | None:
+    async def _alert(self, line: _Line, notification: Notification) -> Alert | None:
         """Gather what there is to tell; None: the check was deleted meanwhile."""
         reader = self._database.reader
         check = await checks.by_id(reader, notification.check_id)
@@ -193,13 +228,31 @@ class Sender:
             return None
         flip, n = found
         return Alert(
-            site_name=self._config.server.site_name if self._config else "",
+            site_name=line.config.server.site_name,
             project_name=await projects.name_of(reader, check.project_id),
             check=check,
             flip=flip,
             ping=await pings.by_n(reader, check.id, n) if n else None,
             channels=tuple(await channels.codes_of_check(reader, check.id)),
         )
+
+
+async def _try(
+    line: _Line, notification: Notification, alert: Alert, clock: Clock
+) -> Outcome:
+    # Its code would do as a name too, but whoever knows it can ping the check.
+    name = alert.check.name or f"check {alert.check.id}"
+    what = f"{name} {alert.flip.new_status} over {line.channel.name}"
+    try:
+        answer = await line.transport.send(alert, datetime.now(UTC))
+    except DeliveryError as error:
+        step = max(notification.attempts, PERMANENT_STEP * error.permanent)
+        return _failed(notification, what, str(error), step, clock())
+    except Exception as error:
+        logger.exception("a transport failed")
+        return _failed(notification, what, repr(error), notification.attempts, clock())
+    logger.info("sent: %s: %s", what, answer)
+    return Outcome(notification, answer, sent=datetime.now(UTC))
 
 
 def _clock_from(now: datetime) -> Clock:
@@ -209,13 +262,15 @@ def _clock_from(now: datetime) -> Clock:
 
 
 def _failed(
-    notification: Notification, error: str, step: int, now: datetime
+    notification: Notification, what: str, error: str, step: int, now: datetime
 ) -> Outcome:
-    if now - notification.created > GIVE_UP_AFTER:
-        logger.error("gave a message up after a week: %s", error)
+    # A clock that was set makes messages old at once: tries count too.
+    tries = notification.attempts + 1
+    if now - notification.created > GIVE_UP_AFTER and tries >= GIVE_UP_TRIES:
+        logger.error("given up after %d tries: %s: %s", tries, what, error)
         return Outcome(notification, error)
     pause = PAUSES[min(step, len(PAUSES) - 1)]
-    logger.warning("a message failed, next try in %s: %s", pause, error)
+    logger.warning("failed, next try in %s: %s: %s", pause, what, error)
     return Outcome(notification, error, next_try=now + pause)
 
 
@@ -232,4 +287,11 @@ async def _note(conn: Connection, outcomes: Sequence[Outcome]) -> list[None]:
             for outcome in outcomes
         ],
     )
+    # Where one message came through, others may now.
+    for channel_id, sent in {
+        outcome.notification.channel_id: outcome.sent
+        for outcome in outcomes
+        if outcome.sent
+    }.items():
+        await notifications.retry(conn, sent, channel_id)
     return [None] * len(outcomes)

@@ -28,7 +28,7 @@ from hcl.web.sockets import describe, listening
 logger = logging.getLogger(__name__)
 
 # How long messages that are being sent may hold up the end.
-SEND_PATIENCE = timedelta(seconds=1)
+SEND_PATIENCE = timedelta(seconds=4)
 
 
 def run(config: Config, reread: Callable[[], Config]) -> None:
@@ -80,6 +80,7 @@ class _Server:
         )
         ping = PingEndpoint(self._services)
         self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
+        self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
 
     async def run(self, reread: Callable[[], Config]) -> None:
@@ -87,7 +88,7 @@ class _Server:
         await self._use(self._config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._http.stop)
+            loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangups.set)
         try:
             async with asyncio.TaskGroup() as group:
@@ -99,8 +100,11 @@ class _Server:
                 ]
                 for bound in self._sockets:
                     logger.info("hcl %s listens on %s", __version__, describe(bound))
-                await self._http.serve(self._sockets)
+                http = group.create_task(self._http.serve(self._sockets))
+                await self._stop.wait()
+                self._http.stop()
                 await self._sender.finish(SEND_PATIENCE)
+                await http
                 for task in loops:
                     task.cancel()
         finally:
@@ -124,6 +128,7 @@ class _Server:
             try:
                 config = reread()
                 await self._use(config)
+                await self._sender.retry_now()
             except ConfigError as error:
                 logger.error("not reloaded: %s", error)
             except sqlite3.Error as error:

@@ -13,7 +13,7 @@ from hcl import config as configuration
 from hcl.config import Config
 from hcl.model import Check
 from hcl.pinging import Address
-from hcl.sender import CONCURRENCY, GIVE_UP_AFTER, PAUSES, PERMANENT_STEP
+from hcl.sender import CONCURRENCY, GIVE_UP_AFTER, GIVE_UP_TRIES, PAUSES, PERMANENT_STEP
 from hcl.store import checks, flips
 from hcl.syncing import sync
 from tests.app import App, running_app
@@ -253,7 +253,7 @@ async def test_channels_do_not_wait_for_each_other(tmp_path: Path) -> None:
         await again
 
         assert targets(good) == [f"/down/{c.code}" for c in (first, second)]
-        assert targets(hanging) == [f"/down/{first.code}"]
+        assert targets(hanging) == [f"/down/{c.code}" for c in (first, second)]
         found = await rows(
             app.database, "SELECT channel_id FROM notifications WHERE next_try NOTNULL"
         )
@@ -276,7 +276,7 @@ async def test_loop_sends_over_a_good_channel_while_another_hangs(
             loop.cancel()
             await asyncio.wait([loop])
 
-        assert len(hanging.records) == 1
+        assert len(set(targets(hanging))) == len(hanging.records) <= 5
 
 
 async def test_loop_tries_again_when_the_pause_is_over(tmp_path: Path) -> None:
@@ -303,18 +303,23 @@ async def test_message_is_given_up_after_a_week(tmp_path: Path) -> None:
         await ping(app, check, "success")
         week = NOW + GIVE_UP_AFTER
 
+        # A clock that was set makes a message old at once: it gets its tries too.
         await app.sender.send_once(week)
         assert await waiting(app) == [week + PAUSES[0], NOW]
-
-        await app.sender.send_once(week + PAUSES[0])
-        assert await waiting(app) == [NOW]
-        assert await rows(
-            app.database, "SELECT sent, attempts, answer FROM notifications LIMIT 1"
-        ) == [(None, 2, "HTTP 500 from 127.0.0.1")]
+        tries = GIVE_UP_TRIES - 1
+        await change(
+            app.database, f"UPDATE notifications SET attempts = {tries} WHERE id = 1"
+        )
 
         # What comes after it is no longer held up.
-        sink.status = 200
         await app.sender.send_once(week + PAUSES[0])
+        assert await waiting(app) == [week + 2 * PAUSES[0]]
+        assert await rows(
+            app.database, "SELECT sent, attempts, answer FROM notifications LIMIT 1"
+        ) == [(None, GIVE_UP_TRIES, "HTTP 500 from 127.0.0.1")]
+
+        sink.status = 200
+        await app.sender.send_once(week + 2 * PAUSES[0])
         assert targets(sink)[-1] == f"/up/{check.code}"
         assert await waiting(app) == []
 
@@ -547,7 +552,8 @@ async def test_finish_waits_for_what_is_under_way_and_leaves_the_rest(
 
         await app.sender.finish(timedelta(seconds=5))
 
-        assert sending.done()
+        async with asyncio.timeout(1):
+            await sending
         assert len(sink.records) == CONCURRENCY
         assert await waiting(app) == [NOW] * 5
 

@@ -106,7 +106,7 @@ async def test_what_failed_is_tried_again_after_a_restart(tmp_path: Path) -> Non
         with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
             check = serve.api("POST", "checks/", name="Backup", channels="*")
             curl(f"{check['ping_url']}/fail")
-            await until(lambda: "a message failed" in serve.log)
+            await until(lambda: "failed, next try in" in serve.log)
 
             assert serve.stop() == 0
             hook.status = 200

@@ -33,7 +33,7 @@ CREATE TABLE channels (
 CREATE INDEX channels_project ON channels (project_id);
 
 CREATE TABLE checks (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
     project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     code TEXT NOT NULL UNIQUE,        -- UUID, lower case
     unique_key TEXT NOT NULL UNIQUE,  -- hex SHA-1 of the code's first 16 hex digits
@@ -102,7 +102,7 @@ CREATE TABLE pings (
 ) WITHOUT ROWID;
 
 CREATE TABLE flips (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
     check_id INTEGER NOT NULL REFERENCES checks (id) ON DELETE CASCADE,
     created REAL NOT NULL,
     old_status TEXT NOT NULL,

@@ -14,7 +14,9 @@ async def add(conn: Connection, flips: Iterable[tuple[Check, Flip]]) -> int:
 
     Returns the id before the first of them: those above it are these.
     """
-    rows = await conn.execute_fetchall("SELECT coalesce(max(id), 0) FROM flips")
+    rows = await conn.execute_fetchall(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'flips'"
+    )
     before = int(next(iter(rows))[0])
     await conn.executemany(
         "INSERT INTO flips (check_id, created, old_status, new_status, reason, n_pings)"

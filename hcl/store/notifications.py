@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aiosqlite import Connection
 
 from hcl.model import Notification
-from hcl.store.times import stamp
+from hcl.store.times import moment, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,14 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
     """Write down what is to be sent of the flips with an id above `after`.
 
     One notification for each channel of the check that wants to hear of the flip (see
-    `Flip.notifies`). Returns how many.
+    `Flip.notifies`). Returns how many. What waits of these checks after a failure is
+    due at once, since it has to go first.
     """
+    await conn.execute(
+        "UPDATE notifications SET next_try = ?1 WHERE next_try > ?1"
+        " AND check_id IN (SELECT check_id FROM flips WHERE id > ?2)",
+        (stamp(now), after),
+    )
     cursor = await conn.execute(
         "INSERT INTO notifications (flip_id, check_id, channel_id, created, next_try)"
         " SELECT f.id, f.check_id, c.id, ?1, ?1 FROM flips f"
@@ -74,6 +80,26 @@ async def next_tries(conn: Connection) -> dict[int, datetime]:
         " GROUP BY channel_id"
     )
     return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in rows}
+
+
+async def next_after(conn: Connection, now: datetime) -> datetime | None:
+    """Return when the first message that is not yet due is; None: none waits."""
+    rows = await conn.execute_fetchall(
+        "SELECT min(next_try) FROM (SELECT next_try, min(id) FROM notifications"
+        " WHERE next_try IS NOT NULL GROUP BY channel_id, check_id)"
+        " WHERE next_try > ?",
+        (stamp(now),),
+    )
+    return moment(next(iter(rows))[0])
+
+
+async def retry(conn: Connection, now: datetime, channel_id: int | None = None) -> None:
+    """Let what waits after a failure be due now, of all channels or of one."""
+    await conn.execute(
+        "UPDATE notifications SET next_try = ?1"
+        " WHERE next_try > ?1 AND (?2 IS NULL OR channel_id = ?2)",
+        (stamp(now), channel_id),
+    )
 
 
 async def note(conn: Connection, outcomes: Iterable[Outcome]) -> None:

@@ -140,8 +140,22 @@ async def test_next_tries_are_told_by_channel(app: App) -> None:
 
     # The second message of a check that waits is not what its channel has to do next.
     await note(app.database, Notification(1, 1, 1, 1, NOW, 0), next_try=NOW + 9 * HOUR)
-    await put_flip(app.database, one, NOW)
     assert await notifications.next_tries(reader) == {1: LATER + HOUR, 2: LATER}
+
+
+async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) -> None:
+    check, other = [await put_check(app.database, 1) for _ in range(2)]
+    for each in (check, other):
+        await put_flip(app.database, each, NOW)
+    for n in (1, 2):
+        waits = Notification(n, 1, n, n, NOW, 0)
+        await note(app.database, waits, next_try=NOW + 9 * HOUR)
+
+    await put_flip(app.database, check, LATER)
+
+    reader = app.database.reader
+    assert [n.id for n in await notifications.due(reader, 1, LATER, 9)] == [1]
+    assert await notifications.next_after(reader, LATER) == NOW + 9 * HOUR
 
 
 async def test_tick_off_finishes_and_keeps_the_answer(app: App) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,29 +12,44 @@ from hcl import config as configuration
 from hcl import rules
 from hcl.db import open_database
 from hcl.model import Check
-from hcl.store import checks
+from hcl.store import channels, checks
 from hcl.syncing import sync
 
 
 def seed(
-    folder: Path, n_checks: int, n_pings: int = 0, schedule: str = ""
+    folder: Path,
+    n_checks: int,
+    n_pings: int = 0,
+    *,
+    schedule: str = "",
+    deadlines: Sequence[datetime] = (),
 ) -> list[str]:
     """Make the checks, up, and `n_pings` pings spread evenly over them.
 
-    `schedule` makes them cron checks. Returns their codes.
+    `schedule` makes them cron checks; `deadlines` are when they go down, else that is
+    a day off. They use all channels of hcl.toml. Returns their codes.
     """
-    return asyncio.run(_seed(folder, n_checks, n_pings, schedule))
+    return asyncio.run(_seed(folder, n_checks, n_pings, schedule, deadlines))
 
 
-async def _seed(folder: Path, n_checks: int, n_pings: int, schedule: str) -> list[str]:
+async def _seed(
+    folder: Path,
+    n_checks: int,
+    n_pings: int,
+    schedule: str,
+    deadlines: Sequence[datetime],
+) -> list[str]:
     config = configuration.load(folder / "hcl.toml")
     database = await open_database(config.database.path)
     try:
         synced = await sync(database, config)
-        made = _checks(synced.projects[0].id, n_checks, n_pings, schedule)
+        project = synced.projects[0]
+        made = _checks(project.id, n_checks, n_pings, schedule, deadlines)
         async with database.transaction() as conn:
             for check in made:
-                await checks.add(conn, check)
+                check_id = await checks.add(conn, check)
+                if synced.channels:
+                    await channels.assign_all(conn, check_id, project.id)
     finally:
         await database.close()
     if n_pings:
@@ -41,7 +57,13 @@ async def _seed(folder: Path, n_checks: int, n_pings: int, schedule: str) -> lis
     return [check.code for check in made]
 
 
-def _checks(project_id: int, n_checks: int, n_pings: int, schedule: str) -> list[Check]:
+def _checks(
+    project_id: int,
+    n_checks: int,
+    n_pings: int,
+    schedule: str,
+    deadlines: Sequence[datetime],
+) -> list[Check]:
     now = datetime.now(UTC)
     made = []
     for number in range(n_checks):
@@ -57,6 +79,9 @@ def _checks(project_id: int, n_checks: int, n_pings: int, schedule: str) -> list
         )
         if schedule:
             check = check._replace(kind="cron", schedule=schedule, tz="Europe/Riga")
+        if deadlines:
+            last_ping = deadlines[number] - check.timeout - check.grace
+            check = check._replace(last_ping=last_ping)
         made.append(rules.on_edit(check, now).check)
     return made
 
@@ -68,9 +93,9 @@ def _add_pings(path: Path, n_checks: int, n_pings: int) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
         connection.executemany(
-            "INSERT INTO pings VALUES"
-            " (?, ?, ?, 'success', 'http', '127.0.0.1', 'GET', 'curl/8.5.0',"
-            " NULL, NULL, x'')",
+            "INSERT INTO pings (check_id, n, created, action, scheme, remote_addr,"
+            " method, ua, body) VALUES"
+            " (?, ?, ?, 'success', 'http', '127.0.0.1', 'GET', 'curl/8.5.0', x'')",
             (
                 (check_id, n, now - (each - n) * 60)
                 for check_id in range(1, n_checks + 1)

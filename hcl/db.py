@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -85,13 +86,14 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
         except BaseException:
             await writer.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise DatabaseError(f"{path}: {error}") from error
     await reader.execute("PRAGMA query_only = ON")
     return Database(writer, reader)
 
 
 async def _connect(path: Path, synchronous: str) -> Connection:
+    _make_private(path)
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
     sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
@@ -104,6 +106,15 @@ async def _connect(path: Path, synchronous: str) -> Connection:
         await connection.close()
         raise
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, if there is none yet.
+
+    It will hold keys and the output of jobs; SQLite gives its WAL the same mode.
+    """
+    if path.parent.is_dir() and not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 async def _migrate(connection: Connection, path: Path) -> None:
@@ -133,6 +144,7 @@ async def _migrate(connection: Connection, path: Path) -> None:
 async def _set_aside(connection: Connection, target: Path) -> None:
     # SQLite's backup, since a plain copy would miss what is still in the WAL.
     logger.info("copying the database to %s before its schema changes", target)
+    _make_private(target)
     async with aiosqlite.connect(target) as copy:
         await connection.backup(copy)
 

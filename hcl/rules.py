@@ -116,7 +116,9 @@ def _end_run(check: Check, ping: Ping) -> Check:
     """Note an outcome: time the open run if it is the ping's own, and close it."""
     duration, start, rid = None, check.last_start, check.last_start_rid
     if start is not None and rid == ping.rid:
-        duration, start, rid = ping.created - start, None, None
+        # A clock that was set back makes no run shorter than nothing.
+        duration = max(ping.created - start, timedelta(0))
+        start = rid = None
     elif ping.action == "fail" or ping.rid is None:
         start = rid = None
     return check._replace(
@@ -234,5 +236,5 @@ def _with_deadline(check: Check, flip: Flip | None, now: datetime) -> Transition
         alert_after = now + POSTPONEMENT
         if check.last_start is not None:
             alert_after = min(alert_after, check.last_start + check.grace)
-        problem = f"schedule {check.schedule!r} of check {check.code}: {error}"
+        problem = f"schedule {check.schedule!r} of check {check.id}: {error}"
     return Transition(check._replace(alert_after=alert_after), flip, problem)

@@ -31,15 +31,18 @@ logger = logging.getLogger(__name__)
 SEND_PATIENCE = timedelta(seconds=4)
 
 
-def run(config: Config, reread: Callable[[], Config]) -> None:
+def run(
+    config: Config, reread: Callable[[], Config], greet: Callable[[], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; on SIGHUP take the settings of `reread`.
 
-    Raises OSError if the address cannot be bound to, db.DatabaseError if the database
-    cannot be used, and what killed a loop: better dead than answering pings and never
+    `greet` is called once connections are taken. Raises BindError if the address
+    cannot be listened on, db.DatabaseError if the database cannot be used, and what
+    killed a loop: better dead than answering pings and never
     alerting.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(config, reread))
+        runner.run(serve(config, reread, greet))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -50,14 +53,17 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def serve(config: Config, reread: Callable[[], Config]) -> None:
+async def serve(
+    config: Config, reread: Callable[[], Config], greet: Callable[[], None]
+) -> None:
     """Open what is needed, serve, and close it on every way out."""
     with listening(config.server.listen, os.environ) as sockets:
         database = await open_database(
             config.database.path, config.database.synchronous
         )
         try:
-            await _Server(config, database, sockets).run(reread)
+            server = _Server(config, database, sockets)
+            await server.run(reread, greet)
         finally:
             await database.close()
 
@@ -83,9 +89,12 @@ class _Server:
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
 
-    async def run(self, reread: Callable[[], Config]) -> None:
+    async def run(
+        self, reread: Callable[[], Config], greet: Callable[[], None]
+    ) -> None:
         """Run the loops and the HTTP server; if one dies, all do."""
         await self._use(self._config)
+        _name_unbuilt(self._config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -100,6 +109,7 @@ class _Server:
                 ]
                 for bound in self._sockets:
                     logger.info("hcl %s listens on %s", __version__, describe(bound))
+                greet()
                 http = group.create_task(self._http.serve(self._sockets))
                 await self._stop.wait()
                 self._http.stop()
@@ -136,6 +146,12 @@ class _Server:
             else:
                 logger.info("reloaded %s", config.path)
                 _name_restarts(before, config)
+
+
+def _name_unbuilt(config: Config) -> None:
+    """Say what the config asks for in vain."""
+    if config.smtpd.listen is not None:
+        logger.warning("smtpd.listen: pings by e-mail are not built yet")
 
 
 def _name_restarts(before: Config, after: Config) -> None:

@@ -1,14 +1,17 @@
 """Bring the projects and channels of hcl.toml into the database."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 
 from aiosqlite import Connection
 
-from hcl.config import ChannelConfig, Config, ProjectConfig, WebhookSettings
+from hcl.config import ChannelConfig, Config, Event, ProjectConfig, WebhookSettings
 from hcl.db import Database
 from hcl.model import Channel, Project
 from hcl.store import channels, notifications, projects, settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ async def sync(database: Database, config: Config) -> Synced:
                     channel
                 )
         await notifications.give_up_disabled(conn)
+        await _warn_of_missing(conn)
         secret = config.server.secret or await _secret(conn)
     return Synced(tuple(found), in_file, secret)
 
@@ -82,16 +86,32 @@ async def _sync_channel(
         conn,
         project.id,
         channel,
-        on_down=_tells_of(wanted, "down"),
-        on_up=_tells_of(wanted, "up"),
+        on_down=tells_of(wanted, "down"),
+        on_up=tells_of(wanted, "up"),
     )
 
 
-def _tells_of(channel: ChannelConfig, status: str) -> bool:
+def tells_of(channel: ChannelConfig, status: Event) -> bool:
+    """Tell whether a channel has something to send for a status."""
     if isinstance(channel.settings, WebhookSettings):
         has_request = getattr(channel.settings, status) is not None
         return status in channel.events and has_request
     return status in channel.events
+
+
+async def _warn_of_missing(conn: Connection) -> None:
+    """Say what alerts nobody any more: a change of names looks like this too."""
+    for name, checks in await projects.missing(conn):
+        logger.warning(
+            'project "%s" is not in the file: its %d checks alert nobody', name, checks
+        )
+    for project, name, checks in await channels.missing(conn):
+        logger.warning(
+            'channel "%s" of project "%s" is not in the file: %d checks used it',
+            name,
+            project,
+            checks,
+        )
 
 
 async def _secret(conn: Connection) -> str:

@@ -846,7 +846,7 @@ def test_success_counts_though_the_schedule_raises(
         alert_after=NOW + HOUR,
     )
     assert transition.problem
-    assert check.code in transition.problem
+    assert f"check {check.id}" in transition.problem
     assert transition.flip == (None if status == "up" else Flip(NOW, status, "up", ""))
 
 

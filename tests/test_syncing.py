@@ -11,6 +11,7 @@ from hcl.syncing import Synced, sync
 from tests.app import App, running_app
 from tests.build import NOW
 from tests.store import put_check, put_flip, rows
+from tests.store.test_projects import enabled
 
 ID = "0c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
 OTHER_ID = "1c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
@@ -59,7 +60,7 @@ async def channel_rows(app: App) -> list[Any]:
 async def test_first_sync_makes_what_the_file_describes(tmp_path: Path) -> None:
     home = project("Home", "check_limit = 7", hook("A"), hook("B"))
     async with running_app(tmp_path, home + project("Work", hook("A"))) as app:
-        assert await projects.enabled(app.database.reader) == list(app.synced.projects)
+        assert await enabled(app.database.reader) == list(app.synced.projects)
         first, second = app.synced.projects
         assert (first.name, first.ping_key, first.check_limit) == ("Home", "home", 7)
         assert (second.name, second.ping_key) == ("Work", "work")
@@ -360,3 +361,45 @@ async def test_sync_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
             await resync(app, tmp_path, project("House", hook("A")))
 
         assert (await project_rows(app), await channel_rows(app)) == before
+
+
+async def test_new_channel_serves_the_checks_that_are_there(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home") + project("Work")) as app:
+        for ping_key in ("home", "work"):
+            await app.http.get(f"/ping/{ping_key}/backup?create=1")
+
+    async with running_app(
+        tmp_path, project("Home", hook("A")) + project("Work")
+    ) as app:
+        found = await rows(app.database, "SELECT * FROM checks_channels")
+    assert found == [(1, 1)]
+
+
+async def test_channel_that_comes_back_serves_those_that_used_it(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await app.http.get("/ping/home/used?create=1")
+    async with running_app(tmp_path, project("Home")) as app:
+        await app.http.get("/ping/home/made-without?create=1")
+
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        found = await rows(app.database, "SELECT * FROM checks_channels")
+    assert found == [(1, 1)]
+
+
+async def test_what_alerts_nobody_any_more_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = project("Home", hook("A")) + project("Work")
+    async with running_app(tmp_path, both) as app:
+        for ping_key in ("home", "work"):
+            await app.http.get(f"/ping/{ping_key}/backup?create=1")
+
+    async with running_app(tmp_path, project("Home", hook("B"))):
+        pass
+
+    assert [record.getMessage() for record in caplog.records] == [
+        'project "Work" is not in the file: its 1 checks alert nobody',
+        'channel "A" of project "Home" is not in the file: 1 checks used it',
+    ]

@@ -15,6 +15,7 @@ from hcl import config as configuration
 from hcl import rules
 from hcl.config import ChannelConfig, Config, ConfigError
 from hcl.model import Alert, Flip
+from hcl.syncing import tells_of
 from hcl.transports import DeliveryError, open_transport
 
 
@@ -65,8 +66,7 @@ async def _send(config: Config, channel: ChannelConfig, project_name: str) -> st
     now = datetime.now(UTC)
     transport = open_transport(channel, config)
     alert = example(config.server.site_name, project_name, now)
-    up_only = "down" not in channel.events
-    if up_only:
+    if not tells_of(channel, "down"):
         flip = Flip(now, "down", "up", "")
         alert = replace(alert, check=alert.check._replace(status="up"), flip=flip)
     try:

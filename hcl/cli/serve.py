@@ -25,27 +25,33 @@ def serve(explicit: str | None) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         path = configuration.find(explicit, os.environ, Path())
-        config = _begin() if path is None else configuration.load(path)
-        path = path or Path(FRESH)
+        fresh = path is None
+        if path is None:
+            path = Path(FRESH)
+            configuration.write_fresh(path)
+        config = configuration.load(path)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     # Imported here: `hcl serve --help` and a wrong config need none of it.
     from hcl import server
     from hcl.db import DatabaseError
+    from hcl.web.sockets import BindError
+
+    def greet() -> None:
+        if fresh:
+            _welcome(config)
 
     try:
-        server.run(config, lambda: configuration.load(path))
-    except (OSError, DatabaseError) as error:
-        raise click.ClickException(f"cannot start: {error}") from error
+        server.run(config, lambda: configuration.load(path), greet)
+    except (BindError, DatabaseError) as error:
+        raise click.ClickException(str(error)) from error
 
 
-def _begin() -> Config:
-    """Write a config for somebody who has none, and say what to do with it."""
-    config = configuration.write_fresh(Path(FRESH))
+def _welcome(config: Config) -> None:
+    """Say to somebody who had no config what to do now."""
     ping_key = config.projects[0].ping_key
     url = f"{config.server.ping_endpoint}{ping_key}/my-first-job?create=1"
     click.echo(
         f"Wrote {config.path} with fresh keys. From another terminal, send a ping:\n\n"
-        f'    curl "{url}"\n',
+        f'    curl "{url}"\n'
     )
-    return config

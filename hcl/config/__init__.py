@@ -11,6 +11,7 @@ from hcl.config.settings import (
     Config,
     DatabaseConfig,
     EmailSettings,
+    Event,
     HostPort,
     KeyConfig,
     MetricsConfig,
@@ -27,6 +28,7 @@ from hcl.config.settings import (
 )
 
 __all__ = [
+    "Event",
     "KEYS",
     "SYSTEM_PATH",
     "Address",

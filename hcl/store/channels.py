@@ -50,7 +50,8 @@ async def save(
 ) -> int:
     """Insert a channel (its id is 0) or update it, and put it in use; return its id.
 
-    A channel that comes from another project leaves that one's checks.
+    As Healthchecks does: a new channel serves every check that its project has. One
+    that comes from another project leaves that one's checks.
     """
     values = (channel.code, channel.name, channel.kind, on_down, on_up)
     if channel.id:
@@ -70,7 +71,24 @@ async def save(
         " VALUES (?, ?, ?, ?, ?, ?, 1) RETURNING id",
         (*values, project_id),
     )
-    return int(next(iter(rows))[0])
+    channel_id = int(next(iter(rows))[0])
+    await conn.execute(
+        "INSERT INTO checks_channels (check_id, channel_id)"
+        " SELECT id, ? FROM checks WHERE project_id = ?",
+        (channel_id, project_id),
+    )
+    return channel_id
+
+
+async def missing(conn: Connection) -> list[tuple[str, str, int]]:
+    """Return (project, channel, how many checks use it) of those not in the file."""
+    rows = await conn.execute_fetchall(
+        "SELECT p.name, c.name, count(*) FROM channels c"
+        " JOIN projects p ON p.id = c.project_id"
+        " JOIN checks_channels cc ON cc.channel_id = c.id"
+        " WHERE p.enabled AND NOT c.enabled GROUP BY c.id ORDER BY c.id"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:

@@ -11,12 +11,13 @@ from hcl.model import Project
 _COLUMNS = "id, code, name, coalesce(ping_key, ''), badge_key, check_limit"
 
 
-async def enabled(conn: Connection) -> list[Project]:
-    """Return the projects that are in the file."""
+async def missing(conn: Connection) -> list[tuple[str, int]]:
+    """Return (name, how many checks it has) of the projects not in the file."""
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM projects WHERE enabled ORDER BY id"  # noqa: S608 - a constant
+        "SELECT p.name, count(*) FROM projects p JOIN checks c ON c.project_id = p.id"
+        " WHERE NOT p.enabled GROUP BY p.id ORDER BY p.id"
     )
-    return [Project(*row) for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 async def by_ping_key(conn: Connection, ping_key: str) -> Project | None:

@@ -6,13 +6,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hcl.config import Address, HostPort, UnixPath
+from hcl.config import Address, HostPort
 
 # The first descriptor that systemd hands over, see sd_listen_fds(3).
 _FIRST_INHERITED = 3
 
-# Anybody on the machine may connect, as to a TCP port on loopback.
-_UNIX_MODE = 0o666
+# The owner and the group may connect, since peers count as trusted proxies.
+_UNIX_MODE = 0o660
+
+
+# Connections that may wait to be accepted, as uvicorn asks for.
+_BACKLOG = 2048
+
+
+class BindError(Exception):
+    """The address cannot be listened on; the text says which and why."""
 
 
 @contextmanager
@@ -21,23 +29,37 @@ def listening(
 ) -> Iterator[list[socket.socket]]:
     """Bind to `address`, or take the sockets that systemd hands over; close them.
 
-    Raises OSError if the address cannot be bound to.
+    Raises BindError if the address cannot be bound to.
     """
+    ours = None
     if env.get("LISTEN_PID") == str(os.getpid()):
         count = int(env.get("LISTEN_FDS", "0"))
         fds = range(_FIRST_INHERITED, _FIRST_INHERITED + count)
         sockets = [socket.socket(fileno=fd) for fd in fds]
-    elif isinstance(address, HostPort):
-        sockets = [_bind_tcp(address)]
     else:
-        sockets = [_bind_unix(address.path)]
+        try:
+            sockets = [_bind(address)]
+        except OSError as error:
+            problem = f"cannot listen on {name_of(address)}: {error.strerror}"
+            raise BindError(problem) from error
+        ours = None if isinstance(address, HostPort) else address.path
     try:
         yield sockets
     finally:
         for bound in sockets:
             bound.close()
-        if isinstance(address, UnixPath):
-            address.path.unlink(missing_ok=True)
+        if ours is not None:
+            ours.unlink(missing_ok=True)
+
+
+def _bind(address: Address) -> socket.socket:
+    if isinstance(address, HostPort):
+        bound = _bind_tcp(address)
+    else:
+        bound = _bind_unix(address.path)
+    # Who connects from now on waits, rather than being refused.
+    bound.listen(_BACKLOG)
+    return bound
 
 
 def _bind_tcp(address: HostPort) -> socket.socket:
@@ -75,6 +97,14 @@ def _remove_stale(path: Path) -> None:
             probe.connect(str(path))
         except OSError:
             path.unlink(missing_ok=True)
+
+
+def name_of(address: Address) -> str:
+    """Write an address as the config does."""
+    if isinstance(address, HostPort):
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        return f"{host}:{address.port}"
+    return f"unix:{address.path}"
 
 
 def describe(bound: socket.socket) -> str:

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from aiosqlite import Connection
+
 from hcl.model import Project
 from hcl.store import projects
 from tests.app import PING_KEY, App
@@ -20,11 +22,19 @@ async def save(app: App, project: Project) -> Project:
         return await projects.save(conn, project)
 
 
+async def enabled(conn: Connection) -> list[Project]:
+    found = await conn.execute_fetchall(
+        "SELECT id, code, name, coalesce(ping_key, ''), badge_key, check_limit"
+        " FROM projects WHERE enabled ORDER BY id"
+    )
+    return [Project(*row) for row in found]
+
+
 async def test_project_comes_back_as_it_was_saved(app: App) -> None:
     saved = await save(app, SHED)
 
     assert saved == replace(SHED, id=3)
-    assert (await projects.enabled(app.database.reader))[-1] == saved
+    assert (await enabled(app.database.reader))[-1] == saved
 
 
 async def test_saving_again_changes_the_row(app: App) -> None:
@@ -40,13 +50,13 @@ async def test_saving_again_changes_the_row(app: App) -> None:
 
     await save(app, changed)
 
-    assert (await projects.enabled(app.database.reader))[2:] == [changed]
+    assert (await enabled(app.database.reader))[2:] == [changed]
 
 
 async def test_enabled_projects_come_in_order_of_creation(app: App) -> None:
     await save(app, SHED)
 
-    found = await projects.enabled(app.database.reader)
+    found = await enabled(app.database.reader)
 
     assert [project.name for project in found] == ["Home", "Other", "Shed"]
 
@@ -67,7 +77,7 @@ async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -
         await projects.disable_all(conn)
 
     reader = app.database.reader
-    assert await projects.enabled(reader) == []
+    assert await enabled(reader) == []
     assert await projects.by_ping_key(reader, PING_KEY) is None
     assert await projects.by_ping_key(reader, "") is None
     assert await projects.name_of(reader, 1) == "Home"
@@ -75,7 +85,7 @@ async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -
 
 
 async def test_code_finds_a_project_before_its_name_does(app: App) -> None:
-    home, other = await projects.enabled(app.database.reader)
+    home, other = await enabled(app.database.reader)
     reader = app.database.reader
 
     assert await projects.find(reader, other.code, "Home") == other

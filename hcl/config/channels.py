@@ -55,7 +55,7 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         name=name,
         kind=kind,
         events=_events(table),
-        settings=_KINDS[kind](table),
+        settings=KINDS[kind](table),
     )
 
 
@@ -79,10 +79,10 @@ def is_uuid(value: str) -> bool:
 
 def _kind(table: Table) -> str:
     kind = table.line("kind")
-    if kind in _KINDS:
+    if kind in KINDS:
         return kind
     problem = "is not built yet" if kind in _LATER_KINDS else "is not a kind"
-    allowed = f"use one of {', '.join(_KINDS)}"
+    allowed = f"use one of {', '.join(KINDS)}"
     raise table.error("kind", f"{shown(kind)} {problem}; {allowed}")
 
 
@@ -130,7 +130,7 @@ def _headers(request: Table) -> tuple[tuple[str, str], ...]:
     return tuple((name, table.secret_line(name)) for name in table.data)
 
 
-_KINDS: dict[str, Callable[[Table], EmailSettings | WebhookSettings]] = {
+KINDS: dict[str, Callable[[Table], EmailSettings | WebhookSettings]] = {
     "email": _email,
     "webhook": _webhook,
 }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 import socket
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,6 +17,8 @@ from hcl import messages
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
 from hcl.model import Alert
 from hcl.transports import DeliveryError, why
+
+logger = logging.getLogger(__name__)
 
 # Seconds that the farewell to a server may take, once it has taken the message.
 _QUIT_TIMEOUT = 2.0
@@ -64,6 +67,8 @@ class Email:
         # Whatever a library raises, a try ends in words.
         except Exception as error:
             raise _failure(error, self._smtp.host) from error
+        for to, response in refused.items():
+            logger.warning("%s was refused: %s", to, _one_line(response.message))
         return _one_line(f"250 {answer}") + "".join(
             f"; refused {to}: {_one_line(f'{response.code} {response.message}')}"
             for to, response in refused.items()

@@ -12,7 +12,7 @@ from starlette.convertors import (
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hcl.web import api, health
@@ -50,7 +50,7 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     Pings go round the router: they are nearly all that comes in.
     """
     others = Starlette(
-        routes=[route for v in VERSIONS for route in _api_routes(services, v)],
+        routes=[route for v in VERSIONS for route in api_routes(services, v)],
         exception_handlers={
             sqlite3.Error: on_database_error,
             HTTPException: on_http_error,
@@ -74,7 +74,9 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     return app
 
 
-def _api_routes(services: Services, version: int) -> Iterator[BaseRoute]:
+def api_routes(services: Services, version: int) -> Iterator[Route]:
+    """Return the URLs of one version of the Management API."""
+
     def ro(handler: CallHandler) -> Handler:
         return with_key(handler, services, version, readonly=True)
 

@@ -1,0 +1,86 @@
+"""HTTP clients: one connection that is kept, and timed calls of the API."""
+
+import asyncio
+import http.client
+import time
+from collections.abc import Iterable
+from statistics import median
+from typing import Self
+
+from bench.plan import BenchError
+from bench.servers import API_KEY
+
+
+def request(path: str, body: bytes = b"") -> bytes:
+    """Return the bytes of a GET, or of a POST if there is a body."""
+    if not body:
+        return f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+class Connection:
+    """A connection for one request after the other; an async context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self._port
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.transport.abort()
+
+    async def ask(self, request: bytes) -> int:
+        """Send a request, read its whole answer, return its status.
+
+        Raises OSError or EOFError if the server goes away.
+        """
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        _, _, rest = head.lower().partition(b"\r\ncontent-length:")
+        await self._reader.readexactly(int(rest.partition(b"\r\n")[0]))
+        return int(head[9:12])
+
+
+def median_ms(port: int, path: str, times: int = 50, patience: float = 10.0) -> float:
+    """Return the median time of a call of the API, over one connection.
+
+    Ends early, though not before the third call, when `patience` seconds have gone.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    taken: list[float] = []
+    try:
+        # The first call may import what the others find.
+        _call(connection, f"/api/v3/{path}")
+        begun = time.perf_counter()
+        while len(taken) < times:
+            if len(taken) >= 3 and time.perf_counter() - begun > patience:
+                break
+            before = time.perf_counter()
+            _call(connection, f"/api/v3/{path}")
+            taken.append(time.perf_counter() - before)
+    finally:
+        connection.close()
+    return median(taken) * 1000
+
+
+def get(port: int, paths: Iterable[str]) -> None:
+    """Ask for one path after the other, over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        for path in paths:
+            _call(connection, path)
+    finally:
+        connection.close()
+
+
+def _call(connection: http.client.HTTPConnection, path: str) -> None:
+    connection.request("GET", path, headers={"X-Api-Key": API_KEY})
+    response = connection.getresponse()
+    response.read()
+    if response.status != 200:
+        raise BenchError(f"{path}: {response.status}")

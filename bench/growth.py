@@ -1,0 +1,85 @@
+"""How speed changes with the number of checks and of stored pings."""
+
+from pathlib import Path
+from statistics import median
+
+from bench import load
+from bench.client import get, median_ms
+from bench.load import Traffic
+from bench.plan import Plan, say
+from bench.rates import sample
+from bench.seed import seed
+from bench.servers import Hcl
+from bench.table import NO_GOAL, Row, at_least, spread
+
+_CONNECTIONS = 64
+_GOAL = 0.85
+_BASE = (1000, 0)
+
+# Checks, stored pings; the goal counts for the last.
+_SIZES = (
+    (100, 0),
+    (1000, 0),
+    (10_000, 0),
+    (100_000, 0),
+    (100_000, 1_000_000),
+    (100_000, 5_000_000),
+)
+
+# How many flips the single check has whose log is read.
+_FLIPS = 20
+
+
+def measure(plan: Plan) -> list[Row]:
+    """Measure each size beside the first 1000 checks."""
+    rows = []
+    for size in _SIZES[: plan.pick(6, 5)]:
+        say(f"growth: {size[0]:,} checks, {size[1]:,} stored pings")
+        rows += _measure_size(plan, *size)
+    return rows
+
+
+def _measure_size(plan: Plan, n_checks: int, n_pings: int) -> list[Row]:
+    base, base_traffic = _prepare(plan.new_folder(), *_BASE)
+    hcl, traffic = _prepare(plan.new_folder(), n_checks, n_pings)
+    seconds = plan.pick(3, 1)
+    with base, hcl:
+        for server, paths in ((base, base_traffic), (hcl, traffic)):
+            load.run(paths, _CONNECTIONS, 1, server.folder)
+        ratios, cpu = [], []
+        for _ in range(plan.rounds):
+            before = sample(base, base_traffic, _CONNECTIONS, seconds)
+            now = sample(hcl, traffic, _CONNECTIONS, seconds)
+            ratios.append(now.load.rate / before.load.rate)
+            cpu.append(now.cpu / before.cpu)
+        calls = _calls(hcl, traffic.paths[0].rpartition("/")[2])
+    size = f"{n_checks:,} checks, {n_pings:,} stored pings"
+    compared = f"{spread(ratios)} × the rate with 1,000 and none; CPU {spread(cpu)} ×"
+    is_last = (n_checks, n_pings) == _SIZES[-1]
+    goal = at_least(_GOAL, median(ratios), "×") if is_last else NO_GOAL
+    return [
+        Row(f"{size}: pings, {_CONNECTIONS} connections", compared, goal),
+        Row(f"{size}: API calls, median", calls),
+    ]
+
+
+def _prepare(folder: Path, n_checks: int, n_pings: int) -> tuple[Hcl, Traffic]:
+    hcl = Hcl(folder)
+    paths = [f"/ping/{code}" for code in seed(folder, n_checks, n_pings)]
+    return hcl, Traffic(hcl.port, load.shuffled(paths))
+
+
+def _calls(hcl: Hcl, code: str) -> str:
+    get(hcl.port, [f"/ping/{code}/fail", f"/ping/{code}"] * (_FLIPS // 2))
+    calls = {
+        "list": "checks/",
+        "one check": f"checks/{code}",
+        "its pings": f"checks/{code}/pings/",
+        "its flips": f"checks/{code}/flips/",
+        "badges": "badges/",
+        "status": "status/",
+    }
+    return ", ".join(
+        f"{name} {median_ms(hcl.port, path, times=20):.1f} ms"
+        for name, path in calls.items()
+    )

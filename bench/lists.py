@@ -1,0 +1,26 @@
+"""The list of all checks, which dashboards and agents ask for again and again."""
+
+from bench.client import median_ms
+from bench.plan import Plan, say
+from bench.seed import seed
+from bench.servers import Hcl
+from bench.table import Row, at_most
+
+N_CHECKS = 1000
+
+# Name, schedule, the goal in milliseconds.
+_KINDS = (("simple", "", 15), ("cron", "17 3 * * 1-5", 20))
+
+
+def measure(plan: Plan) -> list[Row]:
+    """Measure `GET checks/` for each kind of check."""
+    rows = []
+    for kind, schedule, goal in _KINDS:
+        say(f"list: {N_CHECKS} {kind} checks")
+        hcl = Hcl(plan.new_folder())
+        seed(hcl.folder, N_CHECKS, schedule=schedule)
+        with hcl:
+            taken = median_ms(hcl.port, "checks/", times=50)
+        figure = f"`GET checks/`, {N_CHECKS} {kind} checks, median of 50"
+        rows.append(Row(figure, f"{taken:.1f} ms", at_most(goal, taken, "ms")))
+    return rows

@@ -1,0 +1,70 @@
+"""Memory: at rest, and after very many pings."""
+
+import asyncio
+import time
+
+from bench import load, proc
+from bench.client import get
+from bench.load import Traffic
+from bench.plan import BenchError, Plan, say
+from bench.receivers import Hook, Mailbox
+from bench.seed import seed
+from bench.servers import Hcl
+from bench.table import Row, at_most
+
+N_CHECKS = 1000
+_GOAL = 50
+_MB = 1_000_000
+
+# How long the pings may take in all, in seconds.
+_PATIENCE = 600
+
+
+def measure(plan: Plan) -> list[Row]:
+    """Measure one server that has sent an alert over each of its channels."""
+    return asyncio.run(_measure(plan))
+
+
+async def _measure(plan: Plan) -> list[Row]:
+    async with Hook() as hook, Mailbox() as mailbox:
+        hcl = Hcl(plan.new_folder(), hook=hook.port, smtp=mailbox.port)
+        codes = await asyncio.to_thread(seed, hcl.folder, N_CHECKS)
+        with hcl:
+            at_start = proc.resident_bytes(hcl.pid)
+            get(hcl.port, ["/api/v3/checks/", f"/ping/{codes[0]}/fail"])
+            await hook.wait_for(1, seconds=20)
+            seconds = plan.pick(60, 10)
+            say(f"memory: at rest for {seconds} s")
+            await asyncio.sleep(seconds)
+            if not mailbox.mails:
+                raise BenchError("the mail did not come")
+            resting = proc.resident_bytes(hcl.pid)
+            pings = _ping(hcl, codes, plan.pick(1_000_000, 100_000))
+            after = proc.resident_bytes(hcl.pid)
+            peak = proc.peak_bytes(hcl.pid)
+            threads = proc.threads(hcl.pid)
+    figure = f"memory (RSS), {N_CHECKS} checks, webhook and email"
+    return [
+        Row(f"{figure}: at the first 200", f"{at_start / _MB:.1f} MB"),
+        Row(
+            f"{figure}: {seconds} s after start, one request and one alert",
+            f"{resting / _MB:.1f} MB",
+            at_most(_GOAL, resting / _MB, "MB"),
+        ),
+        Row(
+            f"{figure}: after {pings:,} pings",
+            f"{after / _MB:.1f} MB (peak {peak / _MB:.1f} MB), {threads} threads",
+        ),
+    ]
+
+
+def _ping(hcl: Hcl, codes: list[str], wanted: int) -> int:
+    """Send at least so many pings, and return how many."""
+    say(f"memory: {wanted:,} pings")
+    traffic = Traffic(hcl.port, [f"/ping/{code}" for code in load.shuffled(codes)])
+    sent, begun = 0, time.monotonic()
+    while sent < wanted:
+        if time.monotonic() - begun > _PATIENCE:
+            raise BenchError(f"only {sent:,} pings in {_PATIENCE} s")
+        sent += load.run(traffic, 64, 5, hcl.folder).requests
+    return sent

@@ -1,0 +1,186 @@
+"""The processes that are measured: started on their core, ended on every way out."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+from bench.machine import SERVER_CORE, on_core
+from bench.plan import BenchError
+
+PING_KEY = "benchbenchbenchbenchbe"
+API_KEY = "hcw_" + "b" * 28
+
+_START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 15.0
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A process that serves HTTP on `port`; a context manager that runs it."""
+
+    # What is asked for to see that it serves.
+    path = "/"
+
+    def __init__(self, folder: Path, command: list[str], port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that was started last."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise BenchError("not started")
+        return self._process
+
+    def start(self) -> float:
+        """Start it, and return the seconds until it first answered 200."""
+        with (
+            (self.folder / "log").open("ab") as log,
+            on_core(SERVER_CORE),
+        ):
+            begun = time.perf_counter()
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            while not self._answers():
+                late = time.perf_counter() - begun > _START_TIMEOUT
+                if late or self._running.poll() is not None:
+                    raise BenchError(f"{' '.join(self._command)}: {self._log_end()}")
+                time.sleep(0.001)
+        except BaseException:
+            self.kill()
+            raise
+        return time.perf_counter() - begun
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", self.path)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _log_end(self) -> str:
+        lines = (self.folder / "log").read_text("utf-8", "replace").splitlines()
+        return lines[-1] if lines else "it did not start"
+
+    def stop(self) -> None:
+        """Ask it to end, and make it if it does not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def halt(self) -> None:
+        """Ask it to end, but leave its entry in /proc, which `stop` then removes."""
+        self._running.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        while os.waitid(os.P_PID, self.pid, flags) is None:
+            if time.monotonic() > deadline:
+                raise BenchError("the server did not end")
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it with kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class Hcl(Server):
+    """`hcl serve` with one project; its config is written at once."""
+
+    path = "/api/v3/status/"
+
+    def __init__(self, folder: Path, *, hook: int = 0, smtp: int = 0) -> None:
+        """Prepare to serve; `hook` and `smtp` are ports of receivers, 0: no channel."""
+        command = [sys.executable, "-m", "hcl", "serve"]
+        super().__init__(folder, command, free_port())
+        (folder / "hcl.toml").write_text(self._config(hook, smtp), "utf-8")
+
+    def _config(self, hook: int, smtp: int) -> str:
+        root = f"http://127.0.0.1:{self.port}"
+        lines = [
+            "[server]",
+            f'listen = "127.0.0.1:{self.port}"',
+            f'site_root = "{root}"',
+        ]
+        if smtp:
+            lines += [
+                "[smtp]",
+                'host = "127.0.0.1"',
+                f"port = {smtp}",
+                'security = "none"',
+                'from = "hcl@example.org"',
+            ]
+        lines += [
+            "[[projects]]",
+            'name = "Bench"',
+            f'ping_key = "{PING_KEY}"',
+            "[[projects.keys]]",
+            'name = "bench"',
+            f'key = "{API_KEY}"',
+        ]
+        if hook:
+            lines += [
+                "[[projects.channels]]",
+                'name = "Hook"',
+                'kind = "webhook"',
+                f'down = {{ method = "POST", url = "http://127.0.0.1:{hook}/$CODE",'
+                ' body = "$NAME is $STATUS" }',
+            ]
+        if smtp:
+            lines += [
+                "[[projects.channels]]",
+                'name = "Mail"',
+                'kind = "email"',
+                'to = ["ops@example.org"]',
+            ]
+        return "\n".join(lines) + "\n"
+
+
+class Yardstick(Server):
+    """One of the servers of bench.yardsticks; `folder` is where it keeps its data."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", "bench.yardsticks", name, str(port)]
+        super().__init__(folder, command, port)

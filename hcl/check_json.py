@@ -98,4 +98,4 @@ def _status(check: Check, version: int, now: datetime) -> str:
 
 def iso(moment: datetime | None) -> str | None:
     """Write a moment as the API does: ISO 8601, whole seconds, +00:00."""
-    return None if moment is None else moment.replace(microsecond=0).isoformat()
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -1,6 +1,7 @@
 """The composition root: opens, starts, watches and stops all parts of the server."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -110,6 +111,9 @@ class _Server:
                 for bound in self._sockets:
                     logger.info("hcl %s listens on %s", __version__, describe(bound))
                 greet()
+                # What is there now stays: the garbage collector need not look at it.
+                gc.collect()
+                gc.freeze()
                 http = group.create_task(self._http.serve(self._sockets))
                 await self._stop.wait()
                 self._http.stop()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from hcl import managing, rules, spec
 from hcl.check_json import iso
@@ -14,6 +14,7 @@ from hcl.managing import UnknownCheckError
 from hcl.model import Check, Ping
 from hcl.store import channels, checks, flips, notifications, pings
 from hcl.web.badges import badge_urls
+from hcl.web.documents import JSONResponse
 from hcl.web.endpoint import Call
 from hcl.web.errors import ApiError
 from hcl.web.services import Services

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hcl.check_json import check_json
 from hcl.model import Check, Project
+from hcl.web.documents import JSONResponse
 from hcl.web.errors import ApiError, api_answer
 from hcl.web.services import Services
 

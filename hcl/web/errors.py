@@ -5,7 +5,7 @@ import sqlite3
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from hcl.managing import (
     ChannelError,
@@ -15,6 +15,7 @@ from hcl.managing import (
 )
 from hcl.rules import NotPausedError
 from hcl.spec import SpecError
+from hcl.web.documents import JSONResponse
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import click
 from hcl import config as configuration
 from hcl import rules
 from hcl.config import ChannelConfig, Config, ConfigError
-from hcl.model import Alert, Flip
+from hcl.model import Alert, Flip, Ping
 from hcl.syncing import tells_of
 from hcl.transports import DeliveryError, open_transport
 
@@ -86,5 +86,17 @@ def example(site_name: str, project_name: str, now: datetime) -> Alert:
         n_pings=1,
         last_ping=now - timedelta(days=1, hours=1),
     )
+    ping = Ping(
+        n=1,
+        created=now - timedelta(days=1, hours=1),
+        action="success",
+        scheme="http",
+        remote_addr="127.0.0.1",
+        method="POST",
+        ua="hcl send-test",
+        rid=None,
+        exitstatus=None,
+        body=b"This is the end of what the job last wrote.",
+    )
     flip = Flip(now, "up", "down", "timeout")
-    return Alert(site_name, project_name, check, flip, ping=None, channels=())
+    return Alert(site_name, project_name, check, flip, ping, channels=())

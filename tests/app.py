@@ -118,7 +118,8 @@ async def running_app(
     path = folder / "hcl.toml"
     path.write_text(text)
     config = configuration.load(path)
-    database = await open_database(config.database.path)
+    # No power is cut here: a sync at each commit would only take time.
+    database = await open_database(config.database.path, "normal")
     alarms = {name: Alarm() for name in ("checker", "sender", "pruner")}
     sender = Sender(database, alarm=alarms["sender"])
     try:

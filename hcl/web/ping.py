@@ -110,7 +110,9 @@ class PingEndpoint:
             return (400, error) if await pinging.knows(address) else _NOT_FOUND
         if _has_body(scope):
             limit = self._services.config.pings.body_limit
-            ping = ping._replace(body=await _kept_body(receive, limit))
+            body = await _kept_body(receive, limit)
+            # A slow upload must not be older than what was recorded meanwhile.
+            ping = ping._replace(body=body, created=datetime.now(UTC))
         return _ANSWERS[await pinging.receive(address, ping)]
 
     def _read(self, scope: Scope) -> tuple[Address | None, Ping, bytes]:

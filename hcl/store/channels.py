@@ -32,10 +32,15 @@ async def find(
     """
     rows = await conn.execute_fetchall(
         f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
-        " WHERE code = ?2 OR (project_id = ?1 AND name = ?3"
-        " AND code NOT IN (SELECT value FROM json_each(?4)))"
-        " ORDER BY code = ?2 DESC LIMIT 1",
-        (project_id, code, name, json.dumps(list(others))),
+        " WHERE code = :code OR (project_id = :project_id AND name = :name"
+        " AND code NOT IN (SELECT value FROM json_each(:others)))"
+        " ORDER BY code = :code DESC LIMIT 1",
+        {
+            "project_id": project_id,
+            "code": code,
+            "name": name,
+            "others": json.dumps(list(others)),
+        },
     )
     return next((Channel(*row) for row in rows), None)
 

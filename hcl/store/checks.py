@@ -238,10 +238,10 @@ async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
 async def look_earlier(conn: Connection, changed: Iterable[Check]) -> None:
     """Have the checker look at these by their deadlines, if it would look later."""
     await conn.executemany(
-        "UPDATE check_states SET look_at = ?1 WHERE check_id = ?2"
-        " AND (look_at IS NULL OR look_at > ?1)",
+        "UPDATE check_states SET look_at = :at WHERE check_id = :id"
+        " AND (look_at IS NULL OR look_at > :at)",
         [
-            (stamp(check.alert_after), check.id)
+            {"at": stamp(check.alert_after), "id": check.id}
             for check in changed
             if check.alert_after is not None
         ],

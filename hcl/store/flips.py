@@ -48,9 +48,9 @@ async def of_check(
     """
     rows = await conn.execute_fetchall(
         "SELECT created, old_status, new_status, reason FROM flips"
-        " WHERE check_id = ?1 AND (?2 IS NULL OR created >= ?2)"
-        " AND (?3 IS NULL OR created < ?3) ORDER BY created DESC, id DESC",
-        (check_id, start, end),
+        " WHERE check_id = :check_id AND (:start IS NULL OR created >= :start)"
+        " AND (:end IS NULL OR created < :end) ORDER BY created DESC, id DESC",
+        {"check_id": check_id, "start": start, "end": end},
     )
     return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
 

@@ -32,19 +32,19 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
     due at once, since it has to go first.
     """
     await conn.execute(
-        "UPDATE notifications SET next_try = ?1 WHERE next_try > ?1"
-        " AND check_id IN (SELECT check_id FROM flips WHERE id > ?2)",
-        (stamp(now), after),
+        "UPDATE notifications SET next_try = :now WHERE next_try > :now"
+        " AND check_id IN (SELECT check_id FROM flips WHERE id > :after)",
+        {"now": stamp(now), "after": after},
     )
     cursor = await conn.execute(
         "INSERT INTO notifications (flip_id, check_id, channel_id, created, next_try)"
-        " SELECT f.id, f.check_id, c.id, ?1, ?1 FROM flips f"
+        " SELECT f.id, f.check_id, c.id, :now, :now FROM flips f"
         " JOIN checks_channels cc ON cc.check_id = f.check_id"
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
-        " WHERE f.id > ?2 AND ((f.new_status = 'down' AND c.on_down)"
+        " WHERE f.id > :after AND ((f.new_status = 'down' AND c.on_down)"
         " OR (f.new_status = 'up' AND f.old_status = 'down' AND c.on_up))"
         " ORDER BY f.id, c.id",
-        (stamp(now), after),
+        {"now": stamp(now), "after": after},
     )
     return cursor.rowcount
 
@@ -96,9 +96,9 @@ async def next_after(conn: Connection, now: datetime) -> datetime | None:
 async def retry(conn: Connection, now: datetime, channel_id: int | None = None) -> None:
     """Let what waits after a failure be due now, of all channels or of one."""
     await conn.execute(
-        "UPDATE notifications SET next_try = ?1"
-        " WHERE next_try > ?1 AND (?2 IS NULL OR channel_id = ?2)",
-        (stamp(now), channel_id),
+        "UPDATE notifications SET next_try = :now"
+        " WHERE next_try > :now AND (:channel_id IS NULL OR channel_id = :channel_id)",
+        {"now": stamp(now), "channel_id": channel_id},
     )
 
 
@@ -106,16 +106,16 @@ async def note(conn: Connection, outcomes: Iterable[Outcome]) -> None:
     """Tick off what was sent, plan the next try of what failed, give up the rest."""
     await conn.executemany(
         # What was given up meanwhile, with its channel, stays so.
-        "UPDATE notifications SET sent = ?1, answer = ?3,"
-        " next_try = iif(next_try IS NULL, NULL, ?2),"
-        " attempts = attempts + (?1 IS NULL) WHERE id = ?4",
+        "UPDATE notifications SET sent = :sent, answer = :answer,"
+        " next_try = iif(next_try IS NULL, NULL, :next_try),"
+        " attempts = attempts + (:sent IS NULL) WHERE id = :id",
         [
-            (
-                stamp(outcome.sent),
-                stamp(outcome.next_try),
-                outcome.answer,
-                outcome.notification.id,
-            )
+            {
+                "sent": stamp(outcome.sent),
+                "next_try": stamp(outcome.next_try),
+                "answer": outcome.answer,
+                "id": outcome.notification.id,
+            }
             for outcome in outcomes
         ],
     )

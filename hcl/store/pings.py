@@ -79,10 +79,10 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:
     """Return (check id, highest n to drop) of the checks over the limit."""
     rows = await conn.execute_fetchall(
-        "SELECT s.check_id, s.n_pings - ?1 FROM check_states s WHERE s.n_pings > ?1"
+        "SELECT s.check_id, s.n_pings - :limit FROM check_states s WHERE s.n_pings > :limit"
         " AND EXISTS (SELECT 1 FROM pings"
-        " WHERE check_id = s.check_id AND n <= s.n_pings - ?1)",
-        (log_limit,),
+        " WHERE check_id = s.check_id AND n <= s.n_pings - :limit)",
+        {"limit": log_limit},
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -90,9 +90,9 @@ async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]
 async def drop(conn: Connection, check_id: int, up_to: int, limit: int) -> int:
     """Delete a check's oldest pings up to a number; return how many."""
     cursor = await conn.execute(
-        "DELETE FROM pings WHERE check_id = ?1 AND n IN (SELECT n FROM pings"
-        " WHERE check_id = ?1 AND n <= ?2 ORDER BY n LIMIT ?3)",
-        (check_id, up_to, limit),
+        "DELETE FROM pings WHERE check_id = :check_id AND n IN (SELECT n FROM pings"
+        " WHERE check_id = :check_id AND n <= :up_to ORDER BY n LIMIT :limit)",
+        {"check_id": check_id, "up_to": up_to, "limit": limit},
     )
     return cursor.rowcount
 
@@ -114,7 +114,7 @@ async def highest_id(conn: Connection) -> int | None:
 async def count_deleted(conn: Connection, n_pings: int) -> None:
     """Remember that a check with so many pings was deleted."""
     await conn.execute(
-        "INSERT INTO settings (name, value) VALUES ('pings_of_deleted_checks', ?1)"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + ?1",
-        (n_pings,),
+        "INSERT INTO settings (name, value) VALUES ('pings_of_deleted_checks', :n)"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + :n",
+        {"n": n_pings},
     )

@@ -46,10 +46,10 @@ async def find(
     """
     rows = await conn.execute_fetchall(
         f"SELECT {_COLUMNS} FROM projects"  # noqa: S608 - a constant
-        " WHERE code = ?1 OR (name = ?2"
-        " AND code NOT IN (SELECT value FROM json_each(?3)))"
-        " ORDER BY code = ?1 DESC LIMIT 1",
-        (code, name, json.dumps(list(others))),
+        " WHERE code = :code OR (name = :name"
+        " AND code NOT IN (SELECT value FROM json_each(:others)))"
+        " ORDER BY code = :code DESC LIMIT 1",
+        {"code": code, "name": name, "others": json.dumps(list(others))},
     )
     return next((Project(*row) for row in rows), None)
 

@@ -79,8 +79,8 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:
     """Return (check id, highest n to drop) of the checks over the limit."""
     rows = await conn.execute_fetchall(
-        "SELECT s.check_id, s.n_pings - :limit FROM check_states s WHERE s.n_pings > :limit"
-        " AND EXISTS (SELECT 1 FROM pings"
+        "SELECT s.check_id, s.n_pings - :limit FROM check_states s"
+        " WHERE s.n_pings > :limit AND EXISTS (SELECT 1 FROM pings"
         " WHERE check_id = s.check_id AND n <= s.n_pings - :limit)",
         {"limit": log_limit},
     )

@@ -41,13 +41,19 @@ class Checker:
         A check's new state, its flip and the flip's notifications commit together.
         """
         flipped = 0
-        while True:
+        while await self._is_due(now):
             looked_at, changed = await self._check_batch(now)
             if changed:
                 flipped += changed
                 self._sender.ring()
             if looked_at < BATCH_LIMIT:
-                return flipped
+                break
+        return flipped
+
+    async def _is_due(self, now: datetime) -> bool:
+        # Asked before a transaction, which would have others forget what they remember.
+        look = await checks.next_look(self._database.reader)
+        return look is not None and look <= now
 
     async def _check_batch(self, now: datetime) -> tuple[int, int]:
         async with self._database.transaction() as conn:

@@ -42,6 +42,7 @@ class Database:
         self.edition = 0
         self._writer = writer
         self._lock = asyncio.Lock()
+        self._closed = False
 
     @asynccontextmanager
     async def transaction(
@@ -54,6 +55,8 @@ class Database:
         written.
         """
         async with self._lock:
+            if self._closed:
+                raise sqlite3.OperationalError("the database is closed")
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
@@ -67,9 +70,14 @@ class Database:
                 raise
 
     async def close(self) -> None:
-        """Close both connections; each keeps its thread, and so the process, alive."""
-        await self.reader.close()
-        await self._writer.close()
+        """Close both connections, after the transaction that is open.
+
+        Each keeps its thread, and so the process, alive.
+        """
+        async with self._lock:
+            self._closed = True
+            await self.reader.close()
+            await self._writer.close()
 
 
 async def open_database(path: Path, synchronous: str = "full") -> Database:
@@ -206,7 +214,7 @@ class GroupCommit(Generic[Item, Result]):
                 if not future.done():
                     future.set_exception(error)
         else:
-            self._committed()
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
+            self._committed()

@@ -91,9 +91,13 @@ class Pinging:
     async def _write(
         self, conn: Connection, arrivals: Sequence[Arrival]
     ) -> list[Receipt]:
-        if self._memory.edition != self._database.edition:
-            self._memory = _Memory(self._database.edition)
-        self._batch = batch = _Batch(conn, self._memory)
+        memory = self._memory
+        if memory.edition != self._database.edition:
+            memory = _Memory(self._database.edition)
+        # Until this batch is committed nothing is remembered: it may fail because what
+        # is remembered is wrong.
+        self._memory = _Memory()
+        self._batch = batch = _Batch(conn, memory)
         await batch.load([address for address, _ in arrivals])
         receipts = [await batch.record(address, ping) for address, ping in arrivals]
         await batch.save()
@@ -107,7 +111,7 @@ class Pinging:
         batch = self._batch
         if batch is None:
             return
-        batch.remember()
+        self._memory = batch.remember()
         deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
         if deadlines:
             self._checker.ring(min(deadlines))
@@ -125,7 +129,7 @@ class _Memory:
     It holds for one edition of the database: a commit of others ends it.
     """
 
-    def __init__(self, edition: int = 0) -> None:
+    def __init__(self, edition: int = -1) -> None:
         self.edition = edition
         self.checks: dict[int, Check] = {}
         self.by_code: dict[str, int] = {}
@@ -258,6 +262,7 @@ class _Batch:
             now = max(flip.created for _, flip in self.flips)
             await notifications.add_for_flips(self._conn, first, now)
 
-    def remember(self) -> None:
-        """Bring the memory up to date, once all is committed."""
+    def remember(self) -> _Memory:
+        """Return the memory, brought up to date once all is committed."""
         self._memory.take(self._before | self._after, self._by_code, self._by_slug)
+        return self._memory

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from aiosqlite import Connection
@@ -43,6 +44,10 @@ GIVE_UP_AFTER = timedelta(days=7)
 # … but not before so many tries.
 GIVE_UP_TRIES = 6
 
+# A channel that fails is tried with one message at a time, after such a pause at most:
+# a receiver that limits the rate, or is down, is not to be run over.
+LONGEST_HOLD = timedelta(minutes=1)
+
 # Messages that one channel has under way at a time, each of another check.
 CONCURRENCY = 8
 
@@ -62,8 +67,29 @@ class _Line:
         self.channel = channel
         self.queue: deque[Notification] = deque()
         self.under_way: dict[int, asyncio.Task[None]] = {}
+        # Failures since the last success, and until when nothing is begun for that.
+        self.failures = 0
+        self.held_until: datetime | None = None
         self._transport: Transport | None = None
         self._retired: list[Transport] = []
+
+    @property
+    def room(self) -> int:
+        """How many messages may begin: after a failure one, to see if it arrives."""
+        return (1 if self.failures else CONCURRENCY) - len(self.under_way)
+
+    def note(self, outcome: Outcome, now: datetime) -> bool:
+        """Hold the line after a failure; return True when a message opens it again."""
+        if outcome.sent is not None:
+            recovered = self.failures > 0
+            self.failures, self.held_until = 0, None
+            return recovered
+        # Those that fail together count as one failure.
+        if self.held_until is None or self.held_until <= now:
+            self.failures += 1
+            pause = PAUSES[min(self.failures, len(PAUSES)) - 1]
+            self.held_until = now + min(pause, LONGEST_HOLD)
+        return False
 
     @property
     def transport(self) -> Transport:
@@ -75,6 +101,8 @@ class _Line:
     async def use(self, config: Config, channel: ChannelConfig) -> None:
         """Send by these settings from now on; what is under way ends by the old."""
         self.config, self.channel = config, channel
+        self.queue.clear()
+        self.failures, self.held_until = 0, None
         if self._transport is not None:
             self._retired.append(self._transport)
             self._transport = None
@@ -98,35 +126,42 @@ class Sender:
         self._database = database
         self._alarm = alarm
         self._lines: dict[int, _Line] = {}
+        # Taken out of the file, with messages under way.
+        self._removed: dict[int, _Line] = {}
         self._finishing = False
         self._starting = asyncio.Lock()
         self._outcomes: GroupCommit[Outcome, None] = GroupCommit(database, _note)
 
     async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
         """Send over these channels from now on, by the id of their row."""
-        before, self._lines = self._lines, {}
-        for channel_id, channel in in_file.items():
-            line = before.pop(channel_id, None)
-            if line is None:
-                line = _Line(config, channel)
-            else:
-                await line.use(config, channel)
-            self._lines[channel_id] = line
-        for line in before.values():
-            line.queue.clear()
-            # What such a channel has under way closes it at its end.
-            await line.use(line.config, line.channel)
+        async with self._starting:
+            before = self._removed | self._lines
+            self._lines = {}
+            for channel_id, channel in in_file.items():
+                line = before.pop(channel_id, None)
+                if line is None:
+                    line = _Line(config, channel)
+                else:
+                    await line.use(config, channel)
+                self._lines[channel_id] = line
+            for line in before.values():
+                # What it has under way closes it at its end.
+                await line.use(line.config, line.channel)
+            self._removed = {i: line for i, line in before.items() if line.under_way}
         self._alarm.ring()
 
-    async def retry_now(self) -> None:
-        """Try all again that waits after a failure: its cause may be mended."""
+    async def retry_now(self, channel_id: int | None = None) -> None:
+        """Try again what waits after a failure: its cause may be mended.
+
+        None: over all channels.
+        """
         async with self._database.transaction(changes_checks=False) as conn:
-            await notifications.retry(conn, datetime.now(UTC))
+            await notifications.retry(conn, datetime.now(UTC), channel_id)
         self._alarm.ring()
 
     async def close(self) -> None:
         """Close the transports that are open."""
-        for line in self._lines.values():
+        for line in (*self._lines.values(), *self._removed.values()):
             await line.close()
 
     async def run(self) -> None:
@@ -136,7 +171,7 @@ class Sender:
                 now = datetime.now(UTC)
                 try:
                     await self._start(group, now)
-                    until = await notifications.next_after(self._database.reader, now)
+                    until = await self._next(now)
                 except sqlite3.OperationalError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
@@ -158,10 +193,19 @@ class Sender:
         if under_way := self._under_way():
             await asyncio.wait(under_way, timeout=patience.total_seconds())
 
-    def _under_way(self) -> list[asyncio.Task[None]]:
-        return [
-            task for line in self._lines.values() for task in line.under_way.values()
+    async def _next(self, now: datetime) -> datetime | None:
+        """Return when there is something to do, if nothing happens before."""
+        moments = [
+            line.held_until
+            for line in self._lines.values()
+            if line.held_until is not None and line.held_until > now
         ]
+        later = await notifications.next_after(self._database.reader, now)
+        return min([*moments, *([later] if later else [])], default=None)
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        lines = (*self._lines.values(), *self._removed.values())
+        return [task for line in lines for task in line.under_way.values()]
 
     async def _start(
         self, group: asyncio.TaskGroup, now: datetime
@@ -172,10 +216,12 @@ class Sender:
             tries = await notifications.next_tries(self._database.reader)
             for channel_id, next_try in tries.items():
                 line = self._lines.get(channel_id)
-                if line is None or next_try > now or self._finishing:
+                if line is None or next_try > now:
+                    continue
+                if line.held_until is not None and line.held_until > now:
                     continue
                 await self._fill(line, channel_id, now)
-                while line.queue and len(line.under_way) < CONCURRENCY:
+                while line.queue and line.room > 0 and not self._finishing:
                     notification = line.queue.popleft()
                     task = group.create_task(self._deliver(line, notification, clock))
                     line.under_way[notification.check_id] = task
@@ -199,7 +245,11 @@ class Sender:
             alert = await self._alert(line, notification)
             if alert is not None:
                 outcome = await _try(line, notification, alert, clock)
+                recovered = line.note(outcome, clock())
                 await self._tick_off(outcome)
+                if recovered:
+                    # Where one message came through, others may now.
+                    await self.retry_now(notification.channel_id)
         except sqlite3.OperationalError as error:
             logger.error("cannot read what to send: %s", error)
             await asyncio.sleep(PATIENCE.total_seconds())
@@ -247,7 +297,8 @@ async def _try(
         answer = await line.transport.send(alert, datetime.now(UTC))
     except DeliveryError as error:
         step = max(notification.attempts, PERMANENT_STEP * error.permanent)
-        return _failed(notification, what, str(error), step, clock())
+        outcome = _failed(notification, what, str(error), step, clock())
+        return replace(outcome, refused=error.permanent)
     except Exception as error:
         logger.exception("a transport failed")
         return _failed(notification, what, repr(error), notification.attempts, clock())
@@ -287,11 +338,4 @@ async def _note(conn: Connection, outcomes: Sequence[Outcome]) -> list[None]:
             for outcome in outcomes
         ],
     )
-    # Where one message came through, others may now.
-    for channel_id, sent in {
-        outcome.notification.channel_id: outcome.sent
-        for outcome in outcomes
-        if outcome.sent
-    }.items():
-        await notifications.retry(conn, sent, channel_id)
     return [None] * len(outcomes)

@@ -476,3 +476,20 @@ async def test_cancelled_client_does_not_harm_the_batch(app: App) -> None:
 
     assert [task.cancelled() for task in tasks] == [True, False, False]
     assert [ping.n for ping in await log(app, check)] == [1, 2, 3]
+
+
+async def test_check_that_somebody_else_deleted_is_unknown(
+    app: App, tmp_path: Path
+) -> None:
+    gone, there = [await put_check(app.database) for _ in range(2)]
+    for check in (gone, there):
+        await receive(app, (to(check), make_ping()))
+
+    with sqlite3.connect(tmp_path / "hcl.sqlite") as other:
+        other.execute("PRAGMA foreign_keys = ON")
+        other.execute("DELETE FROM checks WHERE id = ?", (gone.id,))
+    other.close()
+    receipts = await receive(app, (to(gone), make_ping()), (to(there), make_ping()))
+
+    assert receipts == [Receipt.UNKNOWN, Receipt.RECORDED]
+    assert [ping.n for ping in await log(app, there)] == [1, 2]

@@ -13,7 +13,14 @@ from hcl import config as configuration
 from hcl.config import Config
 from hcl.model import Check
 from hcl.pinging import Address
-from hcl.sender import CONCURRENCY, GIVE_UP_AFTER, GIVE_UP_TRIES, PAUSES, PERMANENT_STEP
+from hcl.sender import (
+    CONCURRENCY,
+    GIVE_UP_AFTER,
+    GIVE_UP_TRIES,
+    LONGEST_HOLD,
+    PAUSES,
+    PERMANENT_STEP,
+)
 from hcl.store import checks, flips
 from hcl.syncing import sync
 from tests.app import App, running_app
@@ -311,15 +318,15 @@ async def test_message_is_given_up_after_a_week(tmp_path: Path) -> None:
             app.database, f"UPDATE notifications SET attempts = {tries} WHERE id = 1"
         )
 
-        # What comes after it is no longer held up.
+        # What comes after it is no longer held up, but for the channel's own pause.
         await app.sender.send_once(week + PAUSES[0])
-        assert await waiting(app) == [week + 2 * PAUSES[0]]
+        assert await waiting(app) == [NOW]
         assert await rows(
             app.database, "SELECT sent, attempts, answer FROM notifications LIMIT 1"
         ) == [(None, GIVE_UP_TRIES, "HTTP 500 from 127.0.0.1")]
 
         sink.status = 200
-        await app.sender.send_once(week + 2 * PAUSES[0])
+        await app.sender.send_once(week + PAUSES[0] + LONGEST_HOLD)
         assert targets(sink)[-1] == f"/up/{check.code}"
         assert await waiting(app) == []
 
@@ -640,3 +647,56 @@ async def test_flip_that_was_pruned_meanwhile_holds_nobody_up(tmp_path: Path) ->
         assert targets(sink) == [f"/down/{kept.code}"]
         assert await waiting(app) == []
         assert await flips.by_id(app.database.reader, 1) is None
+
+
+async def test_receiver_that_limits_the_rate_is_not_run_over(tmp_path: Path) -> None:
+    async with app_and_sinks(tmp_path, HttpSink(status=429)) as (app, [sink]):
+        for _ in range(50):
+            await down(app, 1)
+
+        await app.sender.send_once(NOW)
+        assert len(sink.records) == CONCURRENCY
+
+        # While the channel pauses nothing is tried, then one message at a time.
+        await app.sender.send_once(NOW + PAUSES[0] / 2)
+        assert len(sink.records) == CONCURRENCY
+        await app.sender.send_once(NOW + PAUSES[0])
+        assert len(sink.records) == CONCURRENCY + 1
+
+        sink.status = 200
+        await app.sender.send_once(NOW + HOUR)
+        assert await waiting(app) == []
+
+
+async def test_refused_message_gives_way_to_a_newer_one(tmp_path: Path) -> None:
+    async with app_and_sinks(tmp_path, HttpSink(status=404)) as (app, [sink]):
+        check = await down(app, 1)
+        await app.sender.send_once(NOW)
+        await ping(app, check, "success")
+
+        await app.sender.send_once(NOW + HOUR)
+        assert len(await waiting(app)) == 1
+        sink.status = 200
+        await app.sender.send_once(NOW + 2 * HOUR)
+
+        assert targets(sink)[-1] == f"/up/{check.code}"
+        assert await waiting(app) == []
+
+
+async def test_channel_taken_out_and_back_does_not_let_messages_overtake(
+    tmp_path: Path,
+) -> None:
+    async with app_and_sinks(tmp_path, HttpSink(delay=0.3)) as (app, [sink]):
+        check = await down(app, 1)
+        sending = asyncio.create_task(app.sender.send_once(NOW))
+        await sink.wait_for(1)
+
+        await app.sender.use(app.config, {})
+        await app.sender.use(app.config, app.synced.channels)
+        await ping(app, check, "success")
+        await app.sender.send_once(NOW)
+        assert targets(sink) == [f"/down/{check.code}"]
+
+        await sending
+        await app.sender.send_once(NOW)
+        assert targets(sink) == [f"/down/{check.code}", f"/up/{check.code}"]

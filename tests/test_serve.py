@@ -441,3 +441,37 @@ async def test_send_test_sends_a_message_that_says_it_is_a_test(tmp_path: Path) 
         assert process.returncode == 0
         assert b"HTTP 200" in output
         assert request.text.startswith("TEST is down")
+
+
+def test_client_that_has_finished_sending_gets_its_answer(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        with socket.create_connection(("127.0.0.1", serve.port), timeout=10) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(1000), b""))
+
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b"OK")
+
+
+def test_client_that_sends_without_reading_does_not_fill_the_memory(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 2000
+        with socket.create_connection(("127.0.0.1", serve.port)) as client:
+            client.settimeout(0.5)
+            deadline = time.monotonic() + 4
+            while time.monotonic() < deadline:
+                try:
+                    client.sendall(request)
+                except TimeoutError:
+                    break
+            status = Path(f"/proc/{serve.process.pid}/status").read_text()
+
+        assert int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) < 100_000
+        assert curl(check["ping_url"]) == "OK"

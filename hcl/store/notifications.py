@@ -15,13 +15,14 @@ class Outcome:
     """What became of one try.
 
     `sent` is when the message was taken, None if it was not; `next_try` is when to try
-    again, None: never.
+    again, None: never. `refused`: it will hardly be taken later either.
     """
 
     notification: Notification
     answer: str
     sent: datetime | None = None
     next_try: datetime | None = None
+    refused: bool = False
 
 
 async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
@@ -103,17 +104,26 @@ async def retry(conn: Connection, now: datetime, channel_id: int | None = None) 
 
 
 async def note(conn: Connection, outcomes: Iterable[Outcome]) -> None:
-    """Tick off what was sent, plan the next try of what failed, give up the rest."""
+    """Tick off what was sent, plan the next try of what failed, give up the rest.
+
+    What is refused for good is given up at once if a newer message of its check waits
+    behind it.
+    """
     await conn.executemany(
         # What was given up meanwhile, with its channel, stays so.
         "UPDATE notifications SET sent = :sent, answer = :answer,"
-        " next_try = iif(next_try IS NULL, NULL, :next_try),"
+        " next_try = iif(next_try IS NULL OR (:refused AND EXISTS (SELECT 1"
+        " FROM notifications newer WHERE newer.check_id = notifications.check_id"
+        " AND newer.channel_id = notifications.channel_id"
+        " AND newer.id > notifications.id AND newer.next_try IS NOT NULL)),"
+        " NULL, :next_try),"
         " attempts = attempts + (:sent IS NULL) WHERE id = :id",
         [
             {
                 "sent": stamp(outcome.sent),
                 "next_try": stamp(outcome.next_try),
                 "answer": outcome.answer,
+                "refused": outcome.refused,
                 "id": outcome.notification.id,
             }
             for outcome in outcomes

@@ -67,6 +67,14 @@ def unavailable(
     return kind(body, 503, {"Retry-After": str(RETRY_AFTER)})
 
 
+def failed(error: Exception) -> Response:
+    """Answer where nobody else would, whatever went wrong."""
+    if isinstance(error, sqlite3.Error):
+        return unavailable(error)
+    logger.error("a request failed", exc_info=error)
+    return PlainTextResponse("internal server error", 500, {"Connection": "close"})
+
+
 def on_database_error(_request: Request, error: Exception) -> Response:
     """Answer for pages and documents outside the API."""
     if not isinstance(error, sqlite3.Error):

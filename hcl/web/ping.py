@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hcl.model import Action, Ping
 from hcl.pinging import Address, Receipt
 from hcl.spec import SLUG_LENGTH
-from hcl.web.errors import unavailable
+from hcl.web.errors import failed, unavailable
 from hcl.web.services import Services
 
 PREFIX = "/ping/"
@@ -86,8 +86,9 @@ class PingEndpoint:
         def answer(receipt: Future[Receipt]) -> None:
             try:
                 status, body = _ANSWERS[receipt.result()]
-            except sqlite3.Error as error:
-                response = unavailable(error)
+            # Nobody else would answer.
+            except Exception as error:  # noqa: BLE001
+                response = failed(error)
                 respond(
                     response.status_code, response.raw_headers, bytes(response.body)
                 )

@@ -102,6 +102,14 @@ class GuardedProtocol(Protocol):
         elif in_message or self._owing is None:
             self._owing = self.loop.time()
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # as asyncio has it
+        """Answer what is under way to a client that has finished sending."""
+        if not self._answering or self._in_message:
+            return None
+        cycle: Any = self.cycle
+        cycle.keep_alive = False
+        return True
+
     def timeout_keep_alive_handler(self) -> None:
         """Leave a connection alone that still sends what was answered already."""
         if not self._in_message:
@@ -255,8 +263,17 @@ class HttpToolsGuard(GuardedProtocol):
                 self._hang_up(cycle)
             cycle.on_response()
 
-        if not self._answer_soon(cycle.scope, respond):
+        # A client that does not read is made to wait by uvicorn's own way of sending.
+        if self.flow.write_paused or not self._answer_soon(cycle.scope, respond):
             super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request; read no more while others wait in line."""
+        super().on_response_complete()
+        # uvicorn resumes reading here, and a client that pipelines without end would
+        # fill the memory.
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()
 
 
 class H11Guard(GuardedProtocol):

@@ -257,7 +257,7 @@ async def test_channels_do_not_wait_for_each_other(tmp_path: Path) -> None:
         second = await down(app, 1, 2)
         again = asyncio.create_task(app.sender.send_once(NOW))
         await good.wait_for(2)
-        await again
+        await finished(app)
 
         assert targets(good) == [f"/down/{c.code}" for c in (first, second)]
         assert targets(hanging) == [f"/down/{c.code}" for c in (first, second)]
@@ -265,8 +265,9 @@ async def test_channels_do_not_wait_for_each_other(tmp_path: Path) -> None:
             app.database, "SELECT channel_id FROM notifications WHERE next_try NOTNULL"
         )
         assert found == [1, 1]
-        sending.cancel()
-        await asyncio.wait([sending])
+        for task in (sending, again):
+            task.cancel()
+        await asyncio.wait([sending, again])
 
 
 async def test_loop_sends_over_a_good_channel_while_another_hangs(

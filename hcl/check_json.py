@@ -65,12 +65,14 @@ def check_json(
         document["unique_key"] = check.unique_key
     else:
         document.update(_private(check, site, channels, version))
-    if check.kind == "simple":
-        document["timeout"] = int(check.timeout.total_seconds())
-    else:
-        document["schedule"] = check.schedule
-        document["tz"] = check.tz
+    document.update(_due(check))
     return document
+
+
+def _due(check: Check) -> dict[str, Any]:
+    if check.kind == "simple":
+        return {"timeout": int(check.timeout.total_seconds())}
+    return {"schedule": check.schedule, "tz": check.tz}
 
 
 def _private(

@@ -14,7 +14,7 @@ from hcl import __version__
 from hcl.alarm import Alarm
 from hcl.checker import Checker
 from hcl.config import Config, ConfigError
-from hcl.db import Database, open_database
+from hcl.db import Database, DatabaseError, open_database
 from hcl.managing import Managing
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
@@ -65,6 +65,8 @@ async def serve(
         try:
             server = _Server(config, database, sockets)
             await server.run(reread, greet)
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{config.database.path}: {error}") from error
         finally:
             await database.close()
 

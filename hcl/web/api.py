@@ -42,7 +42,7 @@ async def list_checks(call: Call) -> Response:
             "checks": [
                 call.describe(check, codes.get(check.id, []))
                 for check in found
-                if tags.issubset(check.tag_list)
+                if not tags or tags.issubset(check.tag_list)
             ]
         }
     )

@@ -68,7 +68,7 @@ async def test_a_run_that_overruns_its_grace_alerts_by_webhook_and_mail(
             recovery = (await hook.wait_for(2))[1]
             await smtp.wait_for(2)
 
-        assert 60 <= request.arrived - begun < 61
+        assert 60 <= request.arrived - begun < 62
         assert (request.method, request.target) == ("POST", "/down?name=Backup")
         assert request.text == "Backup is down: copying"
         assert (shown["status"], shown["started"]) == ("down", True)
@@ -133,11 +133,11 @@ async def test_a_missed_ping_alerts_at_its_deadline(tmp_path: Path) -> None:
             )
             curl(check["ping_url"])
             serve.stop()
-            # As if the server had been off for all but a second of the time.
+            # As if the server had been off for all but three seconds of the time.
             with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
                 connection.execute(
-                    "UPDATE check_states SET last_ping = last_ping - 118,"
-                    " alert_after = alert_after - 118, look_at = look_at - 118"
+                    "UPDATE check_states SET last_ping = last_ping - 117,"
+                    " alert_after = alert_after - 117, look_at = look_at - 117"
                 )
                 ((deadline,),) = connection.execute(
                     "SELECT alert_after FROM check_states"
@@ -148,7 +148,7 @@ async def test_a_missed_ping_alerts_at_its_deadline(tmp_path: Path) -> None:
             (request,) = await hook.wait_for(1)
             flips = serve.api("GET", f"checks/{check['uuid']}/flips/")["flips"]
 
-        assert 0 <= request.arrived - deadline < 0.5
+        assert 0 <= request.arrived - deadline < 1
         assert [flip["up"] for flip in flips] == [0, 1]
 
 

@@ -18,7 +18,7 @@ else:
 
 
 class JSONResponse(Response):
-    """A document as JSON, in UTF-8; orjson takes a tenth of json's time for it."""
+    """A document as JSON, in UTF-8; orjson takes a twentieth of the time of json."""
 
     media_type = "application/json"
 

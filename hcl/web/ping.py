@@ -3,7 +3,6 @@
 import re
 import sqlite3
 from asyncio import Future
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ from hcl.model import Action, Ping
 from hcl.pinging import Address, Receipt
 from hcl.spec import SLUG_LENGTH
 from hcl.web.errors import failed, unavailable
+from hcl.web.protocol import Headers, Respond
 from hcl.web.services import Services
 
 PREFIX = "/ping/"
@@ -44,10 +44,6 @@ _ANSWERS = {
 _NOT_FOUND = _ANSWERS[Receipt.UNKNOWN]
 
 
-Headers = list[tuple[bytes, bytes]]
-Respond = Callable[[int, Headers, bytes], None]
-
-
 class _CutOffError(Exception):
     """The client left before it had sent its whole request."""
 
@@ -76,11 +72,13 @@ class PingEndpoint:
     def answer_soon(self, scope: Scope, respond: Respond) -> bool:
         """Record a ping that has no body and nothing wrong; answer by `respond`.
 
-        That is nearly every ping, and this way costs half of the other. Returns False,
-        and does nothing, if it is not such a ping.
+        That is nearly every ping, and this way it needs no task. Returns False, and
+        does nothing, if it is not such a ping.
         """
+        if _has_body(scope):
+            return False
         address, ping, error = self._read(scope)
-        if address is None or error or _has_body(scope):
+        if address is None or error:
             return False
 
         def answer(receipt: Future[Receipt]) -> None:

@@ -245,7 +245,7 @@ class HttpToolsGuard(GuardedProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Answer without a task, if that can be.
 
-        It saves half of what uvicorn spends on a request.
+        It saves the task, and one of the two writes of an answer.
         """
         if self.transport.is_closing():
             # It came in one packet with a request whose answer was the last.

@@ -6,42 +6,9 @@ from typing import Any
 import pytest
 
 from tests.app import CONFIG, OTHER_WRITE_KEY, App, running_app
+from tests.web.calls import FULL, create, update
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
-
-FULL: dict[str, Any] = {
-    "name": "Nightly Backup",
-    "slug": "nightly",
-    "tags": "prod  db ü",
-    "desc": "line\nline 😀",
-    "grace": 60,
-    "manual_resume": True,
-    "methods": "POST",
-    "start_kw": "BEGIN",
-    "success_kw": "OK",
-    "failure_kw": "ERROR",
-    "filter_subject": True,
-    "filter_body": True,
-    "filter_http_body": True,
-    "filter_default_fail": True,
-    "timeout": 31_536_000,
-}
-
-
-async def create(app: App, version: int = 3, **fields: Any) -> dict[str, Any]:
-    response = await app.api("POST", "checks/", json=fields, version=version)
-    assert response.status_code == 201, response.text
-    return dict(response.json())
-
-
-async def update(
-    app: App, check: dict[str, Any], version: int = 3, **fields: Any
-) -> dict[str, Any]:
-    response = await app.api(
-        "POST", f"checks/{check['uuid']}", json=fields, version=version
-    )
-    assert response.status_code == 200, response.text
-    return dict(response.json())
 
 
 async def channel_ids(app: App) -> dict[str, str]:

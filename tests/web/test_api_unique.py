@@ -5,31 +5,9 @@ from typing import Any
 import pytest
 
 from tests.app import OTHER_WRITE_KEY, App
+from tests.web.calls import create, names, update
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
-
-
-async def create(app: App, version: int = 3, **fields: Any) -> dict[str, Any]:
-    response = await app.api("POST", "checks/", json=fields, version=version)
-    assert response.status_code == 201, response.text
-    return dict(response.json())
-
-
-async def update(
-    app: App, check: dict[str, Any], version: int = 3, **fields: Any
-) -> dict[str, Any]:
-    response = await app.api(
-        "POST", f"checks/{check['uuid']}", json=fields, version=version
-    )
-    assert response.status_code == 200, response.text
-    return dict(response.json())
-
-
-async def names(app: App, query: str = "", version: int = 3) -> list[str]:
-    """Return the names of the checks in the list."""
-    response = await app.api("GET", f"checks/{query}", version=version)
-    assert response.status_code == 200
-    return [check["name"] for check in response.json()["checks"]]
 
 
 @pytest.mark.parametrize(

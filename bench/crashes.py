@@ -79,7 +79,7 @@ def _kept_rids(path: Path) -> set[str]:
         ((health,),) = connection.execute("PRAGMA integrity_check").fetchall()
         if health != "ok":
             raise BenchError(f"the database is damaged: {health}")
-        return {rid for (rid,) in connection.execute("SELECT rid FROM pings")}
+        return {rid for (rid,) in connection.execute("SELECT rid FROM log")}
     finally:
         connection.close()
 

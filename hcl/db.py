@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import resources
@@ -25,6 +25,18 @@ PATIENCE = timedelta(seconds=10)
 # The most items that one transaction takes, so that none waits long for the others.
 BATCH_LIMIT = 1000
 
+# The WAL is cut to this many bytes once it is in the database; -2000: 2000 KiB of pages
+# are cached for each connection.
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "foreign_keys = ON",
+    "journal_size_limit = 16777216",
+    "cache_size = -2000",
+)
+
+# SQL, and the parameters of each time that it runs.
+Statement = tuple[str, Iterable[Sequence[object]]]
+
 
 class DatabaseError(Exception):
     """The database cannot be used at all; the text says why."""
@@ -33,8 +45,9 @@ class DatabaseError(Exception):
 class Database:
     """A connection that writes, one transaction at a time, and one that reads.
 
-    `reader` sees what is committed. `edition` counts the commits that may have changed
-    checks, so that who remembers checks can tell when to forget them.
+    `reader` sees what is committed: without what is put off, see `put_off`. `edition`
+    counts the commits that may have changed checks, so that who remembers checks can
+    tell when to forget them.
     """
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
@@ -43,6 +56,34 @@ class Database:
         self._writer = writer
         self._lock = asyncio.Lock()
         self._closed = False
+        self._settle: Callable[[Connection], Awaitable[None]] = _nothing
+
+    def put_off(self, settle: Callable[[Connection], Awaitable[None]]) -> None:
+        """Have `settle` write what its owner puts off, before others read or write it.
+
+        It is called with the writing connection, in a turn of its own.
+        """
+        self._settle = settle
+
+    async def settled(self) -> Connection:
+        """Return the reader, after all that was put off is committed.
+
+        Raises sqlite3.OperationalError if the database cannot be written.
+        """
+        async with self.turn() as conn:
+            await self._settle(conn)
+        return self.reader
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Connection]:
+        """Hold the writing connection, with no transaction open yet.
+
+        Waits for the turn before.
+        """
+        async with self._lock:
+            if self._closed:
+                raise sqlite3.OperationalError("the database is closed")
+            yield self._writer
 
     @asynccontextmanager
     async def transaction(
@@ -50,34 +91,72 @@ class Database:
     ) -> AsyncIterator[Connection]:
         """Hold the writing connection; commit at the end, roll back on any exception.
 
-        Waits for the transaction before. `changes_checks` False: what others remember
-        of checks stays true. Raises sqlite3.OperationalError if the database cannot be
-        written.
+        Waits for the turn before. `changes_checks` False: it reads and writes nothing
+        that may be put off, and what others remember of checks stays true. Raises
+        sqlite3.OperationalError if the database cannot be written.
         """
-        async with self._lock:
-            if self._closed:
-                raise sqlite3.OperationalError("the database is closed")
-            try:
-                await self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
+        async with self.turn() as conn:
+            if changes_checks:
+                await self._settle(conn)
+            async with begun(conn):
+                yield conn
                 # Before the commit, lest a cancelled caller leaves it out.
                 self.edition += changes_checks
-                await self._writer.execute("COMMIT")
-            except BaseException:
-                # A cancelled caller must not leave a transaction open; its statements
-                # are queued before this one.
-                await self._writer.rollback()
-                raise
 
     async def close(self) -> None:
-        """Close both connections, after the transaction that is open.
+        """Settle, and close both connections, after the turn that is under way.
 
         Each keeps its thread, and so the process, alive.
         """
         async with self._lock:
             self._closed = True
-            await self.reader.close()
-            await self._writer.close()
+            try:
+                await self._settle(self._writer)
+            except sqlite3.OperationalError as error:
+                logger.error("cannot be written at the end: %s", error)
+            finally:
+                await self.reader.close()
+                await self._writer.close()
+
+
+async def _nothing(_conn: Connection) -> None:
+    pass
+
+
+@asynccontextmanager
+async def begun(conn: Connection) -> AsyncIterator[None]:
+    """Begin a transaction in a turn; commit, or roll back on any exception."""
+    try:
+        await conn.execute("BEGIN IMMEDIATE")
+        yield
+        await conn.execute("COMMIT")
+    except BaseException:
+        # A cancelled caller must not leave a transaction open; its statements are
+        # queued before this one.
+        await conn.rollback()
+        raise
+
+
+async def write_at_once(conn: Connection, statements: Sequence[Statement]) -> None:
+    """Run statements in one transaction, in a turn.
+
+    It takes one hop to the connection's thread, where `begun` takes one a statement.
+    """
+
+    def write() -> None:
+        raw = conn._conn
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+            for sql, rows in statements:
+                raw.executemany(sql, rows)
+            raw.execute("COMMIT")
+        except BaseException:
+            raw.rollback()
+            raise
+
+    # aiosqlite hands out neither its connection nor its thread: its minor version is
+    # pinned.
+    await conn._execute(write)  # type: ignore[no-untyped-call]
 
 
 async def open_database(path: Path, synchronous: str = "full") -> Database:
@@ -107,9 +186,8 @@ async def _connect(path: Path, synchronous: str) -> Connection:
     # Without isolation_level=None sqlite3 opens transactions of its own.
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
-        await connection.execute("PRAGMA journal_mode = WAL")
-        await connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
-        await connection.execute("PRAGMA foreign_keys = ON")
+        for pragma in (f"synchronous = {synchronous.upper()}", *_PRAGMAS):
+            await connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         await connection.close()
         raise
@@ -160,22 +238,15 @@ async def _set_aside(connection: Connection, target: Path) -> None:
 class GroupCommit(Generic[Item, Result]):
     """Write all items that wait in one transaction, and answer each after its commit.
 
-    What it writes must leave checks as they are, or as who wrote it remembers them.
-
     One sync of the disk then serves many. While a batch is written, the next one
     fills. If a batch fails for a reason of its items, each of them is tried alone.
     """
 
     def __init__(
-        self,
-        database: Database,
-        write: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result]]],
-        committed: Callable[[], None] = lambda: None,
+        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
     ) -> None:
-        """Prepare to write by `write`; `committed` is called after each commit."""
-        self._database = database
+        """Prepare to write by `write`, which commits before it returns."""
         self._write = write
-        self._committed = committed
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -202,8 +273,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
-            async with self._database.transaction(changes_checks=False) as connection:
-                results = await self._write(connection, [item for item, _ in batch])
+            results = await self._write([item for item, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
                 logger.exception("a batch of %d failed; trying one by one", len(batch))
@@ -217,4 +287,3 @@ class GroupCommit(Generic[Item, Result]):
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
-            self._committed()

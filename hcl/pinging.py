@@ -3,7 +3,7 @@
 import logging
 import uuid
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -11,20 +11,15 @@ from aiosqlite import Connection
 
 from hcl import rules
 from hcl.alarm import Alarm
-from hcl.db import Database, GroupCommit
+from hcl.db import Database, GroupCommit, begun, write_at_once
+from hcl.memory import Memory
 from hcl.model import Check, Flip, Ping
-from hcl.store import channels, checks, flips, notifications, pings, projects
+from hcl.store import channels, checks, flips, inbox, notifications, projects
 
 logger = logging.getLogger(__name__)
 
 # A ping may make checks up to this many times the project's limit.
 CREATE_FACTOR = 2
-
-# So many checks are remembered, at about a kilobyte each; then all are forgotten.
-MEMORY_LIMIT = 100_000
-
-# After so many pings the pruner is called, besides its own hours.
-PRUNE_EVERY = 10_000
 
 
 class Address(NamedTuple):
@@ -50,23 +45,35 @@ class Receipt(Enum):
 
 Arrival = tuple[Address, Ping]
 
+# A ping key and a slug.
+Slug = tuple[str, str]
+
 
 class Pinging:
-    """Where all pings end, whatever way they came in."""
+    """Where all pings end, whatever way they came in.
+
+    A ping that changes no status and brings no deadline nearer is only appended to the
+    inbox; its check's new state is remembered, and written when somebody else wants to
+    read or change checks (see `Database.put_off`), or when the filer comes by.
+    """
 
     def __init__(
-        self, database: Database, *, checker: Alarm, sender: Alarm, pruner: Alarm
+        self,
+        database: Database,
+        *,
+        checker: Alarm,
+        sender: Alarm,
+        received: Callable[[Sequence[tuple[int, Ping]]], None],
     ) -> None:
+        """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
         self._checker = checker
         self._sender = sender
-        self._pruner = pruner
-        self._unpruned = 0
-        self._memory = _Memory()
-        self._batch: _Batch | None = None
-        self._group: GroupCommit[Arrival, Receipt] = GroupCommit(
-            database, self._write, self._committed
-        )
+        self._received = received
+        self._memory = Memory()
+        self._edition = -1
+        self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
+        database.put_off(self._settle)
 
     def receive(self, address: Address, ping: Ping) -> Future[Receipt]:
         """Record a ping whose action is the signal of its URL or mail.
@@ -88,181 +95,198 @@ class Pinging:
         key = (address.ping_key, address.slug)
         return bool(await checks.by_slugs(reader, [key]))
 
-    async def _write(
-        self, conn: Connection, arrivals: Sequence[Arrival]
-    ) -> list[Receipt]:
-        memory = self._memory
-        if memory.edition != self._database.edition:
-            memory = _Memory(self._database.edition)
-        # Until this batch is committed nothing is remembered: it may fail because what
-        # is remembered is wrong.
-        self._memory = _Memory()
-        self._batch = batch = _Batch(conn, memory)
-        await batch.load([address for address, _ in arrivals])
-        receipts = [await batch.record(address, ping) for address, ping in arrivals]
-        await batch.save()
+    async def recover(self) -> None:
+        """Count the pings in the inbox that a crash kept from being counted.
+
+        To be called before anything else reads or changes checks.
+        """
+        async with self._database.turn() as conn, begun(conn):
+            counted: dict[int, Check] = {}
+            for check_id, ping in await inbox.uncounted(conn):
+                check = counted.get(check_id) or await checks.by_id(conn, check_id)
+                if check is not None:
+                    counted[check_id] = rules.on_counted(check, ping).check
+            await checks.save_states(conn, counted.values())
+
+    async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        async with self._database.turn() as conn:
+            if self._edition != self._database.edition or self._memory.is_full:
+                self._memory.forget()
+                self._edition = self._database.edition
+            batch = _Batch(self._memory)
+            try:
+                await batch.load(conn, arrivals)
+                receipts = await self._commit(conn, batch, arrivals)
+            except BaseException:
+                # It may have failed because what is remembered is wrong.
+                self._memory.forget()
+                raise
+            batch.remember()
+        self._wake(batch)
         return receipts
 
-    def _committed(self) -> None:
-        """Remember the checks as they are now, and wake the loops with new work.
+    async def _commit(
+        self, conn: Connection, batch: "_Batch", arrivals: Sequence[Arrival]
+    ) -> list[Receipt]:
+        if not batch.to_create:
+            receipts = batch.record(arrivals)
+            if batch.is_quiet:
+                if batch.pings:
+                    await write_at_once(conn, [inbox.adding(batch.pings)])
+                return receipts
+        async with begun(conn):
+            if batch.to_create:
+                await batch.create(conn)
+                receipts = batch.record(arrivals)
+            await batch.save(conn)
+        return receipts
+
+    async def _settle(self, conn: Connection) -> None:
+        unsaved = self._memory.unsaved
+        if unsaved:
+            # In the order of the table, so that each page is written once.
+            states = [unsaved[check_id] for check_id in sorted(unsaved)]
+            await write_at_once(conn, [checks.saving_states(states)])
+            self._memory.unsaved = {}
+
+    def _wake(self, batch: "_Batch") -> None:
+        """Wake the loops that have new work.
 
         After the commit: a loop that looks before finds nothing, and sleeps on.
         """
-        batch = self._batch
-        if batch is None:
-            return
-        self._memory = batch.remember()
         deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
         if deadlines:
             self._checker.ring(min(deadlines))
         if batch.flips:
             self._sender.ring()
-        self._unpruned += len(batch.pings)
-        if self._unpruned >= PRUNE_EVERY:
-            self._unpruned = 0
-            self._pruner.ring()
-
-
-class _Memory:
-    """The checks that pings came for lately, as they are in the database.
-
-    It holds for one edition of the database: a commit of others ends it.
-    """
-
-    def __init__(self, edition: int = -1) -> None:
-        self.edition = edition
-        self.checks: dict[int, Check] = {}
-        self.by_code: dict[str, int] = {}
-        self.by_slug: dict[tuple[str, str], list[int]] = {}
-
-    def take(
-        self,
-        found: dict[int, Check],
-        by_code: dict[str, int],
-        by_slug: dict[tuple[str, str], list[int]],
-    ) -> None:
-        if len(self.checks) + len(found) > MEMORY_LIMIT:
-            self.checks.clear()
-            self.by_code.clear()
-            self.by_slug.clear()
-        self.checks.update(found)
-        self.by_code.update(by_code)
-        self.by_slug.update(by_slug)
+        self._received(batch.pings)
 
 
 class _Batch:
     """What a group of pings does to the checks they are for."""
 
-    def __init__(self, conn: Connection, memory: _Memory) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
         # Those whose deadline came up, or came nearer.
         self.nearer: list[Check] = []
-        self._conn = conn
+        # The addresses of checks that are to be made.
+        self.to_create: dict[Slug, Address] = {}
         self._memory = memory
-        self._before: dict[int, Check] = {}
+        self._created: dict[Slug, Check] = {}
         self._after: dict[int, Check] = {}
-        self._by_code: dict[str, int] = {}
-        self._by_slug: dict[tuple[str, str], list[int]] = {}
+        self._saved = False
 
-    async def load(self, addresses: Sequence[Address]) -> None:
-        """Find the checks, in memory or else in the database."""
+    async def load(self, conn: Connection, arrivals: Sequence[Arrival]) -> None:
+        """Find the checks that are not remembered."""
         memory = self._memory
         codes, slugs = set(), set()
-        for address in addresses:
-            if address.code:
-                check_id = memory.by_code.get(address.code)
-                if check_id is None:
-                    codes.add(address.code)
-                else:
-                    self._before[check_id] = memory.checks[check_id]
-                    self._by_code[address.code] = check_id
-            else:
+        for address, _ in arrivals:
+            if not address.code:
                 slugs.add((address.ping_key, address.slug))
+            elif address.code not in memory.by_code:
+                codes.add(address.code)
         if codes:
-            for check in await checks.by_codes(self._conn, codes):
-                self._take(check)
+            memory.take(await checks.by_codes(conn, codes))
         if slugs:
-            await self._load_by_slug(slugs)
+            await self._load_by_slug(conn, slugs.difference(memory.by_slug))
+            for address, _ in arrivals:
+                key = (address.ping_key, address.slug)
+                if address.create and key not in memory.by_slug:
+                    self.to_create[key] = address
 
-    async def _load_by_slug(self, keys: set[tuple[str, str]]) -> None:
-        known = {key for key in keys if key in self._memory.by_slug}
-        for key in known:
-            self._by_slug[key] = self._memory.by_slug[key]
-            for check_id in self._by_slug[key]:
-                self._before[check_id] = self._memory.checks[check_id]
-        if keys - known:
-            found = await checks.by_slugs(self._conn, keys - known)
+    async def _load_by_slug(self, conn: Connection, keys: Collection[Slug]) -> None:
+        if keys:
+            found = await checks.by_slugs(conn, keys)
+            self._memory.take([check for _, check in found])
             for ping_key, check in found:
-                self._take(check)
-                self._by_slug.setdefault((ping_key, check.slug), []).append(check.id)
+                same = self._memory.by_slug.setdefault((ping_key, check.slug), [])
+                same.append(check.id)
 
-    def _take(self, check: Check) -> None:
-        self._before[check.id] = check
-        self._by_code[check.code] = check.id
+    async def create(self, conn: Connection) -> None:
+        """Make the checks that pings with create=1 ask for, as far as they may."""
+        for key, address in self.to_create.items():
+            project = await projects.by_ping_key(conn, address.ping_key)
+            if project is None:
+                continue
+            limit = CREATE_FACTOR * project.check_limit
+            if await checks.count(conn, project.id) >= limit:
+                continue
+            check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
+            check = check._replace(name=address.slug, slug=address.slug)
+            check = check._replace(id=await checks.add(conn, check))
+            await channels.assign_all(conn, check.id, project.id)
+            self._created[key] = check
 
-    async def record(self, address: Address, ping: Ping) -> Receipt:
-        """Let a ping have its effect; nothing is written yet."""
+    def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Let pings have their effect; nothing is written yet."""
+        receipts = [self._record(address, ping) for address, ping in arrivals]
+        for check_id, check in self._after.items():
+            deadline = check.alert_after
+            if deadline is not None:
+                known = self._memory.checks.get(check_id)
+                before = known and known.alert_after
+                if before is None or deadline < before:
+                    self.nearer.append(check)
+        return receipts
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nobody need hear of it but those who pinged."""
+        return not (self.flips or self.nearer)
+
+    def _record(self, address: Address, ping: Ping) -> Receipt:
         if address.code:
-            check_id = self._by_code.get(address.code)
+            check_id = self._memory.by_code.get(address.code)
             if check_id is None:
                 return Receipt.UNKNOWN
-            self._apply(check_id, ping)
+            self._apply(self._memory.checks[check_id], ping)
             return Receipt.RECORDED
-        found = self._by_slug.get((address.ping_key, address.slug), ())
+        key = (address.ping_key, address.slug)
+        found = self._memory.by_slug.get(key, ())
         if len(found) > 1:
             return Receipt.AMBIGUOUS
         if found:
-            self._apply(found[0], ping)
+            self._apply(self._memory.checks[found[0]], ping)
             return Receipt.RECORDED
-        created = await self._create(address) if address.create else None
-        if created is None:
+        created = self._created.get(key)
+        is_first = created is not None and created.id not in self._after
+        if created is None or (is_first and not address.create):
             return Receipt.UNKNOWN
         self._apply(created, ping)
-        return Receipt.CREATED
+        return Receipt.CREATED if is_first else Receipt.RECORDED
 
-    def _apply(self, check_id: int, ping: Ping) -> None:
-        check = self._after.get(check_id) or self._before[check_id]
-        transition, kept = rules.on_ping(check, ping)
+    def _apply(self, check: Check, ping: Ping) -> None:
+        before = self._after.get(check.id, check)
+        transition, kept = rules.on_ping(before, ping)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
-        self._after[check_id] = transition.check
-        self.pings.append((check_id, kept))
+        self._after[check.id] = transition.check
+        self.pings.append((check.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
 
-    async def _create(self, address: Address) -> int | None:
-        """Make the check that a ping with create=1 asks for; None: it may not."""
-        project = await projects.by_ping_key(self._conn, address.ping_key)
-        if project is None:
-            return None
-        limit = CREATE_FACTOR * project.check_limit
-        if await checks.count(self._conn, project.id) >= limit:
-            return None
-        check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
-        check = check._replace(name=address.slug, slug=address.slug)
-        check = check._replace(id=await checks.add(self._conn, check))
-        await channels.assign_all(self._conn, check.id, project.id)
-        self._take(check)
-        self._by_slug[address.ping_key, address.slug] = [check.id]
-        return check.id
-
-    async def save(self) -> None:
-        """Write it all: checks, pings, flips and their notifications."""
-        await checks.save_states(self._conn, self._after.values())
-        for check_id, check in self._after.items():
-            before = self._before[check_id].alert_after
-            if check.alert_after and (before is None or check.alert_after < before):
-                self.nearer.append(check)
+    async def save(self, conn: Connection) -> None:
+        """Write it all: pings, states, flips and their notifications."""
+        await conn.executemany(*inbox.adding(self.pings))
+        await conn.executemany(*checks.saving_states(self._after.values()))
         if self.nearer:
-            await checks.look_earlier(self._conn, self.nearer)
-        await pings.add(self._conn, self.pings)
+            await checks.look_earlier(conn, self.nearer)
         if self.flips:
-            first = await flips.add(self._conn, self.flips)
+            first = await flips.add(conn, self.flips)
             now = max(flip.created for _, flip in self.flips)
-            await notifications.add_for_flips(self._conn, first, now)
+            await notifications.add_for_flips(conn, first, now)
+        self._saved = True
 
-    def remember(self) -> _Memory:
-        """Return the memory, brought up to date once all is committed."""
-        self._memory.take(self._before | self._after, self._by_code, self._by_slug)
-        return self._memory
+    def remember(self) -> None:
+        """Bring the memory up to date, once all is committed."""
+        memory = self._memory
+        for (ping_key, slug), check in self._created.items():
+            memory.take([check])
+            memory.by_slug[ping_key, slug] = [check.id]
+        memory.checks.update(self._after)
+        if self._saved:
+            for check_id in self._after:
+                memory.unsaved.pop(check_id, None)
+        else:
+            memory.unsaved.update(self._after)

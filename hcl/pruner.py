@@ -41,9 +41,8 @@ class Pruner:
 
     async def prune_once(self, now: datetime) -> None:
         """Delete pings over the log limit, and old finished notifications and flips."""
-        for check_id, up_to in await pings.checks_over(
-            self._database.reader, self.log_limit
-        ):
+        reader = await self._database.settled()
+        for check_id, up_to in await pings.checks_over(reader, self.log_limit):
             await self._repeat(partial(pings.drop, check_id=check_id, up_to=up_to))
         before = now - KEEP
         await self._repeat(partial(notifications.drop, before=before))

@@ -73,18 +73,23 @@ def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
 
     Returns the ping as it is to be kept, numbered, with the action it counted as.
     """
-    n, now = check.n_pings + 1, ping.created
-    ping = ping._replace(n=n, action=action_of(check, ping))
+    ping = ping._replace(n=check.n_pings + 1, action=action_of(check, ping))
+    return on_counted(check, ping), ping
+
+
+def on_counted(check: Check, ping: Ping) -> Transition:
+    """Receive a ping that is numbered, and whose action is what it counts as."""
+    n, now = ping.n, ping.created
     if ping.action in ("log", "ign"):
-        return Transition(check._replace(n_pings=n)), ping
+        return Transition(check._replace(n_pings=n))
     if ping.action == "start":
         check = check._replace(n_pings=n, last_start=now, last_start_rid=ping.rid)
-        return _with_deadline(check, None, now), ping
+        return _with_deadline(check, None, now)
     if ping.action == "fail":
         flip = _flip(check, "down", now, "fail")
     else:
         flip = _flip(check, "up", now)
-    return _with_deadline(_end_run(check, ping), flip, now), ping
+    return _with_deadline(_end_run(check, ping), flip, now)
 
 
 def action_of(check: Check, ping: Ping) -> Action:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from aiosqlite import Connection
-
 from hcl.alarm import Alarm
 from hcl.config import ChannelConfig, Config
 from hcl.db import PATIENCE, Database, GroupCommit
@@ -130,7 +128,7 @@ class Sender:
         self._removed: dict[int, _Line] = {}
         self._finishing = False
         self._starting = asyncio.Lock()
-        self._outcomes: GroupCommit[Outcome, None] = GroupCommit(database, _note)
+        self._outcomes: GroupCommit[Outcome, None] = GroupCommit(self._note)
 
     async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
         """Send over these channels from now on, by the id of their row."""
@@ -269,9 +267,19 @@ class Sender:
                 logger.error("cannot tick off a message: %s", error)
                 await asyncio.sleep(PATIENCE.total_seconds())
 
+    async def _note(self, outcomes: Sequence[Outcome]) -> list[None]:
+        by_channel = [
+            (o.notification.channel_id, o.sent, "" if o.sent else o.answer)
+            for o in outcomes
+        ]
+        async with self._database.transaction(changes_checks=False) as conn:
+            await notifications.note(conn, outcomes)
+            await channels.note_outcomes(conn, by_channel)
+        return [None] * len(outcomes)
+
     async def _alert(self, line: _Line, notification: Notification) -> Alert | None:
         """Gather what there is to tell; None: the check was deleted meanwhile."""
-        reader = self._database.reader
+        reader = await self._database.settled()
         check = await checks.by_id(reader, notification.check_id)
         found = await flips.by_id(reader, notification.flip_id)
         if check is None or found is None:
@@ -323,19 +331,3 @@ def _failed(
     pause = PAUSES[min(step, len(PAUSES) - 1)]
     logger.warning("failed, next try in %s: %s: %s", pause, what, error)
     return Outcome(notification, error, next_try=now + pause)
-
-
-async def _note(conn: Connection, outcomes: Sequence[Outcome]) -> list[None]:
-    await notifications.note(conn, outcomes)
-    await channels.note_outcomes(
-        conn,
-        [
-            (
-                outcome.notification.channel_id,
-                outcome.sent,
-                "" if outcome.sent else outcome.answer,
-            )
-            for outcome in outcomes
-        ],
-    )
-    return [None] * len(outcomes)

@@ -15,6 +15,7 @@ from hcl.alarm import Alarm
 from hcl.checker import Checker
 from hcl.config import Config, ConfigError
 from hcl.db import Database, DatabaseError, open_database
+from hcl.filer import Filer
 from hcl.managing import Managing
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
@@ -75,16 +76,21 @@ class _Server:
     def __init__(
         self, config: Config, database: Database, sockets: list[socket.socket]
     ) -> None:
-        checker, sender, pruner = Alarm(), Alarm(), Alarm()
+        checker, sender, filer, pruner = Alarm(), Alarm(), Alarm(), Alarm()
         self._config = config
         self._database = database
         self._sockets = sockets
         self._checker = Checker(database, alarm=checker, sender=sender)
         self._sender = Sender(database, alarm=sender)
-        self._pruner = Pruner(database, alarm=pruner, log_limit=config.pings.log_limit)
+        limit = config.pings.log_limit
+        self._filer = Filer(database, alarm=filer, pruner=pruner, log_limit=limit)
+        self._pruner = Pruner(database, alarm=pruner, log_limit=limit)
+        self._pinging = Pinging(
+            database, checker=checker, sender=sender, received=self._filer.note
+        )
         self._services = Services(
             database,
-            Pinging(database, checker=checker, sender=sender, pruner=pruner),
+            self._pinging,
             Managing(database, checker=checker),
         )
         ping = PingEndpoint(self._services)
@@ -96,6 +102,7 @@ class _Server:
         self, reread: Callable[[], Config], greet: Callable[[], None]
     ) -> None:
         """Run the loops and the HTTP server; if one dies, all do."""
+        await self._pinging.recover()
         await self._use(self._config)
         _name_unbuilt(self._config)
         loop = asyncio.get_running_loop()
@@ -107,6 +114,7 @@ class _Server:
                 loops = [
                     group.create_task(self._checker.run()),
                     group.create_task(self._sender.run()),
+                    group.create_task(self._filer.run()),
                     group.create_task(self._pruner.run()),
                     group.create_task(self._reload(reread)),
                 ]
@@ -132,7 +140,7 @@ class _Server:
         synced = await sync(self._database, config)
         self._config = config
         self._services.use(config, synced)
-        self._pruner.log_limit = config.pings.log_limit
+        self._filer.log_limit = self._pruner.log_limit = config.pings.log_limit
         await self._sender.use(config, synced.channels)
 
     async def _reload(self, reread: Callable[[], Config]) -> None:

@@ -13,6 +13,7 @@ from hcl.alarm import Alarm
 from hcl.checker import Checker
 from hcl.config import Config
 from hcl.db import Database, open_database
+from hcl.filer import Filer
 from hcl.managing import Managing
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
@@ -91,6 +92,7 @@ class App:
     services: Services
     checker: Checker
     sender: Sender
+    filer: Filer
     pruner: Pruner
     alarms: dict[str, Alarm]
     http: httpx2.AsyncClient
@@ -120,14 +122,24 @@ async def running_app(
     config = configuration.load(path)
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
-    alarms = {name: Alarm() for name in ("checker", "sender", "pruner")}
+    alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
     sender = Sender(database, alarm=alarms["sender"])
+    limit = config.pings.log_limit
+    filer = Filer(
+        database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit
+    )
+    pinging = Pinging(
+        database,
+        checker=alarms["checker"],
+        sender=alarms["sender"],
+        received=filer.note,
+    )
     try:
         synced = await sync(database, config)
         await sender.use(config, synced.channels)
         services = Services(
             database,
-            Pinging(database, **alarms),
+            pinging,
             Managing(database, checker=alarms["checker"]),
         )
         services.use(config, synced)
@@ -144,11 +156,8 @@ async def running_app(
                     database, alarm=alarms["checker"], sender=alarms["sender"]
                 ),
                 sender=sender,
-                pruner=Pruner(
-                    database,
-                    alarm=alarms["pruner"],
-                    log_limit=config.pings.log_limit,
-                ),
+                filer=filer,
+                pruner=Pruner(database, alarm=alarms["pruner"], log_limit=limit),
                 alarms=alarms,
                 http=http,
             )

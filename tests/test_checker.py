@@ -27,13 +27,13 @@ OVERDUE: dict[str, Any] = {
 
 
 async def stored(app: App, check: Check) -> Check:
-    found = await checks.by_id(app.database.reader, check.id)
+    found = await checks.by_id(await app.database.settled(), check.id)
     assert found is not None
     return found
 
 
 async def history(app: App, check: Check) -> list[Flip]:
-    return await flips.of_check(app.database.reader, check.id)
+    return await flips.of_check(await app.database.settled(), check.id)
 
 
 async def test_overdue_check_goes_down_once(app: App) -> None:

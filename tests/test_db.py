@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosqlite import Connection
 
 import hcl
 from hcl.db import BATCH_LIMIT, Database, DatabaseError, GroupCommit, open_database
@@ -413,17 +412,19 @@ class Writing:
 
     def __init__(self, database: Database) -> None:
         self.batches: list[list[str]] = []
-        self.group: GroupCommit[str, str] = GroupCommit(database, self._write)
+        self.group: GroupCommit[str, str] = GroupCommit(self._write)
+        self._database = database
 
-    async def _write(self, conn: Connection, items: Sequence[str]) -> list[str]:
+    async def _write(self, items: Sequence[str]) -> list[str]:
         self.batches.append(list(items))
-        for item in items:
-            await settings.put(conn, item, "1")
-        for item in items:
-            if item.startswith("bad"):
-                raise ValueError(item)
-            if item.startswith("twin"):
-                await conn.execute("INSERT INTO settings VALUES (?, '')", (item,))
+        async with self._database.transaction() as conn:
+            for item in items:
+                await settings.put(conn, item, "1")
+            for item in items:
+                if item.startswith("bad"):
+                    raise ValueError(item)
+                if item.startswith("twin"):
+                    await conn.execute("INSERT INTO settings VALUES (?, '')", (item,))
         return [item.upper() for item in items]
 
 

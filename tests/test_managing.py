@@ -34,7 +34,7 @@ async def test_concurrent_upserts_with_unique_make_one_check(app: App) -> None:
     )
 
     assert [created for _, _, created in done] == [True] + [False] * 19
-    [check] = await checks.of_project(app.database.reader, 1)
+    [check] = await checks.of_project(await app.database.settled(), 1)
     assert {found.id for found, _, _ in done} == {check.id}
     assert check.tags == "t19"
 
@@ -45,7 +45,7 @@ async def test_concurrent_creates_stop_at_the_limit(app: App) -> None:
     )
 
     assert [type(result) for result in done] == [tuple] * 10 + [LimitError] * 5
-    assert await checks.count(app.database.reader, 1) == 10
+    assert await checks.count(await app.database.settled(), 1) == 10
 
 
 @pytest.mark.parametrize("channels", ["Hook A,no such", "Hook A,", ",", "Hook A,,"])
@@ -116,7 +116,7 @@ async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
         )
     )
 
-    found = await checks.by_id(app.database.reader, check.id)
+    found = await checks.by_id(await app.database.settled(), check.id)
     assert found is not None
     assert (found.n_pings, found.tags) == (30, "t30")
     assert found.timeout == timedelta(minutes=30)
@@ -153,7 +153,7 @@ async def test_edit_of_a_check_that_is_overdue_leaves_its_going_down_to_the_chec
 
     assert (edited.status, edited.alert_after) == ("up", NOW - timedelta(minutes=59))
     assert await app.checker.check_once(NOW) == 1
-    [flip] = await flips.of_check(app.database.reader, check.id)
+    [flip] = await flips.of_check(await app.database.settled(), check.id)
     assert flip.created == NOW - timedelta(minutes=59)
 
 
@@ -170,6 +170,7 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
 
     assert [type(result) for result in resumed] == [tuple] + [NotPausedError] * 2
     assert [
-        flip.new_status for flip in await flips.of_check(app.database.reader, check.id)
+        flip.new_status
+        for flip in await flips.of_check(await app.database.settled(), check.id)
     ] == ["new", "paused"]
     assert await rows(app.database, "SELECT id FROM notifications") == []

@@ -6,35 +6,34 @@ from typing import Any
 from hcl.model import Check
 from hcl.pinging import Address
 from hcl.pruner import BATCH_LIMIT, KEEP
-from hcl.store import flips, notifications, pings
+from hcl.store import flips, notifications
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
-from tests.store import change, note, put_check, put_flip, rows, traced
+from tests.store import change, note, put_check, put_flip, put_pings, rows, traced
 
 
-async def put_pings(app: App, numbers: Iterable[int], created: datetime = NOW) -> Check:
+async def put_log(app: App, numbers: Iterable[int], created: datetime = NOW) -> Check:
     """Put a check whose log has these numbers."""
     log = [make_ping(n=n, created=created) for n in numbers]
     check = await put_check(app.database, n_pings=log[-1].n)
-    async with app.database.transaction() as conn:
-        await pings.add(conn, [(check.id, ping) for ping in log])
+    await put_pings(app.database, *((check.id, ping) for ping in log))
     return check
 
 
 async def numbers(app: App, check: Check) -> list[int]:
     return await rows(
-        app.database, "SELECT n FROM pings WHERE check_id = ? ORDER BY n", check.id
+        app.database, "SELECT n FROM log WHERE check_id = ? ORDER BY n", check.id
     )
 
 
 async def flip_moments(app: App, check: Check) -> list[datetime]:
-    found = await flips.of_check(app.database.reader, check.id)
+    found = await flips.of_check(await app.database.settled(), check.id)
     return [flip.created for flip in found]
 
 
 async def tick_off(app: App, channel_id: int = 1) -> None:
     """Finish what a channel has waiting, one message a check."""
-    reader = app.database.reader
+    reader = await app.database.settled()
     for notification in await notifications.due(reader, channel_id, NOW, 100):
         await note(app.database, notification, sent=NOW)
 
@@ -42,7 +41,7 @@ async def tick_off(app: App, channel_id: int = 1) -> None:
 async def test_exactly_the_newest_pings_of_each_check_are_kept(app: App) -> None:
     app.pruner.log_limit = 10
     lasts = (1, 9, 10, 11, 25)
-    stored = [await put_pings(app, range(1, last + 1)) for last in lasts]
+    stored = [await put_log(app, range(1, last + 1)) for last in lasts]
 
     await app.pruner.prune_once(NOW)
 
@@ -52,7 +51,7 @@ async def test_exactly_the_newest_pings_of_each_check_are_kept(app: App) -> None
 
 async def test_limit_counts_numbers_where_the_log_has_gaps(app: App) -> None:
     app.pruner.log_limit = 10
-    check = await put_pings(app, [1, 2, 50, 95, 100])
+    check = await put_log(app, [1, 2, 50, 95, 100])
 
     await app.pruner.prune_once(NOW)
 
@@ -61,7 +60,7 @@ async def test_limit_counts_numbers_where_the_log_has_gaps(app: App) -> None:
 
 async def test_pruning_again_changes_nothing(app: App) -> None:
     app.pruner.log_limit = 10
-    check = await put_pings(app, range(1, 26))
+    check = await put_log(app, range(1, 26))
     await app.pruner.prune_once(NOW)
 
     async with traced(app.database._writer) as statements:
@@ -73,7 +72,7 @@ async def test_pruning_again_changes_nothing(app: App) -> None:
 
 async def test_larger_limit_brings_nothing_back_and_drops_nothing(app: App) -> None:
     app.pruner.log_limit = 10
-    check = await put_pings(app, range(1, 26))
+    check = await put_log(app, range(1, 26))
     await app.pruner.prune_once(NOW)
 
     app.pruner.log_limit = 20
@@ -84,7 +83,7 @@ async def test_larger_limit_brings_nothing_back_and_drops_nothing(app: App) -> N
 
 async def test_many_pings_go_in_small_transactions(app: App) -> None:
     app.pruner.log_limit = 1
-    check = await put_pings(app, range(1, 2 * BATCH_LIMIT + 2))
+    check = await put_log(app, range(1, 2 * BATCH_LIMIT + 2))
 
     async with traced(app.database._writer) as statements:
         await app.pruner.prune_once(NOW)
@@ -98,7 +97,7 @@ async def test_many_pings_go_in_small_transactions(app: App) -> None:
 async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> None:
     app.pruner.log_limit = 1
     for _ in range(5):
-        await put_pings(app, range(1, 2 * BATCH_LIMIT))
+        await put_log(app, range(1, 2 * BATCH_LIMIT))
     check = await put_check(app.database)
     waits = []
 
@@ -117,7 +116,7 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
 
 async def test_pings_that_come_meanwhile_are_kept(app: App) -> None:
     app.pruner.log_limit = 10
-    check = await put_pings(app, range(1, 2 * BATCH_LIMIT + 1))
+    check = await put_log(app, range(1, 2 * BATCH_LIMIT + 1))
 
     pruning = asyncio.create_task(app.pruner.prune_once(NOW))
     for _ in range(5):
@@ -131,7 +130,7 @@ async def test_pings_that_come_meanwhile_are_kept(app: App) -> None:
 
 async def test_check_deleted_meanwhile_harms_nobody(app: App) -> None:
     app.pruner.log_limit = 1
-    every = [await put_pings(app, range(1, BATCH_LIMIT * 2)) for _ in range(3)]
+    every = [await put_log(app, range(1, BATCH_LIMIT * 2)) for _ in range(3)]
 
     pruning = asyncio.create_task(app.pruner.prune_once(NOW))
     await change(app.database, "DELETE FROM checks WHERE id = ?", every[-1].id)
@@ -159,7 +158,7 @@ async def test_flips_are_kept_for_93_days(app: App) -> None:
 async def test_old_flips_stay_as_long_as_pings_of_their_time_are_kept(app: App) -> None:
     app.pruner.log_limit = 2
     start = NOW - 200 * DAY
-    check = await put_pings(app, [1, 2], created=start)
+    check = await put_log(app, [1, 2], created=start)
     for created in (start - MICROSECOND, start, start + DAY):
         await put_flip(app.database, check, created)
 
@@ -168,8 +167,7 @@ async def test_old_flips_stay_as_long_as_pings_of_their_time_are_kept(app: App) 
 
     # When later pings have pushed them out of the log, the flips go with them.
     await change(app.database, "UPDATE check_states SET n_pings = 4")
-    async with app.database.transaction() as conn:
-        await pings.add(conn, [(check.id, make_ping(n=n)) for n in (3, 4)])
+    await put_pings(app.database, *((check.id, make_ping(n=n)) for n in (3, 4)))
     await app.pruner.prune_once(NOW)
     assert await numbers(app, check) == [3, 4]
     assert await flip_moments(app, check) == []
@@ -195,11 +193,10 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
     moments = (NOW - KEEP - MICROSECOND, NOW - KEEP, NOW - HOUR)
     for created in moments * 2:
         check = await put_check(app.database, 1)
-        async with app.database.transaction() as conn:
-            # Its log reaches back, so that flips stay.
-            await pings.add(conn, [(check.id, make_ping(n=1, created=created))])
+        # Its log reaches back, so that flips stay.
+        await put_pings(app.database, (check.id, make_ping(n=1, created=created)))
         await put_flip(app.database, check, created)
-    reader = app.database.reader
+    reader = await app.database.settled()
     for notification in (await notifications.due(reader, 1, NOW, 9))[:3]:
         await note(app.database, notification, sent=NOW)
 
@@ -238,7 +235,7 @@ async def test_many_old_rows_go_in_small_transactions(app: App) -> None:
 
 async def test_loop_prunes_when_it_is_called(app: App) -> None:
     app.pruner.log_limit = 10
-    check = await put_pings(app, range(1, 26))
+    check = await put_log(app, range(1, 26))
     loop = asyncio.create_task(app.pruner.run())
     await asyncio.sleep(0)
 

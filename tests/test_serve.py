@@ -168,7 +168,7 @@ def test_no_acknowledged_ping_is_lost_to_kill_9(tmp_path: Path) -> None:
             serve.start()
         shown = serve.api("GET", f"checks/{check['uuid']}")
     with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
-        ((kept, last),) = connection.execute("SELECT count(*), max(n) FROM pings")
+        ((kept, last),) = connection.execute("SELECT count(*), max(n) FROM log")
     connection.close()
 
     assert acknowledged > 100

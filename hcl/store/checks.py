@@ -7,6 +7,7 @@ from typing import Any
 
 from aiosqlite import Connection
 
+from hcl.db import Statement
 from hcl.model import Check
 from hcl.store.times import length, moment, seconds, stamp
 
@@ -227,7 +228,12 @@ async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
     When the checker looks at them stays too: where a deadline came nearer, or came up,
     `look_earlier` has to follow.
     """
-    await conn.executemany(
+    await conn.executemany(*saving_states(changed))
+
+
+def saving_states(changed: Iterable[Check]) -> Statement:
+    """Return the statement of `save_states`, for a transaction of one hop."""
+    return (
         "UPDATE check_states SET status = ?, n_pings = ?, last_ping = ?,"
         " last_start = ?, last_start_rid = ?, last_duration = ?, alert_after = ?"
         " WHERE check_id = ?",

@@ -1,6 +1,5 @@
-"""Pings: the log of each check."""
+"""Pings: the log of each check, whether they are filed in it yet or not."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,35 +15,11 @@ def _ping(row: Any) -> Ping:
     return Ping(row[0], datetime.fromtimestamp(row[1], UTC), *row[2:])
 
 
-async def add(conn: Connection, pings: Iterable[tuple[int, Ping]]) -> None:
-    """Insert pings, each with its check's id."""
-    await conn.executemany(
-        f"INSERT INTO pings (check_id, {_COLUMNS})"  # noqa: S608 - a constant
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                check_id,
-                ping.n,
-                stamp(ping.created),
-                ping.action,
-                ping.scheme,
-                ping.remote_addr,
-                ping.method,
-                ping.ua,
-                ping.rid,
-                ping.exitstatus,
-                ping.body,
-            )
-            for check_id, ping in pings
-        ],
-    )
-
-
 async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
     """Return a check's last pings, the newest first, bodies cut to their first byte."""
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " coalesce(substr(body, 1, 1), x'') FROM pings WHERE check_id = ?"
+        " coalesce(substr(body, 1, 1), x'') FROM log WHERE check_id = ?"
         " ORDER BY n DESC LIMIT ?",
         (check_id, limit),
     )
@@ -60,7 +35,7 @@ async def signals_before(
     """
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " x'' FROM pings WHERE check_id = ? AND n < ? AND created >= ?"
+        " x'' FROM log WHERE check_id = ? AND n < ? AND created >= ?"
         " AND action IN ('start', 'success', 'fail') ORDER BY n",
         (check_id, n, stamp(since)),
     )
@@ -70,14 +45,17 @@ async def signals_before(
 async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
     """Return a check's ping of this number, None if it is not in the log."""
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM pings WHERE check_id = ? AND n = ?",  # noqa: S608 - a constant
+        f"SELECT {_COLUMNS} FROM log WHERE check_id = ? AND n = ?",  # noqa: S608 - a constant
         (check_id, n),
     )
     return next((_ping(row) for row in rows), None)
 
 
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:
-    """Return (check id, highest n to drop) of the checks over the limit."""
+    """Return (check id, highest n to drop) of the checks over the limit.
+
+    Of the pings that are filed, and drops none that are not.
+    """
     rows = await conn.execute_fetchall(
         "SELECT s.check_id, s.n_pings - :limit FROM check_states s"
         " WHERE s.n_pings > :limit AND EXISTS (SELECT 1 FROM pings"

@@ -28,7 +28,7 @@ _LONGEST = 31_536_000
 
 async def list_checks(call: Call) -> Response:
     """GET checks/: the project's checks, those with a slug or all of some tags."""
-    reader, query = call.services.database.reader, call.request.query_params
+    reader, query = await call.services.database.settled(), call.request.query_params
     if query.get("slug"):
         found = await checks.of_project_by_slug(reader, call.project.id, query["slug"])
     else:
@@ -212,7 +212,7 @@ async def get_metrics(request: Request, services: Services) -> Response:
     key = request.headers.get("X-Metrics-Key", "")
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
         raise ApiError(403, "wrong metrics key")
-    reader = services.database.reader
+    reader = await services.database.settled()
     return JSONResponse(
         {
             "ts": int(time.time()),
@@ -225,7 +225,7 @@ async def get_metrics(request: Request, services: Services) -> Response:
 
 async def _find(call: Call) -> Check:
     """Return the check of the URL, if it is the caller's."""
-    reader = call.services.database.reader
+    reader = await call.services.database.settled()
     if "code" in call.request.path_params:
         return await managing.owned(reader, call.project, call.code)
     unique_key = call.request.path_params["unique_key"]

@@ -9,8 +9,8 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.db import Database
-from hcl.model import Check, Flip, Notification
-from hcl.store import channels, checks, flips, notifications
+from hcl.model import Check, Flip, Notification, Ping
+from hcl.store import channels, checks, flips, inbox, notifications
 from hcl.store.notifications import Outcome
 from tests.build import NOW, make_check
 
@@ -35,6 +35,18 @@ async def put_check(database: Database, *channel_ids: int, **overrides: Any) -> 
         check = check._replace(id=await checks.add(conn, check))
         await channels.assign(conn, check.id, channel_ids)
     return check
+
+
+async def put_pings(
+    database: Database, *received: tuple[int, Ping], filed: bool = True
+) -> None:
+    """Insert pings, each with its check's id: into the log, or only into the inbox."""
+    async with database.transaction() as conn:
+        await conn.executemany(*inbox.adding(received))
+        if filed:
+            last = await inbox.last_id(conn)
+            await inbox.file(conn, await inbox.by_log(conn, last), 1_000_000)
+            await inbox.drop(conn, last, len(received))
 
 
 async def put_flip(

@@ -7,10 +7,10 @@ from typing import Any, get_type_hints
 import pytest
 
 from hcl.model import Check
-from hcl.store import checks, pings
+from hcl.store import checks
 from tests.app import OTHER_PING_KEY, PING_KEY, App
 from tests.build import HOUR, MICROSECOND, NOW, make_check, make_ping
-from tests.store import change, plan_of, put_check, put_flip, rows
+from tests.store import change, plan_of, put_check, put_flip, put_pings, rows
 
 # No two values of one type are alike, so that no column can be taken for another.
 FULL = make_check(
@@ -262,8 +262,7 @@ async def test_deleting_a_check_takes_all_that_is_its_own(app: App) -> None:
     tables = ("checks", "checks_channels", "pings", "flips", "notifications")
     for check in [await put_check(app.database, 1, 2) for _ in range(2)]:
         await put_flip(app.database, check)
-        async with app.database.transaction() as conn:
-            await pings.add(conn, [(check.id, make_ping(n=n)) for n in (1, 2)])
+        await put_pings(app.database, *((check.id, make_ping(n=n)) for n in (1, 2)))
 
     async with app.database.transaction() as conn:
         await checks.delete(conn, 1)

@@ -3,10 +3,10 @@ from typing import Any, get_args
 import pytest
 
 from hcl.model import Flip, Reason, Status
-from hcl.store import flips, notifications, pings
+from hcl.store import flips, notifications
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_ping
-from tests.store import put_check, put_flip, rows
+from tests.store import put_check, put_flip, put_pings, rows
 
 STATUSES = get_args(Status)
 REASONS = get_args(Reason)
@@ -105,8 +105,7 @@ async def test_oldest_flips_are_dropped_first(app: App) -> None:
 async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
     check = await put_check(app.database, n_pings=9)
     log = [make_ping(n=n, created=NOW - (10 - n) * HOUR) for n in (8, 9)]
-    async with app.database.transaction() as conn:
-        await pings.add(conn, [(check.id, ping) for ping in log])
+    await put_pings(app.database, *((check.id, ping) for ping in log))
     oldest = log[0].created
     for created in (oldest - MICROSECOND, oldest, NOW - MICROSECOND):
         await put_flip(app.database, check, created)

@@ -1,0 +1,83 @@
+"""The loop that takes pings from the inbox to their checks' logs."""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from hcl.alarm import Alarm
+from hcl.db import PATIENCE, Database
+from hcl.model import Ping
+from hcl.store import inbox
+
+logger = logging.getLogger(__name__)
+
+# How long a ping lies in the inbox at most, while fewer than these and less than these
+# bytes of bodies have come. The more are filed together, the more share a page.
+FILE_AFTER = timedelta(minutes=1)
+FILE_PINGS = 100_000
+FILE_BYTES = 16_000_000
+
+# Pings that go in one transaction: no ping waits for more.
+BATCH_LIMIT = 1000
+
+
+class Filer:
+    """Files pings in transactions so small that no ping waits for long."""
+
+    def __init__(
+        self, database: Database, *, alarm: Alarm, pruner: Alarm, log_limit: int
+    ) -> None:
+        self.log_limit = log_limit
+        self._database = database
+        self._alarm = alarm
+        self._pruner = pruner
+        self._pings = self._bytes = 0
+        # When filing is due; None: the inbox is empty. It may not be at the start.
+        self._due: datetime | None = datetime.now(UTC) + FILE_AFTER
+
+    def note(self, pings: Sequence[tuple[int, Ping]]) -> None:
+        """Take note of pings that the inbox has got."""
+        if not pings:
+            return
+        self._pings += len(pings)
+        self._bytes += sum(len(ping.body) for _, ping in pings)
+        if self._due is None:
+            self._due = datetime.now(UTC) + FILE_AFTER
+            self._alarm.ring(self._due)
+        if self._is_full:
+            self._alarm.ring()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._pings >= FILE_PINGS or self._bytes >= FILE_BYTES
+
+    async def run(self) -> None:
+        """Repeat: 1. file if that is due, 2. sleep until it is, or until called."""
+        while True:
+            now = datetime.now(UTC)
+            if self._due is not None and (self._due <= now or self._is_full):
+                try:
+                    await self.file_once()
+                except sqlite3.OperationalError as error:
+                    logger.error("cannot file pings: %s", error)
+                    self._due = now + PATIENCE
+            await self._alarm.sleep(self._due)
+
+    async def file_once(self) -> None:
+        """File what is in the inbox now."""
+        self._due = None
+        self._pings = self._bytes = 0
+        # The states go first: those that they do not count are not theirs to drop.
+        reader = await self._database.settled()
+        last = await inbox.last_id(reader)
+        ids = await inbox.by_log(reader, last)
+        for start in range(0, len(ids), BATCH_LIMIT):
+            async with self._database.transaction(changes_checks=False) as conn:
+                await inbox.file(conn, ids[start : start + BATCH_LIMIT], self.log_limit)
+        dropped = BATCH_LIMIT
+        while dropped >= BATCH_LIMIT:
+            async with self._database.transaction(changes_checks=False) as conn:
+                dropped = await inbox.drop(conn, last, BATCH_LIMIT)
+        if ids:
+            self._pruner.ring()

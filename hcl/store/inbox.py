@@ -1,0 +1,76 @@
+"""The inbox: pings that have come in and are not filed in their check's log yet."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from aiosqlite import Connection
+
+from hcl.db import Statement
+from hcl.model import Ping
+
+_COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
+_ADD = (
+    f"INSERT INTO inbox (check_id, {_COLUMNS})"  # noqa: S608 - constants
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def adding(pings: Iterable[tuple[int, Ping]]) -> Statement:
+    """Return the statement that appends pings, each with its check's id."""
+    return _ADD, [
+        (check_id, ping.n, ping.created.timestamp(), *ping[2:])
+        for check_id, ping in pings
+    ]
+
+
+async def uncounted(conn: Connection) -> list[tuple[int, Ping]]:
+    """Return the pings that their checks' states do not know of, in order.
+
+    Each comes with its check's id, and without its body.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
+        " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
+        " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
+        " ORDER BY i.id"
+    )
+    return [
+        (row[0], Ping(row[1], datetime.fromtimestamp(row[2], UTC), *row[3:]))
+        for row in rows
+    ]
+
+
+async def last_id(conn: Connection) -> int:
+    """Return the id of the newest ping in the inbox, 0 if it is empty."""
+    rows = await conn.execute_fetchall("SELECT coalesce(max(id), 0) FROM inbox")
+    return int(next(iter(rows))[0])
+
+
+async def by_log(conn: Connection, up_to: int) -> list[int]:
+    """Return the ids of the pings up to one, in the order of the logs."""
+    rows = await conn.execute_fetchall(
+        "SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n", (up_to,)
+    )
+    return [row[0] for row in rows]
+
+
+async def file(conn: Connection, ids: Sequence[int], log_limit: int) -> None:
+    """Copy pings to their logs, but those that would be dropped there at once."""
+    await conn.execute(
+        f"INSERT OR IGNORE INTO pings (check_id, {_COLUMNS})"  # noqa: S608 - constants
+        f" SELECT i.check_id, {_COLUMNS} FROM json_each(:ids) j"
+        " CROSS JOIN inbox i ON i.id = j.value"
+        " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
+        {"ids": json.dumps(ids), "limit": log_limit},
+    )
+
+
+async def drop(conn: Connection, up_to: int, limit: int) -> int:
+    """Delete the oldest pings up to an id, `limit` at most; return how many."""
+    cursor = await conn.execute(
+        "DELETE FROM inbox WHERE id IN"
+        " (SELECT id FROM inbox WHERE id <= ? ORDER BY id LIMIT ?)",
+        (up_to, limit),
+    )
+    return cursor.rowcount

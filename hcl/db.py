@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import aiosqlite
 from aiosqlite import Connection
@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Is called with the result after the commit, or with why there was none.
+Done = Callable[[Result | None, Exception | None], None]
 
 # How long a loop waits before it tries again on a database that cannot be written.
 PATIENCE = timedelta(seconds=10)
@@ -33,6 +36,9 @@ _PRAGMAS = (
     "journal_size_limit = 16777216",
     "cache_size = -2000",
 )
+
+# How often the loop looks for more between two batches of a group.
+_ROUNDS = 3
 
 # SQL, and the parameters of each time that it runs.
 Statement = tuple[str, Iterable[Sequence[object]]]
@@ -247,7 +253,7 @@ class GroupCommit(Generic[Item, Result]):
     ) -> None:
         """Prepare to write by `write`, which commits before it returns."""
         self._write = write
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, Done[Result]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
@@ -257,10 +263,23 @@ class GroupCommit(Generic[Item, Result]):
         of the item is written then. Who cancels it takes nothing back.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+
+        def done(result: Result | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(cast(Result, result))
+            else:
+                future.set_exception(error)
+
+        self.submit_and_call(item, done)
+        return future
+
+    def submit_and_call(self, item: Item, done: Done[Result]) -> None:
+        """Do as `submit`, and call `done` in place of a future, which takes longer."""
+        self._waiting.append((item, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._drain())
-        return future
 
     async def _drain(self) -> None:
         try:
@@ -268,10 +287,15 @@ class GroupCommit(Generic[Item, Result]):
                 batch = self._waiting[:BATCH_LIMIT]
                 del self._waiting[:BATCH_LIMIT]
                 await self._commit(batch)
+                # Who was answered may ping again at once: larger batches, fewer syncs.
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
         finally:
             self._writing = None
 
-    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _commit(self, batch: list[tuple[Item, Done[Result]]]) -> None:
+        results: Sequence[Result | None]
+        failure = None
         try:
             results = await self._write([item for item, _ in batch])
         except Exception as error:
@@ -280,10 +304,10 @@ class GroupCommit(Generic[Item, Result]):
                 for entry in batch:
                     await self._commit([entry])
                 return
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-        else:
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            results, failure = [None] * len(batch), error
+        for (_, done), result in zip(batch, results, strict=True):
+            try:
+                done(result, failure)
+            except Exception:
+                # The others are to be answered too.
+                logger.exception("an answer failed")

@@ -4,14 +4,14 @@ import logging
 import uuid
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from aiosqlite import Connection
 
 from hcl import rules
 from hcl.alarm import Alarm
-from hcl.db import Database, GroupCommit, begun, write_at_once
+from hcl.db import Database, Done, GroupCommit, begun, write_at_once
 from hcl.memory import Memory
 from hcl.model import Check, Flip, Ping
 from hcl.store import channels, checks, flips, inbox, notifications, projects
@@ -34,7 +34,7 @@ class Address(NamedTuple):
     create: bool = False
 
 
-class Receipt(Enum):
+class Receipt(IntEnum):
     """What became of a ping. Nothing is recorded of an unknown or ambiguous one."""
 
     RECORDED = auto()
@@ -84,6 +84,12 @@ class Pinging:
         then.
         """
         return self._group.submit((address, ping))
+
+    def receive_and_call(
+        self, address: Address, ping: Ping, done: Done[Receipt]
+    ) -> None:
+        """Do as `receive`, and call `done` instead of a future."""
+        self._group.submit_and_call((address, ping), done)
 
     async def knows(self, address: Address) -> bool:
         """Tell whether a ping to this address would find a check, or may make one."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hcl import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
@@ -79,17 +79,25 @@ def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
 
 def on_counted(check: Check, ping: Ping) -> Transition:
     """Receive a ping that is numbered, and whose action is what it counts as."""
-    n, now = ping.n, ping.created
+    n, now, rid = ping.n, ping.created, ping.rid
     if ping.action in ("log", "ign"):
         return Transition(check._replace(n_pings=n))
     if ping.action == "start":
-        check = check._replace(n_pings=n, last_start=now, last_start_rid=ping.rid)
-        return _with_deadline(check, None, now)
-    if ping.action == "fail":
-        flip = _flip(check, "down", now, "fail")
-    else:
-        flip = _flip(check, "up", now)
-    return _with_deadline(_end_run(check, ping), flip, now)
+        return _moved(check, now, n_pings=n, last_start=now, last_start_rid=rid)
+    status: Status = "down" if ping.action == "fail" else "up"
+    reason: Reason = "fail" if ping.action == "fail" else ""
+    start, start_rid, duration = _end_run(check, ping)
+    return _moved(
+        check,
+        now,
+        _flip(check, status, now, reason),
+        status=status,
+        n_pings=n,
+        last_ping=now,
+        last_start=start,
+        last_start_rid=start_rid,
+        last_duration=duration,
+    )
 
 
 def action_of(check: Check, ping: Ping) -> Action:
@@ -117,28 +125,25 @@ def classify(check: Check, *texts: str) -> Action:
     return "fail" if check.filter_default_fail else "ign"
 
 
-def _end_run(check: Check, ping: Ping) -> Check:
-    """Note an outcome: time the open run if it is the ping's own, and close it."""
-    duration, start, rid = None, check.last_start, check.last_start_rid
+def _end_run(
+    check: Check, ping: Ping
+) -> tuple[datetime | None, str | None, timedelta | None]:
+    """Note an outcome: time the open run if it is the ping's own, and close it.
+
+    Returns the start and rid of the run that is open then, and how long this took.
+    """
+    start, rid = check.last_start, check.last_start_rid
     if start is not None and rid == ping.rid:
         # A clock that was set back makes no run shorter than nothing.
-        duration = max(ping.created - start, timedelta(0))
-        start = rid = None
-    elif ping.action == "fail" or ping.rid is None:
-        start = rid = None
-    return check._replace(
-        status="down" if ping.action == "fail" else "up",
-        n_pings=ping.n,
-        last_ping=ping.created,
-        last_duration=duration,
-        last_start=start,
-        last_start_rid=rid,
-    )
+        return None, None, max(ping.created - start, timedelta(0))
+    if ping.action == "fail" or ping.rid is None:
+        return None, None, None
+    return start, rid, None
 
 
 def on_deadline(check: Check, now: datetime) -> Transition:
     """Let the check go down if its deadline has passed; else correct the deadline."""
-    transition = _with_deadline(check, None, now)
+    transition = _moved(check, now)
     due = transition.check.alert_after
     if due is None or due > now:
         return transition
@@ -148,7 +153,7 @@ def on_deadline(check: Check, now: datetime) -> Transition:
 
 def on_edit(check: Check, now: datetime) -> Transition:
     """Work the deadline out anew after fields changed; the stored status stays."""
-    return _with_deadline(check, None, now)
+    return _moved(check, now)
 
 
 def on_pause(check: Check, now: datetime) -> Transition:
@@ -202,7 +207,7 @@ def _grace_end(check: Check) -> datetime | None:
         # The stored deadline is this moment, and costs no look at the schedule.
         return check.alert_after
     try:
-        return schedule.deadline(check._replace(last_start=None))
+        return schedule.deadline(check, "up", check.last_ping, None)
     except schedule.ScheduleError:
         return None
 
@@ -233,13 +238,20 @@ def _flip(
     return Flip(now, check.status, status, reason)
 
 
-def _with_deadline(check: Check, flip: Flip | None, now: datetime) -> Transition:
+def _moved(
+    check: Check, now: datetime, flip: Flip | None = None, **changes: Any
+) -> Transition:
+    """Return the check with these changes, and with the deadline they bring."""
+    status = changes.get("status", check.status)
+    last_ping = changes.get("last_ping", check.last_ping)
+    last_start = changes.get("last_start", check.last_start)
     problem = ""
     try:
-        alert_after = schedule.deadline(check)
+        alert_after = schedule.deadline(check, status, last_ping, last_start)
     except schedule.ScheduleError as error:
         alert_after = now + POSTPONEMENT
-        if check.last_start is not None:
-            alert_after = min(alert_after, check.last_start + check.grace)
+        if last_start is not None:
+            alert_after = min(alert_after, last_start + check.grace)
         problem = f"schedule {check.schedule!r} of check {check.id}: {error}"
-    return Transition(check._replace(alert_after=alert_after), flip, problem)
+    # All at once: to make a check anew is what costs most here.
+    return Transition(check._replace(alert_after=alert_after, **changes), flip, problem)

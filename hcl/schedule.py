@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from hcl.model import Check, Kind
+from hcl.model import Check, Kind, Status
 
 # A schedule must fire after this moment to be accepted, as Healthchecks does.
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -74,29 +74,40 @@ def _occurrences(kind: Kind, expression: str, after: datetime) -> Iterator[datet
 
 
 def expected_ping(check: Check) -> datetime | None:
-    """Return when the next ping is due, counted from the last one.
+    """Return when the next ping is due, counted from the last one."""
+    return expected_after(check, check.last_ping)
+
+
+def expected_after(check: Check, last_ping: datetime | None) -> datetime | None:
+    """Return when the ping after `last_ping` is due.
 
     None: nothing is due, since no ping came yet or the schedule never fires again.
     Raises ScheduleError.
     """
-    if check.last_ping is None:
+    if last_ping is None:
         return None
     if check.kind == "simple":
-        return check.last_ping + check.timeout
-    return next_occurrence(check.kind, check.schedule, check.tz, check.last_ping)
+        return last_ping + check.timeout
+    return next_occurrence(check.kind, check.schedule, check.tz, last_ping)
 
 
-def deadline(check: Check) -> datetime | None:
-    """Return the moment the check goes down if nothing happens before.
+def deadline(
+    check: Check,
+    status: Status,
+    last_ping: datetime | None,
+    last_start: datetime | None,
+) -> datetime | None:
+    """Return the moment the check goes down if nothing happens before, in this state.
 
     It is grace after the expected ping, or after the start of an open run if that is
     earlier. None: it cannot go down. Raises ScheduleError.
     """
-    if check.status == "down":
+    if status == "down":
         return None
-    expected = expected_ping(check) if check.status == "up" else None
-    moments = [moment for moment in (expected, check.last_start) if moment is not None]
-    return min(moments) + check.grace if moments else None
+    first = expected_after(check, last_ping) if status == "up" else None
+    if last_start is not None and (first is None or last_start < first):
+        first = last_start
+    return first and first + check.grace
 
 
 def canonical_zone(name: str) -> str:

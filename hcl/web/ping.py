@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from asyncio import Future
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -13,7 +12,7 @@ from hcl.model import Action, Ping
 from hcl.pinging import Address, Receipt
 from hcl.spec import SLUG_LENGTH
 from hcl.web.errors import failed, unavailable
-from hcl.web.protocol import Headers, Respond
+from hcl.web.protocol import Answer, Respond
 from hcl.web.services import Services
 
 PREFIX = "/ping/"
@@ -41,7 +40,6 @@ _ANSWERS = {
     Receipt.UNKNOWN: (404, b"not found"),
     Receipt.AMBIGUOUS: (409, b"ambiguous slug"),
 }
-_NOT_FOUND = _ANSWERS[Receipt.UNKNOWN]
 
 
 class _CutOffError(Exception):
@@ -57,17 +55,15 @@ class PingEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the ping and answer after it is on the disk."""
         try:
-            status, body = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive)
         except _CutOffError:
             return
         except sqlite3.Error as error:
             await unavailable(error)(scope, receive, send)
             return
-        headers = self._headers(body)
-        await send(
-            {"type": "http.response.start", "status": status, "headers": headers}
-        )
-        await send({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": answer.status}
+        await send({**start, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
     def answer_soon(self, scope: Scope, respond: Respond) -> bool:
         """Record a ping that has no body and nothing wrong; answer by `respond`.
@@ -75,46 +71,49 @@ class PingEndpoint:
         That is nearly every ping, and this way it needs no task. Returns False, and
         does nothing, if it is not such a ping.
         """
-        if _has_body(scope):
+        headers = _by_name(scope)
+        if _has_body(headers):
             return False
-        address, ping, error = self._read(scope)
+        address, ping, error = self._read(scope, headers)
         if address is None or error:
             return False
 
-        def answer(receipt: Future[Receipt]) -> None:
-            try:
-                status, body = _ANSWERS[receipt.result()]
-            # Nobody else would answer.
-            except Exception as error:  # noqa: BLE001
+        def done(receipt: Receipt | None, error: Exception | None) -> None:
+            if receipt is not None:
+                respond(self._recorded(receipt))
+            elif error is not None:
+                # Nobody else would answer.
                 response = failed(error)
-                respond(
-                    response.status_code, response.raw_headers, bytes(response.body)
-                )
-            else:
-                respond(status, self._headers(body), body)
+                body = bytes(response.body)
+                respond(Answer(response.status_code, response.raw_headers, body))
 
-        self._services.pinging.receive(address, ping).add_done_callback(answer)
+        self._services.pinging.receive_and_call(address, ping, done)
         return True
 
-    def _headers(self, body: bytes) -> Headers:
-        return _headers(len(body), self._services.config.pings.body_limit)
-
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        address, ping, error = self._read(scope)
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        headers = _by_name(scope)
+        address, ping, error = self._read(scope, headers)
         pinging = self._services.pinging
         if address is None:
-            return _NOT_FOUND
+            return self._recorded(Receipt.UNKNOWN)
         if error:
             # As Healthchecks does: that a check is unknown is told before its errors.
-            return (400, error) if await pinging.knows(address) else _NOT_FOUND
-        if _has_body(scope):
+            if await pinging.knows(address):
+                return _answer(400, error, self._services.config.pings.body_limit)
+            return self._recorded(Receipt.UNKNOWN)
+        if _has_body(headers):
             limit = self._services.config.pings.body_limit
             body = await _kept_body(receive, limit)
             # A slow upload must not be older than what was recorded meanwhile.
             ping = ping._replace(body=body, created=datetime.now(UTC))
-        return _ANSWERS[await pinging.receive(address, ping)]
+        return self._recorded(await pinging.receive(address, ping))
 
-    def _read(self, scope: Scope) -> tuple[Address | None, Ping, bytes]:
+    def _recorded(self, receipt: Receipt) -> Answer:
+        return _answer(*_ANSWERS[receipt], self._services.config.pings.body_limit)
+
+    def _read(
+        self, scope: Scope, headers: dict[bytes, bytes]
+    ) -> tuple[Address | None, Ping, bytes]:
         """Return whom a request is for (None: nobody), its ping, and what is wrong.
 
         b"": nothing is wrong.
@@ -124,7 +123,7 @@ class PingEndpoint:
         query = dict(parse_qsl(text, keep_blank_values=True)) if text else {}
         address, signal = _target(scope["path"], query)
         action, exitstatus = _ACTIONS.get(signal) or _by_exitstatus(signal)
-        remote_addr, scheme = self._services.proxies.origin(scope)
+        remote_addr, scheme = self._services.proxies.origin(scope, headers)
         rid = query.get("rid")
         ping = Ping(
             n=0,
@@ -133,7 +132,7 @@ class PingEndpoint:
             scheme=scheme,
             remote_addr=remote_addr,
             method=scope["method"],
-            ua=_user_agent(scope),
+            ua=headers.get(b"user-agent", b"").decode("utf-8", "replace")[:_UA_LIMIT],
             rid=rid and rid.lower(),
             exitstatus=exitstatus,
             body=b"",
@@ -148,14 +147,24 @@ class PingEndpoint:
 
 
 @lru_cache
-def _headers(length: int, body_limit: int) -> Headers:
-    return [
+def _answer(status: int, body: bytes, body_limit: int) -> Answer:
+    headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % length),
+        (b"content-length", b"%d" % len(body)),
         (b"access-control-allow-origin", b"*"),
         (b"ping-body-limit", b"%d" % body_limit),
         (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
     ]
+    return Answer(status, headers, body)
+
+
+def _by_name(scope: Scope) -> dict[bytes, bytes]:
+    """Return the headers; of one that came twice the first counts."""
+    return dict(reversed(scope["headers"]))
+
+
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    return b"content-length" in headers or b"transfer-encoding" in headers
 
 
 def _target(path: str, query: dict[str, str]) -> tuple[Address | None, str | None]:
@@ -178,20 +187,6 @@ def _by_exitstatus(digits: str | None) -> tuple[Action, int]:
     # int() would choke on thousands of digits.
     exitstatus = int((digits or "").lstrip("0")[:4] or "0")
     return ("fail" if exitstatus else "success"), exitstatus
-
-
-def _user_agent(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"user-agent":
-            return str(value.decode("utf-8", "replace")[:_UA_LIMIT])
-    return ""
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(
-        name in (b"content-length", b"transfer-encoding")
-        for name, _ in scope["headers"]
-    )
 
 
 async def _kept_body(receive: Receive, limit: int) -> bytes:

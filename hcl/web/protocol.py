@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,6 @@ else:
         HTTPTOOLS = False
 
 Headers = list[tuple[bytes, bytes]]
-Respond = Callable[[int, Headers, bytes], None]
-AnswerSoon = Callable[[Scope, Respond], bool]
 
 # The most bytes of a request's line and headers. It may be passed by what the kernel
 # hands over at once, 256 KB.
@@ -41,14 +39,25 @@ HEAD_TIMEOUT = 30.0
 BODY_TIMEOUT = 60.0
 
 
-@lru_cache
-def _head(status: int, headers: tuple[tuple[bytes, bytes], ...], keep: bool) -> bytes:
-    """Return an answer's head as bytes, up to the value of its Date."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
-    lines += [b"%b: %b\r\n" % header for header in headers]
-    if not keep:
-        lines.append(b"connection: close\r\n")
-    return b"".join([*lines, b"date: "])
+class Answer:
+    """An answer that can be given many times: only the Date has to be filled in."""
+
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [b"%b: %b\r\n" % header for header in headers]
+        self._head = b"".join([*lines, b"date: "])
+
+    def to_bytes(self, date: bytes, *, keep: bool, head_only: bool) -> bytes:
+        """Return it as it is sent; `keep`: the connection stays open."""
+        end = b"\r\n\r\n" if keep else b"\r\nconnection: close\r\n\r\n"
+        return self._head + date + end + (b"" if head_only else self.body)
+
+
+Respond = Callable[[Answer], None]
+AnswerSoon = Callable[[Scope, Respond], bool]
 
 
 class GuardedProtocol(Protocol):
@@ -85,8 +94,9 @@ class GuardedProtocol(Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Watch it no more."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for timer in (self._watch, self.timeout_keep_alive_task):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +107,7 @@ class GuardedProtocol(Protocol):
             self._owing = self.loop.time()
             cycle: Any = self.cycle
             cycle.transport = _Patient(self.transport, partial(self._hang_up, cycle))
-        elif self._answering or self.timeout_keep_alive_task is not None:
+        elif self._answering or self._idle:
             self._owing = None
         elif in_message or self._owing is None:
             self._owing = self.loop.time()
@@ -120,6 +130,10 @@ class GuardedProtocol(Protocol):
 
     def _feed(self, data: bytes) -> None:
         raise NotImplementedError
+
+    @property
+    def _idle(self) -> bool:
+        return self.timeout_keep_alive_task is not None
 
     @property
     def _answering(self) -> bool:
@@ -170,6 +184,8 @@ class HttpToolsGuard(GuardedProtocol):
 
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
+        # Since when no request is under way.
+        self._idle_since: float | None = None
         # Bytes since a message was last complete.
         self._unfinished = 0
         self._resuming = False
@@ -251,15 +267,14 @@ class HttpToolsGuard(GuardedProtocol):
             # It came in one packet with a request whose answer was the last.
             return
 
-        def respond(status: int, headers: Headers, body: bytes) -> None:
+        def respond(answer: Answer) -> None:
             if cycle.disconnected:
                 return
-            head = _head(status, tuple(headers), cycle.keep_alive)
             date = self.server_state.default_headers[0][1]
-            end = b"\r\n\r\n" if cycle.scope["method"] == "HEAD" else b"\r\n\r\n" + body
+            keep, head_only = cycle.keep_alive, cycle.scope["method"] == "HEAD"
             cycle.response_started = cycle.response_complete = True
-            cycle.transport.write(head + date + end)
-            if not cycle.keep_alive:
+            cycle.transport.write(answer.to_bytes(date, keep=keep, head_only=head_only))
+            if not keep:
                 self._hang_up(cycle)
             cycle.on_response()
 
@@ -268,12 +283,43 @@ class HttpToolsGuard(GuardedProtocol):
             super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """Begin with the next request; read no more while others wait in line."""
-        super().on_response_complete()
-        # uvicorn resumes reading here, and a client that pipelines without end would
-        # fill the memory.
-        if self.pipeline and not self.transport.is_closing():
-            self.flow.pause_reading()
+        """Begin with the next request, or wait for it."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        # uvicorn reads on even if others wait in line, and a client that pipelines
+        # without end would fill the memory.
+        if len(self.pipeline) < 2:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._await_request(self.timeout_keep_alive)
+
+    def _await_request(self, seconds: float) -> None:
+        # One timer for many requests: uvicorn starts and stops one for each.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    @property
+    def _idle(self) -> bool:
+        return self._idle_since is not None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection, if no request has come for long enough."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is not None:
+            rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if rest > 0:
+                self._await_request(rest)
+            else:
+                super().timeout_keep_alive_handler()
 
 
 class H11Guard(GuardedProtocol):

@@ -1,6 +1,6 @@
 """Where a request came from, behind the proxies that are trusted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -19,22 +19,20 @@ class Proxies:
         self._networks = tuple(networks)
         self._peer = lru_cache(maxsize=1024)(self._look_up)
 
-    def origin(self, scope: Scope) -> tuple[str, str]:
-        """Return the client's address ("" if not known) and the scheme it used."""
+    def origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+        """Return the client's address ("" if not known) and the scheme it used.
+
+        `headers` holds the first of each name.
+        """
         client = scope.get("client")
         peer, trusted = self._peer(client[0] if client else "")
         scheme = scope["scheme"]
         if not trusted:
             return peer, scheme
-        # Of a header that came twice the first counts, as if they were one list.
-        said: dict[bytes, str] = {}
-        for name, value in scope["headers"]:
-            if name in (b"x-forwarded-for", b"x-forwarded-proto"):
-                said.setdefault(name, value.decode("latin-1").split(",")[0].strip())
-        if b"x-forwarded-for" in said:
-            peer = canonical(said[b"x-forwarded-for"]) or peer
-        if b"x-forwarded-proto" in said:
-            https = said[b"x-forwarded-proto"].lower() == "https"
+        if b"x-forwarded-for" in headers:
+            peer = canonical(_first(headers[b"x-forwarded-for"])) or peer
+        if b"x-forwarded-proto" in headers:
+            https = _first(headers[b"x-forwarded-proto"]).lower() == "https"
             scheme = "https" if https else "http"
         return peer, scheme
 
@@ -46,6 +44,10 @@ class Proxies:
         if found is None:
             return peer, False
         return str(found), any(found in network for network in self._networks)
+
+
+def _first(value: bytes) -> str:
+    return value.decode("latin-1").split(",")[0].strip()
 
 
 def canonical(text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.web.http import HttpServer
-from hcl.web.protocol import HEAD_LIMIT, Respond
+from hcl.web.protocol import Answer, HEAD_LIMIT, Respond
 from tests.app import App
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -54,12 +54,12 @@ def not_soon(_scope: Scope, _respond: Respond) -> bool:
 
 def soon(scope: Scope, respond: Respond) -> bool:
     """Answer what begins with /soon: at once, or when the loop comes to it."""
-    headers = [(b"content-length", b"4")]
     status = 503 if scope["path"].endswith("503") else 200
+    answer = Answer(status, [(b"content-length", b"4")], b"soon")
     if scope["path"].startswith("/soon/now"):
-        respond(status, headers, b"soon")
+        respond(answer)
     elif scope["path"].startswith("/soon"):
-        asyncio.get_running_loop().call_soon(respond, status, headers, b"soon")
+        asyncio.get_running_loop().call_soon(respond, answer)
     else:
         return False
     return True
@@ -387,7 +387,7 @@ async def test_a_client_that_left_is_not_answered(
         await asked.wait()
         writer.transport.abort()
         await asyncio.sleep(0.05)
-        later[0](200, [], b"soon")
+        later[0](Answer(200, [], b"soon"))
 
     assert caplog.messages == []
 

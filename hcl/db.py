@@ -28,14 +28,17 @@ PATIENCE = timedelta(seconds=10)
 # The most items that one transaction takes, so that none waits long for the others.
 BATCH_LIMIT = 1000
 
-# The WAL is cut to this many bytes once it is in the database; -2000: 2000 KiB of pages
-# are cached for each connection.
+# The WAL is cut to this many bytes once it is in the database.
 _PRAGMAS = (
     "journal_mode = WAL",
     "foreign_keys = ON",
     "journal_size_limit = 16777216",
-    "cache_size = -2000",
 )
+
+# The pages that a connection keeps in memory, in KiB, if it has come across as many. The
+# writer's hold a full inbox, which is not filed in its own order.
+_READER_CACHE = 2000
+_WRITER_CACHE = 8000
 
 # How often the loop looks for more between two batches of a group.
 _ROUNDS = 3
@@ -172,10 +175,10 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     crash of the process). Raises DatabaseError.
     """
     try:
-        writer = await _connect(path, synchronous)
+        writer = await _connect(path, synchronous, _WRITER_CACHE)
         try:
             await _migrate(writer, path)
-            reader = await _connect(path, synchronous)
+            reader = await _connect(path, synchronous, _READER_CACHE)
         except BaseException:
             await writer.close()
             raise
@@ -185,14 +188,18 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     return Database(writer, reader)
 
 
-async def _connect(path: Path, synchronous: str) -> Connection:
+async def _connect(path: Path, synchronous: str, cache: int) -> Connection:
     _make_private(path)
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
     sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
-        for pragma in (f"synchronous = {synchronous.upper()}", *_PRAGMAS):
+        for pragma in (
+            *_PRAGMAS,
+            f"synchronous = {synchronous.upper()}",
+            f"cache_size = -{cache}",
+        ):
             await connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         await connection.close()

@@ -35,6 +35,7 @@ class Check(NamedTuple):
     all are kept whatever the kind. `last_start` is None when no run is open.
     `last_duration` is None when the last run's length is not known. `alert_after` is
     the moment the check goes down; None: it cannot go down by the passing of time.
+    From `status` on the fields are its state, which `faring` changes.
     """
 
     id: int
@@ -66,6 +67,28 @@ class Check(NamedTuple):
     last_start_rid: str | None
     last_duration: timedelta | None
     alert_after: datetime | None
+
+    def faring(
+        self,
+        status: Status,
+        n_pings: int,
+        last_ping: datetime | None,
+        last_start: datetime | None,
+        last_start_rid: str | None,
+        last_duration: timedelta | None,
+        alert_after: datetime | None,
+    ) -> "Check":
+        """Return the check in another state; `_replace` takes three times as long."""
+        state = (
+            status,
+            n_pings,
+            last_ping,
+            last_start,
+            last_start_rid,
+            last_duration,
+            alert_after,
+        )
+        return Check._make(self[: -len(state)] + state)
 
     @property
     def unique_key(self) -> str:

@@ -125,17 +125,18 @@ class PingEndpoint:
         action, exitstatus = _ACTIONS.get(signal) or _by_exitstatus(signal)
         remote_addr, scheme = self._services.proxies.origin(scope, headers)
         rid = query.get("rid")
+        # By position: names take twice as long.
         ping = Ping(
-            n=0,
-            created=datetime.now(UTC),
-            action=action,
-            scheme=scheme,
-            remote_addr=remote_addr,
-            method=scope["method"],
-            ua=headers.get(b"user-agent", b"").decode("utf-8", "replace")[:_UA_LIMIT],
-            rid=rid and rid.lower(),
-            exitstatus=exitstatus,
-            body=b"",
+            0,
+            datetime.now(UTC),
+            action,
+            scheme,
+            remote_addr,
+            scope["method"],
+            headers.get(b"user-agent", b"").decode("utf-8", "replace")[:_UA_LIMIT],
+            rid and rid.lower(),
+            exitstatus,
+            b"",
         )
         if exitstatus is not None and exitstatus > _HIGHEST_EXITSTATUS:
             return address, ping, b"invalid url format"

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.web.http import HttpServer
-from hcl.web.protocol import Answer, HEAD_LIMIT, Respond
+from hcl.web.protocol import HEAD_LIMIT, Answer, Respond
 from tests.app import App
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -135,6 +135,7 @@ async def running_app(
         received=filer.note,
     )
     try:
+        await pinging.recover()
         synced = await sync(database, config)
         await sender.use(config, synced.channels)
         services = Services(

@@ -1,0 +1,201 @@
+from typing import Any
+
+import pytest
+
+from hcl.model import Ping
+from hcl.store import inbox, pings
+from tests.app import App
+from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.store import change, plan_of, put_check, put_pings, rows, traced
+
+FULL = Ping(
+    n=1,
+    created=NOW + MICROSECOND,
+    action="fail",
+    scheme="https",
+    remote_addr="2001:db8::1",
+    method="PUT",
+    ua="curl €",
+    rid="1a2b3c4d-0000-4000-8000-000000000000",
+    exitstatus=255,
+    body=b"\x00\xffbytes\n",
+)
+
+
+async def receive(app: App, check_id: int, *log: Ping) -> None:
+    received = [(check_id, ping) for ping in log]
+    await put_pings(app.database, *received, filed=False)
+
+
+async def file_all(app: App, log_limit: int = 1000) -> None:
+    async with app.database.transaction() as conn:
+        last = await inbox.last_id(conn)
+        await inbox.file(conn, await inbox.by_log(conn, last), log_limit)
+
+
+async def filed(app: App) -> list[Any]:
+    return await rows(app.database, "SELECT check_id, n FROM pings ORDER BY 1, 2")
+
+
+def numbered(*numbers: int) -> list[Ping]:
+    return [make_ping(n=n, body=b"%d" % n) for n in numbers]
+
+
+@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+async def test_ping_in_the_inbox_is_in_the_log_as_it_was_added(
+    app: App, ping: Ping
+) -> None:
+    check = await put_check(app.database)
+
+    await receive(app, check.id, ping)
+
+    reader = app.database.reader
+    assert await rows(app.database, "SELECT * FROM pings") == []
+    assert await pings.by_n(reader, check.id, 1) == ping
+    assert await pings.by_n(reader, check.id, 2) is None
+    assert await pings.by_n(reader, check.id + 1, 1) is None
+
+
+@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+async def test_filed_ping_is_in_the_log_as_it_was_added(app: App, ping: Ping) -> None:
+    check = await put_check(app.database)
+    await receive(app, check.id, ping)
+
+    await file_all(app)
+    await change(app.database, "DELETE FROM inbox")
+
+    assert await pings.by_n(app.database.reader, check.id, 1) == ping
+
+
+async def test_ping_that_is_filed_and_not_dropped_yet_is_in_the_log_once(
+    app: App,
+) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    await receive(app, check.id, *numbered(1, 2))
+    await file_all(app)
+    await receive(app, check.id, *numbered(3))
+    # A number alone makes no two pings the same.
+    await receive(app, other.id, *numbered(1))
+
+    found = await pings.newest(app.database.reader, check.id, 9)
+
+    assert [ping.n for ping in found] == [3, 2, 1]
+    assert await rows(app.database, "SELECT count(*) FROM inbox") == [4]
+    assert await rows(app.database, "SELECT check_id, n FROM log ORDER BY 1, 2") == [
+        (check.id, 1),
+        (check.id, 2),
+        (check.id, 3),
+        (other.id, 1),
+    ]
+
+
+async def test_log_is_in_order_wherever_its_pings_are(app: App) -> None:
+    check = await put_check(app.database, n_pings=4)
+    moments = [NOW, NOW - HOUR, NOW + HOUR, NOW]
+    log = [make_ping(n=n, created=at) for n, at in enumerate(moments, 1)]
+    await receive(app, check.id, *log[:2])
+    await file_all(app)
+    await receive(app, check.id, *log[2:])
+
+    reader = app.database.reader
+
+    assert await pings.newest(reader, check.id, 9) == log[::-1]
+    assert await pings.newest(reader, check.id, 1) == [log[3]]
+    assert await pings.signals_before(reader, check.id, 4, NOW) == [log[0], log[2]]
+
+
+async def test_filing_again_changes_nothing(app: App) -> None:
+    check = await put_check(app.database, n_pings=3)
+    await receive(app, check.id, *numbered(1, 2, 3))
+
+    for _ in range(2):
+        await file_all(app)
+
+    assert await filed(app) == [(check.id, n) for n in (1, 2, 3)]
+
+
+async def test_what_is_over_the_limit_is_not_filed(app: App) -> None:
+    check, other = [await put_check(app.database, n_pings=n) for n in (5, 2)]
+    await receive(app, check.id, *numbered(1, 2, 3, 4, 5))
+    await receive(app, other.id, *numbered(1, 2))
+
+    await file_all(app, log_limit=2)
+
+    assert await filed(app) == [(check.id, 4), (check.id, 5), (other.id, 1), (other.id, 2)]
+
+
+async def test_pings_of_a_deleted_check_are_neither_filed_nor_counted(
+    app: App,
+) -> None:
+    check, gone = [await put_check(app.database) for _ in range(2)]
+    for each in (gone, check):
+        await receive(app, each.id, *numbered(1))
+    await change(app.database, "DELETE FROM checks WHERE id = ?", gone.id)
+
+    await file_all(app)
+
+    assert await filed(app) == [(check.id, 1)]
+    uncounted = await inbox.uncounted(app.database.reader)
+    assert [check_id for check_id, _ in uncounted] == [check.id]
+
+
+async def test_uncounted_are_those_above_the_state_in_the_order_they_came(
+    app: App,
+) -> None:
+    one, two = [await put_check(app.database, n_pings=n) for n in (1, 0)]
+    await receive(app, one.id, *numbered(1, 2))
+    await receive(app, two.id, FULL)
+    await receive(app, one.id, *numbered(3))
+
+    found = await inbox.uncounted(app.database.reader)
+
+    assert found == [
+        (one.id, make_ping(n=2)),
+        (two.id, FULL._replace(body=b"")),
+        (one.id, make_ping(n=3)),
+    ]
+
+
+async def test_pings_are_listed_by_check_and_number_up_to_one(app: App) -> None:
+    assert await inbox.last_id(app.database.reader) == 0
+    for check_id, n in ((2, 1), (1, 1), (2, 2), (1, 2)):
+        await receive(app, check_id, *numbered(n))
+
+    reader = app.database.reader
+
+    assert await inbox.last_id(reader) == 4
+    assert await inbox.by_log(reader, 4) == [2, 4, 1, 3]
+    assert await inbox.by_log(reader, 3) == [2, 1, 3]
+    assert await inbox.by_log(reader, 0) == []
+
+
+async def test_dropping_takes_the_oldest_up_to_one(app: App) -> None:
+    await receive(app, 1, *numbered(1, 2, 3, 4, 5))
+
+    async with app.database.transaction() as conn:
+        dropped = [await inbox.drop(conn, 4, 3) for _ in range(3)]
+
+    assert dropped == [3, 1, 0]
+    assert await rows(app.database, "SELECT n FROM inbox") == [5]
+
+
+async def test_hot_statements_use_indexes(app: App) -> None:
+    database = app.database
+    check = await put_check(database, n_pings=20)
+    await receive(app, check.id, *numbered(*range(1, 20)))
+
+    by_n = await plan_of(database, lambda conn: pings.by_n(conn, check.id, 1))
+    uncounted = await plan_of(database, inbox.uncounted)
+    async with traced(database._writer) as statements:
+        await file_all(app)
+    [filing] = [sql for sql in statements if "INTO pings" in sql]
+    steps = await rows(database, f"EXPLAIN QUERY PLAN {filing}")
+    file = "\n".join(step[3] for step in steps)
+
+    # Of the log, and to tell what is in both.
+    assert by_n.count("PRIMARY KEY (check_id=? AND n=?)") == 2
+    assert "SCAN p" not in by_n
+    assert "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)" in file
+    assert "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)" in file
+    assert "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)" in uncounted
+    assert "TEMP B-TREE" not in uncounted

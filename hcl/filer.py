@@ -68,16 +68,17 @@ class Filer:
         """File what is in the inbox now."""
         self._due = None
         self._pings = self._bytes = 0
-        # The states go first: those that they do not count are not theirs to drop.
+        # Looked up before the states are saved, so that they count all up to it: a ping
+        # that comes between would be dropped here and counted nowhere.
+        last = await inbox.last_id(self._database.reader)
         reader = await self._database.settled()
-        last = await inbox.last_id(reader)
         ids = await inbox.by_log(reader, last)
         for start in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
                 await inbox.file(conn, ids[start : start + BATCH_LIMIT], self.log_limit)
-        dropped = BATCH_LIMIT
-        while dropped >= BATCH_LIMIT:
+        # So many and no more: an empty inbox gives its ids again.
+        for _ in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
-                dropped = await inbox.drop(conn, last, BATCH_LIMIT)
+                await inbox.drop(conn, last, BATCH_LIMIT)
         if ids:
             self._pruner.ring()

@@ -121,7 +121,12 @@ async def test_what_is_over_the_limit_is_not_filed(app: App) -> None:
 
     await file_all(app, log_limit=2)
 
-    assert await filed(app) == [(check.id, 4), (check.id, 5), (other.id, 1), (other.id, 2)]
+    assert await filed(app) == [
+        (check.id, 4),
+        (check.id, 5),
+        (other.id, 1),
+        (other.id, 2),
+    ]
 
 
 async def test_pings_of_a_deleted_check_are_neither_filed_nor_counted(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hcl.model import Check
 
 # So many checks are remembered, at about a kilobyte each.
-LIMIT = 100_000
+LIMIT = 200_000
 
 
 class Memory:

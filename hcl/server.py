@@ -121,9 +121,7 @@ class _Server:
                 for bound in self._sockets:
                     logger.info("hcl %s listens on %s", __version__, describe(bound))
                 greet()
-                # What is there now stays: the garbage collector need not look at it.
-                gc.collect()
-                gc.freeze()
+                _tame_gc()
                 http = group.create_task(self._http.serve(self._sockets))
                 await self._stop.wait()
                 self._http.stop()
@@ -160,6 +158,17 @@ class _Server:
             else:
                 logger.info("reloaded %s", config.path)
                 _name_restarts(before, config)
+
+
+def _tame_gc() -> None:
+    """Have the garbage collector look less often, and not at what is there now.
+
+    What is under way for some dozens of connections would call it all the time, to
+    look at every check that is remembered; pings leave no garbage for it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 100)
 
 
 def _name_unbuilt(config: Config) -> None:

@@ -35,8 +35,8 @@ _PRAGMAS = (
     "journal_size_limit = 16777216",
 )
 
-# The pages that a connection keeps in memory, in KiB, if it has come across as many. The
-# writer's hold a full inbox, which is not filed in its own order.
+# The pages that a connection keeps in memory, in KiB, if it has come across as many.
+# The writer's hold much of a full inbox, which is not filed in its own order.
 _READER_CACHE = 2000
 _WRITER_CACHE = 8000
 
@@ -74,13 +74,23 @@ class Database:
         """
         self._settle = settle
 
-    async def settled(self) -> Connection:
-        """Return the reader, after all that was put off is committed.
+    async def settle(self) -> None:
+        """Commit all that was put off.
 
         Raises sqlite3.OperationalError if the database cannot be written.
         """
         async with self.turn() as conn:
             await self._settle(conn)
+
+    async def settled(self) -> Connection:
+        """Return the reader, after all that was put off is committed.
+
+        If the database cannot be written, it is read as it was before.
+        """
+        try:
+            await self.settle()
+        except sqlite3.OperationalError as error:
+            logger.error("read without the last pings: %s", error)
         return self.reader
 
     @asynccontextmanager

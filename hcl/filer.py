@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 # How long a ping lies in the inbox at most, while fewer than these and less than these
 # bytes of bodies have come. The more are filed together, the more share a page.
 FILE_AFTER = timedelta(minutes=1)
-FILE_PINGS = 100_000
+FILE_PINGS = 250_000
 FILE_BYTES = 16_000_000
 
 # Pings that go in one transaction: no ping waits for more.
@@ -56,6 +56,9 @@ class Filer:
         """Repeat: 1. file if that is due, 2. sleep until it is, or until called."""
         while True:
             now = datetime.now(UTC)
+            if self._due is not None:
+                # The clock may have been set back.
+                self._due = min(self._due, now + FILE_AFTER)
             if self._due is not None and (self._due <= now or self._is_full):
                 try:
                     await self.file_once()
@@ -71,8 +74,8 @@ class Filer:
         # Looked up before the states are saved, so that they count all up to it: a ping
         # that comes between would be dropped here and counted nowhere.
         last = await inbox.last_id(self._database.reader)
-        reader = await self._database.settled()
-        ids = await inbox.by_log(reader, last)
+        await self._database.settle()
+        ids = await inbox.by_log(self._database.reader, last)
         for start in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
                 await inbox.file(conn, ids[start : start + BATCH_LIMIT], self.log_limit)

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 # A ping may make checks up to this many times the project's limit.
 CREATE_FACTOR = 2
 
+# States that are written, and pings that are counted, in one go of the loop.
+SETTLE_AT_ONCE = 5000
+RECOVER_AT_ONCE = 10_000
+
 
 class Address(NamedTuple):
     """Whom a ping is for: a check's code, or else a ping key and a slug.
@@ -106,16 +110,22 @@ class Pinging:
 
         To be called before anything else reads or changes checks.
         """
+        counted: dict[int, Check] = {}
+        last = 0
         async with self._database.turn() as conn, begun(conn):
-            counted: dict[int, Check] = {}
-            for check_id, ping in await inbox.uncounted(conn):
-                check = counted.get(check_id) or await checks.by_id(conn, check_id)
-                if check is not None:
-                    counted[check_id] = rules.on_counted(check, ping).check
+            while found := await inbox.uncounted(conn, last, RECOVER_AT_ONCE):
+                for last, check_id, ping in found:  # noqa: B007 - the last is used
+                    check = counted.get(check_id) or await checks.by_id(conn, check_id)
+                    if check is not None:
+                        counted[check_id] = rules.on_counted(check, ping).check
             await checks.save_states(conn, counted.values())
+            # Another version of hcl, or of the time zones, may have other deadlines.
+            await checks.look_earlier(conn, counted.values())
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         async with self._database.turn() as conn:
+            if self._memory.is_full:
+                await self._settle(conn)
             if self._edition != self._database.edition or self._memory.is_full:
                 self._memory.forget()
                 self._edition = self._database.edition
@@ -149,11 +159,12 @@ class Pinging:
 
     async def _settle(self, conn: Connection) -> None:
         unsaved = self._memory.unsaved
-        if unsaved:
-            # In the order of the table, so that each page is written once.
-            states = [unsaved[check_id] for check_id in sorted(unsaved)]
-            await write_at_once(conn, [checks.saving_states(states)])
-            self._memory.unsaved = {}
+        # In the order of the table, so that each page is written once.
+        ids = sorted(unsaved)
+        for start in range(0, len(ids), SETTLE_AT_ONCE):
+            part = [unsaved[check_id] for check_id in ids[start:][:SETTLE_AT_ONCE]]
+            await write_at_once(conn, [checks.saving_states(part)])
+        unsaved.clear()
 
     def _wake(self, batch: "_Batch") -> None:
         """Wake the loops that have new work.

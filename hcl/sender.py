@@ -279,7 +279,9 @@ class Sender:
 
     async def _alert(self, line: _Line, notification: Notification) -> Alert | None:
         """Gather what there is to tell; None: the check was deleted meanwhile."""
-        reader = await self._database.settled()
+        # What is put off changes no status; and a message must go out although the
+        # database cannot be written.
+        reader = self._database.reader
         check = await checks.by_id(reader, notification.check_id)
         found = await flips.by_id(reader, notification.flip_id)
         if check is None or found is None:

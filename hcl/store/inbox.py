@@ -1,6 +1,7 @@
 """The inbox: pings that have come in and are not filed in their check's log yet."""
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -24,19 +25,23 @@ def adding(pings: Iterable[tuple[int, Ping]]) -> Statement:
     ]
 
 
-async def uncounted(conn: Connection) -> list[tuple[int, Ping]]:
-    """Return the pings that their checks' states do not know of, in order.
+async def uncounted(
+    conn: Connection, after: int, limit: int
+) -> list[tuple[int, int, Ping]]:
+    """Return pings that their checks' states do not know of, in order.
 
-    Each comes with its check's id, and without its body.
+    Those with an id above `after`, each with its id and its check's id, and without its
+    body.
     """
     rows = await conn.execute_fetchall(
-        "SELECT i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
+        "SELECT i.id, i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
         " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
-        " ORDER BY i.id"
+        " WHERE i.id > ? ORDER BY i.id LIMIT ?",
+        (after, limit),
     )
     return [
-        (row[0], Ping(row[1], datetime.fromtimestamp(row[2], UTC), *row[3:]))
+        (*row[:2], Ping(row[2], datetime.fromtimestamp(row[3], UTC), *row[4:]))
         for row in rows
     ]
 
@@ -47,12 +52,15 @@ async def last_id(conn: Connection) -> int:
     return int(next(iter(rows))[0])
 
 
-async def by_log(conn: Connection, up_to: int) -> list[int]:
+async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
     """Return the ids of the pings up to one, in the order of the logs."""
-    rows = await conn.execute_fetchall(
-        "SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n", (up_to,)
-    )
-    return [row[0] for row in rows]
+    sql = "SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n"
+    # Of hundreds of thousands a list would take ten times the memory.
+    ids = array("q")
+    async with conn.execute(sql, (up_to,)) as cursor:
+        while rows := await cursor.fetchmany(10_000):
+            ids.extend([row[0] for row in rows])
+    return ids
 
 
 async def file(conn: Connection, ids: Sequence[int], log_limit: int) -> None:
@@ -62,7 +70,7 @@ async def file(conn: Connection, ids: Sequence[int], log_limit: int) -> None:
         f" SELECT i.check_id, {_COLUMNS} FROM json_each(:ids) j"
         " CROSS JOIN inbox i ON i.id = j.value"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
-        {"ids": json.dumps(ids), "limit": log_limit},
+        {"ids": json.dumps(list(ids)), "limit": log_limit},
     )
 
 

@@ -44,11 +44,16 @@ async def signals_before(
 
 async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
     """Return a check's ping of this number, None if it is not in the log."""
-    rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM log WHERE check_id = ? AND n = ?",  # noqa: S608 - a constant
-        (check_id, n),
-    )
-    return next((_ping(row) for row in rows), None)
+    # What is not filed is looked for from its end: mostly the newest is asked for.
+    for table, order in (("pings", ""), ("inbox", "ORDER BY id DESC LIMIT 1")):
+        rows = await conn.execute_fetchall(
+            f"SELECT {_COLUMNS} FROM {table}"  # noqa: S608 - constants
+            f" WHERE check_id = ? AND n = ? {order}",
+            (check_id, n),
+        )
+        for row in rows:
+            return _ping(row)
+    return None
 
 
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from bench import load, proc
 from bench.load import Load, Traffic
@@ -98,6 +98,10 @@ def _rows(
     where = f"{connections} connection{'s' * (connections > 1)}"
     rows = []
     for address in ("UUID", "slug"):
+
+        def overall(name: str, address: str = address) -> float:
+            return _mean(samples[address]) / _mean(samples[name])
+
         ratios = {
             name: [
                 one.load.rate / other.load.rate
@@ -106,7 +110,8 @@ def _rows(
             for name in _YARDSTICKS
         }
         compared = [
-            f"{spread(ratios[name])} × {title}" for name, title in _YARDSTICKS.items()
+            f"{spread(ratios[name])} × {title} ({overall(name):.2f} over all rounds)"
+            for name, title in _YARDSTICKS.items()
         ]
         goal = NO_GOAL
         if (connections, address, body_size) == _GOAL_CASE:
@@ -119,6 +124,10 @@ def _rows(
     )
     rows.append(Row(f"for comparison, {method}, {where}", yardsticks))
     return rows
+
+
+def _mean(samples: list[Sample]) -> float:
+    return fmean(one.load.rate for one in samples)
 
 
 def _shown(samples: list[Sample]) -> str:

@@ -30,6 +30,8 @@ BATCH_LIMIT = 1000
 
 # The WAL is cut to this many bytes once it is in the database.
 _PRAGMAS = (
+    # Before anything is written, or only VACUUM can set it.
+    "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     "foreign_keys = ON",
     "journal_size_limit = 16777216",
@@ -39,6 +41,11 @@ _PRAGMAS = (
 # The writer's hold much of a full inbox, which is not filed in its own order.
 _READER_CACHE = 2000
 _WRITER_CACHE = 8000
+
+# So many free pages (40 MB) are kept for what comes, or a quarter of all; so many are
+# given back in one transaction.
+_SPARE_PAGES = 10_000
+_RELEASE_AT_ONCE = 250
 
 # How often the loop looks for more between two batches of a group.
 _ROUNDS = 3
@@ -121,6 +128,20 @@ class Database:
                 yield conn
                 # Before the commit, lest a cancelled caller leaves it out.
                 self.edition += changes_checks
+
+    async def release(self) -> None:
+        """Give free pages back to the file system, if there are many.
+
+        A few at a time, so that no ping waits for long.
+        """
+        ((free,),) = await self.reader.execute_fetchall("PRAGMA freelist_count")
+        ((pages,),) = await self.reader.execute_fetchall("PRAGMA page_count")
+        spare = max(_SPARE_PAGES, pages // 4)
+        for _ in range(spare, free, _RELEASE_AT_ONCE):
+            async with self.transaction(changes_checks=False) as conn:
+                await conn.execute_fetchall(
+                    f"PRAGMA incremental_vacuum({_RELEASE_AT_ONCE})"
+                )
 
     async def close(self) -> None:
         """Settle, and close both connections, after the turn that is under way.
@@ -248,6 +269,9 @@ async def _migrate(connection: Connection, path: Path) -> None:
         except BaseException:
             await connection.rollback()
             raise
+    if missing and version > 0:
+        # What was made without auto_vacuum gets it so.
+        await connection.execute("VACUUM")
 
 
 async def _set_aside(connection: Connection, target: Path) -> None:

@@ -40,13 +40,17 @@ class Pruner:
                 logger.error("cannot prune: %s", error)
 
     async def prune_once(self, now: datetime) -> None:
-        """Delete pings over the log limit, and old finished notifications and flips."""
+        """Delete pings over the log limit, and old finished notifications and flips.
+
+        Then give back the room, if it is much.
+        """
         reader = await self._database.settled()
         for check_id, up_to in await pings.checks_over(reader, self.log_limit):
             await self._repeat(partial(pings.drop, check_id=check_id, up_to=up_to))
         before = now - KEEP
         await self._repeat(partial(notifications.drop, before=before))
         await self._repeat(partial(flips.drop, before=before))
+        await self._database.release()
 
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:
         dropped = BATCH_LIMIT

@@ -93,11 +93,11 @@ def _add_pings(path: Path, n_checks: int, n_pings: int) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
         connection.executemany(
-            "INSERT INTO pings (check_id, n, created, action, scheme, remote_addr,"
+            'INSERT INTO pings ("key", created, action, scheme, remote_addr,'
             " method, ua, body) VALUES"
-            " (?, ?, ?, 'success', 'http', '127.0.0.1', 'GET', 'curl/8.5.0', x'')",
+            " (?, ?, 'success', 'http', '127.0.0.1', 'GET', 'curl/8.5.0', x'')",
             (
-                (check_id, n, now - (each - n) * 60)
+                ((check_id << 32) + n, now - (each - n) * 60)
                 for check_id in range(1, n_checks + 1)
                 for n in range(1, each + 1)
             ),

@@ -19,7 +19,7 @@ FILE_PINGS = 250_000
 FILE_BYTES = 16_000_000
 
 # Pings that go in one transaction: no ping waits for more.
-BATCH_LIMIT = 2000
+BATCH_LIMIT = 1000
 
 
 class Filer:

@@ -76,7 +76,8 @@ async def drop(conn: Connection, before: datetime, limit: int) -> int:
     cursor = await conn.execute(
         "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f WHERE f.created < ?"
         " AND f.created < coalesce((SELECT created FROM pings"
-        " WHERE check_id = f.check_id ORDER BY n LIMIT 1), f.created + 1)"
+        ' WHERE "key" BETWEEN f.check_id << 32 AND (f.check_id << 32) + 4294967295'
+        ' ORDER BY "key" LIMIT 1), f.created + 1)'
         " AND NOT EXISTS (SELECT 1 FROM notifications"
         " WHERE flip_id = f.id AND next_try IS NOT NULL) ORDER BY f.created LIMIT ?)",
         (stamp(before), limit),

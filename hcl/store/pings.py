@@ -8,6 +8,8 @@ from aiosqlite import Connection
 from hcl.model import Ping
 from hcl.store.times import stamp
 
+# See the migration that made the table.
+_ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
 _COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
 
 
@@ -18,10 +20,10 @@ def _ping(row: Any) -> Ping:
 async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
     """Return a check's last pings, the newest first, bodies cut to their first byte."""
     rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " coalesce(substr(body, 1, 1), x'') FROM log WHERE check_id = ?"
-        " ORDER BY n DESC LIMIT ?",
-        (check_id, limit),
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"  # noqa: S608 - constants
+        f" coalesce(substr(body, 1, 1), x'') FROM log WHERE {_ALL}"
+        ' ORDER BY "key" DESC LIMIT :limit',
+        {"check_id": check_id, "limit": limit},
     )
     return [_ping(row) for row in rows]
 
@@ -35,9 +37,10 @@ async def signals_before(
     """
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " x'' FROM log WHERE check_id = ? AND n < ? AND created >= ?"
-        " AND action IN ('start', 'success', 'fail') ORDER BY n",
-        (check_id, n, stamp(since)),
+        " x'' FROM log WHERE \"key\" > :check_id << 32"
+        ' AND "key" < (:check_id << 32) + :n AND created >= :since'
+        " AND action IN ('start', 'success', 'fail') ORDER BY \"key\"",
+        {"check_id": check_id, "n": n, "since": stamp(since)},
     )
     return [_ping(row) for row in rows]
 
@@ -45,11 +48,13 @@ async def signals_before(
 async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
     """Return a check's ping of this number, None if it is not in the log."""
     # What is not filed is looked for from its end: mostly the newest is asked for.
-    for table, order in (("pings", ""), ("inbox", "ORDER BY id DESC LIMIT 1")):
+    for place in (
+        'pings WHERE "key" = (:check_id << 32) + :n',
+        "inbox WHERE check_id = :check_id AND n = :n ORDER BY id DESC LIMIT 1",
+    ):
         rows = await conn.execute_fetchall(
-            f"SELECT {_COLUMNS} FROM {table}"  # noqa: S608 - constants
-            f" WHERE check_id = ? AND n = ? {order}",
-            (check_id, n),
+            f"SELECT {_COLUMNS} FROM {place}",  # noqa: S608 - constants
+            {"check_id": check_id, "n": n},
         )
         for row in rows:
             return _ping(row)
@@ -64,7 +69,8 @@ async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]
     rows = await conn.execute_fetchall(
         "SELECT s.check_id, s.n_pings - :limit FROM check_states s"
         " WHERE s.n_pings > :limit AND EXISTS (SELECT 1 FROM pings"
-        " WHERE check_id = s.check_id AND n <= s.n_pings - :limit)",
+        ' WHERE "key" > s.check_id << 32'
+        ' AND "key" <= (s.check_id << 32) + s.n_pings - :limit)',
         {"limit": log_limit},
     )
     return [(row[0], row[1]) for row in rows]
@@ -73,8 +79,9 @@ async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]
 async def drop(conn: Connection, check_id: int, up_to: int, limit: int) -> int:
     """Delete a check's oldest pings up to a number; return how many."""
     cursor = await conn.execute(
-        "DELETE FROM pings WHERE check_id = :check_id AND n IN (SELECT n FROM pings"
-        " WHERE check_id = :check_id AND n <= :up_to ORDER BY n LIMIT :limit)",
+        'DELETE FROM pings WHERE "key" IN (SELECT "key" FROM pings'
+        ' WHERE "key" > :check_id << 32 AND "key" <= (:check_id << 32) + :up_to'
+        ' ORDER BY "key" LIMIT :limit)',
         {"check_id": check_id, "up_to": up_to, "limit": limit},
     )
     return cursor.rowcount

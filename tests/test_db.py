@@ -567,3 +567,84 @@ async def test_database_locked_by_another_program_is_told_and_works_again_after(
     assert [str(result) for result in results] == ["database is locked"] * 2
     assert await writing.group.submit("c") == "C"
     assert await names(database) == ["c"]
+
+
+async def fill_and_empty(database: Database, rows_: int) -> None:
+    """Leave free pages: of each row one."""
+    async with database.transaction() as conn:
+        await conn.execute("CREATE TABLE IF NOT EXISTS heap (data BLOB)")
+        await conn.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+            " WHERE i < ?) INSERT INTO heap SELECT zeroblob(4000) FROM n",
+            (rows_,),
+        )
+    async with database.transaction() as conn:
+        await conn.execute("DELETE FROM heap")
+
+
+async def pages(database: Database) -> tuple[int, int]:
+    [free] = await rows(database, "PRAGMA freelist_count")
+    [total] = await rows(database, "PRAGMA page_count")
+    return free, total
+
+
+async def test_many_free_pages_are_given_back_a_few_at_a_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hcl.db._SPARE_PAGES", 100)
+    monkeypatch.setattr("hcl.db._RELEASE_AT_ONCE", 50)
+    await fill_and_empty(database, 400)
+    before, total = await pages(database)
+
+    async with traced(database._writer) as statements:
+        await database.release()
+
+    free, left = await pages(database)
+    assert before >= 400
+    assert 50 < free <= max(100, total // 4)
+    assert total - left == before - free
+    assert sum(sql == "COMMIT" for sql in statements) == (before - free) // 50
+
+
+async def test_few_free_pages_are_kept(database: Database) -> None:
+    await fill_and_empty(database, 400)
+    before = await pages(database)
+
+    async with traced(database._writer) as statements:
+        await database.release()
+
+    assert statements == []
+    assert await pages(database) == before
+
+
+async def test_database_of_the_first_schema_learns_to_give_pages_back(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hcl.sqlite"
+    schema = Path(hcl.__file__).parent / "migrations" / "0001_start.sql"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema.read_text() + "PRAGMA user_version = 1;")
+        connection.execute(
+            "INSERT INTO projects VALUES (1, 'c', 'Home', 'k', 'b', 9, 1)"
+        )
+        connection.execute(
+            "INSERT INTO checks SELECT 1, 1, 'c', 'u', 'b', '', '', '', '', 'simple',"
+            " 60, 60, '', '', '', 0, '', '', '', 0, 0, 0, 0"
+        )
+        connection.executemany(
+            "INSERT INTO pings VALUES (1, ?, 0, 'success', 'http', '', 'GET', '', NULL,"
+            " NULL, x'00')",
+            [(1,), (2,)],
+        )
+        connection.commit()
+
+    database = await open_database(path)
+
+    try:
+        assert await rows(database, "PRAGMA auto_vacuum") == [2]
+        assert await rows(database, "SELECT check_id, n FROM log") == [(1, 1), (1, 2)]
+        async with database.transaction() as conn:
+            await conn.execute("DELETE FROM checks")
+        assert await rows(database, "SELECT n FROM pings") == []
+    finally:
+        await database.close()

@@ -49,6 +49,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds")
     parser.add_argument(
+        "--goals", action="store_true", help="measure only what has a goal"
+    )
+    parser.add_argument(
         "--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="NAME",
         help=f"measure these groups: {', '.join(GROUPS)}",
     )  # fmt: skip
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     folder = Path(tempfile.mkdtemp(prefix="hcl-bench-", dir=parent)).resolve()
     try:
-        plan = Plan(folder, options.quick, options.rounds)
+        plan = Plan(folder, options.quick, options.goals, options.rounds)
         busy, before = os.getloadavg()[0], machine.cpu_times()
         with machine.on_core(LOAD_CORE):
             rows, failures = _measure(plan, [g for g in GROUPS if g in options.only])

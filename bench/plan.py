@@ -12,10 +12,14 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every group is told: databases are made in `folder`, on a real disk."""
+    """What every group is told: databases are made in `folder`, on a real disk.
+
+    `goals`: measure only what has a goal.
+    """
 
     folder: Path
     quick: bool
+    goals: bool
     rounds: int
 
     def pick(self, full: int, quick: int) -> int:

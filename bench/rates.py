@@ -38,10 +38,12 @@ class Sample:
 def measure(plan: Plan) -> list[Row]:
     """Measure every number of connections, GET and POST, by UUID and by slug."""
     rows = []
-    for connections in CONNECTIONS:
-        for body_size in (0, 1000):
-            say(f"rates: {connections} connections, body of {body_size} bytes")
-            rows += _case(plan, connections, body_size)
+    cases = [(number, size) for number in CONNECTIONS for size in (0, 1000)]
+    if plan.goals:
+        cases = [(_GOAL_CASE[0], _GOAL_CASE[2])]
+    for connections, body_size in cases:
+        say(f"rates: {connections} connections, body of {body_size} bytes")
+        rows += _case(plan, connections, body_size)
     return rows
 
 

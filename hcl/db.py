@@ -138,8 +138,9 @@ class Database:
         ((pages,),) = await self.reader.execute_fetchall("PRAGMA page_count")
         spare = max(_SPARE_PAGES, pages // 4)
         for _ in range(spare, free, _RELEASE_AT_ONCE):
-            async with self.transaction(changes_checks=False) as conn:
-                await conn.execute_fetchall(
+            async with self.turn() as conn:
+                # Which is a transaction of its own; execute would end it too soon.
+                await conn.executescript(
                     f"PRAGMA incremental_vacuum({_RELEASE_AT_ONCE})"
                 )
 

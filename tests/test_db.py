@@ -603,7 +603,7 @@ async def test_many_free_pages_are_given_back_a_few_at_a_time(
     assert before >= 400
     assert 50 < free <= max(100, total // 4)
     assert total - left == before - free
-    assert sum(sql == "COMMIT" for sql in statements) == (before - free) // 50
+    assert len(statements) == (before - free) // 50
 
 
 async def test_few_free_pages_are_kept(database: Database) -> None:

@@ -29,7 +29,6 @@ LATE = {
     "h11",
     "httpx2",
     "jinja2",
-    "multiprocessing",
     "oncalendar",
     "unittest",
 }

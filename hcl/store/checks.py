@@ -265,3 +265,30 @@ async def look_again(conn: Connection, looked_at: Iterable[Check]) -> None:
 async def delete(conn: Connection, check_id: int) -> None:
     """Delete a check with its pings, flips and notifications."""
     await conn.execute("DELETE FROM checks WHERE id = ?", (check_id,))
+
+
+async def of_badge(conn: Connection, badge_key: str, tag: str) -> list[Check] | None:
+    """Return checks of the project in use with this badge key; None: there is none.
+
+    All that have the tag are among them; "": all of the project's.
+    """
+    rows = await conn.execute_fetchall(
+        f"SELECT id, project_id, {_SETTINGS}, {_STATE}"  # noqa: S608 - constants
+        " FROM (SELECT id AS owner FROM projects WHERE badge_key = ? AND enabled)"
+        " LEFT JOIN checks ON project_id = owner AND instr(tags, ?)"
+        " LEFT JOIN check_states ON check_id = id",
+        (badge_key, tag),
+    )
+    if not rows:
+        return None
+    # A project without such checks is a row of NULLs.
+    return [_check(row) for row in rows if row[0] is not None]
+
+
+async def by_badge_key(conn: Connection, badge_key: str) -> Check | None:
+    """Return the check with this badge key, if its project is in use."""
+    return await _one(
+        conn,
+        "WHERE badge_key = ? AND project_id IN (SELECT id FROM projects WHERE enabled)",
+        (badge_key,),
+    )

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hcl.web import api, health
+from hcl.web import api, badges, health
 from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
 from hcl.web.errors import on_database_error, on_http_error
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
@@ -39,9 +39,30 @@ class _Number(IntegerConvertor):
     regex = "[0-9]{1,15}"
 
 
+class _Signature(StringConvertor):
+    regex = "[A-Za-z0-9_-]{8}(?:-2)?"
+
+
+class _Tag(StringConvertor):
+    # Any characters: slashes and newlines too.
+    regex = r"[\s\S]+"
+
+
+class _Format(StringConvertor):
+    regex = "svg|json|shields"
+
+
+class _States(StringConvertor):
+    regex = "[23]"
+
+
 register_url_convertor("code", _Code())
 register_url_convertor("unique_key", _UniqueKey())
 register_url_convertor("number", _Number())
+register_url_convertor("signature", _Signature())
+register_url_convertor("tag", _Tag())
+register_url_convertor("format", _Format())
+register_url_convertor("states", _States())
 
 
 def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
@@ -50,7 +71,10 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     Pings go round the router: they are nearly all that comes in.
     """
     others = Starlette(
-        routes=[route for v in VERSIONS for route in api_routes(services, v)],
+        routes=[
+            *(route for v in VERSIONS for route in api_routes(services, v)),
+            *badge_routes(services),
+        ],
         exception_handlers={
             sqlite3.Error: on_database_error,
             HTTPException: on_http_error,
@@ -94,9 +118,7 @@ def api_routes(services: Services, version: int) -> Iterator[Route]:
         "channels": Endpoint(GET=rw(api.list_channels)),
         "badges": Endpoint(GET=ro(api.list_badges)),
         "metrics": Endpoint(GET=no_key(api.get_metrics)),
-        "status": Endpoint(
-            GET=no_key(health.get_status), HEAD=no_key(health.get_status)
-        ),
+        "status": _open(health.get_status, services),
     }
     single = {
         "checks/{code:code}": Endpoint(
@@ -116,3 +138,21 @@ def api_routes(services: Services, version: int) -> Iterator[Route]:
     for path, endpoint in single.items():
         yield Route(f"{root}{path}", endpoint)
     yield Route(root + "{rest:path}", NoEndpoint())
+
+
+def _open(handler: OpenHandler, services: Services) -> Endpoint:
+    """Make what answers a URL that needs no key of the API."""
+
+    def answer(request: Request) -> Awaitable[Response]:
+        return handler(request, services)
+
+    return Endpoint(GET=answer, HEAD=answer)
+
+
+def badge_routes(services: Services) -> Iterator[Route]:
+    """Return the URLs of badges."""
+    of_tag = _open(badges.get_badge, services)
+    yield Route("/badge/{key}/{signature:signature}.{fmt:format}", of_tag)
+    yield Route("/badge/{key}/{signature:signature}/{tag:tag}.{fmt:format}", of_tag)
+    of_check = _open(badges.get_check_badge, services)
+    yield Route("/b/{states:states}/{key:code}.{fmt:format}", of_check)

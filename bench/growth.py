@@ -1,7 +1,10 @@
 """How speed changes with the number of checks and of stored pings."""
 
+import json
+import urllib.request
 from pathlib import Path
 from statistics import fmean, median
+from urllib.parse import urlsplit
 
 from bench import load
 from bench.client import get, median_ms
@@ -9,7 +12,7 @@ from bench.load import Traffic
 from bench.plan import Plan, say
 from bench.rates import sample
 from bench.seed import seed
-from bench.servers import Hcl
+from bench.servers import PROJECT, READ_KEY, Hcl
 from bench.table import NO_GOAL, Row, at_least, spread
 
 _CONNECTIONS = 64
@@ -81,15 +84,30 @@ def _prepare(folder: Path, n_checks: int, n_pings: int) -> tuple[Hcl, Traffic]:
 
 def _calls(hcl: Hcl, code: str) -> str:
     get(hcl.port, [f"/ping/{code}/fail", f"/ping/{code}"] * (_FLIPS // 2))
+    api = "/api/v3/"
     calls = {
-        "list": "checks/",
-        "one check": f"checks/{code}",
-        "its pings": f"checks/{code}/pings/",
-        "its flips": f"checks/{code}/flips/",
-        "badges": "badges/",
-        "status": "status/",
+        "list": f"{api}checks/",
+        "one check": f"{api}checks/{code}",
+        "its pings": f"{api}checks/{code}/pings/",
+        "its flips": f"{api}checks/{code}/flips/",
+        "badge URLs": f"{api}badges/",
+        "badge of all": _badge(hcl),
+        "Prometheus": f"/projects/{PROJECT}/metrics/{READ_KEY}",
+        "status": f"{api}status/",
     }
     return ", ".join(
         f"{name} {median_ms(hcl.port, path, times=20):.1f} ms"
         for name, path in calls.items()
     )
+
+
+def _badge(hcl: Hcl) -> str:
+    """Return the path of the badge of all checks."""
+    with urllib.request.urlopen(
+        urllib.request.Request(
+            f"http://127.0.0.1:{hcl.port}/api/v3/badges/",
+            headers={"X-Api-Key": READ_KEY},
+        )
+    ) as response:
+        url: str = json.load(response)["badges"]["*"]["svg"]
+    return urlsplit(url).path

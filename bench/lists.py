@@ -20,7 +20,7 @@ def measure(plan: Plan) -> list[Row]:
         hcl = Hcl(plan.new_folder())
         seed(hcl.folder, N_CHECKS, schedule=schedule)
         with hcl:
-            taken = median_ms(hcl.port, "checks/", times=50)
+            taken = median_ms(hcl.port, "/api/v3/checks/", times=50)
         figure = f"`GET checks/`, {N_CHECKS} {kind} checks, median of 50"
         rows.append(Row(figure, f"{taken:.1f} ms", at_most(goal, taken, "ms")))
     return rows

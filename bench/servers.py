@@ -15,6 +15,8 @@ from bench.plan import BenchError
 
 PING_KEY = "benchbenchbenchbenchbe"
 API_KEY = "hcw_" + "b" * 28
+READ_KEY = "hcr_" + "b" * 28
+PROJECT = "b0b0b0b0-0000-4000-8000-000000000000"
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 15.0
@@ -154,10 +156,15 @@ class Hcl(Server):
         lines += [
             "[[projects]]",
             'name = "Bench"',
+            f'id = "{PROJECT}"',
             f'ping_key = "{PING_KEY}"',
             "[[projects.keys]]",
             'name = "bench"',
             f'key = "{API_KEY}"',
+            "[[projects.keys]]",
+            'name = "scraper"',
+            f'key = "{READ_KEY}"',
+            'access = "read-only"',
         ]
         if hook:
             lines += [

@@ -63,12 +63,14 @@ class Database:
 
     `reader` sees what is committed: without what is put off, see `put_off`. `edition`
     counts the commits that may have changed checks, so that who remembers checks can
-    tell when to forget them.
+    tell when to forget them. `is_writable` is False after a write that failed, until
+    one does not.
     """
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
         self.reader = reader
         self.edition = 0
+        self.is_writable = True
         self._writer = writer
         self._lock = asyncio.Lock()
         self._closed = False
@@ -109,7 +111,14 @@ class Database:
         async with self._lock:
             if self._closed:
                 raise sqlite3.OperationalError("the database is closed")
-            yield self._writer
+            changes = self._writer.total_changes
+            try:
+                yield self._writer
+            except sqlite3.OperationalError:
+                self.is_writable = False
+                raise
+            if self._writer.total_changes != changes:
+                self.is_writable = True
 
     @asynccontextmanager
     async def transaction(

@@ -1,6 +1,7 @@
 """Receive pings, over HTTP and by mail alike: a group of them in one transaction."""
 
 import logging
+import time
 import uuid
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
@@ -13,6 +14,7 @@ from hcl import rules
 from hcl.alarm import Alarm
 from hcl.db import Database, Done, GroupCommit, begun, write_at_once
 from hcl.memory import Memory
+from hcl.metrics import Metrics
 from hcl.model import Check, Flip, Ping
 from hcl.store import channels, checks, flips, inbox, notifications, projects
 
@@ -68,12 +70,14 @@ class Pinging:
         checker: Alarm,
         sender: Alarm,
         received: Callable[[Sequence[tuple[int, Ping]]], None],
+        metrics: Metrics,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
         self._checker = checker
         self._sender = sender
         self._received = received
+        self._metrics = metrics
         self._memory = Memory()
         self._edition = -1
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
@@ -130,6 +134,7 @@ class Pinging:
                 self._memory.forget()
                 self._edition = self._database.edition
             batch = _Batch(self._memory)
+            begun_at = time.perf_counter()
             try:
                 await batch.load(conn, arrivals)
                 receipts = await self._commit(conn, batch, arrivals)
@@ -138,6 +143,9 @@ class Pinging:
                 self._memory.forget()
                 raise
             batch.remember()
+        actions = [ping.action for _, ping in batch.pings]
+        seconds = time.perf_counter() - begun_at
+        self._metrics.committed(actions, len(arrivals), seconds)
         self._wake(batch)
         return receipts
 

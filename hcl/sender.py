@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hcl.alarm import Alarm
 from hcl.config import ChannelConfig, Config
 from hcl.db import PATIENCE, Database, GroupCommit
+from hcl.metrics import Metrics
 from hcl.model import Alert, Notification
 from hcl.store import channels, checks, flips, notifications, pings, projects
 from hcl.store.notifications import Outcome
@@ -120,9 +121,10 @@ class _Line:
 class Sender:
     """Sends what the outbox holds; the channels do not wait for each other."""
 
-    def __init__(self, database: Database, *, alarm: Alarm) -> None:
+    def __init__(self, database: Database, *, alarm: Alarm, metrics: Metrics) -> None:
         self._database = database
         self._alarm = alarm
+        self._metrics = metrics
         self._lines: dict[int, _Line] = {}
         # Taken out of the file, with messages under way.
         self._removed: dict[int, _Line] = {}
@@ -243,6 +245,9 @@ class Sender:
             alert = await self._alert(line, notification)
             if alert is not None:
                 outcome = await _try(line, notification, alert, clock)
+                what = "failed" if outcome.next_try else "given_up"
+                kind = line.channel.kind
+                self._metrics.deliveries[kind, "sent" if outcome.sent else what] += 1
                 recovered = line.note(outcome, clock())
                 await self._tick_off(outcome)
                 if recovered:

@@ -17,6 +17,7 @@ from hcl.config import Config, ConfigError
 from hcl.db import Database, DatabaseError, open_database
 from hcl.filer import Filer
 from hcl.managing import Managing
+from hcl.metrics import Metrics
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
 from hcl.sender import Sender
@@ -81,18 +82,20 @@ class _Server:
         self._database = database
         self._sockets = sockets
         self._checker = Checker(database, alarm=checker, sender=sender)
-        self._sender = Sender(database, alarm=sender)
+        metrics = Metrics()
+        self._sender = Sender(database, alarm=sender, metrics=metrics)
         limit = config.pings.log_limit
         self._filer = Filer(database, alarm=filer, pruner=pruner, log_limit=limit)
         self._pruner = Pruner(database, alarm=pruner, log_limit=limit)
         self._pinging = Pinging(
-            database, checker=checker, sender=sender, received=self._filer.note
-        )
-        self._services = Services(
             database,
-            self._pinging,
-            Managing(database, checker=checker),
+            checker=checker,
+            sender=sender,
+            received=self._filer.note,
+            metrics=metrics,
         )
+        managing = Managing(database, checker=checker)
+        self._services = Services(database, self._pinging, managing, metrics)
         ping = PingEndpoint(self._services)
         self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
         self._stop = asyncio.Event()

@@ -15,6 +15,7 @@ from hcl.config import Config
 from hcl.db import Database, open_database
 from hcl.filer import Filer
 from hcl.managing import Managing
+from hcl.metrics import Metrics
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
 from hcl.sender import Sender
@@ -123,7 +124,8 @@ async def running_app(
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
     alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
-    sender = Sender(database, alarm=alarms["sender"])
+    metrics = Metrics()
+    sender = Sender(database, alarm=alarms["sender"], metrics=metrics)
     limit = config.pings.log_limit
     filer = Filer(
         database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit
@@ -133,6 +135,7 @@ async def running_app(
         checker=alarms["checker"],
         sender=alarms["sender"],
         received=filer.note,
+        metrics=metrics,
     )
     try:
         await pinging.recover()
@@ -142,6 +145,7 @@ async def running_app(
             database,
             pinging,
             Managing(database, checker=alarms["checker"]),
+            metrics,
         )
         services.use(config, synced)
         transport = httpx2.ASGITransport(

@@ -27,7 +27,10 @@ def test_init_writes_a_file_that_check_config_likes(folder: Path) -> None:
     assert "hcl serve --config hcl.toml" in written.output
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert checked.exit_code == 0
-    assert checked.output == "hcl.toml: ok: 1 project, 0 channels\n"
+    [project] = load(path).projects
+    assert checked.output == (
+        f"hcl.toml: ok: 1 project, 0 channels\nHome has the id {project.id}\n"
+    )
 
 
 def test_init_shows_no_secret(folder: Path) -> None:

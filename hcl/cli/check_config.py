@@ -11,7 +11,7 @@ from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
 @click.command()
 @click.option("--config", metavar="PATH", help="The file to check.")
 def check_config(config: str | None) -> None:
-    """Tell whether hcl.toml is right, and what is wrong.
+    """Tell whether hcl.toml is right, and what is wrong; and the projects' ids.
 
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1.
@@ -22,7 +22,10 @@ def check_config(config: str | None) -> None:
             raise ConfigError(
                 f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
             )
-        click.echo(f"{path}: ok: {_summary(load(path))}")
+        found = load(path)
+        click.echo(f"{path}: ok: {_summary(found)}")
+        for project in found.projects:
+            click.echo(f"{project.name} has the id {project.id}")
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
 

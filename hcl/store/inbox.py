@@ -52,6 +52,16 @@ async def last_id(conn: Connection) -> int:
     return int(next(iter(rows))[0])
 
 
+async def count(conn: Connection) -> int:
+    """Return how many pings are in the inbox."""
+    # Ids have no gaps; to count would read it all.
+    rows = await conn.execute_fetchall(
+        "SELECT coalesce((SELECT max(id) FROM inbox) - (SELECT min(id) FROM inbox) + 1,"
+        " 0)"
+    )
+    return int(next(iter(rows))[0])
+
+
 async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
     """Return the ids of the pings up to one, in the order of the logs."""
     sql = "SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n"

@@ -149,6 +149,15 @@ async def count_waiting(conn: Connection) -> int:
     return int(next(iter(rows))[0])
 
 
+async def waiting(conn: Connection) -> tuple[int, datetime | None]:
+    """Return how many messages are not finished, and when the oldest was written."""
+    rows = await conn.execute_fetchall(
+        "SELECT count(*), min(created) FROM notifications WHERE next_try IS NOT NULL"
+    )
+    count, oldest = next(iter(rows))
+    return count, moment(oldest)
+
+
 async def highest_id(conn: Connection) -> int | None:
     """Return the greatest id ever given to a notification, None if there was none."""
     rows = await conn.execute_fetchall(

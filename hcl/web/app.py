@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hcl.web import api, badges, health
+from hcl.web import api, badges, health, metrics
 from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
 from hcl.web.errors import on_database_error, on_http_error
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
@@ -74,6 +74,7 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
         routes=[
             *(route for v in VERSIONS for route in api_routes(services, v)),
             *badge_routes(services),
+            *metrics_routes(services),
         ],
         exception_handlers={
             sqlite3.Error: on_database_error,
@@ -147,6 +148,15 @@ def _open(handler: OpenHandler, services: Services) -> Endpoint:
         return handler(request, services)
 
     return Endpoint(GET=answer, HEAD=answer)
+
+
+def metrics_routes(services: Services) -> Iterator[Route]:
+    """Return the URLs that Prometheus reads."""
+    project = _open(metrics.get_project_metrics, services)
+    yield Route("/projects/{code:code}/metrics/", project)
+    yield Route("/projects/{code:code}/metrics", project.without_slash)
+    yield Route("/projects/{code:code}/metrics/{key}", project)
+    yield Route("/metrics", _open(metrics.get_server_metrics, services))
 
 
 def badge_routes(services: Services) -> Iterator[Route]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.store import checks, notifications
+from hcl.store import checks, notifications, settings
 from hcl.web.services import Services
 
 # How long a query may take, in seconds.
@@ -37,8 +37,20 @@ async def find_trouble(services: Services, now: datetime) -> str:
             tries = await notifications.next_tries(reader)
     except (sqlite3.Error, TimeoutError):
         return "the database takes no query"
+    if not services.database.is_writable and not await _can_write(services, now):
+        return "the database cannot be written"
     if deadline is not None and now - deadline > _CHECKER_PATIENCE:
         return "the checker is late"
     if tries and now - min(tries.values()) > _SENDER_PATIENCE:
         return "the sender is stuck"
     return ""
+
+
+async def _can_write(services: Services, now: datetime) -> bool:
+    """Try to write, after a write has failed: maybe there will be no other."""
+    try:
+        async with services.database.transaction(changes_checks=False) as conn:
+            await settings.put(conn, "written", now.isoformat())
+    except sqlite3.OperationalError:
+        return False
+    return True

@@ -36,6 +36,24 @@ class Proxies:
             scheme = "https" if https else "http"
         return peer, scheme
 
+    def is_from(self, scope: Scope, networks: Iterable[Network]) -> bool:
+        """Tell whether a request comes from these networks, to judge access by.
+
+        What counts is the nearest address that is no trusted proxy's, not the first
+        that X-Forwarded-For names: a client may have written that. Who asks over a unix
+        socket, without a proxy, is here already.
+        """
+        said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
+        client = scope.get("client")
+        peer, trusted = self._peer(client[0] if client else "")
+        found = not peer or _is_in(peer, networks)
+        for text in reversed(said.decode("latin-1").split(",") if said else ()):
+            if not trusted:
+                break
+            address, trusted = self._peer(canonical(text.strip()))
+            found, trusted = _is_in(address, networks), trusted and bool(address)
+        return found
+
     def _look_up(self, peer: str) -> tuple[str, bool]:
         """Return the address in canonical form, and whether it is trusted."""
         if not peer:
@@ -44,6 +62,11 @@ class Proxies:
         if found is None:
             return peer, False
         return str(found), any(found in network for network in self._networks)
+
+
+def _is_in(address: str, networks: Iterable[Network]) -> bool:
+    found = _parse(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def _first(value: bytes) -> str:

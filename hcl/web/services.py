@@ -4,6 +4,7 @@ from hcl.check_json import Site
 from hcl.config import Config
 from hcl.db import Database
 from hcl.managing import Managing
+from hcl.metrics import Metrics
 from hcl.pinging import Pinging
 from hcl.syncing import Synced
 from hcl.web.auth import Keyring
@@ -20,9 +21,14 @@ class Services:
     secret: str
 
     def __init__(
-        self, database: Database, pinging: Pinging, managing: Managing
+        self,
+        database: Database,
+        pinging: Pinging,
+        managing: Managing,
+        metrics: Metrics,
     ) -> None:
         self.database = database
+        self.metrics = metrics
         self.pinging = pinging
         self.managing = managing
 

@@ -1,10 +1,10 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl import schedule
+from hcl import mail_text, schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
 
 DEFAULT_TIMEOUT = timedelta(days=1)
@@ -96,7 +96,10 @@ def on_counted(check: Check, ping: Ping) -> Transition:
 
 
 def action_of(check: Check, ping: Ping) -> Action:
-    """Decide what a ping counts as: methods, manual_resume and keywords have a say."""
+    """Decide what a ping counts as: methods, manual_resume and keywords have a say.
+
+    The body of a ping by mail is the whole mail.
+    """
     by_http = ping.scheme != "email"
     if by_http and check.methods == "POST" and ping.method != "POST":
         return "ign"
@@ -104,7 +107,17 @@ def action_of(check: Check, ping: Ping) -> Action:
         return "ign"
     if by_http and check.filter_http_body:
         return classify(check, ping.body.decode("utf-8", "replace"))
+    if not by_http and (check.filter_subject or check.filter_body):
+        return classify(check, *_searched_texts(check, ping.body))
     return ping.action
+
+
+def _searched_texts(check: Check, mail: bytes) -> Iterator[str]:
+    """Yield what the check's filters look at in a mail."""
+    if check.filter_subject:
+        yield mail_text.subject(mail)
+    if check.filter_body:
+        yield from mail_text.texts(mail)
 
 
 def classify(check: Check, *texts: str) -> Action:

@@ -7,13 +7,15 @@ import os
 import signal
 import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from hcl import __version__
 from hcl.alarm import Alarm
 from hcl.checker import Checker
-from hcl.config import Config, ConfigError
+from hcl.config import Config, ConfigError, HostPort
 from hcl.db import Database, DatabaseError, open_database
 from hcl.filer import Filer
 from hcl.managing import Managing
@@ -26,7 +28,10 @@ from hcl.web.app import create_app
 from hcl.web.http import HttpServer
 from hcl.web.ping import PingEndpoint
 from hcl.web.services import Services
-from hcl.web.sockets import describe, listening
+from hcl.web.sockets import describe, listening, name_of
+
+if TYPE_CHECKING:
+    from hcl.smtpd.server import MailServer
 
 logger = logging.getLogger(__name__)
 
@@ -60,12 +65,15 @@ async def serve(
     config: Config, reread: Callable[[], Config], greet: Callable[[], None]
 ) -> None:
     """Open what is needed, serve, and close it on every way out."""
-    with listening(config.server.listen, os.environ) as sockets:
+    with (
+        listening(config.server.listen, os.environ) as sockets,
+        _listening_for_mail(config) as mail_sockets,
+    ):
         database = await open_database(
             config.database.path, config.database.synchronous
         )
         try:
-            server = _Server(config, database, sockets)
+            server = _Server(config, database, sockets, mail_sockets)
             await server.run(reread, greet)
         except sqlite3.Error as error:
             raise DatabaseError(f"{config.database.path}: {error}") from error
@@ -73,14 +81,30 @@ async def serve(
             await database.close()
 
 
+@contextmanager
+def _listening_for_mail(config: Config) -> Iterator[list[socket.socket]]:
+    """Bind to the address that mail comes to; none, if none is set."""
+    if config.smtpd.listen is None:
+        yield []
+        return
+    # What systemd hands over is for HTTP.
+    with listening(config.smtpd.listen, {}) as sockets:
+        yield sockets
+
+
 class _Server:
     def __init__(
-        self, config: Config, database: Database, sockets: list[socket.socket]
+        self,
+        config: Config,
+        database: Database,
+        sockets: list[socket.socket],
+        mail_sockets: list[socket.socket],
     ) -> None:
         checker, sender, filer, pruner = Alarm(), Alarm(), Alarm(), Alarm()
         self._config = config
         self._database = database
         self._sockets = sockets
+        self._mail_sockets = mail_sockets
         self._checker = Checker(database, alarm=checker, sender=sender)
         metrics = Metrics()
         self._sender = Sender(database, alarm=sender, metrics=metrics)
@@ -98,6 +122,7 @@ class _Server:
         self._services = Services(database, self._pinging, managing, metrics)
         ping = PingEndpoint(self._services)
         self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
+        self._mail = _mail_server(config, self._pinging)
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
 
@@ -107,7 +132,6 @@ class _Server:
         """Run the loops and the HTTP server; if one dies, all do."""
         await self._pinging.recover()
         await self._use(self._config)
-        _name_unbuilt(self._config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -121,23 +145,35 @@ class _Server:
                     group.create_task(self._pruner.run()),
                     group.create_task(self._reload(reread)),
                 ]
-                for bound in self._sockets:
-                    logger.info("hcl %s listens on %s", __version__, describe(bound))
+                self._tell_where()
                 greet()
                 _tame_gc()
-                http = group.create_task(self._http.serve(self._sockets))
+                doors = [group.create_task(self._http.serve(self._sockets))]
+                if self._mail is not None:
+                    doors += [group.create_task(self._mail.serve(self._mail_sockets))]
                 await self._stop.wait()
                 self._http.stop()
+                if self._mail is not None:
+                    self._mail.stop()
                 await self._sender.finish(SEND_PATIENCE)
-                await http
+                for door in doors:
+                    await door
                 for task in loops:
                     task.cancel()
         finally:
             await self._sender.close()
         logger.info("stopped")
 
+    def _tell_where(self) -> None:
+        for bound in self._sockets:
+            logger.info("hcl %s listens on %s", __version__, describe(bound))
+        for bound in self._mail_sockets:
+            logger.info("hcl %s listens for mail on %s", __version__, _place(bound))
+
     async def _use(self, config: Config) -> None:
         """Bring the settings to the parts that can change while they run."""
+        if self._mail is not None and config.smtpd.listen is not None:
+            self._mail.use(config.smtpd)
         synced = await sync(self._database, config)
         self._config = config
         self._services.use(config, synced)
@@ -174,10 +210,21 @@ def _tame_gc() -> None:
     gc.set_threshold(10_000, 10, 100)
 
 
-def _name_unbuilt(config: Config) -> None:
-    """Say what the config asks for in vain."""
-    if config.smtpd.listen is not None:
-        logger.warning("smtpd.listen: pings by e-mail are not built yet")
+def _mail_server(config: Config, pinging: Pinging) -> "MailServer | None":
+    if config.smtpd.listen is None:
+        return None
+    # Imported here: aiosmtpd takes memory, and few want mail.
+    from hcl.smtpd.server import MailServer
+
+    return MailServer(pinging, config.smtpd)
+
+
+def _place(bound: socket.socket) -> str:
+    """Name a socket for mail as the config does."""
+    if bound.family == socket.AF_UNIX:
+        return f"unix:{bound.getsockname()}"
+    host, port = bound.getsockname()[:2]
+    return name_of(HostPort(host, port))
 
 
 def _name_restarts(before: Config, after: Config) -> None:
@@ -185,7 +232,7 @@ def _name_restarts(before: Config, after: Config) -> None:
     for name, old, new in (
         ("server.listen", before.server.listen, after.server.listen),
         ("database", before.database, after.database),
-        ("smtpd", before.smtpd, after.smtpd),
+        ("smtpd.listen", before.smtpd.listen, after.smtpd.listen),
     ):
         if old != new:
             logger.warning("%s has changed: restart hcl to use it", name)

@@ -357,7 +357,7 @@ def test_a_bad_secret_is_told_without_its_value(
         ("[smtp]\nfrom = 'me'", 'smtp.from: "me" is not a mail address; use one like '),
         ("[smtp]\nfrom = ''", 'smtp.from: "" is not a mail address; use one like hcl@'),
         ("[smtpd]\nlisten = 'a:25'", "smtpd.domain: is missing; smtpd.listen needs th"),
-        ("[smtpd]\nlisten = 'unix:/a'", 'smtpd.listen: "/a" is not a port; use a num'),
+        ("[smtpd]\nlisten = 'unix:'", 'smtpd.listen: "unix:" has no path; use unix:/p'),
         ("[smtpd]\ntls_key = 'k'", "smtpd.tls_cert: is missing; tls_cert and tls_key "),
         ("[smtpd]\ntls_cert = 'k'", "smtpd.tls_key: is missing; tls_cert and tls_key "),
     ],

@@ -421,6 +421,62 @@ def test_mail_heeds_neither_methods_nor_filter_http_body(
     assert ping.action == signal
 
 
+MAIL = b"Subject: all good\r\nContent-Transfer-Encoding: base64\r\n\r\nYmFk"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "action"),
+    [
+        pytest.param(KEYWORDS, "success", id="no filter"),
+        pytest.param({"filter_default_fail": True}, "success", id="default, no filter"),
+        pytest.param({"filter_subject": True, **KEYWORDS}, "success", id="subject"),
+        pytest.param({"filter_body": True, **KEYWORDS}, "fail", id="body, decoded"),
+        pytest.param(
+            {"filter_subject": True, "filter_body": True, **KEYWORDS},
+            "fail",
+            id="failure first",
+        ),
+        pytest.param(
+            {"filter_subject": True, "failure_kw": "bad"}, "ign", id="not the body"
+        ),
+        pytest.param(
+            {"filter_body": True, "success_kw": "good"}, "ign", id="not the subject"
+        ),
+        pytest.param(
+            {"filter_body": True, "failure_kw": "base64"}, "ign", id="not the headers"
+        ),
+        pytest.param(
+            {"filter_body": True, "start_kw": "bad"}, "start", id="start word"
+        ),
+        pytest.param(
+            {"filter_body": True, "filter_default_fail": True}, "fail", id="default"
+        ),
+        pytest.param(
+            {"filter_subject": True, "methods": "POST", "filter_http_body": True},
+            "ign",
+            id="no keywords",
+        ),
+    ],
+)
+def test_keywords_are_searched_in_what_a_mail_says(
+    overrides: dict[str, Any], action: Action
+) -> None:
+    check = stored("up", **overrides)
+    mail = make_ping(action="success", scheme="email", method="", body=MAIL)
+
+    _, ping = rules.on_ping(check, mail)
+
+    assert (ping.action, ping.body) == (action, MAIL)
+
+
+def test_paused_check_with_manual_resume_does_not_read_mail() -> None:
+    check = stored("paused", manual_resume=True, filter_body=True, **KEYWORDS)
+
+    _, ping = rules.on_ping(check, make_ping(scheme="email", body=MAIL))
+
+    assert ping.action == "ign"
+
+
 @pytest.mark.parametrize(
     ("texts", "default_fail", "action"),
     [

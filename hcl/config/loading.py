@@ -65,7 +65,9 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
-    return parse(data, path.absolute().parent, str(path), env)
+    config = parse(data, path.absolute().parent, str(path), env)
+    _check_certificate(config.smtpd, str(path))
+    return config
 
 
 def parse(
@@ -156,7 +158,7 @@ def _smtp(table: Table) -> SmtpConfig:
 def _smtpd(table: Table) -> SmtpdConfig:
     listen = None
     if table.line("listen", ""):
-        listen = network.host_port(table, "listen", "")
+        listen = network.listening(table, "listen", "")
     domain = network.host(table, "domain")
     if listen and not domain:
         problem = "is missing; smtpd.listen needs the domain of the addresses"
@@ -172,6 +174,19 @@ def _smtpd(table: Table) -> SmtpdConfig:
         tls_cert=cert,
         tls_key=key,
     )
+
+
+def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
+    """Refuse a certificate or a key that cannot be used."""
+    if smtpd.listen is None or smtpd.tls_cert is None or smtpd.tls_key is None:
+        return
+    # Imported here: ssl takes a while, and few have a certificate.
+    from hcl.config.certificate import CertificateError, server_context
+
+    try:
+        server_context(smtpd.tls_cert, smtpd.tls_key)
+    except CertificateError as error:
+        raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -110,7 +110,7 @@ class SmtpdConfig:
     `tls_cert` and `tls_key` are both there or both None.
     """
 
-    listen: HostPort | None
+    listen: Address | None
     domain: str
     size_limit: int
     tls_cert: Path | None

@@ -1,0 +1,1 @@
+"""Pings by e-mail: an SMTP server that takes mail for the addresses of checks."""

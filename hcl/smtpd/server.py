@@ -1,0 +1,90 @@
+"""The SMTP server: listens, and lets the mails finish that are coming in at the end."""
+
+import asyncio
+import socket
+from collections.abc import Collection, Iterable
+
+from hcl.config import SmtpdConfig
+from hcl.config.certificate import server_context
+from hcl.pinging import Pinging
+from hcl.smtpd.mailboxes import Mailboxes
+from hcl.smtpd.session import IDLE_TIMEOUT, MailSession, Room
+
+# How long mails that are coming in may hold up the end, in seconds.
+STOP_TIMEOUT = 3.0
+
+
+class MailServer:
+    """Takes mail on sockets that are already bound, until it is stopped."""
+
+    def __init__(
+        self,
+        pinging: Pinging,
+        config: SmtpdConfig,
+        *,
+        idle_timeout: float = IDLE_TIMEOUT,
+    ) -> None:
+        """Prepare to serve. Raises CertificateError."""
+        self._mailboxes = Mailboxes(pinging, config.domain)
+        self._idle_timeout = idle_timeout
+        self._room = Room()
+        self._stopping = asyncio.Event()
+        self.use(config)
+
+    def use(self, config: SmtpdConfig) -> None:
+        """Take other settings, and the certificate anew, for connections to come.
+
+        Raises CertificateError.
+        """
+        tls = None
+        if config.tls_cert is not None and config.tls_key is not None:
+            tls = server_context(config.tls_cert, config.tls_key)
+        self._tls = tls
+        self._size_limit = config.size_limit
+        self._mailboxes.domain = config.domain
+
+    @property
+    def sessions(self) -> Collection[MailSession]:
+        """The connections there are."""
+        return self._room.sessions
+
+    def stop(self) -> None:
+        """Accept no more, finish the mails that are coming in, return from serve."""
+        self._stopping.set()
+
+    async def serve(self, sockets: Iterable[socket.socket]) -> None:
+        """Take mail until `stop` is called."""
+        servers = [await self._listen(bound) for bound in sockets]
+        try:
+            await self._stopping.wait()
+            for server in servers:
+                server.close()
+            await self._finish()
+        finally:
+            for server in servers:
+                server.close()
+            for session in list(self._room.sessions):
+                session.abort()
+
+    async def _listen(self, bound: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if bound.family == socket.AF_UNIX:
+            return await loop.create_unix_server(self._session, sock=bound)
+        return await loop.create_server(self._session, sock=bound)
+
+    def _session(self) -> MailSession:
+        return MailSession(
+            self._room,
+            self._mailboxes,
+            size_limit=self._size_limit,
+            tls=self._tls,
+            idle_timeout=self._idle_timeout,
+        )
+
+    async def _finish(self) -> None:
+        self._room.closing = True
+        for session in list(self._room.sessions):
+            session.stop()
+        ends = [session.conversation for session in self._room.sessions]
+        if ends:
+            await asyncio.wait(ends, timeout=STOP_TIMEOUT)

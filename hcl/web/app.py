@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hcl.web import api, badges, health, metrics
+from hcl.web import api, badges, docs, health, metrics
 from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
 from hcl.web.errors import on_database_error, on_http_error
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
@@ -72,6 +72,7 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     """
     others = Starlette(
         routes=[
+            *docs_routes(services),
             *(route for v in VERSIONS for route in api_routes(services, v)),
             *badge_routes(services),
             *metrics_routes(services),
@@ -166,3 +167,12 @@ def badge_routes(services: Services) -> Iterator[Route]:
     yield Route("/badge/{key}/{signature:signature}/{tag:tag}.{fmt:format}", of_tag)
     of_check = _open(badges.get_check_badge, services)
     yield Route("/b/{states:states}/{key:code}.{fmt:format}", of_check)
+
+
+def docs_routes(services: Services) -> Iterator[Route]:
+    """Return the URLs of what explains the API. They come before the API's own."""
+    yield Route("/api/v3/openapi.json", _open(docs.get_openapi, services))
+    page = _open(docs.get_page, services)
+    yield Route("/docs/", page)
+    yield Route("/docs", page.without_slash)
+    yield Route("/docs/style.css", _open(docs.get_style, services))

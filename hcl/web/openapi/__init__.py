@@ -1,0 +1,1 @@
+"""The OpenAPI document of the APIs, and what it is made of."""

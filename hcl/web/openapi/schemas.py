@@ -1,0 +1,312 @@
+"""The schemas of the OpenAPI document: what is sent, and what is answered.
+
+What spec.py checks is written here once more, in another language; the tests hold the
+two together.
+"""
+
+from hcl.spec import SLUG_LENGTH, UNIQUE_FIELDS
+from hcl.web.endpoint import KEY_LENGTH
+from hcl.web.openapi.answers import Node
+from hcl.web.ping import UUID
+
+_CODE: Node = {"type": "string", "pattern": f"^{UUID}$"}
+_URL: Node = {"type": "string", "format": "uri"}
+_MOMENT: Node = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$",
+}
+
+
+def _text(description: str, limit: int | None = None, **rest: object) -> Node:
+    bounds = {} if limit is None else {"maxLength": limit}
+    return {"type": "string", **bounds, "description": description, **rest}
+
+
+def _switch(description: str) -> Node:
+    return {"type": "boolean", "default": False, "description": description}
+
+
+def _seconds(description: str, default: int) -> Node:
+    return {
+        "type": "integer",
+        "minimum": 60,
+        "maximum": 31536000,
+        "default": default,
+        "description": description,
+    }
+
+
+def _or_null(node: Node, description: str) -> Node:
+    return {**node, "type": [node["type"], "null"], "description": description}
+
+
+# The fields of a check that are answered as they were asked for.
+_SETTINGS: dict[str, Node] = {
+    "name": _text("What people call the check.", 100, default=""),
+    "slug": _text(
+        "Names the check in ping addresses: letters a to z, digits, `-` and `_`.",
+        SLUG_LENGTH,
+        pattern="^[a-z0-9_-]*$",
+        default="",
+    ),
+    "tags": _text("Tags, separated by spaces.", default=""),
+    "desc": _text("A description, for people.", default=""),
+    "timeout": _seconds(
+        "Seconds from one ping to the next. Alone it turns a check with a schedule into"
+        " one with a period.",
+        86400,
+    ),
+    "grace": _seconds(
+        "Seconds that a ping may be late, and that a run may take, before the check"
+        " goes down.",
+        3600,
+    ),
+    "schedule": _text(
+        "When pings are due: a cron expression if it is one line of five fields, else"
+        " systemd's OnCalendar, of several lines too. It wins over `timeout`.",
+        100,
+        format="schedule",
+    ),
+    "tz": _text(
+        "The time zone of the schedule, by its IANA name. Some old names are replaced"
+        " by those of today.",
+        format="time-zone",
+        default="UTC",
+    ),
+    "manual_resume": _switch(
+        "Whether pings leave a paused check paused; else a success resumes it."
+    ),
+    "methods": {
+        "type": "string",
+        "enum": ["", "POST"],
+        "default": "",
+        "description": "The HTTP methods that count: any, or `POST` alone. Others are"
+        " recorded and ignored.",
+    },
+    "start_kw": _text("Keywords that make a message a start.", 200, default=""),
+    "success_kw": _text("Keywords that make a message a success.", 200, default=""),
+    "failure_kw": _text("Keywords that make a message a failure.", 200, default=""),
+    "filter_subject": _switch("Look for the keywords in the subject of mails."),
+    "filter_body": _switch("Look for the keywords in the text of mails."),
+    "filter_http_body": _switch(
+        "Look for the keywords in the bodies of HTTP requests."
+    ),
+    "filter_default_fail": _switch(
+        "Without any keyword a message is a failure; else it is ignored."
+    ),
+    "subject": _text(
+        "Sets `success_kw`, and `filter_subject` with it.", 200, deprecated=True
+    ),
+    "subject_fail": _text(
+        "Sets `failure_kw`, and `filter_subject` with it.", 200, deprecated=True
+    ),
+}
+
+_CHANNELS = _text(
+    "The integrations that alert for it: `*` for all, an empty string for none, else"
+    " ids or exact names joined by commas.",
+    format="channels",
+    default="",
+)
+_UNIQUE: Node = {
+    "type": "array",
+    "items": {"type": "string", "enum": list(UNIQUE_FIELDS)},
+    "default": [],
+    "description": "Update the oldest check that has the same values in all these"
+    " fields, if there is one and the request names them all; else make a new one.",
+}
+_API_KEY = _text(
+    "The key, if it is not in the header.",
+    minLength=KEY_LENGTH,
+    maxLength=KEY_LENGTH,
+)
+
+_STATE: dict[str, Node] = {
+    "n_pings": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "How many pings were recorded, ignored ones too.",
+    },
+    "status": {
+        "type": "string",
+        "enum": ["new", "up", "grace", "down", "paused"],
+        "description": "How the check fares; `grace`: its ping is late, but not yet too"
+        " late.",
+    },
+    "started": {"type": "boolean", "description": "Whether a run is open."},
+    "last_ping": _or_null(_MOMENT, "When the last success or failure came."),
+    "next_ping": _or_null(
+        _MOMENT,
+        "When grace begins: the next ping is due, or the open run began, whichever is"
+        " earlier.",
+    ),
+    "badge_url": {**_URL, "description": "A picture of the check's status."},
+    "last_duration": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Seconds that the last run took. Only there when it is known.",
+    },
+}
+
+_PRIVATE: dict[str, Node] = {
+    "uuid": {**_CODE, "description": "Names the check."},
+    "ping_url": {**_URL, "description": "Where to ping it."},
+    "update_url": {**_URL, "description": "Where to read, change and delete it."},
+    "pause_url": {**_URL, "description": "Where to pause it."},
+    "resume_url": {**_URL, "description": "Where to resume it."},
+    "channels": _text("The ids of its integrations, sorted and joined by commas."),
+}
+_UNIQUE_KEY: Node = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{40}$",
+    "description": "Names the check to holders of a read-only key: SHA-1 of the first"
+    " 16 digits of its UUID.",
+}
+
+_SOMETIMES = {"timeout", "schedule", "tz", "last_duration"}
+
+
+def _plain(node: Node) -> Node:
+    """Leave out what counts for requests only."""
+    return {
+        key: value for key, value in node.items() if key not in ("default", "format")
+    }
+
+
+_CHECK: dict[str, Node] = {
+    **{name: _plain(node) for name, node in _SETTINGS.items()},
+    **_STATE,
+}
+
+_PING: dict[str, Node] = {
+    "type": {
+        "type": "string",
+        "enum": ["success", "start", "fail", "log", "ign"],
+        "description": "What it counted as; `ign`: it was ignored.",
+    },
+    "date": {
+        "type": "string",
+        "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$",
+        "description": "When it came.",
+    },
+    "n": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Its number, counted from 1.",
+    },
+    "scheme": _text("`http`, `https` or `email`."),
+    "remote_addr": {"type": ["string", "null"], "description": "Where it came from."},
+    "method": _text("The HTTP method."),
+    "ua": _text("The beginning of the User-Agent header."),
+    "rid": _or_null(_CODE, "The run that it names."),
+    "body_url": _or_null(_URL, "Where its body is; null if it had none."),
+    "duration": {
+        "type": "number",
+        "minimum": 0,
+        "description": "Seconds that the run took which it ends, if the start is"
+        " known.",
+    },
+}
+
+_BADGE = {
+    "svg": "A picture with two states.",
+    "svg3": "A picture with three states: late is one.",
+    "json": "A document with two states.",
+    "json3": "A document with three states.",
+    "shields": "A document for shields.io, with two states.",
+    "shields3": "A document for shields.io, with three states.",
+}
+
+
+def _object(description: str, properties: dict[str, Node], *optional: str) -> Node:
+    return {
+        "type": "object",
+        "description": description,
+        "required": [name for name in properties if name not in optional],
+        "properties": properties,
+    }
+
+
+SCHEMAS: dict[str, Node] = {
+    "NewCheck": {
+        "type": "object",
+        "description": "A check to make. Everything may be left out.",
+        "properties": {
+            **_SETTINGS,
+            "channels": _CHANNELS,
+            "unique": _UNIQUE,
+            "api_key": _API_KEY,
+        },
+    },
+    "CheckChanges": {
+        "type": "object",
+        "description": "What to change of a check. What is left out stays as it is.",
+        "properties": {
+            **{
+                name: {key: value for key, value in node.items() if key != "default"}
+                for name, node in {**_SETTINGS, "channels": _CHANNELS}.items()
+            },
+            "api_key": _API_KEY,
+        },
+    },
+    "KeyOnly": {
+        "type": "object",
+        "description": "Nothing but the key, if it is not in the header.",
+        "properties": {"api_key": _API_KEY},
+    },
+    "Check": {
+        "type": "object",
+        "description": "A check. It has `timeout`, or `schedule` and `tz`. To holders"
+        " of a read-only key it shows `unique_key` and none of the addresses.",
+        "properties": {**_CHECK, **_PRIVATE, "unique_key": _UNIQUE_KEY},
+        "required": [name for name in _CHECK if name not in _SOMETIMES],
+        "allOf": [
+            {"oneOf": [{"required": list(_PRIVATE)}, {"required": ["unique_key"]}]},
+            {"oneOf": [{"required": ["timeout"]}, {"required": ["schedule", "tz"]}]},
+        ],
+    },
+    "Ping": _object("One ping in a check's log.", _PING, "duration"),
+    "Flip": _object(
+        "A change of a check's status.",
+        {
+            "timestamp": {**_MOMENT, "description": "When it changed."},
+            "up": {
+                "type": "integer",
+                "enum": [0, 1],
+                "description": "1 if it went up, 0 if it became anything else.",
+            },
+        },
+    ),
+    "Integration": _object(
+        "A channel of the project.",
+        {
+            "id": {**_CODE, "description": "Names it."},
+            "name": _text("What people call it."),
+            "kind": _text("By what it alerts, as in `email` or `webhook`."),
+        },
+    ),
+    "BadgeUrls": _object(
+        "Where the badges of one tag are.",
+        {name: {**_URL, "description": text} for name, text in _BADGE.items()},
+    ),
+    "Metrics": _object(
+        "A few figures.",
+        {
+            "ts": {"type": "integer", "description": "The time, as UNIX counts it."},
+            "max_ping_id": {
+                "type": ["integer", "null"],
+                "description": "The number of the latest ping.",
+            },
+            "max_notification_id": {
+                "type": ["integer", "null"],
+                "description": "The number of the latest message.",
+            },
+            "num_unprocessed_flips": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "How many changes of status wait for their messages.",
+            },
+        },
+    ),
+    "Error": _object("What went wrong.", {"error": _text("The reason, in words.")}),
+}

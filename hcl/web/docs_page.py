@@ -21,6 +21,7 @@ Node = dict[str, Any]
 _KEYS = {
     ("readWriteKey", "readOnlyKey"): "Any key",
     ("readWriteKey",): "Read-write key",
+    ("readOnlyToken",): "Read-only key",
     ("metricsKey",): "Metrics key",
     (): "No key",
 }
@@ -292,17 +293,25 @@ def _url(path: str, parameters: list[Node], facts: Facts) -> str:
     return facts.root + path
 
 
+_KEY_HEADERS = {
+    "metricsKey": "X-Metrics-Key: $KEY",
+    "readOnlyToken": "Authorization: Bearer $KEY",
+}
+
+
 def _curl(method: str, url: str, needs: tuple[str, ...], body: Node) -> str:
     words = ["curl"]
     if needs:
-        header = "X-Metrics-Key" if "metricsKey" in needs else "X-Api-Key"
-        words.append(f'-H "{header}: $KEY"')
+        header = _KEY_HEADERS.get(needs[0], "X-Api-Key: $KEY")
+        words.append(f'-H "{header}"')
     json_example = body.get("content", {}).get("application/json", {}).get("example")
     text_example = body.get("content", {}).get("text/plain", {}).get("example")
     if json_example:
         words.append(f"-d {shlex.quote(json.dumps(json_example))}")
     elif text_example:
         words.append(f"--data-raw {shlex.quote(text_example)}")
+    elif method == "head":
+        words.append("-I")
     elif method != "get":
         words.append(f"-X {method.upper()}")
     words.append(shlex.quote(url))

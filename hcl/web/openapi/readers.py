@@ -1,7 +1,6 @@
 """What badges and Prometheus read, in the OpenAPI document."""
 
-from typing import Any
-
+from hcl.web.endpoint import KEY_LENGTH
 from hcl.web.openapi.answers import JSON, TEXT, Node, header
 from hcl.web.ping import UUID
 
@@ -30,43 +29,61 @@ def paths() -> Node:
     }
 
 
-def _path_parameter(name: str, description: str, schema: Node, **rest: Any) -> Node:
+def _path_parameter(name: str, description: str, schema: Node, example: str) -> Node:
     return {
         "name": name,
         "in": "path",
         "required": True,
         "description": description,
         "schema": schema,
-        **rest,
+        "example": example,
     }
 
 
 _KEY_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 _UUID_SCHEMA = {"type": "string", "pattern": f"^{UUID}$"}
-_PROJECT_KEY = _path_parameter("badge_key", _BADGE_KEY.format("project"), _KEY_SCHEMA)
-_CHECK_KEY = _path_parameter("badge_key", _BADGE_KEY.format("check"), _UUID_SCHEMA)
+_PROJECT_KEY = _path_parameter(
+    "badge_key", _BADGE_KEY.format("project"), _KEY_SCHEMA, "3a30202a3e8bcd442a6e01"
+)
+_CHECK_KEY = _path_parameter(
+    "badge_key",
+    _BADGE_KEY.format("check"),
+    _UUID_SCHEMA,
+    "5b5cd5b5-3c5a-4f6e-8d6f-0b4d1a1c9a10",
+)
 _SIGNATURE = _path_parameter(
     "signature",
     "What proves that the address was given out. With `-2` behind it the badge has two"
     " states: late counts as up.",
     {"type": "string", "pattern": "^[A-Za-z0-9_-]{8}(-2)?$"},
+    "ZDsr7I9f-2",
 )
-_TAG = _path_parameter("tag", "The tag; any characters.", {"type": "string"})
+_TAG = _path_parameter(
+    "tag", "The tag; any characters.", {"type": "string", "pattern": ".+"}, "prod"
+)
 _STATES = _path_parameter(
     "states",
     "With 2, late counts as up.",
     {"type": "string", "enum": ["2", "3"]},
+    "2",
 )
 _FORMAT = _path_parameter(
     "format",
     "A picture, a document with counts, or one for the endpoint badges of shields.io.",
     {"type": "string", "enum": ["svg", "json", "shields"]},
+    "svg",
 )
 _PROJECT = _path_parameter(
-    "project", "The project's UUID; `hcl check-config` prints it.", _UUID_SCHEMA
+    "project",
+    "The project's UUID; `hcl check-config` prints it.",
+    _UUID_SCHEMA,
+    "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed",
 )
 _KEY = _path_parameter(
-    "key", "A read-only key of the project.", {"type": "string", "minLength": 1}
+    "key",
+    "A read-only key of the project.",
+    {"type": "string", "minLength": KEY_LENGTH, "maxLength": KEY_LENGTH},
+    "hcr_rrrrrrrrrrrrrrrrrrrrrrrrrrrr",
 )
 _WITH_HEADER: list[Node] = [{"readOnlyToken": []}]
 
@@ -85,7 +102,7 @@ def _badge(of: str, parameters: list[Node]) -> Node:
             "200": _answer(
                 "The badge.", {_SVG: _TEXT, JSON: {"type": "object"}}, "Cache-Control"
             ),
-            "404": _answer("There is no such badge.", {JSON: {}, TEXT: _TEXT}),
+            "404": _not_found("There is no such badge."),
         },
     )
 
@@ -95,7 +112,7 @@ def _metrics(how: str, security: list[Node], parameters: list[Node]) -> Node:
         "200": _answer("The metrics, in the text format of Prometheus.", {TEXT: _TEXT}),
         "400": _answer("The key has a wrong length.", {TEXT: _TEXT}),
         "403": _answer("The key does not open this project.", {TEXT: _TEXT}),
-        "404": _answer("There is no such address.", {JSON: {}, TEXT: _TEXT}),
+        "404": _not_found("There is no such address."),
     }
     if security:
         responses["401"] = _answer("There is no bearer token.", {TEXT: _TEXT})
@@ -134,6 +151,11 @@ def _answer(description: str, content: dict[str, Node], *headers: str) -> Node:
         "headers": {name: header(name) for name in (_CORS, *headers)},
         "content": {kind: {"schema": schema} for kind, schema in content.items()},
     }
+
+
+def _not_found(description: str) -> Node:
+    # The router's own has no headers.
+    return {**_answer(description, {JSON: {}, TEXT: _TEXT}), "headers": {}}
 
 
 def _both(

@@ -664,7 +664,7 @@ def test_sigterm_lets_a_mail_finish_and_sends_the_idle_away(tmp_path: Path) -> N
         assert (status, took < 5) == (0, True)
         assert "Traceback" not in serve.log
     with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM pings").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM log").fetchall() == [(1,)]
     connection.close()
 
 

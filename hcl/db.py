@@ -42,6 +42,9 @@ _PRAGMAS = (
 _READER_CACHE = 2000
 _WRITER_CACHE = 8000
 
+# What PRAGMA auto_vacuum says when it is set.
+_INCREMENTAL = 2
+
 # So many free pages (40 MB) are kept for what comes, or a quarter of all; so many are
 # given back in one transaction.
 _SPARE_PAGES = 10_000
@@ -279,9 +282,17 @@ async def _migrate(connection: Connection, path: Path) -> None:
         except BaseException:
             await connection.rollback()
             raise
-    if missing and version > 0:
-        # What was made without auto_vacuum gets it so.
+    ((mode,),) = await connection.execute_fetchall("PRAGMA auto_vacuum")
+    if mode != _INCREMENTAL:
+        await _vacuum(connection, path)
+
+
+async def _vacuum(connection: Connection, path: Path) -> None:
+    """Have a database that was made without auto_vacuum learn it."""
+    try:
         await connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        logger.warning("%s: will not shrink, since VACUUM failed: %s", path, error)
 
 
 async def _set_aside(connection: Connection, target: Path) -> None:

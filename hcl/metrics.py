@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from hcl.model import Action
 
@@ -41,8 +41,8 @@ class Metrics:
             0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
         )
 
-    def committed(self, actions: Iterable[Action], size: int, seconds: float) -> None:
-        """Count a batch of pings: those recorded, all that asked, how long it took."""
+    def committed(self, actions: Sequence[Action], seconds: float) -> None:
+        """Count a batch of pings, and how long it took."""
         self.pings.update(actions)
-        self.batch_pings.observe(size)
+        self.batch_pings.observe(len(actions))
         self.commit_seconds.observe(seconds)

@@ -143,9 +143,9 @@ class Pinging:
                 self._memory.forget()
                 raise
             batch.remember()
-        actions = [ping.action for _, ping in batch.pings]
-        seconds = time.perf_counter() - begun_at
-        self._metrics.committed(actions, len(arrivals), seconds)
+        if batch.pings:
+            actions = [ping.action for _, ping in batch.pings]
+            self._metrics.committed(actions, time.perf_counter() - begun_at)
         self._wake(batch)
         return receipts
 

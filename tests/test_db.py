@@ -648,3 +648,21 @@ async def test_database_of_the_first_schema_learns_to_give_pages_back(
         assert await rows(database, "SELECT n FROM pings") == []
     finally:
         await database.close()
+
+
+async def test_database_whose_upgrade_was_cut_off_learns_to_give_pages_back(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hcl.sqlite"
+    folder = Path(hcl.__file__).parent / "migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        for number, file in enumerate(sorted(folder.glob("*.sql")), 1):
+            sql = file.read_text()
+            connection.executescript(f"{sql}; PRAGMA user_version = {number}")
+
+    for _ in range(2):
+        database = await open_database(path)
+        [mode] = await rows(database, "PRAGMA auto_vacuum")
+        await database.close()
+
+    assert mode == 2

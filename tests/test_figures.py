@@ -14,6 +14,7 @@ from aiosqlite import Connection
 
 from hcl.model import Check, Ping
 from hcl.pinging import Address, Receipt
+from hcl.store import inbox, pings
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 from tests.process import Serve
@@ -32,7 +33,8 @@ LATE = {
     "oncalendar",
     "unittest",
 }
-MODULES_AT_START = 390
+# Each Python has some others.
+MODULES_AT_START = 420
 
 
 @contextmanager
@@ -87,6 +89,30 @@ async def test_hops_of_a_batch_that_flips_do_not_grow_with_it(app: App) -> None:
         counts += count
 
     assert counts[0] == counts[1] <= 10
+
+
+async def test_filed_or_not_a_ping_is_looked_for_in_one_hop(app: App) -> None:
+    [check] = await known_checks(app, 1)
+    reader = app.database.reader
+
+    # Between two hops the filer may take it from one table to the other.
+    with hops(reader) as count:
+        found = await pings.by_n(reader, check.id, 1)
+
+    assert found is not None
+    assert count == [1]
+
+
+async def test_ids_of_the_inbox_are_read_in_one_hop(app: App) -> None:
+    checks = await known_checks(app, 3)
+    reader = app.database.reader
+
+    # With a cursor that stays open, all others would read what was there before.
+    with hops(reader) as count:
+        ids = await inbox.by_log(reader, 3)
+
+    assert len(ids) == len(checks)
+    assert count == [1]
 
 
 def written(serve: Serve) -> int:

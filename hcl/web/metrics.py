@@ -115,7 +115,7 @@ def _of_work(services: Services) -> Iterator[Family | HistogramFamily]:
     )
     yield HistogramFamily(
         "hcl_commit_seconds",
-        "From the begin of such a transaction to its end on the disk.",
+        "How long such a batch took, up to its end on the disk.",
         metrics.commit_seconds,
     )
     samples: list[tuple[Labels, float]] = [

@@ -47,7 +47,8 @@ class Answer:
         self.headers = headers
         self.body = body
         lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%b: %b\r\n" % header for header in headers]
+        lines += [b"%b: %b\r\n" % h for h in headers if h[0] != b"connection"]
+        self.closes = (b"connection", b"close") in headers
         self._head = b"".join([*lines, b"date: "])
 
     def to_bytes(self, date: bytes, *, keep: bool, head_only: bool) -> bytes:
@@ -271,6 +272,8 @@ class HttpToolsGuard(GuardedProtocol):
             if cycle.disconnected:
                 return
             date = self.server_state.default_headers[0][1]
+            if answer.closes:
+                cycle.keep_alive = False
             keep, head_only = cycle.keep_alive, cycle.scope["method"] == "HEAD"
             cycle.response_started = cycle.response_complete = True
             cycle.transport.write(answer.to_bytes(date, keep=keep, head_only=head_only))

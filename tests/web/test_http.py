@@ -392,6 +392,24 @@ async def test_a_client_that_left_is_not_answered(
     assert caplog.messages == []
 
 
+async def test_answer_that_closes_the_connection_does() -> None:
+    def fail(_scope: Scope, respond: Respond) -> bool:
+        headers = [(b"connection", b"close"), (b"content-length", b"1")]
+        respond(Answer(500, headers, b"x"))
+        return True
+
+    async with serving(Recorder(), fail) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/soon"))
+        async with asyncio.timeout(5):
+            received = await reader.read()
+        writer.close()
+
+    assert received.startswith(b"HTTP/1.1 500 ")
+    assert received.lower().count(b"connection: close") == 1
+    assert received.endswith(b"x")
+
+
 async def test_a_head_without_end_is_refused() -> None:
     async with serving(Recorder()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

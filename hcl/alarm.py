@@ -1,11 +1,14 @@
 """What a loop sleeps on: the time of its next work, or somebody's call."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # The longest sleep in seconds before the clock is read again: a clock that is set
 # (a Raspberry Pi has none that survives a power cut) does not move asyncio's timers.
 LONGEST_SLEEP = 60.0
+
+# After so long a loop that must miss nothing looks again, whatever it has found.
+LOOK_AGAIN = timedelta(minutes=1)
 
 
 class Alarm:

@@ -5,7 +5,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 from hcl import rules
-from hcl.alarm import Alarm
+from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.db import PATIENCE, Database
 from hcl.store import checks, flips, notifications
 
@@ -33,7 +33,8 @@ class Checker:
             except sqlite3.OperationalError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
-            await self._alarm.sleep(until)
+            latest = now + LOOK_AGAIN
+            await self._alarm.sleep(latest if until is None else min(until, latest))
 
     async def check_once(self, now: datetime) -> int:
         """Flip every check whose deadline has passed; return how many flipped.

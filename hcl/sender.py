@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hcl.alarm import Alarm
+from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.config import ChannelConfig, Config
 from hcl.db import PATIENCE, Database, GroupCommit
 from hcl.metrics import Metrics
@@ -175,7 +175,8 @@ class Sender:
                 except sqlite3.OperationalError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
-                await self._alarm.sleep(until)
+                latest = now + LOOK_AGAIN
+                await self._alarm.sleep(latest if until is None else min(until, latest))
 
     async def send_once(self, now: datetime) -> None:
         """Try everything that is due at `now`, once."""

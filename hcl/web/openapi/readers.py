@@ -108,6 +108,7 @@ def _badge(of: str, parameters: list[Node]) -> Node:
 
 
 def _metrics(how: str, security: list[Node], parameters: list[Node]) -> Node:
+    place = "header" if security else "URL"
     responses = {
         "200": _answer("The metrics, in the text format of Prometheus.", {TEXT: _TEXT}),
         "400": _answer("The key has a wrong length.", {TEXT: _TEXT}),
@@ -119,7 +120,7 @@ def _metrics(how: str, security: list[Node], parameters: list[Node]) -> Node:
     return _both(
         f"project_metrics_{how}",
         "Prometheus",
-        "Metrics of a project's checks",
+        f"Metrics of a project's checks, key in the {place}",
         "`hc_check_up`, `hc_check_started`, `hc_check_grace`, `hc_check_paused` and"
         " `hc_check_last_duration_seconds` of each check, `hc_tag_up` of each tag,"
         " `hc_checks_total` and `hc_checks_down_total`.",

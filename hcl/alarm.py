@@ -28,8 +28,16 @@ class Alarm:
         if sleeps_past or not self._asleep:
             self._rung.set()
 
-    async def sleep(self, until: datetime | None) -> None:
-        """Sleep until the alarm rings or `until` has come (None: it never does)."""
+    async def sleep(
+        self, until: datetime | None, *, at_most: timedelta | None = None
+    ) -> None:
+        """Sleep until the alarm rings or `until` has come (None: it never does).
+
+        `at_most`: but no longer than this; None: however long it takes.
+        """
+        if at_most is not None:
+            latest = datetime.now(UTC) + at_most
+            until = latest if until is None else min(until, latest)
         self._until, self._asleep = until, True
         try:
             while not self._rung.is_set():

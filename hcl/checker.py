@@ -33,8 +33,7 @@ class Checker:
             except sqlite3.OperationalError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
-            latest = now + LOOK_AGAIN
-            await self._alarm.sleep(latest if until is None else min(until, latest))
+            await self._alarm.sleep(until, at_most=LOOK_AGAIN)
 
     async def check_once(self, now: datetime) -> int:
         """Flip every check whose deadline has passed; return how many flipped.

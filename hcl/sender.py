@@ -175,8 +175,7 @@ class Sender:
                 except sqlite3.OperationalError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
-                latest = now + LOOK_AGAIN
-                await self._alarm.sleep(latest if until is None else min(until, latest))
+                await self._alarm.sleep(until, at_most=LOOK_AGAIN)
 
     async def send_once(self, now: datetime) -> None:
         """Try everything that is due at `now`, once."""

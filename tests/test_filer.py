@@ -293,9 +293,11 @@ class Diary(Alarm):
         super().__init__()
         self.sleeps: asyncio.Queue[datetime | None] = asyncio.Queue()
 
-    async def sleep(self, until: datetime | None) -> None:
+    async def sleep(
+        self, until: datetime | None, *, at_most: timedelta | None = None
+    ) -> None:
         self.sleeps.put_nowait(until)
-        await super().sleep(until)
+        await super().sleep(until, at_most=at_most)
 
     async def next(self) -> datetime | None:
         async with asyncio.timeout(10):

@@ -190,8 +190,8 @@ async def begun(conn: Connection) -> AsyncIterator[None]:
         raise
 
 
-async def write_at_once(conn: Connection, statements: Sequence[Statement]) -> None:
-    """Run statements in one transaction, in a turn.
+async def write_at_once(conn: Connection, statement: Statement) -> None:
+    """Run a statement in a transaction of its own, in a turn.
 
     It takes one hop to the connection's thread, where `begun` takes one a statement.
     """
@@ -200,8 +200,7 @@ async def write_at_once(conn: Connection, statements: Sequence[Statement]) -> No
         raw = conn._conn
         try:
             raw.execute("BEGIN IMMEDIATE")
-            for sql, rows in statements:
-                raw.executemany(sql, rows)
+            raw.executemany(*statement)
             raw.execute("COMMIT")
         except BaseException:
             raw.rollback()

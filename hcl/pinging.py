@@ -156,7 +156,7 @@ class Pinging:
             receipts = batch.record(arrivals)
             if batch.is_quiet:
                 if batch.pings:
-                    await write_at_once(conn, [inbox.adding(batch.pings)])
+                    await write_at_once(conn, inbox.adding(batch.pings))
                 return receipts
         async with begun(conn):
             if batch.to_create:
@@ -171,7 +171,7 @@ class Pinging:
         ids = sorted(unsaved)
         for start in range(0, len(ids), SETTLE_AT_ONCE):
             part = [unsaved[check_id] for check_id in ids[start:][:SETTLE_AT_ONCE]]
-            await write_at_once(conn, [checks.saving_states(part)])
+            await write_at_once(conn, checks.saving_states(part))
         unsaved.clear()
 
     def _wake(self, batch: "_Batch") -> None:

@@ -61,7 +61,7 @@ class Proxies:
         found = _parse(peer)
         if found is None:
             return peer, False
-        return str(found), any(found in network for network in self._networks)
+        return str(found), _is_in(str(found), self._networks)
 
 
 def _is_in(address: str, networks: Iterable[Network]) -> bool:

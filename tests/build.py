@@ -32,6 +32,20 @@ _PING = Ping(
     body=b"",
 )
 
+# A ping with a value of its own in every field.
+FULL_PING = Ping(
+    n=1,
+    created=NOW + MICROSECOND,
+    action="fail",
+    scheme="https",
+    remote_addr="2001:db8::1",
+    method="PUT",
+    ua="curl €",
+    rid="1a2b3c4d-0000-4000-8000-000000000000",
+    exitstatus=255,
+    body=b"\x00\xffbytes\n",
+)
+
 
 def make_check(**overrides: Any) -> Check:
     """Make a new simple check, a day of timeout and an hour of grace, but for these."""

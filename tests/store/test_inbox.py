@@ -5,21 +5,8 @@ import pytest
 from hcl.model import Ping
 from hcl.store import inbox, pings
 from tests.app import App
-from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.build import FULL_PING, HOUR, NOW, make_ping
 from tests.store import change, plan_of, put_check, put_pings, rows, traced
-
-FULL = Ping(
-    n=1,
-    created=NOW + MICROSECOND,
-    action="fail",
-    scheme="https",
-    remote_addr="2001:db8::1",
-    method="PUT",
-    ua="curl €",
-    rid="1a2b3c4d-0000-4000-8000-000000000000",
-    exitstatus=255,
-    body=b"\x00\xffbytes\n",
-)
 
 
 async def receive(app: App, check_id: int, *log: Ping) -> None:
@@ -41,7 +28,9 @@ def numbered(*numbers: int) -> list[Ping]:
     return [make_ping(n=n, body=b"%d" % n) for n in numbers]
 
 
-@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+@pytest.mark.parametrize(
+    "ping", [FULL_PING, make_ping(n=1), FULL_PING._replace(exitstatus=0)]
+)
 async def test_ping_in_the_inbox_is_in_the_log_as_it_was_added(
     app: App, ping: Ping
 ) -> None:
@@ -56,7 +45,9 @@ async def test_ping_in_the_inbox_is_in_the_log_as_it_was_added(
     assert await pings.by_n(reader, check.id + 1, 1) is None
 
 
-@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+@pytest.mark.parametrize(
+    "ping", [FULL_PING, make_ping(n=1), FULL_PING._replace(exitstatus=0)]
+)
 async def test_filed_ping_is_in_the_log_as_it_was_added(app: App, ping: Ping) -> None:
     check = await put_check(app.database)
     await receive(app, check.id, ping)
@@ -149,14 +140,14 @@ async def test_uncounted_are_those_above_the_state_in_the_order_they_came(
 ) -> None:
     one, two = [await put_check(app.database, n_pings=n) for n in (1, 0)]
     await receive(app, one.id, *numbered(1, 2))
-    await receive(app, two.id, FULL)
+    await receive(app, two.id, FULL_PING)
     await receive(app, one.id, *numbered(3))
 
     found = await inbox.uncounted(app.database.reader, 0, 9)
 
     assert found == [
         (2, one.id, make_ping(n=2)),
-        (3, two.id, FULL._replace(body=b"")),
+        (3, two.id, FULL_PING._replace(body=b"")),
         (4, one.id, make_ping(n=3)),
     ]
     assert await inbox.uncounted(app.database.reader, 0, 2) == found[:2]

@@ -6,21 +6,8 @@ import pytest
 from hcl.model import Action, Ping
 from hcl.store import pings
 from tests.app import App
-from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.build import FULL_PING, HOUR, NOW, make_ping
 from tests.store import plan_of, put_check, put_pings, rows
-
-FULL = Ping(
-    n=1,
-    created=NOW + MICROSECOND,
-    action="fail",
-    scheme="https",
-    remote_addr="2001:db8::1",
-    method="PUT",
-    ua="curl €",
-    rid="1a2b3c4d-0000-4000-8000-000000000000",
-    exitstatus=255,
-    body=b"\x00\xffbytes\n",
-)
 
 
 async def add(app: App, check_id: int, *log: Ping) -> None:
@@ -37,7 +24,9 @@ async def numbers(app: App, check_id: int) -> list[int]:
     )
 
 
-@pytest.mark.parametrize("ping", [FULL, make_ping(n=1), FULL._replace(exitstatus=0)])
+@pytest.mark.parametrize(
+    "ping", [FULL_PING, make_ping(n=1), FULL_PING._replace(exitstatus=0)]
+)
 async def test_ping_comes_back_as_it_was_added(app: App, ping: Ping) -> None:
     check = await put_check(app.database)
 
@@ -65,7 +54,7 @@ async def test_newest_pings_come_first_with_a_taste_of_their_bodies(app: App) ->
     log = [
         make_ping(n=1, body=b"one"),
         make_ping(n=2, created=NOW - HOUR, body=b""),
-        FULL._replace(n=3, body=b"\x00three"),
+        FULL_PING._replace(n=3, body=b"\x00three"),
     ]
     await add(app, check.id, *log)
     await add(app, other.id, make_ping(n=4))

@@ -5,28 +5,20 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from urllib.parse import quote
 
 import aiosqlite
 from aiosqlite import Connection
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-# Is called with the result after the commit, or with why there was none.
-Done = Callable[[Result | None, Exception | None], None]
-
 # How long a loop waits before it tries again on a database that cannot be written.
 PATIENCE = timedelta(seconds=10)
-
-# The most items that one transaction takes, so that none waits long for the others.
-BATCH_LIMIT = 1000
 
 # The WAL is cut to this many bytes once it is in the database.
 _PRAGMAS = (
@@ -49,9 +41,6 @@ _INCREMENTAL = 2
 # given back in one transaction.
 _SPARE_PAGES = 10_000
 _RELEASE_AT_ONCE = 250
-
-# How often the loop looks for more between two batches of a group.
-_ROUNDS = 3
 
 # SQL, and the parameters of each time that it runs.
 Statement = tuple[str, Iterable[Sequence[object]]]
@@ -231,6 +220,25 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     return Database(writer, reader)
 
 
+@asynccontextmanager
+async def open_to_read(path: Path) -> AsyncIterator[Connection]:
+    """Open a database of this hcl only to read from it, while a server may run.
+
+    Raises DatabaseError.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro"
+    try:
+        # aiosqlite leaves a thread behind when it cannot connect: ask before.
+        with closing(sqlite3.connect(uri, uri=True)) as probe:
+            [version] = probe.execute("PRAGMA user_version").fetchone()
+        if version != _steps()[-1][0]:
+            raise DatabaseError(f"{path}: not of this version; start `hcl serve` first")
+        async with aiosqlite.connect(uri, uri=True) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {error}") from error
+
+
 async def _connect(path: Path, synchronous: str, cache: int) -> Connection:
     _make_private(path)
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
@@ -261,11 +269,7 @@ def _make_private(path: Path) -> None:
 
 async def _migrate(connection: Connection, path: Path) -> None:
     """Run the migrations that the database lacks, each in one transaction."""
-    steps = sorted(
-        (int(file.name.split("_")[0]), file)
-        for file in resources.files("hcl.migrations").iterdir()
-        if file.name.endswith(".sql")
-    )
+    steps = _steps()
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
     if version > steps[-1][0]:
         raise DatabaseError(f"{path}: made by a newer hcl (schema {version})")
@@ -286,6 +290,15 @@ async def _migrate(connection: Connection, path: Path) -> None:
         await _vacuum(connection, path)
 
 
+def _steps() -> list[tuple[int, Traversable]]:
+    """Return the migrations, each with its number, in order."""
+    return sorted(
+        (int(file.name.split("_")[0]), file)
+        for file in resources.files("hcl.migrations").iterdir()
+        if file.name.endswith(".sql")
+    )
+
+
 async def _vacuum(connection: Connection, path: Path) -> None:
     """Have a database that was made without auto_vacuum learn it."""
     try:
@@ -300,75 +313,3 @@ async def _set_aside(connection: Connection, target: Path) -> None:
     _make_private(target)
     async with aiosqlite.connect(target) as copy:
         await connection.backup(copy)
-
-
-class GroupCommit(Generic[Item, Result]):
-    """Write all items that wait in one transaction, and answer each after its commit.
-
-    One sync of the disk then serves many. While a batch is written, the next one
-    fills. If a batch fails for a reason of its items, each of them is tried alone.
-    """
-
-    def __init__(
-        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
-    ) -> None:
-        """Prepare to write by `write`, which commits before it returns."""
-        self._write = write
-        self._waiting: list[tuple[Item, Done[Result]]] = []
-        self._writing: asyncio.Task[None] | None = None
-
-    def submit(self, item: Item) -> asyncio.Future[Result]:
-        """Return a future of what `write` makes of the item, once that is committed.
-
-        It raises sqlite3.OperationalError if the database cannot be written; nothing
-        of the item is written then. Who cancels it takes nothing back.
-        """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-
-        def done(result: Result | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(cast(Result, result))
-            else:
-                future.set_exception(error)
-
-        self.submit_and_call(item, done)
-        return future
-
-    def submit_and_call(self, item: Item, done: Done[Result]) -> None:
-        """Do as `submit`, and call `done` in place of a future, which takes longer."""
-        self._waiting.append((item, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                batch = self._waiting[:BATCH_LIMIT]
-                del self._waiting[:BATCH_LIMIT]
-                await self._commit(batch)
-                # Who was answered may ping again at once: larger batches, fewer syncs.
-                for _ in range(_ROUNDS):
-                    await asyncio.sleep(0)
-        finally:
-            self._writing = None
-
-    async def _commit(self, batch: list[tuple[Item, Done[Result]]]) -> None:
-        results: Sequence[Result | None]
-        failure = None
-        try:
-            results = await self._write([item for item, _ in batch])
-        except Exception as error:
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
-                logger.exception("a batch of %d failed; trying one by one", len(batch))
-                for entry in batch:
-                    await self._commit([entry])
-                return
-            results, failure = [None] * len(batch), error
-        for (_, done), result in zip(batch, results, strict=True):
-            try:
-                done(result, failure)
-            except Exception:
-                # The others are to be answered too.
-                logger.exception("an answer failed")

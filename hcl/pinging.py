@@ -12,7 +12,8 @@ from aiosqlite import Connection
 
 from hcl import rules
 from hcl.alarm import Alarm
-from hcl.db import Database, Done, GroupCommit, begun, write_at_once
+from hcl.db import Database, begun, write_at_once
+from hcl.group_commit import Done, GroupCommit
 from hcl.memory import Memory
 from hcl.metrics import Metrics
 from hcl.model import Check, Flip, Ping

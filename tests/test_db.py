@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import hcl
-from hcl.db import BATCH_LIMIT, Database, DatabaseError, GroupCommit, open_database
+from hcl.db import Database, DatabaseError, open_database, open_to_read
+from hcl.group_commit import BATCH_LIMIT, GroupCommit
 from hcl.store import settings
 from tests.store import rows, traced
 
@@ -666,3 +667,36 @@ async def test_database_whose_upgrade_was_cut_off_learns_to_give_pages_back(
         await database.close()
 
     assert mode == 2
+
+
+async def test_database_opened_to_read_sees_what_a_server_writes(
+    tmp_path: Path, database: Database
+) -> None:
+    await put_two(database)
+
+    async with open_to_read(tmp_path / "hcl.sqlite") as conn:
+        found = await conn.execute_fetchall("SELECT name FROM settings ORDER BY name")
+        assert [row[0] for row in found] == ["a", "b"]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await conn.execute("DELETE FROM settings")
+
+    assert await names(database) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["no.sqlite", "no/folder", "odd name?#%41.sqlite"])
+async def test_database_that_is_not_there_cannot_be_opened_to_read(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(DatabaseError, match="unable to open database file"):
+        async with open_to_read(tmp_path / name):
+            pass
+
+    assert os.listdir(tmp_path) == []
+
+
+async def test_odd_path_can_be_opened_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "odd name?#%41.sqlite"
+    await (await open_database(path)).close()
+
+    async with open_to_read(path) as conn:
+        assert await conn.execute_fetchall("SELECT * FROM settings") == []

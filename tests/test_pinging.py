@@ -9,7 +9,7 @@ import pytest
 from hcl.alarm import Alarm
 from hcl.model import Check, Ping
 from hcl.pinging import Address, Receipt
-from hcl.store import checks, flips, notifications, pings
+from hcl.store import checks, flips, outbox, pings
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, put_check, rows, traced
@@ -422,7 +422,7 @@ async def test_who_is_rung_finds_what_there_is_to_do(app: App) -> None:
         )
         reader = await app.database.settled()
         return (
-            await notifications.next_tries(reader) != {},
+            await outbox.next_tries(reader) != {},
             await checks.next_look(reader) is not None,
         )
 

@@ -14,6 +14,7 @@ Status = Literal["new", "up", "down", "paused"]
 ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
+Hold = Literal["", "delay", "remind", "quiet", "fold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ class Channel:
 class Notification:
     """One message of one flip over one channel: a row of the outbox.
 
-    `attempts` counts the failed tries so far.
+    `attempts` counts the failed tries so far. `reminder` is 0 for the first message of
+    a flip, then 1, 2 … `hold` tells why it was put off, "" if it was not. `notice`
+    tells which channel could not deliver it, "" if it is the channel's own.
     """
 
     id: int
@@ -172,20 +175,65 @@ class Notification:
     flip_id: int
     created: datetime
     attempts: int
+    reminder: int = 0
+    hold: Hold = ""
+    notice: str = ""
+
+
+class Waiting(NamedTuple):
+    """A message that waits, and what decides whether and when it goes out.
+
+    `n_pings` is the number of the last ping up to the flip, 0 if there was none.
+    `status` and `tags` are those of its check now. `channels` holds the ids of the rows
+    of the channels that the check uses; it is empty but for reminders.
+    """
+
+    notification: Notification
+    next_try: datetime
+    flip: Flip
+    n_pings: int
+    status: Status
+    tags: tuple[str, ...]
+    channels: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """All that a message can tell of one flip.
+    """All that a message can tell of one check.
 
     `check` is the check as it is when the message is written; the status to report is
-    the flip's. `ping` is the last ping up to the flip, None if there was none.
+    that of `flip`, the newest that is told of. `earlier` holds the flips before it that
+    this channel was not told of yet, oldest first. `reminder` is 1, 2 … if nothing has
+    changed since the flip and the check is still down, else 0. `ping` is the last ping
+    up to the flip (of a reminder: up to now), None if there was none. `down_since` is
+    when the outage began that the flip starts or ends, None if that is not known.
     `channels` holds the codes of the check's channels.
     """
 
-    site_name: str
-    project_name: str
     check: Check
     flip: Flip
     ping: Ping | None
     channels: tuple[str, ...]
+    earlier: tuple[Flip, ...] = ()
+    reminder: int = 0
+    down_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes out over one channel at a time.
+
+    `alerts` holds one at least, each of another check, the oldest flip first.
+    `also_down` holds the titles of other checks of the project that are down, a few of
+    them, and `also_down_count` tells how many there are. `notice` tells why a message
+    of another channel comes over this one, "" for its own. `site_root` is what links
+    begin with.
+    """
+
+    site_name: str
+    site_root: str
+    project_name: str
+    alerts: tuple[Alert, ...]
+    also_down: tuple[str, ...] = ()
+    also_down_count: int = 0
+    notice: str = ""

@@ -1,9 +1,9 @@
-"""Alerts to write messages about, each part of which a test may replace."""
+"""Alerts and messages to write about, each part of which a test may replace."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hcl.model import Alert, Check, Flip, Ping
+from hcl.model import Alert, Check, Flip, Message, Ping
 from tests.build import make_check, make_ping
 
 NOW = datetime(2026, 1, 5, 4, 5, 6, 789000, tzinfo=UTC)
@@ -31,18 +31,35 @@ def a_ping(**changes: Any) -> Ping:
 
 
 def an_alert(
-    *, ping: Ping | None = None, flip: Flip | None = None, **check: Any
+    *,
+    ping: Ping | None = None,
+    flip: Flip | None = None,
+    earlier: tuple[Flip, ...] = (),
+    reminder: int = 0,
+    down_since: datetime | None = None,
+    **check: Any,
 ) -> Alert:
     """Make an alert of five minutes ago; what else is given is of the check."""
     created = NOW - timedelta(minutes=5)
     return Alert(
-        site_name="hcl",
-        project_name="Home",
         check=a_check(**check),
         flip=flip or Flip(created, "up", "down", "timeout"),
         ping=ping,
         channels=("b-channel", "a-channel"),
+        earlier=earlier,
+        reminder=reminder,
+        down_since=down_since,
     )
+
+
+def a_message(*alerts: Alert, **more: Any) -> Message:
+    """Make a message of these alerts, or else of an alert."""
+    values = {
+        "site_name": "hcl",
+        "site_root": "https://hcl.example.org",
+        "project_name": "Home",
+    }
+    return Message(alerts=alerts or (an_alert(),), **(values | more))
 
 
 FAILED = Flip(NOW - timedelta(minutes=5), "up", "down", "fail")

@@ -8,14 +8,14 @@ import socket
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from functools import cache
 
 import aiosmtplib
-import jinja2
 
-from hcl import messages
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
-from hcl.model import Alert
+from hcl.messages.letter import Letter, write_letter
+from hcl.messages.rendering import in_html, in_text
+from hcl.messages.words import cut, one_line
+from hcl.model import Alert, Message
 from hcl.transports import DeliveryError, why
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Email:
         self._smtp = smtp
         self._try_timeout = try_timeout
 
-    async def send(self, alert: Alert, now: datetime) -> str:
+    async def send(self, message: Message, now: datetime) -> str:
         """Hand the message to the server; return the server's answer.
 
         It is delivered if one recipient is accepted; the answer names the others.
@@ -57,8 +57,8 @@ class Email:
         if not self._smtp.host:
             raise DeliveryError("no mail server: [smtp] host is not set", True)
         try:
-            message = self._message(alert, now)
-            refused, answer = await self._deliver(message)
+            mail = self._mail(message, now)
+            refused, answer = await self._deliver(mail)
         except TimeoutError as error:
             # aiosmtplib's own timeouts among them.
             limit = f"{self._try_timeout:g} s"
@@ -74,17 +74,23 @@ class Email:
             for to, response in refused.items()
         )
 
+    def preview(self, message: Message, now: datetime) -> str:
+        """Return the mail as people read it: its head and its text part."""
+        letter = write_letter(message, now)
+        head = [f"{name}: {value}" for name, value in self._head(letter).items()]
+        return "\n".join([*head, "", in_text(letter)])
+
     async def aclose(self) -> None:
         """Do nothing: every message has a connection of its own."""
 
     async def _deliver(
-        self, message: EmailMessage
+        self, mail: EmailMessage
     ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
         client = _client(self._smtp)
         try:
             async with asyncio.timeout(self._try_timeout):
                 await client.connect()
-                answer = await client.send_message(message)
+                answer = await client.send_message(mail)
             # Outside the limit: what goes wrong now does not undo the delivery.
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await client.quit(timeout=_QUIT_TIMEOUT)
@@ -92,31 +98,75 @@ class Email:
             client.close()
         return answer
 
-    def _message(self, alert: Alert, now: datetime) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self._smtp.sender
-        message["To"] = ", ".join(self._settings.to)
-        # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
-        message["Subject"] = messages.subject(alert).replace("=?", "= ?")
-        message["Date"] = format_datetime(now)
-        message["Message-ID"] = self._message_id(alert)
+    def _mail(self, message: Message, now: datetime) -> EmailMessage:
+        letter = write_letter(message, now)
+        mail = EmailMessage()
+        for name, value in self._head(letter).items():
+            mail[name] = value
+        mail["Date"] = format_datetime(now)
+        mail["Message-ID"] = self._message_id(message)
+        outage = self._answered(message)
+        if outage and outage != mail["Message-ID"]:
+            mail["In-Reply-To"] = outage
+            mail["References"] = outage
+        if letter.status == "down":
+            mail["Importance"] = "high"
         # RFC 3834: nobody's holiday notice is to answer.
-        message["Auto-Submitted"] = "auto-generated"
+        mail["Auto-Submitted"] = "auto-generated"
         # Any server takes quoted-printable, and a text part stays readable as it is.
         cte = "quoted-printable"
-        message.set_content(_render("alert.txt", alert, now), cte=cte)
-        html = _render("alert.html", alert, now)
-        message.add_alternative(html, subtype="html", cte=cte)
-        return message
+        mail.set_content(in_text(letter), cte=cte)
+        mail.add_alternative(in_html(letter), subtype="html", cte=cte)
+        return mail
 
-    def _message_id(self, alert: Alert) -> str:
+    def _head(self, letter: Letter) -> dict[str, str]:
+        return {
+            "From": self._smtp.sender,
+            "To": ", ".join(self._settings.to),
+            # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
+            "Subject": letter.subject.replace("=?", "= ?"),
+        }
+
+    def _message_id(self, message: Message) -> str:
         # The same for every try, so that a mailbox can tell a repeat from a second
-        # alert. Hashed, because a check's code is enough to ping it.
-        flipped = alert.flip.created.isoformat()
-        seed = f"{alert.check.code} {flipped} {self._channel_id}"
-        digest = hashlib.sha256(seed.encode()).hexdigest()[:32]
+        # message.
+        if _begins_outage(message):
+            [alert] = message.alerts
+            return self._outage_id(alert, alert.flip.created)
+        seeds = [message.notice, *map(_seed, message.alerts)]
+        return self._id("\n".join(seeds))
+
+    def _answered(self, message: Message) -> str:
+        """Return the Message-ID of the mail that told of the outage's begin, or ""."""
+        alert = message.alerts[0]
+        began = alert.down_since
+        if len(message.alerts) != 1 or began is None:
+            return ""
+        # No mail told of it if this one is the first to.
+        first = any(flip.created == began for flip in alert.earlier)
+        return "" if first else self._outage_id(alert, began)
+
+    def _outage_id(self, alert: Alert, began: datetime) -> str:
+        return self._id(f"{alert.check.code} {began.isoformat()}")
+
+    def _id(self, seed: str) -> str:
+        # Hashed, because a check's code is enough to ping it.
+        seed = f"{self._channel_id} {seed}"
+        digest = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
         domain = parseaddr(self._smtp.sender)[1].rpartition("@")[2]
         return f"<{digest}@{domain if domain.isascii() and domain else 'hcl'}>"
+
+
+def _begins_outage(message: Message) -> bool:
+    alert = message.alerts[0]
+    down = alert.flip.new_status == "down" and not alert.reminder
+    return down and len(message.alerts) == 1 and not message.notice
+
+
+def _seed(alert: Alert) -> str:
+    flips = (*alert.earlier, alert.flip)
+    times = " ".join(flip.created.isoformat() for flip in flips)
+    return f"{alert.check.code} {times} {alert.reminder}"
 
 
 def _client(smtp: SmtpConfig) -> aiosmtplib.SMTP:
@@ -169,37 +219,4 @@ def _is_permanent(code: int) -> bool:
 
 
 def _one_line(text: str) -> str:
-    line = messages.one_line(text)
-    return line if len(line) <= 300 else f"{line[:299]}…"
-
-
-def _render(template: str, alert: Alert, now: datetime) -> str:
-    facts = messages.facts(alert, now)
-    ping = alert.ping
-    return (
-        _templates()
-        .get_template(template)
-        .render(
-            subject=messages.subject(alert),
-            title=messages.one_line(alert.check.title),
-            status=alert.flip.new_status,
-            reason=messages.reason(alert),
-            facts=facts,
-            width=max(len(label) for label, _ in facts),
-            body=messages.body_excerpt(ping).strip("\n"),
-            cut=ping is not None and len(ping.body) > messages.EXCERPT,
-            site_name=messages.one_line(alert.site_name),
-        )
-    )
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("hcl.transports"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return cut(one_line(text), 300)

@@ -5,7 +5,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from hcl.config import EmailSettings, SmtpConfig
+from hcl.messages.letter import write_letter
+from hcl.messages.rendering import in_html, in_text
+from hcl.model import Flip, Message
 from hcl.transports import DeliveryError
 from hcl.transports.email import Email
-from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_ping, an_alert
+from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
 from tests.sinks import SmtpSink, make_certificate
 
 CHANNEL = "0b0f8a8e-58a8-4c52-8a7e-64b9d1f6d1c7"
@@ -34,15 +37,7 @@ def deaf_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-async def send(
-    port: int,
-    *,
-    alert: Any = None,
-    to: tuple[str, ...] = ("ops@example.org",),
-    channel: str = CHANNEL,
-    limit: float = 5.0,
-    **more: Any,
-) -> str:
+def an_smtp(port: int, **more: Any) -> SmtpConfig:
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": port,
@@ -51,10 +46,25 @@ async def send(
         "security": "none",
         "sender": "hcl@example.org",
     }
-    smtp = SmtpConfig(**(values | more))
+    return SmtpConfig(**(values | more))
+
+
+async def send(
+    port: int,
+    *,
+    alert: Any = None,
+    message: Message | None = None,
+    now: datetime = NOW,
+    to: tuple[str, ...] = ("ops@example.org",),
+    channel: str = CHANNEL,
+    limit: float = 5.0,
+    **more: Any,
+) -> str:
+    smtp = an_smtp(port, **more)
     transport = Email(channel, EmailSettings(to), smtp, try_timeout=limit)
+    message = message or a_message(alert or an_alert())
     try:
-        return await transport.send(alert or an_alert(), NOW)
+        return await transport.send(message, now)
     finally:
         await transport.aclose()
 
@@ -90,42 +100,13 @@ async def test_mail_says_what_happened_and_why(sink: SmtpSink) -> None:
     [record] = sink.records
     assert record.mail_from == "hcl@example.org"
     assert record.rcpt_tos == ["ops@example.org"]
-    assert part(record.message, "plain") == (
-        "Nightly backup is DOWN.\n"
-        "\n"
-        "It ended with exit status 3.\n"
-        "\n"
-        "Status:       down since 2026-01-05 04:00:06 UTC, 5 minutes ago\n"
-        "Project:      Home\n"
-        "Tags:         prod, db\n"
-        "Slug:         nightly-backup\n"
-        "Description:  Ask Kim.\n"
-        "              Or read on.\n"
-        "Schedule:     every 1 day, with 1 hour of grace\n"
-        "Last ping:    failure (exit status 3) at 2026-01-04 03:05:06 UTC,"
-        " 1 day 1 hour ago\n"
-        "Sent by:      192.0.2.1 (curl/8.5.0)\n"
-        "Total pings:  1,234\n"
-        "\n"
-        "The last ping's body:\n"
-        "\n"
-        "disk full\n"
-        "  sda1: 100 %\n"
-        "\n"
-        "-- \n"
-        "hcl\n"
-    )
-    markup = part(record.message, "html")
-    assert words(markup) == (
-        "DOWN Nightly backup It ended with exit status 3."
-        " Status down since 2026-01-05 04:00:06 UTC, 5 minutes ago"
-        " Project Home Tags prod, db Slug nightly-backup"
-        " Description Ask Kim. Or read on."
-        " Schedule every 1 day, with 1 hour of grace"
-        " Last ping failure (exit status 3) at 2026-01-04 03:05:06 UTC,"
-        " 1 day 1 hour ago"
-        " Sent by 192.0.2.1 (curl/8.5.0) Total pings 1,234"
-        " The last ping's body disk full sda1: 100 % hcl"
+    letter = write_letter(a_message(alert), NOW)
+    plain, markup = part(record.message, "plain"), part(record.message, "html")
+    assert plain == in_text(letter)
+    assert markup == in_html(letter)
+    assert plain.startswith("Nightly backup is DOWN.\n\nIt failed with exit status 3.")
+    assert words(markup).startswith(
+        "DOWN Nightly backup It failed with exit status 3. Status down since"
     )
     assert "disk full\n  sda1: 100 %</pre>" in markup
 
@@ -145,6 +126,8 @@ async def test_headers_tell_who_what_and_when(sink: SmtpSink) -> None:
     assert message["To"] == 'ops@example.org, "Jörg Ö." <joerg@example.org>'
     assert message["Subject"] == "DOWN: Nightly backup"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Importance"] == "high"
+    assert message["References"] is None
     assert parsedate_to_datetime(message["Date"]) == NOW.replace(microsecond=0)
     assert message.get_content_type() == "multipart/alternative"
     kinds = [child.get_content_type() for child in message.iter_parts()]
@@ -159,8 +142,10 @@ async def test_mail_of_a_recovery_is_good_news(sink: SmtpSink) -> None:
     message = sink.records[0].message
     assert message["Subject"] == "UP: Nightly backup"
     for text in (part(message, "plain"), html.unescape(part(message, "html"))):
-        assert "It pinged again." in text
+        assert "It pinged again at" in text
         assert "up since" in text
+    assert message["Importance"] is None
+    for text in (part(message, "plain"), part(message, "html")):
         assert "ping's body" not in text
 
 
@@ -168,7 +153,10 @@ async def test_html_asks_nothing_of_the_network(sink: SmtpSink) -> None:
     await send(sink.port)
 
     markup = part(sink.records[0].message, "html")
-    assert not re.search(r"<img|<link|<script|<style|url\(|src=|href=", markup)
+    assert not re.search(r"<img|<link|<script|<style|url\(|src=", markup)
+    # A link asks nothing until somebody follows it.
+    assert markup.count("href=") == 1
+    assert f'<a href="https://hcl.example.org/checks/{CODE}"' in markup
     assert 'name="viewport"' in markup
     assert 'content="light dark"' in markup
 
@@ -246,19 +234,90 @@ async def test_long_body_is_cut_to_its_end(sink: SmtpSink) -> None:
         assert "first words" not in text
 
 
-async def test_message_id_tells_repeats_from_other_alerts(sink: SmtpSink) -> None:
-    ten_minutes_ago = NOW - timedelta(minutes=10)
-    await send(sink.port)
-    await send(sink.port, alert=an_alert(n_pings=9999))
-    await send(sink.port, alert=an_alert(code=CODE.replace("7", "8")))
-    await send(sink.port, channel="another")
-    flip = type(FAILED)(ten_minutes_ago, "up", "down", "timeout")
-    await send(sink.port, alert=an_alert(flip=flip))
+async def ids(sink: SmtpSink, *messages: Message, **more: Any) -> list[str]:
+    """Send messages; return their Message-IDs."""
+    before = len(sink.records)
+    for message in messages:
+        await send(sink.port, message=message, **more)
+    return [record.message["Message-ID"] for record in sink.records[before:]]
 
-    first, repeat, *others = [record.message["Message-ID"] for record in sink.records]
+
+async def test_message_id_tells_repeats_from_other_messages(sink: SmtpSink) -> None:
+    earlier = Flip(NOW - timedelta(minutes=10), "up", "down", "timeout")
+    other = an_alert(code=CODE.replace("7", "8"))
+    [first] = await ids(sink, a_message())
+    later = NOW + timedelta(hours=3)
+
+    repeats = await ids(sink, a_message(an_alert(n_pings=9999)), now=later)
+    others = await ids(
+        sink,
+        a_message(other),
+        a_message(an_alert(flip=earlier)),
+        a_message(an_alert(reminder=1)),
+        a_message(an_alert(), other),
+        a_message(notice="The channel Phone could not deliver this: HTTP 404"),
+        a_message(an_alert(flip=RECOVERED)),
+        a_message(an_alert(flip=RECOVERED, earlier=(earlier,))),
+    )
+    others += await ids(sink, a_message(), channel="another")
+    others += await ids(sink, a_message(an_alert(reminder=2)))
+
     assert re.fullmatch(r"<[0-9a-f]{32}@example\.org>", first)
-    assert repeat == first
-    assert len({first, *others}) == 4
+    assert repeats == [first]
+    assert len({first, *others}) == 1 + len(others)
+
+
+async def test_mails_of_one_outage_are_one_thread(sink: SmtpSink) -> None:
+    began = FAILED.created
+    back = Flip(NOW, "down", "up", "")
+    [first] = await ids(sink, a_message(an_alert(flip=FAILED, down_since=began)))
+
+    await ids(
+        sink,
+        a_message(an_alert(flip=FAILED, reminder=1, down_since=began)),
+        a_message(an_alert(flip=back, down_since=began)),
+    )
+
+    assert sink.records[0].message["In-Reply-To"] is None
+    for record in sink.records[1:]:
+        assert record.message["In-Reply-To"] == first
+        assert record.message["References"] == first
+
+
+async def test_mail_that_tells_all_of_an_outage_answers_none(sink: SmtpSink) -> None:
+    back = Flip(NOW, "down", "up", "")
+    alert = an_alert(flip=back, earlier=(FAILED,), down_since=FAILED.created)
+
+    await send(sink.port, alert=alert)
+
+    message = sink.records[0].message
+    assert message["Subject"] == "DOWN and UP again: Nightly backup"
+    assert message["In-Reply-To"] is None
+
+
+async def test_summary_is_one_mail(sink: SmtpSink) -> None:
+    up = an_alert(code=CODE.replace("7", "8"), name="Mail queue", flip=RECOVERED)
+
+    await send(sink.port, message=a_message(up, an_alert()))
+
+    [record] = sink.records
+    assert record.message["Subject"] == "2 checks: 1 down, 1 up"
+    assert record.message["Importance"] == "high"
+    assert "Mail queue" in part(record.message, "plain")
+
+
+def test_preview_is_the_mail_as_it_is_read() -> None:
+    transport = Email(CHANNEL, EmailSettings(("ops@example.org",)), an_smtp(25))
+
+    preview = transport.preview(a_message(), NOW)
+
+    assert preview.startswith(
+        "From: hcl@example.org\n"
+        "To: ops@example.org\n"
+        "Subject: DOWN: Nightly backup\n"
+        "\n"
+        "Nightly backup is DOWN.\n"
+    )
 
 
 async def test_users_sign_in() -> None:

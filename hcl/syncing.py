@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from aiosqlite import Connection
 
-from hcl.config import ChannelConfig, Config, Event, ProjectConfig, WebhookSettings
+from hcl.config import (
+    ChannelConfig,
+    Config,
+    Event,
+    ProjectConfig,
+    ShellSettings,
+    WebhookSettings,
+)
 from hcl.db import Database
 from hcl.model import Channel, Project
 from hcl.store import channels, notifications, projects, settings
@@ -93,10 +100,12 @@ async def _sync_channel(
 
 def tells_of(channel: ChannelConfig, status: Event) -> bool:
     """Tell whether a channel has something to send for a status."""
-    if isinstance(channel.settings, WebhookSettings):
-        has_request = getattr(channel.settings, status) is not None
-        return status in channel.events and has_request
-    return status in channel.events
+    if status not in channel.events:
+        return False
+    settings = channel.settings
+    if isinstance(settings, WebhookSettings | ShellSettings):
+        return bool(settings.down if status == "down" else settings.up)
+    return True
 
 
 async def _warn_of_missing(conn: Connection) -> None:

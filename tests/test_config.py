@@ -1,21 +1,15 @@
-import datetime
 import hashlib
 import ipaddress
 import re
 import stat
 import tomllib
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hcl.config import (
-    KEYS,
-    Config,
     ConfigError,
-    EmailSettings,
     HostPort,
     UnixPath,
     WebhookRequest,
@@ -26,29 +20,10 @@ from hcl.config import (
     parse,
     write_fresh,
 )
+from tests.config import FOLDER, HOOK, PROJECT, UUID, read, refusal
 
-EXAMPLE = Path(__file__).parent.parent / "hcl.toml.example"
-FOLDER = Path("/srv/hcl")
-PROJECT = '[[projects]]\nname = "Home"\nping_key = "pk"\n'
 KEY = "[[projects.keys]]\nname = 'me'\n"
-CHANNEL = "[[projects.channels]]\nname = 'Hook'\nkind = 'webhook'\n"
-MAIL = "[[projects.channels]]\nname = 'Mail'\nkind = 'email'\n"
-HOOK = CHANNEL + "down = { url = 'https://example.org' }\n"
-UUID = "0c5c1a4e-8a55-4f0e-8c1e-0f4b5e7d2a10"
 K32 = "k" * 32
-
-
-def read(text: str, env: Mapping[str, str] | None = None) -> Config:
-    return parse(tomllib.loads(text), FOLDER, "hcl.toml", env or {})
-
-
-def refusal(text: str, env: Mapping[str, str] | None = None) -> str:
-    with pytest.raises(ConfigError) as caught:
-        read(text, env)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith("hcl.toml: ")
-    return message.removeprefix("hcl.toml: ")
 
 
 # Defaults
@@ -81,7 +56,7 @@ def test_whatever_is_left_out_takes_its_default() -> None:
     [project] = config.projects
     assert (project.name, project.ping_key) == ("Home", "pk")
     assert (project.badge_key, project.check_limit) == (None, 10000)
-    assert (project.keys, project.channels) == ((), ())
+    assert (project.keys, project.channels, project.tags) == ((), (), ())
 
 
 def test_derived_ids_depend_on_the_names_alone() -> None:
@@ -186,48 +161,6 @@ def test_a_key_is_known_by_its_hash() -> None:
 
     assert (first.name, first.sha256, first.access) == ("me", digest, "read-write")
     assert (second.sha256, second.access) == (other, "read-only")
-
-
-def test_an_email_channel_knows_its_recipients() -> None:
-    text = "[smtp]\nhost = 'mx.x.org'\n" + PROJECT + MAIL + "to = ['a@b', 'c@d.org']\n"
-
-    [channel] = read(text).projects[0].channels
-
-    assert (channel.name, channel.kind) == ("Mail", "email")
-    assert channel.events == {"down", "up"}
-    assert channel.settings == EmailSettings(("a@b", "c@d.org"))
-
-
-def test_a_webhook_knows_its_requests() -> None:
-    text = (
-        PROJECT
-        + CHANNEL
-        + f"id = '{UUID.upper()}'\nevents = ['down']\n"
-        + "[projects.channels.down]\nmethod = 'POST'\nurl = 'http://10.0.0.1/$CODE'\n"
-        + "body = '''\n$NAME\nis $STATUS'''\n"
-        + "headers = { X-Token = 't', Accept = '*/*' }\n"
-    )
-
-    [channel] = read(text).projects[0].channels
-
-    down = WebhookRequest(
-        method="POST",
-        url="http://10.0.0.1/$CODE",
-        body="$NAME\nis $STATUS",
-        headers=(("X-Token", "t"), ("Accept", "*/*")),
-    )
-    assert channel.id == UUID
-    assert channel.events == {"down"}
-    assert channel.settings == WebhookSettings(down, None)
-
-
-def test_a_webhook_with_an_empty_url_is_not_for_that_status() -> None:
-    text = PROJECT + CHANNEL + "down = { url = '' }\nup = { url = 'http://x' }\n"
-
-    [channel] = read(text).projects[0].channels
-
-    request = WebhookRequest("GET", "http://x", "", ())
-    assert channel.settings == WebhookSettings(None, request)
 
 
 def test_the_same_names_may_stand_in_two_projects() -> None:
@@ -541,104 +474,6 @@ def test_a_key_may_stand_only_once_in_all_projects() -> None:
     assert told == f"{place}: is the same as projects[0].keys[0].key; give each its own"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("kind = 'emial'", '.kind: "emial" is not a kind; use one of email, webhook'),
-        ("kind = 'ntfy'", '.kind: "ntfy" is not built yet; use one of email, webhook'),
-        (
-            "kind = 'shell'",
-            '.kind: "shell" is not built yet; use one of email, webhook',
-        ),
-        (
-            "kind = 'group'",
-            '.kind: "group" is not built yet; use one of email, webhook',
-        ),
-        ("kind = 3", ".kind: 3 is not a string; put it in quotes"),
-        ("name = 'a'", ".kind: is missing"),
-        ("kind = 'email'\nto = ['a@b']", ".kind: email needs smtp.host"),
-        ("kind = 'webhook'", ".name: is missing"),
-        ("kind = 'webhook'\nname = 'a,b'", '.name: "a,b" has a comma; use a name wit'),
-        ("kind = 'webhook'\nto = ['a@b']", ".to: unknown key"),
-        ("kind = 'webhook'\ndelay = '1m'", ".delay: unknown key; use one of name, ki"),
-    ],
-)
-def test_a_bad_channel_is_refused(text: str, message: str) -> None:
-    told = refusal(f"{PROJECT}[[projects.channels]]\n{text}")
-
-    assert told.startswith(f"projects[0].channels[0]{message}")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "down: has no url; a webhook needs one here or in up"),
-        ("down = { url = '' }", "down: has no url; a webhook needs one here or in up"),
-        (
-            "down = 'http://x'",
-            'down: "http://x" is not a table; use { … }',
-        ),
-        ("down = { url = 'x' }", "down.url: is not a URL; use http://… or https://…"),
-        ("up = { url = 'http://a b' }", "up.url: is not a URL; use http://… or http"),
-        ("up = { method = 'PATCH' }", 'up.method: "PATCH" is not allowed; use one of'),
-        ("up = { method = 'get' }", 'up.method: "get" is not allowed; use one of GET,'),
-        ("up = { uri = 'a' }", "up.uri: unknown key (did you mean url?); use one of"),
-        ("up = { body = 1 }", "up.body: is not a string; use "),
-        ("up = { headers = [] }", "up.headers: an array is not a table; use { … }"),
-        ("up = { headers = { 'A B' = '' } }", 'up.headers."A B": "A B" is not the n'),
-        ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),
-        ('up = { headers = { A = "1\\r\\nB: 2" } }', "up.headers.A: has a control ch"),
-        ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
-        ("events = []", "events: is empty; use down or up, or both"),
-        ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
-        (f"id = '{UUID}0'", f'id: "{UUID}0" is not a UUID; use 32 hex digits with 4'),
-    ],
-)
-def test_a_bad_webhook_is_refused(text: str, message: str) -> None:
-    told = refusal(PROJECT + CHANNEL + text)
-
-    assert told.startswith(f"projects[0].channels[0].{message}")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "to: is missing"),
-        ("to = 'a@b'", 'to: "a@b" is not an array; use [ … ]'),
-        ("to = []", "to: is empty; use at least one mail address"),
-        ("to = ['a@b', 'c']", 'to[1]: "c" is not a mail address; use one like ops@'),
-        ("to = ['a@b@c']", 'to[0]: "a@b@c" is not a mail address; use one like ops@'),
-        ("to = ['a b@c']", 'to[0]: "a b@c" is not a mail address; use one like ops@'),
-        ("to = ['a@b,c@d']", 'to[0]: "a@b,c@d" is not a mail address; use one like'),
-        ('to = ["a@b\\n"]', "to[0]: has a control character; use one line of text"),
-        ("to = [1]", "to[0]: 1 is not a string; put it in quotes"),
-    ],
-)
-def test_bad_recipients_are_refused(text: str, message: str) -> None:
-    told = refusal("[smtp]\nhost = 'mx'\n" + PROJECT + MAIL + text)
-
-    assert told.startswith(f"projects[0].channels[0].{message}")
-
-
-def test_channels_of_a_project_have_names_and_ids_of_their_own() -> None:
-    other = HOOK.replace("Hook", "Other")
-    with_id = f"{HOOK}id = '{UUID}'\n{other}id = '{UUID}'\n"
-    place = "projects[0].channels"
-
-    told_name = refusal(PROJECT + HOOK + HOOK)
-    told_id = refusal(PROJECT + with_id)
-
-    same = "is the same as"
-    assert told_name == f"{place}[1].name: {same} {place}[0].name; give each its own"
-    assert told_id == f"{place}[1].id: {same} {place}[0].id; give each its own"
-
-
-def test_a_url_that_may_hold_a_token_is_not_shown() -> None:
-    told = refusal(PROJECT + CHANNEL + "down = { url = 'htp://x/t0ken' }\n")
-
-    assert "t0ken" not in told
-
-
 # Files
 
 
@@ -737,76 +572,3 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         write_fresh(tmp_path / "no/hcl.toml")
 
     assert path.read_text() == "mine"
-
-
-# The documented keys
-
-
-def uncommented_example() -> str:
-    text = EXAMPLE.read_text(encoding="utf-8")
-    return re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
-
-
-def test_the_example_loads() -> None:
-    config = load(EXAMPLE, {})
-    uncommented = read(uncommented_example())
-
-    assert [c.kind for c in config.projects[0].channels] == ["email", "webhook"]
-    assert len(uncommented.projects[0].keys) == 2
-
-
-def test_the_example_shows_the_defaults() -> None:
-    example, default = read(EXAMPLE.read_text(encoding="utf-8")), read(PROJECT)
-
-    for section in ("server", "database", "pings", "api", "metrics", "web", "smtpd"):
-        assert getattr(example, section) == getattr(default, section)
-    assert example.smtp.host == "smtp.example.org"
-    assert example.smtp.sender == default.smtp.sender
-    assert (example.smtp.port, example.smtp.security) == (587, "starttls")
-    assert example.projects[0].check_limit == default.projects[0].check_limit
-
-
-def test_every_key_is_in_the_example() -> None:
-    shown = keys_by_table(tomllib.loads(uncommented_example()))
-
-    assert shown == {table: set(keys) for table, keys in KEYS.items()}
-
-
-def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
-    found = {"": set(data), "projects.channels": set(KEYS["projects.channels"])}
-    found |= {key: set(value) for key, value in data.items() if key != "projects"}
-    found["projects"] = {key for p in data["projects"] for key in p}
-    tables = [key for p in data["projects"] for key in p["keys"]]
-    found["projects.keys"] = {key for table in tables for key in table}
-    channels = [c for p in data["projects"] for c in p["channels"]]
-    assert {key for c in channels for key in c} >= found["projects.channels"]
-    for channel in channels:
-        own = set(channel) - found["projects.channels"]
-        found[f"projects.channels:{channel['kind']}"] = own
-    hooks = [c for c in channels if c["kind"] == "webhook"]
-    requests = {key for hook in hooks for key in hook["down"]}
-    return found | {"projects.channels:webhook.request": requests}
-
-
-@pytest.mark.parametrize(
-    ("table", "key"), [(table, key) for table, keys in KEYS.items() for key in keys]
-)
-def test_every_key_is_read(table: str, key: str) -> None:
-    data = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-    project = data["projects"][0]
-    mail, hook = project["channels"]
-    targets = {
-        "": data,
-        "projects": project,
-        "projects.keys": project["keys"][key == "key_sha256"],
-        "projects.channels": mail,
-        "projects.channels:email": mail,
-        "projects.channels:webhook": hook,
-        "projects.channels:webhook.request": hook["down"],
-    }
-    target = targets[table] if table in targets else data[table]
-    # Nothing may be a date.
-    target[key] = datetime.date(2020, 1, 1)
-
-    with pytest.raises(ConfigError, match=rf"[ .]{key}: "):
-        parse(data, FOLDER, "hcl.toml", {})

@@ -2,42 +2,27 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import get_args
 
-from hcl.config import network
+from hcl.config import network, services
+from hcl.config.calm import read_calm
 from hcl.config.keys import KEYS
-from hcl.config.reading import Table, shown
+from hcl.config.reading import Table, closest, shown
 from hcl.config.settings import (
     ChannelConfig,
     EmailSettings,
     Event,
+    GroupSettings,
     Method,
+    ServiceSettings,
+    Settings,
+    ShellSettings,
     WebhookRequest,
     WebhookSettings,
 )
-
-_LATER_KINDS = {
-    "apprise",
-    "discord",
-    "googlechat",
-    "gotify",
-    "group",
-    "matrix",
-    "mattermost",
-    "msteamsw",
-    "ntfy",
-    "opsgenie",
-    "pd",
-    "po",
-    "pushbullet",
-    "rocketchat",
-    "shell",
-    "signal",
-    "slack",
-    "telegram",
-    "zulip",
-}
 
 
 def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig:
@@ -45,7 +30,8 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     kind = _kind(table)
     if kind == "email" and not can_mail:
         raise table.error("kind", "email needs smtp.host")
-    table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{kind}"])
+    own = "service" if kind in _SERVICES else kind
+    table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{own}"])
     name = table.name("name")
     if "," in name:
         # The API takes names of channels joined by commas.
@@ -56,7 +42,90 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         kind=kind,
         events=_events(table),
         settings=KINDS[kind](table),
+        calm=read_calm(table),
+        fold=_fold(table, kind),
+        fallback=_fallback(table, kind),
     )
+
+
+def find_channels(
+    tables: Sequence[Table], channels: Sequence[ChannelConfig]
+) -> tuple[ChannelConfig, ...]:
+    """Put ids in the place of the names by which channels refer to others."""
+    ids = {channel.name: channel.id for channel in channels}
+    groups = {c.name for c in channels if isinstance(c.settings, GroupSettings)}
+    single = {name: id_ for name, id_ in ids.items() if name not in groups}
+    found = []
+    for table, channel in zip(tables, channels, strict=True):
+        if isinstance(channel.settings, GroupSettings):
+            members = _members(table, single, groups)
+            channel = replace(channel, settings=GroupSettings(members))
+        if channel.fallback == channel.name:
+            raise table.error("fallback", "is this channel itself; use another")
+        if channel.fallback is not None:
+            others = {name: id_ for name, id_ in ids.items() if name != channel.name}
+            fallback = _id(table, "fallback", channel.fallback, others)
+            channel = replace(channel, fallback=fallback)
+        found.append(channel)
+    _refuse_circles(tables, found)
+    return tuple(found)
+
+
+def _members(table: Table, ids: dict[str, str], groups: set[str]) -> tuple[str, ...]:
+    names = table.lines("channels")
+    for i, name in enumerate(names):
+        if name in groups:
+            problem = f"{shown(name)} is a group; name its channels instead"
+            raise table.error("channels", problem, i)
+        if name in names[:i]:
+            raise table.error("channels", f"{shown(name)} is there twice", i)
+    return tuple(_id(table, "channels", name, ids, i) for i, name in enumerate(names))
+
+
+def _id(
+    table: Table, key: str, name: str, ids: dict[str, str], index: int | None = None
+) -> str:
+    if name not in ids:
+        near = closest(name, ids)
+        hint = f" (did you mean {shown(near)}?)" if near else ""
+        problem = f"no other channel of the project is named {shown(name)}{hint}"
+        allowed = f"use one of {', '.join(map(shown, ids))}" if ids else "add it"
+        raise table.error(key, f"{problem}; {allowed}", index)
+    return ids[name]
+
+
+def _refuse_circles(tables: Sequence[Table], channels: list[ChannelConfig]) -> None:
+    """Refuse a fallback that leads back to its channel, by way of groups or not."""
+    leads_to = {
+        channel.id: {channel.fallback} if channel.fallback else set(_group(channel))
+        for channel in channels
+    }
+    for table, channel in zip(tables, channels, strict=True):
+        reached, new = set[str](), leads_to[channel.id]
+        while new := new - reached:
+            reached |= new
+            new = set().union(*(leads_to[id_] for id_ in new))
+        if channel.id in reached and channel.fallback:
+            raise table.error("fallback", "leads back to this channel; use another")
+
+
+def _group(channel: ChannelConfig) -> tuple[str, ...]:
+    settings = channel.settings
+    return settings.channels if isinstance(settings, GroupSettings) else ()
+
+
+def _fold(table: Table, kind: str) -> timedelta:
+    if kind == "group" and "fold" in table.data:
+        raise table.error("fold", "is not for a group; give it to its channels")
+    return table.length("fold", most=timedelta(hours=1)) or timedelta(0)
+
+
+def _fallback(table: Table, kind: str) -> str | None:
+    if "fallback" not in table.data:
+        return None
+    if kind == "group":
+        raise table.error("fallback", "is not for a group; give it to its channels")
+    return table.name("fallback")
 
 
 def stable_id(table: Table, namespace: uuid.UUID, name: str) -> str:
@@ -81,9 +150,10 @@ def _kind(table: Table) -> str:
     kind = table.line("kind")
     if kind in KINDS:
         return kind
-    problem = "is not built yet" if kind in _LATER_KINDS else "is not a kind"
-    allowed = f"use one of {', '.join(KINDS)}"
-    raise table.error("kind", f"{shown(kind)} {problem}; {allowed}")
+    near = closest(kind, _NAMES)
+    hint = f" (did you mean {_NAMES[near]}?)" if near else ""
+    problem = f"{shown(kind)} is not a kind{hint}"
+    raise table.error("kind", f"{problem}; use one of {', '.join(KINDS)}")
 
 
 def _events(table: Table) -> frozenset[Event]:
@@ -130,7 +200,45 @@ def _headers(request: Table) -> tuple[tuple[str, str], ...]:
     return tuple((name, table.secret_line(name)) for name in table.data)
 
 
-KINDS: dict[str, Callable[[Table], EmailSettings | WebhookSettings]] = {
+def _shell(table: Table) -> ShellSettings:
+    settings = ShellSettings(_command(table, "down"), _command(table, "up"))
+    if not settings.down and not settings.up:
+        raise table.error("down", "is missing; a shell needs a command here or in up")
+    return settings
+
+
+def _command(table: Table, key: str) -> str:
+    command = table.secret(key, "")
+    if "\0" in command:
+        raise table.error(key, "has a NUL character; no command can")
+    # The shell would take blanks for a command that succeeds.
+    return command if command.strip() else ""
+
+
+def _group_names(table: Table) -> GroupSettings:
+    names = table.lines("channels")
+    if not names:
+        raise table.error("channels", "is empty; use the names of other channels")
+    return GroupSettings(names)
+
+
+def _service(table: Table) -> ServiceSettings:
+    url = table.secret_line("url")
+    if problem := services.problem_of(table.line("kind"), url):
+        raise table.error("url", problem)
+    return ServiceSettings(url)
+
+
+_SERVICES = frozenset({"apprise", *services.SCHEMES})
+
+KINDS: dict[str, Callable[[Table], Settings]] = {
     "email": _email,
     "webhook": _webhook,
+    "shell": _shell,
+    "group": _group_names,
+    **dict.fromkeys(sorted(_SERVICES), _service),
 }
+
+# What may stand in the place of a kind by mistake: Apprise's names for services.
+_NAMES = {scheme: k for k, schemes in services.SCHEMES.items() for scheme in schemes}
+_NAMES |= {kind: kind for kind in KINDS}

@@ -1,7 +1,11 @@
 """Which keys each table of hcl.toml may hold."""
 
+# What channels and tags may say of repeats, delays and quiet hours.
+CALM = ("remind_every", "delay", "quiet_hours", "urgent")
+
 # `projects.channels` is what every kind has, `projects.channels:<kind>` what only that
-# kind has. The headers of a webhook are not listed: any name will do.
+# kind has, `service` standing for all that Apprise serves. `quiet_hours` stands in a
+# channel or a tag. The headers of a webhook are not listed: any name will do.
 KEYS: dict[str, tuple[str, ...]] = {
     "": (
         "server",
@@ -37,10 +41,16 @@ KEYS: dict[str, tuple[str, ...]] = {
         "check_limit",
         "keys",
         "channels",
+        "tags",
     ),
     "projects.keys": ("name", "key", "key_sha256", "access"),
-    "projects.channels": ("name", "kind", "id", "events"),
+    "projects.channels": ("name", "kind", "id", "events", *CALM, "fold", "fallback"),
     "projects.channels:email": ("to",),
+    "projects.channels:group": ("channels",),
+    "projects.channels:service": ("url",),
+    "projects.channels:shell": ("down", "up"),
     "projects.channels:webhook": ("down", "up"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
+    "projects.tags": ("tag", *CALM),
+    "quiet_hours": ("from", "to", "tz"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from hcl.config import network
+from hcl.config import network, services
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
@@ -19,6 +19,7 @@ from hcl.config.settings import (
     PingsConfig,
     Security,
     ServerConfig,
+    ServiceSettings,
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
@@ -57,6 +58,13 @@ def _exists(path: Path) -> bool:
 
 def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     """Read a file. ConfigError tells what is wrong with it."""
+    config = read(path, env)
+    check_services(config, str(path))
+    return config
+
+
+def read(path: Path, env: Mapping[str, str] = os.environ) -> Config:
+    """Read a file as `load` does, but for `check_services`, which may take long."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -187,6 +195,23 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
+
+
+def check_services(config: Config, file_name: str) -> None:
+    """Refuse a URL that Apprise does not take, or that is for another kind.
+
+    If there is any, Apprise is asked, in a process of its own.
+    """
+    found = [
+        (f"projects[{p}].channels[{c}].url", channel.kind, channel.settings.url)
+        for p, project in enumerate(config.projects)
+        for c, channel in enumerate(project.channels)
+        if isinstance(channel.settings, ServiceSettings)
+    ]
+    problems = services.check_urls([(kind, url) for _, kind, url in found])
+    for (place, _, _), problem in zip(found, problems, strict=True):
+        if problem:
+            raise ConfigError(f"{file_name}: {place}: {problem}")
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Iterable
 from typing import get_args
 
-from hcl.config.channels import is_uuid, read_channel, stable_id
+from hcl.config.calm import read_tags
+from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table
 from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
@@ -41,6 +42,7 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
         check_limit=table.whole("check_limit", 10000, least=1),
         keys=tuple(_key(key) for key in table.tables("keys")),
         channels=_channels(table, id_, can_mail),
+        tags=read_tags(table),
     )
 
 
@@ -89,10 +91,9 @@ def _sha256(table: Table) -> str:
 def _channels(
     project: Table, project_id: str, can_mail: bool
 ) -> tuple[ChannelConfig, ...]:
-    return tuple(
-        read_channel(table, project_id, can_mail)
-        for table in project.tables("channels")
-    )
+    tables = project.tables("channels")
+    found = [read_channel(table, project_id, can_mail) for table in tables]
+    return find_channels(tables, found)
 
 
 def _refuse_twins(projects: Iterable[tuple[Table, ProjectConfig]]) -> None:

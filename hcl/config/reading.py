@@ -5,12 +5,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 Choice = TypeVar("Choice", bound=str)
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_LENGTH = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # More than anybody needs, and few enough for SQLite's integers.
 _MOST = 1_000_000_000
@@ -59,8 +62,8 @@ class Table:
         """Refuse every key but these."""
         for key in self.data:
             if key not in keys:
-                near = difflib.get_close_matches(key, keys, n=1)
-                hint = f" (did you mean {near[0]}?)" if near else ""
+                near = closest(key, keys)
+                hint = f" (did you mean {near}?)" if near else ""
                 raise self.error(
                     key, f"unknown key{hint}; use one of {', '.join(keys)}"
                 )
@@ -156,6 +159,22 @@ class Table:
             return value
         raise self.error(key, f"{problem}; use one from {least} to {most}")
 
+    def length(
+        self, key: str, *, most: timedelta = timedelta(days=365)
+    ) -> timedelta | None:
+        """Read a length of time such as "90s", "10m", "4h" or "1d"; None if absent."""
+        if key not in self.data:
+            return None
+        value = self.data[key]
+        if isinstance(value, str) and (found := _LENGTH.fullmatch(value)):
+            length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+            if length <= most:
+                return length
+            problem = f"{shown(value)} is too long"
+            raise self.error(key, f"{problem}; use {_as_length(most)} at most")
+        problem = f"{shown(value)} is not a length of time"
+        raise self.error(key, f'{problem}; use one like "90s", "10m", "4h" or "1d"')
+
     def flag(self, key: str, default: bool) -> bool:
         """Read true or false."""
         value = self._value(key, default)
@@ -212,6 +231,19 @@ class Table:
         if value is None:
             raise self.error(key, "is missing")
         return value
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """Return that of some words which was probably meant, "" if none is like it."""
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")
+
+
+def _as_length(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    for unit in ("d", "h", "m"):
+        if seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
 
 
 def shown(value: object) -> str:

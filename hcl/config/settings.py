@@ -1,6 +1,7 @@
 """The settings that the rest of hcl is handed: one frozen class for each table."""
 
 from dataclasses import dataclass
+from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
@@ -152,14 +153,85 @@ class EmailSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShellSettings:
+    """Commands for /bin/sh; "": nothing for this status. One at least is there.
+
+    Placeholders are not yet filled in.
+    """
+
+    down: str
+    up: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """A chat or push service, by the URL that Apprise knows it by. It is a secret."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """The ids of the channels that a group stands for: one at least, no groups."""
+
+    channels: tuple[str, ...]
+
+
+Settings = (
+    WebhookSettings | EmailSettings | ShellSettings | ServiceSettings | GroupSettings
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """When nothing is sent, each day from `start` to `end` in the zone `tz`.
+
+    An `end` before the start is on the next day.
+    """
+
+    start: time
+    end: time
+    tz: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """How much is told, and when. None: not said here; a length of 0: not at all.
+
+    `remind_every` is how often a message is repeated while a check is down, `delay` how
+    long it has to be down before anything is told. `urgent`: quiet hours do not count.
+    """
+
+    remind_every: timedelta | None = None
+    delay: timedelta | None = None
+    quiet_hours: QuietHours | None = None
+    urgent: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelConfig:
-    """A way to reach people. `id` is a UUID in lower case."""
+    """A way to reach people. `id` is a UUID in lower case.
+
+    Flips that come within `fold` of each other go out as one message; 0: each has its
+    own. `fallback` is the id of the channel that gets what this one cannot deliver.
+    """
 
     id: str
     name: str
     kind: str
     events: frozenset[Event]
-    settings: WebhookSettings | EmailSettings
+    settings: Settings
+    calm: Calm = Calm()
+    fold: timedelta = timedelta(0)
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagConfig:
+    """What is different for checks with a tag; it wins over what their channels say."""
+
+    tag: str
+    calm: Calm
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +248,7 @@ class ProjectConfig:
     check_limit: int
     keys: tuple[KeyConfig, ...]
     channels: tuple[ChannelConfig, ...]
+    tags: tuple[TagConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

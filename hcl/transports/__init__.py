@@ -6,13 +6,24 @@ from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
-from hcl.config import ChannelConfig, Config
-from hcl.model import Alert
+from hcl.config import (
+    ChannelConfig,
+    Config,
+    EmailSettings,
+    ServiceSettings,
+    Settings,
+    ShellSettings,
+    WebhookSettings,
+)
+from hcl.model import Message
 
-# The module of each kind has a function `open_transport` of its own.
-_MODULES = {
-    "email": "hcl.transports.email",
-    "webhook": "hcl.transports.webhook",
+# The module for each kind of settings has a function `open_transport` of its own. A
+# group has none: its channels send.
+_MODULES: dict[type[Settings], str] = {
+    EmailSettings: "hcl.transports.email",
+    ServiceSettings: "hcl.transports.service",
+    ShellSettings: "hcl.transports.shell",
+    WebhookSettings: "hcl.transports.webhook",
 }
 
 
@@ -31,10 +42,17 @@ class DeliveryError(Exception):
 class Transport(Protocol):
     """What sends the messages of one channel."""
 
-    async def send(self, alert: Alert, now: datetime) -> str:
+    async def send(self, message: Message, now: datetime) -> str:
         """Send a message; return in one line what the other side answered.
 
         Raises DeliveryError, and nothing else but what cancels it.
+        """
+        ...
+
+    def preview(self, message: Message, now: datetime) -> str:
+        """Return what `send` would send, for the channel's owner to read.
+
+        What is secret of the address is left out. Raises DeliveryError.
         """
         ...
 
@@ -49,7 +67,7 @@ def open_transport(channel: ChannelConfig, config: Config) -> Transport:
     The libraries of its kind are imported now: ask when there is something to send.
     Raises DeliveryError if hcl cannot send to this kind.
     """
-    module = _MODULES.get(channel.kind)
+    module = _MODULES.get(type(channel.settings))
     if module is None:
         raise DeliveryError(f"hcl cannot send to the kind {channel.kind}", True)
     opener: Callable[[ChannelConfig, Config], Transport]

@@ -2,37 +2,52 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from hcl.check_json import Site, check_json
-from hcl.model import Alert
+from hcl.model import Alert, Message
+
+# How many checks a message of several names, and how much of each name.
+NAMES = 20
+NAME_LENGTH = 100
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
-class Placeholders:
-    """Fill in what one alert has to say.
+def status_of(message: Message) -> str:
+    """Return what a message tells of; of several checks, down if one of them is."""
+    statuses = [alert.flip.new_status for alert in message.alerts]
+    if len(statuses) == 1:
+        return statuses[0]
+    return "down" if "down" in statuses else "up"
 
-    Values are made when they are named. What is no placeholder stays as it is.
+
+class Placeholders:
+    """Fill in what one message has to say.
+
+    Of several checks, the first that is down speaks for all where only one can. Values
+    are made when they are named. What is no placeholder stays as it is.
     """
 
-    def __init__(self, alert: Alert, now: datetime, site: Site) -> None:
-        self._alert = alert
+    def __init__(self, message: Message, now: datetime, site: Site) -> None:
+        self._alerts = message.alerts
+        self._alert = alert = _first(message)
         self._now = now
         self._site = site
         check = alert.check
         self._values: dict[str, Callable[[], str]] = {
             "CODE": lambda: check.code,
-            "STATUS": lambda: alert.flip.new_status,
+            "STATUS": lambda: status_of(message),
             "NOW": lambda: now.isoformat(timespec="seconds"),
-            "NAME": lambda: check.name,
-            "NAME_JSON": lambda: json.dumps(check.name),
+            "NAME": self._name,
+            "NAME_JSON": lambda: json.dumps(self._name()),
             "SLUG": lambda: check.slug,
             "TAGS": lambda: check.tags,
-            "JSON": self._document,
+            "JSON": self._json,
             "EXITSTATUS": self._exitstatus,
         }
         for number, tag in enumerate(check.tag_list, 1):
@@ -53,11 +68,11 @@ class Placeholders:
 
     def in_body(self, template: str) -> str:
         """Fill in a body, which may hold $BODY and $BODY_JSON too."""
-        body = {
-            "BODY": self._body,
-            "BODY_JSON": lambda: json.dumps(self._body()),
-        }
-        return self.fill(template, more=body)
+        return self.fill(template, more=self._bodies())
+
+    def everything(self) -> dict[str, Callable[[], str]]:
+        """Return what makes the value of each placeholder, those of bodies last."""
+        return self._values | self._bodies()
 
     def fill(
         self,
@@ -69,10 +84,20 @@ class Placeholders:
         if "$" not in template:
             return template
         values = self._values | (more or {})
-        # The longest name first: $NAME_JSON is no $NAME.
-        names = sorted(values, key=len, reverse=True)
-        pattern = rf"\$({'|'.join(names)})"
-        return re.sub(pattern, lambda match: encode(values[match[1]]()), template)
+        return names_pattern(values).sub(
+            lambda match: encode(values[match[1]]()), template
+        )
+
+    def _bodies(self) -> dict[str, Callable[[], str]]:
+        return {"BODY": self._body, "BODY_JSON": lambda: json.dumps(self._body())}
+
+    def _name(self) -> str:
+        if len(self._alerts) == 1:
+            return self._alert.check.name
+        titles = [_short(alert.check.title) for alert in self._alerts[:NAMES]]
+        more = len(self._alerts) - NAMES
+        rest = f" and {more} more" if more > 0 else ""
+        return f"{len(self._alerts)} checks: {', '.join(titles)}{rest}"
 
     def _exitstatus(self) -> str:
         ping = self._alert.ping
@@ -84,8 +109,12 @@ class Placeholders:
         ping = self._alert.ping
         return "" if ping is None else ping.body.decode("utf-8", "replace")
 
-    def _document(self) -> str:
-        alert = self._alert
+    def _json(self) -> str:
+        if len(self._alerts) == 1:
+            return json.dumps(self._document(self._alert))
+        return json.dumps([self._document(alert) for alert in self._alerts])
+
+    def _document(self, alert: Alert) -> dict[str, Any]:
         document = check_json(
             alert.check,
             site=self._site,
@@ -96,4 +125,19 @@ class Placeholders:
         )
         # The check may have changed since, and a late retry must not contradict itself.
         document["status"] = alert.flip.new_status
-        return json.dumps(document)
+        return document
+
+
+def names_pattern(names: Iterable[str]) -> re.Pattern[str]:
+    """Match a placeholder of these names, the longest first: $NAME_JSON is no $NAME."""
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(rf"\$({'|'.join(longest_first)})")
+
+
+def _first(message: Message) -> Alert:
+    down = (alert for alert in message.alerts if alert.flip.new_status == "down")
+    return next(down, message.alerts[0])
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= NAME_LENGTH else f"{title[: NAME_LENGTH - 1]}…"

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import re
 import ssl
 from datetime import datetime
 from functools import cache
@@ -13,12 +15,15 @@ import httpx2
 from hcl import __version__
 from hcl.check_json import Site
 from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
-from hcl.model import Alert
+from hcl.model import Message
 from hcl.transports import DeliveryError, why
-from hcl.transports.placeholders import Placeholders
+from hcl.transports.placeholders import Placeholders, status_of
 
 # Bytes of an answer that are waited for; none of them is kept.
 ANSWER_LIMIT = 65_536
+
+# What OpenSSL looks for in a folder of certificates.
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 # httpx2 logs every URL at INFO, and what is secret about a webhook stands in its URL.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -45,16 +50,17 @@ class Webhook:
         self._site = site
         self._try_timeout = try_timeout
         self._client: httpx2.AsyncClient | None = None
+        wanted = filter(None, (settings.down, settings.up))
+        self._uses_tls = any(_is_secure(request.url) for request in wanted)
 
-    async def send(self, alert: Alert, now: datetime) -> str:
-        """Send the request for the flip's new status; return `HTTP <status>`."""
-        requests = {"down": self._settings.down, "up": self._settings.up}
-        wanted = requests.get(alert.flip.new_status)
+    async def send(self, message: Message, now: datetime) -> str:
+        """Send the request for the message's status; return `HTTP <status>`."""
+        wanted = self._wanted(message)
         if wanted is None:
             return "nothing to send"
         host = _host(wanted.url)
         try:
-            request = _request(wanted, Placeholders(alert, now, self._site))
+            request = _request(wanted, Placeholders(message, now, self._site))
             status = await self._status(request, host)
         except DeliveryError:
             raise
@@ -65,11 +71,29 @@ class Webhook:
             raise DeliveryError(f"HTTP {status} from {host}", status in (404, 410))
         return f"HTTP {status}"
 
+    def preview(self, message: Message, now: datetime) -> str:
+        """Show the request: no path, no query, no values of headers; the whole body."""
+        wanted = self._wanted(message)
+        if wanted is None:
+            return "nothing to send"
+        try:
+            request = _request(wanted, Placeholders(message, now, self._site))
+        except Exception as error:  # noqa: BLE001 as in send
+            _fail(error, _host(wanted.url))
+        names = [name.decode("latin-1") for name, _ in request.headers.raw]
+        lines = [f"{request.method} {_shown(request.url)}", *map("{}: …".format, names)]
+        body = request.content.decode()
+        return "\n".join([*lines, "", body] if body else lines)
+
     async def aclose(self) -> None:
         """Close the connections that wait for the next message."""
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    def _wanted(self, message: Message) -> WebhookRequest | None:
+        requests = {"down": self._settings.down, "up": self._settings.up}
+        return requests.get(status_of(message))
 
     async def _status(self, request: httpx2.Request, host: str) -> int:
         status: int | None = None
@@ -99,7 +123,7 @@ class Webhook:
             # leaves its socket open. This one, for TCP and then for TLS, comes earlier.
             connect = self._try_timeout * 0.45
             self._client = httpx2.AsyncClient(
-                verify=_tls(),
+                verify=_tls() if self._uses_tls else _no_tls(),
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx2.Timeout(None, connect=connect),
@@ -109,8 +133,24 @@ class Webhook:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # One for all webhooks: the certificates of the system take some memory.
-    return httpx2.create_ssl_context()
+    """Return what verifies servers: one for all webhooks, since it takes memory."""
+    folder = ssl.get_default_verify_paths().capath
+    said = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+    if said or not folder or not any(map(_HASHED.fullmatch, os.listdir(folder))):
+        return httpx2.create_ssl_context()
+    # There a certificate is read when it is needed. All together take 2 MB.
+    return ssl.create_default_context(capath=folder)
+
+
+@cache
+def _no_tls() -> ssl.SSLContext:
+    """Return what trusts nobody, for webhooks that use no TLS."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _is_secure(url: str) -> bool:
+    # No placeholder stands in the scheme, and redirects are not followed.
+    return url.lower().startswith("https:")
 
 
 def _request(wanted: WebhookRequest, placeholders: Placeholders) -> httpx2.Request:
@@ -145,6 +185,15 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or "the webhook"
     except ValueError:
         return "the webhook"
+
+
+def _shown(url: httpx2.URL) -> str:
+    # A path or a query may be a secret; that there is one may tell what is wrong.
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    port = f":{url.port}" if url.port else ""
+    path = "/" if url.path in ("", "/") else "/…"
+    query = "?…" if url.query else ""
+    return f"{url.scheme}://{host}{port}{path}{query}"
 
 
 def _fail(error: Exception, host: str) -> NoReturn:

@@ -4,15 +4,15 @@ from datetime import timedelta
 import pytest
 
 from hcl.check_json import Site
-from hcl.model import Alert
-from hcl.transports.placeholders import Placeholders
-from tests.alerts import CODE, NOW, RECOVERED, a_ping, an_alert
+from hcl.model import Alert, Flip
+from hcl.transports.placeholders import Placeholders, status_of
+from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")
 
 
-def fill(alert: Alert) -> Placeholders:
-    return Placeholders(alert, NOW, SITE)
+def fill(*alerts: Alert) -> Placeholders:
+    return Placeholders(a_message(*alerts), NOW, SITE)
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,65 @@ def test_only_what_is_named_is_worked_out() -> None:
     assert fill(alert).in_body("$NAME") == "Nightly backup"
     with pytest.raises(OverflowError):
         fill(alert).in_body("$JSON")
+
+
+def test_several_checks_are_listed() -> None:
+    filled = fill(
+        an_alert(name="db", flip=RECOVERED, status="up"),
+        an_alert(name="web", code="c0de", slug="web", tags="x", ping=a_ping(body=b"y")),
+        an_alert(name="", code="5ec0nd"),
+    )
+
+    assert filled.in_body("$STATUS: $NAME") == "down: 3 checks: db, web, 5ec0nd"
+    assert filled.in_body("$NAME_JSON") == '"3 checks: db, web, 5ec0nd"'
+    # Those of the first that is down.
+    assert filled.in_body("$CODE $SLUG $TAGS $TAG1 $BODY") == "c0de web x x y"
+    documents = json.loads(filled.in_body("$JSON"))
+    assert [(d["name"], d["status"]) for d in documents] == [
+        ("db", "up"),
+        ("web", "down"),
+        ("", "down"),
+    ]
+
+
+def test_several_checks_that_are_up_are_up() -> None:
+    alerts = [an_alert(name=name, flip=RECOVERED, slug=name) for name in ("a", "b")]
+
+    assert fill(*alerts).in_body("$STATUS $SLUG") == "up a"
+    assert status_of(a_message(*alerts)) == "up"
+
+
+def test_long_lists_are_cut() -> None:
+    alerts = [an_alert(name=f"n{n}") for n in range(1, 101)]
+
+    name = fill(*alerts).in_body("$NAME")
+
+    first = ", ".join(f"n{n}" for n in range(1, 21))
+    assert name == f"100 checks: {first} and 80 more"
+    assert fill(*alerts[:20]).in_body("$NAME") == f"20 checks: {first}"
+
+
+def test_long_names_are_cut_in_lists_only() -> None:
+    alert = an_alert(name="x" * 10_000)
+
+    assert fill(alert).in_body("$NAME") == "x" * 10_000
+    assert fill(alert, alert).in_body("$NAME") == f"2 checks: {'x' * 99}…, {'x' * 99}…"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "newest", "status"),
+    [(FAILED, RECOVERED, "up"), (RECOVERED, FAILED, "down")],
+)
+def test_the_newest_flip_counts(earlier: Flip, newest: Flip, status: str) -> None:
+    alert = an_alert(flip=newest, earlier=(earlier,))
+
+    assert fill(alert).in_body("$STATUS") == status
+    assert json.loads(fill(alert).in_body("$JSON"))["status"] == status
+
+
+def test_reminder_is_filled_in_as_the_first_message() -> None:
+    template = "$STATUS $NAME $JSON"
+
+    reminder = fill(an_alert(reminder=True)).in_body(template)
+
+    assert reminder == fill(an_alert()).in_body(template)

@@ -14,9 +14,10 @@ import pytest
 from hcl import __version__
 from hcl.check_json import Site
 from hcl.config import WebhookRequest, WebhookSettings
+from hcl.model import Alert
 from hcl.transports import DeliveryError
 from hcl.transports.webhook import Webhook
-from tests.alerts import NOW, RECOVERED, a_ping, an_alert
+from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
 from tests.sinks import Behaviour, HttpSink, make_certificate
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")
@@ -28,13 +29,15 @@ async def sink() -> AsyncIterator[HttpSink]:
         yield sink
 
 
-async def send(url: str, *, alert: Any = None, limit: float = 5.0, **more: Any) -> str:
+async def send(
+    url: str, *, alert: Alert | None = None, limit: float = 5.0, **more: Any
+) -> str:
     """Send an alert, by default of a check that went down, with one request."""
     values = {"method": "POST", "url": url, "body": "", "headers": ()} | more
     settings = WebhookSettings(down=WebhookRequest(**values), up=None)
     webhook = Webhook(settings, SITE, try_timeout=limit)
     try:
-        return await webhook.send(alert or an_alert(), NOW)
+        return await webhook.send(a_message(alert or an_alert()), NOW)
     finally:
         await webhook.aclose()
 
@@ -105,8 +108,8 @@ async def test_each_status_has_its_request(sink: HttpSink) -> None:
     up = WebhookRequest("GET", sink.url + "up", "", ())
     webhook = Webhook(WebhookSettings(down, up), SITE)
 
-    await webhook.send(an_alert(), NOW)
-    await webhook.send(an_alert(flip=RECOVERED), NOW)
+    await webhook.send(a_message(), NOW)
+    await webhook.send(a_message(an_alert(flip=RECOVERED)), NOW)
     await webhook.aclose()
 
     targets = [(record.method, record.target) for record in sink.records]
@@ -121,13 +124,29 @@ async def test_status_without_a_request_sends_nothing(sink: HttpSink) -> None:
     assert sink.connections == 0
 
 
+async def test_message_of_several_checks_is_one_request(sink: HttpSink) -> None:
+    down = WebhookRequest("POST", sink.url + "$STATUS", "$NAME", ())
+    up = WebhookRequest("POST", sink.url + "$STATUS", "$JSON", ())
+    webhook = Webhook(WebhookSettings(down, up), SITE)
+    recovered = an_alert(name="db", flip=RECOVERED)
+
+    await webhook.send(a_message(recovered, an_alert(name="web")), NOW)
+    await webhook.send(a_message(recovered, recovered), NOW)
+    await webhook.aclose()
+
+    first, second = sink.records
+    assert (first.target, first.text) == ("/down", "2 checks: db, web")
+    assert second.target == "/up"
+    assert [document["name"] for document in json.loads(second.text)] == ["db", "db"]
+
+
 async def test_cookies_are_not_kept(sink: HttpSink) -> None:
     sink.headers = (("Set-Cookie", "a=b"),)
     down = WebhookRequest("POST", sink.url, "", ())
     webhook = Webhook(WebhookSettings(down, None), SITE)
 
-    await webhook.send(an_alert(), NOW)
-    await webhook.send(an_alert(), NOW)
+    await webhook.send(a_message(), NOW)
+    await webhook.send(a_message(), NOW)
     await webhook.aclose()
 
     assert "cookie" not in sink.records[1].headers
@@ -260,10 +279,10 @@ async def test_failure_does_not_stop_the_next_message(sink: HttpSink) -> None:
     for behaviour in behaviours:
         sink.behave = behaviour
         with pytest.raises(DeliveryError):
-            await webhook.send(an_alert(), NOW)
+            await webhook.send(a_message(), NOW)
     sink.behave = "answer"
 
-    assert await webhook.send(an_alert(), NOW) == "HTTP 200"
+    assert await webhook.send(a_message(), NOW) == "HTTP 200"
     await webhook.aclose()
 
 
@@ -271,7 +290,9 @@ async def test_many_messages_at_once_arrive(sink: HttpSink) -> None:
     down = WebhookRequest("POST", sink.url, "", ())
     webhook = Webhook(WebhookSettings(down, None), SITE)
 
-    answers = await asyncio.gather(*(webhook.send(an_alert(), NOW) for _ in range(150)))
+    answers = await asyncio.gather(
+        *(webhook.send(a_message(), NOW) for _ in range(150))
+    )
     await webhook.aclose()
 
     assert answers == ["HTTP 200"] * 150

@@ -1,0 +1,395 @@
+"""Send through Apprise what comes in on stdin: a program, started by its path.
+
+Apprise takes 45 MB and it blocks, so the server runs it outside, and only while there
+is something to send. Nothing of hcl is imported here: the program stands alone.
+
+In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (down or up),
+`title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
+plugin, where the URL does not say), `pace` (seconds between two messages over the URL),
+`until` (of time.monotonic; what has not begun by then is dropped).
+Out, in any order: `id`, `ok`, `words` (the answer, or why not; no secrets),
+`permanent`. Messages of one URL go out in turn, those of several at once. It ends with
+stdin, whatever is under way.
+
+With the argument `check`: a JSON array of URLs in, an array of objects out: `problem`
+("": it loads), `service`, `schemes`.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+import requests.adapters
+import requests.sessions
+from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType, PersistentStoreMode
+from apprise.plugins import url_to_dict
+
+# Statuses that the same message will meet again: it, the token or the target is wrong.
+PERMANENT = (400, 401, 403, 404, 405, 410, 413, 422)
+
+# What every URL gets where it does not say. Seconds for connecting and for an answer:
+# Apprise's own 4 s are short for a slow server, which takes the message all the same.
+DEFAULTS = {"overflow": "truncate", "cto": 8.0, "rto": 20.0}
+
+# Bytes of an answer that are read; a service's own are far shorter.
+_ANSWER_LIMIT = 1_048_576
+
+# Seconds that an answer may take once it has begun.
+_ANSWER_TIME = 3.0
+
+
+@dataclass(slots=True)
+class Trace:
+    """What became of the requests for one message, and what Apprise said of it."""
+
+    host: str = ""
+    status: int = 0
+    said: str = ""
+    error: Exception | None = None
+    warnings: list[str] = field(default_factory=list)
+    hint: str = ""
+
+
+_trace: ContextVar[Trace | None] = ContextVar("_trace", default=None)
+
+
+class WatchedAdapter(requests.adapters.HTTPAdapter):
+    """Note how each request of Apprise's ends, which tells no more than yes or no."""
+
+    def send(self, request: Any, *args: Any, **options: Any) -> Any:
+        """Send a request; read its answer within limits."""
+        trace = _trace.get() or Trace()
+        failed = trace.error is not None or trace.status >= 400
+        host = urlsplit(request.url).hostname or ""
+        try:
+            response = super().send(request, *args, **options)
+        except (requests.RequestException, OSError) as error:
+            trace.host, trace.status, trace.error, trace.said = host, 0, error, ""
+            raise
+        if not options.get("stream") and hasattr(response.raw, "read1"):
+            # Apprise waits for the end of every answer, however far that is.
+            response._content = _read(response)
+            response._content_consumed = True
+        # The first failure is the reason, even if others of its targets took it.
+        if not failed or response.status_code >= 400:
+            trace.host, trace.status, trace.error = host, response.status_code, None
+            trace.said = "" if options.get("stream") else _said(response.content)
+        return response
+
+
+def _read(response: Any) -> bytes:
+    content, ended, end = bytearray(), False, time.monotonic() + _ANSWER_TIME
+    # The status is the answer: what follows it may break off.
+    with contextlib.suppress(Exception):
+        while len(content) < _ANSWER_LIMIT and time.monotonic() < end and not ended:
+            some = response.raw.read1(65_536, decode_content=True)
+            content += some
+            ended = not some
+    if not ended:
+        response.raw.close()
+    return bytes(content)
+
+
+def _said(content: bytes) -> str:
+    """Return the words for people that an answer holds, "" for none."""
+    text = content[:65_536].decode("utf-8", "replace")
+    try:
+        return _words(json.loads(text))
+    except ValueError:
+        return text if "<" not in text and "\ufffd" not in text else ""
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_words, value)))
+    if isinstance(value, dict):
+        names = "description errorDescription message msg error errors reason detail"
+        for name in names.split():
+            if words := _words(value.get(name)):
+                return words
+    return ""
+
+
+class LogWatch(logging.Handler):
+    """Keep for the message under way what Apprise warns of."""
+
+    # Of debug lines, which hold URLs, no more than one of these is ever told.
+    _HINT = re.compile(
+        "Connection refused|Connection reset|Name or service not known|timed out"
+        "|Temporary failure in name resolution|No route to host"
+        "|Network is unreachable|certificate verify failed"
+    )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take up one record."""
+        trace = _trace.get()
+        if trace is None:
+            return
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            trace.warnings.append(text)
+        if hint := self._HINT.search(text):
+            trace.hint = hint[0].lower()
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """Send one message; return what to tell of it."""
+    trace, secrets = Trace(), secrets_of(job["url"])
+    _trace.set(trace)
+    ok, problem = False, ""
+    try:
+        plugin = load(job["url"], job["arguments"])
+        if plugin is None:
+            problem = f"the URL is not valid: {_why_not(job['url'], trace)}"
+        else:
+            ok = _notify(plugin, job)
+    # A plugin may raise anything, and its words may hold anything.
+    except Exception as error:  # noqa: BLE001
+        problem = f"Apprise failed: {type(error).__name__}"
+    if ok:
+        words = f"HTTP {trace.status} from {trace.host}" if trace.status else "sent"
+    else:
+        words = problem or reason(trace, secrets)
+    permanent = problem.startswith("the URL") or trace.status in PERMANENT
+    return {"id": job["id"], "ok": ok, "words": words, "permanent": permanent}
+
+
+def load(url: str, arguments: dict[str, Any] | None = None) -> NotifyBase | None:
+    """Make Apprise's object for a URL; `arguments` are for what it does not say.
+
+    None: Apprise cannot. The trace then tells why.
+    """
+    asset = AppriseAsset(
+        app_id="hcl",
+        app_desc="hcl",
+        app_url="",
+        async_mode=False,
+        # Or every message would bear icons of Apprise's, fetched from elsewhere.
+        image_url_mask="",
+        image_url_logo="",
+        storage_mode=PersistentStoreMode.MEMORY,
+    )
+    values = url_to_dict(url)  # type: ignore[no-untyped-call]  # it has no types
+    if values is None:
+        return None
+    for name, value in (DEFAULTS | (arguments or {})).items():
+        if not values.get(name):
+            values[name] = value
+    try:
+        return Apprise.instantiate(values, asset=asset, suppress_exceptions=False)
+    # Mostly Apprise's own, but a plugin may raise anything over a URL.
+    except Exception as error:  # noqa: BLE001
+        if (trace := _trace.get()) is not None and not trace.warnings:
+            trace.warnings.append(str(error))
+        return None
+
+
+def _why_not(url: str, trace: Trace) -> str:
+    told = trace.warnings[-1] if trace.warnings else "Apprise does not know it"
+    if told.endswith("is disabled on this system."):
+        return f"Apprise lacks a library for {url.partition('://')[0]}://"
+    return scrubbed(told, secrets_of(url)).rstrip(".")
+
+
+def _notify(plugin: NotifyBase, job: dict[str, Any]) -> bool:
+    down = job["status"] == "down"
+    if type(plugin).__name__ == "NotifyOpsgenie" and not down and _closes(plugin):
+        return _close_opsgenie(plugin, job["title"])
+    # Between the targets of one message, too.
+    plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, job["pace"])
+    apprise = Apprise(asset=plugin.asset)
+    apprise.add(plugin)
+    with apprise.notify(
+        title=job["title"],
+        body=job["body"] or job["title"],
+        body_format=job["format"],
+        notify_type=NotifyType.FAILURE if down else NotifyType.SUCCESS,
+    ) as result:
+        return bool(result)
+
+
+def _closes(plugin: Any) -> bool:
+    return bool(plugin.alias) and plugin.action in ("map", "close")
+
+
+def _close_opsgenie(plugin: Any, note: str) -> bool:
+    # Apprise closes only what the same process has opened.
+    region = ".eu" if plugin.region_name == "eu" else ""
+    response = requests.post(
+        f"https://api{region}.opsgenie.com/v2/alerts/{plugin.alias}/close",
+        params={"identifierType": "alias"},
+        json={"source": "hcl", "note": note},
+        headers={"Authorization": f"GenieKey {plugin.apikey}"},
+        timeout=plugin.request_timeout,
+        verify=plugin.verify_certificate,
+    )
+    return bool(response.ok)
+
+
+def reason(trace: Trace, secrets: list[str]) -> str:
+    """Say in one line, without a secret, why a message was not taken."""
+    host = trace.host
+    if trace.error is not None:
+        return _connection_problem(trace.error, host)
+    said = scrubbed(trace.said, secrets)
+    if trace.status and not 200 <= trace.status <= 299:
+        return f"HTTP {trace.status} from {host}" + (f": {said}" if said else "")
+    if said and trace.status:
+        return f"{host} refused the message: {said}"
+    warned = scrubbed(trace.warnings[-1] if trace.warnings else "", secrets)
+    hint = f": {trace.hint}" if trace.hint not in warned.lower() else ""
+    return (warned.rstrip(".") or "Apprise could not send it, it says not why") + hint
+
+
+def _connection_problem(error: Exception, host: str) -> str:
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return f"cannot connect to {host} in time"
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{host} did not answer in time"
+    for link in links:
+        if type(link).__name__ == "RemoteDisconnected":
+            return f"{host} closed the connection without an answer"
+        if isinstance(link, HTTPException):
+            return f"{host} did not answer in HTTP"
+    through = " through the proxy" if "Proxy" in type(error).__name__ else ""
+    cause = next(filter(None, map(_cause, reversed(links))), "")
+    if isinstance(links[-1], ConnectionResetError | BrokenPipeError):
+        return f"{host} broke off the connection"
+    return f"cannot connect to {host}{through}" + (f": {cause}" if cause else "")
+
+
+def _cause(error: BaseException) -> str:
+    if verdict := getattr(error, "verify_message", None):
+        return str(verdict)
+    if isinstance(error, socket.gaierror):
+        return (error.strerror or "").lower()
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return ""
+
+
+def secrets_of(url: str) -> list[str]:
+    """Return all pieces of a URL that may be secret, longest first."""
+    rest = url.partition("://")[2] or url
+    pieces = set(re.split(r"[/:@?&=#,;+\s]+", rest))
+    pieces |= {unquote(piece) for piece in pieces}
+    pieces |= set(re.split(r"[/:@?&=#,;+\s]+", unquote(rest)))
+    pieces.add(rest)
+    return sorted(filter(None, pieces), key=len, reverse=True)
+
+
+def scrubbed(text: str, secrets: list[str]) -> str:
+    """Return a text as one short line, with none of the secrets."""
+    for secret in secrets:
+        pattern = re.escape(secret)
+        if len(secret) < 5:
+            # As part of a word it tells nothing.
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 200 else f"{line[:199]}…"
+
+
+class Lanes:
+    """Send the messages of each URL in turn, those of several at once."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._lanes: dict[str, deque[dict[str, Any]]] = {}
+        self._last: dict[str, float] = {}
+
+    def put(self, job: dict[str, Any]) -> None:
+        """Take a message on."""
+        with self._lock:
+            lane = self._lanes.get(job["url"])
+            if lane is not None:
+                lane.append(job)
+                return
+            self._lanes[job["url"]] = deque([job])
+        threading.Thread(target=self._run, args=(job["url"],), daemon=True).start()
+
+    def _run(self, url: str) -> None:
+        while True:
+            with self._lock:
+                if not self._lanes[url]:
+                    del self._lanes[url]
+                    return
+                job = self._lanes[url].popleft()
+            pause = self._last.get(url, 0.0) + job["pace"] - time.monotonic()
+            time.sleep(max(0.0, pause))
+            # Nobody waits for it any more: it will come again.
+            if time.monotonic() < job["until"]:
+                self._tell(answer(job))
+                self._last[url] = time.monotonic()
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        data = json.dumps(told).encode() + b"\n"
+        with self._lock:
+            while data:
+                data = data[os.write(self._output, data) :]
+
+
+def check(urls: list[str]) -> list[dict[str, Any]]:
+    """Tell of each URL whether it loads, and as what."""
+    found = []
+    for url in urls:
+        _trace.set(trace := Trace())
+        plugin = load(url)
+        names = plugin.schemas() if plugin else ()  # type: ignore[no-untyped-call]
+        problem = "is not a URL that Apprise can load: "
+        problem = "" if plugin else problem + _why_not(url, trace)
+        name = str(plugin.service_name) if plugin else ""
+        found.append({"problem": problem, "service": name, "schemes": sorted(names)})
+    return found
+
+
+def main() -> None:
+    """Do what the arguments say, until stdin ends."""
+    # Both come to all processes of a terminal or a service; the server decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    output = os.dup(1)
+    # A plugin may print, even what is secret. What goes wrong before is still told.
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    # Where every session of requests takes its adapter from.
+    requests.sessions.HTTPAdapter = WatchedAdapter  # type: ignore[attr-defined]
+    logger = logging.getLogger("apprise")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(LogWatch())
+    logger.propagate = False
+    if sys.argv[1:] == ["check"]:
+        os.write(output, json.dumps(check(json.load(sys.stdin))).encode())
+    else:
+        lanes = Lanes(output)
+        for line in sys.stdin.buffer:
+            lanes.put(json.loads(line))
+    # At once, whatever is still under way.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What Apprise says of the URLs in a file, which it is asked for when one is loaded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hcl.config import ConfigError, load
+from hcl.config.channels import KINDS
+from hcl.config.services import NEEDED, SCHEMES
+from tests.config import HOOK, PROJECT
+
+ROOT = Path(__file__).parent.parent.parent
+
+# For each kind what its service hands out, as far as tokens have a form.
+URLS = {
+    "apprise": "json://user:secret@example.org/path",
+    "discord": "https://discord.com/api/webhooks/1234567890/abcdefghijklmnop",
+    "github": "github://ghp_abcdefghijklmnopqrstuvwxyz0123456789@owner/repo",
+    "googlechat": "https://chat.googleapis.com/v1/spaces/s/messages?key=k&token=t",
+    "gotify": "gotifys://gotify.example.org/AbCdEf0123456789",
+    "matrix": "matrixs://hcl:password@matrix.example.org/#ops:example.org",
+    "mattermost": "https://mattermost.example.org/hooks/abcdefghijklmnopqrstuvwxyz",
+    "msteamsw": "https://prod-1.westeurope.logic.azure.com:443/workflows/643e69f83c8944/"
+    "triggers/manual/paths/invoke?api-version=2016-06-01&sig=signature",
+    "ntfy": "ntfys://tk_abcdefgh@ntfy.example.org/topic",
+    "opsgenie": "opsgenie://01234567-89ab-cdef-0123-456789abcdef",
+    "pagertree": "pagertree://int_0123456789",
+    "pd": "pagerduty://0123456789abcdef0123456789abcdef@0123456789abcdef",
+    "po": "pover://uQiRzpo4DXghDmr9QzzfQu27cmVRsG@azGDORePK8gMaC0QOYAMyEEuzJnyUi",
+    "pushbullet": "pbul://o.abcdefghijklmnopqrstuvwxyz012345",
+    "rocketchat": "rockets://abcdefghijkl/mnopqrstuvwxyz@rocket.example.org/#ops",
+    "signal": "signal://127.0.0.1:8080/+37120000000/+37120000001",
+    "slack": "https://hooks.slack.com/services/T12345678/B12345678/"
+    "abcdefghijklmnopqrstuvwx",
+    "sms": "twilio://AC0123456789abcdef0123456789abcdef:0123456789abcdef0123456789abcdef"
+    "@+15551234567/+15557654321",
+    "spike": "https://api.spike.sh/v1/alerts/0123456789abcdef0123456789abcdef",
+    "telegram": "tgram://123456789:abcdefg_hijklmnop-qrstuvwxyz0123456/12345",
+    "victorops": "https://alert.victorops.com/integrations/generic/20131114/alert/k/ops",
+    "whatsapp": "whatsapp://EAAabcdefghijklmnop@123456789012345/+37120000000",
+    "zulip": "zulip://hcl@example/abcdefghijklmnopqrstuvwxyz012345/ops",
+}
+
+
+def channel(name: str, kind: str, url: str) -> str:
+    return f"[[projects.channels]]\nname = '{name}'\nkind = '{kind}'\nurl = {url}\n"
+
+
+def test_every_service_takes_a_url_of_its_own(tmp_path: Path) -> None:
+    names = {kind: f"URL_{kind}" for kind in URLS}
+    channels = [channel(k, k, f"{{ env = '{name}' }}") for k, name in names.items()]
+    path = tmp_path / "hcl.toml"
+    path.write_text(PROJECT + "".join(channels))
+
+    [project] = load(path, {names[kind]: url for kind, url in URLS.items()}).projects
+
+    assert set(URLS) == {*SCHEMES, "apprise"}
+    assert set(URLS) == KINDS.keys() - {"email", "webhook", "shell", "group"}
+    assert [channel.kind for channel in project.channels] == list(URLS)
+
+
+def test_a_url_that_apprise_refuses_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("gotify://user:secret@gotify.example.org\n")
+    path = tmp_path / "hcl.toml"
+    phone = channel("Phone", "ntfy", "'ntfy://host/topic'")
+    second = '[[projects]]\nname = "Work"\nping_key = "pk2"\n'
+    gotify = channel("Gotify", "gotify", "{ file = 'token' }")
+    path.write_text(PROJECT + phone + second + HOOK + gotify)
+
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+
+    place = "projects[1].channels[1].url"
+    problem = "is not a URL that Apprise can load: An invalid Gotify Token (None) was"
+    assert str(caught.value) == f"{path}: {place}: {problem} specified"
+
+
+def test_a_service_without_apprise_is_refused(tmp_path: Path) -> None:
+    phone = tmp_path / "phone.toml"
+    phone.write_text(PROJECT + channel("Phone", "ntfy", "'ntfy://secret'"))
+    hook = tmp_path / "hook.toml"
+    hook.write_text(PROJECT + HOOK)
+    program = (
+        "import sys, pathlib\n"
+        "from hcl.config import ConfigError, load\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        print(load(pathlib.Path(name), {}).projects[0].name)\n"
+        "    except ConfigError as error:\n"
+        "        print(error)\n"
+    )
+
+    # A Python that finds nothing beside the standard library and hcl itself.
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", program, phone.name, hook.name],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    of_phone, of_hook = done.stdout.splitlines()
+    assert of_phone == f"phone.toml: projects[0].channels[0].url: {NEEDED}"
+    assert of_hook == "Home"

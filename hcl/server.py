@@ -170,7 +170,7 @@ class _Server:
         for bound in self._mail_sockets:
             logger.info("hcl %s listens for mail on %s", __version__, _place(bound))
 
-    async def _use(self, config: Config) -> None:
+    async def _use(self, config: Config, *, retry: bool = False) -> None:
         """Bring the settings to the parts that can change while they run."""
         if self._mail is not None and config.smtpd.listen is not None:
             self._mail.use(config.smtpd)
@@ -178,7 +178,7 @@ class _Server:
         self._config = config
         self._services.use(config, synced)
         self._filer.log_limit = self._pruner.log_limit = config.pings.log_limit
-        await self._sender.use(config, synced.channels)
+        await self._sender.use(config, synced.channels, retry=retry)
 
     async def _reload(self, reread: Callable[[], Config]) -> None:
         """Repeat: 1. wait for SIGHUP, 2. read the file, 3. use it if it is right."""
@@ -187,9 +187,9 @@ class _Server:
             self._hangups.clear()
             before = self._config
             try:
-                config = reread()
-                await self._use(config)
-                await self._sender.retry_now()
+                # It may ask Apprise, which takes a second.
+                config = await asyncio.to_thread(reread)
+                await self._use(config, retry=True)
             except ConfigError as error:
                 logger.error("not reloaded: %s", error)
             except sqlite3.Error as error:

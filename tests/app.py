@@ -125,7 +125,9 @@ async def running_app(
     database = await open_database(config.database.path, "normal")
     alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
     metrics = Metrics()
-    sender = Sender(database, alarm=alarms["sender"], metrics=metrics)
+    sender = Sender(
+        database, alarm=alarms["sender"], metrics=metrics, jitter=lambda: 1.0
+    )
     limit = config.pings.log_limit
     filer = Filer(
         database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit

@@ -6,7 +6,7 @@ from typing import Any
 from hcl.model import Check
 from hcl.pinging import Address
 from hcl.pruner import BATCH_LIMIT, KEEP
-from hcl.store import flips, notifications
+from hcl.store import flips, outbox
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, note, put_check, put_flip, put_pings, rows, traced
@@ -32,9 +32,9 @@ async def flip_moments(app: App, check: Check) -> list[datetime]:
 
 
 async def tick_off(app: App, channel_id: int = 1) -> None:
-    """Finish what a channel has waiting, one message a check."""
+    """Finish what a channel has waiting."""
     reader = await app.database.settled()
-    for notification in await notifications.due(reader, channel_id, NOW, 100):
+    for notification, *_ in await outbox.due(reader, channel_id, NOW, 100):
         await note(app.database, notification, sent=NOW)
 
 
@@ -197,7 +197,7 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
         await put_pings(app.database, (check.id, make_ping(n=1, created=created)))
         await put_flip(app.database, check, created)
     reader = await app.database.settled()
-    for notification in (await notifications.due(reader, 1, NOW, 9))[:3]:
+    for notification, *_ in (await outbox.due(reader, 1, NOW, 9))[:3]:
         await note(app.database, notification, sent=NOW)
 
     await app.pruner.prune_once(NOW)

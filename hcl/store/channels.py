@@ -139,12 +139,32 @@ async def assign_all(conn: Connection, check_id: int, project_id: int) -> None:
     await assign(conn, check_id, [channel.id for channel in channels])
 
 
-async def note_outcomes(
-    conn: Connection, outcomes: Iterable[tuple[int, datetime | None, str]]
-) -> None:
-    """Note (channel id, when it delivered or None, error) of tries, in their order."""
-    await conn.executemany(
-        "UPDATE channels SET last_sent = coalesce(?, last_sent), last_error = ?"
+async def count_failing(conn: Connection) -> int:
+    """Return how many channels of the file do not deliver."""
+    rows = await conn.execute_fetchall(
+        "SELECT count(*) FROM channels WHERE enabled AND failing_since IS NOT NULL"
+    )
+    return int(next(iter(rows))[0])
+
+
+async def note_sent(conn: Connection, channel_id: int, sent: datetime) -> None:
+    """Note that a channel delivered a message."""
+    await conn.execute(
+        "UPDATE channels SET last_sent = ?, last_error = '', failing_since = NULL"
         " WHERE id = ?",
-        [(stamp(sent), error, channel_id) for channel_id, sent, error in outcomes],
+        (stamp(sent), channel_id),
+    )
+
+
+async def note_failed(
+    conn: Connection, channel_id: int, error: str, failing_since: datetime | None
+) -> None:
+    """Note that a channel failed to deliver a message.
+
+    `failing_since` is the moment if it counts as failing from now on at the latest.
+    """
+    await conn.execute(
+        "UPDATE channels SET last_error = ?,"
+        " failing_since = coalesce(failing_since, ?) WHERE id = ?",
+        (error, stamp(failing_since), channel_id),
     )

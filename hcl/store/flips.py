@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from aiosqlite import Connection
 
 from hcl.model import Check, Flip
-from hcl.store.times import stamp
+from hcl.store.times import moment, stamp
 
 
 async def add(conn: Connection, flips: Iterable[tuple[Check, Flip]]) -> int:
@@ -55,16 +55,14 @@ async def of_check(
     return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
 
 
-async def by_id(conn: Connection, flip_id: int) -> tuple[Flip, int] | None:
-    """Return a flip, and the number of the last ping up to it (0: none)."""
+async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:
+    """Return when the outage began that a flip starts or ends; None: not known."""
     rows = await conn.execute_fetchall(
-        "SELECT created, old_status, new_status, reason, n_pings FROM flips"
-        " WHERE id = ?",
-        (flip_id,),
+        "SELECT created FROM flips WHERE check_id = ? AND new_status = 'down'"
+        " AND id <= ? ORDER BY created DESC, id DESC LIMIT 1",
+        (check_id, flip_id),
     )
-    for row in rows:
-        return Flip(datetime.fromtimestamp(row[0], UTC), *row[1:4]), row[4]
-    return None
+    return moment(next((row[0] for row in rows), None))
 
 
 async def drop(conn: Connection, before: datetime, limit: int) -> int:

@@ -1,39 +1,36 @@
 """Notifications: the outbox, one message of one flip over one channel."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from aiosqlite import Connection
 
 from hcl.model import Notification
 from hcl.store.times import moment, stamp
 
+# Messages that ought to go out, and not such as are held on purpose.
+_OWED = "next_try IS NOT NULL AND (hold = '' OR attempts > 0)"
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one try.
 
-    `sent` is when the message was taken, None if it was not; `next_try` is when to try
-    again, None: never. `refused`: it will hardly be taken later either.
-    """
-
-    notification: Notification
-    answer: str
-    sent: datetime | None = None
-    next_try: datetime | None = None
-    refused: bool = False
+# The number of the reminder that comes next of the flip f over the channel c.
+_NEXT_REMINDER = (
+    "(SELECT coalesce(max(n.reminder), 0) + 1 FROM notifications n"
+    " WHERE n.flip_id = f.id AND n.channel_id = c.id)"
+)
 
 
 async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
     """Write down what is to be sent of the flips with an id above `after`.
 
     One notification for each channel of the check that wants to hear of the flip (see
-    `Flip.notifies`). Returns how many. What waits of these checks after a failure is
-    due at once, since it has to go first.
+    `Flip.notifies`). Returns how many. What waits of these checks is due at once, since
+    it has to go first or is over; but not what gathers to go out with others.
     """
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
+        " AND (hold NOT IN ('fold', 'quiet') OR attempts > 0)"
         " AND check_id IN (SELECT check_id FROM flips WHERE id > :after)",
         {"now": stamp(now), "after": after},
     )
@@ -50,85 +47,104 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
     return cursor.rowcount
 
 
-async def due(
-    conn: Connection, channel_id: int, now: datetime, limit: int
-) -> list[Notification]:
-    """Return what a channel is to send now, in order.
-
-    Of each check only the oldest that waits, so that no message overtakes another.
-    """
-    rows = await conn.execute_fetchall(
-        "SELECT id, channel_id, check_id, flip_id, created, attempts FROM"
-        # SQLite takes the other columns from the row of the minimum.
-        " (SELECT *, min(id) FROM notifications WHERE channel_id = ?"
-        " AND next_try IS NOT NULL GROUP BY check_id)"
-        " WHERE next_try <= ? ORDER BY id LIMIT ?",
-        (channel_id, stamp(now), limit),
-    )
-    return [
-        Notification(
-            row[0], row[1], row[2], row[3], datetime.fromtimestamp(row[4], UTC), row[5]
-        )
-        for row in rows
-    ]
+def from_row(row: Sequence[Any]) -> Notification:
+    """Make a notification of its columns in their order, hold and notice last."""
+    created = datetime.fromtimestamp(row[4], UTC)
+    return Notification(row[0], row[1], row[2], row[3], created, *row[5:9])
 
 
-async def next_tries(conn: Connection) -> dict[int, datetime]:
-    """Return when each channel with waiting messages has to send next, by its id."""
-    rows = await conn.execute_fetchall(
-        "SELECT channel_id, min(next_try) FROM (SELECT channel_id, next_try, min(id)"
-        " FROM notifications WHERE next_try IS NOT NULL GROUP BY channel_id, check_id)"
-        " GROUP BY channel_id"
-    )
-    return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in rows}
+async def add_reminders(
+    conn: Connection, reminders: Iterable[tuple[Notification, datetime]]
+) -> None:
+    """Write down what follows messages of flips to down, each at its moment.
 
-
-async def next_after(conn: Connection, now: datetime) -> datetime | None:
-    """Return when the first message that is not yet due is; None: none waits."""
-    rows = await conn.execute_fetchall(
-        "SELECT min(next_try) FROM (SELECT next_try, min(id) FROM notifications"
-        " WHERE next_try IS NOT NULL GROUP BY channel_id, check_id)"
-        " WHERE next_try > ?",
-        (stamp(now),),
-    )
-    return moment(next(iter(rows))[0])
-
-
-async def retry(conn: Connection, now: datetime, channel_id: int | None = None) -> None:
-    """Let what waits after a failure be due now, of all channels or of one."""
-    await conn.execute(
-        "UPDATE notifications SET next_try = :now"
-        " WHERE next_try > :now AND (:channel_id IS NULL OR channel_id = :channel_id)",
-        {"now": stamp(now), "channel_id": channel_id},
-    )
-
-
-async def note(conn: Connection, outcomes: Iterable[Outcome]) -> None:
-    """Tick off what was sent, plan the next try of what failed, give up the rest.
-
-    What is refused for good is given up at once if a newer message of its check waits
-    behind it.
+    Those are left out whose check has flipped since, and those that wait already.
     """
     await conn.executemany(
-        # What was given up meanwhile, with its channel, stays so.
-        "UPDATE notifications SET sent = :sent, answer = :answer,"
-        " next_try = iif(next_try IS NULL OR (:refused AND EXISTS (SELECT 1"
-        " FROM notifications newer WHERE newer.check_id = notifications.check_id"
-        " AND newer.channel_id = notifications.channel_id"
-        " AND newer.id > notifications.id AND newer.next_try IS NOT NULL)),"
-        " NULL, :next_try),"
-        " attempts = attempts + (:sent IS NULL) WHERE id = :id",
+        "INSERT INTO notifications"  # noqa: S608 - a constant
+        " (flip_id, check_id, channel_id, created, next_try, reminder, hold)"
+        f" SELECT f.id, f.check_id, :channel_id, :at, :at, {_NEXT_REMINDER}, 'remind'"
+        " FROM flips f JOIN channels c ON c.id = :channel_id"
+        " WHERE f.id = :flip_id AND NOT EXISTS (SELECT 1 FROM flips newer"
+        " WHERE newer.check_id = f.check_id AND newer.id > f.id)"
+        # A group may have brought a message beside the channel's own.
+        " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+        " AND n.channel_id = c.id AND n.next_try IS NOT NULL AND n.reminder)",
         [
             {
-                "sent": stamp(outcome.sent),
-                "next_try": stamp(outcome.next_try),
-                "answer": outcome.answer,
-                "refused": outcome.refused,
-                "id": outcome.notification.id,
+                "channel_id": notification.channel_id,
+                "flip_id": notification.flip_id,
+                "at": stamp(at),
             }
-            for outcome in outcomes
+            for notification, at in reminders
         ],
     )
+
+
+async def hand_on(
+    conn: Connection, channel_id: int, fallback: int, notice: str, now: datetime
+) -> int:
+    """Have another channel tell of all that a channel owes, once; return how much.
+
+    `notice` says why, there.
+    """
+    owed = (
+        " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
+        " AND NOT n.handed_on"
+        " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now)"
+    )
+    cursor = await conn.execute(
+        "INSERT INTO notifications"  # noqa: S608 - a constant
+        " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
+        " SELECT n.flip_id, n.check_id, c.id, :now, :now, n.reminder,"
+        " iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
+        " trim(n.notice || ' ' || :notice) FROM notifications n"
+        " JOIN flips f ON f.id = n.flip_id"
+        " JOIN channels c ON c.id = :fallback AND c.enabled"
+        f" {owed} AND iif(f.new_status = 'up', c.on_up, c.on_down) ORDER BY n.id",
+        {
+            "channel_id": channel_id,
+            "fallback": fallback,
+            "notice": notice,
+            "now": stamp(now),
+        },
+    )
+    await conn.execute(
+        f"UPDATE notifications AS n SET handed_on = 1 {owed}",  # noqa: S608 - a constant
+        {"channel_id": channel_id, "now": stamp(now)},
+    )
+    return cursor.rowcount
+
+
+async def expand(
+    conn: Connection,
+    notification: Notification,
+    channel_ids: Iterable[int],
+    now: datetime,
+) -> int:
+    """Have each channel of a group tell of what came to the group; return how many.
+
+    A channel that was to tell of it anyway does so once.
+    """
+    cursor = await conn.execute(
+        "INSERT INTO notifications"  # noqa: S608 - a constant
+        " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
+        " SELECT f.id, f.check_id, c.id, g.created, :now,"
+        f" iif(g.reminder, {_NEXT_REMINDER}, 0),"
+        " iif(g.hold IN ('fold', 'quiet'), g.hold, ''), g.notice"
+        " FROM notifications g JOIN flips f ON f.id = g.flip_id JOIN channels c"
+        " ON c.id IN (SELECT value FROM json_each(:channel_ids)) AND c.enabled"
+        " WHERE g.id = :id AND iif(f.new_status = 'up', c.on_up, c.on_down)"
+        " AND (g.reminder OR NOT EXISTS (SELECT 1 FROM notifications n"
+        " WHERE n.flip_id = f.id AND n.channel_id = c.id AND NOT n.reminder"
+        " AND n.notice = g.notice)) ORDER BY c.id",
+        {
+            "id": notification.id,
+            "channel_ids": json.dumps(list(channel_ids)),
+            "now": stamp(now),
+        },
+    )
+    return cursor.rowcount
 
 
 async def give_up_disabled(conn: Connection) -> int:
@@ -141,21 +157,69 @@ async def give_up_disabled(conn: Connection) -> int:
     return cursor.rowcount
 
 
-async def count_waiting(conn: Connection) -> int:
-    """Return how many flips have a message that is not finished."""
+async def last_told(
+    conn: Connection,
+) -> list[tuple[Notification, tuple[str, ...], datetime]]:
+    """Return the last message sent of each outage that lasts, and the check's tags.
+
+    One for each channel that has been told of it, and when.
+    """
     rows = await conn.execute_fetchall(
-        "SELECT count(DISTINCT flip_id) FROM notifications WHERE next_try IS NOT NULL"
+        "SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
+        # SQLite takes the other columns from the row of the maximum.
+        " max(n.reminder), n.hold, n.notice, c.tags, n.sent"
+        " FROM check_states s JOIN checks c ON c.id = s.check_id"
+        " JOIN notifications n ON n.check_id = s.check_id AND n.sent IS NOT NULL"
+        " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
+        " WHERE s.status = 'down' AND n.notice = '' AND NOT EXISTS (SELECT 1"
+        " FROM flips newer WHERE newer.check_id = f.check_id AND newer.id > f.id)"
+        " GROUP BY n.check_id, n.channel_id"
+    )
+    return [
+        (
+            from_row(row),
+            tuple(row[9].split()),
+            datetime.fromtimestamp(row[10], UTC),
+        )
+        for row in map(tuple, rows)
+    ]
+
+
+async def drop_reminders(
+    conn: Connection, under_way: Iterable[tuple[int, int]] = ()
+) -> None:
+    """Delete the reminders that are put off.
+
+    But not those of a channel and a check, given by their ids, that are `under_way`.
+    """
+    await conn.execute(
+        "DELETE FROM notifications WHERE next_try IS NOT NULL"
+        " AND reminder AND hold != '' AND attempts = 0"
+        " AND (channel_id, check_id) NOT IN (SELECT json_extract(value, '$[0]'),"
+        " json_extract(value, '$[1]') FROM json_each(?))",
+        (json.dumps(list(under_way)),),
+    )
+
+
+async def count_waiting(conn: Connection) -> int:
+    """Return how many flips have a message that is owed and not finished."""
+    rows = await conn.execute_fetchall(
+        f"SELECT count(DISTINCT flip_id) FROM notifications WHERE {_OWED}"  # noqa: S608 - a constant
     )
     return int(next(iter(rows))[0])
 
 
-async def waiting(conn: Connection) -> tuple[int, datetime | None]:
-    """Return how many messages are not finished, and when the oldest was written."""
+async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:
+    """Return how many messages are owed, how many held, and when the first was written.
+
+    Held are those put off on purpose; the last is None if none is owed.
+    """
     rows = await conn.execute_fetchall(
-        "SELECT count(*), min(created) FROM notifications WHERE next_try IS NOT NULL"
+        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, created,"  # noqa: S608 - a constant
+        " NULL)) FROM notifications WHERE next_try IS NOT NULL"
     )
-    count, oldest = next(iter(rows))
-    return count, moment(oldest)
+    owed, held, oldest = next(iter(rows))
+    return int(owed), int(held), moment(oldest)
 
 
 async def highest_id(conn: Connection) -> int | None:

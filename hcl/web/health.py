@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.store import checks, notifications, settings
+from hcl.store import checks, outbox, settings
 from hcl.web.services import Services
 
 # How long a query may take, in seconds.
@@ -34,14 +34,14 @@ async def find_trouble(services: Services, now: datetime) -> str:
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
             deadline = await checks.next_look(reader)
-            tries = await notifications.next_tries(reader)
+            oldest = await outbox.oldest_due(reader)
     except (sqlite3.Error, TimeoutError):
         return "the database takes no query"
     if not services.database.is_writable and not await _can_write(services, now):
         return "the database cannot be written"
     if deadline is not None and now - deadline > _CHECKER_PATIENCE:
         return "the checker is late"
-    if tries and now - min(tries.values()) > _SENDER_PATIENCE:
+    if oldest is not None and now - oldest > _SENDER_PATIENCE:
         return "the sender is stuck"
     return ""
 

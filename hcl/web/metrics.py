@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hcl import __version__, rules
 from hcl.model import Check, ShownStatus
-from hcl.store import checks, inbox, notifications
+from hcl.store import channels, checks, inbox, notifications
 from hcl.web.endpoint import KEY_LENGTH
 from hcl.web.prometheus import Family, HistogramFamily, Labels, answer, gauge
 from hcl.web.services import Services
@@ -130,13 +130,19 @@ async def _of_queues(services: Services) -> list[Family]:
     reader, now = services.database.reader, datetime.now(UTC)
     look = await checks.next_look(reader)
     lag = max((now - look).total_seconds(), 0) if look else 0
-    waiting, oldest = await notifications.waiting(reader)
+    owed, held, oldest = await notifications.waiting(reader)
     age = max((now - oldest).total_seconds(), 0) if oldest else 0
     return [
         gauge(
             "hcl_checker_lag_seconds", "How long the oldest deadline is overdue.", lag
         ),
-        gauge("hcl_outbox_messages", "Messages that wait to be delivered.", waiting),
+        gauge("hcl_outbox_messages", "Messages that wait to be delivered.", owed),
+        gauge("hcl_outbox_held_messages", "Messages put off on purpose.", held),
+        gauge(
+            "hcl_channels_failing",
+            "Channels that do not deliver.",
+            await channels.count_failing(reader),
+        ),
         gauge("hcl_outbox_oldest_seconds", "How long the oldest of them waits.", age),
         gauge(
             "hcl_inbox_pings",

@@ -10,8 +10,8 @@ from aiosqlite import Connection
 
 from hcl.db import Database
 from hcl.model import Check, Flip, Notification, Ping
-from hcl.store import channels, checks, flips, inbox, notifications
-from hcl.store.notifications import Outcome
+from hcl.store import channels, checks, flips, inbox, notifications, outbox
+from hcl.store.outbox import Outcome
 from tests.build import NOW, make_check
 
 
@@ -66,9 +66,10 @@ async def put_flip(
 
 async def note(database: Database, notification: Notification, **what: Any) -> None:
     """Note what became of one try."""
-    outcome = Outcome(notification, **({"answer": ""} | what))
+    values: dict[str, Any] = {"answer": "", "began": NOW} | what
+    outcome = Outcome((notification,), **values)
     async with database.transaction() as conn:
-        await notifications.note(conn, [outcome])
+        await outbox.note(conn, [outcome])
 
 
 @asynccontextmanager

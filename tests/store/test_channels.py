@@ -3,7 +3,7 @@ import uuid
 from hcl.model import Channel
 from hcl.store import channels
 from tests.app import App
-from tests.build import HOUR, MICROSECOND, NOW
+from tests.build import HOUR, NOW
 from tests.store import change, put_check, rows
 
 
@@ -44,7 +44,7 @@ async def test_channels_come_in_order_of_creation(app: App) -> None:
 async def test_saving_again_changes_the_row_and_keeps_how_it_fares(app: App) -> None:
     saved = await save(app, 2, "Bell")
     async with app.database.transaction() as conn:
-        await channels.note_outcomes(conn, [(saved.id, NOW, "")])
+        await channels.note_sent(conn, saved.id, NOW)
     changed = Channel(saved.id, str(uuid.uuid4()), "Horn", "email")
 
     async with app.database.transaction() as conn:
@@ -146,16 +146,56 @@ async def test_all_channels_are_those_of_the_project_in_the_file(app: App) -> No
     assert await assigned(app, check.id) == [2]
 
 
-async def test_outcomes_are_noted_in_their_order(app: App) -> None:
-    sent = NOW + MICROSECOND
+FARING = "SELECT last_sent, last_error, failing_since FROM channels ORDER BY id"
 
+
+async def test_delivery_is_noted(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_outcomes(
-            conn, [(1, NOW - HOUR, ""), (1, sent, ""), (1, None, "no"), (2, None, "x")]
-        )
-        await channels.note_outcomes(conn, [(2, None, "")])
+        await channels.note_sent(conn, 1, NOW)
 
-    assert await rows(app.database, "SELECT last_sent, last_error FROM channels") == [
-        (sent.timestamp(), "no"),
-        (None, ""),
+    assert await rows(app.database, FARING) == [
+        (NOW.timestamp(), "", None),
+        (None, "", None),
     ]
+
+
+async def test_failure_is_noted_and_may_not_count_yet(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await channels.note_failed(conn, 1, "no", None)
+        await channels.note_failed(conn, 2, "never", NOW)
+
+    assert await rows(app.database, FARING) == [
+        (None, "no", None),
+        (None, "never", NOW.timestamp()),
+    ]
+    assert await channels.count_failing(app.database.reader) == 1
+
+
+async def test_channel_fails_since_the_first_failure_that_counted(app: App) -> None:
+    async with app.database.transaction() as conn:
+        for error, since in (("a", NOW), ("b", NOW + HOUR), ("c", None)):
+            await channels.note_failed(conn, 1, error, since)
+
+    assert await rows(app.database, FARING + " LIMIT 1") == [
+        (None, "c", NOW.timestamp())
+    ]
+
+
+async def test_delivery_ends_the_failing(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await channels.note_failed(conn, 1, "no", NOW)
+        await channels.note_sent(conn, 1, NOW + HOUR)
+
+    assert await rows(app.database, FARING + " LIMIT 1") == [
+        ((NOW + HOUR).timestamp(), "", None)
+    ]
+    assert await channels.count_failing(app.database.reader) == 0
+
+
+async def test_channels_that_left_the_file_do_not_count_as_failing(app: App) -> None:
+    async with app.database.transaction() as conn:
+        for channel_id in (1, 2):
+            await channels.note_failed(conn, channel_id, "no", NOW)
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
+
+    assert await channels.count_failing(app.database.reader) == 1

@@ -303,3 +303,33 @@ async def test_readers_of_one_connection_do_not_mix(app: App) -> None:
     found = await asyncio.gather(*(checks.by_code(reader, c.code) for c in stored))
 
     assert found == stored
+
+
+async def test_titles_of_checks_that_are_down_are_told(app: App) -> None:
+    await put_check(app.database, name="fine", status="up")
+    named = await put_check(app.database, name="named", status="down")
+    nameless = await put_check(app.database, status="down")
+    for status in ("new", "paused"):
+        await put_check(app.database, name=status, status=status)
+    await put_check(app.database, name="foreign", project_id=2, status="down")
+    last = await put_check(app.database, name="last", status="down")
+    reader = app.database.reader
+
+    assert await checks.down_titles(reader, 1, [], 9) == [
+        "named",
+        nameless.code,
+        "last",
+    ]
+    but = [named.id, last.id, 99]
+    assert await checks.down_titles(reader, 1, but, 9) == [nameless.code]
+    assert await checks.down_titles(reader, 1, [], 2) == ["named", nameless.code]
+    assert await checks.down_titles(reader, 3, [], 9) == []
+
+
+async def test_titles_are_found_without_looking_at_checks_that_are_up(
+    app: App,
+) -> None:
+    plan = await plan_of(app.database, lambda conn: checks.down_titles(conn, 1, [], 9))
+
+    assert "SCAN s USING INDEX check_states_down" in plan
+    assert "SEARCH c USING INTEGER PRIMARY KEY" in plan

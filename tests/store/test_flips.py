@@ -3,10 +3,10 @@ from typing import Any, get_args
 import pytest
 
 from hcl.model import Flip, Reason, Status
-from hcl.store import flips, notifications
+from hcl.store import flips, outbox
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_ping
-from tests.store import put_check, put_flip, put_pings, rows
+from tests.store import note, plan_of, put_check, put_flip, put_pings, rows
 
 STATUSES = get_args(Status)
 REASONS = get_args(Reason)
@@ -36,8 +36,7 @@ async def test_flip_comes_back_as_it_was_added(
     reader = app.database.reader
     assert before == 0
     assert await flips.of_check(reader, check.id) == [flip]
-    assert await flips.by_id(reader, 1) == (flip, 7)
-    assert await flips.by_id(reader, 2) is None
+    assert await rows(app.database, "SELECT n_pings FROM flips") == [7]
 
 
 async def test_flips_added_are_those_above_the_id_returned(app: App) -> None:
@@ -121,13 +120,44 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
 async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check, NOW - HOUR)
-    waiting = await notifications.due(app.database.reader, 1, NOW, 9)
-    async with app.database.transaction() as conn:
-        done = notifications.Outcome(waiting[0], "", sent=NOW)
-        await notifications.note(conn, [done])
+    [(done, *_)] = await outbox.due(app.database.reader, 1, NOW, 9)
+    await note(app.database, done, sent=NOW)
 
     assert await drop(app) == 0
 
     await finish_all(app)
     assert await drop(app) == 1
     assert await rows(app.database, "SELECT id FROM notifications") == []
+
+
+async def test_outage_began_with_the_last_flip_to_down(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    statuses = ("down", "up", "down", "paused", "new", "down", "up")
+    ids = [
+        await put_flip(app.database, check, NOW + n * HOUR, "new", status)
+        for n, status in enumerate(statuses)
+    ]
+    await put_flip(app.database, other, NOW + 9 * HOUR)
+    reader = app.database.reader
+
+    found = [await flips.down_since(reader, check.id, id_) for id_ in ids]
+
+    assert found == [NOW + n * HOUR for n in (0, 0, 2, 2, 2, 5, 5)]
+
+
+async def test_begin_of_an_outage_may_not_be_known(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    await put_flip(app.database, other)
+    flip_id = await put_flip(app.database, check, NOW, "down", "up")
+
+    assert await flips.down_since(app.database.reader, check.id, flip_id) is None
+
+
+async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
+    check = await put_check(app.database)
+    for _ in range(9):
+        await put_flip(app.database, check)
+
+    plan = await plan_of(app.database, lambda conn: flips.down_since(conn, check.id, 9))
+
+    assert "SEARCH flips USING INDEX flips_check (check_id=?)" in plan

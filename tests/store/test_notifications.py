@@ -1,19 +1,21 @@
+from datetime import datetime
 from typing import Any, get_args
 
 import pytest
 
 from hcl.model import Flip, Notification, Status
-from hcl.store import notifications
+from hcl.store import notifications, outbox
 from tests.app import App
-from tests.build import HOUR, MICROSECOND, NOW
-from tests.store import change, note, plan_of, put_check, put_flip, rows
+from tests.build import HOUR, MICROSECOND, NOW, make_check
+from tests.store import change, note, put_check, put_flip, rows
 
 STATUSES = get_args(Status)
 LATER = NOW + HOUR
 
 
 async def due(app: App, channel_id: int = 1, limit: int = 100) -> list[Notification]:
-    return await notifications.due(app.database.reader, channel_id, NOW, limit)
+    found = await outbox.due(app.database.reader, channel_id, NOW, limit)
+    return [row.notification for row in found]
 
 
 async def due_ids(app: App, channel_id: int = 1, limit: int = 100) -> list[int]:
@@ -78,71 +80,6 @@ async def test_channels_that_left_the_file_get_none(app: App) -> None:
     assert await rows(app.database, "SELECT channel_id FROM notifications") == [2]
 
 
-async def test_due_messages_come_in_order_one_a_check(app: App) -> None:
-    one, two, three = [await put_check(app.database, 1, 2) for _ in range(3)]
-    for check in (two, one, two, three, one):
-        await put_flip(app.database, check)
-
-    found = await due(app, 2)
-
-    assert [notification.check_id for notification in found] == [two.id, one.id, 3]
-    assert [notification.flip_id for notification in found] == [1, 2, 4]
-    assert await due(app, 2, limit=2) == found[:2]
-
-
-async def test_later_message_of_a_check_does_not_overtake_one_that_failed(
-    app: App,
-) -> None:
-    check, other = [await put_check(app.database, 1) for _ in range(2)]
-    await put_flip(app.database, check)
-    await put_flip(app.database, check, NOW, "down", "up")
-    await put_flip(app.database, other)
-    [failed, _] = await due(app)
-
-    await note(app.database, failed, next_try=NOW + MICROSECOND)
-
-    assert await due_ids(app) == [3]
-
-
-async def test_later_message_of_a_check_is_due_once_the_one_before_is_finished(
-    app: App,
-) -> None:
-    check = await put_check(app.database, 1)
-    for _ in range(3):
-        await put_flip(app.database, check)
-
-    await note(app.database, (await due(app))[0], sent=NOW)
-    assert await due_ids(app) == [2]
-
-    await note(app.database, (await due(app))[0], answer="given up")
-    assert await due_ids(app) == [3]
-
-
-async def test_message_is_due_at_its_moment_and_not_a_microsecond_before(
-    app: App,
-) -> None:
-    check = await put_check(app.database, 1)
-    await put_flip(app.database, check, LATER)
-    reader = app.database.reader
-
-    assert await notifications.due(reader, 1, LATER - MICROSECOND, 9) == []
-    assert len(await notifications.due(reader, 1, LATER, 9)) == 1
-
-
-async def test_next_tries_are_told_by_channel(app: App) -> None:
-    one, two = [await put_check(app.database, 1, 2) for _ in range(2)]
-    reader = app.database.reader
-    assert await notifications.next_tries(reader) == {}
-
-    await put_flip(app.database, one, LATER)
-    await put_flip(app.database, two, LATER + HOUR)
-    assert await notifications.next_tries(reader) == {1: LATER, 2: LATER}
-
-    # The second message of a check that waits is not what its channel has to do next.
-    await note(app.database, Notification(1, 1, 1, 1, NOW, 0), next_try=NOW + 9 * HOUR)
-    assert await notifications.next_tries(reader) == {1: LATER + HOUR, 2: LATER}
-
-
 async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) -> None:
     check, other = [await put_check(app.database, 1) for _ in range(2)]
     for each in (check, other):
@@ -154,36 +91,9 @@ async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) ->
     await put_flip(app.database, check, LATER)
 
     reader = app.database.reader
-    assert [n.id for n in await notifications.due(reader, 1, LATER, 9)] == [1]
-    assert await notifications.next_after(reader, LATER) == NOW + 9 * HOUR
-
-
-async def test_tick_off_finishes_and_keeps_the_answer(app: App) -> None:
-    check = await put_check(app.database, 1)
-    await put_flip(app.database, check)
-    [notification] = await due(app)
-    sent = NOW + MICROSECOND
-
-    await note(app.database, notification, answer="HTTP 200 €", sent=sent)
-
-    assert await rows(
-        app.database, "SELECT attempts, next_try, sent, answer FROM notifications"
-    ) == [(0, None, sent.timestamp(), "HTTP 200 €")]
-
-
-async def test_failures_are_counted(app: App) -> None:
-    check = await put_check(app.database, 1)
-    await put_flip(app.database, check)
-    [notification] = await due(app)
-
-    for _ in range(3):
-        await note(app.database, notification, answer="no", next_try=LATER)
-
-    [found] = await notifications.due(app.database.reader, 1, LATER, 9)
-    assert found.attempts == 3
-    assert await rows(
-        app.database, "SELECT next_try, sent, answer FROM notifications"
-    ) == [(LATER.timestamp(), None, "no")]
+    found = await outbox.due(reader, 1, LATER, 9)
+    assert [row.notification.id for row in found] == [1, 3]
+    assert await outbox.next_after(reader, LATER) == NOW + 9 * HOUR
 
 
 async def test_messages_for_channels_that_left_the_file_are_given_up(app: App) -> None:
@@ -250,18 +160,278 @@ async def test_only_old_finished_ones_are_dropped_the_oldest_first(app: App) -> 
     assert await rows(app.database, "SELECT count(*) FROM flips") == [5]
 
 
-async def test_hot_statements_use_indexes(app: App) -> None:
-    database = app.database
-    for check in [await put_check(database, 1, 2) for _ in range(20)]:
-        await put_flip(database, check)
-        await put_flip(database, check)
+# Reminders
 
-    due_plan = await plan_of(
-        database, lambda conn: notifications.due(conn, 1, NOW, 100)
+
+async def remind(app: App, *reminders: tuple[Notification, datetime]) -> None:
+    async with app.database.transaction() as conn:
+        await notifications.add_reminders(conn, reminders)
+
+
+async def put_down(app: App, *channel_ids: int, **check: Any) -> list[Notification]:
+    """Let a check of its own go down and tell of it; return what was told."""
+    stored = await put_check(app.database, *channel_ids, **({"status": "down"} | check))
+    flip_id = await put_flip(app.database, stored)
+    told = [n for c in channel_ids for n in await due(app, c) if n.flip_id == flip_id]
+    for notification in told:
+        await note(app.database, notification, sent=NOW)
+    return told
+
+
+REMINDERS = (
+    "SELECT flip_id, channel_id, reminder, next_try FROM notifications"
+    " WHERE hold = 'remind' ORDER BY id"
+)
+
+
+async def test_reminders_are_numbered(app: App) -> None:
+    [told] = await put_down(app, 1)
+
+    await remind(app, (told, NOW))
+    [first] = await due(app)
+    await note(app.database, first, sent=NOW)
+    await remind(app, (first, LATER))
+
+    assert (first.reminder, first.hold) == (1, "remind")
+    assert await rows(app.database, REMINDERS) == [
+        (1, 1, 1, None),
+        (1, 1, 2, LATER.timestamp()),
+    ]
+
+
+async def test_reminder_is_written_down_once(app: App) -> None:
+    [told] = await put_down(app, 1)
+
+    for at in (NOW, LATER):
+        await remind(app, (told, at))
+
+    assert await rows(app.database, REMINDERS) == [(1, 1, 1, NOW.timestamp())]
+
+
+async def test_reminder_of_a_flip_that_is_not_the_last_is_not_written_down(
+    app: App,
+) -> None:
+    [over] = await put_down(app, 1)
+    [lasts] = await put_down(app, 1)
+    check = make_check(id=over.check_id)
+    await put_flip(app.database, check, NOW, "down", "new")
+
+    await remind(app, (over, NOW), (lasts, NOW))
+
+    assert await rows(app.database, REMINDERS) == [(2, 1, 1, NOW.timestamp())]
+
+
+async def test_newer_flip_has_reminders_looked_at_but_not_what_gathers(
+    app: App,
+) -> None:
+    check = await put_check(app.database, 1)
+    holds = ("remind", "delay", "quiet", "fold")
+    for _ in holds:
+        await put_flip(app.database, check)
+    for id_, why in enumerate(holds, 1):
+        sql = "UPDATE notifications SET hold = ?, next_try = ? WHERE id = ?"
+        await change(app.database, sql, why, LATER.timestamp(), id_)
+
+    await put_flip(app.database, check, NOW, "down", "up")
+
+    found = await rows(
+        app.database,
+        "SELECT hold FROM notifications WHERE next_try <= ? ORDER BY id",
+        NOW.timestamp(),
     )
-    tries_plan = await plan_of(database, notifications.next_tries)
+    assert found == ["remind", "delay", ""]
 
-    assert "USING INDEX notifications_waiting (channel_id=?)" in due_plan
-    assert "SCAN notifications" not in due_plan
-    assert "FOR GROUP BY" not in due_plan
-    assert "USING INDEX notifications_waiting" in tries_plan
+
+async def test_reminders_that_wait_for_their_time_are_deleted(app: App) -> None:
+    [told] = await put_down(app, 1)
+    [other] = await put_down(app, 1)
+    await remind(app, (told, LATER), (other, NOW))
+    [tried] = await due(app)
+    await note(app.database, tried, next_try=LATER)
+
+    async with app.database.transaction() as conn:
+        await notifications.drop_reminders(conn)
+
+    # One that failed was due, and is not finished.
+    assert await rows(app.database, REMINDERS) == [(2, 1, 1, LATER.timestamp())]
+
+
+async def test_last_told_of_outages_that_last(app: App) -> None:
+    [first] = await put_down(app, 1, tags="prod db")
+    one, two = await put_down(app, 1, 2)
+    await put_down(app, 1, status="paused")
+    await remind(app, (one, NOW))
+    reminder = (await due(app))[-1]
+    await note(app.database, reminder, sent=LATER)
+    await remind(app, (reminder, LATER))
+    waits = await put_check(app.database, 1, status="down")
+    await put_flip(app.database, waits)
+
+    found = await notifications.last_told(app.database.reader)
+
+    told = [(n.id, n.reminder, tags, sent) for n, tags, sent in found]
+    assert told == [
+        (first.id, 0, ("prod", "db"), NOW),
+        (reminder.id, 1, (), LATER),
+        (two.id, 0, (), NOW),
+    ]
+
+
+async def test_last_told_does_not_count_what_came_from_another_channel(
+    app: App,
+) -> None:
+    check = await put_check(app.database, 1, status="down")
+    await put_flip(app.database, check)
+    await hand_on(app, 1, 2)
+    [handed] = await due(app, 2)
+    await note(app.database, handed, sent=NOW)
+
+    assert await notifications.last_told(app.database.reader) == []
+
+
+# What is handed on
+
+
+async def hand_on(app: App, channel_id: int, fallback: int, notice: str = "No.") -> int:
+    async with app.database.transaction() as conn:
+        return await notifications.hand_on(conn, channel_id, fallback, notice, NOW)
+
+
+async def test_all_that_a_channel_owes_is_handed_on_once(app: App) -> None:
+    check = await put_check(app.database, 1)
+    failed = await put_flip(app.database, check)
+    await note(app.database, (await due(app))[0], next_try=LATER)
+    waits = await put_flip(app.database, await put_check(app.database, 1))
+    await put_flip(app.database, await put_check(app.database, 2))
+
+    handed = [await hand_on(app, 1, 2) for _ in range(2)]
+
+    assert handed == [2, 0]
+    found = [n for n in await due(app, 2) if n.notice]
+    assert [(n.flip_id, n.notice, n.attempts) for n in found] == [
+        (failed, "No.", 0),
+        (waits, "No.", 0),
+    ]
+    # What comes later is handed on too.
+    newer = await put_flip(app.database, await put_check(app.database, 1))
+    assert await hand_on(app, 1, 2, "No again.") == 1
+    assert (await due(app, 2))[-1].flip_id == newer
+
+
+async def test_what_is_finished_or_held_on_purpose_is_not_handed_on(app: App) -> None:
+    for why in ("delay", "remind", "quiet", "fold", "quiet", "fold"):
+        await put_flip(app.database, await put_check(app.database, 1))
+        await change(
+            app.database,
+            "UPDATE notifications SET hold = ?, next_try = ?"
+            " WHERE id = (SELECT max(id) FROM notifications)",
+            why,
+            LATER.timestamp(),
+        )
+    await put_flip(app.database, await put_check(app.database, 1))
+    await change(app.database, "UPDATE notifications SET attempts = 1 WHERE id > 4")
+    await note(app.database, (await due(app))[-1], sent=NOW)
+
+    assert await hand_on(app, 1, 2) == 2
+
+    # What gathered goes on gathering.
+    assert [(n.hold, n.attempts) for n in await due(app, 2)] == [
+        ("quiet", 0),
+        ("fold", 0),
+    ]
+
+
+async def test_fallback_gets_only_what_it_wants_to_hear(app: App) -> None:
+    check = await put_check(app.database, 1)
+    down = await put_flip(app.database, check)
+    await put_flip(app.database, check, NOW, "down", "up")
+
+    # Hook B has no request for up.
+    assert await hand_on(app, 1, 2) == 1
+    assert [n.flip_id for n in await due(app, 2)] == [down]
+
+
+async def test_fallback_that_left_the_file_gets_nothing(app: App) -> None:
+    await put_flip(app.database, await put_check(app.database, 1))
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 2")
+
+    assert await hand_on(app, 1, 2) == 0
+
+
+# Groups
+
+
+async def expand(app: App, notification: Notification, *channel_ids: int) -> int:
+    async with app.database.transaction() as conn:
+        return await notifications.expand(conn, notification, channel_ids, LATER)
+
+
+async def test_group_has_its_channels_tell(app: App) -> None:
+    check = await put_check(app.database, 1)
+    created = NOW - HOUR
+    await put_flip(app.database, check, created)
+    [told] = await due(app)
+
+    assert await expand(app, told, 1, 2) == 1
+
+    # The first was to tell of it anyway.
+    found = await outbox.due(app.database.reader, 2, LATER, 9)
+    assert [row.notification for row in found] == [
+        Notification(2, 2, check.id, told.flip_id, created, 0)
+    ]
+    assert found[0].next_try == LATER
+    assert await expand(app, told, 2) == 0
+
+
+async def test_reminder_and_notice_of_a_group_are_told_too(app: App) -> None:
+    [told] = await put_down(app, 1)
+    await remind(app, (told, NOW))
+    [reminder] = await due(app)
+    await change(app.database, "UPDATE notifications SET notice = 'No.' WHERE id = 2")
+
+    assert await expand(app, told, 2) == 1
+    assert await expand(app, reminder, 2) == 1
+
+    found = await outbox.due(app.database.reader, 2, LATER, 9)
+    assert [(r.notification.reminder, r.notification.notice) for r in found] == [
+        (0, ""),
+        (1, "No."),
+    ]
+    assert {row.notification.hold for row in found} == {""}
+
+
+async def test_channels_of_a_group_hear_only_what_they_want(app: App) -> None:
+    check = await put_check(app.database, 1)
+    await put_flip(app.database, check, NOW, "down", "up")
+    [told] = await due(app)
+
+    assert await expand(app, told, 2) == 0
+
+    await change(app.database, "UPDATE channels SET on_up = 1, enabled = 0")
+    assert await expand(app, told, 2) == 0
+
+
+# How many wait
+
+
+async def test_what_is_held_is_not_owed(app: App) -> None:
+    moments = [NOW - 2 * HOUR, NOW - HOUR, NOW]
+    for created in moments:
+        await put_flip(app.database, await put_check(app.database, 1), created)
+    await change(app.database, "UPDATE notifications SET hold = 'quiet' WHERE id = 1")
+    reader = app.database.reader
+
+    assert await notifications.waiting(reader) == (2, 1, NOW - HOUR)
+    assert await notifications.count_waiting(reader) == 2
+
+    # But once it has failed it is.
+    await change(app.database, "UPDATE notifications SET attempts = 1 WHERE id = 1")
+    assert await notifications.waiting(reader) == (3, 0, NOW - 2 * HOUR)
+    assert await notifications.count_waiting(reader) == 3
+
+
+async def test_nothing_waits_at_first(app: App) -> None:
+    reader = app.database.reader
+
+    assert await notifications.waiting(reader) == (0, 0, None)
+    assert await notifications.count_waiting(reader) == 0

@@ -22,6 +22,7 @@ from tests.app import (
     running_app,
 )
 from tests.build import make_ping
+from tests.store import change
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
@@ -219,6 +220,16 @@ async def test_status_tells_that_the_sender_is_stuck(
     await signal(app, code, ago(minutes=minutes), action="fail")
 
     assert await get_status(app) == expected
+
+
+async def test_messages_that_a_failing_channel_owes_are_not_the_senders_fault(
+    app: App,
+) -> None:
+    code = await new_check(app, channels="*")
+    await signal(app, code, ago(minutes=11), action="fail")
+    await change(app.database, "UPDATE channels SET failing_since = 1")
+
+    assert await get_status(app) == (200, "OK")
 
 
 @VERSIONS

@@ -20,7 +20,7 @@ from hcl.web.prometheus import Family, HistogramFamily, answer
 from hcl.web.proxies import Proxies
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import HOUR, NOW, make_ping
-from tests.store import put_check, put_flip, rows
+from tests.store import change, put_check, put_flip, rows
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -223,10 +223,18 @@ async def test_server_tells_of_its_queues_and_size(local: App) -> None:
     check = await put_check(local.database, 1, status="up", alert_after=now - HOUR)
     await put_flip(local.database, check, now - 2 * HOUR)
 
+    await put_flip(local.database, check, now - HOUR, "down", "up")
+    await put_flip(local.database, check, now - HOUR)
+    held = "UPDATE notifications SET hold = 'quiet' WHERE id > 1"
+    await change(local.database, held)
+    await change(local.database, "UPDATE channels SET failing_since = 1 WHERE id = 2")
+
     samples = await server_metrics(local)
 
     assert samples["hcl_checker_lag_seconds", ()] == pytest.approx(3600, abs=60)
     assert samples["hcl_outbox_messages", ()] == 1
+    assert samples["hcl_outbox_held_messages", ()] == 2
+    assert samples["hcl_channels_failing", ()] == 1
     assert samples["hcl_outbox_oldest_seconds", ()] == pytest.approx(7200, abs=60)
     assert samples["hcl_database_bytes", ()] > 0
     assert samples["hcl_wal_bytes", ()] > 0

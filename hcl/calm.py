@@ -1,0 +1,209 @@
+"""Whether and when a message that waits goes out, and with which others; pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from hcl.config import Calm, ChannelConfig, QuietHours, TagConfig
+from hcl.model import Hold, Notification, Waiting
+
+# Checks that one message tells of.
+LONGEST_SUMMARY = 100
+
+# Kinds that programs hear: each flip is a request or a command of its own there. People
+# get one message that says that a check went down and is up again.
+_MACHINES = frozenset({"webhook", "shell"})
+
+_MINUTE = timedelta(minutes=1)
+
+# Why a message is not sent.
+_SHORT = "not sent: it was down for less than the delay"
+_OVER = "not sent: it is no longer down"
+
+Bundle = tuple[Waiting, ...]
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Plan:
+    """What becomes of messages that wait.
+
+    `dropped` are not sent, and why; `held` are put off, until when and why; each of
+    `bundles` goes out as one message.
+    """
+
+    dropped: list[tuple[Notification, str]] = field(default_factory=list)
+    held: list[tuple[Notification, datetime, Hold]] = field(default_factory=list)
+    bundles: list[Bundle] = field(default_factory=list)
+
+
+def calm_of(
+    channel: ChannelConfig, tags: Iterable[TagConfig], check_tags: Iterable[str]
+) -> Calm:
+    """Return what counts for a check on a channel: a tag's word, else the channel's.
+
+    Of several tags that say something the first in the file wins.
+    """
+    own = set(check_tags)
+    said = [*(tag.calm for tag in tags if tag.tag in own), channel.calm]
+    return Calm(
+        remind_every=_first(calm.remind_every for calm in said),
+        delay=_first(calm.delay for calm in said),
+        quiet_hours=_first(calm.quiet_hours for calm in said),
+        urgent=_first(calm.urgent for calm in said),
+    )
+
+
+def _first(values: Iterable[_T | None]) -> _T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
+    """Return when the quiet hours end that `now` is in; None: it is in none."""
+    if not _is_quiet(hours, now):
+        return None
+    local = now.astimezone(ZoneInfo(hours.tz))
+    day = local.date()
+    if local.time() >= hours.end:
+        day += timedelta(days=1)
+    end = datetime.combine(day, hours.end, local.tzinfo)
+    # In autumn an hour comes twice, and its first end may be over.
+    ends = (end.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    until = next((moment for moment in ends if moment > now), None)
+    # In spring one is left out, maybe with the end: then the clock is past it at once.
+    while until and not _is_quiet(hours, until - _MINUTE):
+        until -= _MINUTE
+    return until
+
+
+def _is_quiet(hours: QuietHours, now: datetime) -> bool:
+    time = now.astimezone(ZoneInfo(hours.tz)).time()
+    if hours.end < hours.start:
+        return time >= hours.start or time < hours.end
+    return hours.start <= time < hours.end
+
+
+def plan(
+    channel: ChannelConfig,
+    tags: Sequence[TagConfig],
+    waiting: Sequence[Waiting],
+    now: datetime,
+    *,
+    ways: frozenset[int],
+    window_ends: datetime | None = None,
+) -> Plan:
+    """Decide on messages of one channel: all that wait of some checks, by their id.
+
+    `ways` holds the ids of the rows of the channel and of the groups that it is in.
+    `window_ends` is when a message goes out that already gathers flips; None: none
+    does.
+    """
+    result = Plan()
+    ready: list[Bundle] = []
+    for rows in by_check(waiting):
+        calm = calm_of(channel, tags, rows[0].tags)
+        told = tuple(_of_check(rows, calm, ways, now, result))
+        until = None
+        if calm.quiet_hours is not None and not calm.urgent:
+            until = quiet_until(calm.quiet_hours, now)
+        if until is not None:
+            result.held += [(row.notification, until, "quiet") for row in told]
+        elif channel.fold and not any(map(_is_gathered, told)):
+            ends = window_ends or now + channel.fold
+            result.held += [(row.notification, ends, "fold") for row in told]
+        elif told:
+            ready.append(told)
+    result.bundles += _bundles(ready, apart=channel.kind in _MACHINES)
+    return result
+
+
+def by_check(waiting: Iterable[Waiting]) -> list[Bundle]:
+    """Put the messages of each check together, in the order of its flips."""
+    checks: dict[int, list[Waiting]] = {}
+    for row in waiting:
+        checks.setdefault(row.notification.check_id, []).append(row)
+    # What comes late from another channel may tell of an older flip.
+    return [
+        tuple(sorted(rows, key=lambda row: row.notification.flip_id))
+        for rows in checks.values()
+    ]
+
+
+def _is_gathered(row: Waiting) -> bool:
+    """Tell whether it was held to go out with others."""
+    return row.notification.hold in ("fold", "quiet")
+
+
+def _of_check(
+    rows: Sequence[Waiting],
+    calm: Calm,
+    ways: frozenset[int],
+    now: datetime,
+    result: Plan,
+) -> Iterator[Waiting]:
+    """Yield what is ready of one check; put off or drop what is not to be sent."""
+    short: set[int] = set()
+    for number, row in enumerate(rows):
+        notification, later = row.notification, rows[number + 1 :]
+        if notification.id in short:
+            result.dropped.append((notification, _SHORT))
+        elif notification.reminder and _is_over(row, rows, ways):
+            result.dropped.append((notification, _OVER))
+        elif notification.hold in ("remind", "fold") and row.next_try > now:
+            if notification.attempts:
+                yield row
+        elif (until := _delayed_until(row, calm)) is None:
+            yield row
+        elif (end := _next_flip(row, later)) and _ends_before(end, until):
+            result.dropped.append((notification, _SHORT))
+            short.add(end.notification.id)
+        elif end.flip.new_status == "down" if end else row.status != "down":
+            result.dropped.append((notification, _OVER))
+        elif now < until:
+            result.held.append((notification, until, "delay"))
+        else:
+            yield row
+
+
+def _is_over(row: Waiting, rows: Iterable[Waiting], ways: frozenset[int]) -> bool:
+    """Tell whether there is nothing to be reminded of any more."""
+    if row.status != "down" or _next_flip(row, rows) is not None:
+        return True
+    # What comes from another channel needs none of the check's own.
+    return not row.notification.notice and not row.channels & ways
+
+
+def _delayed_until(row: Waiting, calm: Calm) -> datetime | None:
+    """Return before when it is too early to tell of an outage; None: it is not."""
+    notification = row.notification
+    if not calm.delay or row.flip.new_status != "down":
+        return None
+    if notification.reminder or notification.attempts or notification.notice:
+        return None
+    return row.flip.created + calm.delay
+
+
+def _next_flip(row: Waiting, others: Iterable[Waiting]) -> Waiting | None:
+    """Return the first message of a newer flip of the check."""
+    flip_id = row.notification.flip_id
+    return next((r for r in others if r.notification.flip_id > flip_id), None)
+
+
+def _ends_before(end: Waiting, until: datetime) -> bool:
+    return end.flip.new_status == "up" and end.flip.created < until
+
+
+def _bundles(ready: Iterable[Bundle], *, apart: bool) -> Iterator[Bundle]:
+    """Put messages together that go out as one, given those of each check.
+
+    `apart`: each is one of its own, the oldest of each check first.
+    """
+    gathered = iter([rows for rows in ready if any(map(_is_gathered, rows))])
+    while some := tuple(islice(gathered, LONGEST_SUMMARY)):
+        yield tuple(row for rows in some for row in rows)
+    for rows in ready:
+        if not any(map(_is_gathered, rows)):
+            yield rows[:1] if apart else rows

@@ -1,0 +1,199 @@
+"""The outbox: notifications that wait, and what became of each try."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl.model import Flip, Hold, Notification, Waiting
+from hcl.store import notifications, tries
+from hcl.store.times import moment, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try to send notifications as one message.
+
+    `began` is when, `seconds` how long it took. `sent` is when the message was taken,
+    None if it was not; `next_try` is when to try again, None: never. `refused`: it will
+    hardly be taken later either. `reminders` are due if the check is still down then.
+    """
+
+    notifications: tuple[Notification, ...]
+    answer: str
+    began: datetime
+    seconds: float = 0.0
+    sent: datetime | None = None
+    next_try: datetime | None = None
+    refused: bool = False
+    reminders: tuple[tuple[Notification, datetime], ...] = ()
+
+
+async def due(
+    conn: Connection, channel_id: int, now: datetime, limit: int
+) -> list[Waiting]:
+    """Return all that waits of checks that a channel has to send something of now.
+
+    In order, of `limit` checks at most.
+    """
+    rows = await conn.execute_fetchall(
+        "WITH due AS (SELECT check_id, min(id) AS oldest FROM notifications"
+        " WHERE channel_id = :channel_id AND next_try <= :now"
+        " GROUP BY check_id ORDER BY oldest LIMIT :limit)"
+        " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
+        " n.reminder, n.hold, n.notice, n.next_try,"
+        " f.created, f.old_status, f.new_status, f.reason, f.n_pings, s.status, c.tags,"
+        " iif(n.reminder, (SELECT group_concat(channel_id) FROM checks_channels"
+        " WHERE check_id = n.check_id), '')"
+        # In the order of a CROSS JOIN: few of those that wait are due.
+        " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
+        " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"
+        " JOIN flips f ON f.id = n.flip_id"
+        " JOIN check_states s ON s.check_id = n.check_id"
+        " JOIN checks c ON c.id = n.check_id ORDER BY n.id",
+        {"channel_id": channel_id, "now": stamp(now), "limit": limit},
+    )
+    return [_waiting(tuple(row)) for row in rows]
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    return Waiting(
+        notifications.from_row(row),
+        datetime.fromtimestamp(row[9], UTC),
+        Flip(datetime.fromtimestamp(row[10], UTC), *row[11:14]),
+        row[14],
+        row[15],
+        tuple(row[16].split()),
+        frozenset(map(int, filter(None, (row[17] or "").split(",")))),
+    )
+
+
+async def next_tries(conn: Connection) -> dict[int, datetime]:
+    """Return when each channel with waiting messages has to send next, by its id."""
+    rows = await conn.execute_fetchall(
+        "SELECT * FROM (SELECT id, (SELECT min(next_try) FROM notifications"
+        " WHERE channel_id = channels.id AND next_try IS NOT NULL) AS first"
+        " FROM channels) WHERE first IS NOT NULL"
+    )
+    return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in rows}
+
+
+async def next_after(conn: Connection, now: datetime) -> datetime | None:
+    """Return when the first message that is not yet due is; None: none waits."""
+    rows = await conn.execute_fetchall(
+        "SELECT min((SELECT min(next_try) FROM notifications"
+        " WHERE channel_id = channels.id AND next_try > ?)) FROM channels",
+        (stamp(now),),
+    )
+    return moment(next(iter(rows))[0])
+
+
+async def oldest_due(conn: Connection) -> datetime | None:
+    """Return the earliest moment at which a channel that delivers has to send.
+
+    None: nothing waits there. What channels owe that fail is their receivers' doing.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT min((SELECT min(next_try) FROM notifications"
+        " WHERE channel_id = channels.id AND next_try IS NOT NULL)) FROM channels"
+        " WHERE failing_since IS NULL"
+    )
+    return moment(next(iter(rows))[0])
+
+
+async def window_ends(
+    conn: Connection, channel_id: int, now: datetime
+) -> datetime | None:
+    """Return when a message goes out that gathers flips; None: none does."""
+    rows = await conn.execute_fetchall(
+        "SELECT min(next_try) FROM notifications WHERE channel_id = ? AND next_try > ?"
+        " AND hold = 'fold' AND attempts = 0",
+        (channel_id, stamp(now)),
+    )
+    return moment(next(iter(rows))[0])
+
+
+async def retry(conn: Connection, now: datetime, channel_id: int | None = None) -> None:
+    """Let what waits after a failure be due now, of all channels or of one."""
+    await conn.execute(
+        "UPDATE notifications SET next_try = :now WHERE next_try > :now"
+        " AND (hold = '' OR attempts > 0)"
+        " AND (:channel_id IS NULL OR channel_id = :channel_id)",
+        {"now": stamp(now), "channel_id": channel_id},
+    )
+
+
+async def look_again(conn: Connection, now: datetime) -> None:
+    """Let what was put off be due now, so that it is decided on by other settings."""
+    await conn.execute(
+        "UPDATE notifications SET next_try = :now"
+        " WHERE next_try > :now AND hold IN ('delay', 'quiet') AND attempts = 0",
+        {"now": stamp(now)},
+    )
+
+
+async def hold(
+    conn: Connection, held: Iterable[tuple[Notification, datetime, Hold]]
+) -> None:
+    """Put off messages, each until a moment."""
+    await conn.executemany(
+        "UPDATE notifications SET next_try = ?, hold = ?"
+        " WHERE id = ? AND next_try IS NOT NULL",
+        [(stamp(until), why, notification.id) for notification, until, why in held],
+    )
+
+
+async def finish(conn: Connection, dropped: Iterable[tuple[Notification, str]]) -> None:
+    """Give up messages that need not be sent any more, each with the reason."""
+    await conn.executemany(
+        "UPDATE notifications SET next_try = NULL, answer = ? WHERE id = ?",
+        [(why, notification.id) for notification, why in dropped],
+    )
+
+
+async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Tick off what was sent, plan the next try of what failed, give up the rest.
+
+    What is refused for good is given up at once if a newer message of its check waits
+    behind it. Other messages of a check wait with one that failed. Reminders are
+    written down unless the check has flipped meanwhile.
+    """
+    tried = [(outcome, n) for outcome in outcomes for n in outcome.notifications]
+    await conn.executemany(
+        # What was given up meanwhile, with its channel, stays so.
+        "UPDATE notifications SET sent = :sent, answer = :answer,"
+        " next_try = iif(next_try IS NULL OR (:refused AND EXISTS (SELECT 1"
+        " FROM notifications newer WHERE newer.check_id = notifications.check_id"
+        " AND newer.channel_id = notifications.channel_id AND newer.id > :last"
+        " AND newer.next_try IS NOT NULL)), NULL, :next_try),"
+        " attempts = attempts + (:sent IS NULL) WHERE id = :id",
+        [
+            {
+                "sent": stamp(outcome.sent),
+                "next_try": stamp(outcome.next_try),
+                "answer": outcome.answer,
+                "refused": outcome.refused,
+                "id": notification.id,
+                "last": outcome.notifications[-1].id,
+            }
+            for outcome, notification in tried
+        ],
+    )
+    await conn.executemany(
+        "UPDATE notifications SET next_try = max(next_try, ?) WHERE channel_id = ?"
+        " AND check_id = ? AND next_try IS NOT NULL AND EXISTS (SELECT 1"
+        " FROM notifications failed WHERE failed.id = ? AND failed.next_try NOTNULL)",
+        [
+            (stamp(outcome.next_try), n.channel_id, n.check_id, n.id)
+            for outcome, n in tried
+            if outcome.next_try is not None
+        ],
+    )
+    await tries.add(
+        conn,
+        [(n.id, o.began, o.seconds, o.sent is not None, o.answer) for o, n in tried],
+    )
+    follow = [reminder for outcome in outcomes for reminder in outcome.reminders]
+    await notifications.add_reminders(conn, follow)

@@ -15,7 +15,11 @@ COMMANDS = {
         "hcl.cli.check_config:check_config",
         "Tell whether hcl.toml is right, and what is wrong.",
     ),
-    "send-test": ("hcl.cli.send_test:send_test", "Send a test over one channel."),
+    "send-test": ("hcl.cli.send_test:send_test", "Send a test over channels."),
+    "notifications": (
+        "hcl.cli.notifications:notifications",
+        "Show what was sent, what waits, and every try.",
+    ),
 }
 
 

@@ -1,94 +1,170 @@
-"""`hcl send-test`: try a channel out."""
+"""`hcl send-test`: try channels out."""
 
 import asyncio
-import os
+import re
 import sys
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 
-from hcl import config as configuration
 from hcl import rules
-from hcl.config import ChannelConfig, Config, ConfigError
-from hcl.model import Alert, Flip, Ping
+from hcl.cli.config_file import load_config
+from hcl.config import ChannelConfig, Config, Event, GroupSettings
+from hcl.model import Alert, Flip, Message, Ping
 from hcl.syncing import tells_of
 from hcl.transports import DeliveryError, open_transport
 
+# What a terminal might obey, and what turns the direction of the text around it.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A channel to try, and the name of its project."""
+
+    project: str
+    channel: ChannelConfig
+
 
 @click.command("send-test")
-@click.argument("name")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Try every channel.")
+@click.option("--up", is_flag=True, help="Tell of a check that came up, not down.")
 @click.option("--config", "explicit", metavar="PATH", help="Read this file.")
-@click.option("--project", help="The channel's project, if several have one so named.")
-def send_test(name: str, explicit: str | None, project: str | None) -> None:
-    """Send a test message over the channel NAME; the exit status says if it arrived."""
-    try:
-        path = configuration.find(explicit, os.environ, Path())
-        if path is None:
-            raise ConfigError("there is no hcl.toml here; name one with --config")
-        config = configuration.load(path)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
-    project_name, channel = _find(config, name, project)
-    begun = time.monotonic()
-    try:
-        answer = asyncio.run(_send(config, channel, project_name))
-    except DeliveryError as error:
-        click.echo(f"{channel.name} ({channel.kind}): not delivered: {error}")
+@click.option("--project", help="Look for channels in this project only.")
+def send_test(
+    names: tuple[str, ...],
+    everything: bool,
+    up: bool,
+    explicit: str | None,
+    project: str | None,
+) -> None:
+    """Send a test message over the channels NAME; exit status 0: all arrived."""
+    if names and everything:
+        raise click.UsageError("give names or --all, not both")
+    config = load_config(explicit)
+    targets = choose(config, names, everything, project)
+    if not asyncio.run(try_all(config, targets, up)):
         sys.exit(1)
-    took = time.monotonic() - begun
-    click.echo(f"{channel.name} ({channel.kind}): {answer}, in {took:.2f} s")
 
 
-def _find(config: Config, name: str, project: str | None) -> tuple[str, ChannelConfig]:
-    found = [
-        (wanted.name, channel)
-        for wanted in config.projects
-        for channel in wanted.channels
-        if channel.name == name and project in (None, wanted.name)
-    ]
+def choose(
+    config: Config, names: Sequence[str], everything: bool, project: str | None
+) -> list[Target]:
+    """Return the channels of these names, each once, in the order of the file.
+
+    A group stands for its members. Raises click.ClickException if a name fits no
+    channel, or several.
+    """
+    if project is not None and all(project != p.name for p in config.projects):
+        there = _listed(p.name for p in config.projects)
+        problem = f'no project is named "{project}"; there are {there}'
+        raise click.ClickException(problem)
+    targets = [Target(p.name, c) for p in config.projects for c in p.channels]
+    offered = [target for target in targets if project in (None, target.project)]
+    if not offered:
+        raise click.ClickException("there are no channels")
+    if not names and not everything:
+        there = _listed(target.channel.name for target in offered)
+        raise click.ClickException(f"name channels, or add --all; there are {there}")
+    chosen = offered if everything else [_find(offered, name) for name in names]
+    wanted = {(t.project, code) for t in chosen for code in _members(t.channel)}
+    return [t for t in targets if (t.project, t.channel.id) in wanted]
+
+
+def _find(offered: Sequence[Target], name: str) -> Target:
+    found = [target for target in offered if target.channel.name == name]
     if len(found) == 1:
         return found[0]
     if found:
-        owners = ", ".join(f'"{owner}"' for owner, _ in found)
+        owners = _listed(target.project for target in found)
         raise click.ClickException(
             f'several projects have a channel "{name}" ({owners}); add --project'
         )
-    names = [f'"{c.name}"' for p in config.projects for c in p.channels]
-    there = f"there are {', '.join(names)}" if names else "there are none"
-    raise click.ClickException(f'no channel is named "{name}"; {there}')
+    there = _listed(target.channel.name for target in offered)
+    raise click.ClickException(f'no channel is named "{name}"; there are {there}')
 
 
-async def _send(config: Config, channel: ChannelConfig, project_name: str) -> str:
+def _members(channel: ChannelConfig) -> tuple[str, ...]:
+    if isinstance(channel.settings, GroupSettings):
+        return channel.settings.channels
+    return (channel.id,)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
+    """Try one channel after another, and print how it goes; tell if all arrived."""
+    several = len({target.project for target in targets}) > 1
+    arrived = []
+    for target in targets:
+        channel = target.channel
+        owner = f", {target.project}" if several else ""
+        click.echo(f"{channel.name} ({channel.kind}{owner})")
+        # What only tells of up is tried with that.
+        event: Event = "up" if up or not tells_of(channel, "down") else "down"
+        if tells_of(channel, event):
+            arrived.append(await _try(config, target, event))
+        else:
+            click.echo(f"  nothing to send: it does not tell of {event}")
+    if len(targets) > 1:
+        click.echo(f"{sum(arrived)} of {len(arrived)} arrived")
+    return bool(arrived) and all(arrived)
+
+
+async def _try(config: Config, target: Target, event: Event) -> bool:
     now = datetime.now(UTC)
-    transport = open_transport(channel, config)
-    alert = example(config.server.site_name, project_name, now)
-    if not tells_of(channel, "down"):
-        flip = Flip(now, "down", "up", "")
-        alert = replace(alert, check=alert.check._replace(status="up"), flip=flip)
+    message = example(config, target.project, now, event)
+    begun = time.monotonic()
     try:
-        return await transport.send(alert, now)
-    finally:
-        await transport.aclose()
+        transport = open_transport(target.channel, config)
+        try:
+            _show(transport.preview(message, now))
+            begun = time.monotonic()
+            answer = await transport.send(message, now)
+            took = time.monotonic() - begun
+        finally:
+            await transport.aclose()
+    except DeliveryError as error:
+        took = time.monotonic() - begun
+        click.echo(f"  not delivered after {took:.2f} s: {_clean(str(error))}")
+        return False
+    click.echo(f"  delivered in {took:.2f} s: {_clean(answer)}")
+    return True
 
 
-def example(site_name: str, project_name: str, now: datetime) -> Alert:
-    """Return an alert about a check that does not exist, called TEST."""
+def _show(preview: str) -> None:
+    for line in preview.splitlines():
+        click.echo(f"  | {_clean(line)}".rstrip())
+
+
+def _clean(line: str) -> str:
+    return _CONTROL.sub("", line)
+
+
+def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
+    """Return a message about a check that does not exist, called TEST."""
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
+    last_ping = now if event == "up" else now - timedelta(days=1, hours=1)
     check = check._replace(
         name="TEST",
         slug="test",
         desc="This is a test message; no job has failed.",
-        status="down",
+        status=event,
         n_pings=1,
-        last_ping=now - timedelta(days=1, hours=1),
+        last_ping=last_ping,
     )
     ping = Ping(
         n=1,
-        created=now - timedelta(days=1, hours=1),
+        created=last_ping,
         action="success",
         scheme="http",
         remote_addr="127.0.0.1",
@@ -98,5 +174,10 @@ def example(site_name: str, project_name: str, now: datetime) -> Alert:
         exitstatus=None,
         body=b"This is the end of what the job last wrote.",
     )
-    flip = Flip(now, "up", "down", "timeout")
-    return Alert(site_name, project_name, check, flip, ping, channels=())
+    if event == "up":
+        flip, down_since = Flip(now, "down", "up", ""), now - timedelta(hours=1)
+    else:
+        flip, down_since = Flip(now, "up", "down", "timeout"), now
+    alert = Alert(check, flip, ping, channels=(), down_since=down_since)
+    server = config.server
+    return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -29,13 +30,18 @@ def serve(explicit: str | None) -> None:
         if path is None:
             path = Path(FRESH)
             configuration.write_fresh(path)
-        config = configuration.load(path)
+        config = configuration.read(path)
+        # Apprise takes a while to judge its URLs, and the imports take one too.
+        with ThreadPoolExecutor(1) as judge:
+            judging = judge.submit(configuration.check_services, config, str(path))
+            # Imported here: `hcl serve --help` and a wrong config need none of it.
+            from hcl import server
+            from hcl.db import DatabaseError
+            from hcl.web.sockets import BindError
+
+            judging.result()
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    # Imported here: `hcl serve --help` and a wrong config need none of it.
-    from hcl import server
-    from hcl.db import DatabaseError
-    from hcl.web.sockets import BindError
 
     def greet() -> None:
         if fresh:

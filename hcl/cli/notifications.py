@@ -1,0 +1,130 @@
+"""`hcl notifications`: read what was sent, what waits, and every try."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from hcl.cli.config_file import load_config
+from hcl.config import Config
+from hcl.db import DatabaseError, open_to_read
+from hcl.messages.words import one_line
+from hcl.store import tries
+from hcl.store.tries import Record, Try, Wanted
+
+_HELD = {
+    "delay": "it has to be down for longer",
+    "remind": "it is reminded of if it is down then",
+    "quiet": "quiet hours",
+    "fold": "it goes out with others",
+}
+
+
+@click.command()
+@click.option("--config", "explicit", metavar="PATH", help="Read this file.")
+@click.option("--check", metavar="NAME", help="Of this check: its name, slug or UUID.")
+@click.option("--channel", metavar="NAME", help="Over this channel.")
+@click.option("--waiting", is_flag=True, help="Only what is not finished.")
+@click.option("--failed", is_flag=True, help="Only what failed at least once.")
+@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a list.")
+def notifications(
+    explicit: str | None,
+    check: str | None,
+    channel: str | None,
+    waiting: bool,
+    failed: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show the newest messages, the last one at the end, and each try to deliver them.
+
+    Reads the database, whether the server runs or not. Times are those of this machine.
+    """
+    if waiting and failed:
+        raise click.UsageError("give --waiting or --failed, not both")
+    config = load_config(explicit)
+    wanted: Wanted = "waiting" if waiting else "failed" if failed else "all"
+    try:
+        found = asyncio.run(_read(config, check, channel, wanted, limit))
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps([_document(record) for record in found], indent=2))
+        return
+    for record in reversed(found):
+        for line in _lines(record):
+            click.echo(line)
+    if not found:
+        click.echo("none")
+
+
+async def _read(
+    config: Config, check: str | None, channel: str | None, wanted: Wanted, limit: int
+) -> list[Record]:
+    async with open_to_read(config.database.path) as conn:
+        return await tries.recent(
+            conn, check=check, channel=channel, wanted=wanted, limit=limit
+        )
+
+
+def _lines(record: Record) -> Iterator[str]:
+    what = "STILL DOWN" if record.reminder else record.status.upper()
+    check, channel = one_line(record.check), one_line(record.channel)
+    head = f"{_time(record.created)}  {what}: {check}, over {channel}"
+    yield f"{head} ({record.kind}): {_state(record)}"
+    if record.notice:
+        yield f"    {one_line(record.notice)}"
+    for attempt in record.tries:
+        yield f"    {_time(attempt.created)}  {_result(attempt)}"
+
+
+def _state(record: Record) -> str:
+    if record.sent is not None:
+        return "sent"
+    if record.next_try is None:
+        return f"given up: {one_line(record.answer)}" if record.tries else record.answer
+    held = "" if record.tries else _HELD.get(record.hold, "")
+    return f"waits until {_time(record.next_try)}" + (f": {held}" if held else "")
+
+
+def _result(attempt: Try) -> str:
+    word = "sent" if attempt.sent else "failed"
+    return f"{word} in {attempt.took.total_seconds():.2f} s: {one_line(attempt.answer)}"
+
+
+def _time(when: datetime) -> str:
+    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _document(record: Record) -> dict[str, Any]:
+    def iso(when: datetime | None) -> str | None:
+        return None if when is None else when.isoformat()
+
+    return {
+        "id": record.id,
+        "project": record.project,
+        "check": record.check,
+        "channel": record.channel,
+        "kind": record.kind,
+        "created": iso(record.created),
+        "status": record.status,
+        "reminder": record.reminder,
+        "hold": record.hold,
+        "notice": record.notice,
+        "sent": iso(record.sent),
+        "next_try": iso(record.next_try),
+        "answer": record.answer,
+        "tries": [
+            {
+                "created": iso(attempt.created),
+                "seconds": round(attempt.took.total_seconds(), 3),
+                "sent": attempt.sent,
+                "answer": attempt.answer,
+            }
+            for attempt in record.tries
+        ],
+    }

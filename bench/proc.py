@@ -29,7 +29,7 @@ def switches(pid: int) -> int:
 
 def resident_bytes(pid: int) -> int:
     """Return the memory of a process and all below it."""
-    return sum(_status(Path(f"/proc/{one}"), "VmRSS") for one in _family(pid)) * 1024
+    return sum(_status(Path(f"/proc/{one}"), "VmRSS") for one in family(pid)) * 1024
 
 
 def peak_bytes(pid: int) -> int:
@@ -51,15 +51,16 @@ def written_bytes(pid: int) -> int:
     raise KeyError("write_bytes")
 
 
-def _tasks(pid: int) -> Iterator[Path]:
-    return Path(f"/proc/{pid}/task").iterdir()
-
-
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """Yield the numbers of a process and of all below it."""
     yield pid
     for task in _tasks(pid):
         for child in (task / "children").read_text().split():
-            yield from _family(int(child))
+            yield from family(int(child))
+
+
+def _tasks(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").iterdir()
 
 
 def _status(process: Path, name: str) -> int:

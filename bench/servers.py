@@ -132,11 +132,17 @@ class Hcl(Server):
 
     path = "/api/v3/status/"
 
-    def __init__(self, folder: Path, *, hook: int = 0, smtp: int = 0) -> None:
-        """Prepare to serve; `hook` and `smtp` are ports of receivers, 0: no channel."""
+    def __init__(
+        self, folder: Path, *, hook: int = 0, smtp: int = 0, channels: str = ""
+    ) -> None:
+        """Prepare to serve; `hook` and `smtp` are ports of receivers, 0: no channel.
+
+        `channels` holds the tables of others, as hcl.toml does.
+        """
         command = [sys.executable, "-m", "hcl", "serve"]
         super().__init__(folder, command, free_port())
-        (folder / "hcl.toml").write_text(self._config(hook, smtp), "utf-8")
+        config = self._config(hook, smtp) + channels
+        (folder / "hcl.toml").write_text(config, "utf-8")
 
     def _config(self, hook: int, smtp: int) -> str:
         root = f"http://127.0.0.1:{self.port}"

@@ -1,14 +1,23 @@
-"""Docs and code say the same: README knows every command, kind and route."""
+"""Docs and code say the same: README knows every command, kind, key and route."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from hcl.check_json import Site
 from hcl.cli import COMMANDS
+from hcl.config import parse
 from hcl.config.channels import KINDS
+from hcl.config.keys import CALM
+from hcl.config.services import SCHEMES, problem_of
+from hcl.lines import PAUSES
+from hcl.transports.placeholders import Placeholders
 from hcl.web.app import api_routes
+from tests.alerts import NOW, a_message, an_alert
 from tests.app import App
+from tests.config import PROJECT
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -20,7 +29,54 @@ def test_command_is_in_readme(command: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_channel_kind_is_in_readme(kind: str) -> None:
-    assert f"`{kind}`" in README
+    assert f"\n| `{kind}` | " in README
+
+
+@pytest.mark.parametrize("kind", SCHEMES)
+def test_url_of_each_service_has_the_form_that_readme_shows(kind: str) -> None:
+    row = re.search(rf"(?m)^\| `{kind}` \|.*\| `(.*?)`[^|]*\|$", README)
+
+    assert row
+    assert problem_of(kind, row[1]) == ""
+
+
+@pytest.mark.parametrize("key", [*CALM, "fold", "fallback"])
+def test_key_of_every_channel_is_in_readme(key: str) -> None:
+    assert f"\n| `{key} = " in README
+
+
+def test_placeholders_are_in_readme() -> None:
+    message = a_message(an_alert(tags="one"))
+    site = Site("https://example.org", "https://example.org/ping/")
+
+    names = Placeholders(message, NOW, site).everything()
+
+    assert [name for name in names if f"`${name}`" not in README] == []
+
+
+def test_pauses_are_in_readme() -> None:
+    *others, last = [int(pause.total_seconds()) for pause in PAUSES]
+    units = {"h": 3600, "m": 60, "s": 1}
+
+    words = [
+        next(f"{pause // size} {unit}" for unit, size in units.items() if pause >= size)
+        for pause in others
+    ]
+
+    told = " ".join(README.split())
+    assert last == 24 * 3600
+    assert f"after {', '.join(words)} and then daily" in told
+
+
+def test_toml_in_readme_is_right(tmp_path: Path) -> None:
+    blocks = re.findall(r"(?ms)^```toml\n(.*?)^```$", README)
+    (tmp_path / "smtp-password").touch()
+
+    data = tomllib.loads(PROJECT + "".join(blocks))
+    [project] = parse(data, tmp_path, "hcl.toml", {}).projects
+
+    assert [channel.kind for channel in project.channels] == ["email", "ntfy", "shell"]
+    assert [tag.tag for tag in project.tags] == ["nightly"]
 
 
 async def test_routes_of_the_api_are_in_readme(app: App) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hcl import rules
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.db import PATIENCE, Database
+from hcl.news import News
 from hcl.store import checks, flips, notifications
 
 logger = logging.getLogger(__name__)
@@ -18,10 +19,13 @@ BATCH_LIMIT = 200
 class Checker:
     """Flips checks when their deadline has come; sleeps until the next one."""
 
-    def __init__(self, database: Database, *, alarm: Alarm, sender: Alarm) -> None:
+    def __init__(
+        self, database: Database, *, alarm: Alarm, sender: Alarm, news: News
+    ) -> None:
         self._database = database
         self._alarm = alarm
         self._sender = sender
+        self._news = news
 
     async def run(self) -> None:
         """Repeat: 1. flip what is overdue, 2. sleep until the next deadline."""
@@ -46,6 +50,8 @@ class Checker:
             if changed:
                 flipped += changed
                 self._sender.ring()
+                if self._news.wanted:
+                    self._news.tell()
             if looked_at < BATCH_LIMIT:
                 break
         return flipped

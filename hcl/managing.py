@@ -1,7 +1,8 @@
 """Create, edit, pause, resume and delete checks, for the API and the pages alike."""
 
+import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from hcl import rules, schedule, spec
 from hcl.alarm import Alarm
 from hcl.db import Database
 from hcl.model import Check, Project
+from hcl.news import News
 from hcl.rules import Transition
 from hcl.spec import CheckSpec
 from hcl.store import channels, checks, flips, pings
@@ -32,6 +34,31 @@ _PLAIN_FIELDS = (
 )
 
 
+# What an edit of a check may change, besides its channels.
+SETTINGS = (
+    "name",
+    "slug",
+    "tags",
+    "desc",
+    "kind",
+    "timeout",
+    "grace",
+    "schedule",
+    "tz",
+    "methods",
+    "manual_resume",
+    "start_kw",
+    "success_kw",
+    "failure_kw",
+    "filter_subject",
+    "filter_body",
+    "filter_http_body",
+    "filter_default_fail",
+)
+
+_COPY_SUFFIX = " (copy)"
+
+
 class UnknownCheckError(Exception):
     """There is no such check."""
 
@@ -42,6 +69,19 @@ class ForeignCheckError(Exception):
 
 class LimitError(Exception):
     """The project has as many checks as it may have."""
+
+
+class EditedError(Exception):
+    """Somebody else has changed the check meanwhile.
+
+    `check` and `codes` are as they are now, `changed` names what is different.
+    """
+
+    def __init__(self, check: Check, codes: list[str], changed: list[str]) -> None:
+        super().__init__(", ".join(changed))
+        self.check = check
+        self.codes = codes
+        self.changed = changed
 
 
 class ChannelError(ValueError):
@@ -55,9 +95,10 @@ class Managing:
     that take a code raise UnknownCheckError and ForeignCheckError.
     """
 
-    def __init__(self, database: Database, *, checker: Alarm) -> None:
+    def __init__(self, database: Database, *, checker: Alarm, news: News) -> None:
         self._database = database
         self._checker = checker
+        self._news = news
 
     async def create(
         self, project: Project, wanted: CheckSpec, version: int, now: datetime
@@ -86,10 +127,21 @@ class Managing:
         wanted: CheckSpec,
         version: int,
         now: datetime,
+        *,
+        seen: str | None = None,
     ) -> tuple[Check, list[str]]:
-        """Change the fields that a request names. Raises ChannelError."""
+        """Change the fields that a request names. Raises ChannelError.
+
+        `seen` is the `fingerprint` of the check that the caller looked at; EditedError
+        if it is another now. None: whatever it is now.
+        """
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
+            if seen is not None:
+                codes = await channels.codes_of_check(conn, check.id)
+                changed = differences(seen, check, codes)
+                if changed:
+                    raise EditedError(check, codes, changed)
             check, codes = await self._save(conn, check, wanted, version, now)
         self._ring(check)
         return check, codes
@@ -113,7 +165,38 @@ class Managing:
             codes = await channels.codes_of_check(conn, check.id)
             await pings.count_deleted(conn, check.n_pings)
             await checks.delete(conn, check.id)
+        self._tell()
         return check, codes
+
+    async def copy(self, project: Project, code: str, now: datetime) -> Check:
+        """Make a new check with the settings and channels of another.
+
+        It has no slug, since a slug that two share leads to neither. Raises LimitError.
+        """
+        async with self._database.transaction() as conn:
+            check = await owned(conn, project, code)
+            if await checks.count(conn, project.id) >= project.check_limit:
+                raise LimitError
+            fresh = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
+            settings = {field: getattr(check, field) for field in SETTINGS}
+            name = check.title[: spec.NAME_LENGTH - len(_COPY_SUFFIX)] + _COPY_SUFFIX
+            copy = fresh._replace(**(settings | {"name": name, "slug": ""}))
+            copy = rules.on_edit(copy, now).check
+            copy = copy._replace(id=await checks.add(conn, copy))
+            codes = set(await channels.codes_of_check(conn, check.id))
+            available = await channels.of_project(conn, project.id)
+            ids = [channel.id for channel in available if channel.code in codes]
+            await channels.assign(conn, copy.id, ids)
+        self._tell()
+        return copy
+
+    async def clear(self, project: Project, code: str) -> Check:
+        """Empty a check's log; its state, its count of pings and its flips stay."""
+        async with self._database.transaction() as conn:
+            check = await owned(conn, project, code)
+            await pings.clear(conn, check.id)
+        self._tell()
+        return check
 
     async def _change(
         self, project: Project, code: str, rule: Callable[[Check], Transition]
@@ -125,6 +208,7 @@ class Managing:
             if transition.flip is not None:
                 await flips.add(conn, [(check, transition.flip)])
             codes = await channels.codes_of_check(conn, check.id)
+        self._tell()
         return check, codes
 
     async def _lookup(
@@ -179,6 +263,11 @@ class Managing:
     def _ring(self, check: Check) -> None:
         if check.alert_after is not None:
             self._checker.ring(check.alert_after)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._news.wanted:
+            self._news.tell()
 
 
 async def owned(conn: Connection, project: Project, code: str) -> Check:
@@ -189,6 +278,26 @@ async def owned(conn: Connection, project: Project, code: str) -> Check:
     if check.project_id != project.id:
         raise ForeignCheckError
     return check
+
+
+def fingerprint(check: Check, codes: Sequence[str]) -> str:
+    """Stand for all that an edit may change: a short digest of each, in order."""
+    values = [getattr(check, field) for field in SETTINGS] + [sorted(codes)]
+    digests = (hashlib.sha256(repr(value).encode()).hexdigest() for value in values)
+    return ".".join(digest[:12] for digest in digests)
+
+
+def differences(seen: str, check: Check, codes: Sequence[str]) -> list[str]:
+    """Name what is different from what a fingerprint stands for."""
+    now = fingerprint(check, codes).split(".")
+    before = seen.split(".")
+    if len(before) != len(now):
+        # It is of another version of hcl, or made up.
+        before = [""] * len(now)
+    names = (*SETTINGS, "channels")
+    return [
+        name for name, old, new in zip(names, before, now, strict=True) if old != new
+    ]
 
 
 def edited(check: Check, wanted: CheckSpec, version: int) -> Check:

@@ -17,6 +17,7 @@ from hcl.group_commit import Done, GroupCommit
 from hcl.memory import Memory
 from hcl.metrics import Metrics
 from hcl.model import Check, Flip, Ping
+from hcl.news import News
 from hcl.store import channels, checks, flips, inbox, notifications, projects
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Pinging:
         sender: Alarm,
         received: Callable[[Sequence[tuple[int, Ping]]], None],
         metrics: Metrics,
+        news: News,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
@@ -79,6 +81,7 @@ class Pinging:
         self._sender = sender
         self._received = received
         self._metrics = metrics
+        self._news = news
         self._memory = Memory()
         self._edition = -1
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
@@ -186,6 +189,8 @@ class Pinging:
         if batch.flips:
             self._sender.ring()
         self._received(batch.pings)
+        if self._news.wanted:
+            self._news.tell()
 
 
 class _Batch:

@@ -55,6 +55,23 @@ def next_occurrence(
     return min((moment for moment in found if moment is not None), default=None)
 
 
+def next_occurrences(
+    kind: Kind, expression: str, tz: str, after: datetime, count: int
+) -> list[datetime]:
+    """Return the next moments after `after`, `count` at most, in UTC.
+
+    Raises ScheduleError.
+    """
+    found: list[datetime] = []
+    while len(found) < count:
+        moment = next_occurrence(kind, expression, tz, after)
+        if moment is None:
+            break
+        found.append(moment)
+        after = moment
+    return found
+
+
 def _first(occurrences: Iterator[datetime], after: datetime) -> datetime | None:
     # The libraries count by the clock on the wall: in the hour that autumn repeats,
     # what they call next may lie before.
@@ -127,6 +144,12 @@ def canonical_zone(name: str) -> str:
     if name in links:
         return canonical_zone(links[name])
     raise ScheduleError(f"{name!r} is not a time zone")
+
+
+def zones() -> list[str]:
+    """Return the time zones to choose from: those of places, and UTC."""
+    places, _, _ = _tzdata()
+    return ["UTC", *sorted(places)]
 
 
 @cache

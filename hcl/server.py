@@ -20,6 +20,7 @@ from hcl.db import Database, DatabaseError, open_database
 from hcl.filer import Filer
 from hcl.managing import Managing
 from hcl.metrics import Metrics
+from hcl.news import News
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
 from hcl.sender import Sender
@@ -105,8 +106,8 @@ class _Server:
         self._database = database
         self._sockets = sockets
         self._mail_sockets = mail_sockets
-        self._checker = Checker(database, alarm=checker, sender=sender)
-        metrics = Metrics()
+        metrics, news = Metrics(), News()
+        self._checker = Checker(database, alarm=checker, sender=sender, news=news)
         self._sender = Sender(database, alarm=sender, metrics=metrics)
         limit = config.pings.log_limit
         self._filer = Filer(database, alarm=filer, pruner=pruner, log_limit=limit)
@@ -117,9 +118,10 @@ class _Server:
             sender=sender,
             received=self._filer.note,
             metrics=metrics,
+            news=news,
         )
-        managing = Managing(database, checker=checker)
-        self._services = Services(database, self._pinging, managing, metrics)
+        managing = Managing(database, checker=checker, news=news)
+        self._services = Services(database, self._pinging, managing, metrics, news)
         ping = PingEndpoint(self._services)
         self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
         self._mail = _mail_server(config, self._pinging)
@@ -153,6 +155,7 @@ class _Server:
                     doors += [group.create_task(self._mail.serve(self._mail_sockets))]
                 await self._stop.wait()
                 self._http.stop()
+                self._services.news.close()
                 if self._mail is not None:
                     self._mail.stop()
                 await self._sender.finish(SEND_PATIENCE)

@@ -10,6 +10,7 @@ from typing import Any
 from hcl import schedule
 
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
+NAME_LENGTH = 100
 SLUG_LENGTH = 100
 _SLUG = re.compile(r"[a-z0-9-_]*")
 
@@ -163,7 +164,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "grace": _seconds,
     "manual_resume": _boolean,
     "methods": _methods,
-    "name": _string(100),
+    "name": _string(NAME_LENGTH),
     "schedule": _schedule,
     "slug": _slug,
     "start_kw": _string(200),

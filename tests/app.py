@@ -16,6 +16,7 @@ from hcl.db import Database, open_database
 from hcl.filer import Filer
 from hcl.managing import Managing
 from hcl.metrics import Metrics
+from hcl.news import News
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
 from hcl.sender import Sender
@@ -124,7 +125,7 @@ async def running_app(
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
     alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
-    metrics = Metrics()
+    metrics, news = Metrics(), News()
     sender = Sender(
         database, alarm=alarms["sender"], metrics=metrics, jitter=lambda: 1.0
     )
@@ -138,6 +139,7 @@ async def running_app(
         sender=alarms["sender"],
         received=filer.note,
         metrics=metrics,
+        news=news,
     )
     try:
         await pinging.recover()
@@ -146,8 +148,9 @@ async def running_app(
         services = Services(
             database,
             pinging,
-            Managing(database, checker=alarms["checker"]),
+            Managing(database, checker=alarms["checker"], news=news),
             metrics,
+            news,
         )
         services.use(config, synced)
         transport = httpx2.ASGITransport(
@@ -160,7 +163,10 @@ async def running_app(
                 database=database,
                 services=services,
                 checker=Checker(
-                    database, alarm=alarms["checker"], sender=alarms["sender"]
+                    database,
+                    alarm=alarms["checker"],
+                    sender=alarms["sender"],
+                    news=news,
                 ),
                 sender=sender,
                 filer=filer,

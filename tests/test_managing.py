@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from hcl import spec
-from hcl.managing import ChannelError, ForeignCheckError, LimitError, UnknownCheckError
+from hcl import managing, spec
+from hcl.managing import (
+    ChannelError,
+    EditedError,
+    ForeignCheckError,
+    LimitError,
+    UnknownCheckError,
+)
 from hcl.model import Check
 from hcl.pinging import Address
 from hcl.rules import NotPausedError
@@ -174,3 +180,71 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
         for flip in await flips.of_check(await app.database.settled(), check.id)
     ] == ["new", "paused"]
     assert await rows(app.database, "SELECT id FROM notifications") == []
+
+
+async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> None:
+    project = app.synced.projects[0]
+    check, codes, _ = await create(app, name="a", timeout=3600)
+    seen = managing.fingerprint(check, codes)
+    update = app.services.managing.update
+    await update(project, check.code, spec.parse({"name": "b"}), 3, NOW, seen=seen)
+
+    wanted = spec.parse({"name": "c", "channels": "*"})
+    with pytest.raises(EditedError) as refused:
+        await update(project, check.code, wanted, 3, NOW, seen=seen)
+
+    assert refused.value.changed == ["name"]
+    assert refused.value.check.name == "b"
+    kept = await checks.by_code(app.database.reader, check.code)
+    assert kept is not None
+    assert kept.name == "b"
+
+
+async def test_fingerprint_holds_every_setting(app: App) -> None:
+    check, codes, _ = await create(app)
+    seen = managing.fingerprint(check, codes)
+
+    for name in managing.SETTINGS:
+        other: Any = {name: "other"}
+        changed = check._replace(**other)
+        assert managing.differences(seen, changed, codes) == [name]
+    assert managing.differences(seen, check, ["x"]) == ["channels"]
+    # What is left is no setting: who it is, and how it fares.
+    rest = set(Check._fields) - set(managing.SETTINGS)
+    assert rest == {
+        "id",
+        "project_id",
+        "code",
+        "badge_key",
+        *Check._fields[Check._fields.index("status") :],
+    }
+
+
+async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
+    other = app.synced.projects[1]
+    check, _, _ = await create(app)
+    before = await everything(app)
+
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.clear(other, check.code)
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.copy(other, check.code, NOW)
+
+    assert await everything(app) == before
+
+
+async def test_clear_takes_pings_that_are_not_yet_counted(app: App) -> None:
+    project = app.synced.projects[0]
+    check, _, _ = await create(app)
+    pinging = app.services.pinging
+    for _ in range(3):
+        await pinging.receive(Address(code=check.code), make_ping())
+
+    await app.services.managing.clear(project, check.code)
+    await pinging.receive(Address(code=check.code), make_ping())
+    await pinging.recover()
+    await app.filer.file_once()
+
+    assert await rows(app.database, "SELECT n FROM pings") == [4]
+    assert await rows(app.database, "SELECT n_pings FROM check_states") == [4]
+    assert await rows(app.database, "SELECT count(*) FROM inbox") == [0]

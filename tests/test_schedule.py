@@ -920,3 +920,27 @@ def test_next_occurrence_never_goes_back(
     assert first is not None
     assert second is not None
     assert first <= second
+
+
+def test_next_occurrences_follow_each_other_over_a_change_of_the_clock() -> None:
+    found = schedule.next_occurrences(
+        "cron", "0 3 * * *", "Europe/Riga", datetime(2026, 10, 23, 12, tzinfo=UTC), 3
+    )
+
+    assert [f"{moment:%d %H}" for moment in found] == ["24 00", "25 00", "26 01"]
+
+
+def test_next_occurrences_end_with_the_schedule() -> None:
+    found = schedule.next_occurrences(
+        "oncalendar", "2026-06-01", "UTC", datetime(2026, 5, 1, tzinfo=UTC), 5
+    )
+
+    assert found == [datetime(2026, 6, 1, tzinfo=UTC)]
+
+
+def test_zones_to_choose_from_are_kept_as_they_are() -> None:
+    zones = schedule.zones()
+
+    assert zones[0] == "UTC"
+    assert "Europe/Riga" in zones
+    assert all(schedule.canonical_zone(zone) == zone for zone in zones)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hcl.cli import main
-from hcl.cli.send_test import Target, choose, example, try_all
+from hcl.cli.send_test import Target, choose, try_all
 from hcl.config import (
     ChannelConfig,
     Config,
@@ -18,6 +18,7 @@ from hcl.config import (
     ShellSettings,
     load,
 )
+from hcl.trying import example
 from tests.sinks import HttpSink
 
 PROJECT = """

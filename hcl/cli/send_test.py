@@ -3,20 +3,15 @@
 import asyncio
 import re
 import sys
-import time
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import click
 
-from hcl import rules
 from hcl.cli.config_file import load_config
 from hcl.config import ChannelConfig, Config, Event, GroupSettings
-from hcl.model import Alert, Flip, Message, Ping
 from hcl.syncing import tells_of
-from hcl.transports import DeliveryError, open_transport
+from hcl.trying import try_out
 
 # What a terminal might obey, and what turns the direction of the text around it.
 _CONTROL = re.compile(
@@ -121,24 +116,11 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
 
 
 async def _try(config: Config, target: Target, event: Event) -> bool:
-    now = datetime.now(UTC)
-    message = example(config, target.project, now, event)
-    begun = time.monotonic()
-    try:
-        transport = open_transport(target.channel, config)
-        try:
-            _show(transport.preview(message, now))
-            begun = time.monotonic()
-            answer = await transport.send(message, now)
-            took = time.monotonic() - begun
-        finally:
-            await transport.aclose()
-    except DeliveryError as error:
-        took = time.monotonic() - begun
-        click.echo(f"  not delivered after {took:.2f} s: {_clean(str(error))}")
-        return False
-    click.echo(f"  delivered in {took:.2f} s: {_clean(answer)}")
-    return True
+    trial = await try_out(config, target.project, target.channel, event, _show)
+    took = f"{trial.took.total_seconds():.2f} s"
+    word = f"delivered in {took}" if trial.arrived else f"not delivered after {took}"
+    click.echo(f"  {word}: {_clean(trial.answer)}")
+    return trial.arrived
 
 
 def _show(preview: str) -> None:
@@ -148,36 +130,3 @@ def _show(preview: str) -> None:
 
 def _clean(line: str) -> str:
     return _CONTROL.sub("", line)
-
-
-def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
-    """Return a message about a check that does not exist, called TEST."""
-    check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
-    last_ping = now if event == "up" else now - timedelta(days=1, hours=1)
-    check = check._replace(
-        name="TEST",
-        slug="test",
-        desc="This is a test message; no job has failed.",
-        status=event,
-        n_pings=1,
-        last_ping=last_ping,
-    )
-    ping = Ping(
-        n=1,
-        created=last_ping,
-        action="success",
-        scheme="http",
-        remote_addr="127.0.0.1",
-        method="POST",
-        ua="hcl send-test",
-        rid=None,
-        exitstatus=None,
-        body=b"This is the end of what the job last wrote.",
-    )
-    if event == "up":
-        flip, down_since = Flip(now, "down", "up", ""), now - timedelta(hours=1)
-    else:
-        flip, down_since = Flip(now, "up", "down", "timeout"), now
-    alert = Alert(check, flip, ping, channels=(), down_since=down_since)
-    server = config.server
-    return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -59,5 +59,7 @@ def _welcome(config: Config) -> None:
     url = f"{config.server.ping_endpoint}{ping_key}/my-first-job?create=1"
     click.echo(
         f"Wrote {config.path} with fresh keys. From another terminal, send a ping:\n\n"
-        f'    curl "{url}"\n'
+        f'    curl "{url}"\n\n'
+        f"The dashboard is at {config.server.site_root}/: sign in with the key that"
+        " hcl.toml gives to [[projects.keys]].\n"
     )

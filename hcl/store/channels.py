@@ -3,14 +3,37 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from aiosqlite import Connection
 
 from hcl.model import Channel
-from hcl.store.times import stamp
+from hcl.store.times import moment, stamp
 
 _COLUMNS = "id, code, name, kind"
+
+# How long before it is sent a message may have been written, to be looked for.
+_LONGEST = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a channel fares, and how many checks use it.
+
+    `last_error` is that of its last try, "" after a success; `failing_since` None: it
+    delivers. `last_title`, `last_code` and `last_key` (unique) are those of the check
+    that its last message told of, "" if that is gone.
+    """
+
+    channel: Channel
+    checks: int
+    last_sent: datetime | None
+    last_error: str
+    failing_since: datetime | None
+    last_title: str
+    last_code: str
+    last_key: str
 
 
 async def of_project(conn: Connection, project_id: int) -> list[Channel]:
@@ -137,6 +160,47 @@ async def assign_all(conn: Connection, check_id: int, project_id: int) -> None:
     """Let a check use every channel of its project."""
     channels = await of_project(conn, project_id)
     await assign(conn, check_id, [channel.id for channel in channels])
+
+
+async def standings(conn: Connection, project_id: int) -> list[Standing]:
+    """Return how each of the project's channels that are in the file fares."""
+    rows = await conn.execute_fetchall(
+        "SELECT h.id, h.code, h.name, h.kind,"
+        " (SELECT count(*) FROM checks_channels cc WHERE cc.channel_id = h.id),"
+        " h.last_sent, h.last_error, h.failing_since,"
+        " coalesce(iif(c.name = '', c.code, c.name), ''), coalesce(c.code, ''),"
+        " coalesce(c.unique_key, '')"
+        # By when it was written, which is at most as long before as it is tried.
+        " FROM channels h LEFT JOIN notifications n ON n.id = ("
+        " SELECT id FROM notifications WHERE created BETWEEN h.last_sent - :longest"
+        " AND h.last_sent AND channel_id = h.id AND sent = h.last_sent"
+        " ORDER BY created DESC LIMIT 1)"
+        " LEFT JOIN checks c ON c.id = n.check_id"
+        " WHERE h.project_id = :project_id AND h.enabled ORDER BY h.id",
+        {"project_id": project_id, "longest": _LONGEST.total_seconds()},
+    )
+    return [
+        Standing(
+            channel=Channel(*row[:4]),
+            checks=row[4],
+            last_sent=moment(row[5]),
+            last_error=row[6],
+            failing_since=moment(row[7]),
+            last_title=row[8],
+            last_code=row[9],
+            last_key=row[10],
+        )
+        for row in map(tuple, rows)
+    ]
+
+
+async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
+    """Return (project's id, name, since when) of the file's that do not deliver."""
+    rows = await conn.execute_fetchall(
+        "SELECT project_id, name, failing_since FROM channels"
+        " WHERE enabled AND failing_since IS NOT NULL ORDER BY failing_since"
+    )
+    return [(row[0], row[1], datetime.fromtimestamp(row[2], UTC)) for row in rows]
 
 
 async def count_failing(conn: Connection) -> int:

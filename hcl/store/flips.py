@@ -1,12 +1,22 @@
 """Flips: every change of a check's stored status."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Check, Flip
 from hcl.store.times import moment, stamp
+
+
+class Logged(NamedTuple):
+    """A flip with its id and the number of the last ping up to it, 0: none."""
+
+    id: int
+    n_pings: int
+    flip: Flip
 
 
 async def add(conn: Connection, flips: Iterable[tuple[Check, Flip]]) -> int:
@@ -55,6 +65,45 @@ async def of_check(
     return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
 
 
+async def logged(
+    conn: Connection,
+    check_id: int,
+    limit: int,
+    *,
+    before: tuple[int, int] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Logged]:
+    """Return a check's flips in the order of its log, the newest first.
+
+    `before`: only those before this (number of a ping, id of a flip). From `since`
+    (included) to `until` (excluded).
+    """
+    n, flip_id = before or (None, None)
+    rows = await conn.execute_fetchall(
+        "SELECT id, n_pings, created, old_status, new_status, reason FROM flips"
+        " WHERE check_id = :check_id"
+        " AND (:n IS NULL OR (n_pings, id) < (:n, :flip_id))"
+        " AND (:since IS NULL OR created >= :since)"
+        " AND (:until IS NULL OR created < :until)"
+        " ORDER BY n_pings DESC, id DESC LIMIT :limit",
+        {
+            "check_id": check_id,
+            "n": n,
+            "flip_id": flip_id,
+            "since": stamp(since),
+            "until": stamp(until),
+            "limit": limit,
+        },
+    )
+    return [
+        Logged(
+            row[0], row[1], Flip(datetime.fromtimestamp(row[2], UTC), *tuple(row[3:]))
+        )
+        for row in rows
+    ]
+
+
 async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:
     """Return when the outage began that a flip starts or ends; None: not known."""
     rows = await conn.execute_fetchall(
@@ -81,3 +130,23 @@ async def drop(conn: Connection, before: datetime, limit: int) -> int:
         (stamp(before), limit),
     )
     return cursor.rowcount
+
+
+async def lately(
+    conn: Connection, check_ids: Iterable[int], since: datetime, limit: int
+) -> dict[int, list[Flip]]:
+    """Return the flips of checks since a moment, oldest first, by check id.
+
+    Only the newest `limit` of all of them.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT check_id, created, old_status, new_status, reason"
+        " FROM json_each(?) j CROSS JOIN flips ON check_id = j.value AND created >= ?"
+        " ORDER BY created DESC, flips.id DESC LIMIT ?",
+        (json.dumps(list(check_ids)), stamp(since), limit),
+    )
+    found: dict[int, list[Flip]] = {}
+    for row in reversed(list(rows)):
+        flip = Flip(datetime.fromtimestamp(row[1], UTC), *row[2:])
+        found.setdefault(row[0], []).append(flip)
+    return found

@@ -222,6 +222,15 @@ async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:
     return int(owed), int(held), moment(oldest)
 
 
+async def waiting_by_channel(conn: Connection) -> dict[int, int]:
+    """Return how many messages wait, owed or held, by the channel's id."""
+    rows = await conn.execute_fetchall(
+        "SELECT channel_id, count(*) FROM notifications WHERE next_try IS NOT NULL"
+        " GROUP BY channel_id"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def highest_id(conn: Connection) -> int | None:
     """Return the greatest id ever given to a notification, None if there was none."""
     rows = await conn.execute_fetchall(

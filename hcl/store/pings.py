@@ -1,16 +1,44 @@
 """Pings: the log of each check, whether they are filed in it yet or not."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Ping
-from hcl.store.times import stamp
+from hcl.store.times import moment, stamp
 
 # See the migration that made the table.
 _ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
 _COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
+
+
+# A mail's subject and the beginning of its text are mostly within so many bytes.
+_MAIL_EXCERPT = 65_536
+
+
+class Wanted(NamedTuple):
+    """Which pings of a log are asked for.
+
+    Those with a number below `below`, of these actions (none: of all), from `since`
+    (included) to `until` (excluded), whose bodies hold `text`; ASCII letters of either
+    case are alike there.
+    """
+
+    below: int | None = None
+    actions: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+
+
+class Excerpt(NamedTuple):
+    """A ping whose body is cut, and how many bytes the whole body has."""
+
+    ping: Ping
+    size: int
 
 
 def _ping(row: Any) -> Ping:
@@ -43,6 +71,93 @@ async def signals_before(
         {"check_id": check_id, "n": n, "since": stamp(since)},
     )
     return [_ping(row) for row in rows]
+
+
+async def numbers(
+    conn: Connection, check_id: int, wanted: Wanted, limit: int
+) -> list[int]:
+    """Return the numbers of the pings that are asked for, the newest first."""
+    rows = await conn.execute_fetchall(
+        f"SELECT n FROM log WHERE {_ALL}"  # noqa: S608 - a constant
+        ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
+        " AND (:actions = '[]' OR action IN (SELECT value FROM json_each(:actions)))"
+        " AND (:since IS NULL OR created >= :since)"
+        " AND (:until IS NULL OR created < :until)"
+        # As bytes: a body may be no text, and bytes are found faster.
+        " AND (:text = '' OR"
+        " instr(CAST(lower(body) AS BLOB), CAST(lower(:text) AS BLOB)) > 0)"
+        ' ORDER BY "key" DESC LIMIT :limit',
+        {
+            "check_id": check_id,
+            "below": wanted.below,
+            "actions": json.dumps(wanted.actions),
+            "since": stamp(wanted.since),
+            "until": stamp(wanted.until),
+            "text": wanted.text,
+            "limit": limit,
+        },
+    )
+    return [row[0] for row in rows]
+
+
+async def excerpts(
+    conn: Connection, check_id: int, ns: Sequence[int], length: int
+) -> list[Excerpt]:
+    """Return a check's pings of these numbers, the newest first.
+
+    Their bodies are cut to `length` bytes; of a mail more is kept, to be decoded.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
+        " substr(body, 1, iif(scheme = 'email', :mail, :length)), length(body)"
+        ' FROM log WHERE "key" IN (SELECT (:check_id << 32) + value'
+        ' FROM json_each(:ns)) ORDER BY "key" DESC',
+        {
+            "check_id": check_id,
+            "ns": json.dumps(list(ns)),
+            "length": length,
+            "mail": _MAIL_EXCERPT,
+        },
+    )
+    return [Excerpt(_ping(row[:-1]), row[-1]) for row in rows]
+
+
+async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping]:
+    """Return a check's last starts, successes and fails, oldest first, no bodies."""
+    rows = await conn.execute_fetchall(
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"  # noqa: S608 - constants
+        f" x'' FROM log WHERE {_ALL} AND action IN ('start', 'success', 'fail')"
+        ' ORDER BY "key" DESC LIMIT :limit',
+        {"check_id": check_id, "limit": limit},
+    )
+    return [_ping(row) for row in reversed(list(rows))]
+
+
+async def oldest(conn: Connection, check_id: int) -> datetime | None:
+    """Return when the oldest ping in a check's log came; None: the log is empty."""
+    rows = await conn.execute_fetchall(
+        f'SELECT created FROM log WHERE {_ALL} ORDER BY "key" LIMIT 1',  # noqa: S608 - a constant
+        {"check_id": check_id},
+    )
+    return moment(next((row[0] for row in rows), None))
+
+
+async def clear(conn: Connection, check_id: int) -> None:
+    """Empty a check's log, inbox included; its state must be settled before.
+
+    The inbox keeps the rows, as those of no check, until the filer comes by: it deletes
+    by id and expects no gaps, and ids freed at the end would be given to new pings,
+    which it would then take for filed.
+    """
+    await conn.execute(
+        f"DELETE FROM pings WHERE {_ALL}",  # noqa: S608 - a constant
+        {"check_id": check_id},
+    )
+    await conn.execute(
+        "UPDATE inbox SET check_id = 0, remote_addr = '', ua = '', rid = NULL,"
+        " body = x'' WHERE check_id = ?",
+        (check_id,),
+    )
 
 
 async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:

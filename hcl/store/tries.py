@@ -1,6 +1,8 @@
 """Tries: every attempt to deliver a notification, with what came of it."""
 
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -31,7 +33,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A notification as people read of it.
+    """A notification as people read of it; `code` and `unique_key` are its check's.
 
     `sent` is when it was taken, `next_try` when it is tried next; both None: it is
     given up, or was not to be sent any more, as `answer` tells. `hold` and `notice` are
@@ -41,6 +43,8 @@ class Record:
     id: int
     project: str
     check: str
+    code: str
+    unique_key: str
     channel: str
     kind: str
     created: datetime
@@ -59,61 +63,74 @@ async def recent(
     *,
     check: str | None = None,
     channel: str | None = None,
+    project_id: int | None = None,
+    channel_id: int | None = None,
     wanted: Wanted = "all",
     limit: int = 20,
 ) -> list[Record]:
     """Return the newest notifications, newest first, with all their tries.
 
-    `check` is a name, slug or code, `channel` a name; None: any. `wanted`: those that
-    are not finished, or those of which a try failed.
+    `check` is a name, slug or code, `channel` a name, the ids are rows'; None: any.
+    `wanted`: those that are not finished, or those of which a try failed.
     """
-    rows = await conn.execute_fetchall(
-        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), h.name, h.kind,"  # noqa: S608 - constants
-        " n.created, f.new_status, n.reminder, n.hold, n.notice, n.sent, n.next_try,"
-        " n.answer FROM notifications n JOIN flips f ON f.id = n.flip_id"
+    found = await conn.execute_fetchall(
+        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"  # noqa: S608 - constants
+        " h.name, h.kind, n.created, f.new_status, n.reminder, n.hold, n.notice,"
+        " n.sent, n.next_try, n.answer"
+        " FROM notifications n JOIN flips f ON f.id = n.flip_id"
         " JOIN checks c ON c.id = n.check_id JOIN channels h ON h.id = n.channel_id"
         f" JOIN projects p ON p.id = c.project_id WHERE {_WANTED[wanted]}"
         " AND (:check IS NULL OR :check IN (c.name, c.slug, c.code))"
-        " AND (:channel IS NULL OR :channel = h.name) ORDER BY n.id DESC LIMIT :limit",
-        {"check": check, "channel": channel, "limit": limit},
+        " AND (:channel IS NULL OR :channel = h.name)"
+        " AND (:project_id IS NULL OR :project_id = c.project_id)"
+        " AND (:channel_id IS NULL OR :channel_id = n.channel_id)"
+        " ORDER BY n.id DESC LIMIT :limit",
+        {
+            "check": check,
+            "channel": channel,
+            "project_id": project_id,
+            "channel_id": channel_id,
+            "limit": limit,
+        },
     )
-    return [await _record(conn, tuple(row)) for row in rows]
+    rows = [tuple(row) for row in found]
+    tried = await _of(conn, [row[0] for row in rows])
+    return [_record(row, tried) for row in rows]
 
 
-async def _record(conn: Connection, row: Sequence[Any]) -> Record:
+def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
     return Record(
         id=row[0],
         project=row[1],
         check=row[2],
-        channel=row[3],
-        kind=row[4],
-        created=datetime.fromtimestamp(row[5], UTC),
-        status=row[6],
-        reminder=row[7],
-        hold=row[8],
-        notice=row[9],
-        sent=moment(row[10]),
-        next_try=moment(row[11]),
-        answer=row[12],
-        tries=await _of(conn, row[0]),
+        code=row[3],
+        unique_key=row[4],
+        channel=row[5],
+        kind=row[6],
+        created=datetime.fromtimestamp(row[7], UTC),
+        status=row[8],
+        reminder=row[9],
+        hold=row[10],
+        notice=row[11],
+        sent=moment(row[12]),
+        next_try=moment(row[13]),
+        answer=row[14],
+        tries=tuple(tried.get(row[0], ())),
     )
 
 
-async def _of(conn: Connection, notification_id: int) -> tuple[Try, ...]:
+async def _of(conn: Connection, ids: Sequence[int]) -> dict[int, list[Try]]:
+    """Return the tries of notifications, by their id."""
     rows = await conn.execute_fetchall(
-        "SELECT created, seconds, sent, answer FROM tries WHERE notification_id = ?"
-        " ORDER BY id",
-        (notification_id,),
+        "SELECT notification_id, created, seconds, sent, answer FROM tries"
+        " WHERE notification_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(ids),),
     )
-    return tuple(
-        Try(
-            datetime.fromtimestamp(row[0], UTC),
-            timedelta(seconds=row[1]),
-            bool(row[2]),
-            row[3],
-        )
-        for row in rows
-    )
+    found: dict[int, list[Try]] = defaultdict(list)
+    for id_, created, seconds, sent, answer in rows:
+        when, took = datetime.fromtimestamp(created, UTC), timedelta(seconds=seconds)
+        found[id_].append(Try(when, took, bool(sent), answer))
+    return found
 
 
 async def add(

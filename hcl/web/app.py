@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hcl.web import api, badges, docs, health, metrics
 from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
 from hcl.web.errors import on_database_error, on_http_error
+from hcl.web.pages.routes import page_routes
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
 from hcl.web.services import Services
 
@@ -76,6 +77,7 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
             *(route for v in VERSIONS for route in api_routes(services, v)),
             *badge_routes(services),
             *metrics_routes(services),
+            *page_routes(services),
         ],
         exception_handlers={
             sqlite3.Error: on_database_error,

@@ -1,4 +1,4 @@
-"""Who may use the API: the keys of hcl.toml."""
+"""Who may use the API and see the pages: the keys of hcl.toml."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,20 +14,30 @@ class Access:
 
     project: Project
     readonly: bool
+    name: str = ""
 
 
 class Keyring:
     """The API keys of all projects, known by their SHA-256."""
 
     def __init__(self, config: Config, projects: Iterable[Project]) -> None:
+        self.projects = tuple(projects)
         self._access = {
-            key.sha256: Access(project, key.access == "read-only")
-            for wanted, project in zip(config.projects, projects, strict=True)
+            key.sha256: Access(project, key.access == "read-only", key.name)
+            for wanted, project in zip(config.projects, self.projects, strict=True)
             for key in wanted.keys
         }
 
     def find(self, key: str) -> Access | None:
         """Return what a key opens, None if there is no such key."""
         # A look-up by digest tells an attacker nothing by the time it takes.
-        digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+        return self.by_digest(digest_of(key))
+
+    def by_digest(self, digest: str) -> Access | None:
+        """Return what the key with this SHA-256 opens, None if there is no such key."""
         return self._access.get(digest)
+
+
+def digest_of(key: str) -> str:
+    """Return the SHA-256 that a key is known by, in hex."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

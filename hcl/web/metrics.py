@@ -1,22 +1,19 @@
 """Figures for Prometheus: of a project's checks, and of the server itself."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hcl import __version__, rules
 from hcl.model import Check, ShownStatus
-from hcl.store import channels, checks, inbox, notifications
+from hcl.store import checks
+from hcl.web import figures
 from hcl.web.endpoint import KEY_LENGTH
 from hcl.web.prometheus import Family, HistogramFamily, Labels, answer, gauge
 from hcl.web.services import Services
-
-_STARTED = time.time()
 
 
 async def get_project_metrics(request: Request, services: Services) -> Response:
@@ -127,59 +124,33 @@ def _of_work(services: Services) -> Iterator[Family | HistogramFamily]:
 
 
 async def _of_queues(services: Services) -> list[Family]:
-    reader, now = services.database.reader, datetime.now(UTC)
-    look = await checks.next_look(reader)
-    lag = max((now - look).total_seconds(), 0) if look else 0
-    owed, held, oldest = await notifications.waiting(reader)
-    age = max((now - oldest).total_seconds(), 0) if oldest else 0
+    queues = await figures.queues(services, datetime.now(UTC))
+    lag, age = queues.checker_lag.total_seconds(), queues.oldest.total_seconds()
     return [
         gauge(
             "hcl_checker_lag_seconds", "How long the oldest deadline is overdue.", lag
         ),
-        gauge("hcl_outbox_messages", "Messages that wait to be delivered.", owed),
-        gauge("hcl_outbox_held_messages", "Messages put off on purpose.", held),
         gauge(
-            "hcl_channels_failing",
-            "Channels that do not deliver.",
-            await channels.count_failing(reader),
+            "hcl_outbox_messages", "Messages that wait to be delivered.", queues.owed
         ),
+        gauge("hcl_outbox_held_messages", "Messages put off on purpose.", queues.held),
+        gauge("hcl_channels_failing", "Channels that do not deliver.", queues.failing),
         gauge("hcl_outbox_oldest_seconds", "How long the oldest of them waits.", age),
         gauge(
-            "hcl_inbox_pings",
-            "Pings that are not filed in a log yet.",
-            await inbox.count(reader),
+            "hcl_inbox_pings", "Pings that are not filed in a log yet.", queues.inbox
         ),
     ]
 
 
 def _of_size(services: Services) -> Iterator[Family]:
-    path = services.config.database.path
-    size, wal = _bytes(path), _bytes(path.with_name(f"{path.name}-wal"))
-    yield gauge("hcl_database_bytes", "Size of the database's file.", size)
-    yield gauge("hcl_wal_bytes", "Size of its write-ahead log.", wal)
-    yield gauge(
-        "process_resident_memory_bytes", "Memory of the process.", _resident_bytes()
-    )
+    sizes = figures.sizes(services)
+    yield gauge("hcl_database_bytes", "Size of the database's file.", sizes.database)
+    yield gauge("hcl_wal_bytes", "Size of its write-ahead log.", sizes.wal)
+    yield gauge("process_resident_memory_bytes", "Memory of the process.", sizes.memory)
     yield Family(
         "process_cpu_seconds_total",
         "counter",
         "CPU time of the process.",
         [({}, time.process_time())],
     )
-    yield gauge("process_start_time_seconds", "When the server began.", _STARTED)
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _resident_bytes() -> int | None:
-    """Return the process's resident memory, None where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    yield gauge("process_start_time_seconds", "When the server began.", figures.STARTED)

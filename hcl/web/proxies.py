@@ -54,6 +54,23 @@ class Proxies:
             found, trusted = _is_in(address, networks), trusted and bool(address)
         return found
 
+    def trusts(self, scope: Scope) -> bool:
+        """Tell whether a request comes straight from a trusted proxy."""
+        client = scope.get("client")
+        return self._peer(client[0] if client else "")[1]
+
+    def nearest(self, scope: Scope) -> str:
+        """Return the nearest address that is no trusted proxy's; "" if not known."""
+        said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
+        client = scope.get("client")
+        address, trusted = self._peer(client[0] if client else "")
+        for text in reversed(said.decode("latin-1").split(",") if said else ()):
+            behind = canonical(text.strip())
+            if not trusted or not behind:
+                break
+            address, trusted = self._peer(behind)
+        return address
+
     def _look_up(self, peer: str) -> tuple[str, bool]:
         """Return the address in canonical form, and whether it is trusted."""
         if not peer:

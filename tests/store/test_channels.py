@@ -1,10 +1,10 @@
 import uuid
 
 from hcl.model import Channel
-from hcl.store import channels
+from hcl.store import channels, checks
 from tests.app import App
 from tests.build import HOUR, NOW
-from tests.store import change, put_check, rows
+from tests.store import change, put_check, put_flip, rows
 
 
 async def save(app: App, project_id: int, name: str) -> Channel:
@@ -199,3 +199,46 @@ async def test_channels_that_left_the_file_do_not_count_as_failing(app: App) -> 
     await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
 
     assert await channels.count_failing(app.database.reader) == 1
+
+
+async def test_standings_tell_how_each_channel_fares(app: App) -> None:
+    check = await put_check(app.database, 1, name="Backup")
+    await put_check(app.database, 1)
+    await put_flip(app.database, check, NOW - HOUR)
+    async with app.database.transaction() as conn:
+        await conn.execute(
+            "UPDATE notifications SET next_try = NULL, sent = ?", (NOW.timestamp(),)
+        )
+        await channels.note_sent(conn, 1, NOW)
+        await channels.note_failed(conn, 2, "HTTP 500", NOW)
+
+    first, second = await channels.standings(app.database.reader, 1)
+
+    assert (first.channel.name, first.checks, first.last_sent) == ("Hook A", 2, NOW)
+    assert (first.last_title, first.last_code) == ("Backup", check.code)
+    assert first.last_key == check.unique_key
+    assert (first.last_error, first.failing_since) == ("", None)
+    assert (second.checks, second.last_sent, second.last_title) == (0, None, "")
+    assert (second.last_error, second.failing_since) == ("HTTP 500", NOW)
+
+
+async def test_a_standing_outlives_the_check_of_its_last_message(app: App) -> None:
+    check = await put_check(app.database, 1)
+    await put_flip(app.database, check)
+    async with app.database.transaction() as conn:
+        await channels.note_sent(conn, 1, NOW)
+        await checks.delete(conn, check.id)
+
+    first, _ = await channels.standings(app.database.reader, 1)
+
+    assert (first.last_sent, first.last_title, first.last_code) == (NOW, "", "")
+
+
+async def test_failing_channels_are_named_the_longest_first(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await channels.note_failed(conn, 1, "no", NOW)
+        await channels.note_failed(conn, 2, "no", NOW - HOUR)
+
+    found = await channels.failing(app.database.reader)
+
+    assert found == [(1, "Hook B", NOW - HOUR), (1, "Hook A", NOW)]

@@ -161,3 +161,25 @@ async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
     plan = await plan_of(app.database, lambda conn: flips.down_since(conn, check.id, 9))
 
     assert "SEARCH flips USING INDEX flips_check (check_id=?)" in plan
+
+
+async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> None:
+    check = await put_check(app.database)
+    for n, at in ((0, NOW), (3, NOW - HOUR), (3, NOW + HOUR), (9, NOW)):
+        await put_flip(app.database, check._replace(n_pings=n), at)
+    reader = app.database.reader
+
+    whole = await flips.logged(reader, check.id, 9)
+    before = await flips.logged(reader, check.id, 9, before=(3, whole[1].id))
+    early = await flips.logged(reader, check.id, 9, until=NOW)
+    late = await flips.logged(reader, check.id, 1, since=NOW)
+
+    assert [(found.n_pings, found.flip.created) for found in whole] == [
+        (9, NOW),
+        (3, NOW + HOUR),
+        (3, NOW - HOUR),
+        (0, NOW),
+    ]
+    assert before == whole[2:]
+    assert early == [whole[2]]
+    assert late == whole[:1]

@@ -435,3 +435,14 @@ async def test_nothing_waits_at_first(app: App) -> None:
 
     assert await notifications.waiting(reader) == (0, 0, None)
     assert await notifications.count_waiting(reader) == 0
+
+
+async def test_what_waits_is_counted_by_channel(app: App) -> None:
+    check = await put_check(app.database, 1, 2)
+    await put_flip(app.database, check)
+    await put_flip(app.database, check, NOW, "down", "up")
+    await change(app.database, "UPDATE notifications SET next_try = NULL WHERE id = 1")
+
+    found = await notifications.waiting_by_channel(app.database.reader)
+
+    assert found == {1: 1, 2: 1}

@@ -5,6 +5,7 @@ import pytest
 
 from hcl.model import Action, Ping
 from hcl.store import pings
+from hcl.store.pings import Wanted
 from tests.app import App
 from tests.build import FULL_PING, HOUR, NOW, make_ping
 from tests.store import plan_of, put_check, put_pings, rows
@@ -138,3 +139,84 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     # Only what is not filed yet is sorted, and it is little.
     assert newest.count("TEMP B-TREE") == 1
     assert newest.index("SCAN inbox") < newest.index("TEMP B-TREE")
+
+
+async def test_numbers_are_those_that_are_asked_for(app: App) -> None:
+    check = await put_check(app.database)
+    other = await put_check(app.database)
+    log = [
+        make_ping(n=n, created=NOW + n * HOUR, action=action, body=body)
+        for n, action, body in (
+            (1, "start", b""),
+            (2, "success", b"Disk OK"),
+            (3, "fail", b"\0disk full"),
+        )
+    ]
+    await put_pings(app.database, *((check.id, ping) for ping in log[:2]))
+    await put_pings(app.database, (check.id, log[2]), filed=False)
+    await put_pings(app.database, (other.id, log[0]))
+
+    for wanted, found in (
+        (Wanted(), [3, 2, 1]),
+        (Wanted(below=3), [2, 1]),
+        (Wanted(actions=("fail", "start")), [3, 1]),
+        (Wanted(since=NOW + 2 * HOUR, until=NOW + 3 * HOUR), [2]),
+        (Wanted(text="DISK"), [3, 2]),
+        (Wanted(text="disk full"), [3]),
+        (Wanted(text="%"), []),
+    ):
+        assert await pings.numbers(app.database.reader, check.id, wanted, 9) == found
+    assert await pings.numbers(app.database.reader, check.id, Wanted(), 2) == [3, 2]
+
+
+async def test_pages_of_numbers_are_read_from_their_place(app: App) -> None:
+    plan = await plan_of(
+        app.database, lambda conn: pings.numbers(conn, 1, Wanted(below=500), 100)
+    )
+
+    assert "SEARCH pings USING INTEGER PRIMARY KEY" in plan
+
+
+async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
+    check = await put_check(app.database)
+    log = [make_ping(n=n, body=b"0123456789") for n in (1, 2, 3)]
+    log.append(make_ping(n=4, scheme="email", body=b"0123456789"))
+    await put_pings(app.database, *((check.id, ping) for ping in log))
+
+    found = await pings.excerpts(app.database.reader, check.id, [2, 4, 9], 3)
+
+    assert [(e.ping.n, e.ping.body, e.size) for e in found] == [
+        (4, b"0123456789", 10),
+        (2, b"012", 10),
+    ]
+
+
+async def test_last_signals_come_oldest_first(app: App) -> None:
+    check = await put_check(app.database)
+    for n, action in enumerate(("start", "success", "log", "fail"), 1):
+        await put_pings(app.database, (check.id, make_ping(n=n, action=action)))
+
+    found = await pings.last_signals(app.database.reader, check.id, 2)
+
+    assert [ping.n for ping in found] == [2, 4]
+
+
+async def test_clear_leaves_no_gap_in_the_inbox(app: App) -> None:
+    check, other = await put_check(app.database), await put_check(app.database)
+    for owner in (check, other, check):
+        await put_pings(
+            app.database, (owner.id, make_ping(n=1, body=b"x")), filed=False
+        )
+
+    async with app.database.transaction() as conn:
+        await pings.clear(conn, check.id)
+
+    assert await pings.oldest(app.database.reader, check.id) is None
+    assert await pings.oldest(app.database.reader, other.id) == NOW
+    assert await rows(
+        app.database, "SELECT id, check_id, body FROM inbox ORDER BY id"
+    ) == [
+        (1, 0, b""),
+        (2, other.id, b"x"),
+        (3, 0, b""),
+    ]

@@ -103,3 +103,17 @@ async def test_try_of_a_deleted_notification_is_left_out(app: App) -> None:
         await tries.add(conn, [(99, NOW, 0.1, True, "HTTP 200")])
 
     assert await rows(app.database, "SELECT count(*) FROM tries") == [0]
+
+
+async def test_records_are_found_by_project_and_by_channel_row(app: App) -> None:
+    ours = await put_check(app.database, 1, 2, name="Ours")
+    theirs = await put_check(app.database, 1, name="Theirs", project_id=2)
+    for check in (ours, theirs):
+        await put_flip(app.database, check)
+    reader = app.database.reader
+
+    [record] = await tries.recent(reader, project_id=2)
+    assert (record.check, record.code) == ("Theirs", theirs.code)
+    assert record.unique_key == theirs.unique_key
+    [record] = await tries.recent(reader, project_id=1, channel_id=2)
+    assert (record.check, record.channel) == ("Ours", "Hook B")

@@ -1,0 +1,104 @@
+"""How much of each month a check was up, worked out from its flips; pure."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from hcl.model import Flip, Status
+
+
+@dataclass(slots=True)
+class Month:
+    """What is known of one month, by the clock of some place.
+
+    `start` is its first moment. Time that the check was new or paused counts as neither
+    up nor down. `outages` are those that fell in it, begun before or not.
+    """
+
+    start: datetime
+    up: timedelta = timedelta(0)
+    down: timedelta = timedelta(0)
+    outages: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """How much of the known time the check was up, 0 to 1; None: none is known."""
+        known = self.up + self.down
+        return self.up / known if known else None
+
+    @property
+    def percent(self) -> str:
+        """The share in words, never rounded up to 100 %; "" if none is known."""
+        if self.share is None:
+            return ""
+        if not self.down:
+            return "100 %"
+        return f"{int(self.share * 10_000) / 100:.2f} %"
+
+
+Span = tuple[datetime, datetime, Status]
+
+
+def by_month(
+    flips: Sequence[Flip],
+    status: Status,
+    since: datetime | None,
+    now: datetime,
+    zone: tzinfo = UTC,
+    count: int = 12,
+) -> list[Month]:
+    """Return the last `count` months, the newest first.
+
+    `flips` are all that are known, oldest first, `status` is the check's own now.
+    `since` is when the check is known to have been there, None: not before its flips.
+    """
+    months = [Month(start) for start in _starts(now.astimezone(zone), count)]
+    starts = [month.start.astimezone(UTC) for month in months]
+    for begin, end, held in _spans(flips, status, since, now):
+        if held not in ("up", "down"):
+            continue
+        first = max(bisect_right(starts, begin) - 1, 0)
+        for month, (start, stop) in zip(
+            months[first:], _bounds(starts[first:], now), strict=True
+        ):
+            length = min(end, stop) - max(begin, start)
+            if length <= timedelta(0):
+                break
+            if held == "up":
+                month.up += length
+            else:
+                month.down += length
+                month.outages += 1
+    return months[::-1]
+
+
+def _spans(
+    flips: Sequence[Flip], status: Status, since: datetime | None, now: datetime
+) -> Iterator[Span]:
+    """Yield how long each status held, as far as it is known, without overlaps."""
+    # A log that is younger than the flips tells nothing new.
+    begin = None if flips and since and since > flips[0].created else since
+    for flip in flips:
+        if begin is not None and flip.created > begin:
+            yield begin, flip.created, flip.old_status
+        # A clock that was set back counts no time twice.
+        begin = flip.created if begin is None else max(begin, flip.created)
+        status = flip.new_status
+    if begin is not None and begin < now:
+        yield begin, now, status
+
+
+def _starts(now: datetime, count: int) -> list[datetime]:
+    """Return the first moments of the last months, oldest first."""
+    number = now.year * 12 + now.month - 1
+    return [
+        datetime(n // 12, n % 12 + 1, 1, tzinfo=now.tzinfo)
+        for n in range(number - count + 1, number + 1)
+    ]
+
+
+def _bounds(
+    starts: Sequence[datetime], now: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    yield from zip(starts, [*starts[1:], now], strict=True)

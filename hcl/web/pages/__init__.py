@@ -1,0 +1,1 @@
+"""The dashboard: pages for people, rendered here; nothing is built or downloaded."""

@@ -1,0 +1,166 @@
+"""The badges of a project: what they look like, and what to paste to show them."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hcl.messages.words import clean
+from hcl.model import Check, Project
+from hcl.store import checks
+from hcl.web.badges import badge_urls
+from hcl.web.pages.frame import asked_project, render
+from hcl.web.pages.viewer import Viewer
+from hcl.web.services import Services
+
+# What may be chosen, with its words; the first is what is shown unasked.
+FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
+STATES = {"3": "up, late, down", "2": "up, down"}
+SYNTAXES = {"markdown": "Markdown", "html": "HTML", "url": "Address"}
+
+# Checks on one page.
+_ON_A_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the viewer asked for; what is not offered counts as not asked for."""
+
+    format: str
+    states: str
+    syntax: str
+    search: str
+    page: int
+
+    @property
+    def syntaxes(self) -> dict[str, str]:
+        """Return how a badge of the format can be shown: JSON is no picture."""
+        if self.format == "json":
+            return {"url": SYNTAXES["url"]}
+        return SYNTAXES
+
+    def turned(self, page: int) -> str:
+        """Return the query of another page of the same."""
+        return urlencode(
+            {
+                "format": self.format,
+                "states": self.states,
+                "syntax": self.syntax,
+                "q": self.search,
+                "page": page,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """One badge: the picture as this site has it, and the text to paste elsewhere."""
+
+    title: str
+    picture: str
+    text: str
+
+
+async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+    """GET …/badges: those for all checks, for each tag and for each check."""
+    project = asked_project(request, viewer)
+    choice = _choice(request)
+    found = await checks.of_project(await services.database.settled(), project.id)
+    sought = [check for check in found if _is_sought(check, choice.search)]
+    pages = max(1, -(-len(sought) // _ON_A_PAGE))
+    number = min(choice.page, pages)
+    shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
+    return render(
+        request,
+        services,
+        viewer,
+        "badges.html",
+        project=project,
+        nav="badges",
+        choice=choice,
+        formats=FORMATS,
+        states=STATES,
+        whole=_of_tag(services, project, choice, "*"),
+        tags=[_of_tag(services, project, choice, tag) for tag in _tags(found, choice)],
+        checks=[_of_check(services, viewer, choice, check) for check in shown],
+        total=len(sought),
+        number=number,
+        pages=pages,
+    )
+
+
+def _choice(request: Request) -> Choice:
+    query = request.query_params
+    fmt = query.get("format", "")
+    states = query.get("states", "")
+    syntax = query.get("syntax", "")
+    number = query.get("page", "")
+    choice = Choice(
+        format=fmt if fmt in FORMATS else next(iter(FORMATS)),
+        states=states if states in STATES else next(iter(STATES)),
+        syntax=syntax,
+        search=query.get("q", "")[:100].strip(),
+        page=int(number)
+        if number.isascii() and number.isdecimal() and len(number) < 7
+        else 1,
+    )
+    offered = choice.syntaxes
+    if syntax in offered:
+        return choice
+    return Choice(
+        choice.format, choice.states, next(iter(offered)), choice.search, choice.page
+    )
+
+
+def _is_sought(check: Check, search: str) -> bool:
+    words = search.casefold().split()
+    text = f"{check.title} {check.slug} {check.tags}".casefold()
+    return all(word in text for word in words)
+
+
+def _tags(found: Sequence[Check], choice: Choice) -> list[str]:
+    tags = {tag for check in found for tag in check.tag_list}
+    words = choice.search.casefold().split()
+    return sorted(t for t in tags if all(word in t.casefold() for word in words))
+
+
+def _of_tag(services: Services, project: Project, choice: Choice, tag: str) -> Badge:
+    urls = badge_urls(services.site.root, services.secret, project.badge_key, tag)
+    end = "3" if choice.states == "3" else ""
+    title = services.config.server.site_name if tag == "*" else tag
+    return _badge(title, urls[f"svg{end}"], urls[f"{choice.format}{end}"], choice)
+
+
+def _of_check(
+    services: Services, viewer: Viewer, choice: Choice, check: Check
+) -> Badge:
+    start = f"{services.site.root}/b/{choice.states}/{check.badge_key}"
+    # Its code would do as a name too, but whoever knows it can ping the check.
+    title = check.name if viewer.readonly else check.title
+    return _badge(
+        title or "unnamed check", f"{start}.svg", f"{start}.{choice.format}", choice
+    )
+
+
+def _badge(title: str, picture: str, url: str, choice: Choice) -> Badge:
+    # A page may be reached by another name than the file's: pictures come from there.
+    parts = urlsplit(picture)
+    shown = url
+    if choice.format == "shields":
+        shown = f"https://img.shields.io/endpoint?url={quote(url, safe='')}"
+    return Badge(clean(title), parts.path, _text(choice.syntax, clean(title), shown))
+
+
+def _text(syntax: str, title: str, url: str) -> str:
+    """Write what shows a picture, for a title that may hold anything."""
+    line = " ".join(title.split())
+    if syntax == "markdown":
+        # In brackets: a backslash before what would end them or begin something.
+        label = "".join(f"\\{c}" if c in "\\[]`*_<>&!" else c for c in line)
+        return f"![{label}]({url.replace('(', '%28').replace(')', '%29')})"
+    if syntax == "html":
+        return f'<img src="{html.escape(url)}" alt="{html.escape(line)}">'
+    return url

@@ -1,0 +1,91 @@
+"""What a ping's body says, as people read it; pure."""
+
+import codecs
+from typing import NamedTuple
+
+from hcl import mail_text
+from hcl.messages.words import clean, one_line
+from hcl.model import Ping
+
+# Bytes of a body that is no text which are shown, and how many in a row.
+_DUMPED = 512
+_ROW = 16
+
+# Bodies with more unreadable characters than one in so many are shown as bytes.
+_READABLE = 8
+
+
+class Body(NamedTuple):
+    """A body's text: `subject` is a mail's. `size` counts the bytes as they came.
+
+    `is_cut`: there is more. `is_binary`: the text lists its first bytes.
+    """
+
+    text: str
+    size: int
+    subject: str = ""
+    is_cut: bool = False
+    is_binary: bool = False
+
+    @property
+    def first_line(self) -> str:
+        """Return what tells most in one line."""
+        if self.is_binary:
+            return "binary data"
+        lines = filter(None, map(one_line, self.text.splitlines()[:50]))
+        return self.subject or next(lines, "")
+
+
+def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
+    """Read a ping's body, or its beginning; None: it has none.
+
+    `size` is the whole body's. `limit` counts the characters to be shown, None: all.
+    """
+    if not size:
+        return None
+    cut_before = size > len(ping.body)
+    if ping.scheme == "email":
+        text, subject = _mail(ping.body), one_line(mail_text.subject(ping.body))
+    else:
+        decoded = _decoded(ping.body[:limit], final=not cut_before)
+        if _is_binary(ping.body, decoded):
+            dumped = ping.body[:_DUMPED]
+            return Body(_dump(dumped), size, "", size > len(dumped), is_binary=True)
+        text, subject = clean(decoded).strip("\n"), ""
+    cut = cut_before or (limit is not None and len(text) > limit)
+    return Body(text[:limit], size, subject, cut)
+
+
+def _mail(mail: bytes) -> str:
+    texts = (clean(text).strip("\n") for text in mail_text.texts(mail))
+    return next((text for text in texts if text.strip()), "")
+
+
+def _decoded(body: bytes, *, final: bool) -> str:
+    # The cut may go through a character.
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(body, final)
+
+
+def _is_binary(body: bytes, text: str) -> bool:
+    return b"\0" in body or text.count("\ufffd") * _READABLE > len(text)
+
+
+def _dump(body: bytes) -> str:
+    rows = (body[start : start + _ROW] for start in range(0, len(body), _ROW))
+    return "\n".join(
+        f"{number * _ROW:04x}  {row.hex(' '):<{_ROW * 3}} {_visible(row)}"
+        for number, row in enumerate(rows)
+    )
+
+
+def _visible(row: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+
+
+def size_words(size: int) -> str:
+    """Write how large a body is: `312 bytes`, `9.8 kB`."""
+    if size < 1000:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    if size < 999_950:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:.1f} MB"

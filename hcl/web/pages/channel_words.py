@@ -1,0 +1,83 @@
+"""What hcl.toml says of a channel, in words, and without what is secret."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from hcl.config import (
+    Calm,
+    ChannelConfig,
+    EmailSettings,
+    ProjectConfig,
+    ServiceSettings,
+    ShellSettings,
+    WebhookRequest,
+    WebhookSettings,
+)
+from hcl.config.services import place_of
+from hcl.messages.words import duration, every
+from hcl.syncing import tells_of
+
+
+def place(channel: ChannelConfig) -> str:
+    """Say where a channel's messages go; "" of a group."""
+    settings = channel.settings
+    if isinstance(settings, EmailSettings):
+        return ", ".join(settings.to)
+    if isinstance(settings, WebhookSettings):
+        requests = filter(None, (settings.down, settings.up))
+        return ", ".join(dict.fromkeys(map(_target, requests)))
+    if isinstance(settings, ServiceSettings):
+        return place_of(channel.kind, settings.url)
+    if isinstance(settings, ShellSettings):
+        return "a command on this server"
+    return ""
+
+
+def _target(request: WebhookRequest) -> str:
+    # The path and the query of a webhook are its secret.
+    try:
+        parts = urlsplit(request.url)
+        host = parts.hostname or "?"
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        host, port = "?", ""
+    return f"{request.method} to {host}{port}"
+
+
+def events(channel: ChannelConfig) -> str:
+    """Say of what a channel tells."""
+    told = [event for event in ("down", "up") if tells_of(channel, event)]
+    if len(told) == 1:
+        return f"only when a check {_HAPPENS[told[0]]}"
+    return f"when a check {_HAPPENS['down']} or {_HAPPENS['up']}"
+
+
+_HAPPENS = {"down": "goes down", "up": "comes back"}
+
+
+def manners(channel: ChannelConfig, project: ProjectConfig) -> list[str]:
+    """Say how a channel keeps people calm, and what it does when it fails."""
+    words = list(calm_words(channel.calm))
+    if channel.fold:
+        gathered = duration(channel.fold)
+        words.append(f"gathers what comes within {gathered} into one message")
+    names = {other.id: other.name for other in project.channels}
+    if channel.fallback in names:
+        words.append(f"falls back to {names[channel.fallback]} when it fails")
+    return words
+
+
+def calm_words(calm: Calm) -> Iterator[str]:
+    """Say what a channel or a tag says of delays, repeats and quiet hours."""
+    if calm.delay is not None:
+        length = duration(calm.delay)
+        told = f"waits until a check is down for {length}" if calm.delay else "no delay"
+        yield told
+    if calm.remind_every is not None:
+        often = every(calm.remind_every)
+        yield f"reminds {often} while down" if calm.remind_every else "no reminders"
+    if calm.quiet_hours is not None:
+        hours = calm.quiet_hours
+        yield f"quiet {hours.start:%H:%M}–{hours.end:%H:%M} {hours.tz}"
+    if calm.urgent is not None:
+        yield "also in quiet hours" if calm.urgent else "not in quiet hours"

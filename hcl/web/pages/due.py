@@ -1,0 +1,97 @@
+"""When a check is due, and what its status means, in words; pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from hcl import rules, schedule
+from hcl.messages.schedule_words import in_words
+from hcl.messages.words import clean, every, one_line, rough
+from hcl.model import Check
+
+# So many of the next times are shown.
+TIMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due of a check.
+
+    `words` say its schedule, `expression` as it was written ("" for simple).
+    `expected` is when the next ping is, `deadline` when it goes down without one; None:
+    never, or not yet known. `times` are the next moments of its schedule. `running` is
+    how long the open run has taken, "" if none is. `problem`: the schedule fails.
+    """
+
+    words: str
+    expression: str
+    meaning: str
+    expected: datetime | None
+    deadline: datetime | None
+    times: tuple[datetime, ...]
+    running: str
+    problem: str = ""
+
+
+def due(check: Check, now: datetime) -> Due:
+    """Work out what is due of a check."""
+    times: list[datetime] = []
+    expected, problem = None, ""
+    try:
+        if check.status == "up":
+            expected = schedule.expected_ping(check)
+        if check.kind != "simple":
+            times = schedule.next_occurrences(
+                check.kind, check.schedule, check.tz, now, TIMES
+            )
+    except schedule.ScheduleError as error:
+        problem = one_line(str(error))
+    running = "" if check.last_start is None else rough(now - check.last_start)
+    return Due(
+        words=schedule_words(check),
+        expression="" if check.kind == "simple" else clean(check.schedule).strip(),
+        meaning=meaning(check, now),
+        expected=expected,
+        deadline=check.alert_after,
+        times=tuple(times),
+        running=running,
+        problem=problem,
+    )
+
+
+def schedule_words(check: Check) -> str:
+    """Say when pings are expected; what has no words is called by its kind."""
+    if check.kind == "simple":
+        return every(check.timeout)
+    words = in_words(check.schedule) if check.kind == "cron" else ""
+    return words or (
+        "by a cron expression" if check.kind == "cron" else "by OnCalendar"
+    )
+
+
+def meaning(check: Check, now: datetime) -> str:
+    """Say in a sentence what the check's status means for what comes next."""
+    status = rules.shown_status(check, now)
+    if status == "paused":
+        then = (
+            "Pings are ignored until somebody resumes it."
+            if check.manual_resume
+            else "The next success or failure ends the pause."
+        )
+        return f"Nothing is expected, and nobody is alerted. {then}"
+    if status == "new":
+        return "Waits for its first ping; until then it cannot be late."
+    if status == "down":
+        return "Comes up again with the next success."
+    if status == "grace":
+        return "Late: the ping is overdue, but still within grace."
+    return ""
+
+
+def zone_of(check: Check) -> tzinfo:
+    """Return a check's time zone; UTC if it is none any more."""
+    try:
+        return ZoneInfo(check.tz)
+    # What ZoneInfo raises for names that are no zones; a directory's is an OSError.
+    except (KeyError, ValueError, OSError):
+        return UTC

@@ -1,0 +1,96 @@
+"""Every URL of the dashboard in one table.
+
+What answers is imported when somebody first asks for a page: a server that nobody looks
+at shall not pay for it in memory or time to start.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from hcl.web.services import Services
+
+
+class Page(NamedTuple):
+    """What answers a URL: the module and function for each method, "" for none.
+
+    `changes`: only for those who may change things, the GET too. `in_place`: it is
+    asked for by a script, which is told 401 where a person is asked to sign in.
+    `is_open`: for everybody; the functions take no viewer.
+    """
+
+    get: str = ""
+    post: str = ""
+    changes: bool = False
+    in_place: bool = False
+    is_open: bool = False
+
+
+PAGES = {
+    "/": Page("checks.first"),
+    "/static/{name}": Page("static_files.get", is_open=True),
+    "/sign-in": Page("sign_in.ask", "sign_in.enter", is_open=True),
+    "/sign-out": Page(post="sign_in.leave", is_open=True),
+    "/server": Page("server_page.page"),
+    "/projects/{project:code}/": Page("checks.list_page"),
+    "/projects/{project:code}/live": Page("live.stream", in_place=True),
+    "/projects/{project:code}/wall": Page("wall.page"),
+    "/projects/{project:code}/favicon.svg": Page("checks.favicon", in_place=True),
+    "/projects/{project:code}/new": Page("forms.new", "forms.new", changes=True),
+    "/projects/{project:code}/schedule": Page(post="forms.preview", in_place=True),
+    "/projects/{project:code}/integrations": Page("channels.page"),
+    "/projects/{project:code}/integrations/{channel:code}/test": Page(
+        post="channels.send_test"
+    ),
+    "/projects/{project:code}/badges": Page("badges_page.page"),
+    "/checks/{code:code}": Page("check.page"),
+    "/checks/{code:code}/log": Page("check.log"),
+    "/checks/{code:code}/pings/{n:number}": Page("check.ping"),
+    "/checks/{code:code}/edit": Page("forms.edit", "forms.edit", changes=True),
+    "/checks/{code:code}/pause": Page(post="actions.pause"),
+    "/checks/{code:code}/resume": Page(post="actions.resume"),
+    "/checks/{code:code}/ping": Page(post="actions.ping"),
+    "/checks/{code:code}/delete": Page(
+        "actions.confirm_delete", "actions.delete", changes=True
+    ),
+    "/checks/{code:code}/copy": Page(post="actions.copy"),
+    "/checks/{code:code}/clear": Page(post="actions.clear"),
+    "/checks/{code:code}/integrations": Page(post="actions.assign"),
+    # A check's code is a secret, by which anybody can ping it: who may only look comes
+    # to the same pages by the check's unique key.
+    "/checks/{code:unique_key}": Page("check.page"),
+    "/checks/{code:unique_key}/log": Page("check.log"),
+    "/checks/{code:unique_key}/pings/{n:number}": Page("check.ping"),
+}
+
+
+def page_routes(services: Services) -> Iterator[Route]:
+    """Return the URLs of the pages."""
+    for path, page in PAGES.items():
+        yield Route(path, _PageEndpoint(services, page))
+
+
+class _PageEndpoint:
+    """One URL; an ASGI application, which a reload may switch on and off."""
+
+    def __init__(self, services: Services, page: Page) -> None:
+        self._services = services
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if not self._services.config.web.enabled:
+            await PlainTextResponse("not found", 404)(scope, receive, send)
+            return
+        from hcl.web.pages import door
+
+        request = Request(scope, receive)
+        try:
+            response = await door.answer(self._page, request, self._services)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)

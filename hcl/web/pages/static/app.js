@@ -1,0 +1,243 @@
+"use strict";
+// All of it only adds: without it each page does the same, but is not live.
+(() => {
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const exact = new Intl.DateTimeFormat(undefined, {
+    dateStyle: "medium", timeStyle: "long",
+  });
+  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+  // The words of wording.brief and wording.relative.
+  function brief(seconds) {
+    const i = units.findIndex(([size]) => seconds >= size);
+    if (i < 0) return "0 s";
+    const [size, word] = units[i];
+    const count = Math.floor(seconds / size);
+    let text = `${count} ${word}`;
+    if (i < units.length - 1 && count < 3) {
+      const [smaller, itsWord] = units[i + 1];
+      const rest = Math.floor((seconds - count * size) / smaller);
+      if (rest) text += ` ${rest} ${itsWord}`;
+    }
+    return text;
+  }
+
+  function relative(seconds) {
+    if (Math.abs(seconds) < 5) return "now";
+    return seconds > 0 ? `${brief(seconds)} ago` : `in ${brief(-seconds)}`;
+  }
+
+  // The server's clock counts, as far as the page tells it.
+  let ahead = 0;
+  function tick(root = document, all = true) {
+    const now = Date.now() - ahead;
+    for (const time of $$(all ? "time[datetime]" : "time[data-elapsed]", root)) {
+      const at = Date.parse(time.dateTime);
+      if (!time.dataset.local) {
+        time.dataset.local = 1;
+        if ("absolute" in time.dataset) {
+          time.title = time.textContent;
+          time.textContent = exact.format(at);
+        } else {
+          time.title = exact.format(at);
+        }
+      }
+      const seconds = (now - at) / 1000;
+      let text = null;
+      if ("relative" in time.dataset) text = relative(seconds);
+      if ("elapsed" in time.dataset) text = brief(Math.max(seconds, 0));
+      if (text !== null && text !== time.textContent) time.textContent = text;
+    }
+  }
+
+  async function copy(button) {
+    const text = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // There is no clipboard for pages that did not come by https.
+      const area = document.createElement("textarea");
+      area.value = text;
+      button.after(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    const before = button.textContent;
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = before; }, 1500);
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+    for (const menu of $$("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      for (const menu of $$("details.menu[open]")) menu.open = false;
+    }
+    const search = document.querySelector("[data-filters] [name=q]");
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && search && !typing) {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+
+  function prepare(root) {
+    for (const button of $$("[data-copy]", root)) button.hidden = false;
+    tick(root);
+    document.dispatchEvent(new CustomEvent("hcl:parts", { detail: root }));
+  }
+
+  // Exchange each part of the page by that of another document.
+  function exchange(other) {
+    document.title = other.title;
+    const icon = document.querySelector("link[rel=icon]");
+    const wanted = other.querySelector("link[rel=icon]");
+    if (wanted && icon.href !== wanted.href) icon.replaceWith(wanted);
+    for (const part of $$("[data-part]")) {
+      const fresh = other.getElementById(part.id);
+      if (!fresh) continue;
+      // Who goes through the page by keyboard stays where they were.
+      const active = part.contains(document.activeElement) && document.activeElement;
+      const path = active && active.getAttribute("href");
+      part.replaceWith(fresh);
+      if (path) {
+        const again = $$("a", fresh).find((a) => a.getAttribute("href") === path);
+        if (again) again.focus({ preventScroll: true });
+      }
+      prepare(fresh);
+    }
+  }
+
+  let asking = null;
+  async function load(href) {
+    if (asking) asking.abort();
+    asking = new AbortController();
+    try {
+      const answer = await fetch(href, { signal: asking.signal });
+      if (answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) {
+        location.reload();
+        return;
+      }
+      if (!answer.ok) return;
+      const text = await answer.text();
+      exchange(new DOMParser().parseFromString(text, "text/html"));
+      offline(false);
+    } catch (error) {
+      if (error.name !== "AbortError") offline(true);
+    }
+  }
+
+  // At most once in two seconds, and not while nobody looks.
+  let loaded = 0, planned = null;
+  function anew() {
+    if (planned) return;
+    const wait = Math.max(0, loaded + 2000 - Date.now());
+    planned = setTimeout(() => {
+      planned = null;
+      loaded = Date.now();
+      load(location.href);
+    }, wait);
+  }
+
+  function offline(is) {
+    let sign = document.querySelector(".offline");
+    if (is && !sign) {
+      sign = document.createElement("p");
+      sign.className = "offline";
+      sign.setAttribute("role", "status");
+      sign.textContent = "No connection: this page may be old";
+      document.body.append(sign);
+    } else if (!is && sign) {
+      sign.remove();
+    }
+  }
+
+  function follow(url) {
+    let source = null, poll = null;
+    function open() {
+      source = new EventSource(url);
+      source.onopen = () => offline(false);
+      source.onmessage = (event) => {
+        const news = JSON.parse(event.data);
+        for (const [id, html] of Object.entries(news.rows || {})) {
+          const old = document.getElementById(id);
+          if (!old) continue;
+          const box = document.createElement("template");
+          box.innerHTML = html;
+          const row = box.content.firstElementChild;
+          row.classList.add("changed");
+          const link = old.contains(document.activeElement);
+          old.replaceWith(row);
+          tick(row);
+          if (link) row.querySelector("a").focus({ preventScroll: true });
+        }
+        if (news.anew) anew();
+      };
+      source.addEventListener("end", () => location.reload());
+      source.onerror = () => {
+        if (source.readyState !== EventSource.CLOSED) {
+          offline(true);
+        } else if (!poll) {
+          // The server will not have us: too many look, or the session is over.
+          load(location.href);
+          poll = setInterval(() => load(location.href), 30000);
+        }
+      };
+    }
+    // A browser has six connections for a server: pages that nobody sees take none.
+    let idle = null;
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(idle);
+      if (document.hidden) {
+        idle = setTimeout(() => {
+          source.close();
+          source = null;
+          poll = poll || setInterval(() => load(location.href), 60000);
+        }, 10000);
+      } else if (!source) {
+        clearInterval(poll);
+        poll = null;
+        open();
+        anew();
+      }
+    });
+    addEventListener("pagehide", () => source && source.close());
+    addEventListener("pageshow", (event) => { if (event.persisted) { open(); anew(); } });
+    open();
+  }
+
+  const filters = document.querySelector("[data-filters]");
+  if (filters) {
+    let wait = null;
+    const apply = () => {
+      const pairs = [...new FormData(filters)].filter(
+        ([name, value]) => value && !(name === "sort" && value === "status"));
+      const query = new URLSearchParams(pairs).toString();
+      history.replaceState(null, "", query ? `?${query}` : location.pathname);
+      load(location.href);
+    };
+    filters.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(apply, 150); });
+    filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
+    filters.querySelector("button").hidden = true;
+  }
+
+  const now = document.documentElement.dataset.now;
+  // A clock that is off by less shows nothing wrong.
+  if (now && Math.abs(Date.now() - Date.parse(now)) > 30000) ahead = Date.now() - Date.parse(now);
+  prepare(document);
+  setInterval(() => tick(), 10000);
+  setInterval(() => tick(document, false), 1000);
+  const clock = document.querySelector("[data-clock]");
+  if (clock) {
+    const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+    setInterval(() => { clock.textContent = hours.format(Date.now() - ahead); }, 1000);
+  }
+  const live = document.querySelector("[data-live]");
+  if (live && window.EventSource) follow(live.dataset.live);
+})();

@@ -1,0 +1,120 @@
+"""One server with a made-up past, and one Chromium, for all tests of pages."""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.made_up import HOSTILE, STORIES, Story, fill
+from tests.browser.sink import Sink
+from tests.process import Serve, curl
+
+if TYPE_CHECKING:
+    from tests.browser.chromium import Browser
+
+READ_KEY = "hcr_" + "r" * 28
+_ODD = Story(HOSTILE, "<b>x</b> a&b", 24 * STORIES[2].every, 5, runs=3)
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[Sink]:
+    """What takes the tests of a channel."""
+    with Sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[Serve]:
+    """A real `hcl serve` with checks of every status, and odd ones."""
+    from tests.browser.chromium import why_not
+
+    problem = why_not()
+    if problem:
+        pytest.skip(problem)
+    # Neither selenium nor Chromium shall ask a proxy for what is here.
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    serve = Serve(tmp_path_factory.mktemp("serve"), _channels(sink.url))
+    asyncio.run(fill(serve.folder, (*STORIES, _ODD)))
+    with serve:
+        # So that there are messages: one is sent, one waits to go out with others.
+        down = serve.api("GET", "checks/?slug=off-site-copy")["checks"][0]["ping_url"]
+        curl(down)
+        curl(f"{down}/fail")
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def window(
+    server: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Browser]":
+    """Chromium, started once: that takes a second."""
+    from tests.browser.chromium import chromium
+
+    with chromium(server.root, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(window: "Browser") -> "Iterator[Browser]":
+    """Chromium where nobody is signed in yet; its logs are judged at the end."""
+    window.sign_out()
+    window.note()
+    window.complaints.clear()
+    window.asked.clear()
+    window.size(1280)
+    window.scheme("light")
+    yield window
+    window.scripts(on=True)
+    window.judge()
+    # A page that is live would hold up what comes next.
+    window.driver.get("about:blank")
+
+
+@pytest.fixture
+def signed_in(browser: "Browser") -> "Browser":
+    """Chromium on the list of the project, by a read-write key."""
+    browser.sign_in()
+    return browser
+
+
+def project_of(browser: "Browser") -> str:
+    """Return where the project's pages are, by the page that is open."""
+    found = re.search(r"/projects/[0-9a-f-]{36}/", browser.driver.current_url)
+    assert found
+    return found[0]
+
+
+def _channels(url: str) -> str:
+    return f"""
+[[projects.keys]]
+name = "wall"
+key = "{READ_KEY}"
+access = "read-only"
+
+[[projects.channels]]
+name = "Ops hook"
+kind = "webhook"
+remind_every = "4h"
+down = {{ method = "POST", url = "{url}secret", body = "$NAME is $STATUS" }}
+up = {{ method = "POST", url = "{url}secret", body = "$NAME is $STATUS" }}
+
+[[projects.channels]]
+name = "Nowhere <b>"
+kind = "webhook"
+fold = "1h"
+fallback = "Ops hook"
+down = {{ url = "http://127.0.0.1:9/secret" }}
+
+[[projects.channels]]
+name = "Both"
+kind = "group"
+channels = ["Ops hook", "Nowhere <b>"]
+
+[[projects.tags]]
+tag = "prod"
+urgent = true
+delay = "5m"
+"""

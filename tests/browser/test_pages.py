@@ -1,0 +1,151 @@
+"""Every page, in both colour schemes and on a phone: can all people use it?"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.chromium import AXE, Browser, Keys
+from tests.browser.conftest import project_of
+from tests.browser.made_up import HOSTILE
+from tests.process import API_KEY, Serve
+
+SCHEMES = ("light", "dark")
+
+# Which element has the focus, and whether that can be seen.
+_FOCUS = """
+const element = document.activeElement, style = getComputedStyle(element);
+return [
+    element.tagName.toLowerCase(),
+    (element.ariaLabel || element.innerText || element.name || '').trim(),
+    style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1
+        || style.boxShadow !== 'none',
+]
+"""
+
+
+def pages(browser: Browser, server: Serve) -> dict[str, str]:
+    """Return where each page is, by what it shows; the browser is on the list."""
+    project = project_of(browser)
+    codes = {c["name"]: c["uuid"] for c in server.api("GET", "checks/")["checks"]}
+    nightly, down = codes["Nightly backup"], codes["Off-site copy"]
+    return {
+        "list": project,
+        "list, nothing found": f"{project}?q=zzz",
+        "wall": f"{project}wall",
+        "new": f"{project}new",
+        "integrations": f"{project}integrations",
+        "badges": f"{project}badges",
+        "server": "/server",
+        "check": f"/checks/{nightly}",
+        "check, down": f"/checks/{down}",
+        "check, new": f"/checks/{codes['Invoice run']}",
+        "check, odd": f"/checks/{codes[HOSTILE[:100]]}",
+        "log": f"/checks/{nightly}/log",
+        "ping": f"/checks/{nightly}/pings/240",
+        "edit": f"/checks/{nightly}/edit",
+        "delete": f"/checks/{nightly}/delete",
+        "no such check": "/checks/00000000-0000-4000-8000-000000000000",
+    }
+
+
+@pytest.fixture
+def places(signed_in: Browser, server: Serve) -> Iterator[dict[str, str]]:
+    yield pages(signed_in, server)
+    # A page that is not there is told of by the console too.
+    signed_in.note()
+    signed_in.complaints = [
+        complaint for complaint in signed_in.complaints if "0000-4000" not in complaint
+    ]
+
+
+def test_axe_finds_nothing_wrong(signed_in: Browser, places: dict[str, str]) -> None:
+    browser = signed_in
+    if not AXE.exists():
+        pytest.skip(f"needs {AXE}: scripts/install gets it, if there is npm")
+    found = []
+    for name, path in places.items():
+        browser.open(path)
+        browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        for scheme in SCHEMES:
+            browser.scheme(scheme)
+            found += [f"{name}, {scheme}: {wrong}" for wrong in browser.axe()]
+    browser.sign_out()
+    browser.open("/sign-in")
+    for scheme in SCHEMES:
+        browser.scheme(scheme)
+        found += [f"sign-in, {scheme}: {wrong}" for wrong in browser.axe()]
+
+    assert not found, "\n".join(found)
+
+
+def test_no_page_scrolls_sideways(signed_in: Browser, places: dict[str, str]) -> None:
+    browser = signed_in
+    wide = []
+    for width in (320, 1280):
+        browser.size(width)
+        for name, path in places.items():
+            browser.open(path)
+            taken = browser.run("return document.documentElement.scrollWidth")
+            if taken > width:
+                wide.append((name, width, taken))
+
+    assert wide == []
+
+
+def test_sign_in_and_the_list_go_by_keyboard(browser: Browser) -> None:
+    browser.open("/sign-in")
+    # The field has the focus already.
+    browser.driver.switch_to.active_element.send_keys(API_KEY)
+    press(browser, Keys.TAB)
+    assert browser.run(_FOCUS)[1:] == ["Sign in", True]
+    press(browser, Keys.ENTER)
+    browser.until("return location.pathname.startsWith('/projects/')")
+
+    reached, unseen = [], []
+    for _ in range(60):
+        press(browser, Keys.TAB)
+        tag, label, is_seen = browser.run(_FOCUS)
+        if tag == "body":
+            break
+        reached.append(label)
+        if not is_seen:
+            unseen.append(label)
+
+    assert reached[0] == "Skip to the content"
+    for label in ("Integrations", "Server", "New check", "Nightly backup"):
+        assert label in reached
+    assert any(label.startswith("Search") for label in reached)
+    assert unseen == []
+
+
+def test_the_way_to_the_content_is_short(signed_in: Browser) -> None:
+    press(signed_in, Keys.TAB, Keys.ENTER)
+
+    assert signed_in.run("return document.activeElement.id") == "main"
+
+
+def press(browser: Browser, *keys: str) -> None:
+    for key in keys:
+        browser.driver.switch_to.active_element.send_keys(key)
+
+
+def test_the_list_is_light(signed_in: Browser, server: Serve) -> None:
+    browser = signed_in
+    have = len(server.api("GET", "checks/")["checks"])
+    made = [
+        server.api("POST", "checks/", name=f"Filler {n}", tags="filler")["uuid"]
+        for n in range(50 - have)
+    ]
+    browser.driver.refresh()
+
+    weight = browser.run("""
+        return [...performance.getEntriesByType('navigation'),
+                ...performance.getEntriesByType('resource')]
+            .filter(entry => !entry.name.includes('/live'))
+            .reduce((sum, entry) => sum + entry.decodedBodySize, 0)
+    """)
+    icon = len(browser.run("return document.querySelector('link[rel=icon]').outerHTML"))
+
+    assert 0 < weight + icon < 60_000
+    for code in made:
+        server.api("DELETE", f"checks/{code}")

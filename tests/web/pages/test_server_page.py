@@ -1,0 +1,105 @@
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+
+from hcl import __version__
+from hcl.store import channels
+from hcl.web.pages import server_page
+from tests.app import OTHER_READ_KEY, READ_KEY, WRITE_KEY, App
+from tests.build import HOUR, NOW
+from tests.store import change, put_check, put_flip
+from tests.web.pages.pages import sign_in, text_of
+
+
+async def page_of(app: App, key: str = WRITE_KEY) -> str:
+    await sign_in(app, key)
+    answer = await app.http.get("/server")
+    assert answer.status_code == 200
+    return text_of(answer.text)
+
+
+async def test_it_says_what_runs_and_what_it_holds(app: App) -> None:
+    page = await page_of(app)
+
+    assert f"hcl {__version__}" in page
+    assert sqlite3.sqlite_version in page
+    assert "well The database answers" in page
+    assert "Checker lag none" in page
+    assert str(app.config.path) in page
+    assert str(app.config.database.path) in page
+    assert "hcl makes no backups of its own yet" in page
+    assert "There is no such copy." in page
+
+
+async def test_pings_and_deliveries_are_counted(app: App) -> None:
+    app.services.metrics.pings.update(["success", "success", "ign"])
+    app.services.metrics.deliveries[("webhook", "sent")] = 1234
+    app.services.metrics.deliveries[("webhook", "given_up")] = 1
+
+    page = await page_of(app)
+
+    assert "Success 2 Ignored 1" in page
+    assert "webhook 1,234 0 1" in page
+
+
+async def test_queues_and_lag_are_told(app: App) -> None:
+    check = await put_check(app.database, 1)
+    await put_flip(app.database, check, datetime.now(UTC) - HOUR)
+    late = (datetime.now(UTC) - 2 * HOUR).timestamp()
+    await change(app.database, "UPDATE check_states SET look_at = ?", late)
+
+    page = await page_of(app)
+
+    assert "Checker lag 2 hours" in page
+    assert "Messages to deliver 1 the oldest waits for 1 hour" in page
+    assert "trouble The checker is late." in page
+
+
+async def test_failing_channels_of_own_projects_are_named(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await channels.note_failed(conn, 1, "no", NOW)
+
+    own, other = await page_of(app), await page_of(app, OTHER_READ_KEY)
+
+    assert "Hook A of Home, since 2026-06-15 12:00:00 UTC" in own
+    assert "Hook A" not in other
+    assert "1 of projects that this key does not open" in other
+
+
+async def test_copies_of_migrations_are_listed(app: App) -> None:
+    path = app.config.database.path
+    path.with_name(f"{path.name}.schema-2").write_bytes(b"x" * 2500)
+    path.with_name(f"{path.name}.schema-2.gz").write_bytes(b"x")
+
+    page = await page_of(app)
+
+    assert f"{path.name}.schema-2 2.5 kB" in page
+    assert "schema-2.gz" not in page
+
+
+async def test_who_may_only_look_sees_no_paths(app: App) -> None:
+    page = await page_of(app, READ_KEY)
+
+    assert str(app.config.path.parent) not in page
+
+
+async def test_who_is_not_signed_in_sees_nothing(app: App) -> None:
+    answer = await app.http.get("/server")
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1400, "1.4 kB"),
+        (3_500_000, "3.5 MB"),
+        (7_000_000_000_000, "7000.0 GB"),
+    ],
+)
+def test_sizes_in_words(count: int, words: str) -> None:
+    assert server_page._size(count) == words

@@ -13,6 +13,9 @@ from hcl.model import Hold, Notification, Waiting
 # Checks that one message tells of.
 LONGEST_SUMMARY = 100
 
+# Changes of one check that are told, the newest.
+LONGEST_HISTORY = 100
+
 # Kinds that programs hear: each flip is a request or a command of its own there. People
 # get one message that says that a check went down and is up again.
 _MACHINES = frozenset({"webhook", "shell"})
@@ -22,6 +25,7 @@ _MINUTE = timedelta(minutes=1)
 # Why a message is not sent.
 _SHORT = "not sent: it was down for less than the delay"
 _OVER = "not sent: it is no longer down"
+_OLD = "not sent: newer changes are told"
 
 Bundle = tuple[Waiting, ...]
 _T = TypeVar("_T")
@@ -103,20 +107,26 @@ def plan(
     """
     result = Plan()
     ready: list[Bundle] = []
+    is_apart = channel.kind in _MACHINES
     for rows in by_check(waiting):
         calm = calm_of(channel, tags, rows[0].tags)
-        told = tuple(_of_check(rows, calm, ways, now, result))
+        told = tuple(_of_check(channel, rows, calm, ways, now, result))
+        if not is_apart:
+            for row in told[:-LONGEST_HISTORY]:
+                result.dropped.append((row.notification, _OLD))
+            told = told[-LONGEST_HISTORY:]
         until = None
         if calm.quiet_hours is not None and not calm.urgent:
             until = quiet_until(calm.quiet_hours, now)
         if until is not None:
             result.held += [(row.notification, until, "quiet") for row in told]
         elif channel.fold and not any(map(_is_gathered, told)):
-            ends = window_ends or now + channel.fold
+            # A clock that is set back, or a longer fold, does not make it longer.
+            ends = min(window_ends or now + channel.fold, now + channel.fold)
             result.held += [(row.notification, ends, "fold") for row in told]
         elif told:
             ready.append(told)
-    result.bundles += _bundles(ready, apart=channel.kind in _MACHINES)
+    result.bundles += _bundles(ready, apart=is_apart)
     return result
 
 
@@ -138,6 +148,7 @@ def _is_gathered(row: Waiting) -> bool:
 
 
 def _of_check(
+    channel: ChannelConfig,
     rows: Sequence[Waiting],
     calm: Calm,
     ways: frozenset[int],
@@ -147,14 +158,13 @@ def _of_check(
     """Yield what is ready of one check; put off or drop what is not to be sent."""
     short: set[int] = set()
     for number, row in enumerate(rows):
-        notification, later = row.notification, rows[number + 1 :]
+        notification, later = row.notification, islice(rows, number + 1, None)
         if notification.id in short:
             result.dropped.append((notification, _SHORT))
         elif notification.reminder and _is_over(row, rows, ways):
             result.dropped.append((notification, _OVER))
-        elif notification.hold in ("remind", "fold") and row.next_try > now:
-            if notification.attempts:
-                yield row
+        elif _is_early(row, channel, now):
+            continue
         elif (until := _delayed_until(row, calm)) is None:
             yield row
         elif (end := _next_flip(row, later)) and _ends_before(end, until):
@@ -166,6 +176,16 @@ def _of_check(
             result.held.append((notification, until, "delay"))
         else:
             yield row
+
+
+def _is_early(row: Waiting, channel: ChannelConfig, now: datetime) -> bool:
+    """Tell whether it is held for a time that has not come."""
+    notification = row.notification
+    if notification.attempts or row.next_try <= now:
+        return False
+    return notification.hold == "remind" or (
+        notification.hold == "fold" and bool(channel.fold)
+    )
 
 
 def _is_over(row: Waiting, rows: Iterable[Waiting], ways: frozenset[int]) -> bool:

@@ -60,7 +60,7 @@ async def try_once(
 ) -> Attempt:
     """Send a message, and decide what follows; raise only what cancels it."""
     told = tuple(row.notification for row in bundle)
-    outcome = Outcome(told, "", began=datetime.now(UTC))
+    outcome = Outcome(told, "", began=datetime.now(UTC), asked=clock())
     begun = time.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
@@ -74,7 +74,8 @@ async def try_once(
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)
-        line.note_success()
+        if line.note_success():
+            logger.info("%s delivers again", line.channel.name)
         reminders = reminders_after(line, bundle, clock())
         return Attempt(line, replace(outcome, reminders=reminders), clock())
     return _failed(line, outcome, what, clock(), jitter)
@@ -92,10 +93,15 @@ def _what(message: Message) -> str:
 def _failed(
     line: Line, outcome: Outcome, what: str, now: datetime, jitter: Callable[[], float]
 ) -> Attempt:
-    line.note_failure(now)
     told = outcome.notifications
     tries = max(n.attempts for n in told) + 1
+    # What is refused says nothing of other messages: they need not wait.
+    if not outcome.refused:
+        line.note_failure(now)
     failing = outcome.refused or max(tries, line.failures) >= FAILED_AFTER
+    if failing and not line.is_failing:
+        line.is_failing = True
+        logger.error("%s does not deliver: %s", line.channel.name, outcome.answer)
     # What is newer than the rest gets all of its time, and the rest with it. A clock
     # that was set makes messages old at once: tries count too.
     age, least = now - max(n.created for n in told), min(n.attempts for n in told) + 1
@@ -105,7 +111,8 @@ def _failed(
     step = max(tries - 1, PERMANENT_STEP * outcome.refused)
     pause = PAUSES[min(step, len(PAUSES) - 1)] * jitter()
     logger.warning("failed, next try in %s: %s: %s", pause, what, outcome.answer)
-    return Attempt(line, replace(outcome, next_try=now + pause), now, failing)
+    outcome = replace(outcome, next_try=now + pause, soon=now + PAUSES[0])
+    return Attempt(line, outcome, now, failing)
 
 
 def reminders_after(
@@ -134,7 +141,13 @@ async def write_down(
         fallback = rows.get(attempt.line.channel.fallback or "")
         if attempt.is_failing and fallback is not None:
             await notifications.hand_on(
-                conn, attempt.line.row_id, fallback, _notice(attempt), attempt.ended
+                conn,
+                attempt.line.row_id,
+                fallback,
+                _notice(attempt),
+                attempt.ended,
+                # Others may be taken where one is refused.
+                only=attempt.outcome.notifications if attempt.outcome.refused else None,
             )
     await outbox.note(conn, [a.outcome for a in attempts if not a.outcome.sent])
     for attempt in attempts:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hcl import calm
 from hcl.calm import Bundle
-from hcl.config import Calm, ChannelConfig, Config, TagConfig
+from hcl.config import Calm, ChannelConfig, Config, ServiceSettings, TagConfig
 from hcl.transports import Transport, open_transport
 
 # How long to wait after the first failed try, the second …; then the last, repeated.
@@ -31,8 +31,10 @@ LONGEST_HOLD = timedelta(minutes=1)
 # After so many failed tries a channel counts as failing, and its fallback steps in.
 FAILED_AFTER = 3
 
-# Messages that one channel has under way at a time, each of other checks.
+# Messages that one channel has under way at a time, each of other checks; and one of
+# Apprise's, which sends them one after the other: the rest would only wait there.
 CONCURRENCY = 8
+_SERVICE_CONCURRENCY = 2
 
 
 class Line:
@@ -52,6 +54,7 @@ class Line:
         # Failures since the last success, and until when nothing is begun for that.
         self.failures = 0
         self.held_until: datetime | None = None
+        self.is_failing = False
         self._transport: Transport | None = None
         self._retired: list[Transport] = []
 
@@ -67,11 +70,15 @@ class Line:
     @property
     def room(self) -> int:
         """How many messages may begin: after a failure one, to see if it arrives."""
-        return (1 if self.failures else CONCURRENCY) - len(set(self.under_way.values()))
+        is_service = isinstance(self.channel.settings, ServiceSettings)
+        most = _SERVICE_CONCURRENCY if is_service else CONCURRENCY
+        return (1 if self.failures else most) - len(set(self.under_way.values()))
 
     def is_held(self, now: datetime) -> bool:
         """Tell whether nothing may begin, for a failure."""
-        return self.held_until is not None and self.held_until > now
+        # A clock that is set back does not hold it for longer.
+        end = self.held_until
+        return end is not None and now < end <= now + LONGEST_HOLD
 
     def begin(self, bundle: Bundle, task: asyncio.Task[None]) -> None:
         """Note that a message is under way."""
@@ -85,9 +92,11 @@ class Line:
         if not self.under_way:
             await self._close_retired()
 
-    def note_success(self) -> None:
-        """Open the line."""
+    def note_success(self) -> bool:
+        """Open the line; tell whether it counted as failing."""
+        was_failing, self.is_failing = self.is_failing, False
         self.failures, self.held_until = 0, None
+        return was_failing
 
     def note_failure(self, now: datetime) -> None:
         """Hold the line for a while."""

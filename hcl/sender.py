@@ -251,6 +251,7 @@ class Sender:
         self, line: Line, rows: Iterable[Waiting], members: list[int], now: datetime
     ) -> None:
         async with self._database.transaction(changes_checks=False) as conn:
+            outcomes = []
             for row in rows:
                 notification = row.notification
                 count = await notifications.expand(conn, notification, members, now)
@@ -261,7 +262,8 @@ class Sender:
                     sent=now,
                     reminders=reminders_after(line, [row], now),
                 )
-                await outbox.note(conn, [outcome])
+                outcomes.append(outcome)
+            await outbox.note(conn, outcomes)
 
     async def _put_off(self, plan: calm.Plan) -> bool:
         """Write down what is not sent now; return False if that cannot be done."""

@@ -116,6 +116,12 @@ def channel(name: str, kind: str = "email", **keys: str) -> str:
     return f'[[projects.channels]]\nname = "{name}"\nkind = "{kind}"\n{where}{more}'
 
 
+def group(*names: str, **keys: str) -> str:
+    """Write a channel All that stands for others."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return channel("All", "group", channels=f"[{listed}]", **keys)
+
+
 def tag(name: str, **keys: str) -> str:
     """Write what is different for a tag."""
     more = "".join(f"{key} = {value}\n" for key, value in keys.items())

@@ -297,7 +297,7 @@ async def test_failing_channel_goes_on_failing_after_a_restart(tmp_path: Path) -
 
 async def test_many_messages_are_handed_on_once_each(tmp_path: Path) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
-        post.http.status = 410
+        post.http.status = 500
         for n in range(40):
             await post.down(f"{n}")
 

@@ -6,16 +6,11 @@ from urllib.parse import unquote
 
 from hcl.store import channels
 from tests.build import HOUR, NOW
-from tests.sending import Post, channel, posting, quiet, restarted
+from tests.sending import Post, channel, group, posting, quiet, restarted
 from tests.store import rows
 
 MINUTE = timedelta(minutes=1)
 MAIL, HOOK = channel("Mail"), channel("Hook", "webhook")
-
-
-def group(*names: str, **keys: str) -> str:
-    listed = ", ".join(f'"{name}"' for name in names)
-    return channel("All", "group", channels=f"[{listed}]", **keys)
 
 
 async def failing(post: Post) -> list[int]:

@@ -12,7 +12,7 @@ from hcl.cli.config_file import load_config
 from hcl.config import Config
 from hcl.db import DatabaseError, open_to_read
 from hcl.messages.words import one_line
-from hcl.store import tries
+from hcl.store import channels, tries
 from hcl.store.tries import Record, Try, Wanted
 
 _HELD = {
@@ -42,14 +42,15 @@ def notifications(
 ) -> None:
     """Show the newest messages, the last one at the end, and each try to deliver them.
 
-    Reads the database, whether the server runs or not. Times are those of this machine.
+    And the channels that do not deliver. Reads the database, whether the server runs or
+    not. Times are those of this machine.
     """
     if waiting and failed:
         raise click.UsageError("give --waiting or --failed, not both")
     config = load_config(explicit)
     wanted: Wanted = "waiting" if waiting else "failed" if failed else "all"
     try:
-        found = asyncio.run(_read(config, check, channel, wanted, limit))
+        found, failing = asyncio.run(_read(config, check, channel, wanted, limit))
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -60,15 +61,19 @@ def notifications(
             click.echo(line)
     if not found:
         click.echo("none")
+    for name, since in failing:
+        click.echo(f"{one_line(name)} does not deliver since {_time(since)}")
 
 
 async def _read(
     config: Config, check: str | None, channel: str | None, wanted: Wanted, limit: int
-) -> list[Record]:
+) -> tuple[list[Record], list[tuple[str, datetime]]]:
     async with open_to_read(config.database.path) as conn:
-        return await tries.recent(
+        found = await tries.recent(
             conn, check=check, channel=channel, wanted=wanted, limit=limit
         )
+        failing = await channels.failing(conn)
+    return found, [(name, since) for _, name, since in failing]
 
 
 def _lines(record: Record) -> Iterator[str]:

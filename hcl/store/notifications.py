@@ -82,17 +82,25 @@ async def add_reminders(
 
 
 async def hand_on(
-    conn: Connection, channel_id: int, fallback: int, notice: str, now: datetime
+    conn: Connection,
+    channel_id: int,
+    fallback: int,
+    notice: str,
+    now: datetime,
+    *,
+    only: Iterable[Notification] | None = None,
 ) -> int:
-    """Have another channel tell of all that a channel owes, once; return how much.
+    """Have another channel tell of what a channel owes, once; return how much.
 
-    `notice` says why, there.
+    `notice` says why, there. `only`: no more than these; None: all.
     """
     owed = (
         " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
         " AND NOT n.handed_on"
         " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now)"
+        " AND (:only IS NULL OR n.id IN (SELECT value FROM json_each(:only)))"
     )
+    ids = None if only is None else json.dumps([n.id for n in only])
     cursor = await conn.execute(
         "INSERT INTO notifications"  # noqa: S608 - a constant
         " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
@@ -107,11 +115,12 @@ async def hand_on(
             "fallback": fallback,
             "notice": notice,
             "now": stamp(now),
+            "only": ids,
         },
     )
     await conn.execute(
         f"UPDATE notifications AS n SET handed_on = 1 {owed}",  # noqa: S608 - a constant
-        {"channel_id": channel_id, "now": stamp(now)},
+        {"channel_id": channel_id, "now": stamp(now), "only": ids},
     )
     return cursor.rowcount
 
@@ -188,13 +197,17 @@ async def last_told(
 async def drop_reminders(
     conn: Connection, under_way: Iterable[tuple[int, int]] = ()
 ) -> None:
-    """Delete the reminders that are put off.
+    """Delete the reminders that channels have put off.
 
-    But not those of a channel and a check, given by their ids, that are `under_way`.
+    But not what a group or another channel brought, nor those of a channel and a check,
+    given by their ids, that are `under_way`.
     """
     await conn.execute(
         "DELETE FROM notifications WHERE next_try IS NOT NULL"
-        " AND reminder AND hold != '' AND attempts = 0"
+        " AND reminder AND attempts = 0 AND (hold = 'remind' OR (hold != ''"
+        " AND notice = '' AND EXISTS (SELECT 1 FROM checks_channels cc"
+        " WHERE cc.check_id = notifications.check_id"
+        " AND cc.channel_id = notifications.channel_id)))"
         " AND (channel_id, check_id) NOT IN (SELECT json_extract(value, '$[0]'),"
         " json_extract(value, '$[1]') FROM json_each(?))",
         (json.dumps(list(under_way)),),

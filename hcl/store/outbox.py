@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiosqlite import Connection
@@ -11,14 +11,25 @@ from hcl.model import Flip, Hold, Notification, Waiting
 from hcl.store import notifications, tries
 from hcl.store.times import moment, stamp
 
+# Of a message that is refused, what it takes to believe that.
+_REFUSAL = timedelta(hours=1)
+
+# Failed tries of a message that are kept; by then it has failed for a week.
+_MOST_TRIES = 20
+
+# Longer than any pause between two tries.
+_LONGEST = timedelta(days=2)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one try to send notifications as one message.
 
-    `began` is when, `seconds` how long it took. `sent` is when the message was taken,
-    None if it was not; `next_try` is when to try again, None: never. `refused`: it will
-    hardly be taken later either. `reminders` are due if the check is still down then.
+    `began` is when, `seconds` how long it took; `asked` is when by the sender's clock,
+    None: by no other. `sent` is when the message was taken,
+    None if it was not; `next_try` is when to try again, None: never; `soon` if a newer
+    message came meanwhile. `refused`: it will hardly be taken later either.
+    `reminders` are due if the check is still down then.
     """
 
     notifications: tuple[Notification, ...]
@@ -27,7 +38,9 @@ class Outcome:
     seconds: float = 0.0
     sent: datetime | None = None
     next_try: datetime | None = None
+    soon: datetime | None = None
     refused: bool = False
+    asked: datetime | None = None
     reminders: tuple[tuple[Notification, datetime], ...] = ()
 
 
@@ -126,11 +139,15 @@ async def retry(conn: Connection, now: datetime, channel_id: int | None = None) 
 
 
 async def look_again(conn: Connection, now: datetime) -> None:
-    """Let what was put off be due now, so that it is decided on by other settings."""
+    """Let what was put off be due now, so that it is decided on by other settings.
+
+    What waits for longer than anything does is due too: the clock was ahead.
+    """
     await conn.execute(
-        "UPDATE notifications SET next_try = :now"
-        " WHERE next_try > :now AND hold IN ('delay', 'quiet') AND attempts = 0",
-        {"now": stamp(now)},
+        "UPDATE notifications SET next_try = :now WHERE next_try > :now"
+        " AND ((hold IN ('delay', 'quiet') AND attempts = 0)"
+        " OR (hold != 'remind' AND next_try > :longest))",
+        {"now": stamp(now), "longest": stamp(now + _LONGEST)},
     )
 
 
@@ -156,16 +173,17 @@ async def finish(conn: Connection, dropped: Iterable[tuple[Notification, str]]) 
 async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
     """Tick off what was sent, plan the next try of what failed, give up the rest.
 
-    What is refused for good is given up at once if a newer message of its check waits
-    behind it. Other messages of a check wait with one that failed. Reminders are
-    written down unless the check has flipped meanwhile.
+    What was refused for good, and an hour ago for the first time, is given up if a
+    newer message of its check waits behind it. Other messages of a check wait with one
+    that failed. Reminders are written down unless the check has flipped meanwhile.
     """
     tried = [(outcome, n) for outcome in outcomes for n in outcome.notifications]
     await conn.executemany(
         # What was given up meanwhile, with its channel, stays so.
         "UPDATE notifications SET sent = :sent, answer = :answer,"
-        " next_try = iif(next_try IS NULL OR (:refused AND EXISTS (SELECT 1"
-        " FROM notifications newer WHERE newer.check_id = notifications.check_id"
+        " next_try = iif(next_try IS NULL OR (:refused AND created <= :old AND EXISTS"
+        " (SELECT 1 FROM notifications newer"
+        " WHERE newer.check_id = notifications.check_id"
         " AND newer.channel_id = notifications.channel_id AND newer.id > :last"
         " AND newer.next_try IS NOT NULL)), NULL, :next_try),"
         " attempts = attempts + (:sent IS NULL) WHERE id = :id",
@@ -175,25 +193,54 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
                 "next_try": stamp(outcome.next_try),
                 "answer": outcome.answer,
                 "refused": outcome.refused,
+                "old": stamp((outcome.asked or outcome.began) - _REFUSAL),
                 "id": notification.id,
-                "last": outcome.notifications[-1].id,
+                "last": max(n.id for n in outcome.notifications),
             }
             for outcome, notification in tried
         ],
     )
-    await conn.executemany(
-        "UPDATE notifications SET next_try = max(next_try, ?) WHERE channel_id = ?"
-        " AND check_id = ? AND next_try IS NOT NULL AND EXISTS (SELECT 1"
-        " FROM notifications failed WHERE failed.id = ? AND failed.next_try NOTNULL)",
-        [
-            (stamp(outcome.next_try), n.channel_id, n.check_id, n.id)
-            for outcome, n in tried
-            if outcome.next_try is not None
-        ],
-    )
+    await _let_others_wait(conn, outcomes)
     await tries.add(
         conn,
-        [(n.id, o.began, o.seconds, o.sent is not None, o.answer) for o, n in tried],
+        [
+            (n.id, o.began, o.seconds, o.sent is not None, o.answer)
+            for o, n in tried
+            if o.sent or n.attempts < _MOST_TRIES
+        ],
     )
     follow = [reminder for outcome in outcomes for reminder in outcome.reminders]
     await notifications.add_reminders(conn, follow)
+
+
+async def _let_others_wait(conn: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Let what is owed of checks wait with their messages that failed.
+
+    But not for long if it came during the try.
+    """
+    last = {
+        (number, n.check_id): (outcome, n)
+        for number, outcome in enumerate(outcomes)
+        if outcome.next_try is not None
+        for n in outcome.notifications
+    }
+    await conn.executemany(
+        "UPDATE notifications SET next_try = iif(EXISTS (SELECT 1 FROM notifications n"
+        " WHERE n.channel_id = :channel_id AND n.check_id = :check_id"
+        " AND n.next_try IS NOT NULL AND n.attempts = 0 AND n.hold = ''"
+        " AND n.created >= :began), min(:soon, :next_try), max(next_try, :next_try))"
+        " WHERE channel_id = :channel_id AND check_id = :check_id"
+        " AND next_try IS NOT NULL AND (hold = '' OR attempts > 0) AND EXISTS"
+        " (SELECT 1 FROM notifications f WHERE f.id = :id AND f.next_try IS NOT NULL)",
+        [
+            {
+                "channel_id": n.channel_id,
+                "check_id": n.check_id,
+                "id": n.id,
+                "began": stamp(outcome.asked or outcome.began),
+                "soon": stamp(outcome.soon or outcome.next_try),
+                "next_try": stamp(outcome.next_try),
+            }
+            for outcome, n in last.values()
+        ],
+    )

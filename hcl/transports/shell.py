@@ -130,7 +130,7 @@ class Shell:
 
     async def _wait(self, process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
         """Return the exit status, or a signal's number below zero, and the output."""
-        output = _Output(process)
+        output, patience = _Output(process), self._kill_after
         try:
             async with asyncio.timeout(self._try_timeout):
                 status = await _ended(process)
@@ -140,10 +140,14 @@ class Shell:
         except TimeoutError:
             problem = f"did not end within {self._try_timeout:g} s"
             raise DeliveryError(problem) from None
+        except asyncio.CancelledError:
+            # The server ends, and has little time.
+            patience = 0.0
+            raise
         finally:
             try:
                 if process.returncode is None:
-                    await _end(process, self._kill_after)
+                    await _end(process, patience)
             finally:
                 output.close()
         return status, output.tail

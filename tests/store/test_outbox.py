@@ -438,7 +438,7 @@ async def test_refused_message_is_given_up_for_a_newer_one(
     if not newer:
         await note(app.database, Notification(2, 1, 1, 2, NOW, 0), sent=NOW)
 
-    await note(app.database, first, next_try=LATER, refused=refused)
+    await note(app.database, first, next_try=LATER, refused=refused, asked=LATER)
 
     assert await next_tries(app) == expected
 
@@ -452,7 +452,7 @@ async def test_refused_summary_gives_way_check_by_check(app: App) -> None:
 
     async with app.database.transaction() as conn:
         await outbox.note(
-            conn, [Outcome(told, "no", NOW, next_try=LATER, refused=True)]
+            conn, [Outcome(told, "no", LATER, next_try=LATER, refused=True)]
         )
 
     assert await next_tries(app) == [LATER, LATER, None, NOW]

@@ -399,3 +399,17 @@ def test_importing_the_shell_imports_no_library() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+async def test_cancelled_command_has_no_time_to_end(tmp_path: Path) -> None:
+    """A server that ends has less time than a command that ignores SIGTERM takes."""
+    script = "trap '' TERM INT; echo > begun; while :; do sleep 0.1; done"
+    shell = Shell(ShellSettings(script, ""), SITE, tmp_path)
+    sending = asyncio.create_task(shell.send(a_message(), NOW))
+    await until((tmp_path / "begun").exists)
+    began = time.monotonic()
+
+    sending.cancel()
+    await asyncio.wait([sending])
+
+    assert time.monotonic() - began < 1

@@ -179,7 +179,9 @@ class Managing:
                 raise LimitError
             fresh = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
             settings = {field: getattr(check, field) for field in SETTINGS}
-            name = check.title[: spec.NAME_LENGTH - len(_COPY_SUFFIX)] + _COPY_SUFFIX
+            name = check.name[: spec.NAME_LENGTH - len(_COPY_SUFFIX)] + _COPY_SUFFIX
+            # Its code stands for no name here: read-only keys see names.
+            name = name if check.name else ""
             copy = fresh._replace(**(settings | {"name": name, "slug": ""}))
             copy = rules.on_edit(copy, now).check
             copy = copy._replace(id=await checks.add(conn, copy))
@@ -189,6 +191,23 @@ class Managing:
             await channels.assign(conn, copy.id, ids)
         self._tell()
         return copy
+
+    async def assign(
+        self, project: Project, code: str, names: Sequence[str], *, seen: str
+    ) -> None:
+        """Let a check use these channels and no others. Raises ChannelError.
+
+        `seen` stands for those that the caller saw assigned, as `seen_channels` does;
+        EditedError if there are others now, unless just the wanted ones.
+        """
+        async with self._database.transaction() as conn:
+            check = await owned(conn, project, code)
+            codes = await channels.codes_of_check(conn, check.id)
+            ids = await self._channel_ids(conn, check.project_id, ",".join(names))
+            if seen != seen_channels(codes) and set(names) != set(codes):
+                raise EditedError(check, codes, ["channels"])
+            await channels.assign(conn, check.id, ids or ())
+        self._tell()
 
     async def clear(self, project: Project, code: str) -> Check:
         """Empty a check's log; its state, its count of pings and its flips stay."""
@@ -282,9 +301,17 @@ async def owned(conn: Connection, project: Project, code: str) -> Check:
 
 def fingerprint(check: Check, codes: Sequence[str]) -> str:
     """Stand for all that an edit may change: a short digest of each, in order."""
-    values = [getattr(check, field) for field in SETTINGS] + [sorted(codes)]
-    digests = (hashlib.sha256(repr(value).encode()).hexdigest() for value in values)
-    return ".".join(digest[:12] for digest in digests)
+    digests = [_digest(getattr(check, field)) for field in SETTINGS]
+    return ".".join([*digests, seen_channels(codes)])
+
+
+def seen_channels(codes: Sequence[str]) -> str:
+    """Stand for the channels that a check uses."""
+    return _digest(sorted(codes))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
 def differences(seen: str, check: Check, codes: Sequence[str]) -> list[str]:

@@ -220,6 +220,14 @@ async def test_fingerprint_holds_every_setting(app: App) -> None:
     }
 
 
+async def test_copy_of_a_check_without_a_name_has_none_either(app: App) -> None:
+    check, _, _ = await create(app)
+
+    copy = await app.services.managing.copy(app.synced.projects[0], check.code, NOW)
+
+    assert copy.name == ""
+
+
 async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
     other = app.synced.projects[1]
     check, _, _ = await create(app)
@@ -229,6 +237,8 @@ async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
         await app.services.managing.clear(other, check.code)
     with pytest.raises(ForeignCheckError):
         await app.services.managing.copy(other, check.code, NOW)
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.assign(other, check.code, [], seen="")
 
     assert await everything(app) == before
 

@@ -3,6 +3,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from hcl import availability
 from hcl.model import Check
 from hcl.pinging import Address
 from hcl.pruner import BATCH_LIMIT, KEEP
@@ -146,13 +147,30 @@ async def test_check_deleted_meanwhile_harms_nobody(app: App) -> None:
 async def test_flips_are_kept_for_93_days(app: App) -> None:
     check = await put_check(app.database)
     oldest = NOW - timedelta(days=93)
-    for created in (oldest - 99 * DAY, oldest - MICROSECOND, oldest, NOW):
+    last = oldest - MICROSECOND
+    for created in (oldest - 99 * DAY, last - MICROSECOND, last, oldest, NOW):
         await put_flip(app.database, check, created)
 
     await app.pruner.prune_once(NOW)
 
     assert timedelta(days=93) == KEEP
-    assert await flip_moments(app, check) == [NOW, oldest]
+    # The last one before them tells what was until then.
+    assert await flip_moments(app, check) == [NOW, oldest, last]
+
+
+async def test_check_that_is_never_down_stays_known_for_longer_than_its_log(
+    app: App,
+) -> None:
+    check = await put_log(app, [1, 2], created=NOW - HOUR)
+    begin = NOW - 200 * DAY
+    await put_flip(app.database, check, begin, "new", "up")
+    await put_flip(app.database, await put_check(app.database))
+
+    await app.pruner.prune_once(NOW)
+
+    known = await flips.of_check(app.database.reader, check.id)
+    months = availability.by_month(known[::-1], "up", NOW - HOUR, NOW)
+    assert sum((month.up for month in months), timedelta(0)) == 200 * DAY
 
 
 async def test_old_flips_stay_as_long_as_pings_of_their_time_are_kept(app: App) -> None:
@@ -165,27 +183,30 @@ async def test_old_flips_stay_as_long_as_pings_of_their_time_are_kept(app: App) 
     await app.pruner.prune_once(NOW)
     assert await flip_moments(app, check) == [start + DAY, start]
 
-    # When later pings have pushed them out of the log, the flips go with them.
+    # When later pings have pushed them out of the log, the flips go with them, but
+    # for the last one.
     await change(app.database, "UPDATE check_states SET n_pings = 4")
     await put_pings(app.database, *((check.id, make_ping(n=n)) for n in (3, 4)))
     await app.pruner.prune_once(NOW)
     assert await numbers(app, check) == [3, 4]
-    assert await flip_moments(app, check) == []
+    assert await flip_moments(app, check) == [start + DAY]
 
 
 async def test_old_flips_stay_until_their_notifications_are_finished(app: App) -> None:
     check = await put_check(app.database, 1, 2)
-    await put_flip(app.database, check, NOW - 100 * DAY)
+    flip_id = await put_flip(app.database, check, NOW - 100 * DAY)
     await tick_off(app, 1)
+    await put_flip(app.database, check, NOW)
 
     await app.pruner.prune_once(NOW)
-    assert len(await flip_moments(app, check)) == 1
-    waiting = "SELECT channel_id FROM notifications"
+    assert len(await flip_moments(app, check)) == 2
+    waiting = f"SELECT channel_id FROM notifications WHERE flip_id = {flip_id}"
     assert await rows(app.database, waiting) == [2]
 
     await tick_off(app, 2)
+    await put_flip(app.database, check, NOW - 99 * DAY)
     await app.pruner.prune_once(NOW)
-    assert await flip_moments(app, check) == []
+    assert await flip_moments(app, check) == [NOW, NOW - 99 * DAY]
     assert await rows(app.database, waiting) == []
 
 
@@ -227,7 +248,7 @@ async def test_many_old_rows_go_in_small_transactions(app: App) -> None:
     async with traced(app.database._writer) as statements:
         await app.pruner.prune_once(NOW)
 
-    assert await rows(app.database, "SELECT id FROM flips") == []
+    assert await rows(app.database, "SELECT id FROM flips") == [number]
     assert await rows(app.database, "SELECT id FROM notifications") == []
     # Two each for notifications and for flips, and none for pings.
     assert statements.count("COMMIT") == 4

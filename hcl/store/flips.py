@@ -118,16 +118,22 @@ async def drop(conn: Connection, before: datetime, limit: int) -> int:
     """Delete the oldest flips before a moment, `limit` at most; return how many.
 
     Flips as young as the oldest ping in their check's log stay, since the two are read
-    together; so do those with a notification that is not finished.
+    together; so do those with a notification that is not finished. So does each check's
+    last one before the moment: it tells the status since, maybe until today.
     """
     cursor = await conn.execute(
-        "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f WHERE f.created < ?"
+        "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f"
+        " WHERE f.created < :before"
+        " AND EXISTS (SELECT 1 FROM flips later WHERE later.check_id = f.check_id"
+        " AND later.created < :before"
+        " AND (later.created, later.id) > (f.created, f.id))"
         " AND f.created < coalesce((SELECT created FROM pings"
         ' WHERE "key" BETWEEN f.check_id << 32 AND (f.check_id << 32) + 4294967295'
         ' ORDER BY "key" LIMIT 1), f.created + 1)'
         " AND NOT EXISTS (SELECT 1 FROM notifications"
-        " WHERE flip_id = f.id AND next_try IS NOT NULL) ORDER BY f.created LIMIT ?)",
-        (stamp(before), limit),
+        " WHERE flip_id = f.id AND next_try IS NOT NULL)"
+        " ORDER BY f.created LIMIT :limit)",
+        {"before": stamp(before), "limit": limit},
     )
     return cursor.rowcount
 

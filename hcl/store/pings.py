@@ -153,6 +153,8 @@ async def clear(conn: Connection, check_id: int) -> None:
         f"DELETE FROM pings WHERE {_ALL}",  # noqa: S608 - a constant
         {"check_id": check_id},
     )
+    # All of the inbox is gone through, 0.2 s if it holds 250,000 pings: an index would
+    # make each ping dearer, and people clear logs rarely.
     await conn.execute(
         "UPDATE inbox SET check_id = 0, remote_addr = '', ua = '', rid = NULL,"
         " body = x'' WHERE check_id = ?",

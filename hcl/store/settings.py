@@ -11,6 +11,20 @@ async def get(conn: Connection, name: str) -> str | None:
     return next((row[0] for row in rows), None)
 
 
+async def beginning(conn: Connection, prefix: str) -> dict[str, str]:
+    """Return the values whose names begin so, by what follows in the name."""
+    rows = await conn.execute_fetchall(
+        "SELECT substr(name, ?), value FROM settings WHERE substr(name, 1, ?) = ?",
+        (len(prefix) + 1, len(prefix), prefix),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def delete(conn: Connection, name: str) -> None:
+    """Forget a value, if there is one."""
+    await conn.execute("DELETE FROM settings WHERE name = ?", (name,))
+
+
 async def put(conn: Connection, name: str, value: str) -> None:
     """Set a value."""
     await conn.execute(

@@ -125,9 +125,17 @@ def test_the_list_is_live(signed_in: Browser, server: Serve) -> None:
     status_is(browser, "Live one", "new")
 
     browser.run("window.here = true")
+    browser.run("document.querySelector('#checks').marked = true")
     assert curl(f"{server.root}/ping/{PING_KEY}/live-one") == "OK"
     status_is(browser, "Live one", "up")
+    # A start shows in its row and the counts: the list is not loaded for it.
+    browser.until("return !document.querySelector('#checks').marked")
+    browser.run("document.querySelector('#checks').marked = true")
     curl(f"{server.root}/ping/{code}/start")
+    browser.until(
+        "return /running [1-9]/.test(document.querySelector('#counts').innerText)"
+    )
+    assert browser.run("return document.querySelector('#checks').marked") is True
     browser.until(
         "return [...document.querySelectorAll('#checks li')].some(row =>"
         " row.innerText.includes('Live one') && /running/.test(row.innerText))"
@@ -179,6 +187,38 @@ def test_a_page_becomes_live_again_after_the_server_was_gone(
     # That the connection was lost is what this is about.
     browser.note()
     browser.complaints = [c for c in browser.complaints if "/live" not in c]
+
+
+# The first stream is refused for good, as by a proxy; half a minute takes 0.3 s.
+_REFUSED = """
+const Real = EventSource, repeat = setInterval;
+window.streams = 0;
+window.setInterval = (run, wait) => repeat(run, wait === 30000 ? 300 : wait);
+window.EventSource = class extends Real {
+  constructor(url) { super(window.streams++ ? url : "/no-such-page"); }
+};
+"""
+
+
+def test_a_page_becomes_live_again_after_a_proxy_refused_it(
+    signed_in: Browser, server: Serve
+) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Refused")["uuid"]
+    made = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": _REFUSED}
+    )
+    browser.open(project_of(browser))
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+
+    browser.until("return window.streams === 2")
+    curl(f"{server.root}/ping/{code}")
+
+    status_is(browser, "Refused", "up")
+    assert browser.run("return window.streams") == 2
+    server.api("DELETE", f"checks/{code}")
+    browser.note()
+    browser.complaints = [c for c in browser.complaints if "/no-such" not in c]
 
 
 def test_a_test_shows_its_outcome(signed_in: Browser, sink: Sink) -> None:

@@ -6,7 +6,7 @@ from hcl.model import Flip, Reason, Status
 from hcl.store import flips, outbox
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_ping
-from tests.store import note, plan_of, put_check, put_flip, put_pings, rows
+from tests.store import note, plan_of, put_check, put_flip, put_pings, rows, traced
 
 STATUSES = get_args(Status)
 REASONS = get_args(Reason)
@@ -97,8 +97,39 @@ async def test_oldest_flips_are_dropped_first(app: App) -> None:
 
     dropped = [await drop(app, 2), await drop(app, 2), await drop(app, 2)]
 
-    assert dropped == [2, 1, 0]
-    assert await rows(app.database, "SELECT created FROM flips") == [NOW.timestamp()]
+    assert dropped == [2, 0, 0]
+    assert [f.created for f in await flips.of_check(app.database.reader, check.id)] == [
+        NOW,
+        NOW - HOUR,
+    ]
+
+
+async def test_last_flip_before_the_moment_stays_for_each_check(app: App) -> None:
+    every = [await put_check(app.database) for _ in range(3)]
+    for check, count in zip(every, (1, 2, 3), strict=True):
+        for _ in range(count):
+            await put_flip(app.database, check, NOW - 9 * HOUR)
+
+    assert [await drop(app), await drop(app)] == [3, 0]
+
+    assert await rows(app.database, "SELECT id FROM flips ORDER BY id") == [1, 3, 6]
+
+
+async def test_flips_to_drop_are_found_by_indexes(app: App) -> None:
+    check = await put_check(app.database)
+    for _ in range(9):
+        await put_flip(app.database, check)
+
+    async with app.database.transaction() as conn, traced(conn) as statements:
+        await flips.drop(conn, NOW, 1)
+    sql = f"EXPLAIN QUERY PLAN {statements[-1]}"
+    plan = [row[3] for row in await rows(app.database, sql)]
+
+    assert "SEARCH f USING INDEX flips_created (created<?)" in plan
+    # Both bounds in one: (check_id=? AND created>? AND created<?).
+    [later] = [line for line in plan if "later" in line]
+    assert "flips_check (check_id=? AND created>? AND created<?)" in later
+    assert not any("TEMP B-TREE" in line or line.startswith("SCAN") for line in plan)
 
 
 async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
@@ -106,28 +137,30 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
     log = [make_ping(n=n, created=NOW - (10 - n) * HOUR) for n in (8, 9)]
     await put_pings(app.database, *((check.id, ping) for ping in log))
     oldest = log[0].created
-    for created in (oldest - MICROSECOND, oldest, NOW - MICROSECOND):
+    for created in (oldest - MICROSECOND, oldest, NOW - 2 * MICROSECOND):
         await put_flip(app.database, check, created)
 
     assert await drop(app) == 1
 
     assert [f.created for f in await flips.of_check(app.database.reader, check.id)] == [
-        NOW - MICROSECOND,
+        NOW - 2 * MICROSECOND,
         oldest,
     ]
 
 
 async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
     check = await put_check(app.database, 1, 2)
-    await put_flip(app.database, check, NOW - HOUR)
+    await put_flip(app.database, check, NOW - 2 * HOUR)
     [(done, *_)] = await outbox.due(app.database.reader, 1, NOW, 9)
     await note(app.database, done, sent=NOW)
+    later = await put_flip(app.database, check, NOW - HOUR)
 
     assert await drop(app) == 0
 
     await finish_all(app)
     assert await drop(app) == 1
-    assert await rows(app.database, "SELECT id FROM notifications") == []
+    left = await rows(app.database, "SELECT DISTINCT flip_id FROM notifications")
+    assert left == [later]
 
 
 async def test_outage_began_with_the_last_flip_to_down(app: App) -> None:

@@ -5,19 +5,18 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.managing import ChannelError, LimitError
+from hcl import managing
+from hcl.managing import ChannelError, EditedError, LimitError
 from hcl.messages.words import one_line
 from hcl.model import Ping
 from hcl.pinging import Address
 from hcl.rules import NotPausedError
-from hcl.spec import CheckSpec
-from hcl.store import pings
-from hcl.web.pages import frame
+from hcl.store import channels, pings
+from hcl.web.pages import due, frame
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
 
-_VERSION = 3
 _UA = "hcl dashboard"
 
 
@@ -105,7 +104,7 @@ async def confirm_delete(
         project=project,
         nav="checks",
         check=check,
-        title=one_line(check.title),
+        title=due.title(check),
     )
 
 
@@ -114,24 +113,42 @@ async def delete(request: Request, services: Services, viewer: Viewer) -> Respon
     project, check = await frame.owned_check(request, services, viewer)
     await services.managing.delete(project, check.code)
     return frame.see_other(
-        f"/projects/{project.code}/", f"{one_line(check.title)} is deleted."
+        f"/projects/{project.code}/", f"{due.title(check)} is deleted."
     )
 
 
 async def assign(request: Request, services: Services, viewer: Viewer) -> Response:
     """POST /checks/<code>/integrations: use these and no others."""
     project, check = await frame.owned_check(request, services, viewer)
-    wanted = CheckSpec(channels=",".join(request.state.form.get("channel", ())))
+    wanted = request.state.form.get("channel", [])
+    seen = request.state.form.get("seen", [""])[-1]
     try:
-        await services.managing.update(
-            project, check.code, wanted, _VERSION, datetime.now(UTC)
-        )
+        await services.managing.assign(project, check.code, wanted, seen=seen)
     except ChannelError:
         raise PageError(
             422,
             "No such integration",
             "One of these integrations is gone from hcl.toml meanwhile.",
         ) from None
+    except EditedError as error:
+        available = await channels.of_project(services.database.reader, project.id)
+        # The form then bears what is assigned now: to send it again is to save it.
+        return frame.render(
+            request,
+            services,
+            viewer,
+            "assign.html",
+            status=409,
+            project=project,
+            nav="checks",
+            check=check,
+            title=due.title(check),
+            one_line=one_line,
+            channels=available,
+            used=error.codes,
+            wanted=wanted,
+            seen=managing.seen_channels(error.codes),
+        )
     return _back(check.code, "The integrations are assigned.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 
 from markupsafe import Markup
@@ -15,6 +16,7 @@ SPAN = timedelta(days=DAYS)
 # A day's width in the bar; its style sheet leaves a gap in each.
 _WIDTH = 7
 _DAY = timedelta(days=1).total_seconds()
+_ALL = DAYS * _DAY
 _ALWAYS: dict[Status, tuple[str, str]] = {
     "up": ("u", "up all the time"),
     "down": ("d", "down all the time"),
@@ -40,29 +42,35 @@ def bar(status: Status, flips: Sequence[Flip], now: datetime) -> Markup:
 
 def _seconds(flips: Sequence[Flip], now: datetime) -> tuple[list[float], list[float]]:
     """Add up, for each day, the time down, and the time that counts at all."""
-    down, known = [0.0] * DAYS, [0.0] * DAYS
+    down = [0.0] * DAYS
+    up = [0.0] * DAYS
+    days = {"up": up, "down": down}
     begin, status = 0.0, flips[0].old_status
-    start = now - SPAN
-    for flip in (*flips, None):
-        end = DAYS * _DAY if flip is None else (flip.created - start).total_seconds()
+    start = (now - SPAN).timestamp()
+    # A list may show thousands of flips: this loop is most of what it costs.
+    for flip in flips:
+        end = flip.created.timestamp() - start
         # A clock that was set back turns no time around.
-        end = min(max(end, begin), DAYS * _DAY)
-        if status in ("up", "down"):
-            _spread(known, begin, end)
-            if status == "down":
-                _spread(down, begin, end)
-        begin = end
-        if flip is not None:
-            status = flip.new_status
-    return down, known
+        if end > begin:
+            end = min(_ALL, end)
+            if status in days:
+                _spread(days[status], begin, end)
+            begin = end
+        status = flip.new_status
+    if status in days:
+        _spread(days[status], begin, _ALL)
+    return down, [sum(pair) for pair in zip(up, down, strict=True)]
 
 
 def _spread(days: list[float], begin: float, end: float) -> None:
-    day = int(begin // _DAY)
-    while begin < end:
-        until = min(end, (day + 1) * _DAY)
+    """Add the time from `begin` to `end` to the days that it is in."""
+    day, last = int(begin / _DAY), int(end / _DAY)
+    while day < last:
+        until = (day + 1) * _DAY
         days[day] += until - begin
         begin, day = until, day + 1
+    if begin < end:
+        days[day] += end - begin
 
 
 def _letter(down: float, known: float) -> str:
@@ -75,13 +83,18 @@ def _letter(down: float, known: float) -> str:
 
 
 def _drawn(letters: str, text: str) -> Markup:
+    return Markup(  # noqa: S704 - all made here
+        f'<svg class="bar" role="img"><title>{DAYS} days: {text}</title>'
+        f"{_paths(letters)}</svg>"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _paths(letters: str) -> str:
     paths, x = [], 0
     for letter, days in groupby(letters):
         width = _WIDTH * len(list(days))
         kind = "" if letter == "-" else f' class="{letter}"'
         paths.append(f'<path{kind} d="M{x} 10h{width}"/>')
         x += width
-    return Markup(  # noqa: S704 - all made here
-        f'<svg class="bar" role="img"><title>{DAYS} days: {text}</title>'
-        f"{''.join(paths)}</svg>"
-    )
+    return "".join(paths)

@@ -1,6 +1,7 @@
 """What a ping's body says, as people read it; pure."""
 
 import codecs
+import re
 from typing import NamedTuple
 
 from hcl import mail_text
@@ -13,6 +14,10 @@ _ROW = 16
 
 # Bodies with more unreadable characters than one in so many are shown as bytes.
 _READABLE = 8
+
+# Bytes after a mail's headers that are decoded to show its beginning: markup is dear.
+_MAIL_EXCERPT = 8192
+_HEAD_END = re.compile(rb"\n\r?\n")
 
 
 class Body(NamedTuple):
@@ -45,7 +50,9 @@ def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
         return None
     cut_before = size > len(ping.body)
     if ping.scheme == "email":
-        text, subject = _mail(ping.body), one_line(mail_text.subject(ping.body))
+        mail = ping.body if limit is None else _beginning(ping.body)
+        cut_before = size > len(mail)
+        text, subject = _mail(mail), one_line(mail_text.subject(mail))
     else:
         decoded = _decoded(ping.body[:limit], final=not cut_before)
         if _is_binary(ping.body, decoded):
@@ -54,6 +61,11 @@ def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
         text, subject = clean(decoded).strip("\n"), ""
     cut = cut_before or (limit is not None and len(text) > limit)
     return Body(text[:limit], size, subject, cut)
+
+
+def _beginning(mail: bytes) -> bytes:
+    head = _HEAD_END.search(mail)
+    return mail[: (head.end() if head else 0) + _MAIL_EXCERPT]
 
 
 def _mail(mail: bytes) -> str:

@@ -10,14 +10,14 @@ from aiosqlite import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import availability, rules
+from hcl import availability, managing, rules
 from hcl.config import Config
 from hcl.messages.words import clean, duration, one_line
-from hcl.model import Check, Project, ShownStatus
+from hcl.model import Check, Flip, Project, ShownStatus
 from hcl.store import channels, checks, flips, pings
 from hcl.web.pages import bodies, frame, timeline
 from hcl.web.pages import chart as charts
-from hcl.web.pages.due import Due, due, zone_of
+from hcl.web.pages.due import Due, due, title, zone_of
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.snippets import Snippet, snippets
 from hcl.web.pages.viewer import Viewer
@@ -26,6 +26,9 @@ from hcl.web.services import Services
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
 _PAGE = 100
+
+# So many flips tell the availability: far more than a check of good order has.
+MOST_FLIPS = 5000
 
 # Which icon a page has in its tab.
 _ICONS: dict[ShownStatus, str] = {"down": "down", "grace": "late"}
@@ -48,8 +51,9 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     found = await _due(check, context["now"])
     signals = await pings.last_signals(conn, check.id, charts.SIGNALS)
     newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
-    last_flip = await flips.logged(conn, check.id, 1)
-    months = await _months(conn, check, context["now"])
+    known = [f.flip for f in await flips.logged(conn, check.id, MOST_FLIPS + 1)]
+    months = await _months(conn, check, known, context["now"])
+    used = await channels.codes_of_check(conn, check.id)
     addresses, examples = await _ways(conn, services, project, check, viewer)
     return frame.render(
         request,
@@ -58,17 +62,22 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
         "check.html",
         **context,
         due=found,
-        times=[(time, _local(time, check)) for time in found.times],
-        since=last_flip[0].flip.created if last_flip else None,
+        times=[(time, time.astimezone(zone_of(check))) for time in found.times],
+        since=known[0].created if known else None,
         timeline=newest,
         chart=charts.chart(signals, rules.run_lengths(signals)),
         months=months,
         gaps=_gaps(months),
+        counted_since=known[MOST_FLIPS - 1].created
+        if len(known) > MOST_FLIPS
+        else None,
+        most_flips=MOST_FLIPS,
         short=_short,
         addresses=addresses,
         snippets=examples,
         channels=await channels.of_project(conn, project.id),
-        used=await channels.codes_of_check(conn, check.id),
+        used=used,
+        seen=managing.seen_channels(used),
     )
 
 
@@ -106,6 +115,7 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
     source = None
     if found.scheme == "email":
         source = bodies.body_of(found._replace(scheme="smtp"), len(found.body))
+    body = await asyncio.to_thread(bodies.body_of, found, len(found.body))
     return frame.render(
         request,
         services,
@@ -113,7 +123,7 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
         "ping.html",
         **_common(project, check, viewer),
         ping=found,
-        body=bodies.body_of(found, len(found.body)),
+        body=body,
         source=source,
         has_next=n < check.n_pings,
     )
@@ -127,7 +137,7 @@ def _common(project: Project, check: Check, viewer: Viewer) -> dict[str, Any]:
         "project": project,
         "nav": "checks",
         "check": check,
-        "title": one_line(check.title) or check.code,
+        "title": title(check, readonly=viewer.readonly),
         "shown": shown,
         "icon": _ICONS.get(shown, "up"),
         "now": now,
@@ -148,17 +158,16 @@ async def _due(check: Check, now: datetime) -> Due:
     return due(check, now)
 
 
-def _local(moment: datetime, check: Check) -> str:
-    return f"{moment.astimezone(zone_of(check)):%a %Y-%m-%d %H:%M:%S}"
-
-
 async def _months(
-    conn: Connection, check: Check, now: datetime
+    conn: Connection, check: Check, known: list[Flip], now: datetime
 ) -> list[availability.Month]:
-    """Return what is known of the last months."""
-    known = [logged.flip for logged in await flips.logged(conn, check.id, -1)]
+    """Return what is known of the last months by the newest flips, newest first."""
     since = await pings.oldest(conn, check.id)
-    return availability.by_month(known[::-1], check.status, since, now, zone_of(check))
+    if len(known) > MOST_FLIPS:
+        # Of the time before them nothing is known, however old the log is.
+        since = None
+    oldest_first = known[:MOST_FLIPS][::-1]
+    return availability.by_month(oldest_first, check.status, since, now, zone_of(check))
 
 
 def _short(length: timedelta) -> str:
@@ -173,13 +182,15 @@ def _short(length: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _gaps(months: list[availability.Month]) -> list[tuple[str, str]]:
+def _gaps(
+    months: list[availability.Month],
+) -> list[tuple[datetime, datetime | None]]:
     """Return the months that nothing is known of, those in a row by their ends."""
-    gaps: list[tuple[str, str]] = []
+    gaps: list[tuple[datetime, datetime | None]] = []
     for known, group in groupby(months[::-1], lambda month: month.share is not None):
-        names = [f"{month.start:%b %Y}" for month in group]
+        starts = [month.start for month in group]
         if not known:
-            gaps.append((names[0], names[-1] if len(names) > 1 else ""))
+            gaps.append((starts[0], starts[-1] if len(starts) > 1 else None))
     return gaps[::-1]
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -42,9 +43,9 @@ async def list_page(request: Request, services: Services, viewer: Viewer) -> Res
         nav="checks",
         query=query,
         counts=counted,
-        counted=[name for name in _COUNTED if counted.get(name)],
+        counted=_COUNTED,
         tags=listing.tags_of(found),
-        rows=listing.rows(wanted, flipped, url, now).values(),
+        rows=Markup("\n").join(listing.rows(wanted, flipped, url, now).values()),
         icon=icon,
         title=title,
         live=f"live?{urlencode({'rows': '', 'v': mark})}",

@@ -39,6 +39,7 @@ _NOTICE_LENGTH = 500
 
 async def answer(page: Page, request: Request, services: Services) -> Response:
     """Answer a request to a page, whatever happens."""
+    await session.know_ended(request, services)
     found = session.visit(request, services)
     request.state.visit = found
     request.state.notice = _notice(request, services)
@@ -48,7 +49,9 @@ async def answer(page: Page, request: Request, services: Services) -> Response:
         raise
     except Exception as error:  # noqa: BLE001 - is answered, and logged
         response = _failed(error, request, services, found)
-    return _dressed(response, request, services, found)
+    if not page.is_open and "public" not in response.headers.get("Cache-Control", ""):
+        session.keep(response, found, services)
+    return _dressed(response, request, services)
 
 
 async def _answer(
@@ -62,7 +65,7 @@ async def _answer(
     form: posted.Form = {}
     if not reads:
         posted.refuse_foreign(request, services)
-        form = await posted.read(request)
+        form = await posted.read(request, services)
     request.state.form = form
     if page.is_open:
         return await _handler(name)(request, services)
@@ -88,10 +91,11 @@ def _ask_to_sign_in(
     if page.in_place:
         return Response(status_code=401)
     notice = "Your key is no longer valid: sign in again." * found.was_signed_in
+    path, query = request.url.path, request.url.query
     if not reads:
         notice = notice or "You were signed out, and nothing was changed."
-        return see_other("/sign-in", notice)
-    path, query = request.url.path, request.url.query
+        wanted = f"?next={quote(path, safe='/')}" if page.get else ""
+        return see_other(f"/sign-in{wanted}", notice)
     wanted = f"{path}?{query}" if query else path
     return see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
 
@@ -129,14 +133,10 @@ def _failed(
     return response
 
 
-def _dressed(
-    response: Response, request: Request, services: Services, found: Visit
-) -> Response:
+def _dressed(response: Response, request: Request, services: Services) -> Response:
     """Add the headers and cookies that all answers bear."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if "public" not in response.headers["Cache-Control"]:
-        session.keep(response, found, services)
     if isinstance(response, SeeOther):
         location = response.headers["Location"]
         response.headers["Location"] = services.base + location

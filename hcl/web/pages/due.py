@@ -59,6 +59,11 @@ def due(check: Check, now: datetime) -> Due:
     )
 
 
+def title(check: Check, *, readonly: bool = False) -> str:
+    """Name a check for a page; its code is a secret of those who may change it."""
+    return one_line(check.name) or ("unnamed check" if readonly else check.code)
+
+
 def schedule_words(check: Check) -> str:
     """Say when pings are expected; what has no words is called by its kind."""
     if check.kind == "simple":

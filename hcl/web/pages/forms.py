@@ -17,7 +17,7 @@ from hcl.model import Channel, Check, Project
 from hcl.store import channels
 from hcl.web.documents import JSONResponse
 from hcl.web.pages import draft as drafts
-from hcl.web.pages import frame
+from hcl.web.pages import due, frame
 from hcl.web.pages.draft import Draft
 from hcl.web.pages.due import TIMES
 from hcl.web.pages.viewer import Viewer
@@ -80,7 +80,7 @@ async def new(request: Request, services: Services, viewer: Viewer) -> Response:
         return await form.show(typed, {"": _limit_words(project)}, status=403)
     except ChannelError:
         return await form.show(typed, {"channels": _GONE})
-    return frame.see_other(f"/checks/{check.code}", f"{one_line(check.title)} is made.")
+    return frame.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
 
 
 async def edit(request: Request, services: Services, viewer: Viewer) -> Response:
@@ -120,7 +120,12 @@ async def preview(request: Request, services: Services, viewer: Viewer) -> Respo
             "problem": found.problem,
             "words": found.words,
             "times": [
-                {"at": iso(time), "local": local(time.astimezone(zone))}
+                {
+                    "at": iso(time),
+                    "local": local(time.astimezone(zone)),
+                    "wall": f"{time.astimezone(zone):%Y-%m-%dT%H:%M:%S}",
+                    "zone": f"{time.astimezone(zone):%Z}",
+                }
                 for time in found.times
             ],
         }
@@ -221,7 +226,7 @@ class _Form:
             status=status if problems or changed else 200,
             project=self._project,
             check=self._check,
-            title=one_line(self._check.title) if self._check else "",
+            title=due.title(self._check) if self._check else "",
             nav="checks",
             clean=clean,
             one_line=one_line,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 from urllib.parse import urlencode
@@ -13,13 +13,16 @@ from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from hcl import rules
+from hcl.messages.words import clean
 from hcl.model import Check, Flip, ShownStatus
 from hcl.store import flips
 from hcl.web.pages import bars
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.wording import (
     STATUS_WORDS,
+    UNNAMED,
     brief,
+    check_name,
     iso,
     relative,
     schedule_text,
@@ -103,7 +106,7 @@ def counts(found: Sequence[Shown]) -> dict[str, int]:
     """Count checks by status, and all of them; those that run count twice."""
     counted: Counter[str] = Counter(item.status for item in found)
     counted["started"] = sum(item.check.last_start is not None for item in found)
-    return {"all": len(found)} | counted
+    return dict.fromkeys(STATUSES, 0) | {"all": len(found)} | counted
 
 
 def tags_of(found: Iterable[Shown], most: int = 40) -> list[str]:
@@ -111,7 +114,8 @@ def tags_of(found: Iterable[Shown], most: int = 40) -> list[str]:
     counted = Counter(
         tag for item in found if item.check.tags for tag in item.check.tag_list
     )
-    return sorted((tag for tag, _ in counted.most_common(most)), key=str.casefold)
+    tags = (tag for tag, _ in counted.most_common(most) if clean(tag))
+    return sorted(tags, key=str.casefold)
 
 
 def trouble(counted: Mapping[str, int]) -> tuple[str, str]:
@@ -195,7 +199,6 @@ def rows(
 def row(item: Shown, flipped: Sequence[Flip], url: Paths, now: datetime) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days."""
     check, status = item
-    name = escape(check.name) if check.name else '<span class="muted">unnamed</span>'
     run = ""
     if check.last_start is not None:
         length = _time(check.last_start, now, "elapsed")
@@ -203,11 +206,18 @@ def row(item: Shown, flipped: Sequence[Flip], url: Paths, now: datetime) -> Mark
     return Markup(  # noqa: S704 - each part is escaped, or made here
         f'<li id="c{check.id}" class="{status}">'
         f'<span class="status is-{status}">{STATUS_WORDS[status]}</span>'
-        f'<p><a class="name" href="{url.check(check)}">{name}</a> {_tags(check)}</p>'
+        f'<p><a class="name" href="{url.check(check)}">{_name(check.name)}</a>'
+        f" {_tags(check)}</p>"
         f"<p>{_schedule(check)}{run}</p>"
         f"<p>{_last(check, now)}<small>{_next(item, flipped, now)}</small></p>"
         f"{bars.bar(check.status, flipped, now)}</li>"
     )
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    text = escape(check_name(name))
+    return f'<span class="muted">{text}</span>' if text == UNNAMED else str(text)
 
 
 def _tags(check: Check) -> str:
@@ -217,14 +227,21 @@ def _tags(check: Check) -> str:
 @lru_cache(maxsize=1024)
 def _tag(tag: str) -> str:
     href = escape("?" + urlencode({"tag": tag}))
-    return f'<a class="tag" href="{href}">{escape(tag)}</a>'
+    text = escape(clean(tag))
+    # A link that nobody can see or hit is none.
+    return f'<a class="tag" href="{href}">{text}</a>' if text else ""
 
 
 def _schedule(check: Check) -> str:
-    words = escape(schedule_words(check))
+    words = _escaped(schedule_words(check))
     if check.kind != "cron":
-        return str(words)
-    return f'<span title="{escape(schedule_text(check))}">{words}</span>'
+        return words
+    return f'<span title="{_escaped(schedule_text(check))}">{words}</span>'
+
+
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    return str(escape(text))
 
 
 def _last(check: Check, now: datetime) -> str:
@@ -256,8 +273,8 @@ def _time(when: datetime, now: datetime, kind: str = "relative") -> str:
     """Show a moment, as `wording.time` does."""
     length = max(now - when, timedelta(0))
     text = brief(length) if kind == "elapsed" else relative(when, now)
-    when = when.astimezone(UTC)
+    exact = iso(when)
     return (
-        f'<time datetime="{iso(when)}" data-{kind}'
-        f' title="{when:%Y-%m-%d %H:%M:%S} UTC">{text}</time>'
+        f'<time datetime="{exact}" data-{kind}'
+        f' title="{exact[:10]} {exact[11:19]} UTC">{text}</time>'
     )

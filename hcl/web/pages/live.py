@@ -5,8 +5,10 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,12 +25,33 @@ logger = logging.getLogger(__name__)
 
 # Pages that may be open at a time, of all viewers.
 MOST_LISTENERS = 100
+# Of them, that one session or user may have, and all who sign in by one key: others
+# shall find room.
+MOST_OF_ONE = 20
+MOST_OF_KEY = 80
 # Pages hear of changes no more often, in seconds.
 PACE = 0.5
 # So often something is sent, lest somebody between takes the connection for dead.
 HEARTBEAT = 15.0
 # With more rows than this a page does better to load them all.
 _MOST_ROWS = 50
+
+
+class Change(NamedTuple):
+    """What differs between two looks at a board; `items` are as they are now."""
+
+    before: dict[int, Shown]
+    after: dict[int, Shown]
+    items: list[Shown]
+    gone: list[Shown]
+    # By whether the viewer may only look: their links differ.
+    messages: dict[bool, dict[str, object]]
+
+    @property
+    def moves(self) -> set[str]:
+        """Tell by what checks may now stand elsewhere in a list, or be in another."""
+        before = self.before
+        return {m for new in self.items for m in _moves(before.get(new.check.id), new)}
 
 
 class Board:
@@ -43,6 +66,7 @@ class Board:
         self._looked = 0.0
         # When a status changes by the passing of time alone.
         self._turns: datetime | None = None
+        self._change: Change | None = None
 
     async def refresh(self) -> dict[int, Shown]:
         """Return the checks as they are now; unchanged ones are not read again.
@@ -55,6 +79,15 @@ class Board:
                 self._looked = time.monotonic()
                 await self._look()
         return self.found
+
+    def change(self, before: dict[int, Shown]) -> Change:
+        """Tell what is new since `before`, worked out once for all who saw that."""
+        last, seen = self._change, self.found
+        if last is None or last.before is not before or last.after is not seen:
+            items = [item for i, item in seen.items() if before.get(i) != item]
+            gone = [item for i, item in before.items() if i not in seen]
+            last = self._change = Change(before, seen, items, gone, {})
+        return last
 
     @property
     def _is_old(self) -> bool:
@@ -95,6 +128,7 @@ class Boards:
 
     def __init__(self) -> None:
         self.listeners = 0
+        self._held: Counter[str] = Counter()
         self._boards: dict[int, Board] = {}
 
     def of(self, services: Services, project: Project) -> Board:
@@ -103,23 +137,38 @@ class Boards:
             self._boards[project.id] = Board(services, project)
         return self._boards[project.id]
 
-    def leave(self) -> None:
+    def has_room(self, holders: dict[str, int]) -> bool:
+        """Tell whether one more may listen, by what each of `holders` may have."""
+        return self.listeners < MOST_LISTENERS and all(
+            self._held[name] < most for name, most in holders.items()
+        )
+
+    def enter(self, holders: Collection[str]) -> None:
+        """Count one who listens."""
+        self.listeners += 1
+        # Given a mapping a Counter would add its values.
+        self._held.update(list(holders))
+
+    def leave(self, holders: Collection[str]) -> None:
         """Forget all boards when nobody is left to look at them."""
         self.listeners -= 1
+        self._held.subtract(list(holders))
         if not self.listeners:
+            self._held.clear()
             self._boards.clear()
 
 
 async def stream(request: Request, services: Services, viewer: Viewer) -> Response:
     """GET /projects/<code>/live: messages for app.js, as JSON.
 
-    `rows`: rows of the list, by id. `anew`: the page is to load its parts anew. `title`
-    and `icon` are the list's. With `?check=<key>` only that check counts; with `?rows`
-    rows are sent; `v` is the fingerprint of what the page shows.
+    `rows`: rows of the list, by id; `moves`: what may have moved them in it (`all`,
+    `status`, `started`, `last`); `counts`, `title` and `icon` are the list's. `anew`:
+    the page is to load its parts anew. With `?check=<key>` only that check counts; with
+    `?rows` rows are sent; `v` is the fingerprint of what the page shows.
     """
     project = asked_project(request, viewer)
     boards = boards_of(request)
-    if boards.listeners >= MOST_LISTENERS:
+    if not boards.has_room(_holders(request, services)):
         return Response(status_code=503, headers={"Retry-After": "60"})
     return StreamingResponse(
         _messages(request, services, viewer, project),
@@ -148,25 +197,32 @@ async def _messages(
     request: Request, services: Services, viewer: Viewer, project: Project
 ) -> AsyncIterator[str]:
     boards, news = boards_of(request), services.news
-    boards.listeners += 1
+    holders = _holders(request, services)
+    boards.enter(holders)
     try:
         board = boards.of(services, project)
         seen = await board.refresh()
         version = board.version
         known = request.query_params.get("v")
-        is_old = known is not None and known != fingerprint(seen)
+        # A page that does not tell may have missed what came before this first look.
+        is_old = (
+            known != fingerprint(seen) if known else "check" in request.query_params
+        )
         yield "retry: 2000\n" + (_event({"anew": True}) if is_old else ":\n\n")
         sent = time.monotonic()
         while not news.is_closed:
             left = sent + HEARTBEAT - time.monotonic()
             await news.wait(version, min(left, max(board.seconds_left, 0)))
-            if not _goes_on(request, services, project):
+            if not _goes_on(request, services, viewer):
                 break
             before, seen = seen, await board.refresh()
             version = board.version
-            if not _goes_on(request, services, project):
+            if not _goes_on(request, services, viewer):
                 break
-            message = await _message(request, services, viewer, project, before, seen)
+            message = {}
+            if seen is not before:
+                change = board.change(before)
+                message = await _message(request, services, viewer, project, change)
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
                 sent = time.monotonic()
@@ -176,14 +232,27 @@ async def _messages(
         # The page will ask again.
         logger.error("changes cannot be read: %s", error)
     finally:
-        boards.leave()
+        boards.leave(holders)
 
 
-def _goes_on(request: Request, services: Services, project: Project) -> bool:
-    """Tell whether the server runs, and the viewer may still see the project."""
-    viewer = session.visit(request, services).viewer
-    sees = viewer is not None and viewer.project(project.code) is not None
-    return sees and not services.news.is_closed
+def _holders(request: Request, services: Services) -> dict[str, int]:
+    """Return who is to be counted as the listener, and what each may have."""
+    found = session.visit(request, services)
+    if found.session is not None:
+        return {found.session.id: MOST_OF_ONE, found.session.digest: MOST_OF_KEY}
+    return {f"user {found.viewer.name}": MOST_OF_ONE} if found.viewer else {}
+
+
+def _goes_on(request: Request, services: Services, viewer: Viewer) -> bool:
+    """Tell whether there are pages, and the viewer still may do just what they did."""
+    if services.news.is_closed or not services.config.web.enabled:
+        return False
+    now = session.visit(request, services).viewer
+    return (
+        now is not None
+        and now.readonly == viewer.readonly
+        and now.projects == viewer.projects
+    )
 
 
 async def _message(
@@ -191,40 +260,66 @@ async def _message(
     services: Services,
     viewer: Viewer,
     project: Project,
-    before: dict[int, Shown],
-    seen: dict[int, Shown],
+    change: Change,
 ) -> dict[str, object]:
-    """Tell what is new since `before`; nothing: {}."""
-    if seen is before:
+    """Tell what has changed, as far as it concerns the page; if nothing does: {}."""
+    params = request.query_params
+    if "check" in params or "rows" not in params:
+        return {"anew": True} if _concerns(change, params.get("check")) else {}
+    if not change.items and not change.gone:
         return {}
-    changed = [item for i, item in seen.items() if before.get(i) != item]
-    gone = before.keys() - seen.keys()
-    wanted = request.query_params.get("check")
-    if wanted is not None:
-        items = [*changed, *(before[i] for i in gone)]
-        keys = {key for i in items for key in (i.check.code, i.check.unique_key)}
-        return {"anew": True} if wanted in keys else {}
-    if not changed and not gone:
-        return {}
-    if "rows" not in request.query_params or len(changed) > _MOST_ROWS:
+    if len(change.items) > _MOST_ROWS:
         return {"anew": True}
-    if gone or any(_moves(before.get(item.check.id), item) for item in changed):
-        icon, title = listing.trouble(listing.counts(list(seen.values())))
-        return {"anew": True, "icon": icon, "title": title + project.name}
+    made = change.messages
+    if viewer.readonly not in made:
+        made[viewer.readonly] = await _rows(services, viewer, project, change)
+    return made[viewer.readonly]
+
+
+def _concerns(change: Change, wanted: str | None) -> bool:
+    """Tell whether a page without rows is old: one check's, or the wall if None."""
+    if wanted is None:
+        # Of what is well the wall tells nothing but the names.
+        wrong = any(item.status in ("down", "grace") for item in change.items)
+        return wrong or bool(change.gone or change.moves & {"all", "status"})
+    items = (*change.items, *change.gone)
+    return any(wanted in (i.check.code, i.check.unique_key) for i in items)
+
+
+async def _rows(
+    services: Services, viewer: Viewer, project: Project, change: Change
+) -> dict[str, object]:
+    """Return the rows that have changed, and what stands above the list."""
     now = datetime.now(UTC)
-    reader = services.database.reader
-    flipped = await listing.flips_of(reader, changed, now)
-    return {"rows": listing.rows(changed, flipped, url_of(services, viewer), now)}
+    flipped = await listing.flips_of(services.database.reader, change.items, now)
+    counted = listing.counts(list(change.after.values()))
+    icon, title = listing.trouble(counted)
+    again = {"anew": True} if change.gone or "all" in change.moves else {}
+    return again | {
+        "moves": sorted(change.moves),
+        "rows": listing.rows(change.items, flipped, url_of(services, viewer), now),
+        "counts": counted,
+        "icon": icon,
+        "title": f"{title}{project.name} – {services.config.server.site_name}",
+    }
 
 
-def _moves(old: Shown | None, new: Shown) -> bool:
-    """Tell whether a check may stand elsewhere in the list, or in its counts."""
-    if old is None or old.status != new.status:
-        return True
-    was_running, is_running = (i.check.last_start is not None for i in (old, new))
-    return was_running != is_running or (
-        (old.check.name, old.check.tags) != (new.check.name, new.check.tags)
-    )
+def _moves(old: Shown | None, new: Shown) -> Iterator[str]:
+    if old is None or _words(old.check) != _words(new.check):
+        yield "all"
+    elif old.status != new.status:
+        yield "status"
+    if old is None:
+        return
+    if (old.check.last_start is None) != (new.check.last_start is None):
+        yield "started"
+    if old.check.last_ping != new.check.last_ping:
+        yield "last"
+
+
+def _words(check: Check) -> tuple[str, str, str]:
+    """Return what a list is ordered and searched by, and only edits change."""
+    return check.name, check.tags, check.slug
 
 
 def _event(message: dict[str, object]) -> str:

@@ -9,20 +9,21 @@ from starlette.requests import Request
 from hcl.web.pages.errors import PageError
 from hcl.web.services import Services
 
-# Bytes of a form, and how many fields it may have.
-_LIMIT = 262_144
+# How many fields a form may have, and how much longer than in JSON: of most characters
+# a form makes three.
+_LENGTH = 3
 _MOST_FIELDS = 1000
 
 Form = Mapping[str, list[str]]
 
 
-async def read(request: Request) -> Form:
+async def read(request: Request, services: Services) -> Form:
     """Read a form; a body of no bytes is an empty one. Raises PageError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LIMIT:
+        if len(body) > _LENGTH * services.config.api.body_limit:
             raise PageError(413, "Too large", "The form holds more than is taken.")
     if body and kind != "application/x-www-form-urlencoded":
         raise PageError(415, "Not a form", "Only plain forms are read here.")
@@ -41,14 +42,21 @@ def refuse_foreign(request: Request, services: Services) -> None:
     if site is not None:
         is_foreign = site not in ("same-origin", "none")
     elif origin is not None:
-        root = urlsplit(services.config.server.site_root)
-        hosts = (request.headers.get("host", "").lower(), root.netloc.lower())
-        is_foreign = urlsplit(origin).netloc.lower() not in hosts
+        own = services.config.server.site_root
+        hosts = (request.headers.get("host", "").lower(), _host(own))
+        is_foreign = _host(origin) not in hosts
     else:
         # No browser, or an old one: the token decides.
         is_foreign = False
     if is_foreign:
         raise PageError(403, "Not from here", "Another site has sent this form.")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return "none"
 
 
 def refuse_forged(request: Request, form: Form, csrf: str) -> None:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl.messages.words import cut, one_line
+from hcl.store import settings
 from hcl.web.pages import signing
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
@@ -19,6 +20,8 @@ LIFETIME = timedelta(days=30)
 RENEWAL = timedelta(days=1)
 
 _COOKIE = "hcl_session"
+# Which sessions were signed out stands in the settings, under their ids behind this.
+_ENDED = "ended session "
 _PURPOSE = "session 1"
 _FORMAT = re.compile(r"([0-9a-f]{64}) ([A-Za-z0-9_-]{22}) ([0-9]{1,12})")
 # Binds forms to a browser where no session of ours does.
@@ -66,7 +69,7 @@ def visit(request: Request, services: Services) -> Visit:
         csrf = signing.mac(services.secret, "form of a user", f"{twin} {user}")
         projects = tuple(services.keyring.projects)
         return Visit(
-            Viewer(user, projects, False, csrf) if projects else None, twin=twin
+            Viewer(user, projects, False, csrf, True) if projects else None, twin=twin
         )
     session = read(request, services)
     if session is None:
@@ -120,31 +123,32 @@ def keep(response: Response, found: Visit, services: Services) -> None:
         set_cookie(response, _TWIN, found.twin, services)
 
 
-def end(request: Request, response: Response, services: Services) -> None:
+async def end(request: Request, response: Response, services: Services) -> None:
     """Sign out, by whatever copy of the cookie."""
-    session = read(request, services)
+    session, now = read(request, services), datetime.now(UTC)
     if session is not None:
-        _ended(request)[session.id] = None
-        while len(_ended(request)) > _MOST_ENDED:
-            _ended(request).pop(next(iter(_ended(request))))
+        ended: set[str] = request.app.state.ended_sessions
+        ended.add(session.id)
+        async with services.database.transaction(changes_checks=False) as conn:
+            await settings.put(conn, f"{_ENDED}{session.id}", now.isoformat())
+            # Of those before no cookie counts any more.
+            for id_, when in (await settings.beginning(conn, _ENDED)).items():
+                if now - datetime.fromisoformat(when) > LIFETIME:
+                    await settings.delete(conn, f"{_ENDED}{id_}")
     set_cookie(response, _COOKIE, "", services, 0)
 
 
-# Sessions that were signed out are remembered until the server restarts.
-_MOST_ENDED = 10_000
+async def know_ended(request: Request, services: Services) -> None:
+    """Read, once, which sessions were signed out."""
+    state = request.app.state
+    if not hasattr(state, "ended_sessions"):
+        found = await settings.beginning(services.database.reader, _ENDED)
+        state.ended_sessions = set(found)
 
 
 def is_ended(request: Request, session: Session) -> bool:
     """Tell whether somebody signed out of a session."""
-    return session.id in _ended(request)
-
-
-def _ended(request: Request) -> dict[str, None]:
-    state = request.app.state
-    if not hasattr(state, "ended_sessions"):
-        state.ended_sessions = {}
-    ended: dict[str, None] = state.ended_sessions
-    return ended
+    return session.id in request.app.state.ended_sessions
 
 
 def set_cookie(

@@ -1,5 +1,6 @@
 """Sign in with an API key, and sign out."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from ipaddress import ip_address, ip_network
@@ -13,10 +14,12 @@ from hcl.web.pages import posted, session
 from hcl.web.pages.frame import render, see_other
 from hcl.web.services import Services
 
-# Wrong keys that may be tried in so many seconds, by one address and by all together.
+# Wrong keys that may be tried in so many seconds, by one address, and by all together
+# before every answer takes SLOWED seconds.
 WINDOW = 600
 BY_ONE = 10
 BY_ALL = 1000
+SLOWED = 2.0
 # Addresses that are remembered; the oldest are forgotten first.
 _MOST_ADDRESSES = 10_000
 
@@ -30,9 +33,11 @@ class Tries:
 
     def seconds_left(self, address: str, now: float) -> int:
         """Return how long an address has to wait, 0 if it may try."""
-        return max(
-            self._left(_group(address), BY_ONE, now), self._left("all", BY_ALL, now)
-        )
+        return self._left(_group(address), BY_ONE, now)
+
+    def are_many(self, now: float) -> bool:
+        """Tell whether so many wrong keys came, from anywhere, that all are slowed."""
+        return self._left("all", BY_ALL, now) > 0
 
     def note(self, address: str, now: float) -> None:
         """Count a wrong key."""
@@ -43,10 +48,6 @@ class Tries:
             self._by_address[name] = (since, count + 1)
         while len(self._by_address) > _MOST_ADDRESSES:
             self._by_address.popitem(last=False)
-
-    def forget(self, address: str) -> None:
-        """Begin anew for an address that has tried a right key."""
-        self._by_address.pop(_group(address), None)
 
     def _left(self, name: str, most: int, now: float) -> int:
         since, count = self._by_address.get(name, (now, 0))
@@ -82,11 +83,13 @@ async def enter(request: Request, services: Services) -> Response:
         response = _form(request, services, wanted, problem, 429)
         response.headers["Retry-After"] = str(left)
         return response
+    if tries.are_many(time.monotonic()):
+        # Not refused: who guesses from many places shall not shut others out.
+        await asyncio.sleep(SLOWED)
     digest = digest_of(form.get("key", [""])[0].strip())
     if services.keyring.by_digest(digest) is None:
         tries.note(address, time.monotonic())
         return _form(request, services, wanted, "No key of this server is that.", 403)
-    tries.forget(address)
     response = see_other(own_path(wanted))
     session.write(response, session.begin(digest), services)
     return response
@@ -98,7 +101,7 @@ async def leave(request: Request, services: Services) -> Response:
     if viewer is not None:
         posted.refuse_forged(request, request.state.form, viewer.csrf)
     response = see_other("/sign-in", "You are signed out.")
-    session.end(request, response, services)
+    await session.end(request, response, services)
     return response
 
 
@@ -107,7 +110,10 @@ def own_path(wanted: str) -> str:
 
     Browsers take `//host` and `/\\host` for other sites, and drop tabs and newlines.
     """
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return "/"
     is_own = wanted.startswith("/") and not parts.scheme and not parts.netloc
     is_plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
     if not is_own or not is_plain or wanted.startswith(("//", "/sign-")):

@@ -1,7 +1,8 @@
 """A check's log: pings and flips together, the newest first, filtered and paged."""
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from urllib.parse import urlencode
@@ -179,7 +180,21 @@ async def load(
         signals = await pings.signals_before(
             conn, check.id, max(found) + 1, oldest - rules.MAX_RUN
         )
-    lengths = rules.run_lengths(signals or ())
+    # Mails are dear to decode, and pings wait for none of them.
+    entries = await asyncio.to_thread(_entries, places, found, signals or ())
+    return Timeline(entries, older)
+
+
+Place = tuple[int, int, Flip | None]
+
+
+def _entries(
+    places: Sequence[Place],
+    found: Mapping[int, pings.Excerpt],
+    signals: Sequence[Ping],
+) -> tuple[Entry, ...]:
+    """Make the entries of a page; a ping that is gone meanwhile has none."""
+    lengths = rules.run_lengths(signals)
     entries = []
     for n, _, flip in places:
         if flip is not None:
@@ -187,13 +202,9 @@ async def load(
         elif n in found:
             ping, size = found[n]
             length = length_words(lengths[n]) if n in lengths else ""
-            entries.append(
-                Entry(ping=ping, body=body_of(ping, size, EXCERPT), length=length)
-            )
-    return Timeline(tuple(entries), older)
-
-
-Place = tuple[int, int, Flip | None]
+            body = body_of(ping, size, EXCERPT)
+            entries.append(Entry(ping=ping, body=body, length=length))
+    return tuple(entries)
 
 
 async def _places(

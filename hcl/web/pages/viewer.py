@@ -17,6 +17,7 @@ class Viewer:
     projects: tuple[Project, ...]
     readonly: bool
     csrf: str
+    is_proxied: bool = False
 
     def project(self, code: str) -> Project | None:
         """Return a project that they may see, by its code."""

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.app import OTHER_WRITE_KEY, App
+from tests.app import OTHER_WRITE_KEY, READ_KEY, App
 from tests.store import rows
 from tests.web.calls import create, names
 from tests.web.pages.test_check import find
+from tests.web.pages.test_forms import seen
 from tests.web.pages.visitor import Visitor
 
 ACTIONS = ("pause", "resume", "ping", "copy", "clear", "integrations", "delete", "edit")
@@ -16,6 +17,11 @@ ACTIONS = ("pause", "resume", "ping", "copy", "clear", "integrations", "delete",
 async def status(app: App, code: str) -> str:
     """Return what the API says of a check's status."""
     return str((await app.api("GET", f"checks/{code}")).json()["status"])
+
+
+async def assigned(app: App, code: str) -> str:
+    """Return the channels of a check, as the API tells them."""
+    return str((await app.api("GET", f"checks/{code}")).json()["channels"])
 
 
 async def set_up(app: App, **fields: Any) -> tuple[str, Visitor]:
@@ -107,15 +113,51 @@ async def test_channels_are_assigned(app: App) -> None:
     code, visitor = await set_up(app)
     [first, _] = (await app.api("GET", "channels/")).json()["channels"]
 
-    await visitor.post(f"/checks/{code}/integrations", channel=[first["id"]])
-    assert (await app.api("GET", f"checks/{code}")).json()["channels"] == first["id"]
+    path = f"/checks/{code}/integrations"
 
-    await visitor.post(f"/checks/{code}/integrations")
-    assert (await app.api("GET", f"checks/{code}")).json()["channels"] == ""
+    none = seen(await visitor.get(f"/checks/{code}"))
+    # A button that is pressed twice is no quarrel.
+    for _ in range(2):
+        await visitor.post(path, channel=[first["id"]], seen=none)
+    assert await assigned(app, code) == first["id"]
+
+    await visitor.post(path, seen=seen(await visitor.get(f"/checks/{code}")))
+    assert await assigned(app, code) == ""
 
     for wrong in ("nonsense", "a,b", ""):
-        path = f"/checks/{code}/integrations"
-        await visitor.post(path, 422, channel=[first["id"], wrong])
+        await visitor.post(path, 422, channel=[first["id"], wrong], seen=none)
+
+
+async def test_second_of_two_who_assign_channels_is_told(app: App) -> None:
+    code, visitor = await set_up(app)
+    [first, second] = (await app.api("GET", "channels/")).json()["channels"]
+    path = f"/checks/{code}/integrations"
+    before = seen(await visitor.get(f"/checks/{code}"))
+    await app.api("POST", f"checks/{code}", json={"channels": first["id"]})
+
+    for old in (before, "", "ü"):
+        response = await visitor.post(path, 409, channel=second["id"], seen=old)
+        assert await assigned(app, code) == first["id"]
+
+    theirs, mine = response.text.split("You ticked")
+    assert f"<li>{first['name']} " in theirs
+    assert f"<li>{second['name']} " not in theirs
+    assert f'value="{second["id"]}" checked' in mine
+    assert f'value="{first["id"]}">' in mine
+    again = seen(response.text)
+    await visitor.post(path, channel=second["id"], seen=again)
+    assert await assigned(app, code) == second["id"]
+
+
+async def test_names_of_checks_without_one(app: App) -> None:
+    code, visitor = await set_up(app, name="\u200b ")
+    await visitor.get(f"/checks/{code}/delete")
+
+    response = await visitor.post(f"/checks/{code}/copy")
+
+    copied = response.headers["Location"].removeprefix("/checks/")
+    assert code not in (await app.api("GET", "checks/", key=READ_KEY)).text
+    assert code not in await visitor.get(f"/checks/{copied}")
 
 
 @pytest.mark.parametrize("filed", [True, False])

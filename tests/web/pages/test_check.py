@@ -4,11 +4,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from hcl.model import Check
 from hcl.store import checks
+from hcl.web.pages.check import MOST_FLIPS
 from tests.app import OTHER_WRITE_KEY, PING_KEY, App
 from tests.build import make_ping
-from tests.store import put_pings
+from tests.store import put_flip, put_pings
 from tests.web.calls import create
 from tests.web.pages.visitor import Visitor
 
@@ -20,6 +23,13 @@ async def show(app: App, **fields: Any) -> tuple[str, str]:
     check = await create(app, **fields)
     visitor = await Visitor.enter(app)
     return await visitor.get(f"/checks/{check['uuid']}"), check["uuid"]
+
+
+def wall(time: str, day: str = r"\w{3}") -> str:
+    """Return a pattern for a time of a day by the check's own clock."""
+    return (
+        rf'<tr><td><span data-wall="(\d{{4}}-\d\d-\d\d)T{time}">{day} \1 {time}</span>'
+    )
 
 
 async def test_new_check_tells_how_to_ping_it(app: App) -> None:
@@ -46,13 +56,13 @@ async def test_cron_check_shows_words_expression_and_five_times(app: App) -> Non
 
     assert "every day at 03:00" in page
     assert '<code class="expression">0 3 * * *</code>' in page
-    assert len(re.findall(r"<tr><td>\w{3} \d{4}-\d\d-\d\d 03:00:00</td>", page)) == 5
+    assert len(re.findall(wall("03:00:00"), page)) == 5
 
 
 async def test_oncalendar_check_shows_its_times(app: App) -> None:
     page, _ = await show(app, schedule="Mon *-*-* 08:00", tz="UTC")
 
-    assert len(re.findall(r"<td>Mon \d{4}-\d\d-\d\d 08:00:00</td>", page)) == 5
+    assert len(re.findall(wall("08:00:00", "Mon"), page)) == 5
 
 
 async def test_schedule_that_cannot_be_worked_out_is_told(app: App) -> None:
@@ -168,6 +178,24 @@ async def test_read_only_viewer_sees_no_secrets_and_no_buttons(app: App) -> None
     await visitor.get(f"/checks/{found.unique_key}/pings/1", 403)
 
 
+@pytest.mark.parametrize("name", ["", " ", "\u202e"])
+async def test_read_only_viewer_sees_no_code_where_a_name_is_missing(
+    app: App, name: str
+) -> None:
+    check = await create(app, name=name)
+    await app.http.get(f"/ping/{check['uuid']}/fail")
+    found = await find(app, check["uuid"])
+    visitor = await Visitor.look(app)
+
+    for path in ("", "/log"):
+        page = await visitor.get(f"/checks/{found.unique_key}{path}")
+
+        assert check["uuid"] not in page
+        assert "unnamed check" in page
+    visitor = await Visitor.enter(app)
+    assert f"<h1>{found.code}</h1>" in await visitor.get(f"/checks/{found.code}")
+
+
 async def test_nobody_sees_checks_of_other_projects(app: App) -> None:
     check = await create(app)
     await app.http.post(f"/ping/{check['uuid']}", content=b"mine")
@@ -211,6 +239,47 @@ async def test_availability_counts_the_outage(app: App) -> None:
 
     assert re.search(r'bad">\d\d\.\d\d %</td><td class="number">1</td>', page)
     assert page.count("no data") == 1
+
+
+async def test_months_can_be_worded_in_the_viewers_language(app: App) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    now = datetime.now(UTC)
+    month = f'<span data-month="{now:%Y-%m}">{now:%b %Y}</span>'
+    assert f'<th scope="row">{month}</th>' in page
+    assert page.count("data-month=") == 3
+
+
+async def test_availability_counts_the_newest_flips_only(app: App) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}")
+    found = await find(app, check["uuid"])
+    now = datetime.now(UTC)
+    old = [
+        (found.id, (now - timedelta(minutes=n)).timestamp(), "down", "up", "", 0)
+        for n in range(MOST_FLIPS, 0, -1)
+    ]
+    async with app.database.transaction() as conn:
+        await conn.execute("DELETE FROM flips")
+        await conn.executemany(
+            "INSERT INTO flips"
+            " (check_id, created, old_status, new_status, reason, n_pings)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            old,
+        )
+    visitor = await Visitor.enter(app)
+
+    exactly = await visitor.get(f"/checks/{found.code}")
+    await put_flip(app.database, found)
+    one_more = await visitor.get(f"/checks/{found.code}")
+
+    words = "Only the newest 5,000 changes of status count"
+    assert words not in exactly
+    assert words in one_more
 
 
 async def find(app: App, code: str) -> Check:

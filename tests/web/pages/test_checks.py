@@ -145,6 +145,19 @@ async def test_hostile_names_and_tags_are_text(app: App) -> None:
     assert "{{ 7 * 7 }}" in text
 
 
+async def test_names_that_cannot_be_seen_or_turn_the_row_are_mended(app: App) -> None:
+    await sign_in(app)
+    for name in (" ", "\u200b", "a\u202eb\nc"):
+        await put_up(app, name, tags="\u202ex \u202e")
+
+    text = await page(app)
+
+    assert text.count('<span class="muted">unnamed check</span></a>') == 2
+    assert ">ab c</a>" in text
+    assert "\u202e" not in text
+    assert not re.search(r'class="tag"[^>]*></a>', text)
+
+
 async def test_checks_of_other_projects_are_not_shown(app: App) -> None:
     await sign_in(app)
     await put_up(app, "Foreign", project_id=2)

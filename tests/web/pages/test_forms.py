@@ -254,7 +254,12 @@ async def test_live_preview_is_a_document(app: App) -> None:
     good = await visitor.post(path, 200, kind="oncalendar", oncalendar="Mon 08:00")
     bad = await visitor.post(path, 200, kind="cron", cron="0 33 * * *", tz="UTC")
     simple = await visitor.post(path, 200, **TYPED)
+    riga = {"kind": "cron", "cron": "30 4 * * *", "tz": "Europe/Riga"}
+    [first, *_] = (await visitor.post(path, 200, **riga)).json()["times"]
 
+    assert first["wall"][10:] == "T04:30:00"
+    assert first["zone"] in ("EET", "EEST")
+    assert first["local"].endswith(f" 04:30:00 {first['zone']}")
     assert good.json()["problem"] == "There is no such time zone."
     assert bad.json() == {
         "problem": "The hour cannot be understood.",

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from hcl.news import News
 from hcl.pinging import Address
 from hcl.syncing import sync
 from hcl.web.pages import live, session
-from tests.app import READ_KEY, App
+from tests.app import READ_KEY, WRITE_KEY, App
 from tests.build import DAY, make_ping
 from tests.process import API_KEY, Serve
 from tests.store import change, put_check, put_flip
@@ -58,6 +58,7 @@ class Stream:
 
 def asking(app: App, state: Starlette, query: str = "rows") -> Request:
     """Make the request of a browser that is signed in."""
+    state.state.ended_sessions = set()
     cookies = "; ".join(f"{name}={value}" for name, value in app.http.cookies.items())
     return Request(
         {
@@ -131,7 +132,39 @@ async def test_change_of_status_has_the_page_loaded_anew(app: App) -> None:
         await ping(app, check.code, action="fail")
         message = await stream.message()
 
-    assert message == {"anew": True, "icon": "down", "title": "(1 down) Home"}
+    assert message["moves"] == ["last", "status"]
+    assert "anew" not in message
+    assert message["icon"] == "down"
+    assert message["title"] == "(1 down) Home – hcl"
+
+
+async def test_start_sends_a_row_and_the_counts(app: App) -> None:
+    check = await put_check(app.database, name="a", status="up")
+    await put_check(app.database, name="b", status="up")
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code, action="start")
+        message = await stream.message()
+
+    assert list(message["rows"]) == [f"c{check.id}"]
+    assert message["moves"] == ["started"]
+    assert "anew" not in message
+    assert (message["counts"]["all"], message["counts"]["started"]) == (2, 1)
+
+
+async def test_wall_hears_of_no_ping_that_changes_nothing_on_it(app: App) -> None:
+    well = await put_check(app.database, name="a", status="up")
+    bad = await put_check(app.database, name="b", status="down")
+    await sign_in(app)
+
+    async with streaming(app, "") as stream:
+        await ping(app, well.code, action="start")
+        await asyncio.sleep(2 * live.PACE)
+        await ping(app, bad.code, action="fail")
+        message = await stream.message()
+
+    assert message == {"anew": True}
 
 
 async def test_missed_ping_is_told_by_the_checker(app: App) -> None:
@@ -179,8 +212,8 @@ async def test_status_that_changes_by_time_alone_is_told(app: App) -> None:
         late = await stream.message()
         down = await stream.message()
 
-    assert late["title"] == "(1 late) Home"
-    assert down["title"] == "(1 down) Home"
+    assert late["title"] == "(1 late) Home – hcl"
+    assert down["title"] == "(1 down) Home – hcl"
 
 
 async def test_many_pings_become_few_messages(app: App) -> None:
@@ -251,6 +284,66 @@ async def test_stream_ends_with_the_key(app: App) -> None:
 
         assert text.startswith("event: end")
         assert await stream.is_over()
+
+
+async def test_stream_ends_when_pages_are_switched_off(app: App) -> None:
+    await sign_in(app)
+    config = replace(app.config, web=replace(app.config.web, enabled=False))
+
+    async with streaming(app) as stream:
+        app.services.use(config, app.synced)
+        app.services.news.tell()
+        text = await stream.text()
+
+    assert text.startswith("event: end")
+
+
+async def test_stream_ends_when_the_key_may_only_look(app: App) -> None:
+    await sign_in(app)
+    [key, _] = app.config.projects[0].keys
+    home = replace(app.config.projects[0], keys=(replace(key, access="read-only"),))
+    config = replace(app.config, projects=(home, app.config.projects[1]))
+
+    async with streaming(app) as stream:
+        app.services.use(config, await sync(app.database, config))
+        app.services.news.tell()
+        text = await stream.text()
+
+    assert text.startswith("event: end")
+
+
+async def test_one_session_leaves_room_for_others(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(live, "MOST_OF_KEY", 2)
+    state = Starlette()
+
+    async with AsyncExitStack() as stack:
+        await sign_in(app)
+        await stack.enter_async_context(streaming(app, state=state))
+        same_session = await asked(app, state)
+        await sign_in_anew(app)
+        await stack.enter_async_context(streaming(app, state=state))
+        await sign_in_anew(app)
+        same_key = await asked(app, state)
+        await sign_in_anew(app, READ_KEY)
+        other = await asked(app, state)
+
+    assert (same_session, same_key, other) == (503, 503, 200)
+
+
+async def asked(app: App, state: Starlette) -> int:
+    """Ask for a stream without reading it; return the status."""
+    request = asking(app, state)
+    viewer = session.visit(request, app.services).viewer
+    assert viewer is not None
+    return (await live.stream(request, app.services, viewer)).status_code
+
+
+async def sign_in_anew(app: App, key: str = WRITE_KEY) -> None:
+    app.http.cookies.clear()
+    await sign_in(app, key)
 
 
 async def test_streams_are_counted_and_bounded(
@@ -351,7 +444,7 @@ async def test_real_server_pushes_and_stops_with_streams_open(tmp_path: Path) ->
                 status = await asyncio.to_thread(serve.stop, signal.SIGTERM)
                 took = time.monotonic() - began
 
-    assert json.loads(line.removeprefix("data: "))["anew"] is True
+    assert json.loads(line.removeprefix("data: "))["counts"]["up"] == 1
     assert status == 0
     assert took < 3
     assert "Traceback" not in serve.log

@@ -2,9 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from typing import Any
 
 from hcl.model import Ping
+from hcl.web.pages.bodies import body_of
 from tests.app import App
 from tests.build import make_ping
 from tests.store import put_pings
@@ -160,6 +162,33 @@ async def test_mails_are_decoded(app: App) -> None:
         assert "<script>alert" not in text
     assert "The mail as it came" in whole
     assert "YWxsZXMg" in whole
+
+
+async def test_long_mail_is_cut_after_its_headers(app: App) -> None:
+    text = b"".join(b"line %d\r\n" % n for n in range(5000))
+    head = b"Received: " + b"r" * 9000 + b"\r\nSubject: Long\r\n\r\n"
+    path, visitor = await fill(app, make_ping(scheme="email", body=head + text))
+
+    page = await visitor.get(f"{path}/log")
+    whole = await visitor.get(f"{path}/pings/1")
+
+    assert "line 0\n" in page
+    assert "line 4999" not in page
+    assert "Only the beginning." in page
+    assert "line 4999" in whole
+
+
+async def test_beginning_of_a_mail_is_decoded_in_little_time(app: App) -> None:
+    part = b"\n--b\nContent-Type: text/html\n\n" + b"<p>a&amp;b <b>x</b> " * 3
+    mail = b"Content-Type: multipart/mixed; boundary=b\n" + part * 700
+    sent = make_ping(scheme="email", body=mail)
+
+    began = process_time()
+    for n in range(100):
+        body_of(sent._replace(body=mail + b"%d" % n), len(mail) + 2, 2000)
+
+    # It was 1.5 s before the rest of a mail was left alone.
+    assert process_time() - began < 0.75
 
 
 async def test_flips_stand_above_their_pings_on_every_page(app: App) -> None:

@@ -67,5 +67,16 @@ async def test_unnamed_check_is_not_told_by_its_code(app: App) -> None:
 
     text = await wall(app)
 
-    assert "unnamed" in text
+    assert "unnamed check" in text
     assert check.code not in text
+
+
+async def test_names_on_the_wall_can_be_seen_and_turn_nothing(app: App) -> None:
+    await sign_in(app)
+    await put(app, " ", status="down", alert_after=None)
+    await put(app, "a\u202eb")
+
+    text = await wall(app)
+
+    assert "<h2>unnamed check</h2>" in text
+    assert "\u202e" not in text

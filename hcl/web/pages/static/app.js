@@ -117,27 +117,31 @@
   let asking = null;
   async function load(href) {
     if (asking) asking.abort();
-    asking = new AbortController();
+    const mine = asking = new AbortController();
     try {
-      const answer = await fetch(href, { signal: asking.signal });
+      const answer = await fetch(href, { signal: mine.signal });
       if (answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) {
         location.reload();
-        return;
+        return false;
       }
-      if (!answer.ok) return;
+      if (!answer.ok) return false;
       const text = await answer.text();
       exchange(new DOMParser().parseFromString(text, "text/html"));
       offline(false);
+      return true;
     } catch (error) {
       if (error.name !== "AbortError") offline(true);
+      return false;
+    } finally {
+      if (asking === mine) asking = null;
     }
   }
 
-  // At most once in two seconds, and not while nobody looks.
+  // At most once in a second, and not while nobody looks.
   let loaded = 0, planned = null;
   function anew() {
     if (planned) return;
-    const wait = Math.max(0, loaded + 2000 - Date.now());
+    const wait = Math.max(0, loaded + 1000 - Date.now());
     planned = setTimeout(() => {
       planned = null;
       loaded = Date.now();
@@ -158,11 +162,37 @@
     }
   }
 
+  // Show what the list tells of all checks together.
+  function summarize({ counts, icon, title }) {
+    document.title = title;
+    const link = document.querySelector("link[rel=icon]");
+    link.href = link.href.replace(/icon-\w+\.svg/, `icon-${icon}.svg`);
+    for (const item of $$("[data-count]")) {
+      const count = counts[item.dataset.count];
+      item.hidden = !count;
+      const text = item.querySelector(".status") || item.querySelector("a");
+      text.textContent = text.textContent.replace(/\d+$/, count);
+    }
+  }
+
+  // Tell whether rows may now stand elsewhere in the list that is asked for.
+  function moves(words) {
+    const asked = new URLSearchParams(location.search);
+    const sort = asked.get("sort") || "status", status = asked.get("status");
+    return (words.includes("status") && (sort === "status" || status))
+      || (words.includes("started") && status === "started")
+      || (words.includes("last") && sort === "last");
+  }
+
   function follow(url) {
     let source = null, poll = null;
     function open() {
       source = new EventSource(url);
-      source.onopen = () => offline(false);
+      source.onopen = () => {
+        offline(false);
+        clearInterval(poll);
+        poll = null;
+      };
       source.onmessage = (event) => {
         const news = JSON.parse(event.data);
         for (const [id, html] of Object.entries(news.rows || {})) {
@@ -177,16 +207,21 @@
           tick(row);
           if (link) row.querySelector("a").focus({ preventScroll: true });
         }
-        if (news.anew) anew();
+        if (news.counts) summarize(news);
+        // A page that is under way may be older than these rows.
+        if (news.anew || (news.rows && asking) || moves(news.moves || [])) anew();
       };
       source.addEventListener("end", () => location.reload());
       source.onerror = () => {
         if (source.readyState !== EventSource.CLOSED) {
           offline(true);
         } else if (!poll) {
-          // The server will not have us: too many look, or the session is over.
+          // Too many look, the session is over, or a proxy cannot reach the server.
           load(location.href);
-          poll = setInterval(() => load(location.href), 30000);
+          poll = setInterval(async () => {
+            const follows = source;
+            if (await load(location.href) && follows && follows === source) open();
+          }, 30000);
         }
       };
     }
@@ -198,7 +233,8 @@
         idle = setTimeout(() => {
           source.close();
           source = null;
-          poll = poll || setInterval(() => load(location.href), 60000);
+          clearInterval(poll);
+          poll = setInterval(() => load(location.href), 60000);
         }, 10000);
       } else if (!source) {
         clearInterval(poll);

@@ -5,6 +5,11 @@
   if (!form) return;
   const box = form.querySelector(".preview");
   const names = ["csrf", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
+  // UTC only keeps the clock of the check's zone as the server tells it.
+  const walls = new Intl.DateTimeFormat(undefined, {
+    weekday: "short", year: "numeric", month: "short", day: "numeric",
+    hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC",
+  });
   let timer, running, shown = "";
   form.querySelector("[name=preview]").hidden = true;
 
@@ -24,7 +29,7 @@
       parts.push(element("p", `Next times in ${zone}:`, "label"));
       const list = document.createElement("ol");
       for (const time of found.times) {
-        const item = element("li", time.local + " ");
+        const item = element("li", `${walls.format(Date.parse(time.wall + "Z"))} ${time.zone} `);
         if (here !== zone) {
           const at = new Date(time.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
           item.append(element("small", `${at} for you`, "muted"));

@@ -93,7 +93,16 @@
     document.dispatchEvent(new CustomEvent("hcl:parts", { detail: root }));
   }
 
-  // Exchange each part of the page by that of another document.
+  // What the server sent of each part, but for times, which go on by themselves.
+  const served = new Map();
+  function plain(part) {
+    const copy = part.cloneNode(true);
+    for (const time of $$("time", copy)) time.textContent = "";
+    return copy.outerHTML;
+  }
+
+  // Exchange each part of the page by that of another document, if it is another:
+  // nobody's click shall meet what is just taken away.
   function exchange(other) {
     document.title = other.title;
     const icon = document.querySelector("link[rel=icon]");
@@ -101,7 +110,9 @@
     if (wanted && icon.href !== wanted.href) icon.replaceWith(wanted);
     for (const part of $$("[data-part]")) {
       const fresh = other.getElementById(part.id);
-      if (!fresh) continue;
+      const text = fresh && plain(fresh);
+      if (!fresh || served.get(part.id) === text) continue;
+      served.set(part.id, text);
       // Who goes through the page by keyboard stays where they were.
       const active = part.contains(document.activeElement) && document.activeElement;
       const path = active && active.getAttribute("href");
@@ -195,6 +206,7 @@
       };
       source.onmessage = (event) => {
         const news = JSON.parse(event.data);
+        if (news.rows) served.clear();
         for (const [id, html] of Object.entries(news.rows || {})) {
           const old = document.getElementById(id);
           if (!old) continue;
@@ -266,6 +278,7 @@
   const now = document.documentElement.dataset.now;
   // A clock that is off by less shows nothing wrong.
   if (now && Math.abs(Date.now() - Date.parse(now)) > 30000) ahead = Date.now() - Date.parse(now);
+  for (const part of $$("[data-part]")) served.set(part.id, plain(part));
   prepare(document);
   setInterval(() => tick(), 10000);
   setInterval(() => tick(document, false), 1000);

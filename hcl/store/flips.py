@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Flip
+from hcl.model import Check, Flip, Status
 from hcl.store.times import moment, stamp
 
 
@@ -138,21 +138,24 @@ async def drop(conn: Connection, before: datetime, limit: int) -> int:
     return cursor.rowcount
 
 
+# When a flip was, in unix seconds, and between which statuses: a Flip takes longer.
+Turn = tuple[float, Status, Status]
+
+
 async def lately(
     conn: Connection, check_ids: Iterable[int], since: datetime, limit: int
-) -> dict[int, list[Flip]]:
+) -> dict[int, list[Turn]]:
     """Return the flips of checks since a moment, oldest first, by check id.
 
     Only the newest `limit` of all of them.
     """
     rows = await conn.execute_fetchall(
-        "SELECT check_id, created, old_status, new_status, reason"
+        "SELECT check_id, created, old_status, new_status"
         " FROM json_each(?) j CROSS JOIN flips ON check_id = j.value AND created >= ?"
         " ORDER BY created DESC, flips.id DESC LIMIT ?",
         (json.dumps(list(check_ids)), stamp(since), limit),
     )
-    found: dict[int, list[Flip]] = {}
-    for row in reversed(list(rows)):
-        flip = Flip(datetime.fromtimestamp(row[1], UTC), *row[2:])
-        found.setdefault(row[0], []).append(flip)
+    found: dict[int, list[Turn]] = {}
+    for check_id, created, old_status, new_status in reversed(list(rows)):
+        found.setdefault(check_id, []).append((created, old_status, new_status))
     return found

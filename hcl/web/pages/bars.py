@@ -7,7 +7,8 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from hcl.model import Flip, Status
+from hcl.model import Status
+from hcl.store.flips import Turn
 from hcl.web.pages.wording import brief
 
 DAYS = 14
@@ -25,14 +26,14 @@ _ALWAYS: dict[Status, tuple[str, str]] = {
 }
 
 
-def bar(status: Status, flips: Sequence[Flip], now: datetime) -> Markup:
+def bar(status: Status, flips: Sequence[Turn], now: datetime) -> Markup:
     """Draw the days up to now; `status` is the check's own, flips come oldest first."""
     if not flips:
         letter, text = _ALWAYS[status]
         return _drawn(letter * DAYS or "-" * DAYS, text)
     down, known = _seconds(flips, now)
     letters = "".join(map(_letter, down, known))
-    times = sum(flip.new_status == "down" for flip in flips)
+    times = sum(new_status == "down" for _, _, new_status in flips)
     lost = timedelta(seconds=sum(down))
     if not any(down):
         return _drawn(letters, "never down")
@@ -40,23 +41,23 @@ def bar(status: Status, flips: Sequence[Flip], now: datetime) -> Markup:
     return _drawn(letters, text)
 
 
-def _seconds(flips: Sequence[Flip], now: datetime) -> tuple[list[float], list[float]]:
+def _seconds(flips: Sequence[Turn], now: datetime) -> tuple[list[float], list[float]]:
     """Add up, for each day, the time down, and the time that counts at all."""
     down = [0.0] * DAYS
     up = [0.0] * DAYS
     days = {"up": up, "down": down}
-    begin, status = 0.0, flips[0].old_status
+    begin, status = 0.0, flips[0][1]
     start = (now - SPAN).timestamp()
     # A list may show thousands of flips: this loop is most of what it costs.
-    for flip in flips:
-        end = flip.created.timestamp() - start
+    for created, _, new_status in flips:
+        end = created - start
         # A clock that was set back turns no time around.
         if end > begin:
             end = min(_ALL, end)
             if status in days:
                 _spread(days[status], begin, end)
             begin = end
-        status = flip.new_status
+        status = new_status
     if status in days:
         _spread(days[status], begin, _ALL)
     return down, [sum(pair) for pair in zip(up, down, strict=True)]

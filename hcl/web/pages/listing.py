@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 from urllib.parse import urlencode
@@ -14,8 +14,9 @@ from starlette.datastructures import QueryParams
 
 from hcl import rules
 from hcl.messages.words import clean
-from hcl.model import Check, Flip, ShownStatus
+from hcl.model import Check, ShownStatus
 from hcl.store import flips
+from hcl.store.flips import Turn
 from hcl.web.pages import bars
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.wording import (
@@ -174,7 +175,7 @@ def _last_key(item: Shown) -> tuple[float, int]:
 
 async def flips_of(
     conn: Connection, found: Iterable[Shown], now: datetime
-) -> dict[int, list[Flip]]:
+) -> dict[int, list[Turn]]:
     """Return the flips that the rows of these checks show."""
     ids = [item.check.id for item in found]
     return await flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS)
@@ -182,7 +183,7 @@ async def flips_of(
 
 def rows(
     found: Iterable[Shown],
-    flipped: Mapping[int, Sequence[Flip]],
+    flipped: Mapping[int, Sequence[Turn]],
     url: Paths,
     now: datetime,
 ) -> dict[str, Markup]:
@@ -196,7 +197,7 @@ def rows(
     }
 
 
-def row(item: Shown, flipped: Sequence[Flip], url: Paths, now: datetime) -> Markup:
+def row(item: Shown, flipped: Sequence[Turn], url: Paths, now: datetime) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days."""
     check, status = item
     run = ""
@@ -250,15 +251,15 @@ def _last(check: Check, now: datetime) -> str:
     return _time(check.last_ping, now)
 
 
-def _next(item: Shown, flipped: Sequence[Flip], now: datetime) -> str:
+def _next(item: Shown, flipped: Sequence[Turn], now: datetime) -> str:
     """Tell what is to come, or since when it is overdue."""
     check, status = item
     if status == "down":
-        since = next((f.created for f in reversed(flipped)), None)
         if check.status != "down":
             return "overdue"
-        if since is None:
+        if not flipped:
             return f"down for more than {bars.DAYS} d"
+        since = datetime.fromtimestamp(flipped[-1][0], UTC)
         return f"down for {_time(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""

@@ -27,7 +27,10 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     wrong = [item for item in ordered if item.status in ("down", "grace")]
     rest = [item for item in ordered if item.status not in ("down", "grace")]
     flipped = await listing.flips_of(conn, wrong[:_MOST_TILES], now)
-    since = {i: flips[-1].created for i, flips in flipped.items()}
+    since = {
+        check_id: datetime.fromtimestamp(turns[-1][0], UTC)
+        for check_id, turns in flipped.items()
+    }
     counted = listing.counts(found)
     icon, title = listing.trouble(counted)
     mark = live.fingerprint({item.check.id: item for item in found})

@@ -9,6 +9,7 @@ import pytest
 
 from hcl.model import Check, Flip
 from hcl.store import flips
+from hcl.store.flips import Turn
 from hcl.web.pages import bars, listing
 from hcl.web.pages.listing import Query
 from tests.app import READ_KEY, App
@@ -216,7 +217,9 @@ async def test_down_says_since_when(app: App) -> None:
 def test_bar_tells_each_day(
     status: Any, changes: list[tuple[float, Any, Any]], letters: str, words: str
 ) -> None:
-    flipped = [Flip(NOW - days * DAY, old, new, "") for days, old, new in changes]
+    flipped: list[Turn] = [
+        ((NOW - days * DAY).timestamp(), old, new) for days, old, new in changes
+    ]
 
     svg = bars.bar(status, flipped, NOW)
 
@@ -226,9 +229,9 @@ def test_bar_tells_each_day(
 
 
 def test_bar_of_flips_out_of_order_is_drawn_all_the_same() -> None:
-    flipped = [
-        Flip(NOW + DAY, "up", "down", ""),
-        Flip(NOW - 40 * DAY, "down", "up", ""),
+    flipped: list[Turn] = [
+        ((NOW + DAY).timestamp(), "up", "down"),
+        ((NOW - 40 * DAY).timestamp(), "down", "up"),
     ]
 
     assert bars.bar("up", flipped, NOW).startswith("<svg")

@@ -18,7 +18,7 @@ LONGEST_HISTORY = 100
 
 # Kinds that programs hear: each flip is a request or a command of its own there. People
 # get one message that says that a check went down and is up again.
-_MACHINES = frozenset({"webhook", "shell"})
+MACHINES = frozenset({"webhook", "shell"})
 
 _MINUTE = timedelta(minutes=1)
 
@@ -107,7 +107,7 @@ def plan(
     """
     result = Plan()
     ready: list[Bundle] = []
-    is_apart = channel.kind in _MACHINES
+    is_apart = channel.kind in MACHINES
     for rows in by_check(waiting):
         calm = calm_of(channel, tags, rows[0].tags)
         told = tuple(_of_check(channel, rows, calm, ways, now, result))

@@ -13,10 +13,13 @@ from hcl.store import channels, checks, flips, pings, projects
 _NAMED, _COUNTED = 5, 1000
 
 
-async def compose(conn: Connection, config: Config, bundle: Bundle) -> Message | None:
+async def compose(
+    conn: Connection, config: Config, bundle: Bundle, *, for_people: bool = True
+) -> Message | None:
     """Return what some notifications of one channel tell together.
 
-    None: their checks were deleted meanwhile.
+    None: their checks were deleted meanwhile. `for_people`: also what no placeholder
+    tells, which takes longer where many checks are down.
     """
     found = [
         (check, rows)
@@ -27,7 +30,9 @@ async def compose(conn: Connection, config: Config, bundle: Bundle) -> Message |
         return None
     project_id = found[0][0].project_id
     told_of = [check.id for check, _ in found]
-    also_down = await checks.down_titles(conn, project_id, told_of, _COUNTED)
+    also_down = []
+    if for_people:
+        also_down = await checks.down_titles(conn, project_id, told_of, _COUNTED)
     return Message(
         site_name=config.server.site_name,
         site_root=config.server.site_root,

@@ -281,7 +281,12 @@ class Sender:
         try:
             # What is put off changes no status; and a message must go out although the
             # database cannot be written.
-            message = await compose(self._database.reader, line.config, bundle)
+            message = await compose(
+                self._database.reader,
+                line.config,
+                bundle,
+                for_people=line.channel.kind not in calm.MACHINES,
+            )
             if message is not None:
                 was_failing = line.failures > 0
                 attempt = await try_once(line, bundle, message, clock, self._jitter)

@@ -28,7 +28,7 @@ HOSTILE = '<script>alert(1)</script> <img src=x onerror="alert(2)"> "\'>&amp;'
 
 _LOG = b"""receiving incremental file list
 etc/
-home/anna/
+home/photos/
 sent 48,120 bytes  received 912,344,120 bytes  6.1M bytes/sec
 total size is 41,220,981,002  speedup is 45.18
 """

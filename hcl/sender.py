@@ -172,8 +172,9 @@ class Sender:
         """Start what is due, as far as each channel has room; return the tasks."""
         clock, started = _clock_from(now), set()
         async with self._starting:
-            await self._expand_groups(now)
             tries = await outbox.next_tries(self._database.reader)
+            if await self._expand_groups(tries, now):
+                tries = await outbox.next_tries(self._database.reader)
             for channel_id, next_try in tries.items():
                 line = self._lines.get(channel_id)
                 if line is None or next_try > now or line.is_held(now):
@@ -228,12 +229,18 @@ class Sender:
         )
         return frozenset((line.row_id, *groups))
 
-    async def _expand_groups(self, now: datetime) -> None:
-        """Have the channels of each group tell of what is due there."""
+    async def _expand_groups(
+        self, tries: Mapping[int, datetime], now: datetime
+    ) -> bool:
+        """Have the channels of each group tell of what is due there, if anything is."""
+        found = False
         for line in self._lines.values():
-            if isinstance(line.channel.settings, GroupSettings):
-                members = [self._rows[code] for code in line.channel.settings.channels]
+            settings, due = line.channel.settings, tries.get(line.row_id)
+            if isinstance(settings, GroupSettings) and due is not None and due <= now:
+                members = [self._rows[code] for code in settings.channels]
                 await self._expand_group(line, members, now)
+                found = True
+        return found
 
     async def _expand_group(
         self, line: Line, members: list[int], now: datetime

@@ -1,7 +1,6 @@
 """`hcl send-test`: try channels out."""
 
 import asyncio
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,9 @@ import click
 
 from hcl.cli.config_file import load_config
 from hcl.config import ChannelConfig, Config, Event, GroupSettings
+from hcl.messages.words import clean
 from hcl.syncing import tells_of
 from hcl.trying import try_out
-
-# What a terminal might obey, and what turns the direction of the text around it.
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +114,10 @@ async def _try(config: Config, target: Target, event: Event) -> bool:
     trial = await try_out(config, target.project, target.channel, event, _show)
     took = f"{trial.took.total_seconds():.2f} s"
     word = f"delivered in {took}" if trial.arrived else f"not delivered after {took}"
-    click.echo(f"  {word}: {_clean(trial.answer)}")
+    click.echo(f"  {word}: {clean(trial.answer)}")
     return trial.arrived
 
 
 def _show(preview: str) -> None:
     for line in preview.splitlines():
-        click.echo(f"  | {_clean(line)}".rstrip())
-
-
-def _clean(line: str) -> str:
-    return _CONTROL.sub("", line)
+        click.echo(f"  | {clean(line)}".rstrip())

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hcl.messages.schedule_words import in_words
 from hcl.messages.words import (
+    ACTIONS,
     ago,
     clean,
     counted,
@@ -17,15 +18,7 @@ from hcl.messages.words import (
     one_line,
     rough,
 )
-from hcl.model import Action, Alert, Check, Message, Ping
-
-_ACTIONS: dict[Action, str] = {
-    "success": "success",
-    "fail": "failure",
-    "start": "start",
-    "log": "log",
-    "ign": "ignored",
-}
+from hcl.model import Alert, Check, Message, Ping
 
 
 class Fact(NamedTuple):
@@ -90,7 +83,7 @@ def _last_ping(alert: Alert, now: datetime) -> str:
     ping = alert.ping
     if ping is None:
         return "none is known"
-    action = _ACTIONS[ping.action]
+    action = ACTIONS[ping.action]
     if ping.exitstatus is not None:
         action += f" (exit status {ping.exitstatus})"
     when = moment(ping.created, alert.check.tz)

@@ -15,7 +15,6 @@ SIGNALS = 150
 # In the chart's own units; the page stretches it.
 HEIGHT = 100
 STEP = 12
-BAR = 9
 
 
 @dataclass(frozen=True, slots=True)

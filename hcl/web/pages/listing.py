@@ -65,11 +65,6 @@ class Query:
     status: str = ""
     sort: str = "status"
 
-    @property
-    def is_narrow(self) -> bool:
-        """Tell whether it leaves checks out."""
-        return bool(self.text or self.tags or self.status)
-
     def href(self, **changes: Any) -> str:
         """Return a URL, relative to the list's own, that asks for something else."""
         wanted = replace(self, **changes)

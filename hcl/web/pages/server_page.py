@@ -14,8 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import __version__
-from hcl.messages.words import clean, counted, duration
-from hcl.model import Action
+from hcl.messages.words import ACTIONS, clean, counted, duration
 from hcl.store import channels
 from hcl.web import figures, health
 from hcl.web.figures import Queues, Sizes
@@ -23,13 +22,6 @@ from hcl.web.pages.frame import render
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
 
-_ACTIONS: dict[Action, str] = {
-    "success": "success",
-    "fail": "failure",
-    "start": "start",
-    "log": "log",
-    "ign": "ignored",
-}
 _OUTCOMES = ("sent", "failed", "given_up")
 
 # What overdue deadlines and messages may wait without a word.
@@ -150,7 +142,7 @@ def _pings(services: Services) -> list[Fact]:
     counts = services.metrics.pings
     return [
         Fact(word.capitalize(), f"{counts[action]:,}")
-        for action, word in _ACTIONS.items()
+        for action, word in ACTIONS.items()
         if counts[action]
     ]
 

@@ -63,6 +63,21 @@ def test_check_config_tells_in_one_line_what_is_wrong(folder: Path) -> None:
     assert result.stderr == f"Error: bad.toml: {problem}\n"
 
 
+def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
+    (folder / "hcl.toml").write_text(
+        '[[projects]]\nname = "Home"\nping_key = "home"\n[[projects.channels]]\n'
+        'name = "Phone"\nkind = "gotify"\nurl = "gotify://gotify.example.org"\n'
+    )
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("hcl.toml: ok: 1 project, 1 channel\n")
+    [line] = result.stderr.splitlines()
+    place = "hcl.toml: warning: projects[0].channels[0].url: "
+    assert line.startswith(f"{place}is not a URL that Apprise can load")
+
+
 @pytest.mark.parametrize("option", [["--config", "no.toml"], []])
 def test_check_config_fails_where_a_named_file_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]

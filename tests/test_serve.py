@@ -266,6 +266,18 @@ def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(
         process.communicate(timeout=10)
 
 
+def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    phone = '[[projects.channels]]\nname = "Phone"\nkind = "gotify"\n'
+    with Serve(tmp_path, f'{phone}url = "gotify://gotify.example.org"\n') as serve:
+        serve.api("GET", "checks/")
+
+    [line] = [line for line in serve.log.splitlines() if "WARNING" in line]
+    place = f"WARNING {tmp_path}/hcl.toml: projects[0].channels[0].url"
+    assert line.startswith(f"{place}: is not a URL that Apprise can load")
+
+
 def test_an_address_in_use_is_told_in_one_line(tmp_path: Path) -> None:
     with Serve(tmp_path) as serve:
         second = subprocess.run(

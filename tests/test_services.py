@@ -9,6 +9,7 @@ from hcl.config.services import (
     NEEDED,
     SCHEMES,
     WORKER,
+    as_apprise,
     check_urls,
     place_of,
     problem_of,
@@ -71,6 +72,77 @@ def test_no_scheme_is_of_two_kinds() -> None:
 )
 def test_scheme_is_told_from_the_url(url: str, scheme: str) -> None:
     assert scheme_of(url) == scheme
+
+
+POWER = "https://x.api.powerplatform.com:443/powerautomate/automations/direct"
+INVOKE = "triggers/manual/paths/invoke?api-version=1&sig=s"
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        (SLACK, "slack://T12345678/B12345678/abcdefghijklmnopqrstuvwx/"),
+        (
+            "https://hooks.slack-gov.com/services/A/B/C/?footer=no",
+            "slack://A/B/C/?footer=no&mode=gov-hook",
+        ),
+        (
+            "https://hooks.slack.com/workflows/T0/A0/1/x",
+            "slack://T0/A0/1/x/?mode=workflow",
+        ),
+        ("https://hooks.slack.com/triggers/T0/1/x", "slack://T0/1/x/?mode=trigger"),
+        (
+            "https://discordapp.com/api/webhooks/1/x?thread=2",
+            "discord://1/x/?thread=2",
+        ),
+        (
+            "https://chat.googleapis.com/v1/spaces/s/messages?key=k&token=t%3D",
+            "gchat://s/?key=k&token=t%3D",
+        ),
+        (
+            "https://mattermost.example.org/hooks/abc",
+            "mmosts://mattermost.example.org/abc/",
+        ),
+        (
+            "HTTP://mattermost.example.org:8065/hooks/abc?channel=ops",
+            "mmost://mattermost.example.org:8065/abc/?channel=ops",
+        ),
+        (
+            f"https://p.logic.azure.com:443/workflows/643e/{INVOKE}",
+            "workflows://p.logic.azure.com:443/643e/?api-version=1&sig=s",
+        ),
+        (
+            f"{POWER}/workflows/643e/{INVOKE}",
+            "workflows://x.api.powerplatform.com:443/643e/?api-version=1&sig=s&pa=yes",
+        ),
+        (
+            f"{POWER}/cu/12/workflows/643e/{INVOKE}",
+            "workflows://x.api.powerplatform.com:443/643e/"
+            "?api-version=1&sig=s&pa=yes&route=12",
+        ),
+        ("https://ntfy.sh/a/b?priority=max", "ntfys://a/b/?priority=max&mode=cloud"),
+        (
+            "https://webhooks.t2bot.io/api/v1/matrix/hook/x",
+            "matrixs://x/?mode=t2bot",
+        ),
+        (
+            "https://user:pass@api.46elks.com/a1/sms?to=%2B15551234567&from=Acme",
+            "46elks://user:pass@/?to=%2B15551234567&from=Acme",
+        ),
+        ("https://api.spike.sh/v1/alerts/x", "spike://x/"),
+        (
+            "https://alert.victorops.com/integrations/generic/1/alert/k/r/e",
+            "splunk://r@k/e",
+        ),
+        ("https://example.org/hooks/abc?{0}", "https://example.org/hooks/abc?{0}"),
+        ("ntfys://ntfy.sh/topic", "ntfys://ntfy.sh/topic"),
+        ("", ""),
+    ],
+)
+def test_own_url_of_a_service_is_written_as_apprise_does(
+    url: str, written: str
+) -> None:
+    assert as_apprise(url) == written
 
 
 @pytest.mark.parametrize(

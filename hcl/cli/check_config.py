@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
+from hcl.config import SYSTEM_PATH, Config, ConfigError, doubts, find, load
 
 
 @click.command()
@@ -14,7 +14,8 @@ def check_config(config: str | None) -> None:
     """Tell whether hcl.toml is right, and what is wrong; and the projects' ids.
 
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
-    The exit status is 0 if it is right, else 1.
+    The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
+    is a warning: the server starts all the same.
     """
     try:
         path = find(config, os.environ, Path())
@@ -23,6 +24,8 @@ def check_config(config: str | None) -> None:
                 f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
             )
         found = load(path)
+        for doubt in doubts(found):
+            click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(found)}")
         for project in found.projects:
             click.echo(f"{project.name} has the id {project.id}")

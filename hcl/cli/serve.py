@@ -10,6 +10,8 @@ import click
 from hcl import config as configuration
 from hcl.config import Config, ConfigError
 
+logger = logging.getLogger(__name__)
+
 FRESH = "hcl.toml"
 
 
@@ -30,10 +32,10 @@ def serve(explicit: str | None) -> None:
         if path is None:
             path = Path(FRESH)
             configuration.write_fresh(path)
-        config = configuration.read(path)
+        config = configuration.load(path)
         # Apprise takes a while to judge its URLs, and the imports take one too.
         with ThreadPoolExecutor(1) as judge:
-            judging = judge.submit(configuration.check_services, config, str(path))
+            judging = judge.submit(_warn, config)
             # Imported here: `hcl serve --help` and a wrong config need none of it.
             from hcl import server
             from hcl.db import DatabaseError
@@ -43,14 +45,25 @@ def serve(explicit: str | None) -> None:
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
 
+    def reread() -> Config:
+        config = configuration.load(path)
+        _warn(config)
+        return config
+
     def greet() -> None:
         if fresh:
             _welcome(config)
 
     try:
-        server.run(config, lambda: configuration.load(path), greet)
+        server.run(config, reread, greet)
     except (BindError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _warn(config: Config) -> None:
+    """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
+    for doubt in configuration.doubts(config):
+        logger.warning("%s: %s", config.path, doubt)
 
 
 def _welcome(config: Config) -> None:

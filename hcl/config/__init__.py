@@ -2,7 +2,7 @@
 
 from hcl.config.fresh import fresh_text, write_fresh
 from hcl.config.keys import KEYS
-from hcl.config.loading import SYSTEM_PATH, check_services, find, load, parse, read
+from hcl.config.loading import SYSTEM_PATH, doubts, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     Address,
@@ -65,11 +65,10 @@ __all__ = [
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",
-    "check_services",
+    "doubts",
     "find",
     "fresh_text",
     "load",
     "parse",
-    "read",
     "write_fresh",
 ]

@@ -57,14 +57,10 @@ def _exists(path: Path) -> bool:
 
 
 def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
-    """Read a file. ConfigError tells what is wrong with it."""
-    config = read(path, env)
-    check_services(config, str(path))
-    return config
+    """Read a file. ConfigError tells what is wrong with it.
 
-
-def read(path: Path, env: Mapping[str, str] = os.environ) -> Config:
-    """Read a file as `load` does, but for `check_services`, which may take long."""
+    What Apprise would say of its URLs is another matter: see `doubts`.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -197,10 +193,11 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
 
 
-def check_services(config: Config, file_name: str) -> None:
-    """Refuse a URL that Apprise does not take, or that is for another kind.
+def doubts(config: Config) -> list[str]:
+    """Ask Apprise which of its URLs it would not take, a line for each with its place.
 
-    If there is any, Apprise is asked, in a process of its own.
+    It is asked in a process of its own, if there is any URL, which takes a second. Its
+    releases differ in what they take, so that none of this is an error.
     """
     found = [
         (f"projects[{p}].channels[{c}].url", channel.kind, channel.settings.url)
@@ -209,9 +206,11 @@ def check_services(config: Config, file_name: str) -> None:
         if isinstance(channel.settings, ServiceSettings)
     ]
     problems = services.check_urls([(kind, url) for _, kind, url in found])
-    for (place, _, _), problem in zip(found, problems, strict=True):
-        if problem:
-            raise ConfigError(f"{file_name}: {place}: {problem}")
+    return [
+        f"{place}: {problem}"
+        for (place, _, _), problem in zip(found, problems, strict=True)
+        if problem
+    ]
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -86,59 +86,115 @@ SCHEMES: dict[str, tuple[str, ...]] = {
 
 
 class _Native(NamedTuple):
-    """A service's own URLs, which Apprise takes for those of a scheme."""
+    """A service's own URLs, and the same as Apprise writes it.
+
+    `pattern` matches all of such a URL but its query and a closing slash; `written` is
+    filled in with what its groups hold, and gets the query; so is `query`, which is
+    added to that.
+    """
 
     scheme: str
     shown: str
     pattern: str
+    written: str
+    query: str = ""
 
 
+# Apprise knows most of them too, but not in every release.
+_SLACK = r"https?://hooks\.slack\.com"
+_POWER = "https?://([^/]+)/powerautomate/automations/direct"
 _NATIVES = (
     _Native(
         "slack",
         "https://hooks.slack.com/services/…",
-        r"https?://hooks\.slack(-gov)?\.com/(services|workflows|triggers)/",
+        _SLACK + r"/services/([^/]+)/([^/]+)/([^/]+)",
+        "slack://{0}/{1}/{2}/",
     ),
+    _Native(
+        "slack",
+        "",
+        r"https?://hooks\.slack-gov\.com/services/([^/]+)/([^/]+)/([^/]+)",
+        "slack://{0}/{1}/{2}/",
+        "mode=gov-hook",
+    ),
+    _Native("slack", "", _SLACK + "/workflows/(.+)", "slack://{0}/", "mode=workflow"),
+    _Native("slack", "", _SLACK + "/triggers/(.+)", "slack://{0}/", "mode=trigger"),
     _Native(
         "discord",
         "https://discord.com/api/webhooks/…",
-        r"https?://discord(app)?\.com/api/webhooks/",
+        r"https?://discord(?:app)?\.com/api/webhooks/([^/]+)/([^/]+)",
+        "discord://{0}/{1}/",
     ),
     _Native(
         "gchat",
         "https://chat.googleapis.com/v1/spaces/…",
-        r"https://chat\.googleapis\.com/v1/spaces/",
+        r"https://chat\.googleapis\.com/v1/spaces/([^/]+)/messages",
+        "gchat://{0}/",
     ),
     _Native(
         "mmosts",
         "https://mattermost.…/hooks/…",
-        r"https?://mattermost\.[^/]+/hooks/",
+        r"https://(mattermost\.[^/]+)/hooks/([^/]+)",
+        "mmosts://{0}/{1}/",
+    ),
+    _Native(
+        "mmost",
+        "",
+        r"http://(mattermost\.[^/]+)/hooks/([^/]+)",
+        "mmost://{0}/{1}/",
     ),
     _Native(
         "workflows",
         "https://…/workflows/…/triggers/manual/paths/invoke?…",
-        r"https?://[^/?#]+(/powerautomate[^?#]*)?/workflows/[^/]+/triggers/manual/",
+        r"https?://([^/]+)/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{1}/",
     ),
-    _Native("ntfys", "https://ntfy.sh/…", r"https?://ntfy\.sh/"),
+    _Native(
+        "workflows",
+        "",
+        _POWER + "/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{1}/",
+        "pa=yes",
+    ),
+    _Native(
+        "workflows",
+        "",
+        _POWER + "/cu/([0-9]+)/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{2}/",
+        "pa=yes&route={1}",
+    ),
+    _Native(
+        "ntfys",
+        "https://ntfy.sh/…",
+        r"https?://ntfy\.sh/(.+)",
+        "ntfys://{0}/",
+        "mode=cloud",
+    ),
     _Native(
         "matrixs",
         "https://webhooks.t2bot.io/…",
-        r"https?://webhooks\.t2bot\.io/api/",
+        r"https?://webhooks\.t2bot\.io/api/v[0-9]+/matrix/hook/([^/]+)",
+        "matrixs://{0}/",
+        "mode=t2bot",
     ),
     _Native(
         "46elks",
         "https://…@api.46elks.com/a1/sms?…",
-        r"https?://[^@/]+@api\.46elks\.com/a1/sms",
+        r"https?://([^@/]+)@api\.46elks\.com/a1/sms",
+        "46elks://{0}@/",
     ),
     _Native(
         "spike",
         "https://api.spike.sh/v1/alerts/…",
-        r"https://api\.spike\.sh/v1/alerts/",
+        r"https://api\.spike\.sh/v1/alerts/([^/]+)",
+        "spike://{0}/",
     ),
     _Native(
         "splunk",
         "https://alert.victorops.com/integrations/generic/…",
-        r"https?://alert\.victorops\.com/integrations/generic/",
+        r"https?://alert\.victorops\.com/integrations/generic/[0-9]+/alert"
+        r"/([^/]+)/([^/]+)(/.+)?",
+        "splunk://{1}@{0}{2}",
     ),
 )
 
@@ -159,11 +215,21 @@ def scheme_of(url: str) -> str:
 
     The URLs that some services hand out themselves count by their service.
     """
-    for native in _NATIVES:
-        if re.match(native.pattern, url, re.IGNORECASE):
-            return native.scheme
-    found = re.match(r"([a-z0-9]{1,32})://\S", url, re.IGNORECASE)
+    found = re.match(r"([a-z0-9]{1,32})://\S", as_apprise(url), re.IGNORECASE)
     return found[1].lower() if found else ""
+
+
+def as_apprise(url: str) -> str:
+    """Write the URL that a service hands out itself as Apprise does; others stay."""
+    address, _, query = url.partition("?")
+    for native in _NATIVES:
+        found = re.fullmatch(f"{native.pattern}/*", address, re.IGNORECASE)
+        if found:
+            groups = found.groups("")
+            written = native.written.format(*groups)
+            more = "&".join(filter(None, (query, native.query.format(*groups))))
+            return f"{written}?{more}" if more else written
+    return url
 
 
 def problem_of(kind: str, url: str) -> str:
@@ -193,7 +259,7 @@ def check_urls(urls: Sequence[tuple[str, str]]) -> list[str]:
         return problems
     if find_spec("apprise") is None:
         return [problem or NEEDED for problem in problems]
-    verdicts = _ask([url for _, url in urls])
+    verdicts = _ask([as_apprise(url) for _, url in urls])
     if isinstance(verdicts, str):
         return [problem or verdicts for problem in problems]
     return [
@@ -218,7 +284,7 @@ def place_of(kind: str, url: str) -> str:
 
 def _allowed(kind: str) -> str:
     schemes = SCHEMES[kind]
-    shown = [native.shown for native in _NATIVES if native.scheme in schemes]
+    shown = [n.shown for n in _NATIVES if n.shown and n.scheme in schemes]
     if len(schemes) > 4:
         return "one of Apprise's for a service that sends SMS, like twilio://…"
     return " or ".join([f"{scheme}://…" for scheme in schemes] + shown)

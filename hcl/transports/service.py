@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from hcl.config import ChannelConfig, Config, ServiceSettings
-from hcl.config.services import NEEDED, place_of, scheme_of
+from hcl.config.services import NEEDED, as_apprise, place_of, scheme_of
 from hcl.messages.letter import write_letter
 from hcl.model import Message
 from hcl.transports import DeliveryError, apprise_message
@@ -35,7 +35,7 @@ class Service:
         try_timeout: float = 30.0,
         courier: Courier | None = None,
     ) -> None:
-        self._url = url
+        self._url = as_apprise(url)
         self._scheme = scheme_of(url)
         self._place = place_of(kind, url)
         self._try_timeout = try_timeout

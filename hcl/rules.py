@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl import mail_text, schedule
+from hcl import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
+from hcl.words import mail as mails
 
 DEFAULT_TIMEOUT = timedelta(days=1)
 DEFAULT_GRACE = timedelta(hours=1)
@@ -115,9 +116,9 @@ def action_of(check: Check, ping: Ping) -> Action:
 def _searched_texts(check: Check, mail: bytes) -> Iterator[str]:
     """Yield what the check's filters look at in a mail."""
     if check.filter_subject:
-        yield mail_text.subject(mail)
+        yield mails.subject(mail)
     if check.filter_body:
-        yield from mail_text.texts(mail)
+        yield from mails.texts(mail)
 
 
 def classify(check: Check, *texts: str) -> Action:

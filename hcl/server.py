@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hcl import __version__
 from hcl.alarm import Alarm
+from hcl.alerts.sender import Sender
 from hcl.checker import Checker
 from hcl.config import Config, ConfigError, HostPort
 from hcl.db import Database, DatabaseError, open_database
@@ -23,7 +24,6 @@ from hcl.metrics import Metrics
 from hcl.news import News
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
-from hcl.sender import Sender
 from hcl.syncing import sync
 from hcl.web.app import create_app
 from hcl.web.http import HttpServer

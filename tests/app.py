@@ -10,6 +10,7 @@ import httpx2
 
 from hcl import config as configuration
 from hcl.alarm import Alarm
+from hcl.alerts.sender import Sender
 from hcl.checker import Checker
 from hcl.config import Config
 from hcl.db import Database, open_database
@@ -19,7 +20,6 @@ from hcl.metrics import Metrics
 from hcl.news import News
 from hcl.pinging import Pinging
 from hcl.pruner import Pruner
-from hcl.sender import Sender
 from hcl.syncing import Synced, sync
 from hcl.web.app import create_app
 from hcl.web.ping import PingEndpoint

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from hcl.alerts.lines import PAUSES
+from hcl.alerts.transports.placeholders import Placeholders
 from hcl.check_json import Site
 from hcl.cli import COMMANDS
 from hcl.config import parse
+from hcl.config.apprise_urls import SCHEMES, problem_of
 from hcl.config.channels import KINDS
 from hcl.config.keys import CALM
-from hcl.config.services import SCHEMES, problem_of
-from hcl.lines import PAUSES
-from hcl.transports.placeholders import Placeholders
 from hcl.web.app import api_routes
 from tests.alerts import NOW, a_message, an_alert
 from tests.app import App

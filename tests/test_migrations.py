@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import hcl
-from hcl.lines import PAUSES
+from hcl.alerts.lines import PAUSES
+from tests.alerts.sending import targets
 from tests.app import running_app
 from tests.build import HOUR, NOW
-from tests.sending import targets
 from tests.sinks import HttpSink
 from tests.store import rows
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hcl.alerts.trial import example
 from hcl.cli import main
 from hcl.cli.send_test import Target, choose, try_all
 from hcl.config import (
@@ -18,7 +19,6 @@ from hcl.config import (
     ShellSettings,
     load,
 )
-from hcl.trying import example
 from tests.sinks import HttpSink
 
 PROJECT = """

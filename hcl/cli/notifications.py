@@ -11,9 +11,9 @@ import click
 from hcl.cli.config_file import load_config
 from hcl.config import Config
 from hcl.db import DatabaseError, open_to_read
-from hcl.messages.words import one_line
 from hcl.store import channels, tries
 from hcl.store.tries import Record, Try, Wanted
+from hcl.words.lines import one_line
 
 _HELD = {
     "delay": "it has to be down for longer",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import click
 
+from hcl.alerts.trial import try_out
 from hcl.cli.config_file import load_config
 from hcl.config import ChannelConfig, Config, Event, GroupSettings
-from hcl.messages.words import clean
 from hcl.syncing import tells_of
-from hcl.trying import try_out
+from hcl.words.lines import clean
 
 
 @dataclass(frozen=True, slots=True)

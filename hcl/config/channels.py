@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
-from hcl.config import network, services
+from hcl.config import apprise_urls, network
 from hcl.config.calm import read_calm
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, closest, shown
@@ -224,12 +224,12 @@ def _group_names(table: Table) -> GroupSettings:
 
 def _service(table: Table) -> ServiceSettings:
     url = table.secret_line("url")
-    if problem := services.problem_of(table.line("kind"), url):
+    if problem := apprise_urls.problem_of(table.line("kind"), url):
         raise table.error("url", problem)
     return ServiceSettings(url)
 
 
-_SERVICES = frozenset({"apprise", *services.SCHEMES})
+_SERVICES = frozenset({"apprise", *apprise_urls.SCHEMES})
 
 KINDS: dict[str, Callable[[Table], Settings]] = {
     "email": _email,
@@ -240,5 +240,7 @@ KINDS: dict[str, Callable[[Table], Settings]] = {
 }
 
 # What may stand in the place of a kind by mistake: Apprise's names for services.
-_NAMES = {scheme: k for k, schemes in services.SCHEMES.items() for scheme in schemes}
+_NAMES = {
+    scheme: k for k, schemes in apprise_urls.SCHEMES.items() for scheme in schemes
+}
 _NAMES |= {kind: kind for kind in KINDS}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from hcl.config import network, services
+from hcl.config import apprise_urls, network
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
@@ -205,7 +205,7 @@ def doubts(config: Config) -> list[str]:
         for c, channel in enumerate(project.channels)
         if isinstance(channel.settings, ServiceSettings)
     ]
-    problems = services.check_urls([(kind, url) for _, kind, url in found])
+    problems = apprise_urls.check_urls([(kind, url) for _, kind, url in found])
     return [
         f"{place}: {problem}"
         for (place, _, _), problem in zip(found, problems, strict=True)

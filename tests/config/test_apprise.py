@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from hcl.config import doubts, load
+from hcl.config.apprise_urls import NEEDED, SCHEMES
 from hcl.config.channels import KINDS
-from hcl.config.services import NEEDED, SCHEMES
 from tests.config import HOOK, PROJECT
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from hcl import managing
 from hcl.managing import ChannelError, EditedError, LimitError
-from hcl.messages.words import one_line
 from hcl.model import Ping
 from hcl.pinging import Address
 from hcl.rules import NotPausedError
@@ -16,6 +15,7 @@ from hcl.web.pages import due, frame
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lines import one_line
 
 _UA = "hcl dashboard"
 

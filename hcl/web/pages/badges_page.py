@@ -8,13 +8,13 @@ from urllib.parse import quote, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.messages.words import clean
 from hcl.model import Check, Project
 from hcl.store import checks
 from hcl.web.badges import badge_urls
 from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lines import clean
 
 # What may be chosen, with its words; the first is what is shown unasked.
 FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}

@@ -4,9 +4,9 @@ import codecs
 import re
 from typing import NamedTuple
 
-from hcl import mail_text
-from hcl.messages.words import clean, one_line
 from hcl.model import Ping
+from hcl.words import mail as mails
+from hcl.words.lines import clean, one_line
 
 # Bytes of a body that is no text which are shown, and how many in a row.
 _DUMPED = 512
@@ -52,7 +52,7 @@ def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
     if ping.scheme == "email":
         mail = ping.body if limit is None else _beginning(ping.body)
         cut_before = size > len(mail)
-        text, subject = _mail(mail), one_line(mail_text.subject(mail))
+        text, subject = _mail(mail), one_line(mails.subject(mail))
     else:
         decoded = _decoded(ping.body[:limit], final=not cut_before)
         if _is_binary(ping.body, decoded):
@@ -69,7 +69,7 @@ def _beginning(mail: bytes) -> bytes:
 
 
 def _mail(mail: bytes) -> str:
-    texts = (clean(text).strip("\n") for text in mail_text.texts(mail))
+    texts = (clean(text).strip("\n") for text in mails.texts(mail))
     return next((text for text in texts if text.strip()), "")
 
 

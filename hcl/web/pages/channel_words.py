@@ -13,9 +13,9 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.config.services import place_of
-from hcl.messages.words import duration, every
+from hcl.config.apprise_urls import place_of
 from hcl.syncing import tells_of
+from hcl.words.lengths import duration, every
 
 
 def place(channel: ChannelConfig) -> str:

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl.config import ChannelConfig, GroupSettings, ProjectConfig
-from hcl.messages.words import clean
 from hcl.model import Project
 from hcl.store import channels, notifications, tries
 from hcl.store.channels import Standing
@@ -18,6 +17,7 @@ from hcl.web.pages.frame import PageError, asked_project, render, see_other
 from hcl.web.pages.trials import Tested, TooManyError
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lines import clean
 
 # Messages that are listed: those that wait, and the newest.
 _QUEUE = 50

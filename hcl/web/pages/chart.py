@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from hcl.messages.words import rough
 from hcl.model import Ping
+from hcl.words.lengths import rough
 
 # Runs that are drawn, and signals that have to be read for as many.
 RUNS = 50

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from hcl import availability, managing, rules
 from hcl.config import Config
-from hcl.messages.words import clean, duration, one_line
 from hcl.model import Check, Flip, Project, ShownStatus
 from hcl.store import channels, checks, flips, pings
 from hcl.web.pages import bodies, frame, timeline
@@ -22,6 +21,8 @@ from hcl.web.pages.frame import PageError
 from hcl.web.pages.snippets import Snippet, snippets
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lengths import duration
+from hcl.words.lines import clean, one_line
 
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30

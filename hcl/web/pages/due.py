@@ -5,9 +5,10 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from hcl import rules, schedule
-from hcl.messages.schedule_words import in_words
-from hcl.messages.words import clean, every, one_line, rough
 from hcl.model import Check
+from hcl.words.lengths import every, rough
+from hcl.words.lines import clean, one_line
+from hcl.words.schedule import in_words
 
 # So many of the next times are shown.
 TIMES = 5

@@ -11,8 +11,6 @@ from starlette.responses import Response
 
 from hcl import managing, schedule
 from hcl.managing import ChannelError, EditedError, LimitError
-from hcl.messages.schedule_words import in_words
-from hcl.messages.words import clean, duration, every, one_line
 from hcl.model import Channel, Check, Project
 from hcl.store import channels
 from hcl.web.documents import JSONResponse
@@ -22,6 +20,9 @@ from hcl.web.pages.draft import Draft
 from hcl.web.pages.due import TIMES
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lengths import duration, every
+from hcl.words.lines import clean, one_line
+from hcl.words.schedule import in_words
 
 # The newest version of the API: no slug is made of a name.
 _VERSION = 3

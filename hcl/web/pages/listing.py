@@ -13,7 +13,6 @@ from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from hcl import rules
-from hcl.messages.words import clean
 from hcl.model import Check, ShownStatus
 from hcl.store import flips
 from hcl.store.flips import Turn
@@ -29,6 +28,7 @@ from hcl.web.pages.wording import (
     schedule_text,
     schedule_words,
 )
+from hcl.words.lines import clean
 
 SORTS = ("status", "name", "last")
 # What a list may be narrowed to; a check that runs has another status besides.

@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import __version__
-from hcl.messages.words import ACTIONS, clean, counted, duration
 from hcl.store import channels
 from hcl.web import figures, health
 from hcl.web.figures import Queues, Sizes
 from hcl.web.pages.frame import render
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lengths import duration
+from hcl.words.lines import ACTIONS, clean, counted
 
 _OUTCOMES = ("sent", "failed", "given_up")
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.messages.words import cut, one_line
 from hcl.store import settings
 from hcl.web.pages import signing
 from hcl.web.pages.viewer import Viewer
 from hcl.web.services import Services
+from hcl.words.lines import cut, one_line
 
 # How long after a page was last looked at a cookie counts.
 LIFETIME = timedelta(days=30)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from hcl.alerts.trial import Trial, try_out
 from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
-from hcl.messages.words import clean
 from hcl.syncing import tells_of
-from hcl.trying import Trial, try_out
 from hcl.web.services import Services
+from hcl.words.lines import clean
 
 # Tests that may begin in a minute: of one channel, and of all together.
 _MOST_OF_ONE = 3

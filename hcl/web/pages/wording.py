@@ -7,9 +7,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from hcl.messages.schedule_words import in_words
-from hcl.messages.words import clean, duration, every, moment, one_line
 from hcl.model import Check, Kind, ShownStatus
+from hcl.words.lengths import duration, every
+from hcl.words.lines import clean, one_line
+from hcl.words.moments import moment
+from hcl.words.schedule import in_words
 
 # The word that people read for each status.
 STATUS_WORDS: dict[ShownStatus, str] = {

@@ -1,0 +1,67 @@
+"""Gather from the store what a message has to tell."""
+
+from collections.abc import Iterable
+
+from aiosqlite import Connection
+
+from hcl.alerts.calm import Bundle, by_check
+from hcl.config import Config
+from hcl.model import Alert, Check, Message, Waiting
+from hcl.store import channels, checks, flips, pings, projects
+
+# Other checks that a message names, and that it counts, at most.
+_NAMED, _COUNTED = 5, 1000
+
+
+async def compose(
+    conn: Connection, config: Config, bundle: Bundle, *, for_people: bool = True
+) -> Message | None:
+    """Return what some notifications of one channel tell together.
+
+    None: their checks were deleted meanwhile. `for_people`: also what no placeholder
+    tells, which takes longer where many checks are down.
+    """
+    found = [
+        (check, rows)
+        for rows in by_check(bundle)
+        if (check := await checks.by_id(conn, rows[0].notification.check_id))
+    ]
+    if not found:
+        return None
+    project_id = found[0][0].project_id
+    told_of = [check.id for check, _ in found]
+    also_down = []
+    if for_people:
+        also_down = await checks.down_titles(conn, project_id, told_of, _COUNTED)
+    return Message(
+        site_name=config.server.site_name,
+        site_root=config.server.site_root,
+        project_name=await projects.name_of(conn, project_id),
+        alerts=tuple([await _alert(conn, check, rows) for check, rows in found]),
+        also_down=tuple(also_down[:_NAMED]),
+        also_down_count=len(also_down),
+        notice=" ".join(dict.fromkeys(_notices(bundle))),
+    )
+
+
+async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
+    told = {row.notification.flip_id: row for row in rows}
+    flips_told = [row.flip for row in told.values()]
+    last = rows[-1]
+    reminder = min(row.notification.reminder for row in rows) and (
+        last.notification.reminder
+    )
+    n = check.n_pings if reminder else last.n_pings
+    return Alert(
+        check=check,
+        flip=flips_told[-1],
+        ping=await pings.by_n(conn, check.id, n) if n else None,
+        channels=tuple(await channels.codes_of_check(conn, check.id)),
+        earlier=tuple(flips_told[:-1]),
+        reminder=reminder,
+        down_since=await flips.down_since(conn, check.id, last.notification.flip_id),
+    )
+
+
+def _notices(rows: Iterable[Waiting]) -> list[str]:
+    return [row.notification.notice for row in rows if row.notification.notice]

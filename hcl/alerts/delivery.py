@@ -1,0 +1,164 @@
+"""One try to deliver a message, and what is written down of it."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from aiosqlite import Connection
+
+from hcl.alerts.calm import Bundle
+from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
+from hcl.alerts.transports import DeliveryError
+from hcl.model import Message, Notification, Waiting
+from hcl.store import channels, notifications, outbox
+from hcl.store.outbox import Outcome
+from hcl.words.lines import one_line
+
+logger = logging.getLogger(__name__)
+
+# Where a permanent refusal begins in PAUSES: it may still be somebody's mistake.
+PERMANENT_STEP = 5
+
+# A message that could not be delivered for so long is given up.
+GIVE_UP_AFTER = timedelta(days=7)
+
+# … but not before so many tries.
+GIVE_UP_TRIES = 6
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try that has ended, at `ended`.
+
+    `is_failing`: the channel does not deliver, and its fallback has to.
+    """
+
+    line: Line
+    outcome: Outcome
+    ended: datetime
+    is_failing: bool = False
+
+    @property
+    def word(self) -> Literal["sent", "failed", "given_up"]:
+        """Name what became of it, as the metrics do."""
+        if self.outcome.sent is not None:
+            return "sent"
+        return "given_up" if self.outcome.next_try is None else "failed"
+
+
+async def try_once(
+    line: Line,
+    bundle: Bundle,
+    message: Message,
+    clock: Clock,
+    jitter: Callable[[], float],
+) -> Attempt:
+    """Send a message, and decide what follows; raise only what cancels it."""
+    told = tuple(row.notification for row in bundle)
+    outcome = Outcome(told, "", began=datetime.now(UTC), asked=clock())
+    begun = time.monotonic()
+    try:
+        answer = await line.transport.send(message, outcome.began)
+        outcome = replace(outcome, answer=answer, sent=datetime.now(UTC))
+    except DeliveryError as error:
+        outcome = replace(outcome, answer=str(error), refused=error.permanent)
+    except Exception as error:
+        logger.exception("a transport failed")
+        outcome = replace(outcome, answer=repr(error))
+    outcome = replace(outcome, seconds=time.monotonic() - begun)
+    what = f"{_what(message)} over {line.channel.name}"
+    if outcome.sent is not None:
+        logger.info("sent: %s: %s", what, outcome.answer)
+        if line.note_success():
+            logger.info("%s delivers again", line.channel.name)
+        reminders = reminders_after(line, bundle, clock())
+        return Attempt(line, replace(outcome, reminders=reminders), clock())
+    return _failed(line, outcome, what, clock(), jitter)
+
+
+def _what(message: Message) -> str:
+    if len(message.alerts) > 1:
+        return f"a summary of {len(message.alerts)} checks"
+    [alert] = message.alerts
+    # Its code would do as a name too, but whoever knows it can ping the check.
+    name = one_line(alert.check.name) or f"check {alert.check.id}"
+    return f"{name} {alert.flip.new_status}"
+
+
+def _failed(
+    line: Line, outcome: Outcome, what: str, now: datetime, jitter: Callable[[], float]
+) -> Attempt:
+    told = outcome.notifications
+    tries = max(n.attempts for n in told) + 1
+    # What is refused says nothing of other messages: they need not wait.
+    if not outcome.refused:
+        line.note_failure(now)
+    failing = outcome.refused or max(tries, line.failures) >= FAILED_AFTER
+    if failing and not line.is_failing:
+        line.is_failing = True
+        logger.error("%s does not deliver: %s", line.channel.name, outcome.answer)
+    # What is newer than the rest gets all of its time, and the rest with it. A clock
+    # that was set makes messages old at once: tries count too.
+    age, least = now - max(n.created for n in told), min(n.attempts for n in told) + 1
+    if age > GIVE_UP_AFTER and least >= GIVE_UP_TRIES:
+        logger.error("given up after %d tries: %s: %s", tries, what, outcome.answer)
+        return Attempt(line, outcome, now, failing)
+    step = max(tries - 1, PERMANENT_STEP * outcome.refused)
+    pause = PAUSES[min(step, len(PAUSES) - 1)] * jitter()
+    logger.warning("failed, next try in %s: %s: %s", pause, what, outcome.answer)
+    outcome = replace(outcome, next_try=now + pause, soon=now + PAUSES[0])
+    return Attempt(line, outcome, now, failing)
+
+
+def reminders_after(
+    line: Line, rows: Iterable[Waiting], now: datetime
+) -> tuple[tuple[Notification, datetime], ...]:
+    """Return what is to be repeated of messages that were sent, and when."""
+    return tuple(
+        (row.notification, now + every)
+        for row in rows
+        if row.flip.new_status == "down"
+        and not row.notification.notice
+        and (every := line.calm_of(row.tags).remind_every)
+    )
+
+
+async def write_down(
+    conn: Connection, attempts: Sequence[Attempt], rows: Mapping[str, int]
+) -> None:
+    """Note what became of tries, and hand on what their channels do not deliver.
+
+    `rows` holds the row ids of channels by their id in the file.
+    """
+    # What was taken need not be handed on, and what is given up now must be.
+    await outbox.note(conn, [a.outcome for a in attempts if a.outcome.sent])
+    for attempt in attempts:
+        fallback = rows.get(attempt.line.channel.fallback or "")
+        if attempt.is_failing and fallback is not None:
+            await notifications.hand_on(
+                conn,
+                attempt.line.row_id,
+                fallback,
+                _notice(attempt),
+                attempt.ended,
+                # Others may be taken where one is refused.
+                only=attempt.outcome.notifications if attempt.outcome.refused else None,
+            )
+    await outbox.note(conn, [a.outcome for a in attempts if not a.outcome.sent])
+    for attempt in attempts:
+        row_id, outcome = attempt.line.row_id, attempt.outcome
+        if outcome.sent is not None:
+            await channels.note_sent(conn, row_id, outcome.sent)
+        else:
+            since = outcome.began if attempt.is_failing else None
+            await channels.note_failed(conn, row_id, outcome.answer, since)
+
+
+def _notice(attempt: Attempt) -> str:
+    name = attempt.line.channel.name
+    return f"The channel {name} could not deliver this: {attempt.outcome.answer}."

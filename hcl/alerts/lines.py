@@ -1,0 +1,137 @@
+"""One channel at work: what it is to send next, what is under way, when to wait."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from hcl.alerts import calm
+from hcl.alerts.calm import Bundle
+from hcl.alerts.transports import Transport, open_transport
+from hcl.config import Calm, ChannelConfig, Config, ServiceSettings, TagConfig
+
+# How long to wait after the first failed try, the second …; then the last, repeated.
+PAUSES = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(days=1),
+)
+
+# A channel that fails is tried with one message at a time, after such a pause at most:
+# a receiver that limits the rate, or is down, is not to be run over.
+LONGEST_HOLD = timedelta(minutes=1)
+
+# After so many failed tries a channel counts as failing, and its fallback steps in.
+FAILED_AFTER = 3
+
+# Messages that one channel has under way at a time, each of other checks; and one of
+# Apprise's, which sends them one after the other: the rest would only wait there.
+CONCURRENCY = 8
+_SERVICE_CONCURRENCY = 2
+
+
+class Line:
+    """One channel: its transport, what it is to send next, what is under way.
+
+    `under_way` is keyed by check: no message overtakes another of its check.
+    """
+
+    def __init__(self, row_id: int, config: Config, channel: ChannelConfig) -> None:
+        self.row_id = row_id
+        self.config = config
+        self.channel = channel
+        # What is planned to be sent next, and when it was planned.
+        self.queue: deque[Bundle] = deque()
+        self.planned: datetime | None = None
+        self.under_way: dict[int, asyncio.Task[None]] = {}
+        # Failures since the last success, and until when nothing is begun for that.
+        self.failures = 0
+        self.held_until: datetime | None = None
+        self.is_failing = False
+        self._transport: Transport | None = None
+        self._retired: list[Transport] = []
+
+    @property
+    def tags(self) -> tuple[TagConfig, ...]:
+        """What the channel's project says of its tags."""
+        return next(p.tags for p in self.config.projects if self.channel in p.channels)
+
+    def calm_of(self, tags: Iterable[str]) -> Calm:
+        """Return what counts here for a check with these tags."""
+        return calm.calm_of(self.channel, self.tags, tags)
+
+    @property
+    def room(self) -> int:
+        """How many messages may begin: after a failure one, to see if it arrives."""
+        is_service = isinstance(self.channel.settings, ServiceSettings)
+        most = _SERVICE_CONCURRENCY if is_service else CONCURRENCY
+        return (1 if self.failures else most) - len(set(self.under_way.values()))
+
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether nothing may begin, for a failure."""
+        # A clock that is set back does not hold it for longer.
+        end = self.held_until
+        return end is not None and now < end <= now + LONGEST_HOLD
+
+    def begin(self, bundle: Bundle, task: asyncio.Task[None]) -> None:
+        """Note that a message is under way."""
+        for row in bundle:
+            self.under_way[row.notification.check_id] = task
+
+    async def end(self, bundle: Bundle) -> None:
+        """Note that a message is not under way any more, however it ended."""
+        for check_id in {row.notification.check_id for row in bundle}:
+            del self.under_way[check_id]
+        if not self.under_way:
+            await self._close_retired()
+
+    def note_success(self) -> bool:
+        """Open the line; tell whether it counted as failing."""
+        was_failing, self.is_failing = self.is_failing, False
+        self.failures, self.held_until = 0, None
+        return was_failing
+
+    def note_failure(self, now: datetime) -> None:
+        """Hold the line for a while."""
+        # Those that fail together count as one failure.
+        if not self.is_held(now):
+            self.failures += 1
+            # What is planned may be over, or told with more, by the time of the next.
+            self.queue.clear()
+            pause = PAUSES[min(self.failures, len(PAUSES)) - 1]
+            self.held_until = now + min(pause, LONGEST_HOLD)
+
+    @property
+    def transport(self) -> Transport:
+        """Open it when there is something to send: that imports its libraries."""
+        if self._transport is None:
+            self._transport = open_transport(self.channel, self.config)
+        return self._transport
+
+    async def use(self, config: Config, channel: ChannelConfig) -> None:
+        """Send by these settings from now on; what is under way ends by the old."""
+        self.config, self.channel = config, channel
+        self.queue.clear()
+        self.failures, self.held_until = 0, None
+        if self._transport is not None:
+            self._retired.append(self._transport)
+            self._transport = None
+        if not self.under_way:
+            await self._close_retired()
+
+    async def close(self) -> None:
+        """Close the transports that are open."""
+        await self._close_retired()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    async def _close_retired(self) -> None:
+        while self._retired:
+            await self._retired.pop().aclose()

@@ -1,0 +1,92 @@
+"""What is known of a check, as labels and values; what is empty is left out."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from hcl.model import Alert, Check, Message, Ping
+from hcl.words.lengths import duration, every, rough
+from hcl.words.lines import ACTIONS, clean, counted, cut, listed, one_line
+from hcl.words.moments import ago, moment
+from hcl.words.schedule import in_words
+
+
+class Fact(NamedTuple):
+    """A label and its value; only a description has several lines.
+
+    `in_chats`: short messages tell it too.
+    """
+
+    label: str
+    value: str
+    in_chats: bool = True
+
+
+def facts(message: Message, alert: Alert, now: datetime) -> tuple[Fact, ...]:
+    """List what is known of the check of an alert."""
+    check, ping = alert.check, alert.ping
+    rows = (
+        Fact("Status", _status(alert, now)),
+        Fact("Project", one_line(message.project_name)),
+        Fact("Tags", ", ".join(map(one_line, check.tag_list)), False),
+        Fact("Description", clean(check.desc).strip()),
+        Fact("Schedule", schedule(check)),
+        Fact("Grace", duration(check.grace), False),
+        Fact("Last ping", _last_ping(alert, now)),
+        Fact("Sent by", _sender(ping), False),
+        Fact("Last run", _last_run(check), False),
+        Fact("Total pings", f"{check.n_pings:,}", False),
+    )
+    return (*(row for row in rows if row.value), *also_down(message))
+
+
+def also_down(message: Message) -> Iterator[Fact]:
+    """Tell which other checks of the project are down, if any."""
+    names = [cut(one_line(name), 80) for name in message.also_down]
+    more = message.also_down_count - len(names)
+    if more > 0:
+        names.append(f"{more:,} more" if names else counted(more, "check"))
+    if names:
+        yield Fact("Also down", listed(names))
+
+
+def schedule(check: Check) -> str:
+    """Tell when pings are expected, in words and as it was written."""
+    if check.kind == "simple":
+        return every(check.timeout)
+    expression = "; ".join(filter(None, map(one_line, check.schedule.splitlines())))
+    words = in_words(check.schedule) if check.kind == "cron" else ""
+    tz = one_line(check.tz)
+    return f"{words} ({expression}, {tz})" if words else f"{expression} ({tz})"
+
+
+def _status(alert: Alert, now: datetime) -> str:
+    flip = alert.flip
+    since = flip.created
+    if alert.reminder and alert.down_since is not None:
+        since = alert.down_since
+    when = moment(since, alert.check.tz)
+    return f"{flip.new_status} since {when}, {ago(since, now)}"
+
+
+def _last_ping(alert: Alert, now: datetime) -> str:
+    ping = alert.ping
+    if ping is None:
+        return "none is known"
+    action = ACTIONS[ping.action]
+    if ping.exitstatus is not None:
+        action += f" (exit status {ping.exitstatus})"
+    when = moment(ping.created, alert.check.tz)
+    return f"{action} at {when}, {ago(ping.created, now)}"
+
+
+def _sender(ping: Ping | None) -> str:
+    if ping is None:
+        return ""
+    ua = cut(one_line(ping.ua))
+    parts = (one_line(ping.remote_addr), ua and f"({ua})")
+    return " ".join(filter(None, parts))
+
+
+def _last_run(check: Check) -> str:
+    return "" if check.last_duration is None else f"took {rough(check.last_duration)}"

@@ -1,0 +1,133 @@
+"""A letter: what a message tells, in words, before it is laid out for mail or chats."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from hcl.alerts.messages.facts import Fact, also_down, facts
+from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
+from hcl.alerts.messages.purposes import Wording, purpose_of
+from hcl.model import Alert, Message
+from hcl.words.lines import counted, cut, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check of several that a letter tells of.
+
+    `label` is what its status did: `DOWN`, `STILL DOWN`, `DOWN and UP again`.
+    """
+
+    status: Literal["down", "up"]
+    label: str
+    title: str
+    news: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a message tells; the renderers lay it out.
+
+    `subject` and `label` are one line each. `status` is how things are at the end:
+    "down" if any check is. `link` leads to the check, or to the site if there are
+    several. `title` is the check's name in full, `headline` a sentence with it.
+    `story` holds sentences on what happened and why, `changes` the flips that are told
+    late, oldest first. `lines` is empty unless there are several checks; `output` is
+    what the job last wrote.
+    """
+
+    subject: str
+    status: Literal["down", "up"]
+    label: str
+    title: str
+    headline: str
+    link: str
+    notice: str
+    site_name: str
+    story: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    lines: tuple[Line, ...] = ()
+    output: Output = NO_OUTPUT
+
+
+def write_letter(message: Message, now: datetime) -> Letter:
+    """Put a message into words."""
+    if len(message.alerts) == 1:
+        return _of_one(message, message.alerts[0], now)
+    return _of_several(message, now)
+
+
+def _of_one(message: Message, alert: Alert, now: datetime) -> Letter:
+    wording = purpose_of(alert)(alert, now)
+    title = one_line(alert.check.title)
+    return Letter(
+        subject=f"{wording.label}: {cut(title)}",
+        status=_status(alert),
+        label=wording.label,
+        title=title,
+        headline=f"{title} {wording.predicate}.",
+        link=_link(message, alert),
+        notice=one_line(message.notice),
+        site_name=one_line(message.site_name),
+        story=wording.story,
+        changes=wording.changes,
+        facts=facts(message, alert, now),
+        output=output_of(alert.ping),
+    )
+
+
+def _of_several(message: Message, now: datetime) -> Letter:
+    told = [
+        (alert, purpose_of(alert)(alert, now))
+        for alert in sorted(message.alerts, key=_urgency)
+    ]
+    subject = f"{counted(len(told), 'check')}: {_counts(told)}"
+    any_down = any(_status(alert) == "down" for alert in message.alerts)
+    return Letter(
+        subject=subject,
+        status="down" if any_down else "up",
+        label="DOWN" if any_down else "UP",
+        title=subject,
+        headline=f"{subject}.",
+        link=f"{message.site_root}/",
+        notice=one_line(message.notice),
+        site_name=one_line(message.site_name),
+        facts=(Fact("Project", one_line(message.project_name)), *also_down(message)),
+        lines=tuple(
+            Line(
+                _status(alert),
+                wording.label,
+                cut(one_line(alert.check.title)),
+                wording.news,
+                _link(message, alert),
+            )
+            for alert, wording in told
+        ),
+    )
+
+
+def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
+    """Count by status: `2 down, 1 still down, 1 up`."""
+    words = {"down": 0, "still down": 0, "up": 0}
+    found = Counter(
+        "still down" if alert.reminder and not alert.earlier else _status(alert)
+        for alert, _ in told
+    )
+    return ", ".join(f"{found[word]} {word}" for word in words if found[word])
+
+
+def _urgency(alert: Alert) -> tuple[bool, bool, datetime]:
+    return _status(alert) != "down", bool(alert.reminder), alert.flip.created
+
+
+def _status(alert: Alert) -> Literal["down", "up"]:
+    # Whatever is not down needs nobody.
+    return "down" if alert.flip.new_status == "down" else "up"
+
+
+def _link(message: Message, alert: Alert) -> str:
+    return f"{message.site_root}/checks/{alert.check.code}"

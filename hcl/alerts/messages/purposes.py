@@ -1,0 +1,176 @@
+"""What each kind of message says: down, up, still down, and several changes at once.
+
+Each function holds all the wording of one purpose; a summary of several checks is made
+of their `label` and `news`, in `letter`.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from hcl.model import Alert, Flip
+from hcl.words.lengths import duration, rough
+from hcl.words.lines import counted
+from hcl.words.moments import ago, moment
+
+# A check that flips all night fills no pages: the newest changes are told.
+_MOST_CHANGES = 20
+
+
+class Wording(NamedTuple):
+    """What is said of one check.
+
+    `label` begins the subject. `predicate` makes a sentence of the check's name.
+    `news` is the whole story in one clause, for a line of a summary.
+    """
+
+    label: str
+    predicate: str
+    story: tuple[str, ...]
+    news: str
+    changes: tuple[str, ...] = ()
+
+
+Purpose = Callable[[Alert, datetime], Wording]
+
+
+def purpose_of(alert: Alert) -> Purpose:
+    """Choose what to say about an alert."""
+    if alert.earlier:
+        return changed
+    if alert.flip.new_status != "down":
+        return up
+    return still_down if alert.reminder else down
+
+
+def down(alert: Alert, now: datetime) -> Wording:
+    """Say that a check went down, and why."""
+    since = moment(alert.flip.created, alert.check.tz)
+    return Wording(
+        label="DOWN",
+        predicate="is DOWN",
+        story=(_why(alert, now),),
+        news=f"{_why_in_short(alert)}, down since {since}",
+    )
+
+
+def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for all purposes
+    """Say that a check came back, and how long the outage lasted."""
+    tz, when = alert.check.tz, alert.flip.created
+    story = [f"It pinged again at {moment(when, tz)}."]
+    news = f"up again since {moment(when, tz)}"
+    if alert.down_since is not None:
+        length, since = rough(when - alert.down_since), moment(alert.down_since, tz)
+        story.append(f"It had been down for {length}, since {since}.")
+        news += f", after {length}"
+    return Wording("UP", "is UP again", tuple(story), news)
+
+
+def still_down(alert: Alert, now: datetime) -> Wording:
+    """Remind that a check is down."""
+    began = alert.down_since or alert.flip.created
+    since, length = moment(began, alert.check.tz), rough(now - began)
+    return Wording(
+        label="STILL DOWN",
+        predicate="is STILL DOWN",
+        story=(f"It has been down for {length}, since {since}.", _why(alert, now)),
+        news=f"{_why_in_short(alert)}, down for {length}, since {since}",
+    )
+
+
+def changed(alert: Alert, now: datetime) -> Wording:
+    """Say what happened since the last message, where more than one thing did."""
+    flips = (*alert.earlier, alert.flip)
+    status = alert.flip.new_status
+    match [flip.new_status for flip in flips]:
+        case ["down", "up"]:
+            label, predicate = "DOWN and UP again", "went DOWN and is UP again"
+        case ["up", "down"]:
+            label, predicate = "UP and DOWN again", "came UP and is DOWN again"
+        case _:
+            label = f"{status.upper()} after {len(flips)} changes"
+            predicate = f"is {label}"
+    history = tuple(_history(alert))
+    news = "; ".join(history[-2:])
+    left_out = len(history) - _MOST_CHANGES
+    if left_out > 0:
+        omission = f"… {counted(left_out, 'change')} before these …"
+        history = (omission, *history[left_out:])
+    return Wording(
+        label=label,
+        predicate=predicate,
+        story=(_why(alert, now),) if status == "down" else (),
+        news=news,
+        changes=history,
+    )
+
+
+def _history(alert: Alert) -> Iterator[str]:
+    """Tell each flip in a clause: when, and why or after how long."""
+    down_since: datetime | None = None
+    for flip in (*alert.earlier, alert.flip):
+        when = moment(flip.created, alert.check.tz)
+        if flip.new_status == "down":
+            down_since = flip.created
+            why = _why_in_short(alert, flip)
+            yield f"down at {when}: {why}"
+            continue
+        began = down_since
+        if began is None and flip is alert.flip:
+            began = alert.down_since
+        down_since = None
+        after = f", after {rough(flip.created - began)}" if began else ""
+        yield f"{_BACK.get(flip.new_status, flip.new_status)} at {when}{after}"
+
+
+_BACK = {"up": "up again", "paused": "paused", "new": "resumed"}
+
+
+def _why(alert: Alert, now: datetime) -> str:
+    """Say in a sentence or two why the check is down."""
+    check, flip = alert.check, alert.flip
+    if flip.reason != "timeout":
+        words = _failure(alert)
+        return f"It {words}."
+    grace = duration(check.grace)
+    # The deadline, at which it flipped, is grace after what it waited for.
+    begun = flip.created - check.grace
+    when = f"{moment(begun, check.tz)}, {ago(begun, now)}"
+    if _ran_too_long(alert):
+        return (
+            f"It ran too long. It started at {when}, and did not finish within {grace}."
+        )
+    return (
+        f"No ping came in time. One was expected at {when},"
+        f" and the grace of {grace} is over."
+    )
+
+
+def _why_in_short(alert: Alert, flip: Flip | None = None) -> str:
+    """Say in a few words why a check went down, by its newest flip or another."""
+    if flip is not None and flip is not alert.flip:
+        return "no ping in time" if flip.reason == "timeout" else "reported failure"
+    if alert.flip.reason != "timeout":
+        return _failure(alert)
+    return "ran too long" if _ran_too_long(alert) else "no ping in time"
+
+
+def _failure(alert: Alert) -> str:
+    ping = alert.ping
+    # A reminder knows the newest ping only. And a fail with exit status 0 comes from a
+    # filter or a URL, not from the status.
+    if ping and ping.created <= alert.flip.created and ping.exitstatus:
+        return f"failed with exit status {ping.exitstatus}"
+    return "reported failure"
+
+
+def _ran_too_long(alert: Alert) -> bool:
+    check, ping = alert.check, alert.ping
+    starts: list[datetime | None] = [check.last_start]
+    if ping is not None and ping.action == "start":
+        starts.append(ping.created)
+    # A start that was not overdue at the flip is a later run's.
+    return any(
+        start is not None and start + check.grace <= alert.flip.created
+        for start in starts
+    )

@@ -1,0 +1,104 @@
+"""Ways out to people, one module a kind of channel."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from typing import Protocol
+
+from hcl.config import (
+    ChannelConfig,
+    Config,
+    EmailSettings,
+    ServiceSettings,
+    Settings,
+    ShellSettings,
+    WebhookSettings,
+)
+from hcl.model import Message
+
+# The module for each kind of settings has a function `open_transport` of its own. A
+# group has none: its channels send.
+_MODULES: dict[type[Settings], str] = {
+    EmailSettings: "hcl.alerts.transports.email",
+    ServiceSettings: "hcl.alerts.transports.service",
+    ShellSettings: "hcl.alerts.transports.shell",
+    WebhookSettings: "hcl.alerts.transports.webhook",
+}
+
+
+class DeliveryError(Exception):
+    """Tell in one line, fit for people, why a message was not delivered.
+
+    `permanent`: the same message will not be taken later either.
+    """
+
+    def __init__(self, reason: str, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+
+
+class Transport(Protocol):
+    """What sends the messages of one channel."""
+
+    async def send(self, message: Message, now: datetime) -> str:
+        """Send a message; return in one line what the other side answered.
+
+        Raises DeliveryError, and nothing else but what cancels it.
+        """
+        ...
+
+    def preview(self, message: Message, now: datetime) -> str:
+        """Return what `send` would send, for the channel's owner to read.
+
+        What is secret of the address is left out. Raises DeliveryError.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is kept open between messages."""
+        ...
+
+
+def open_transport(channel: ChannelConfig, config: Config) -> Transport:
+    """Make the transport of a channel.
+
+    The libraries of its kind are imported now: ask when there is something to send.
+    Raises DeliveryError if hcl cannot send to this kind.
+    """
+    module = _MODULES.get(type(channel.settings))
+    if module is None:
+        raise DeliveryError(f"hcl cannot send to the kind {channel.kind}", True)
+    opener: Callable[[ChannelConfig, Config], Transport]
+    opener = import_module(module).open_transport
+    return opener(channel, config)
+
+
+def why(error: BaseException) -> str:
+    """Say in a few words why a connection failed, from the system's own error.
+
+    Libraries wrap that error in some of their own, whose words tell less or too much.
+    "" means that there is none.
+    """
+    found = ""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, BaseExceptionGroup):
+            link = link.exceptions[0]
+        if isinstance(link, OSError):
+            found = _words(link) or found
+        link = link.__cause__ or link.__context__
+    return found
+
+
+def _words(error: OSError) -> str:
+    # An ssl.SSLError is told by its attributes, so that ssl need not be imported. Its
+    # errno is none of the system's.
+    if hasattr(error, "library"):
+        text = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        return str(text or "").lower().replace("_", " ")
+    # asyncio puts the address into strerror; the number tells the same in fewer words.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or "").lower()

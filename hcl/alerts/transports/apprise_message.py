@@ -1,0 +1,163 @@
+"""A message as each service likes it: its markup, priority, link and incident."""
+
+import re
+from typing import Any
+
+from hcl.alerts.messages import chats, rendering
+from hcl.alerts.messages.letter import Letter
+
+# Seconds between two messages over one URL. Apprise's own are up to 5.5: a message
+# that waits for seven others would be given up as not answered.
+PACE = 1.0
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Services that show Markdown to chats, or what Apprise makes of it for them.
+_MARKDOWN = _names(
+    "cliq dingtalk discord evolution evolutions gchat github guilded incidentio kook"
+    " matrix matrixs mmost mmosts revolt rocket rockets slack squadcast tgram twist"
+    " webex whapi workflow workflows wxteams zcliq zohocliq zulip"
+)
+
+# Those of them that Apprise takes for plain text unless it is told.
+_TAKEN_FOR_PLAIN = _names("mmost mmosts revolt zulip")
+
+# Those of them that have no title, or show Markdown in it too.
+_WITHOUT_TITLE = _names(
+    "discord evolution evolutions gchat guilded kook mmost mmosts revolt rocket rockets"
+    " tgram webex whapi wxteams"
+)
+
+# Services that send mail.
+_HTML = _names(
+    "azure brevo groundmail mailersend mailgun mailto mailtos o365 postmark resend"
+    " sendgrid sendpulse ses smtp2go sparkpost"
+)
+
+# What opens an incident when a check goes down and closes it when it is up again, and
+# the name of the argument that tells one incident from another.
+INCIDENTS = {
+    "firehydrant": "dedup",
+    "goalert": "dedup",
+    "goalerts": "dedup",
+    "ilert": "dedup",
+    "incidentio": "dedup",
+    "opsgenie": "alias",
+    "pagerduty": "dedup",
+    "pagertree": "thirdparty",
+    "signl4": "external_id",
+    "splunk": "entity_id",
+    "squadcast": "dedup",
+    "victorops": "entity_id",
+}
+
+# Services that take a link beside the text, and what Apprise calls it.
+_LINKS = {
+    "firehydrant": "click",
+    "ilert": "click",
+    "incidentio": "click",
+    "ntfy": "click",
+    "ntfys": "click",
+    "pagerduty": "click",
+    "pover": "supplemental_url",
+}
+
+_PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
+
+# Services that call people by a mention in a text; those that show Markdown do too. So
+# may a service whose own URL Apprise knows, and hcl does not.
+_CHATS = _MARKDOWN | _names(
+    "bluesky bsky feishu flock fluxer fluxers groupme http https humhub humhubs irc"
+    " ircs jira lark line mastodon mastodons misskey misskeys nctalk nctalks onebot"
+    " onebots qq reddit ryver signal signals stackfield synology synologys toot toots"
+    " tweet twitter wechat wecombot x xmpp xmpps zoom"
+)
+
+_MENTION = re.compile(
+    # @name, but no mail address, unless it is one of those that call everybody.
+    r"(?:(?<![\w.+/-])@|@(?=everyone|here|channel|all|room|online))(?!\u200b)"
+    # What Slack, Discord, Webex, Google Chat and Feishu make of brackets.
+    r"|<(?=[!@#&]|users/|at\b)",
+    re.IGNORECASE,
+)
+
+_FORMAT = re.compile(r"[?&]format=(text|markdown|html)\b", re.IGNORECASE)
+
+
+def request(scheme: str, url: str, letter: Letter, key: str) -> dict[str, Any]:
+    """Lay out a letter for a service, as the worker takes it, but for `id` and `until`.
+
+    `key` names what the letter is about for services that keep incidents.
+    """
+    body_format = _body_format(scheme, url)
+    renderers = {
+        "html": rendering.in_html,
+        "markdown": rendering.in_markdown,
+        "text": rendering.in_brief,
+    }
+    title, body = letter.subject, renderers[body_format](letter)
+    if scheme in _WITHOUT_TITLE:
+        # Apprise would make a heading of it, large and not escaped.
+        title, body = "", f"**{chats.escaped(title)}**\n\n{body}"
+    elif scheme in _CHATS:
+        title = unmentioned(title)
+        body = unmentioned(body) if body_format == "text" else body
+    arguments = _arguments(scheme, letter, key)
+    if scheme == "pagerduty":
+        # Its summary is a line, on which people are called; the rest goes beside it.
+        arguments["details"] = {"Message": body}
+        title, body = "", title
+    return {
+        "url": url,
+        "status": letter.status,
+        "title": _encodable(title),
+        "body": _encodable(body),
+        "format": body_format,
+        "arguments": arguments,
+        "pace": PACE,
+    }
+
+
+def unmentioned(text: str) -> str:
+    """Break what a chat would take for a mention, by a space of no width."""
+    return _MENTION.sub(lambda found: f"{found[0]}\u200b", text)
+
+
+def _encodable(text: str) -> str:
+    # Half a character, as a name may hold, is more than many plugins can send.
+    return text.encode("utf-8", "replace").decode()
+
+
+def _body_format(scheme: str, url: str) -> str:
+    if scheme in _HTML:
+        return "html"
+    if scheme in _MARKDOWN:
+        return "markdown"
+    asked = _FORMAT.search(url)
+    # Apprise makes the HTML that is asked for, of a short text.
+    return "markdown" if asked and asked[1].lower() != "text" else "text"
+
+
+def _arguments(scheme: str, letter: Letter, key: str) -> dict[str, Any]:
+    """Return what the plugin is told of this letter, unless the URL tells it."""
+    down = letter.status == "down"
+    found: dict[str, Any] = {}
+    if scheme in _TAKEN_FOR_PLAIN:
+        found["format"] = "markdown"
+    if scheme == "tgram":
+        # Telegram refuses a whole message over one sign in its Markdown.
+        found["format"] = "html"
+    if scheme in _PRIORITIES:
+        found["priority"] = "high" if down else "normal"
+    if scheme in ("ntfy", "ntfys"):
+        found["xtags"] = "rotating_light" if down else "white_check_mark"
+    if scheme in INCIDENTS and key:
+        found |= {"action": "map", INCIDENTS[scheme]: key}
+    if scheme == "pagerduty":
+        found |= {"source": letter.site_name or "hcl", "component": letter.title}
+    if scheme in _LINKS and letter.link:
+        found[_LINKS[scheme]] = letter.link
+    return found

@@ -1,0 +1,222 @@
+"""E-mail: one message with a text and an HTML part, handed to an SMTP server."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import socket
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+
+import aiosmtplib
+
+from hcl.alerts.messages.letter import Letter, write_letter
+from hcl.alerts.messages.rendering import in_html, in_text
+from hcl.alerts.transports import DeliveryError, why
+from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
+from hcl.model import Alert, Message
+from hcl.words.lines import cut, one_line
+
+logger = logging.getLogger(__name__)
+
+# Seconds that the farewell to a server may take, once it has taken the message.
+_QUIT_TIMEOUT = 2.0
+
+
+def open_transport(channel: ChannelConfig, config: Config) -> "Email":
+    """Make the transport of a channel of the kind email."""
+    if not isinstance(channel.settings, EmailSettings):
+        raise TypeError(f"{channel.name} has no settings of an e-mail channel")
+    return Email(channel.id, channel.settings, config.smtp)
+
+
+class Email:
+    """Mail all addresses of a channel at once.
+
+    `try_timeout` is the limit in seconds of one try, from name lookup to acceptance.
+    """
+
+    def __init__(
+        self,
+        channel_id: str,
+        settings: EmailSettings,
+        smtp: SmtpConfig,
+        try_timeout: float = 30.0,
+    ) -> None:
+        self._channel_id = channel_id
+        self._settings = settings
+        self._smtp = smtp
+        self._try_timeout = try_timeout
+
+    async def send(self, message: Message, now: datetime) -> str:
+        """Hand the message to the server; return the server's answer.
+
+        It is delivered if one recipient is accepted; the answer names the others.
+        """
+        if not self._smtp.host:
+            raise DeliveryError("no mail server: [smtp] host is not set", True)
+        try:
+            mail = self._mail(message, now)
+            refused, answer = await self._deliver(mail)
+        except TimeoutError as error:
+            # aiosmtplib's own timeouts among them.
+            limit = f"{self._try_timeout:g} s"
+            problem = f"{self._smtp.host} did not take the message within {limit}"
+            raise DeliveryError(problem) from error
+        # Whatever a library raises, a try ends in words.
+        except Exception as error:
+            raise _failure(error, self._smtp.host) from error
+        for to, response in refused.items():
+            logger.warning("%s was refused: %s", to, _one_line(response.message))
+        return _one_line(f"250 {answer}") + "".join(
+            f"; refused {to}: {_one_line(f'{response.code} {response.message}')}"
+            for to, response in refused.items()
+        )
+
+    def preview(self, message: Message, now: datetime) -> str:
+        """Return the mail as people read it: its head and its text part."""
+        letter = write_letter(message, now)
+        head = [f"{name}: {value}" for name, value in self._head(letter).items()]
+        return "\n".join([*head, "", in_text(letter)])
+
+    async def aclose(self) -> None:
+        """Do nothing: every message has a connection of its own."""
+
+    async def _deliver(
+        self, mail: EmailMessage
+    ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
+        client = _client(self._smtp)
+        try:
+            async with asyncio.timeout(self._try_timeout):
+                await client.connect()
+                answer = await client.send_message(mail)
+            # Outside the limit: what goes wrong now does not undo the delivery.
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=_QUIT_TIMEOUT)
+        finally:
+            client.close()
+        return answer
+
+    def _mail(self, message: Message, now: datetime) -> EmailMessage:
+        letter = write_letter(message, now)
+        mail = EmailMessage()
+        for name, value in self._head(letter).items():
+            mail[name] = value
+        mail["Date"] = format_datetime(now)
+        mail["Message-ID"] = self._message_id(message)
+        outage = self._answered(message)
+        if outage and outage != mail["Message-ID"]:
+            mail["In-Reply-To"] = outage
+            mail["References"] = outage
+        if letter.status == "down":
+            mail["Importance"] = "high"
+        # RFC 3834: nobody's holiday notice is to answer.
+        mail["Auto-Submitted"] = "auto-generated"
+        # Any server takes quoted-printable, and a text part stays readable as it is.
+        cte = "quoted-printable"
+        mail.set_content(in_text(letter), cte=cte)
+        mail.add_alternative(in_html(letter), subtype="html", cte=cte)
+        return mail
+
+    def _head(self, letter: Letter) -> dict[str, str]:
+        return {
+            "From": self._smtp.sender,
+            "To": ", ".join(self._settings.to),
+            # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
+            "Subject": letter.subject.replace("=?", "= ?"),
+        }
+
+    def _message_id(self, message: Message) -> str:
+        # The same for every try, so that a mailbox can tell a repeat from a second
+        # message.
+        if _begins_outage(message):
+            [alert] = message.alerts
+            return self._outage_id(alert, alert.flip.created)
+        seeds = [message.notice, *map(_seed, message.alerts)]
+        return self._id("\n".join(seeds))
+
+    def _answered(self, message: Message) -> str:
+        """Return the Message-ID of the mail that told of the outage's begin, or ""."""
+        alert = message.alerts[0]
+        began = alert.down_since
+        if len(message.alerts) != 1 or began is None:
+            return ""
+        # No mail told of it if this one is the first to.
+        first = any(flip.created == began for flip in alert.earlier)
+        return "" if first else self._outage_id(alert, began)
+
+    def _outage_id(self, alert: Alert, began: datetime) -> str:
+        return self._id(f"{alert.check.code} {began.isoformat()}")
+
+    def _id(self, seed: str) -> str:
+        # Hashed, because a check's code is enough to ping it.
+        seed = f"{self._channel_id} {seed}"
+        digest = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
+        domain = parseaddr(self._smtp.sender)[1].rpartition("@")[2]
+        return f"<{digest}@{domain if domain.isascii() and domain else 'hcl'}>"
+
+
+def _begins_outage(message: Message) -> bool:
+    alert = message.alerts[0]
+    down = alert.flip.new_status == "down" and not alert.reminder
+    return down and len(message.alerts) == 1 and not message.notice
+
+
+def _seed(alert: Alert) -> str:
+    flips = (*alert.earlier, alert.flip)
+    times = " ".join(flip.created.isoformat() for flip in flips)
+    return f"{alert.check.code} {times} {alert.reminder}"
+
+
+def _client(smtp: SmtpConfig) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.port,
+        username=smtp.username or None,
+        password=smtp.password if smtp.username else None,
+        local_hostname=_own_name(),
+        # One limit for the whole try instead of one for each command.
+        timeout=None,
+        use_tls=smtp.security == "tls",
+        start_tls=smtp.security == "starttls",
+    )
+
+
+def _own_name() -> str:
+    # Without asking DNS, which may take long. A name without a dot is refused by some
+    # servers, an address in brackets is always allowed (RFC 5321, 4.1.3).
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+def _failure(error: Exception, host: str) -> DeliveryError:
+    """Say in one line what went wrong with a server."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused(recipients=[_, *_] as refusals):
+            told = "; ".join(f"{r.recipient}: {r.code} {r.message}" for r in refusals)
+            permanent = all(_is_permanent(refusal.code) for refusal in refusals)
+            return DeliveryError(_one_line(f"{host} refused {told}"), permanent)
+        case aiosmtplib.SMTPResponseException(code=code, message=text) if code > 0:
+            answer = _one_line(f"{host} answered {code} {text}")
+            return DeliveryError(answer, _is_permanent(code))
+        case aiosmtplib.SMTPConnectError():
+            problem = f"cannot connect to {host}"
+        case aiosmtplib.SMTPServerDisconnected():
+            problem = f"{host} closed the connection"
+        case aiosmtplib.SMTPException():
+            problem = _one_line(f"{host}: {error.message}")
+        case ValueError():
+            problem = "the sender or a recipient is not a mail address"
+        case _:
+            problem = f"cannot send through {host}: {type(error).__name__}"
+    cause = why(error)
+    return DeliveryError(f"{problem}: {cause}" if cause else problem)
+
+
+def _is_permanent(code: int) -> bool:
+    return 500 <= code <= 599
+
+
+def _one_line(text: str) -> str:
+    return cut(one_line(text), 300)

@@ -1,0 +1,97 @@
+"""Chat and push services, through Apprise, which runs in a process of its own."""
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+from importlib.util import find_spec
+from typing import Any
+
+from hcl.alerts.messages.letter import write_letter
+from hcl.alerts.transports import DeliveryError, apprise_message
+from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
+from hcl.config import ChannelConfig, Config, ServiceSettings
+from hcl.config.apprise_urls import NEEDED, as_apprise, place_of, scheme_of
+from hcl.model import Message
+
+
+def open_transport(channel: ChannelConfig, _config: Config) -> "Service":
+    """Make the transport of a channel of any kind that Apprise serves."""
+    if not isinstance(channel.settings, ServiceSettings):
+        raise TypeError(f"{channel.name} has no settings of a service")
+    return Service(channel.kind, channel.settings.url)
+
+
+class Service:
+    """Send over one of Apprise's URLs.
+
+    `try_timeout` is the limit in seconds of one try, with the start of the process.
+    `courier` None: the one that all share.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        url: str,
+        try_timeout: float = 30.0,
+        courier: Courier | None = None,
+    ) -> None:
+        self._url = as_apprise(url)
+        self._scheme = scheme_of(url)
+        self._place = place_of(kind, url)
+        self._try_timeout = try_timeout
+        self._courier = courier
+
+    async def send(self, message: Message, now: datetime) -> str:
+        """Send a message; return what the service answered."""
+        if find_spec("apprise") is None:
+            raise DeliveryError(NEEDED, True)
+        try:
+            requests = self._requests(message, now)
+        # Whatever a name or a body does to the templates, a try ends in words.
+        except Exception as error:
+            problem = f"cannot write the message: {type(error).__name__}"
+            raise DeliveryError(problem) from error
+        # In turn: the service counts them, and one that fails is not run over.
+        answers = [await self._deliver(request) for request in requests]
+        return "; ".join(dict.fromkeys(answers))
+
+    def preview(self, message: Message, now: datetime) -> str:
+        """Return the service's name, and the title and the text for it."""
+        parts = [self._place]
+        for request in self._requests(message, now):
+            parts += filter(None, (request["title"], request["body"]))
+        return "\n\n".join(parts)
+
+    async def aclose(self) -> None:
+        """End the process, unless other services use it."""
+        await dismiss(self)
+
+    def _requests(self, message: Message, now: datetime) -> list[dict[str, Any]]:
+        messages = [message]
+        if self._scheme in apprise_message.INCIDENTS:
+            # Each check has its own incident to open and to close.
+            messages = [replace(message, alerts=(alert,)) for alert in message.alerts]
+        return [
+            apprise_message.request(
+                self._scheme, self._url, write_letter(one, now), _key(one)
+            )
+            for one in messages
+        ]
+
+    async def _deliver(self, request: dict[str, Any]) -> str:
+        courier = self._courier or courier_for(self)
+        try:
+            answer = await courier.send(request, self._try_timeout)
+        except TimeoutError:
+            limit = f"{self._try_timeout:g} s"
+            problem = f"{self._place} did not answer within {limit}"
+            raise DeliveryError(problem) from None
+        if not answer.ok:
+            raise DeliveryError(answer.words, answer.permanent)
+        return answer.words
+
+
+def _key(message: Message) -> str:
+    # Hashed, because a check's code is enough to ping it.
+    codes = " ".join(alert.check.code for alert in message.alerts)
+    return hashlib.sha256(codes.encode()).hexdigest()[:32]

@@ -1,0 +1,92 @@
+"""Try a channel out: send a test message over it, and tell what came of it."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from hcl import rules
+from hcl.alerts.transports import DeliveryError, open_transport
+from hcl.config import ChannelConfig, Config, Event
+from hcl.model import Alert, Flip, Message, Ping
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a test: whether it arrived, what was heard, and how soon."""
+
+    arrived: bool
+    answer: str
+    took: timedelta
+
+
+async def try_out(
+    config: Config,
+    project_name: str,
+    channel: ChannelConfig,
+    event: Event,
+    show: Callable[[str], None],
+) -> Trial:
+    """Send a test message over a channel that is no group; raise only what cancels it.
+
+    `show` is called with what goes out, before it does.
+    """
+    now = datetime.now(UTC)
+    message = example(config, project_name, now, event)
+    begun = time.monotonic()
+    try:
+        transport = open_transport(channel, config)
+        try:
+            show(transport.preview(message, now))
+            begun = time.monotonic()
+            answer = await transport.send(message, now)
+            took = time.monotonic() - begun
+        finally:
+            await transport.aclose()
+    except DeliveryError as error:
+        return _failed(str(error), begun)
+    except Exception as error:
+        logger.exception("a transport failed")
+        return _failed(repr(error), begun)
+    return Trial(True, answer, timedelta(seconds=took))
+
+
+def _failed(problem: str, begun: float) -> Trial:
+    return Trial(False, problem, timedelta(seconds=time.monotonic() - begun))
+
+
+def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
+    """Return a message about a check that does not exist, called TEST."""
+    check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
+    last_ping = now if event == "up" else now - timedelta(days=1, hours=1)
+    check = check._replace(
+        name="TEST",
+        slug="test",
+        desc="This is a test message; no job has failed.",
+        status=event,
+        n_pings=1,
+        last_ping=last_ping,
+    )
+    ping = Ping(
+        n=1,
+        created=last_ping,
+        action="success",
+        scheme="http",
+        remote_addr="127.0.0.1",
+        method="POST",
+        ua="hcl send-test",
+        rid=None,
+        exitstatus=None,
+        body=b"This is the end of what the job last wrote.",
+    )
+    if event == "up":
+        flip, down_since = Flip(now, "down", "up", ""), now - timedelta(hours=1)
+    else:
+        flip, down_since = Flip(now, "up", "down", "timeout"), now
+    alert = Alert(check, flip, ping, channels=(), down_since=down_since)
+    server = config.server
+    return Message(server.site_name, server.site_root, project_name, (alert,))

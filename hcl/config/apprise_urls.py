@@ -1,0 +1,321 @@
+"""The chat and push services that Apprise reaches, and what is wrong with a URL."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+# The program that runs Apprise. It is started, never imported.
+WORKER = Path(__file__).parent.parent / "alerts/transports/apprise_worker.py"
+
+NEEDED = 'needs Apprise; install hcl with its extra: pip install "hcl-server[apprise]"'
+
+# Seconds that Apprise may take to look at all URLs.
+_PATIENCE = 60.0
+
+# What Apprise calls the services of each kind, which bear Healthchecks' names. The kind
+# `apprise` stands for any of them, and for all others that Apprise knows.
+SCHEMES: dict[str, tuple[str, ...]] = {
+    "discord": ("discord",),
+    "github": ("github",),
+    "googlechat": ("gchat",),
+    "gotify": ("gotify", "gotifys"),
+    "matrix": ("matrix", "matrixs"),
+    "mattermost": ("mmost", "mmosts"),
+    "msteamsw": ("workflow", "workflows"),
+    "ntfy": ("ntfy", "ntfys"),
+    "opsgenie": ("opsgenie",),
+    "pagertree": ("pagertree",),
+    "pd": ("pagerduty",),
+    "po": ("pover",),
+    "pushbullet": ("pbul",),
+    "rocketchat": ("rocket", "rockets"),
+    "signal": ("signal", "signals"),
+    "slack": ("slack",),
+    "sms": (
+        "46elks",
+        "atalk",
+        "bulksms",
+        "bulkvs",
+        "burstsms",
+        "clickatell",
+        "clicksend",
+        "cm",
+        "d7sms",
+        "elks",
+        "exotel",
+        "freemobile",
+        "httpsms",
+        "infobip",
+        "kavenegar",
+        "kudosity",
+        "msg91",
+        "msgbird",
+        "nexmo",
+        "octopush",
+        "plivo",
+        "ringc",
+        "serwersms",
+        "seven",
+        "sfr",
+        "sinch",
+        "smsc",
+        "smseagle",
+        "smseagles",
+        "smsmanager",
+        "smsmgr",
+        "smstunnel",
+        "sns",
+        "telesign",
+        "telnyx",
+        "twilio",
+        "voipms",
+        "vonage",
+    ),
+    "spike": ("spike",),
+    "telegram": ("tgram",),
+    "victorops": ("splunk", "victorops"),
+    "whatsapp": ("whatsapp",),
+    "zulip": ("zulip",),
+}
+
+
+class _Native(NamedTuple):
+    """A service's own URLs, and the same as Apprise writes it.
+
+    `pattern` matches all of such a URL but its query and a closing slash; `written` is
+    filled in with what its groups hold, and gets the query; so is `query`, which is
+    added to that.
+    """
+
+    scheme: str
+    shown: str
+    pattern: str
+    written: str
+    query: str = ""
+
+
+# Apprise knows most of them too, but not in every release.
+_SLACK = r"https?://hooks\.slack\.com"
+_POWER = "https?://([^/]+)/powerautomate/automations/direct"
+_NATIVES = (
+    _Native(
+        "slack",
+        "https://hooks.slack.com/services/…/…/…",
+        _SLACK + r"/services/([^/]+)/([^/]+)/([^/]+)",
+        "slack://{0}/{1}/{2}/",
+    ),
+    _Native(
+        "slack",
+        "",
+        r"https?://hooks\.slack-gov\.com/services/([^/]+)/([^/]+)/([^/]+)",
+        "slack://{0}/{1}/{2}/",
+        "mode=gov-hook",
+    ),
+    _Native("slack", "", _SLACK + "/workflows/(.+)", "slack://{0}/", "mode=workflow"),
+    _Native("slack", "", _SLACK + "/triggers/(.+)", "slack://{0}/", "mode=trigger"),
+    _Native(
+        "discord",
+        "https://discord.com/api/webhooks/…/…",
+        r"https?://discord(?:app)?\.com/api/webhooks/([^/]+)/([^/]+)",
+        "discord://{0}/{1}/",
+    ),
+    _Native(
+        "gchat",
+        "https://chat.googleapis.com/v1/spaces/…/messages?…",
+        r"https://chat\.googleapis\.com/v1/spaces/([^/]+)/messages",
+        "gchat://{0}/",
+    ),
+    _Native(
+        "mmosts",
+        "https://mattermost.…/hooks/…",
+        r"https://(mattermost\.[^/]+)/hooks/([^/]+)",
+        "mmosts://{0}/{1}/",
+    ),
+    _Native(
+        "mmost",
+        "",
+        r"http://(mattermost\.[^/]+)/hooks/([^/]+)",
+        "mmost://{0}/{1}/",
+    ),
+    _Native(
+        "workflows",
+        "https://…/workflows/…/triggers/manual/paths/invoke?…",
+        r"https?://([^/]+)/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{1}/",
+    ),
+    _Native(
+        "workflows",
+        "",
+        _POWER + "/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{1}/",
+        "pa=yes",
+    ),
+    _Native(
+        "workflows",
+        "",
+        _POWER + "/cu/([0-9]+)/workflows/([^/]+)/triggers/manual/paths/invoke",
+        "workflows://{0}/{2}/",
+        "pa=yes&route={1}",
+    ),
+    _Native(
+        "ntfys",
+        "https://ntfy.sh/…",
+        r"https?://ntfy\.sh/(.+)",
+        "ntfys://{0}/",
+        "mode=cloud",
+    ),
+    _Native(
+        "matrixs",
+        "https://webhooks.t2bot.io/…",
+        r"https?://webhooks\.t2bot\.io/api/v[0-9]+/matrix/hook/([^/]+)",
+        "matrixs://{0}/",
+        "mode=t2bot",
+    ),
+    _Native(
+        "46elks",
+        "https://…@api.46elks.com/a1/sms?…",
+        r"https?://([^@/]+)@api\.46elks\.com/a1/sms",
+        "46elks://{0}@/",
+    ),
+    _Native(
+        "spike",
+        "https://api.spike.sh/v1/alerts/…",
+        r"https://api\.spike\.sh/v1/alerts/([^/]+)",
+        "spike://{0}/",
+    ),
+    _Native(
+        "splunk",
+        "https://alert.victorops.com/integrations/generic/…/alert/…/…",
+        r"https?://alert\.victorops\.com/integrations/generic/[^/]+/alert"
+        r"/([^/]+)/([^/]+)(/.+)?",
+        "splunk://{1}@{0}{2}",
+    ),
+)
+
+# Of most others the part after :// is a token.
+_WITH_A_HOST = frozenset(
+    scheme + s
+    for scheme in ("apprise", "form", "gotify", "json", "matrix", "mmost")
+    for s in ("", "s")
+) | frozenset(
+    scheme + s
+    for scheme in ("nctalk", "ntfy", "rocket", "signal", "xml", "synology")
+    for s in ("", "s")
+)
+
+
+def scheme_of(url: str) -> str:
+    """Return Apprise's scheme of a URL, "" if it has none; https of what is not known.
+
+    The URLs that some services hand out themselves count by their service.
+    """
+    found = re.match(r"([a-z0-9]{1,32})://\S", as_apprise(url), re.IGNORECASE)
+    return found[1].lower() if found else ""
+
+
+def as_apprise(url: str) -> str:
+    """Write the URL that a service hands out itself as Apprise does; others stay."""
+    address, _, query = url.partition("?")
+    for native in _NATIVES:
+        found = re.fullmatch(f"{native.pattern}/*", address, re.IGNORECASE)
+        if found:
+            groups = found.groups("")
+            written = native.written.format(*groups)
+            more = "&".join(filter(None, (query, native.query.format(*groups))))
+            return f"{written}?{more}" if more else written
+    return url
+
+
+def problem_of(kind: str, url: str) -> str:
+    """Say what is wrong with the URL of a channel, as far as it can be seen; "": fine.
+
+    The URL is a secret: nothing of it but the service is told.
+    """
+    scheme = scheme_of(url)
+    if kind == "apprise":
+        return "" if scheme else "is not a URL; use one of Apprise's, like ntfys://…"
+    if scheme in SCHEMES[kind]:
+        return ""
+    if not scheme:
+        return f"is not a URL; use {_allowed(kind)}"
+    other = next((k for k, schemes in SCHEMES.items() if scheme in schemes), "")
+    problem = f"is a URL for {other}, not for {kind}" if other else f"is not for {kind}"
+    return f"{problem}; use {_allowed(kind)}"
+
+
+def check_urls(urls: Sequence[tuple[str, str]]) -> list[str]:
+    """Ask Apprise what is wrong with each URL, given with its channel's kind; "": fine.
+
+    It takes a second or so, however many they are.
+    """
+    problems = [problem_of(kind, url) for kind, url in urls]
+    if not any(not problem for problem in problems):
+        return problems
+    if find_spec("apprise") is None:
+        return [problem or NEEDED for problem in problems]
+    verdicts = _ask([as_apprise(url) for _, url in urls])
+    if isinstance(verdicts, str):
+        return [problem or verdicts for problem in problems]
+    return [
+        problem or _judged(kind, verdict)
+        for problem, verdict, (kind, _) in zip(problems, verdicts, urls, strict=True)
+    ]
+
+
+def place_of(kind: str, url: str) -> str:
+    """Name where a channel's messages go, without what is secret: `ntfy at ntfy.sh`."""
+    scheme = scheme_of(url)
+    name = kind if kind != "apprise" else scheme or kind
+    host = ""
+    if scheme in _WITH_A_HOST or url.lower().startswith(("http://", "https://")):
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            host = ""
+    # What has no dot may be a topic, or a token in the place of a host.
+    return f"{name} at {host}" if "." in host or host == "localhost" else name
+
+
+def _allowed(kind: str) -> str:
+    schemes = SCHEMES[kind]
+    shown = [n.shown for n in _NATIVES if n.shown and n.scheme in schemes]
+    if len(schemes) > 4:
+        return "one of Apprise's for a service that sends SMS, like twilio://…"
+    return " or ".join([f"{scheme}://…" for scheme in schemes] + shown)
+
+
+def _judged(kind: str, verdict: dict[str, Any]) -> str:
+    if verdict["problem"]:
+        return str(verdict["problem"])
+    if kind == "apprise" or set(verdict["schemes"]) & set(SCHEMES[kind]):
+        return ""
+    return f"is a URL for {verdict['service']}, not for {kind}; use {_allowed(kind)}"
+
+
+def _ask(urls: list[str]) -> list[dict[str, Any]] | str:
+    """Run Apprise over URLs; return its verdicts, or in words why there are none."""
+    # By path and with -P, so that no module of the working folder is in the way. The
+    # URLs are secrets, so they go in by the back door.
+    try:
+        done = subprocess.run(  # noqa: S603 - both are our own
+            [sys.executable, "-P", str(WORKER), "check"],
+            input=json.dumps(urls).encode(),
+            capture_output=True,
+            timeout=_PATIENCE,
+        )
+        verdicts: list[dict[str, Any]] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return f"cannot be checked: Apprise did not answer within {_PATIENCE:g} s"
+    except OSError as error:
+        return f"cannot be checked: cannot start Apprise: {error.strerror}"
+    except ValueError:
+        # It says nothing any more once it has read a URL.
+        told = done.stderr.decode(errors="replace").strip().splitlines() or [""]
+        return f"cannot be checked: Apprise failed: {told[-1][:200]}".rstrip(": ")
+    return verdicts

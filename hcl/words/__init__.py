@@ -1,0 +1,1 @@
+"""How lengths, moments, schedules and lines are said to people, once."""

@@ -1,0 +1,179 @@
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from hcl.alerts.composing import compose
+from hcl.model import Message, Waiting
+from hcl.pinging import Address
+from hcl.store import checks, outbox
+from tests.alerts.sending import channel, down, ping, posting
+from tests.app import ROOT, App
+from tests.build import HOUR, NOW, make_ping
+from tests.store import change, put_check, put_flip
+
+SECOND = timedelta(seconds=1)
+
+
+async def waiting(app: App, channel_id: int = 1) -> list[Waiting]:
+    reader = await app.database.settled()
+    return await outbox.due(reader, channel_id, NOW + HOUR, 999)
+
+
+async def composed(app: App, *bundle: Waiting) -> Message:
+    message = await compose(await app.database.settled(), app.config, bundle)
+    assert message is not None
+    return message
+
+
+async def test_message_names_the_site_the_project_and_the_check(app: App) -> None:
+    check = await down(app, 1, 2)
+
+    message = await composed(app, *await waiting(app))
+
+    [alert] = message.alerts
+    assert (message.site_root, message.project_name) == (ROOT, "Home")
+    assert (alert.check.code, alert.check.status) == (check.code, "down")
+    assert alert.flip.new_status == "down"
+    assert alert.down_since == NOW
+    assert set(alert.channels) == {c.id for c in app.synced.channels.values()}
+    assert (alert.earlier, alert.reminder, message.notice) == ((), 0, "")
+
+
+async def test_flips_of_a_check_are_one_alert(app: App) -> None:
+    check = await down(app, 1)
+    await ping(app, check, "success", NOW + SECOND)
+    other = await down(app, 1, at=NOW + 2 * SECOND)
+
+    message = await composed(app, *await waiting(app))
+
+    told = [
+        (a.check.id, [f.new_status for f in (*a.earlier, a.flip)])
+        for a in message.alerts
+    ]
+    assert told == [(check.id, ["down", "up"]), (other.id, ["down"])]
+    assert message.alerts[0].down_since == NOW
+
+
+async def test_ping_is_the_last_up_to_the_newest_flip(app: App) -> None:
+    check = await put_check(app.database, 1, status="up")
+    for n, action in enumerate(("fail", "log", "success", "log")):
+        await app.services.pinging.receive(
+            Address(code=check.code),
+            make_ping(action=action, body=b"%d" % n, created=NOW),
+        )
+    await app.filer.file_once()
+
+    first, second = await waiting(app)
+    alone = await composed(app, first)
+    both = await composed(app, first, second)
+
+    assert [m.alerts[0].ping and m.alerts[0].ping.body for m in (alone, both)] == [
+        b"0",
+        b"2",
+    ]
+
+
+async def test_reminder_tells_the_last_ping_of_all(app: App) -> None:
+    check = await down(app, 1)
+    address = Address(code=check.code)
+    await app.services.pinging.receive(address, make_ping(action="log", body=b"late"))
+    [first] = await waiting(app)
+    reminder = first._replace(
+        notification=replace(first.notification, reminder=2, hold="remind")
+    )
+
+    [alert] = (await composed(app, reminder)).alerts
+
+    assert (alert.reminder, alert.down_since) == (2, NOW)
+    assert alert.ping is not None
+    assert alert.ping.body == b"late"
+
+
+async def test_flip_that_comes_twice_is_told_once(app: App) -> None:
+    """As where a channel is the fallback of another of the check's."""
+    await down(app, 1)
+    [own] = await waiting(app)
+    foreign = own._replace(
+        notification=replace(own.notification, id=2, notice="The channel A is off.")
+    )
+
+    message = await composed(app, own, foreign)
+
+    [alert] = message.alerts
+    assert (alert.earlier, alert.flip.new_status) == ((), "down")
+    assert message.notice == "The channel A is off."
+
+
+async def test_reminder_beside_its_flip_is_no_reminder(app: App) -> None:
+    await down(app, 1)
+    [own] = await waiting(app)
+    reminder = own._replace(
+        notification=replace(own.notification, id=2, reminder=1, notice="No.")
+    )
+
+    [alert] = (await composed(app, own, reminder)).alerts
+
+    assert alert.reminder == 0
+
+
+async def test_flips_are_told_in_their_order_whatever_came_first(app: App) -> None:
+    check = await down(app, 1)
+    await ping(app, check, "success", NOW + SECOND)
+    begin, end = await waiting(app)
+    late = begin._replace(
+        notification=replace(begin.notification, id=9, notice="The channel A is off.")
+    )
+
+    [alert] = (await composed(app, end, late)).alerts
+
+    assert [f.new_status for f in (*alert.earlier, alert.flip)] == ["down", "up"]
+
+
+async def test_notices_are_told_once_each(app: App) -> None:
+    for _ in range(3):
+        await down(app, 1)
+    told = [
+        row._replace(notification=replace(row.notification, notice=notice))
+        for row, notice in zip(await waiting(app), ("A.", "B.", "A."), strict=True)
+    ]
+
+    assert (await composed(app, *told)).notice == "A. B."
+
+
+async def test_others_that_are_down_are_named_and_counted(app: App) -> None:
+    for n in range(9):
+        await put_check(app.database, name=f"other {n}", status="down")
+    await put_check(app.database, name="fine", status="up")
+    await put_check(app.database, name="foreign", status="down", project_id=2)
+    for _ in range(2):
+        await down(app, 1)
+
+    message = await composed(app, *await waiting(app))
+
+    assert message.also_down == tuple(f"other {n}" for n in range(5))
+    assert message.also_down_count == 9
+
+
+async def test_check_that_was_deleted_is_left_out(app: App) -> None:
+    gone, kept = [await down(app, 1) for _ in range(2)]
+    bundle = await waiting(app)
+    async with app.database.transaction() as conn:
+        await checks.delete(conn, gone.id)
+
+    message = await composed(app, *bundle)
+
+    assert [alert.check.id for alert in message.alerts] == [kept.id]
+    assert await compose(app.database.reader, app.config, tuple(bundle[:1])) is None
+
+
+async def test_summary_tells_of_a_hundred_checks(tmp_path: Path) -> None:
+    async with posting(tmp_path, channel("Mail", fold='"1m"')) as post:
+        for n in range(100):
+            check = await put_check(post.app.database, 1, name=f"{n}", status="down")
+            await put_flip(post.app.database, check)
+        await change(post.app.database, "UPDATE notifications SET hold = 'fold'")
+
+        message = await composed(post.app, *await waiting(post.app))
+
+        assert len(message.alerts) == 100
+        assert message.also_down_count == 0

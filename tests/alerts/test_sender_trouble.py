@@ -1,0 +1,212 @@
+"""What once went wrong: refusals, clocks that were set, backlogs, odd moments."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hcl.alerts.calm import LONGEST_HISTORY
+from hcl.alerts.delivery import PERMANENT_STEP
+from hcl.alerts.lines import PAUSES
+from tests.alerts.sending import channel, group, posting, quiet, restarted
+from tests.build import DAY, HOUR, NOW
+from tests.store import change, rows
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HOOK, MAIL = channel("Hook", "webhook"), channel("Mail")
+
+FLAPPED = (
+    "INSERT INTO flips (check_id, created, old_status, new_status, reason, n_pings)"
+    " WITH RECURSIVE x (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x WHERE i < ?)"
+    " SELECT 1, ? + i, iif(i % 2, 'up', 'down'), iif(i % 2, 'down', 'up'), '', 0 FROM x"
+)
+WAITING = (
+    "INSERT INTO notifications (flip_id, check_id, channel_id, created, next_try)"
+    " SELECT id, check_id, 1, created, created FROM flips WHERE id > 1"
+)
+
+
+async def test_summary_that_is_refused_loses_nothing(tmp_path: Path) -> None:
+    """The messages of a summary go by check, and not by their number."""
+    async with posting(tmp_path, channel("Mail", fold='"1m"')) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await post.down("b", at=NOW + SECOND)
+        await post.send(NOW + SECOND)
+        await post.succeed(check, NOW + 2 * SECOND)
+        post.smtp.refusals.mail = "550 go away"
+        await post.send(NOW + 2 * SECOND, NOW + MINUTE)
+        assert len(await post.waiting()) > 0
+        post.smtp.refusals.mail = ""
+
+        await post.send(NOW + 3 * HOUR)
+
+        assert post.mails() == ["2 checks: 1 down, 1 up"]
+        unsent = "SELECT count(*) FROM notifications WHERE sent IS NULL"
+        assert await rows(post.app.database, unsent) == [0]
+
+
+async def test_flapping_check_leaves_no_backlog_that_grows(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        post.smtp.refusals.mail = "451 not now"
+        await post.down("a")
+        await change(post.app.database, FLAPPED, 3000, NOW.timestamp())
+        await change(post.app.database, WAITING)
+
+        async with asyncio.timeout(5):
+            await post.send(NOW + DAY)
+
+        waits = "SELECT count(*) FROM notifications WHERE next_try IS NOT NULL"
+        assert await rows(post.app.database, waits) == [LONGEST_HISTORY]
+        tried = await rows(post.app.database, "SELECT count(*) FROM tries")
+        assert tried == [LONGEST_HISTORY]
+
+        post.smtp.refusals.mail = ""
+        await post.send(NOW + DAY + MINUTE)
+        assert post.mails() == [f"UP after {LONGEST_HISTORY} changes: a"]
+
+
+async def test_refused_message_does_not_hold_up_others(tmp_path: Path) -> None:
+    async with posting(tmp_path, HOOK, MAIL) as post:
+        post.http.status = 404
+        for n in range(20):
+            await post.down(f"gone {n}", 1)
+        await post.send(NOW)
+        post.http.status = 200
+        post.clear()
+
+        await post.down("a", 1, at=NOW + SECOND)
+        await post.send(NOW + SECOND)
+
+        assert post.requests() == ["down a"]
+        again = {NOW + PAUSES[PERMANENT_STEP]}
+        assert set(
+            await rows(
+                post.app.database,
+                "SELECT next_try FROM notifications WHERE next_try IS NOT NULL",
+            )
+        ) == {moment.timestamp() for moment in again}
+
+
+async def test_refusal_of_one_message_hands_on_no_other(tmp_path: Path) -> None:
+    parts = channel("Hook", "webhook", fallback='"Mail"'), MAIL
+    async with posting(tmp_path, *parts) as post:
+        post.http.status = 500
+        await post.down("a", 1)
+        await post.send(NOW)
+        post.http.status = 404
+        await post.down("b", 1, at=NOW + MINUTE)
+
+        await post.send(NOW + MINUTE, NOW + MINUTE)
+
+        told = await rows(
+            post.app.database,
+            "SELECT handed_on FROM notifications WHERE channel_id = 1",
+        )
+        assert told.count(1) == len(post.mails())
+
+
+async def test_channel_sends_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        post.http.status = 500
+        await post.down("a", at=NOW + DAY)
+        await post.send(NOW + DAY)
+        post.http.status = 200
+        post.clear()
+
+        await post.down("b", at=NOW)
+        await post.send(NOW)
+
+        assert post.requests() == ["down b"]
+
+
+async def test_fold_ends_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    async with posting(tmp_path, channel("Mail", fold='"30s"')) as post:
+        await post.down("a", at=NOW + 9 * DAY)
+        await post.send(NOW + 9 * DAY)
+        await post.down("b", at=NOW)
+
+        await post.send(NOW, NOW + MINUTE)
+        assert post.mails() == ["DOWN: b"]
+
+        async with restarted(post):
+            # Its own clock is right, and far from both.
+            assert ("fold", 1) not in await post.waiting()
+
+
+async def test_fold_that_is_taken_out_keeps_the_order(tmp_path: Path) -> None:
+    async with posting(tmp_path, channel("Mail", fold='"1h"')) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await post.use(MAIL)
+
+        await post.succeed(check, NOW + 5 * MINUTE)
+        await post.send(NOW + 5 * MINUTE, NOW + HOUR)
+
+        assert post.mails() == ["DOWN and UP again: a"]
+
+
+async def test_flip_during_a_failing_try_does_not_wait_for_hours(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        post.http.status, post.http.delay = 500, 0.3
+        check = await post.down("a")
+        await change(post.app.database, "UPDATE notifications SET attempts = 7")
+        sending = asyncio.create_task(post.send(NOW))
+        await post.http.wait_for(1)
+
+        await post.succeed(check, NOW)
+        await sending
+        post.http.status, post.http.delay = 200, 0.0
+        await post.send(NOW + MINUTE, NOW + MINUTE)
+
+        assert post.requests()[-2:] == ["down a", "up a"]
+
+
+async def test_program_hears_of_an_outage_that_was_refused_for_minutes(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        post.http.status = 404
+        check = await post.down("a")
+        await post.send(NOW)
+        await post.succeed(check, NOW + MINUTE)
+        await post.send(NOW + MINUTE)
+        post.http.status = 200
+        post.clear()
+
+        await post.send(NOW + 2 * HOUR, NOW + 2 * HOUR)
+
+        assert post.requests() == ["down a", "up a"]
+
+
+async def test_reminder_that_a_group_brought_survives_a_restart_at_night(
+    tmp_path: Path,
+) -> None:
+    parts = (
+        channel("Mail", quiet_hours=quiet("17:30", "19:00")),
+        group("Mail", remind_every='"6h"'),
+    )
+    async with posting(tmp_path, *parts) as post:
+        await post.down("a", 2)
+        await post.send(NOW, NOW + 6 * HOUR)
+
+        async with restarted(post):
+            await post.send(NOW + 8 * HOUR)
+
+        assert post.mails() == ["DOWN: a", "STILL DOWN: a"]
+
+
+@pytest.mark.parametrize("count", [1, 250])
+async def test_group_passes_on_all_at_once(tmp_path: Path, count: int) -> None:
+    parts = channel("Mail", fold='"1m"'), group("Mail")
+    async with posting(tmp_path, *parts) as post:
+        for n in range(count):
+            await post.down(f"{n}", 2)
+
+        await post.send(NOW)
+
+        handed = "SELECT count(*) FROM notifications WHERE channel_id = 1"
+        assert await rows(post.app.database, handed) == [count]

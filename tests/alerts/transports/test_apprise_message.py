@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+
+from hcl.alerts.messages.letter import write_letter
+from hcl.alerts.transports.apprise_message import request, unmentioned
+from tests.alerts import NOW, RECOVERED, a_message, an_alert
+
+LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
+EVIL = "@everyone <!channel> *x* [y](http://z)"
+
+
+def laid_out(scheme: str, url: str = "", *, up: bool = False, **check: Any) -> Any:
+    alert = an_alert(**check, flip=RECOVERED if up else None)
+    return request(scheme, url, write_letter(a_message(alert), NOW), "key")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "url", "body_format"),
+    [
+        ("ntfy", "", "text"),
+        ("ntfy", "ntfy://host/topic?format=markdown", "markdown"),
+        ("gotify", "gotify://host/token?priority=1&format=HTML", "markdown"),
+        ("json", "json://host/?format=text", "text"),
+        ("slack", "", "markdown"),
+        ("mmost", "", "markdown"),
+        ("tgram", "", "markdown"),
+        ("mailto", "", "html"),
+        ("https", "", "text"),
+    ],
+)
+def test_format_is_what_the_service_shows(
+    scheme: str, url: str, body_format: str
+) -> None:
+    assert laid_out(scheme, url)["format"] == body_format
+
+
+@pytest.mark.parametrize(
+    ("scheme", "down", "up"),
+    [
+        (
+            "ntfys",
+            {"priority": "high", "xtags": "rotating_light", "click": LINK},
+            {"priority": "normal", "xtags": "white_check_mark", "click": LINK},
+        ),
+        ("gotify", {"priority": "high"}, {"priority": "normal"}),
+        (
+            "pover",
+            {"priority": "high", "supplemental_url": LINK},
+            {"priority": "normal", "supplemental_url": LINK},
+        ),
+        (
+            "opsgenie",
+            {"action": "map", "alias": "key"},
+            {"action": "map", "alias": "key"},
+        ),
+        ("victorops", *[{"action": "map", "entity_id": "key"}] * 2),
+        ("mmosts", {"format": "markdown"}, {"format": "markdown"}),
+        ("tgram", {"format": "html"}, {"format": "html"}),
+        ("slack", {}, {}),
+        ("https", {}, {}),
+    ],
+)
+def test_plugin_is_told_what_is_its_own(
+    scheme: str, down: dict[str, str], up: dict[str, str]
+) -> None:
+    assert laid_out(scheme)["arguments"] == down
+    assert laid_out(scheme, up=True)["arguments"] == up
+
+
+def test_pager_gets_one_line_and_the_rest_beside_it() -> None:
+    found = laid_out("pagerduty")
+
+    arguments = found["arguments"]
+    assert (found["title"], found["body"]) == ("", "DOWN: Nightly backup")
+    assert arguments["dedup"] == "key"
+    assert arguments["action"] == "map"
+    assert arguments["click"] == LINK
+    assert LINK in arguments["details"]["Message"]
+
+
+@pytest.mark.parametrize("scheme", ["discord", "mmost", "rocket", "tgram", "gchat"])
+def test_chat_without_a_title_gets_it_escaped_in_bold(scheme: str) -> None:
+    found = laid_out(scheme, name=EVIL)
+
+    first = found["body"].splitlines()[0]
+    assert found["title"] == ""
+    assert first.startswith("**DOWN: @\u200beveryone <\u200b!channel\\> \\*x\\* ")
+    assert first.endswith("**")
+
+
+@pytest.mark.parametrize("scheme", ["slack", "zulip", "irc", "signal", "https"])
+def test_title_for_a_chat_calls_nobody(scheme: str) -> None:
+    found = laid_out(scheme, name=EVIL)
+
+    assert found["title"].startswith("DOWN: @\u200beveryone <\u200b!channel> *x* ")
+
+
+def test_title_for_a_phone_is_left_alone() -> None:
+    assert laid_out("ntfy", name="<b> @ x")["title"] == "DOWN: <b> @ x"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("@all", "@|all"),
+        ("(@U123)", "(@|U123)"),
+        ("a@everyone", "a@|everyone"),
+        ("root@example.org", "root@example.org"),
+        ("https://example.org/@user", "https://example.org/@user"),
+        ("<!here> <@U1> <#C1> <&2>", "<|!here> <|@|U1> <|#C1> <|&2>"),
+        ("<users/all> <at id=1>", "<|users/all> <|at id=1>"),
+        ("a < b <b> 1 <2", "a < b <b> 1 <2"),
+        ("@|@|x", "@|@|x"),
+    ],
+)
+def test_mentions_are_broken(text: str, safe: str) -> None:
+    gap = "\u200b"
+
+    assert unmentioned(text.replace("|", gap)) == safe.replace("|", gap)
+    assert unmentioned(safe.replace("|", gap)) == safe.replace("|", gap)

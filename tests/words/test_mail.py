@@ -1,0 +1,197 @@
+import random
+import time
+from email.message import EmailMessage
+
+import pytest
+
+from hcl.words import mail as mails
+
+HTML = b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+
+
+def text(message: bytes) -> str:
+    """Return the one text of a mail that has one."""
+    (only,) = mails.texts(message)
+    return only
+
+
+@pytest.mark.parametrize(
+    ("header", "subject"),
+    [
+        (b"Subject: all good", "all good"),
+        (b"SUBJECT:all good  ", "all good"),
+        (b"Subject: all\r\n good", "all good"),
+        (b"Subject: all\n\tgood", "all\tgood"),
+        (b"Subject: =?utf-8?Q?gr=C3=BCn_ok?=", "grün ok"),
+        (b"Subject: =?UTF-8?b?Z3LDvG4=?= ok", "grün ok"),
+        (b"Subject: x =?iso-8859-1?q?gr=FCn?=", "x grün"),
+        (b"Subject: =?utf-8?q?al?=\r\n =?utf-8?q?l_good?=", "all good"),
+        (b"Subject: =?utf-8?q?gr=C3?= =?utf-8?q?=BCn?=", "grün"),
+        (b"Subject: =?utf-8*de?q?gr=C3=BCn?=", "grün"),
+        (b"Subject: =?koi8-r?B?xME=?= =?iso-8859-1?Q?=FC?=", "даü"),
+        (b"Subject: gr\xc3\xbcn", "grün"),
+        (b"Subject: gr\xfcn", "gr\ufffdn"),
+        (b"Subject: =?no-such?q?good?=", "good"),
+        (b"Subject: =?utf-8?b?Z?= x", " x"),
+        (b"Subject: =?utf-8?q?open", "=?utf-8?q?open"),
+        (b"Subject:", ""),
+        (b"X-Subject: bad\r\nSubject: good\r\nSubject: second", "good"),
+        (b"To: x\r\n\r\nSubject: in the body", ""),
+        (b"From root Mon Jan  1\nSubject: good", "good"),
+        (b"no header\r\nSubject: bad", ""),
+        (b"", ""),
+    ],
+)
+def test_subject_is_decoded(header: bytes, subject: str) -> None:
+    assert mails.subject(header) == subject
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (b"Subject: x\r\n\r\nall good\r\n", "all good\n"),
+        (b"Subject: x\n\nall good\n", "all good\n"),
+        (b"all good\nand more", "all good\nand more"),
+        (b"\r\nall good", "all good"),
+        (b"Content-Transfer-Encoding: base64\n\nYWxsIGdv\nb2Q=\n", "all good"),
+        (b"Content-Transfer-Encoding: base64\n\nYWxsIGdvb2", "all go"),
+        (b"Content-Transfer-Encoding: Quoted-Printable\n\nal=\r\nl=20good", "all good"),
+        (b"Content-Transfer-Encoding: quoted-printable\n\n=zz good=", "=zz good"),
+        (b"Content-Transfer-Encoding: odd\n\nall good", "all good"),
+        (b"Content-Type: text/plain; charset=iso-8859-1\n\ngr\xfcn", "grün"),
+        (b'Content-Type: TEXT/PLAIN; Charset="ISO-8859-15"\n\n\xa4', "€"),
+        (b"Content-Type: text/plain; charset=us-ascii\n\ngr\xc3\xbcn", "grün"),
+        (b"Content-Type: text/plain; charset=no-such\n\ngood", "good"),
+        (b"Content-Type: text/plain; charset=rot13\n\ngood", "good"),
+        (b"Content-Type: text/plain; charset=unicode_escape\n\n\\z", "\\z"),
+        (b"Content-Type: text/plain; charset=a\0b\n\ngood", "good"),
+        (b"Content-Type: what is this\n\ngood", "good"),
+        (b"Content-Type: multipart/mixed\n\ngood", "good"),
+        (b"Content-Type: text/plain; format=flowed\n\nall \r\ngood", "all good"),
+        (
+            b"Content-Type: text/plain; format=flowed; delsp=yes\n\nal \nl\n  good",
+            "all\n good",
+        ),
+    ],
+)
+def test_plain_text_is_decoded(message: bytes, found: str) -> None:
+    assert text(message) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (b"<p>all <b>good</b></p>", "all good"),
+        (b"<html><body>all&nbsp;go&#111;d &lt;b&gt;", "all good <b>"),
+        (b"all\r\n  good", "all good"),
+        (b"go<b>od</b>", "good"),
+        (b"<div>one</div><div>two</div>three<br/>four", "one\ntwo\nthree\nfour"),
+        (b"<table><tr><td>Status:</td><td>good</td></tr>", "Status: good"),
+        (b"<style>p{bad}</style><SCRIPT>bad</SCRIPT >good", "good"),
+        (b"<title>bad</title><!-- bad > -->good<!-- bad", "good"),
+        (b'<img alt="bad">good<a href="bad">', "good"),
+        (b"<!DOCTYPE html><?xml bad?>1 < 2 & 3", "1 < 2 & 3"),
+        (b"gr\xc3\xbcn <", "grün <"),
+        (b"good &#" + b"9" * 5000 + b";", "good &#" + "9" * 5000 + ";"),
+    ],
+)
+def test_html_is_read_as_people_see_it(source: bytes, found: str) -> None:
+    assert text(HTML + source) == found
+
+
+def test_all_parts_but_attachments_are_read() -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "Report"
+    mail.set_content("plain ✓")
+    mail.add_alternative("<p>html&nbsp;✓</p>", subtype="html")
+    mail.add_attachment("attached", filename="log.txt")
+    mail.add_attachment(b"binary", maintype="application", subtype="octet-stream")
+
+    assert mails.texts(mail.as_bytes()) == ("plain ✓\n", "html ✓")
+    assert mails.subject(mail.as_bytes()) == "Report"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"before\n--b\n\none\n--b\n\ntwo\n--b--\nafter", ("one", "two")),
+        (b"--b  \r\n\r\none\r\n--b--  ", ("one\n",)),
+        (b"--b\n\none", ("one",)),
+        (b"--b\n\none\n--bb\n", ("one\n--bb\n",)),
+        (b"--b\n--b\n\none\n--b--", ("", "one")),
+        (b"--b--\n\none", ()),
+        (b"one", ()),
+        (b"--b\n" + MIXED + b"--b\n\none\n--b--", ("one",)),
+    ],
+)
+def test_parts_are_found_even_if_they_are_broken(
+    body: bytes, found: tuple[str, ...]
+) -> None:
+    stripped = tuple(part.strip() for part in mails.texts(MIXED + body))
+
+    assert stripped == tuple(part.strip() for part in found)
+
+
+def test_a_text_within_50_levels_of_parts_is_found() -> None:
+    levels = [
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
+        for n in range(50)
+    ]
+
+    assert "good" in text(b"".join(levels) + b"\r\ngood")
+
+
+def test_50_parts_are_all_read() -> None:
+    parts = b"".join(b"--b\r\n\r\npart %d\r\n" % n for n in range(50))
+
+    assert len(mails.texts(MIXED + parts + b"--b--")) == 50
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(
+            HTML + piece * (1_000_000 // len(piece))
+            for piece in (b"<", b"<a", b"<!--", b"<script", b"</script ", b"&#", b" ")
+        ),
+        HTML + b"<script>" + b"</script" + b" " * 1_000_000,
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" * 20_000,
+        b"".join(
+            b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n)
+            for n in range(20_000)
+        ),
+        MIXED + b"--b\r\n" * 200_000,
+        b"A: b\r\n" * 160_000,
+        b"Subject: " + b"=?a?q?" * 160_000,
+        b"Subject: x" + b"\r\n " * 300_000,
+        b"Content-Type: text/plain; charset=punycode\n\n" + b"a-b9" * 250_000,
+        b"Content-Type: multipart/mixed; " + b"boundary=;" * 100_000,
+        b"\0" * 1_000_000,
+    ],
+    ids=lambda message: ascii(message[-12:]) + str(len(message)),
+)
+def test_a_megabyte_of_anything_is_read_soon(message: bytes) -> None:
+    mails.texts.cache_clear()
+    begun = time.process_time()
+
+    mails.subject(message)
+    mails.texts(message)
+
+    # A tenth of it, mostly; what grows with the square of the size takes minutes.
+    assert time.process_time() - begun < 5
+
+
+def test_random_mails_raise_nothing() -> None:
+    rng = random.Random(7)
+    pieces = [
+        *(b"Subject: ", b"Content-Type: ", b"multipart/mixed; boundary=b", b"\r\n"),
+        *(b"\n\n", b"--b", b"--b--", b"text/html", b"; charset=", b"utf-16", b"\0"),
+        *(b"Content-Transfer-Encoding: base64", b"quoted-printable", b"=?utf-8?b?"),
+        *(b"?=", b"=", b"\xff\xfe", b"<p", b">", b"&#x110000;", b"Z", b"format=flowed"),
+        *(b"utf-7", b"hz", b"idna", b"iso-2022-kr", b'"', b";", b" ", b"&notit;"),
+    ]
+    for _ in range(5000):
+        message = b"".join(rng.choices(pieces, k=rng.randrange(40)))
+        mails.subject(message)
+        mails.texts(message)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hcl import config as configuration
-from hcl import rules
+from hcl.checks import rules
 from hcl.db import open_database
 from hcl.model import Check
+from hcl.server.syncing import sync
 from hcl.store import channels, checks
-from hcl.syncing import sync
 
 
 def seed(

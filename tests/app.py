@@ -11,16 +11,16 @@ import httpx2
 from hcl import config as configuration
 from hcl.alarm import Alarm
 from hcl.alerts.sender import Sender
-from hcl.checker import Checker
+from hcl.changes import News
+from hcl.checks.checker import Checker
+from hcl.checks.managing import Managing
 from hcl.config import Config
+from hcl.counters import Metrics
 from hcl.db import Database, open_database
-from hcl.filer import Filer
-from hcl.managing import Managing
-from hcl.metrics import Metrics
-from hcl.news import News
-from hcl.pinging import Pinging
-from hcl.pruner import Pruner
-from hcl.syncing import Synced, sync
+from hcl.pings.filer import Filer
+from hcl.pings.pinging import Pinging
+from hcl.pings.pruner import Pruner
+from hcl.server.syncing import Synced, sync
 from hcl.web.app import create_app
 from hcl.web.ping import PingEndpoint
 from hcl.web.services import Services
@@ -99,6 +99,11 @@ class App:
     alarms: dict[str, Alarm]
     http: httpx2.AsyncClient
 
+    async def use(self, config: Config) -> None:
+        """Bring other settings to the app, as a reload does."""
+        synced = await sync(self.database, config)
+        self.services.use(config, synced.projects, synced.secret)
+
     async def api(
         self,
         method: str,
@@ -152,7 +157,7 @@ async def running_app(
             metrics,
             news,
         )
-        services.use(config, synced)
+        services.use(config, synced.projects, synced.secret)
         transport = httpx2.ASGITransport(
             create_app(services, PingEndpoint(services)), client=(peer, 1234)
         )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hcl import rules
+from hcl.checks import rules
 from hcl.model import Check, Ping
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)

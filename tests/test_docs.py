@@ -8,7 +8,7 @@ import pytest
 
 from hcl.alerts.lines import PAUSES
 from hcl.alerts.transports.placeholders import Placeholders
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.cli import COMMANDS
 from hcl.config import parse
 from hcl.config.apprise_urls import SCHEMES, problem_of

@@ -13,11 +13,11 @@ import pytest
 from aiosqlite import Connection
 
 from hcl.model import Check, Ping
-from hcl.pinging import Address, Receipt
+from hcl.pings.pinging import Address, Receipt
 from hcl.store import inbox, pings
 from tests.app import READ_KEY, App
 from tests.build import make_ping
-from tests.process import Serve
+from tests.server.process import Serve
 from tests.store import put_check, put_flip, traced
 
 BATCH = 50

@@ -15,9 +15,9 @@ from hcl.alerts.composing import compose
 from hcl.alerts.delivery import Attempt, Clock, reminders_after, try_once
 from hcl.alerts.lines import Line
 from hcl.config import ChannelConfig, Config, GroupSettings
+from hcl.counters import Metrics
 from hcl.db import PATIENCE, Database
-from hcl.group_commit import GroupCommit
-from hcl.metrics import Metrics
+from hcl.db.group_commit import GroupCommit
 from hcl.model import Waiting
 from hcl.store import notifications, outbox
 from hcl.store.outbox import Outcome

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hcl import rules
 from hcl.alerts.transports import DeliveryError, open_transport
+from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
 from hcl.model import Alert, Flip, Message, Ping
 

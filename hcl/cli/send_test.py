@@ -10,7 +10,6 @@ import click
 from hcl.alerts.trial import try_out
 from hcl.cli.config_file import load_config
 from hcl.config import ChannelConfig, Config, Event, GroupSettings
-from hcl.syncing import tells_of
 from hcl.words.lines import clean
 
 
@@ -100,8 +99,8 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
         owner = f", {target.project}" if several else ""
         click.echo(f"{channel.name} ({channel.kind}{owner})")
         # What only tells of up is tried with that.
-        event: Event = "up" if up or not tells_of(channel, "down") else "down"
-        if tells_of(channel, event):
+        event: Event = "up" if up or not channel.tells_of("down") else "down"
+        if channel.tells_of(event):
             arrived.append(await _try(config, target, event))
         else:
             click.echo(f"  nothing to send: it does not tell of {event}")

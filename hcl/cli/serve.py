@@ -37,9 +37,9 @@ def serve(explicit: str | None) -> None:
         with ThreadPoolExecutor(1) as judge:
             judging = judge.submit(_warn, config)
             # Imported here: `hcl serve --help` and a wrong config need none of it.
-            from hcl import server
             from hcl.db import DatabaseError
-            from hcl.web.sockets import BindError
+            from hcl.server import serving
+            from hcl.server.sockets import BindError
 
             judging.result()
     except ConfigError as error:
@@ -55,7 +55,7 @@ def serve(explicit: str | None) -> None:
             _welcome(config)
 
     try:
-        server.run(config, reread, greet)
+        serving.run(config, reread, greet)
     except (BindError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
 

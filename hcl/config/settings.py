@@ -225,6 +225,14 @@ class ChannelConfig:
     fold: timedelta = timedelta(0)
     fallback: str | None = None
 
+    def tells_of(self, event: Event) -> bool:
+        """Tell whether it has something to send for an event."""
+        if event not in self.events:
+            return False
+        if isinstance(self.settings, WebhookSettings | ShellSettings):
+            return bool(self.settings.down if event == "down" else self.settings.up)
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class TagConfig:

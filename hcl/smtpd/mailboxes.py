@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hcl.model import Ping
-from hcl.pinging import Address, Pinging, Receipt
+from hcl.pings.pinging import Address, Pinging, Receipt
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from hcl.config import SmtpdConfig
 from hcl.config.certificate import server_context
-from hcl.pinging import Pinging
+from hcl.pings.pinging import Pinging
 from hcl.smtpd.mailboxes import Mailboxes
 from hcl.smtpd.session import IDLE_TIMEOUT, MailSession, Room
 

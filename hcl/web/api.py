@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import managing, rules, spec
-from hcl.check_json import iso
-from hcl.managing import UnknownCheckError
+from hcl.checks import managing, rules, spec
+from hcl.checks.check_json import iso
+from hcl.checks.managing import UnknownCheckError
 from hcl.model import Check, Ping
 from hcl.store import channels, checks, flips, notifications, pings
 from hcl.web.badges import badge_urls

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import rules
+from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store import checks
 from hcl.web.badge_svg import badge_svg

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hcl.check_json import check_json
+from hcl.checks.check_json import check_json
 from hcl.model import Check, Project
 from hcl.web.documents import JSONResponse
 from hcl.web.errors import ApiError, api_answer

@@ -7,14 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.managing import (
+from hcl.checks.managing import (
     ChannelError,
     ForeignCheckError,
     LimitError,
     UnknownCheckError,
 )
-from hcl.rules import NotPausedError
-from hcl.spec import SpecError
+from hcl.checks.rules import NotPausedError
+from hcl.checks.spec import SpecError
 from hcl.web.documents import JSONResponse
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl import __version__, rules
+from hcl import __version__
+from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store import checks
 from hcl.web import figures

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
+from hcl.checks.spec import SLUG_LENGTH
 from hcl.model import Action, Ping
-from hcl.pinging import Address, Receipt
-from hcl.spec import SLUG_LENGTH
+from hcl.pings.pinging import Address, Receipt
 from hcl.web.errors import failed, unavailable
 from hcl.web.protocol import Answer, Respond
 from hcl.web.services import Services

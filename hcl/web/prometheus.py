@@ -6,7 +6,7 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from hcl.metrics import Histogram
+from hcl.counters import Histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,15 +1,16 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from hcl.check_json import Site
+from hcl.changes import News
+from hcl.checks.check_json import Site
+from hcl.checks.managing import Managing
 from hcl.config import Config
+from hcl.counters import Metrics
 from hcl.db import Database
-from hcl.managing import Managing
-from hcl.metrics import Metrics
-from hcl.news import News
-from hcl.pinging import Pinging
-from hcl.syncing import Synced
+from hcl.model import Project
+from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.proxies import Proxies
 
@@ -41,11 +42,15 @@ class Services:
         self.managing = managing
         self.news = news
 
-    def use(self, config: Config, synced: Synced) -> None:
-        """Answer by these settings from now on."""
+    def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
+        """Answer by these settings from now on.
+
+        `projects` are those of the file, in its order; `secret` signs badges and
+        cookies.
+        """
         self.config = config
         self.base = urlsplit(config.server.site_root).path
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
-        self.keyring = Keyring(config, synced.projects)
+        self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)
-        self.secret = synced.secret
+        self.secret = secret

@@ -11,8 +11,8 @@ from typing import Any
 from hcl import config as configuration
 from hcl.config import Config
 from hcl.model import Check
-from hcl.pinging import Address
-from hcl.syncing import sync
+from hcl.pings.pinging import Address
+from hcl.server.syncing import sync
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
 from tests.sinks import HttpSink, SmtpSink

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from hcl.alerts.lines import CONCURRENCY
-from tests.process import Serve, until
+from tests.server.process import Serve, until
 from tests.sinks import HttpRecord, HttpSink, SmtpRecord, SmtpSink
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hcl.alerts.composing import compose
 from hcl.model import Message, Waiting
-from hcl.pinging import Address
+from hcl.pings.pinging import Address
 from hcl.store import checks, outbox
 from tests.alerts.sending import channel, down, ping, posting
 from tests.app import ROOT, App

@@ -18,7 +18,7 @@ from hcl.alerts.delivery import (
 )
 from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
-from hcl.metrics import Metrics
+from hcl.counters import Metrics
 from hcl.model import Waiting
 from hcl.store import outbox
 from tests.alerts.sending import Post, channel, posting

@@ -8,7 +8,7 @@ import pytest
 
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
-from hcl.pinging import Address
+from hcl.pings.pinging import Address
 from hcl.store import checks
 from tests.alerts.sending import (
     app_and_sinks,

@@ -23,7 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.process import API_KEY
+from tests.server.process import API_KEY
 
 # Tests import all of selenium from here: where it is not installed, they are skipped.
 __all__ = ["AXE", "Browser", "By", "Keys", "chromium", "why_not"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.made_up import HOSTILE, STORIES, Story, fill
 from tests.browser.sink import Sink
-from tests.process import Serve, curl
+from tests.server.process import Serve, curl
 
 if TYPE_CHECKING:
     from tests.browser.chromium import Browser

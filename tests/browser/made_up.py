@@ -10,12 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hcl import config as configuration
-from hcl import rules
+from hcl.checks import rules
+from hcl.checks.spec import slugify
 from hcl.db import Database, open_database
 from hcl.model import Check, Flip, Ping
-from hcl.spec import slugify
+from hcl.server.syncing import sync
 from hcl.store import channels, checks, flips
-from hcl.syncing import sync
 from tests.build import make_check, make_ping
 from tests.store import put_pings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.browser.chromium import Browser, chromium, why_not
 from tests.browser.made_up import fill
-from tests.process import Serve
+from tests.server.process import Serve
 
 _SHOWN = "Nightly backup"
 # In pixels, which GitHub shows at about two thirds.

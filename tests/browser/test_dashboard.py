@@ -6,7 +6,7 @@ from tests.browser.chromium import Browser, By, Keys
 from tests.browser.conftest import READ_KEY, project_of
 from tests.browser.made_up import HOSTILE
 from tests.browser.sink import Sink
-from tests.process import API_KEY, PING_KEY, Serve, curl
+from tests.server.process import API_KEY, PING_KEY, Serve, curl
 
 # The word of a check's status in the list.
 _STATUS = """

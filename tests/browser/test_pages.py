@@ -7,7 +7,7 @@ import pytest
 from tests.browser.chromium import AXE, Browser, Keys
 from tests.browser.conftest import project_of
 from tests.browser.made_up import HOSTILE
-from tests.process import API_KEY, Serve
+from tests.server.process import API_KEY, Serve
 
 SCHEMES = ("light", "dark")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pinging import Address
+from hcl.pings.pinging import Address
 from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import make_ping
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pinging import Address
+from hcl.pings.pinging import Address
 from tests.app import CONFIG, ROOT, App, running_app
 from tests.build import make_ping
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx2
 import pytest
 
-from hcl.pinging import Address
+from hcl.pings.pinging import Address
 from tests.app import (
     CONFIG,
     METRICS_KEY,

@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hcl import config as configuration
-from hcl.syncing import sync
 from hcl.web.badges import signature
 from tests.app import CONFIG, OTHER_WRITE_KEY, App
-from tests.process import Serve, curl
+from tests.server.process import Serve, curl
 from tests.web.calls import create
 from tests.web.test_badges import FORMATS, KINDS, badges_of, check_with, get_json
 
@@ -188,7 +187,7 @@ async def reload(app: App, text: str) -> None:
     path = app.config.database.path.parent / "hcl.toml"
     path.write_text(text)
     config = configuration.load(path)
-    app.services.use(config, await sync(app.database, config))
+    await app.use(config)
 
 
 @pytest.mark.parametrize("path", ["/badge", "/badge/", "/b", "/b/", "/b/2", "/b/2/"])

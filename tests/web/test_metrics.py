@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Scope
 
-from hcl.metrics import Histogram
-from hcl.pinging import Address
+from hcl.counters import Histogram
+from hcl.pings.pinging import Address
 from hcl.web.prometheus import Family, HistogramFamily, answer
 from hcl.web.proxies import Proxies
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app

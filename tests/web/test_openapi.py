@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from hcl import spec
+from hcl.checks import spec
 from hcl.web import api
 from hcl.web import ping as pinging
 from hcl.web.app import api_routes, badge_routes, docs_routes, metrics_routes
@@ -275,7 +275,7 @@ async def test_settings_are_in_the_document(tmp_path: Path) -> None:
 
 def test_nothing_of_it_is_loaded_at_the_start() -> None:
     program = (
-        "import sys, hcl.server;"
+        "import sys, hcl.server.serving;"
         "print([m for m in sys.modules if 'openapi' in m or 'docs_page' in m"
         " or m == 'jinja2'])"
     )

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hcl.config import load
-from tests.process import API_KEY, PING_KEY, Serve
+from tests.server.process import API_KEY, PING_KEY, Serve
 
 ROOT = Path(__file__).parent.parent.parent
 METRICS_KEY = "m" * 20

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from hcl.check_json import Site, check_json
+from hcl.checks.check_json import Site, check_json
 from hcl.model import Alert, Message
 
 # How many checks a message of several names, and how much of each name.

@@ -13,7 +13,7 @@ from pathlib import Path
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.shell_script import PREFIX, refer
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, ShellSettings
 from hcl.model import Message
 

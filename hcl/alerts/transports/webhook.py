@@ -15,7 +15,7 @@ import httpx2
 from hcl import __version__
 from hcl.alerts.transports import DeliveryError, why
 from hcl.alerts.transports.placeholders import Placeholders, status_of
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
 from hcl.model import Message
 

@@ -1,6 +1,6 @@
 """The Pinging API in the OpenAPI document."""
 
-from hcl.spec import SLUG_LENGTH
+from hcl.checks.spec import SLUG_LENGTH
 from hcl.web.openapi.answers import CODE_PARAMETER, TEXT, Node, response, text
 from hcl.web.ping import UUID
 

@@ -4,7 +4,7 @@ What spec.py checks is written here once more, in another language; the tests ho
 two together.
 """
 
-from hcl.spec import SLUG_LENGTH, UNIQUE_FIELDS
+from hcl.checks.spec import SLUG_LENGTH, UNIQUE_FIELDS
 from hcl.web.endpoint import KEY_LENGTH
 from hcl.web.openapi.answers import Node
 from hcl.web.ping import UUID

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import managing
-from hcl.managing import ChannelError, EditedError, LimitError
+from hcl.checks import managing
+from hcl.checks.managing import ChannelError, EditedError, LimitError
+from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
-from hcl.pinging import Address
-from hcl.rules import NotPausedError
+from hcl.pings.pinging import Address
 from hcl.store import channels, pings
 from hcl.web.pages import due, frame
 from hcl.web.pages.frame import PageError

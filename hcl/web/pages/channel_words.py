@@ -14,7 +14,6 @@ from hcl.config import (
     WebhookSettings,
 )
 from hcl.config.apprise_urls import place_of
-from hcl.syncing import tells_of
 from hcl.words.lengths import duration, every
 
 
@@ -46,7 +45,7 @@ def _target(request: WebhookRequest) -> str:
 
 def events(channel: ChannelConfig) -> str:
     """Say of what a channel tells."""
-    told = [event for event in ("down", "up") if tells_of(channel, event)]
+    told = [event for event in ("down", "up") if channel.tells_of(event)]
     if len(told) == 1:
         return f"only when a check {_HAPPENS[told[0]]}"
     return f"when a check {_HAPPENS['down']} or {_HAPPENS['up']}"

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import availability, managing, rules
+from hcl.checks import availability, managing, rules
 from hcl.config import Config
 from hcl.model import Check, Flip, Project, ShownStatus
 from hcl.store import channels, checks, flips, pings

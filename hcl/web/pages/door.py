@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hcl.managing import ForeignCheckError, LimitError, UnknownCheckError
+from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages import posted, session, signing
 from hcl.web.pages.errors import PageError, no_such_check

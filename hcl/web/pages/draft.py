@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
-from hcl import rules, schedule, spec
+from hcl.checks import rules, schedule, spec
+from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import Check
-from hcl.spec import CheckSpec, SpecError
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 

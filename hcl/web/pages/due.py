@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from hcl import rules, schedule
+from hcl.checks import rules, schedule
 from hcl.model import Check
 from hcl.words.lengths import every, rough
 from hcl.words.lines import clean, one_line

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import managing, schedule
-from hcl.managing import ChannelError, EditedError, LimitError
+from hcl.checks import managing, schedule
+from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
 from hcl.store import channels
 from hcl.web.documents import JSONResponse

@@ -12,7 +12,7 @@ from aiosqlite import Connection
 from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
-from hcl import rules
+from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store import flips
 from hcl.store.flips import Turn

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from aiosqlite import Connection
 from starlette.datastructures import QueryParams
 
-from hcl import rules
+from hcl.checks import rules
 from hcl.model import Action, Check, Flip, Ping
 from hcl.store import flips, pings
 from hcl.web.pages.bodies import Body, body_of

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 from hcl.alerts.trial import Trial, try_out
 from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
-from hcl.syncing import tells_of
 from hcl.web.services import Services
 from hcl.words.lines import clean
 
@@ -95,7 +94,7 @@ def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[Channel
 
 async def _try(config: Config, project: ProjectConfig, channel: ChannelConfig) -> Trial:
     # What only tells of up is tried with that.
-    event: Event = "down" if tells_of(channel, "down") else "up"
+    event: Event = "down" if channel.tells_of("down") else "up"
     begun = time.monotonic()
     try:
         async with asyncio.timeout(LIMIT):

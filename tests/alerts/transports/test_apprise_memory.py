@@ -12,7 +12,7 @@ import pytest
 
 from bench import proc
 from hcl.alerts.transports.apprise_process import LINGER
-from tests.process import API_KEY, Serve, until
+from tests.server.process import API_KEY, Serve, until
 from tests.sinks import HttpSink
 
 logger = logging.getLogger(__name__)

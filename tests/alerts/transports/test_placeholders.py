@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from hcl.alerts.transports.placeholders import Placeholders, status_of
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.model import Alert, Flip
 from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
 

@@ -13,11 +13,11 @@ import pytest
 
 from hcl.alerts.transports import DeliveryError, open_transport
 from hcl.alerts.transports.shell import Shell, variables
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, ShellSettings, load
 from hcl.model import Message
 from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
-from tests.process import until
+from tests.server.process import until
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")
 

@@ -14,7 +14,7 @@ import pytest
 from hcl import __version__
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.webhook import Webhook
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.config import WebhookRequest, WebhookSettings
 from hcl.model import Alert
 from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert

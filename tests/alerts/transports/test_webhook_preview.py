@@ -4,7 +4,7 @@ import pytest
 
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.webhook import Webhook
-from hcl.check_json import Site
+from hcl.checks.check_json import Site
 from hcl.config import WebhookRequest, WebhookSettings
 from tests.alerts import NOW, RECOVERED, a_message, an_alert
 

@@ -17,13 +17,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from hcl.news import News
-from hcl.pinging import Address
-from hcl.syncing import sync
+from hcl.changes import News
+from hcl.pings.pinging import Address
 from hcl.web.pages import live, session
 from tests.app import READ_KEY, WRITE_KEY, App
 from tests.build import DAY, make_ping
-from tests.process import API_KEY, Serve
+from tests.server.process import API_KEY, Serve
 from tests.store import change, put_check, put_flip
 from tests.web.pages.visit import project_path, sign_in
 
@@ -278,7 +277,7 @@ async def test_stream_ends_with_the_key(app: App) -> None:
     config = replace(app.config, projects=(home, app.config.projects[1]))
 
     async with streaming(app) as stream:
-        app.services.use(config, await sync(app.database, config))
+        await app.use(config)
         app.services.news.tell()
         text = await stream.text()
 
@@ -291,7 +290,7 @@ async def test_stream_ends_when_pages_are_switched_off(app: App) -> None:
     config = replace(app.config, web=replace(app.config.web, enabled=False))
 
     async with streaming(app) as stream:
-        app.services.use(config, app.synced)
+        app.services.use(config, app.synced.projects, app.synced.secret)
         app.services.news.tell()
         text = await stream.text()
 
@@ -305,7 +304,7 @@ async def test_stream_ends_when_the_key_may_only_look(app: App) -> None:
     config = replace(app.config, projects=(home, app.config.projects[1]))
 
     async with streaming(app) as stream:
-        app.services.use(config, await sync(app.database, config))
+        await app.use(config)
         app.services.news.tell()
         text = await stream.text()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from hcl.syncing import sync
 from hcl.web.auth import digest_of
 from hcl.web.pages import session, signing
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
@@ -105,7 +104,7 @@ async def test_removed_key_signs_out_and_says_so(app: App) -> None:
     await sign_in(app)
     home = replace(app.config.projects[0], keys=app.config.projects[0].keys[1:])
     config = replace(app.config, projects=(home, app.config.projects[1]))
-    app.services.use(config, await sync(app.database, config))
+    await app.use(config)
 
     asked = await app.http.get(project_path(app))
     form = await app.http.get(asked.headers["location"])

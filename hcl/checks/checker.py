@@ -1,0 +1,81 @@
+"""The loop that notices missing pings: overdue checks flip to down."""
+
+import logging
+import sqlite3
+from datetime import UTC, datetime
+
+from hcl.alarm import LOOK_AGAIN, Alarm
+from hcl.changes import News
+from hcl.checks import rules
+from hcl.db import PATIENCE, Database
+from hcl.store import checks, flips, notifications
+
+logger = logging.getLogger(__name__)
+
+# Checks that flip in one transaction: pings wait for no more than these.
+BATCH_LIMIT = 200
+
+
+class Checker:
+    """Flips checks when their deadline has come; sleeps until the next one."""
+
+    def __init__(
+        self, database: Database, *, alarm: Alarm, sender: Alarm, news: News
+    ) -> None:
+        self._database = database
+        self._alarm = alarm
+        self._sender = sender
+        self._news = news
+
+    async def run(self) -> None:
+        """Repeat: 1. flip what is overdue, 2. sleep until the next deadline."""
+        while True:
+            now = datetime.now(UTC)
+            try:
+                await self.check_once(now)
+                until = await checks.next_look(self._database.reader)
+            except sqlite3.OperationalError as error:
+                logger.error("cannot check for missing pings: %s", error)
+                until = now + PATIENCE
+            await self._alarm.sleep(until, at_most=LOOK_AGAIN)
+
+    async def check_once(self, now: datetime) -> int:
+        """Flip every check whose deadline has passed; return how many flipped.
+
+        A check's new state, its flip and the flip's notifications commit together.
+        """
+        flipped = 0
+        while await self._is_due(now):
+            looked_at, changed = await self._check_batch(now)
+            if changed:
+                flipped += changed
+                self._sender.ring()
+                if self._news.wanted:
+                    self._news.tell()
+            if looked_at < BATCH_LIMIT:
+                break
+        return flipped
+
+    async def _is_due(self, now: datetime) -> bool:
+        # Asked before a transaction, which would have others forget what they remember.
+        look = await checks.next_look(self._database.reader)
+        return look is not None and look <= now
+
+    async def _check_batch(self, now: datetime) -> tuple[int, int]:
+        async with self._database.transaction() as conn:
+            overdue = await checks.due(conn, now, BATCH_LIMIT)
+            changed, new_flips = [], []
+            for check in overdue:
+                transition = rules.on_deadline(check, now)
+                if transition.problem:
+                    logger.error("%s; looking again in an hour", transition.problem)
+                changed.append(transition.check)
+                if transition.flip is not None:
+                    new_flips.append((transition.check, transition.flip))
+            if changed:
+                await checks.save_states(conn, changed)
+                await checks.look_again(conn, changed)
+            if new_flips:
+                before = await flips.add(conn, new_flips)
+                await notifications.add_for_flips(conn, before, now)
+        return len(overdue), len(new_flips)

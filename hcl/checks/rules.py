@@ -1,0 +1,271 @@
+"""What a ping, a pause, an edit and the passing of time do to a check; pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from hcl.checks import schedule
+from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
+from hcl.words import mail as mails
+
+DEFAULT_TIMEOUT = timedelta(days=1)
+DEFAULT_GRACE = timedelta(hours=1)
+
+# Longer runs have no duration in the log.
+MAX_RUN = timedelta(hours=72)
+
+# How far a check is pushed ahead whose schedule cannot be worked out.
+POSTPONEMENT = timedelta(hours=1)
+
+
+class NotPausedError(Exception):
+    """Only a paused check can be resumed."""
+
+
+class Transition(NamedTuple):
+    """What became of a check: its new state, the flip if its status changed.
+
+    `problem` is not empty when its schedule could not be worked out: the deadline is
+    then an hour ahead, and the text is for the log.
+    """
+
+    check: Check
+    flip: Flip | None = None
+    problem: str = ""
+
+
+def new_check(project_id: int, code: str, badge_key: str) -> Check:
+    """Return a check with the API's defaults; the store gives it its id."""
+    return Check(
+        id=0,
+        project_id=project_id,
+        code=code,
+        badge_key=badge_key,
+        name="",
+        slug="",
+        tags="",
+        desc="",
+        kind="simple",
+        timeout=DEFAULT_TIMEOUT,
+        grace=DEFAULT_GRACE,
+        schedule="* * * * *",
+        tz="UTC",
+        methods="",
+        manual_resume=False,
+        start_kw="",
+        success_kw="",
+        failure_kw="",
+        filter_subject=False,
+        filter_body=False,
+        filter_http_body=False,
+        filter_default_fail=False,
+        status="new",
+        n_pings=0,
+        last_ping=None,
+        last_start=None,
+        last_start_rid=None,
+        last_duration=None,
+        alert_after=None,
+    )
+
+
+def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
+    """Receive a ping whose action is the signal of its URL or mail.
+
+    Returns the ping as it is to be kept, numbered, with the action it counted as.
+    """
+    n, action = check.n_pings + 1, action_of(check, ping)
+    # As ping._replace(n=n, action=action), which takes twice as long.
+    kept = Ping(n, ping.created, action, *ping[3:])
+    return on_counted(check, kept), kept
+
+
+def on_counted(check: Check, ping: Ping) -> Transition:
+    """Receive a ping that is numbered, and whose action is what it counts as."""
+    n, now, action = ping.n, ping.created, ping.action
+    if action in ("log", "ign"):
+        return Transition(check._replace(n_pings=n))
+    if action == "start":
+        check = check._replace(n_pings=n, last_start=now, last_start_rid=ping.rid)
+        return _with_deadline(check, now)
+    status: Status = "down" if action == "fail" else "up"
+    flip = _flip(check, status, now, "fail" if action == "fail" else "")
+    start, rid, duration = _end_run(check, ping)
+    deadline, problem = _deadline(check, status, now, start, now)
+    check = check.faring(status, n, now, start, rid, duration, deadline)
+    return Transition(check, flip, problem)
+
+
+def action_of(check: Check, ping: Ping) -> Action:
+    """Decide what a ping counts as: methods, manual_resume and keywords have a say.
+
+    The body of a ping by mail is the whole mail.
+    """
+    by_http = ping.scheme != "email"
+    if by_http and check.methods == "POST" and ping.method != "POST":
+        return "ign"
+    if check.status == "paused" and check.manual_resume:
+        return "ign"
+    if by_http and check.filter_http_body:
+        return classify(check, ping.body.decode("utf-8", "replace"))
+    if not by_http and (check.filter_subject or check.filter_body):
+        return classify(check, *_searched_texts(check, ping.body))
+    return ping.action
+
+
+def _searched_texts(check: Check, mail: bytes) -> Iterator[str]:
+    """Yield what the check's filters look at in a mail."""
+    if check.filter_subject:
+        yield mails.subject(mail)
+    if check.filter_body:
+        yield from mails.texts(mail)
+
+
+def classify(check: Check, *texts: str) -> Action:
+    """Search texts for the check's keywords: failure, success, start, in this order."""
+    for keywords, action in (
+        (check.failure_kw, "fail"),
+        (check.success_kw, "success"),
+        (check.start_kw, "start"),
+    ):
+        wanted = [word for word in map(str.strip, keywords.split(",")) if word]
+        if any(word in text for word in wanted for text in texts):
+            return action  # type: ignore[return-value]  # the tuple's literals widen to str
+    return "fail" if check.filter_default_fail else "ign"
+
+
+def _end_run(
+    check: Check, ping: Ping
+) -> tuple[datetime | None, str | None, timedelta | None]:
+    """Note an outcome: time the open run if it is the ping's own, and close it.
+
+    Returns the start and rid of the run that is open then, and how long this took.
+    """
+    start, rid = check.last_start, check.last_start_rid
+    if start is not None and rid == ping.rid:
+        # A clock that was set back makes no run shorter than nothing.
+        return None, None, max(ping.created - start, timedelta(0))
+    if ping.action == "fail" or ping.rid is None:
+        return None, None, None
+    return start, rid, None
+
+
+def on_deadline(check: Check, now: datetime) -> Transition:
+    """Let the check go down if its deadline has passed; else correct the deadline."""
+    transition = _with_deadline(check, now)
+    due = transition.check.alert_after
+    if due is None or due > now:
+        return transition
+    flip = _flip(check, "down", due, "timeout")
+    return Transition(check._replace(status="down", alert_after=None), flip)
+
+
+def on_edit(check: Check, now: datetime) -> Transition:
+    """Work the deadline out anew after fields changed; the stored status stays."""
+    return _with_deadline(check, now)
+
+
+def on_pause(check: Check, now: datetime) -> Transition:
+    """Pause: no deadline, no open run. A paused check stays as it is."""
+    if check.status == "paused":
+        return Transition(check)
+    flip = _flip(check, "paused", now)
+    return Transition(
+        check._replace(
+            status="paused",
+            last_start=None,
+            last_start_rid=None,
+            alert_after=None,
+        ),
+        flip,
+    )
+
+
+def on_resume(check: Check, now: datetime) -> Transition:
+    """Make a paused check new; raise NotPausedError for any other."""
+    if check.status != "paused":
+        raise NotPausedError
+    flip = _flip(check, "new", now)
+    return Transition(
+        check._replace(
+            status="new",
+            last_ping=None,
+            last_start=None,
+            last_start_rid=None,
+            alert_after=None,
+        ),
+        flip,
+    )
+
+
+def shown_status(check: Check, now: datetime) -> ShownStatus:
+    """Return the status people see: also grace, and down once a deadline has passed."""
+    if check.last_start is not None and now >= check.last_start + check.grace:
+        return "down"
+    if check.status != "up":
+        return check.status
+    grace_end = _grace_end(check)
+    if grace_end is None or now < grace_end - check.grace:
+        return "up"
+    return "grace" if now < grace_end else "down"
+
+
+def _grace_end(check: Check) -> datetime | None:
+    """Return when an up check would go down for want of a ping, open run or not."""
+    if check.last_start is None:
+        # The stored deadline is this moment, and costs no look at the schedule.
+        return check.alert_after
+    try:
+        return schedule.deadline(check, "up", check.last_ping, None)
+    except schedule.ScheduleError:
+        return None
+
+
+def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
+    """Return how long runs took, by the number of the ping that ended each.
+
+    `pings` come oldest first. A success or fail ends the latest start of its rid (none
+    counts as one), unless another did or the start is MAX_RUN old.
+    """
+    starts: dict[str | None, datetime] = {}
+    lengths = {}
+    for ping in pings:
+        if ping.action == "start":
+            starts[ping.rid] = ping.created
+        elif ping.action in ("success", "fail"):
+            start = starts.pop(ping.rid, None)
+            if start is not None and ping.created - start < MAX_RUN:
+                lengths[ping.n] = ping.created - start
+    return lengths
+
+
+def _flip(
+    check: Check, status: Status, now: datetime, reason: Reason = ""
+) -> Flip | None:
+    if check.status == status:
+        return None
+    return Flip(now, check.status, status, reason)
+
+
+def _with_deadline(check: Check, now: datetime) -> Transition:
+    alert_after, problem = _deadline(
+        check, check.status, check.last_ping, check.last_start, now
+    )
+    return Transition(check._replace(alert_after=alert_after), None, problem)
+
+
+def _deadline(
+    check: Check,
+    status: Status,
+    last_ping: datetime | None,
+    last_start: datetime | None,
+    now: datetime,
+) -> tuple[datetime | None, str]:
+    """Return a check's deadline in a state, and why it could not be worked out."""
+    try:
+        return schedule.deadline(check, status, last_ping, last_start), ""
+    except schedule.ScheduleError as error:
+        later = now + POSTPONEMENT
+        if last_start is not None:
+            later = min(later, last_start + check.grace)
+        return later, f"schedule {check.schedule!r} of check {check.id}: {error}"

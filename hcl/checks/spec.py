@@ -1,0 +1,178 @@
+"""What may be asked of a check: the fields of a create or update, validated."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from hcl.checks import schedule
+
+UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
+NAME_LENGTH = 100
+SLUG_LENGTH = 100
+_SLUG = re.compile(r"[a-z0-9-_]*")
+
+
+class SpecError(ValueError):
+    """A request asks for something that is not allowed; the text is the API's."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """The fields that a request names; None: it does not name this one.
+
+    In alphabetical order, since the first field in this order with an error is the
+    one that is told, as Healthchecks does.
+    """
+
+    channels: str | None = None
+    desc: str | None = None
+    failure_kw: str | None = None
+    filter_body: bool | None = None
+    filter_default_fail: bool | None = None
+    filter_http_body: bool | None = None
+    filter_subject: bool | None = None
+    grace: timedelta | None = None
+    manual_resume: bool | None = None
+    methods: str | None = None
+    name: str | None = None
+    schedule: str | None = None
+    slug: str | None = None
+    start_kw: str | None = None
+    subject: str | None = None
+    subject_fail: str | None = None
+    success_kw: str | None = None
+    tags: str | None = None
+    timeout: timedelta | None = None
+    tz: str | None = None
+    unique: tuple[str, ...] | None = None
+
+
+def parse(document: Mapping[str, Any]) -> CheckSpec:
+    """Validate a request's JSON object; unknown keys are ignored.
+
+    Raises SpecError with the API's text for the first wrong field.
+    """
+    named = {}
+    for field in fields(CheckSpec):
+        if field.name in document:
+            try:
+                named[field.name] = _READERS[field.name](document[field.name])
+            except _FieldError as error:
+                subject = error.subject or field.name
+                raise SpecError(
+                    f"json validation error: {subject} {error.problem}"
+                ) from None
+    return CheckSpec(**named)
+
+
+def slugify(name: str) -> str:
+    """Make a slug from a name as API v1 and v2 do: `Foo.b_C` becomes `foob_c`."""
+    text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    text = re.sub(r"[^\w\s-]", "", text.lower())
+    # One letter can become several: ㎭ is "rads".
+    return re.sub(r"[-\s]+", "-", text).strip("-_")[:SLUG_LENGTH]
+
+
+class _FieldError(Exception):
+    def __init__(self, problem: str, subject: str = "") -> None:
+        self.problem = problem
+        self.subject = subject
+
+
+def _string(limit: int | None = None) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _FieldError("is not a string")
+        if limit is not None and len(value) > limit:
+            raise _FieldError("is too long")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            # JSON can spell half of a surrogate pair; no text holds one.
+            raise _FieldError("is not a string") from None
+        return value
+
+    return read
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _FieldError("is not a boolean")
+    return value
+
+
+def _seconds(value: Any) -> timedelta:
+    # As Healthchecks does: true counts as the number 1, and so is too small.
+    if not isinstance(value, int):
+        raise _FieldError("is not a number")
+    if value < 60:
+        raise _FieldError("is too small")
+    if value > 31536000:
+        raise _FieldError("is too large")
+    return timedelta(seconds=value)
+
+
+def _slug(value: Any) -> str:
+    text = _string(SLUG_LENGTH)(value)
+    if not _SLUG.fullmatch(text):
+        raise _FieldError("does not match pattern")
+    return text
+
+
+def _methods(value: Any) -> str:
+    if not isinstance(value, str) or value not in ("", "POST"):
+        raise _FieldError("has unexpected value")
+    return value
+
+
+def _schedule(value: Any) -> str:
+    text = _string(100)(value)
+    try:
+        schedule.validate(text)
+    except schedule.ScheduleError:
+        raise _FieldError("is not a valid cron or OnCalendar expression") from None
+    return text
+
+
+def _tz(value: Any) -> str:
+    try:
+        return schedule.canonical_zone(_string()(value))
+    except schedule.ScheduleError:
+        raise _FieldError("is not a valid timezone") from None
+
+
+def _unique(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _FieldError("is not an array")
+    for item in value:
+        if not isinstance(item, str) or item not in UNIQUE_FIELDS:
+            raise _FieldError("has unexpected value", "an item in 'unique'")
+    return tuple(value)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "channels": _string(),
+    "desc": _string(),
+    "failure_kw": _string(200),
+    "filter_body": _boolean,
+    "filter_default_fail": _boolean,
+    "filter_http_body": _boolean,
+    "filter_subject": _boolean,
+    "grace": _seconds,
+    "manual_resume": _boolean,
+    "methods": _methods,
+    "name": _string(NAME_LENGTH),
+    "schedule": _schedule,
+    "slug": _slug,
+    "start_kw": _string(200),
+    "subject": _string(200),
+    "subject_fail": _string(200),
+    "success_kw": _string(200),
+    "tags": _string(),
+    "timeout": _seconds,
+    "tz": _tz,
+    "unique": _unique,
+}

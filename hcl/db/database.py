@@ -1,0 +1,174 @@
+"""The database: read from it, write to it in transactions."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from aiosqlite import Connection
+
+logger = logging.getLogger(__name__)
+
+# How long a loop waits before it tries again on a database that cannot be written.
+PATIENCE = timedelta(seconds=10)
+
+
+# So many free pages (40 MB) are kept for what comes, or a quarter of all; so many are
+# given back in one transaction.
+_SPARE_PAGES = 10_000
+_RELEASE_AT_ONCE = 250
+
+# SQL, and the parameters of each time that it runs.
+Statement = tuple[str, Iterable[Sequence[object]]]
+
+
+class Database:
+    """A connection that writes, one transaction at a time, and one that reads.
+
+    `reader` sees what is committed: without what is put off, see `put_off`. `edition`
+    counts the commits that may have changed checks, so that who remembers checks can
+    tell when to forget them. `is_writable` is False after a write that failed, until
+    one does not.
+    """
+
+    def __init__(self, writer: Connection, reader: Connection) -> None:
+        self.reader = reader
+        self.edition = 0
+        self.is_writable = True
+        self._writer = writer
+        self._lock = asyncio.Lock()
+        self._closed = False
+        self._settle: Callable[[Connection], Awaitable[None]] = _nothing
+
+    def put_off(self, settle: Callable[[Connection], Awaitable[None]]) -> None:
+        """Have `settle` write what its owner puts off, before others read or write it.
+
+        It is called with the writing connection, in a turn of its own.
+        """
+        self._settle = settle
+
+    async def settle(self) -> None:
+        """Commit all that was put off.
+
+        Raises sqlite3.OperationalError if the database cannot be written.
+        """
+        async with self.turn() as conn:
+            await self._settle(conn)
+
+    async def settled(self) -> Connection:
+        """Return the reader, after all that was put off is committed.
+
+        If the database cannot be written, it is read as it was before.
+        """
+        try:
+            await self.settle()
+        except sqlite3.OperationalError as error:
+            logger.error("read without the last pings: %s", error)
+        return self.reader
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Connection]:
+        """Hold the writing connection, with no transaction open yet.
+
+        Waits for the turn before.
+        """
+        async with self._lock:
+            if self._closed:
+                raise sqlite3.OperationalError("the database is closed")
+            changes = self._writer.total_changes
+            try:
+                yield self._writer
+            except sqlite3.OperationalError:
+                self.is_writable = False
+                raise
+            if self._writer.total_changes != changes:
+                self.is_writable = True
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, changes_checks: bool = True
+    ) -> AsyncIterator[Connection]:
+        """Hold the writing connection; commit at the end, roll back on any exception.
+
+        Waits for the turn before. `changes_checks` False: it reads and writes nothing
+        that may be put off, and what others remember of checks stays true. Raises
+        sqlite3.OperationalError if the database cannot be written.
+        """
+        async with self.turn() as conn:
+            if changes_checks:
+                await self._settle(conn)
+            async with begun(conn):
+                yield conn
+                # Before the commit, lest a cancelled caller leaves it out.
+                self.edition += changes_checks
+
+    async def release(self) -> None:
+        """Give free pages back to the file system, if there are many.
+
+        A few at a time, so that no ping waits for long.
+        """
+        ((free,),) = await self.reader.execute_fetchall("PRAGMA freelist_count")
+        ((pages,),) = await self.reader.execute_fetchall("PRAGMA page_count")
+        spare = max(_SPARE_PAGES, pages // 4)
+        for _ in range(spare, free, _RELEASE_AT_ONCE):
+            async with self.turn() as conn:
+                # Which is a transaction of its own; execute would end it too soon.
+                await conn.executescript(
+                    f"PRAGMA incremental_vacuum({_RELEASE_AT_ONCE})"
+                )
+
+    async def close(self) -> None:
+        """Settle, and close both connections, after the turn that is under way.
+
+        Each keeps its thread, and so the process, alive.
+        """
+        async with self._lock:
+            self._closed = True
+            try:
+                await self._settle(self._writer)
+            except sqlite3.OperationalError as error:
+                logger.error("cannot be written at the end: %s", error)
+            finally:
+                await self.reader.close()
+                await self._writer.close()
+
+
+async def _nothing(_conn: Connection) -> None:
+    pass
+
+
+@asynccontextmanager
+async def begun(conn: Connection) -> AsyncIterator[None]:
+    """Begin a transaction in a turn; commit, or roll back on any exception."""
+    try:
+        await conn.execute("BEGIN IMMEDIATE")
+        yield
+        await conn.execute("COMMIT")
+    except BaseException:
+        # A cancelled caller must not leave a transaction open; its statements are
+        # queued before this one.
+        await conn.rollback()
+        raise
+
+
+async def write_at_once(conn: Connection, statement: Statement) -> None:
+    """Run a statement in a transaction of its own, in a turn.
+
+    It takes one hop to the connection's thread, where `begun` takes one a statement.
+    """
+
+    def write() -> None:
+        raw = conn._conn
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+            raw.executemany(*statement)
+            raw.execute("COMMIT")
+        except BaseException:
+            raw.rollback()
+            raise
+
+    # aiosqlite hands out neither its connection nor its thread: its minor version is
+    # pinned.
+    await conn._execute(write)  # type: ignore[no-untyped-call]

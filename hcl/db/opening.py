@@ -1,0 +1,151 @@
+"""Open the database: make it, migrate it, set it aside before."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from urllib.parse import quote
+
+import aiosqlite
+from aiosqlite import Connection
+
+from hcl.db.database import Database
+from hcl.db.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+# The WAL is cut to this many bytes once it is in the database.
+_PRAGMAS = (
+    # Before anything is written, or only VACUUM can set it.
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = WAL",
+    "foreign_keys = ON",
+    "journal_size_limit = 16777216",
+)
+
+# The pages that a connection keeps in memory, in KiB, if it has come across as many.
+# The writer's hold much of a full inbox, which is not filed in its own order.
+_READER_CACHE = 2000
+_WRITER_CACHE = 8000
+
+# What PRAGMA auto_vacuum says when it is set.
+_INCREMENTAL = 2
+
+
+async def open_database(path: Path, synchronous: str = "full") -> Database:
+    """Open and migrate the database at `path`; make it if there is none.
+
+    `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a
+    crash of the process). Raises DatabaseError.
+    """
+    try:
+        writer = await _connect(path, synchronous, _WRITER_CACHE)
+        try:
+            await _migrate(writer, path)
+            reader = await _connect(path, synchronous, _READER_CACHE)
+        except BaseException:
+            await writer.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseError(f"{path}: {error}") from error
+    await reader.execute("PRAGMA query_only = ON")
+    return Database(writer, reader)
+
+
+@asynccontextmanager
+async def open_to_read(path: Path) -> AsyncIterator[Connection]:
+    """Open a database of this hcl only to read from it, while a server may run.
+
+    Raises DatabaseError.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro"
+    try:
+        # aiosqlite leaves a thread behind when it cannot connect: ask before.
+        with closing(sqlite3.connect(uri, uri=True)) as probe:
+            [version] = probe.execute("PRAGMA user_version").fetchone()
+        if version != _steps()[-1][0]:
+            raise DatabaseError(f"{path}: not of this version; start `hcl serve` first")
+        async with aiosqlite.connect(uri, uri=True) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {error}") from error
+
+
+async def _connect(path: Path, synchronous: str, cache: int) -> Connection:
+    _make_private(path)
+    # aiosqlite leaves a thread behind when it cannot connect: ask before.
+    sqlite3.connect(path).close()
+    # Without isolation_level=None sqlite3 opens transactions of its own.
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        for pragma in (
+            *_PRAGMAS,
+            f"synchronous = {synchronous.upper()}",
+            f"cache_size = -{cache}",
+        ):
+            await connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, if there is none yet.
+
+    It will hold keys and the output of jobs; SQLite gives its WAL the same mode.
+    """
+    if path.parent.is_dir() and not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+async def _migrate(connection: Connection, path: Path) -> None:
+    """Run the migrations that the database lacks, each in one transaction."""
+    steps = _steps()
+    ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
+    if version > steps[-1][0]:
+        raise DatabaseError(f"{path}: made by a newer hcl (schema {version})")
+    missing = [(number, file) for number, file in steps if number > version]
+    if missing and version > 0:
+        await _set_aside(connection, path.with_name(f"{path.name}.schema-{version}"))
+    for number, file in missing:
+        sql = file.read_text("utf-8")
+        try:
+            await connection.executescript(
+                f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+        except BaseException:
+            await connection.rollback()
+            raise
+    ((mode,),) = await connection.execute_fetchall("PRAGMA auto_vacuum")
+    if mode != _INCREMENTAL:
+        await _vacuum(connection, path)
+
+
+def _steps() -> list[tuple[int, Traversable]]:
+    """Return the migrations, each with its number, in order."""
+    return sorted(
+        (int(file.name.split("_")[0]), file)
+        for file in resources.files("hcl.db.migrations").iterdir()
+        if file.name.endswith(".sql")
+    )
+
+
+async def _vacuum(connection: Connection, path: Path) -> None:
+    """Have a database that was made without auto_vacuum learn it."""
+    try:
+        await connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        logger.warning("%s: will not shrink, since VACUUM failed: %s", path, error)
+
+
+async def _set_aside(connection: Connection, target: Path) -> None:
+    # SQLite's backup, since a plain copy would miss what is still in the WAL.
+    logger.info("copying the database to %s before its schema changes", target)
+    _make_private(target)
+    async with aiosqlite.connect(target) as copy:
+        await connection.backup(copy)

@@ -1,0 +1,1 @@
+"""What comes in: pings are received, remembered, filed in logs, and pruned."""

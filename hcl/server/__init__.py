@@ -1,0 +1,1 @@
+"""The process: its parts wired, its sockets, its start and end."""

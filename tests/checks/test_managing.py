@@ -1,0 +1,260 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hcl.checks import managing, spec
+from hcl.checks.managing import (
+    ChannelError,
+    EditedError,
+    ForeignCheckError,
+    LimitError,
+    UnknownCheckError,
+)
+from hcl.checks.rules import NotPausedError
+from hcl.model import Check
+from hcl.pings.pinging import Address
+from hcl.store import checks, flips
+from tests.app import App
+from tests.build import DAY, HOUR, NOW, make_ping
+from tests.store import put_check, rows
+
+
+async def create(app: App, **document: Any) -> tuple[Check, list[str], bool]:
+    project = app.synced.projects[0]
+    wanted = spec.parse(document)
+    return await app.services.managing.create(project, wanted, 3, NOW)
+
+
+async def everything(app: App) -> list[Any]:
+    return [
+        await rows(app.database, f"SELECT * FROM {table}")
+        for table in ("checks", "checks_channels", "pings", "flips", "notifications")
+    ]
+
+
+async def test_concurrent_upserts_with_unique_make_one_check(app: App) -> None:
+    done = await asyncio.gather(
+        *(create(app, name="job", tags=f"t{n}", unique=["name"]) for n in range(20))
+    )
+
+    assert [created for _, _, created in done] == [True] + [False] * 19
+    [check] = await checks.of_project(await app.database.settled(), 1)
+    assert {found.id for found, _, _ in done} == {check.id}
+    assert check.tags == "t19"
+
+
+async def test_concurrent_creates_stop_at_the_limit(app: App) -> None:
+    done = await asyncio.gather(
+        *(create(app, name=f"job {n}") for n in range(15)), return_exceptions=True
+    )
+
+    assert [type(result) for result in done] == [tuple] * 10 + [LimitError] * 5
+    assert await checks.count(await app.database.settled(), 1) == 10
+
+
+@pytest.mark.parametrize("channels", ["Hook A,no such", "Hook A,", ",", "Hook A,,"])
+async def test_failed_create_leaves_nothing(app: App, channels: str) -> None:
+    with pytest.raises(ChannelError):
+        await create(app, name="job", channels=channels)
+
+    assert await everything(app) == [[], [], [], [], []]
+
+
+async def test_failed_update_leaves_all_as_it_was(app: App) -> None:
+    check, _, _ = await create(app, name="job", channels="Hook A")
+    before = await everything(app)
+
+    with pytest.raises(ChannelError):
+        await create(app, name="job", tags="new", channels="x", unique=["name"])
+    with pytest.raises(ChannelError):
+        await app.services.managing.update(
+            app.synced.projects[0],
+            check.code,
+            spec.parse({"name": "new", "channels": "Hook B,x"}),
+            3,
+            NOW,
+        )
+
+    assert await everything(app) == before
+
+
+async def test_checks_of_others_stay_as_they_are(app: App) -> None:
+    home, other = app.synced.projects
+    check = await put_check(app.database, 1, status="up")
+    before = await everything(app)
+    managing = app.services.managing
+
+    for act in (
+        managing.pause(other, check.code, NOW),
+        managing.resume(other, check.code, NOW),
+        managing.delete(other, check.code),
+        managing.update(other, check.code, spec.parse({"name": "x"}), 3, NOW),
+    ):
+        with pytest.raises(ForeignCheckError):
+            await act
+    with pytest.raises(UnknownCheckError):
+        await managing.delete(home, check.code.upper())
+
+    assert await everything(app) == before
+
+
+async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
+    check, _, _ = await create(app, name="job", timeout=60)
+    project = app.synced.projects[0]
+    managing, pinging = app.services.managing, app.services.pinging
+    address = Address(code=check.code)
+
+    await asyncio.gather(
+        *(
+            act
+            for n in range(1, 31)
+            for act in (
+                pinging.receive(address, make_ping()),
+                managing.update(
+                    project, check.code, spec.parse({"timeout": 60 * n}), 3, NOW
+                ),
+                managing.update(
+                    project, check.code, spec.parse({"tags": f"t{n}"}), 3, NOW
+                ),
+            )
+        )
+    )
+
+    found = await checks.by_id(await app.database.settled(), check.id)
+    assert found is not None
+    assert (found.n_pings, found.tags) == (30, "t30")
+    assert found.timeout == timedelta(minutes=30)
+    assert found.alert_after == NOW + timedelta(minutes=30) + HOUR
+
+
+async def test_edit_that_brings_a_deadline_nearer_wakes_the_checker(app: App) -> None:
+    start = NOW + 10_000 * DAY
+    check = await put_check(
+        app.database, status="up", last_ping=start, alert_after=start + DAY + HOUR
+    )
+    task = asyncio.create_task(app.alarms["checker"].sleep(start + DAY + HOUR))
+    await asyncio.sleep(0)
+
+    await app.services.managing.update(
+        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, start
+    )
+
+    async with asyncio.timeout(1):
+        await task
+
+
+async def test_edit_of_a_check_that_is_overdue_leaves_its_going_down_to_the_checker(
+    app: App,
+) -> None:
+    last_ping = NOW - 2 * HOUR
+    check = await put_check(
+        app.database, 1, status="up", last_ping=last_ping, alert_after=NOW + DAY
+    )
+
+    edited, _ = await app.services.managing.update(
+        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, NOW
+    )
+
+    assert (edited.status, edited.alert_after) == ("up", NOW - timedelta(minutes=59))
+    assert await app.checker.check_once(NOW) == 1
+    [flip] = await flips.of_check(await app.database.settled(), check.id)
+    assert flip.created == NOW - timedelta(minutes=59)
+
+
+async def test_pausing_at_once_makes_one_flip(app: App) -> None:
+    check = await put_check(app.database, 1, status="up")
+    project = app.synced.projects[0]
+    managing = app.services.managing
+
+    await asyncio.gather(*(managing.pause(project, check.code, NOW) for _ in range(5)))
+    resumed = await asyncio.gather(
+        *(managing.resume(project, check.code, NOW) for _ in range(3)),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in resumed] == [tuple] + [NotPausedError] * 2
+    assert [
+        flip.new_status
+        for flip in await flips.of_check(await app.database.settled(), check.id)
+    ] == ["new", "paused"]
+    assert await rows(app.database, "SELECT id FROM notifications") == []
+
+
+async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> None:
+    project = app.synced.projects[0]
+    check, codes, _ = await create(app, name="a", timeout=3600)
+    seen = managing.fingerprint(check, codes)
+    update = app.services.managing.update
+    await update(project, check.code, spec.parse({"name": "b"}), 3, NOW, seen=seen)
+
+    wanted = spec.parse({"name": "c", "channels": "*"})
+    with pytest.raises(EditedError) as refused:
+        await update(project, check.code, wanted, 3, NOW, seen=seen)
+
+    assert refused.value.changed == ["name"]
+    assert refused.value.check.name == "b"
+    kept = await checks.by_code(app.database.reader, check.code)
+    assert kept is not None
+    assert kept.name == "b"
+
+
+async def test_fingerprint_holds_every_setting(app: App) -> None:
+    check, codes, _ = await create(app)
+    seen = managing.fingerprint(check, codes)
+
+    for name in managing.SETTINGS:
+        other: Any = {name: "other"}
+        changed = check._replace(**other)
+        assert managing.differences(seen, changed, codes) == [name]
+    assert managing.differences(seen, check, ["x"]) == ["channels"]
+    # What is left is no setting: who it is, and how it fares.
+    rest = set(Check._fields) - set(managing.SETTINGS)
+    assert rest == {
+        "id",
+        "project_id",
+        "code",
+        "badge_key",
+        *Check._fields[Check._fields.index("status") :],
+    }
+
+
+async def test_copy_of_a_check_without_a_name_has_none_either(app: App) -> None:
+    check, _, _ = await create(app)
+
+    copy = await app.services.managing.copy(app.synced.projects[0], check.code, NOW)
+
+    assert copy.name == ""
+
+
+async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
+    other = app.synced.projects[1]
+    check, _, _ = await create(app)
+    before = await everything(app)
+
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.clear(other, check.code)
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.copy(other, check.code, NOW)
+    with pytest.raises(ForeignCheckError):
+        await app.services.managing.assign(other, check.code, [], seen="")
+
+    assert await everything(app) == before
+
+
+async def test_clear_takes_pings_that_are_not_yet_counted(app: App) -> None:
+    project = app.synced.projects[0]
+    check, _, _ = await create(app)
+    pinging = app.services.pinging
+    for _ in range(3):
+        await pinging.receive(Address(code=check.code), make_ping())
+
+    await app.services.managing.clear(project, check.code)
+    await pinging.receive(Address(code=check.code), make_ping())
+    await pinging.recover()
+    await app.filer.file_once()
+
+    assert await rows(app.database, "SELECT n FROM pings") == [4]
+    assert await rows(app.database, "SELECT n_pings FROM check_states") == [4]
+    assert await rows(app.database, "SELECT count(*) FROM inbox") == [0]

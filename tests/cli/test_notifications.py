@@ -1,0 +1,174 @@
+import asyncio
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hcl.cli import main
+from hcl.pings.pinging import Address
+from tests.app import running_app
+from tests.build import make_ping
+from tests.sinks import HttpSink
+from tests.store import put_check
+
+PROJECT = '[[projects]]\nname = "Home"\nping_key = "home"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HCL_CONFIG", raising=False)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["notifications", *arguments])
+
+
+def hook(name: str, url: str, more: str = "") -> str:
+    return (
+        f'[[projects.channels]]\nname = "{name}"\nkind = "webhook"\n'
+        f'down = {{ url = "{url}" }}\nup = {{ url = "{url}" }}\n{more}\n'
+    )
+
+
+async def some_messages(folder: Path) -> None:
+    """Leave a database with a message that was sent, one that failed, one held."""
+    now = datetime.now(UTC)
+    async with HttpSink() as good, HttpSink(status=404) as gone:
+        channels = (
+            hook("Good", good.url)
+            + hook("Gone", gone.url, 'fallback = "Good"')
+            + hook("Later", good.url, 'delay = "1h"')
+            + hook("Again", good.url, 'remind_every = "4h"')
+        )
+        async with running_app(folder, PROJECT + channels) as app:
+            check = await put_check(
+                app.database, 1, 2, 3, 4, status="up", name="Nightly\x1b[31m backup"
+            )
+            await app.services.pinging.receive(
+                Address(code=check.code), make_ping(action="fail", created=now)
+            )
+            for _ in range(2):
+                await app.sender.send_once(now + timedelta(seconds=1))
+
+
+def lines(output: str) -> list[str]:
+    """Return what was printed, times and lengths of time blotted out."""
+    output = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", output)
+    return re.sub(r"\d+\.\d\d s", "SPAN", output).splitlines()
+
+
+def test_every_message_and_every_try_is_shown_the_newest_last(folder: Path) -> None:
+    asyncio.run(some_messages(folder))
+
+    result = run()
+
+    assert result.exit_code == 0
+    name = "Nightly[31m backup"
+    first, *_ = lines(result.output)
+    assert first == f"TIME  DOWN: {name}, over Good (webhook): sent"
+    # The reminder and what the fallback sends may be written down in any order.
+    expected = [
+        f"TIME  DOWN: {name}, over Good (webhook): sent",
+        "    TIME  sent in SPAN: HTTP 200",
+        f"TIME  DOWN: {name}, over Gone (webhook): waits until TIME",
+        "    TIME  failed in SPAN: HTTP 404 from 127.0.0.1",
+        f"TIME  DOWN: {name}, over Later (webhook): waits until TIME:"
+        " it has to be down for longer",
+        f"TIME  DOWN: {name}, over Again (webhook): sent",
+        "    TIME  sent in SPAN: HTTP 200",
+        f"TIME  STILL DOWN: {name}, over Again (webhook): waits until TIME:"
+        " it is reminded of if it is down then",
+        f"TIME  DOWN: {name}, over Good (webhook): sent",
+        "    The channel Gone could not deliver this: HTTP 404 from 127.0.0.1.",
+        "    TIME  sent in SPAN: HTTP 200",
+        "Gone does not deliver since TIME",
+    ]
+    assert sorted(lines(result.output)) == sorted(expected)
+
+
+def test_what_is_shown_can_be_chosen(folder: Path) -> None:
+    asyncio.run(some_messages(folder))
+
+    waiting, failed = run("--waiting").output, run("--failed").output
+    good, limited = run("--channel", "Good").output, run("--limit", "1").output
+
+    assert waiting.count("waits until") == 3
+    assert "sent" not in waiting
+    assert [line for line in failed.splitlines() if "over" in line] == [
+        line for line in failed.splitlines() if "over Gone" in line
+    ]
+    assert "over Gone" in failed
+    assert good.count("over Good") == 2
+    assert good.count("over ") == 2
+    assert limited.count("over ") == 1
+    assert run("--check", "nobody").output.startswith("none\n")
+
+
+def test_json_has_all_of_it(folder: Path) -> None:
+    asyncio.run(some_messages(folder))
+
+    result = run("--json", "--failed")
+
+    [found] = json.loads(result.output)
+    assert found["check"] == "Nightly\x1b[31m backup"
+    assert (found["channel"], found["kind"]) == ("Gone", "webhook")
+    assert (found["status"], found["reminder"], found["sent"]) == ("down", 0, None)
+    assert datetime.fromisoformat(found["next_try"]) > datetime.now(UTC)
+    [attempt] = found["tries"]
+    assert attempt["answer"] == "HTTP 404 from 127.0.0.1"
+    assert attempt["sent"] is False
+    assert attempt["seconds"] >= 0
+
+
+def test_database_that_is_not_there_is_told_of_and_not_made(folder: Path) -> None:
+    (folder / "hcl.toml").write_text(PROJECT)
+
+    result = run()
+
+    assert result.exit_code == 1
+    path = folder / "hcl.sqlite"
+    assert result.stderr == f"Error: {path}: unable to open database file\n"
+    assert not path.exists()
+
+
+def test_database_of_another_version_is_told_of(folder: Path) -> None:
+    asyncio.run(some_messages(folder))
+    path = folder / "hcl.sqlite"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA user_version = 2")
+
+    result = run()
+
+    assert result.exit_code == 1
+    problem = "not of this version; start `hcl serve` first"
+    assert result.stderr == f"Error: {path}: {problem}\n"
+
+
+def test_reading_changes_nothing(folder: Path) -> None:
+    asyncio.run(some_messages(folder))
+    shutil.copy(folder / "hcl.sqlite", folder / "before")
+
+    assert run().exit_code == 0
+
+    assert (folder / "hcl.sqlite").read_bytes() == (folder / "before").read_bytes()
+
+
+def test_two_choices_at_once_are_refused(folder: Path) -> None:
+    (folder / "hcl.toml").write_text(PROJECT)
+
+    assert run("--waiting", "--failed").exit_code == 2
+
+
+def test_without_a_config_it_says_so(folder: Path) -> None:
+    result = run()
+
+    assert result.exit_code == 1
+    assert "there is no hcl.toml here" in result.stderr

@@ -1,0 +1,138 @@
+"""Databases that older versions of hcl left, with messages that wait."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import hcl
+from hcl.alerts.lines import PAUSES
+from tests.alerts.sending import targets
+from tests.app import running_app
+from tests.build import HOUR, NOW
+from tests.sinks import HttpSink
+from tests.store import rows
+
+CODES = [f"c11ebf40-920c-43ea-a6e4-00000000000{n}" for n in range(4)]
+
+
+def put_of_version(path: Path, version: int) -> None:
+    """Make a database of an older schema, with three checks that are down.
+
+    Of the first the message was sent an hour ago, of the second it failed twice and has
+    one behind it, of the third it has not been tried.
+    """
+    folder = Path(hcl.__file__).parent / "db/migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        for number, file in enumerate(sorted(folder.glob("*.sql"))[:version], 1):
+            connection.executescript(
+                f"{file.read_text()}; PRAGMA user_version = {number};"
+            )
+        connection.execute(
+            "INSERT INTO projects VALUES (1, 'p', 'Home', 'k', 'b', 9, 1)"
+        )
+        connection.execute(
+            "INSERT INTO channels (id, project_id, code, name, kind, on_down, on_up,"
+            " enabled, last_error) VALUES (1, 1, 'c', 'Hook', 'webhook', 1, 1, 1, 'no')"
+        )
+        for id_ in (1, 2, 3):
+            _put_check(connection, id_)
+        now = NOW.timestamp()
+        for id_, check_id, attempts, next_try, sent in (
+            (1, 1, 0, None, now - 3600),
+            (2, 2, 2, now + 100, None),
+            (3, 2, 0, now, None),
+            (4, 3, 0, now, None),
+        ):
+            old, new = ("down", "up") if id_ == 3 else ("up", "down")
+            connection.execute(
+                "INSERT INTO flips VALUES (?, ?, ?, ?, ?, '', 0)",
+                (id_, check_id, now - 7200 + id_, old, new),
+            )
+            connection.execute(
+                "INSERT INTO notifications VALUES (?, ?, ?, 1, ?, ?, ?, ?, '')",
+                (id_, id_, check_id, now - 7200 + id_, attempts, next_try, sent),
+            )
+        connection.commit()
+
+
+def _put_check(connection: sqlite3.Connection, id_: int) -> None:
+    connection.execute(
+        "INSERT INTO checks SELECT ?, 1, ?, ?, ?, '', '', '', '', 'simple',"
+        " 60, 60, '', '', '', 0, '', '', '', 0, 0, 0, 0",
+        (id_, CODES[id_], CODES[id_], CODES[id_]),
+    )
+    status = "up" if id_ == 2 else "down"
+    connection.execute(
+        "INSERT INTO check_states (check_id, status, n_pings) VALUES (?, ?, 0)",
+        (id_, status),
+    )
+    connection.execute("INSERT INTO checks_channels VALUES (?, 1)", (id_,))
+
+
+@pytest.fixture(params=[1, 2])
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder with a database of each schema that had no messages on hold."""
+    put_of_version(tmp_path / "hcl.sqlite", request.param)
+    return tmp_path
+
+
+def text(sink: HttpSink, more: str = "") -> str:
+    return (
+        '[[projects]]\nname = "Home"\nping_key = "home"\n'
+        '[[projects.channels]]\nname = "Hook"\nkind = "webhook"\n'
+        f'down = {{ url = "{sink.url}down/$CODE" }}\n'
+        f'up = {{ url = "{sink.url}up/$CODE" }}\n{more}'
+    )
+
+
+async def test_what_waited_is_sent_by_the_new_version(older: Path) -> None:
+    async with HttpSink() as sink, running_app(older, text(sink)) as app:
+        assert await rows(app.database, "PRAGMA user_version") == [3]
+        kept = await rows(
+            app.database,
+            "SELECT id, attempts, reminder, hold, notice, handed_on FROM notifications",
+        )
+        assert kept == [(n, 2 if n == 2 else 0, 0, "", "", 0) for n in (1, 2, 3, 4)]
+
+        await app.sender.send_once(NOW)
+        await app.sender.send_once(NOW)
+
+        waiting = "SELECT id FROM notifications WHERE next_try NOTNULL"
+        assert await rows(app.database, waiting) == []
+        told = targets(sink)
+        assert sorted(told) == sorted(
+            [f"/down/{CODES[2]}", f"/up/{CODES[2]}", f"/down/{CODES[3]}"]
+        )
+        assert told.index(f"/down/{CODES[2]}") < told.index(f"/up/{CODES[2]}")
+        tries = await rows(app.database, "SELECT notification_id FROM tries")
+        assert sorted(tries) == [2, 3, 4]
+
+
+async def test_what_had_failed_goes_on_failing_where_it_was(older: Path) -> None:
+    async with HttpSink(status=500) as sink, running_app(older, text(sink)) as app:
+        await app.sender.send_once(NOW + timedelta(seconds=100))
+
+        found = await rows(
+            app.database,
+            "SELECT attempts, next_try FROM notifications WHERE id = 2",
+        )
+        assert found == [(3, (NOW + timedelta(seconds=100) + PAUSES[2]).timestamp())]
+        failing = "SELECT failing_since NOTNULL FROM channels"
+        assert await rows(app.database, failing) == [1]
+
+
+async def test_outage_of_before_is_reminded_of(older: Path) -> None:
+    reminded = 'remind_every = "2h"\n'
+    async with HttpSink() as sink, running_app(older, text(sink, reminded)) as app:
+        assert await rows(
+            app.database,
+            "SELECT check_id, reminder FROM notifications WHERE hold = 'remind'",
+        ) == [(1, 1)]
+        # It was sent an hour before NOW.
+        [at] = await rows(
+            app.database, "SELECT next_try FROM notifications WHERE hold = 'remind'"
+        )
+        assert at >= (NOW + HOUR).timestamp()

@@ -1,0 +1,489 @@
+"""The real server process: real curl, real receivers, signals, kill -9."""
+
+import asyncio
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.server.process import API_KEY, PING_KEY, Serve, curl, until
+from tests.sinks import HttpSink, SmtpSink
+
+HOOK = """
+[[projects.channels]]
+name = "Hook"
+kind = "webhook"
+[projects.channels.down]
+method = "POST"
+url = "{url}down?name=$NAME"
+body = "$NAME is $STATUS: $BODY"
+[projects.channels.up]
+method = "POST"
+url = "{url}up"
+body = "$NAME is $STATUS"
+"""
+
+MAIL = """
+[[projects.channels]]
+name = "Mail"
+kind = "email"
+to = ["ops@example.org"]
+"""
+
+SMTP = """
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "hcl@example.org"
+"""
+
+
+async def test_a_run_that_overruns_its_grace_alerts_by_webhook_and_mail(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as hook, SmtpSink() as smtp:
+        channels = HOOK.format(url=hook.url) + MAIL
+        tables = SMTP.format(port=smtp.port)
+        with Serve(tmp_path, channels, tables=tables) as serve:
+            check = serve.api(
+                "POST", "checks/", name="Backup", timeout=60, grace=60, channels="*"
+            )
+
+            assert curl(check["ping_url"]) == "OK"
+            begun = time.time()
+            curl("--data-raw", "copying", f"{check['ping_url']}/start")
+            # The shortest grace that the protocol knows has to pass.
+            (request,) = await hook.wait_for(1, timeout=75)
+            (mail,) = await smtp.wait_for(1)
+            shown = serve.api("GET", f"checks/{check['uuid']}")
+            curl(check["ping_url"])
+            recovery = (await hook.wait_for(2))[1]
+            await smtp.wait_for(2)
+
+        assert 60 <= request.arrived - begun < 62
+        assert (request.method, request.target) == ("POST", "/down?name=Backup")
+        assert request.text == "Backup is down: copying"
+        assert (shown["status"], shown["started"]) == ("down", True)
+        assert mail.rcpt_tos == ["ops@example.org"]
+        assert "Backup" in str(mail.message["Subject"])
+        for kind in ("plain", "html"):
+            part = mail.message.get_body((kind,))
+            assert part is not None
+            assert "did not finish within 1 minute" in part.get_content()
+            assert "copying" in part.get_content()
+        assert (recovery.target, recovery.text) == ("/up", "Backup is up")
+
+
+async def test_an_alert_survives_kill_9_between_the_flip_and_its_delivery(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink(behave="hang") as hook:
+        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+            check = serve.api("POST", "checks/", name="Backup", channels="*")
+            curl(f"{check['ping_url']}/fail")
+            await hook.wait_for(1)
+
+            serve.stop(signal.SIGKILL)
+            hook.behave = "answer"
+            serve.start()
+            requests = await hook.wait_for(2)
+            await until(lambda: waiting(tmp_path) == 0)
+
+            assert requests[1].text == "Backup is down: "
+            assert serve.api("GET", f"checks/{check['uuid']}")["status"] == "down"
+
+
+async def test_what_failed_is_tried_again_after_a_restart(tmp_path: Path) -> None:
+    async with HttpSink(status=500) as hook:
+        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+            check = serve.api("POST", "checks/", name="Backup", channels="*")
+            curl(f"{check['ping_url']}/fail")
+            await until(lambda: "failed, next try in" in serve.log)
+
+            assert serve.stop() == 0
+            hook.status = 200
+            serve.start()
+            await hook.wait_for(2, timeout=15)
+            await until(lambda: waiting(tmp_path) == 0)
+
+
+def waiting(folder: Path) -> int:
+    """Count what waits in the outbox, as somebody with the sqlite3 shell would."""
+    with sqlite3.connect(f"file:{folder}/hcl.sqlite?mode=ro", uri=True) as connection:
+        ((count,),) = connection.execute(
+            "SELECT count(*) FROM notifications WHERE next_try IS NOT NULL"
+        ).fetchall()
+    connection.close()
+    return int(count)
+
+
+async def test_a_missed_ping_alerts_at_its_deadline(tmp_path: Path) -> None:
+    async with HttpSink() as hook:
+        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+            check = serve.api(
+                "POST", "checks/", name="Backup", timeout=60, grace=60, channels="*"
+            )
+            curl(check["ping_url"])
+            serve.stop()
+            # As if the server had been off for all but three seconds of the time.
+            with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
+                connection.execute(
+                    "UPDATE check_states SET last_ping = last_ping - 117,"
+                    " alert_after = alert_after - 117, look_at = look_at - 117"
+                )
+                ((deadline,),) = connection.execute(
+                    "SELECT alert_after FROM check_states"
+                )
+            connection.close()
+
+            serve.start()
+            (request,) = await hook.wait_for(1)
+            flips = serve.api("GET", f"checks/{check['uuid']}/flips/")["flips"]
+
+        assert 0 <= request.arrived - deadline < 1
+        assert [flip["up"] for flip in flips] == [0, 1]
+
+
+def test_no_acknowledged_ping_is_lost_to_kill_9(tmp_path: Path) -> None:
+    acknowledged = 0
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        for _ in range(3):
+            with subprocess.Popen(
+                [sys.executable, "-m", "tests.server.pinger", check["ping_url"]],
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as pinger:
+                time.sleep(0.7)
+                serve.stop(signal.SIGKILL)
+                acknowledged += int(pinger.communicate(timeout=10)[0])
+            serve.start()
+        shown = serve.api("GET", f"checks/{check['uuid']}")
+    with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
+        ((kept, last),) = connection.execute("SELECT count(*), max(n) FROM log")
+    connection.close()
+
+    assert acknowledged > 100
+    assert kept >= acknowledged
+    assert kept == last == shown["n_pings"]
+
+
+def test_sigterm_ends_it_cleanly_and_soon(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        curl(f"{serve.root}/ping/{PING_KEY}/backup?create=1")
+        # A client that keeps its connection open must not hold it up.
+        with socket.create_connection(("127.0.0.1", serve.port)) as idle:
+            idle.sendall(b"GET /ping/x HTTP/1.1\r\nHost: x\r\n\r\n")
+            idle.recv(1000)
+            begun = time.monotonic()
+
+            status = serve.stop()
+
+            took = time.monotonic() - begun
+    assert status == 0
+    assert took < 5
+    assert "Traceback" not in serve.log
+
+
+def test_sigterm_answers_what_is_under_way(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        with socket.create_connection(("127.0.0.1", serve.port)) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+            client.sendall(head.encode() + b"bo")
+            time.sleep(0.3)
+            serve.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+
+            client.sendall(b"dy")
+            answer = client.recv(1000)
+
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert serve.process.wait(timeout=5) == 0
+
+
+async def test_sighup_takes_a_new_config_and_keeps_the_old_if_it_is_wrong(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as hook:
+        with Serve(tmp_path) as serve:
+            assert serve.api("GET", "channels/") == {"channels": []}
+
+            serve.write_config(HOOK.format(url=hook.url))
+            serve.process.send_signal(signal.SIGHUP)
+            await until(lambda: len(serve.api("GET", "channels/")["channels"]) == 1)
+            serve.write_config("[[projects.channels]]\nname = 'x'\nkind = 'emial'")
+            serve.process.send_signal(signal.SIGHUP)
+            await until(lambda: '"emial" is not a kind' in serve.log)
+
+            (channel,) = serve.api("GET", "channels/")["channels"]
+            assert channel["name"] == "Hook"
+            check = serve.api("POST", "checks/", name="Backup", channels="Hook")
+            curl(f"{check['ping_url']}/fail")
+            await hook.wait_for(1)
+
+
+def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as probe:
+        # The port of a fresh config is 8000: nothing of ours may listen there now.
+        if probe.connect_ex(("127.0.0.1", 8000)) == 0:
+            pytest.skip("something listens on port 8000 of this machine")
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hcl", "serve"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "curl" in line)
+
+        answer = subprocess.run(
+            line.replace("curl", "curl -fsS --retry 5 --retry-connrefused", 1),
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+        assert answer == "Created"
+        assert (tmp_path / "hcl.toml").stat().st_mode & 0o777 == 0o600
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    phone = '[[projects.channels]]\nname = "Phone"\nkind = "gotify"\n'
+    with Serve(tmp_path, f'{phone}url = "gotify://gotify.example.org"\n') as serve:
+        serve.api("GET", "checks/")
+
+    [line] = [line for line in serve.log.splitlines() if "WARNING" in line]
+    place = f"WARNING {tmp_path}/hcl.toml: projects[0].channels[0].url"
+    assert line.startswith(f"{place}: is not a URL that Apprise can load")
+
+
+def test_an_address_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        second = subprocess.run(
+            [sys.executable, "-m", "hcl", "serve"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+        assert second.returncode == 1
+        address = f"127.0.0.1:{serve.port}"
+        assert f"cannot listen on {address}: Address already in use" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert serve.process.poll() is None
+
+
+def test_a_database_that_cannot_be_written_is_503_and_nothing_is_half_written(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        with sqlite3.connect(tmp_path / "hcl.sqlite", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+
+            ping = httpx2.get(check["ping_url"], timeout=20, trust_env=False)
+            create = httpx2.post(
+                f"{serve.root}/api/v3/checks/",
+                headers={"X-Api-Key": API_KEY},
+                timeout=20,
+                trust_env=False,
+            )
+            other.execute("ROLLBACK")
+        other.close()
+
+        assert ping.status_code == create.status_code == 503
+        assert int(ping.headers["Retry-After"]) > 0
+        assert int(create.headers["Retry-After"]) > 0
+        assert curl(check["ping_url"]) == "OK"
+        (shown,) = serve.api("GET", "checks/")["checks"]
+        assert shown["n_pings"] == 1
+
+
+async def test_it_listens_on_a_unix_socket_whose_peers_are_trusted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "hcl.toml").write_text(
+        f"""
+[server]
+listen = "unix:{tmp_path}/hcl.sock"
+site_root = "https://hcl.example"
+
+[[projects]]
+name = "Home"
+ping_key = "{PING_KEY}"
+
+[[projects.keys]]
+name = "me"
+key = "{API_KEY}"
+"""
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hcl", "serve", cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    try:
+        await until((tmp_path / "hcl.sock").exists)
+        unix = ["--unix-socket", f"{tmp_path}/hcl.sock", "--retry-connrefused"]
+        forwarded = [
+            "-H",
+            "X-Forwarded-For: 192.0.2.7",
+            "-H",
+            "X-Forwarded-Proto: https",
+        ]
+        created = await asyncio.to_thread(
+            curl, *unix, *forwarded, f"http://hcl/ping/{PING_KEY}/backup?create=1"
+        )
+        key = ["-H", f"X-Api-Key: {API_KEY}"]
+        checks = await asyncio.to_thread(curl, *unix, *key, "http://hcl/api/v3/checks/")
+        (code,) = re.findall(r'"uuid":"([^"]+)"', checks)
+        pings = await asyncio.to_thread(
+            curl, *unix, *key, f"http://hcl/api/v3/checks/{code}/pings/"
+        )
+
+        assert created == "Created"
+        assert '"remote_addr":"192.0.2.7"' in pings
+        assert '"scheme":"https"' in pings
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert not (tmp_path / "hcl.sock").exists()
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        pytest.param("GET {path} HTTP/1.0\r\n\r\n", b"200", id="HTTP/1.0"),
+        pytest.param("PURGE {path} HTTP/1.1\r\nHost: x\r\n\r\n", b"200", id="PURGE"),
+        pytest.param("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n", b"200", id="HEAD"),
+        pytest.param(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "3\r\nabc\r\n0\r\n\r\n",
+            b"200",
+            id="chunked",
+        ),
+        pytest.param("nonsense\r\n\r\n", b"400", id="nonsense"),
+        pytest.param(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nX: " + "y" * 100_000,
+            b"400",
+            id="a head without end",
+        ),
+    ],
+)
+def test_what_comes_over_the_wire_is_answered(
+    tmp_path: Path, request_text: str, status: bytes
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        with socket.create_connection(("127.0.0.1", serve.port), timeout=10) as client:
+            client.sendall(request_text.format(path=path).encode())
+            answer = client.recv(1000)
+
+        shown = serve.api("GET", f"checks/{check['uuid']}")
+        assert answer.split()[1] == status
+        assert shown["n_pings"] == int(status == b"200")
+
+
+def test_a_post_cut_off_in_its_body_is_not_recorded(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        with socket.create_connection(("127.0.0.1", serve.port)) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+            client.sendall(head.encode() + b"half")
+        shown = serve.api("GET", f"checks/{check['uuid']}")
+
+        assert shown["n_pings"] == 0
+        assert "Traceback" not in serve.log
+
+
+def test_send_test_tells_by_its_exit_status_whether_it_arrived(tmp_path: Path) -> None:
+    serve = Serve(tmp_path, HOOK.format(url="http://127.0.0.1:9/"))
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "hcl", "send-test", "Hook"],
+        cwd=serve.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert refused.returncode == 1
+    assert "not delivered" in refused.stdout
+
+
+async def test_send_test_sends_a_message_that_says_it_is_a_test(tmp_path: Path) -> None:
+    async with HttpSink() as hook:
+        serve = Serve(tmp_path, HOOK.format(url=hook.url))
+
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hcl",
+            "send-test",
+            "Hook",
+            cwd=serve.folder,
+            stdout=subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+
+        (request,) = await hook.wait_for(1)
+        assert process.returncode == 0
+        assert b"HTTP 200" in output
+        assert request.text.startswith("TEST is down")
+
+
+def test_client_that_has_finished_sending_gets_its_answer(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        with socket.create_connection(("127.0.0.1", serve.port), timeout=10) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(1000), b""))
+
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b"OK")
+
+
+def test_client_that_sends_without_reading_does_not_fill_the_memory(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 2000
+        with socket.create_connection(("127.0.0.1", serve.port)) as client:
+            client.settimeout(0.5)
+            deadline = time.monotonic() + 4
+            while time.monotonic() < deadline:
+                try:
+                    client.sendall(request)
+                except TimeoutError:
+                    break
+            status = Path(f"/proc/{serve.process.pid}/status").read_text()
+
+        assert int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) < 100_000
+        assert curl(check["ping_url"]) == "OK"

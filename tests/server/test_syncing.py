@@ -1,0 +1,405 @@
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl import config as configuration
+from hcl.server.syncing import Synced, sync
+from hcl.store import channels, projects
+from tests.app import App, running_app
+from tests.build import NOW
+from tests.store import put_check, put_flip, rows
+from tests.store.test_projects import enabled
+
+ID = "0c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
+OTHER_ID = "1c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def project(name: str, *hooks: str, **keys: str) -> str:
+    """Write a project; its ping key is made of its name."""
+    keys = {"name": name, "ping_key": name.lower()} | keys
+    lines = [f'{key} = "{value}"' for key, value in keys.items()]
+    return "\n".join(["[[projects]]", *lines, *hooks, ""])
+
+
+def hook(
+    name: str, id_: str = "", down: bool = True, up: bool = True, events: str = ""
+) -> str:
+    """Write a webhook, with an address for each status that it tells of."""
+    lines = ["[[projects.channels]]", f'name = "{name}"', 'kind = "webhook"']
+    lines += [f'id = "{id_}"'] if id_ else []
+    lines += [f"events = {events}"] if events else []
+    for status, wanted in (("down", down), ("up", up)):
+        if wanted:
+            lines.append(f'{status} = {{ url = "http://127.0.0.1:9/{status}" }}')
+    return "\n".join(lines)
+
+
+async def resync(app: App, folder: Path, *parts: str) -> Synced:
+    """Sync with another hcl.toml, as a reload does."""
+    path = folder / "hcl.toml"
+    path.write_text("\n".join(parts))
+    return await sync(app.database, configuration.load(path))
+
+
+async def project_rows(app: App) -> list[Any]:
+    return await rows(
+        app.database, "SELECT id, name, ping_key, enabled FROM projects ORDER BY id"
+    )
+
+
+async def channel_rows(app: App) -> list[Any]:
+    return await rows(
+        app.database, "SELECT id, name, enabled FROM channels ORDER BY id"
+    )
+
+
+async def test_first_sync_makes_what_the_file_describes(tmp_path: Path) -> None:
+    home = project("Home", "check_limit = 7", hook("A"), hook("B"))
+    async with running_app(tmp_path, home + project("Work", hook("A"))) as app:
+        assert await enabled(app.database.reader) == list(app.synced.projects)
+        first, second = app.synced.projects
+        assert (first.name, first.ping_key, first.check_limit) == ("Home", "home", 7)
+        assert (second.name, second.ping_key) == ("Work", "work")
+        assert UUID.fullmatch(first.code)
+        assert first.badge_key != second.badge_key
+        assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1), (3, "A", 1)]
+        assert {id_: c.name for id_, c in app.synced.channels.items()} == {
+            1: "A",
+            2: "B",
+            3: "A",
+        }
+        assert [c.name for c in await channels.of_project(app.database.reader, 2)] == [
+            "A"
+        ]
+
+
+async def test_syncing_again_changes_nothing(tmp_path: Path) -> None:
+    text = project("Home", hook("A")) + project("Work", hook("A"))
+    async with running_app(tmp_path, text) as app:
+        tables = ("projects", "channels", "settings")
+        before = [await rows(app.database, f"SELECT * FROM {t}") for t in tables]
+
+        synced = await resync(app, tmp_path, text)
+
+        assert synced == app.synced
+        after = [await rows(app.database, f"SELECT * FROM {t}") for t in tables]
+        assert after == before
+
+
+async def test_projects_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("A") + project("B")) as app:
+        synced = await resync(app, tmp_path, project("B"), project("C"), project("A"))
+
+        assert [(p.name, p.id) for p in synced.projects] == [
+            ("B", 2),
+            ("C", 3),
+            ("A", 1),
+        ]
+
+
+async def test_project_renamed_with_its_id_stays_the_same(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", id=ID)) as app:
+        [before] = app.synced.projects
+
+        [after] = (await resync(app, tmp_path, project("House", id=ID))).projects
+
+        assert (after.id, after.code, after.name) == (before.id, ID, "House")
+        assert after.badge_key == before.badge_key
+        assert await project_rows(app) == [(1, "House", "house", 1)]
+
+
+async def test_project_renamed_without_an_id_is_a_new_one(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await put_check(app.database, 1)
+
+        await resync(app, tmp_path, project("House", hook("A"), ping_key="home"))
+
+        assert await project_rows(app) == [
+            (1, "Home", None, 0),
+            (2, "House", "home", 1),
+        ]
+        assert await channel_rows(app) == [(1, "A", 0), (2, "A", 1)]
+        assert await rows(app.database, "SELECT project_id FROM checks") == [1]
+
+
+async def test_project_that_gets_an_id_is_found_by_its_name(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await resync(app, tmp_path, project("Home", hook("A", OTHER_ID), id=ID))
+        synced = await resync(
+            app, tmp_path, project("House", hook("Z", OTHER_ID), id=ID)
+        )
+
+        assert [(p.id, p.code) for p in synced.projects] == [(1, ID)]
+        assert await project_rows(app) == [(1, "House", "house", 1)]
+        assert await channel_rows(app) == [(1, "Z", 1)]
+        assert await rows(app.database, "SELECT code FROM channels") == [OTHER_ID]
+
+
+async def test_two_projects_can_swap_their_names(tmp_path: Path) -> None:
+    text = project("A", id=ID) + project("B", id=OTHER_ID)
+    async with running_app(tmp_path, text) as app:
+        swapped = project("B", id=ID) + project("A", id=OTHER_ID)
+
+        synced = await resync(app, tmp_path, swapped)
+
+        assert [(p.id, p.name) for p in synced.projects] == [(1, "B"), (2, "A")]
+
+
+async def test_two_projects_can_swap_their_ping_keys(tmp_path: Path) -> None:
+    text = project("A", ping_key="a") + project("B", ping_key="b")
+    async with running_app(tmp_path, text) as app:
+        await resync(
+            app, tmp_path, project("A", ping_key="b"), project("B", ping_key="a")
+        )
+
+        assert await project_rows(app) == [(1, "A", "b", 1), (2, "B", "a", 1)]
+
+
+async def test_project_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -> None:
+    text = project("Home", hook("A"))
+    async with running_app(tmp_path, text + project("Work", hook("A"))) as app:
+        [_, work] = app.synced.projects
+        await put_check(app.database, 2, project_id=2)
+
+        synced = await resync(app, tmp_path, text)
+        assert [p.name for p in synced.projects] == ["Home"]
+        assert await project_rows(app) == [(1, "Home", "home", 1), (2, "Work", None, 0)]
+        assert await channel_rows(app) == [(1, "A", 1), (2, "A", 0)]
+
+        synced = await resync(app, tmp_path, text, project("Work", hook("A")))
+        assert synced.projects[1] == work
+        assert await channel_rows(app) == [(1, "A", 1), (2, "A", 1)]
+        assert await rows(app.database, "SELECT * FROM checks_channels") == [(1, 2)]
+
+
+async def test_ping_key_of_a_project_taken_out_can_be_used_by_another(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("A", ping_key="k")) as app:
+        await resync(app, tmp_path, project("B", ping_key="k"))
+
+        found = await projects.by_ping_key(app.database.reader, "k")
+        assert found is not None
+        assert found.name == "B"
+
+
+async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -> None:
+    with_it, without = project("Home", hook("A"), hook("B")), project("Home", hook("A"))
+    async with running_app(tmp_path, with_it) as app:
+        check = await put_check(app.database, 1, 2)
+        await put_flip(app.database, check)
+        codes = await channels.codes_of_check(app.database.reader, check.id)
+
+        await resync(app, tmp_path, without)
+        assert await channel_rows(app) == [(1, "A", 1), (2, "B", 0)]
+        found = await channels.codes_of_check(app.database.reader, check.id)
+        assert len(found) == 1
+
+        await resync(app, tmp_path, with_it)
+        assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1)]
+        found = await channels.codes_of_check(app.database.reader, check.id)
+        assert found == codes
+        assert await rows(
+            app.database, "SELECT channel_id, next_try, answer FROM notifications"
+        ) == [(1, NOW.timestamp(), ""), (2, None, "the channel was taken out")]
+
+
+async def test_two_channels_can_swap_their_names(tmp_path: Path) -> None:
+    text = project("Home", hook("A", ID), hook("B", OTHER_ID))
+    async with running_app(tmp_path, text) as app:
+        await resync(app, tmp_path, project("Home", hook("B", ID), hook("A", OTHER_ID)))
+
+        assert await channel_rows(app) == [(1, "B", 1), (2, "A", 1)]
+
+
+async def test_id_finds_a_channel_though_another_now_bears_its_name(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("Home", hook("A", ID))) as app:
+        await resync(app, tmp_path, project("Home", hook("A", OTHER_ID), hook("Z", ID)))
+
+        found = await rows(app.database, "SELECT id, code, name FROM channels")
+        assert found == [(1, ID, "Z"), (2, OTHER_ID, "A")]
+
+
+async def test_id_finds_a_project_though_another_now_bears_its_name(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("A", id=ID)) as app:
+        await resync(app, tmp_path, project("A", id=OTHER_ID), project("Z", id=ID))
+
+        found = await rows(app.database, "SELECT id, code, name FROM projects")
+        assert found == [(1, ID, "Z"), (2, OTHER_ID, "A")]
+
+
+async def test_channel_that_changes_its_kind_stays_the_same(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        mail = '[[projects.channels]]\nname = "A"\nkind = "email"\nto = ["a@b.example"]'
+
+        await resync(app, tmp_path, '[smtp]\nhost = "127.0.0.1"', project("Home", mail))
+
+        found = await rows(app.database, "SELECT id, kind, on_down FROM channels")
+        assert found == [(1, "email", 1)]
+
+
+async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> None:
+    text = project("Home", hook("A", ID)) + project("Work")
+    async with running_app(tmp_path, text) as app:
+        await resync(app, tmp_path, project("Home"), project("Work", hook("A", ID)))
+
+        found = await channels.of_project(app.database.reader, 2)
+        assert [channel.code for channel in found] == [ID]
+        assert await channels.of_project(app.database.reader, 1) == []
+
+
+async def test_badge_key_is_made_once(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home")) as app:
+        [before] = app.synced.projects
+
+    async with running_app(tmp_path, project("Home")) as app:
+        assert app.synced.projects == (before,)
+
+
+async def test_badge_key_of_the_file_wins_and_is_kept_when_it_is_taken_out(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("Home")) as app:
+        [given] = (
+            await resync(app, tmp_path, project("Home", badge_key="mine"))
+        ).projects
+        [kept] = (await resync(app, tmp_path, project("Home"))).projects
+
+        assert (given.badge_key, kept.badge_key) == ("mine", "mine")
+
+
+async def test_badge_key_can_go_to_another_project(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", badge_key="mine")) as app:
+        [after] = (
+            await resync(app, tmp_path, project("House", badge_key="mine"))
+        ).projects
+
+        assert (after.name, after.badge_key) == ("House", "mine")
+
+
+async def test_two_projects_can_swap_their_badge_keys(tmp_path: Path) -> None:
+    text = project("A", badge_key="a") + project("B", badge_key="b")
+    async with running_app(tmp_path, text) as app:
+        synced = await resync(
+            app, tmp_path, project("A", badge_key="b"), project("B", badge_key="a")
+        )
+
+        assert [p.badge_key for p in synced.projects] == ["b", "a"]
+
+
+async def test_secret_is_made_once(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home")) as app:
+        secret = app.synced.secret
+
+    async with running_app(tmp_path, project("Home")) as app:
+        assert app.synced.secret == secret
+        assert len(secret) > 30
+
+
+async def test_secret_of_the_file_wins_and_the_kept_one_stays(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home")) as app:
+        given = await resync(
+            app, tmp_path, '[server]\nsecret = "s3cret"', project("Home")
+        )
+        after = await resync(app, tmp_path, project("Home"))
+
+        assert given.secret == "s3cret"
+        assert after.secret == app.synced.secret
+
+
+@pytest.mark.parametrize(
+    ("written", "on_down", "on_up"),
+    [
+        (hook("A"), 1, 1),
+        (hook("A", up=False), 1, 0),
+        (hook("A", down=False), 0, 1),
+        (hook("A", events='["down"]'), 1, 0),
+        (hook("A", events='["up"]'), 0, 1),
+        (hook("A", events='["up", "down"]'), 1, 1),
+        (hook("A", up=False, events='["up"]'), 0, 0),
+    ],
+)
+async def test_channel_tells_of_what_it_is_to_tell_of(
+    tmp_path: Path, written: str, on_down: int, on_up: int
+) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await resync(app, tmp_path, project("Home", written))
+
+        found = await rows(app.database, "SELECT on_down, on_up FROM channels")
+        assert found == [(on_down, on_up)]
+
+
+async def test_mail_tells_of_its_events(tmp_path: Path) -> None:
+    mail = '[[projects.channels]]\nkind = "email"\nto = ["a@b.example"]\n'
+    text = '[smtp]\nhost = "127.0.0.1"\n' + project(
+        "Home", mail + 'name = "A"', mail + 'name = "B"\nevents = ["up"]'
+    )
+    async with running_app(tmp_path, text) as app:
+        found = await rows(app.database, "SELECT on_down, on_up FROM channels")
+
+        assert found == [(1, 1), (0, 1)]
+
+
+async def test_sync_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        before = await project_rows(app), await channel_rows(app)
+        async with app.database.transaction() as conn:
+            await conn.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON channels"
+                " BEGIN SELECT raise(ABORT, 'no more'); END"
+            )
+
+        with pytest.raises(sqlite3.IntegrityError, match="no more"):
+            await resync(app, tmp_path, project("House", hook("A")))
+
+        assert (await project_rows(app), await channel_rows(app)) == before
+
+
+async def test_new_channel_serves_the_checks_that_are_there(tmp_path: Path) -> None:
+    async with running_app(tmp_path, project("Home") + project("Work")) as app:
+        for ping_key in ("home", "work"):
+            await app.http.get(f"/ping/{ping_key}/backup?create=1")
+
+    async with running_app(
+        tmp_path, project("Home", hook("A")) + project("Work")
+    ) as app:
+        found = await rows(app.database, "SELECT * FROM checks_channels")
+    assert found == [(1, 1)]
+
+
+async def test_channel_that_comes_back_serves_those_that_used_it(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await app.http.get("/ping/home/used?create=1")
+    async with running_app(tmp_path, project("Home")) as app:
+        await app.http.get("/ping/home/made-without?create=1")
+
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        found = await rows(app.database, "SELECT * FROM checks_channels")
+    assert found == [(1, 1)]
+
+
+async def test_what_alerts_nobody_any_more_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = project("Home", hook("A")) + project("Work")
+    async with running_app(tmp_path, both) as app:
+        for ping_key in ("home", "work"):
+            await app.http.get(f"/ping/{ping_key}/backup?create=1")
+
+    async with running_app(tmp_path, project("Home", hook("B"))):
+        pass
+
+    assert [record.getMessage() for record in caplog.records] == [
+        'project "Work" is not in the file: its 1 checks alert nobody',
+        'channel "A" of project "Home" is not in the file: 1 checks used it',
+    ]

@@ -107,7 +107,7 @@ async def _serve(app: ASGIApp, port: int) -> None:
         app,
         host="127.0.0.1",
         port=port,
-        # What hcl sets: see hcl.web.http. The loop is made below.
+        # What hcl sets: see hcl.web.http.http. The loop is made below.
         loop="none",
         ws="none",
         lifespan="off",

@@ -22,8 +22,8 @@ from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
 from hcl.server.syncing import Synced, sync
 from hcl.web.app import create_app
+from hcl.web.parts import Services
 from hcl.web.ping import PingEndpoint
-from hcl.web.services import Services
 
 ROOT = "http://hcl.example"
 PING_KEY = "homehomehomehomehome22"

@@ -27,9 +27,9 @@ from hcl.pings.pruner import Pruner
 from hcl.server.sockets import describe, listening, name_of
 from hcl.server.syncing import sync
 from hcl.web.app import create_app
-from hcl.web.http import HttpServer
+from hcl.web.http.http import HttpServer
+from hcl.web.parts import Services
 from hcl.web.ping import PingEndpoint
-from hcl.web.services import Services
 
 if TYPE_CHECKING:
     from hcl.smtpd.server import MailServer

@@ -15,12 +15,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hcl.web import api, badges, docs, health, metrics
-from hcl.web.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
+from hcl.web.api import api
+from hcl.web.api.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
+from hcl.web.badges import badges
+from hcl.web.docs import docs
 from hcl.web.errors import on_database_error, on_http_error
+from hcl.web.figures import health, metrics
 from hcl.web.pages.routes import page_routes
+from hcl.web.parts import Services
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
-from hcl.web.services import Services
 
 VERSIONS = (1, 2, 3)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from hcl.config import Config
 from hcl.model import Project
 
+# Characters that every key has, as on all servers of this protocol.
+KEY_LENGTH = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

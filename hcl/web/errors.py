@@ -15,7 +15,7 @@ from hcl.checks.managing import (
 )
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
-from hcl.web.documents import JSONResponse
+from hcl.web.json_answer import JSONResponse
 
 logger = logging.getLogger(__name__)
 

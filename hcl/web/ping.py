@@ -12,8 +12,8 @@ from hcl.checks.spec import SLUG_LENGTH
 from hcl.model import Action, Ping
 from hcl.pings.pinging import Address, Receipt
 from hcl.web.errors import failed, unavailable
-from hcl.web.protocol import Answer, Respond
-from hcl.web.services import Services
+from hcl.web.http.protocol import Answer, Respond
+from hcl.web.parts import Services
 
 PREFIX = "/ping/"
 

@@ -820,7 +820,7 @@ def test_without_an_address_nothing_of_it_is_loaded(tmp_path: Path) -> None:
     printed = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent.parent)},
         capture_output=True,
         text=True,
         check=True,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hcl import __version__
-from hcl.web.endpoint import KEY_LENGTH
+from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi import (
     answers,
     checks,
@@ -16,7 +16,7 @@ from hcl.web.openapi import (
     schemas,
     server,
 )
-from hcl.web.services import Services
+from hcl.web.parts import Services
 
 _DESCRIPTION = """\
 Jobs report by the **Pinging API**: they need no key, only the address of their check.

@@ -1,6 +1,6 @@
 """What badges and Prometheus read, in the OpenAPI document."""
 
-from hcl.web.endpoint import KEY_LENGTH
+from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi.answers import JSON, TEXT, Node, header
 from hcl.web.ping import UUID
 

@@ -5,7 +5,7 @@ two together.
 """
 
 from hcl.checks.spec import SLUG_LENGTH, UNIQUE_FIELDS
-from hcl.web.endpoint import KEY_LENGTH
+from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi.answers import Node
 from hcl.web.ping import UUID
 

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from hcl.model import Check, Project
 from hcl.store import checks
-from hcl.web.badges import badge_urls
+from hcl.web.badges.badges import badge_urls
 from hcl.web.pages.frame import asked_project, render
-from hcl.web.pages.viewer import Viewer
-from hcl.web.services import Services
+from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.parts import Services
 from hcl.words.lines import clean
 
 # What may be chosen, with its words; the first is what is shown unasked.

@@ -14,9 +14,9 @@ from hcl import __version__
 from hcl.model import Check, Project
 from hcl.store import checks
 from hcl.web.pages import static_files, wording
-from hcl.web.pages.errors import PageError, no_such_check
-from hcl.web.pages.viewer import Viewer
-from hcl.web.services import Services
+from hcl.web.pages.visit.errors import PageError, no_such_check
+from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.parts import Services
 
 __all__ = [
     "PageError",

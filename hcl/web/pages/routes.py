@@ -5,66 +5,58 @@ at shall not pay for it in memory or time to start.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from hcl.web.services import Services
-
-
-class Page(NamedTuple):
-    """What answers a URL: the module and function for each method, "" for none.
-
-    `changes`: only for those who may change things, the GET too. `in_place`: it is
-    asked for by a script, which is told 401 where a person is asked to sign in.
-    `is_open`: for everybody; the functions take no viewer.
-    """
-
-    get: str = ""
-    post: str = ""
-    changes: bool = False
-    in_place: bool = False
-    is_open: bool = False
-
+from hcl.web.pages.page import Page
+from hcl.web.parts import Services
 
 PAGES = {
-    "/": Page("checks.first"),
+    "/": Page("overview.checks.first"),
     "/static/{name}": Page("static_files.get", is_open=True),
-    "/sign-in": Page("sign_in.ask", "sign_in.enter", is_open=True),
-    "/sign-out": Page(post="sign_in.leave", is_open=True),
+    "/sign-in": Page("visit.sign_in.ask", "visit.sign_in.enter", is_open=True),
+    "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
     "/server": Page("server_page.page"),
-    "/projects/{project:code}/": Page("checks.list_page"),
-    "/projects/{project:code}/live": Page("live.stream", in_place=True),
-    "/projects/{project:code}/wall": Page("wall.page"),
-    "/projects/{project:code}/favicon.svg": Page("checks.favicon", in_place=True),
-    "/projects/{project:code}/new": Page("forms.new", "forms.new", changes=True),
-    "/projects/{project:code}/schedule": Page(post="forms.preview", in_place=True),
-    "/projects/{project:code}/integrations": Page("channels.page"),
+    "/projects/{project:code}/": Page("overview.checks.list_page"),
+    "/projects/{project:code}/live": Page("overview.live.stream", in_place=True),
+    "/projects/{project:code}/wall": Page("overview.wall.page"),
+    "/projects/{project:code}/favicon.svg": Page(
+        "overview.checks.favicon", in_place=True
+    ),
+    "/projects/{project:code}/new": Page(
+        "check.forms.new", "check.forms.new", changes=True
+    ),
+    "/projects/{project:code}/schedule": Page(
+        post="check.forms.preview", in_place=True
+    ),
+    "/projects/{project:code}/integrations": Page("integrations.channels.page"),
     "/projects/{project:code}/integrations/{channel:code}/test": Page(
-        post="channels.send_test"
+        post="integrations.channels.send_test"
     ),
     "/projects/{project:code}/badges": Page("badges_page.page"),
-    "/checks/{code:code}": Page("check.page"),
-    "/checks/{code:code}/log": Page("check.log"),
-    "/checks/{code:code}/pings/{n:number}": Page("check.ping"),
-    "/checks/{code:code}/edit": Page("forms.edit", "forms.edit", changes=True),
-    "/checks/{code:code}/pause": Page(post="actions.pause"),
-    "/checks/{code:code}/resume": Page(post="actions.resume"),
-    "/checks/{code:code}/ping": Page(post="actions.ping"),
-    "/checks/{code:code}/delete": Page(
-        "actions.confirm_delete", "actions.delete", changes=True
+    "/checks/{code:code}": Page("check.check.page"),
+    "/checks/{code:code}/log": Page("check.check.log"),
+    "/checks/{code:code}/pings/{n:number}": Page("check.check.ping"),
+    "/checks/{code:code}/edit": Page(
+        "check.forms.edit", "check.forms.edit", changes=True
     ),
-    "/checks/{code:code}/copy": Page(post="actions.copy"),
-    "/checks/{code:code}/clear": Page(post="actions.clear"),
-    "/checks/{code:code}/integrations": Page(post="actions.assign"),
+    "/checks/{code:code}/pause": Page(post="check.actions.pause"),
+    "/checks/{code:code}/resume": Page(post="check.actions.resume"),
+    "/checks/{code:code}/ping": Page(post="check.actions.ping"),
+    "/checks/{code:code}/delete": Page(
+        "check.actions.confirm_delete", "check.actions.delete", changes=True
+    ),
+    "/checks/{code:code}/copy": Page(post="check.actions.copy"),
+    "/checks/{code:code}/clear": Page(post="check.actions.clear"),
+    "/checks/{code:code}/integrations": Page(post="check.actions.assign"),
     # A check's code is a secret, by which anybody can ping it: who may only look comes
     # to the same pages by the check's unique key.
-    "/checks/{code:unique_key}": Page("check.page"),
-    "/checks/{code:unique_key}/log": Page("check.log"),
-    "/checks/{code:unique_key}/pings/{n:number}": Page("check.ping"),
+    "/checks/{code:unique_key}": Page("check.check.page"),
+    "/checks/{code:unique_key}/log": Page("check.check.log"),
+    "/checks/{code:unique_key}/pings/{n:number}": Page("check.check.ping"),
 }
 
 
@@ -86,7 +78,7 @@ class _PageEndpoint:
         if not self._services.config.web.enabled:
             await PlainTextResponse("not found", 404)(scope, receive, send)
             return
-        from hcl.web.pages import door
+        from hcl.web.pages.visit import door
 
         request = Request(scope, receive)
         try:

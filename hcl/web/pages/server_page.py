@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from hcl import __version__
 from hcl.store import channels
-from hcl.web import figures, health
-from hcl.web.figures import Queues, Sizes
+from hcl.web.figures import figures, health
+from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.frame import render
-from hcl.web.pages.viewer import Viewer
-from hcl.web.services import Services
+from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.parts import Services
 from hcl.words.lengths import duration
 from hcl.words.lines import ACTIONS, clean, counted
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.web.services import Services
+from hcl.web.parts import Services
 
 _KINDS = {
     "css": "text/css",

@@ -9,7 +9,7 @@ from hcl.web.pages.routes import PAGES
 from tests.app import WRITE_KEY, App
 from tests.build import DAY, HOUR, NOW, make_check
 from tests.store import change, put_check
-from tests.web.pages.visit import csrf, project_path, sign_in
+from tests.web.pages.browsing import csrf, project_path, sign_in
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

@@ -1,0 +1,1 @@
+"""The Management API: how it is spoken, and what each request does."""

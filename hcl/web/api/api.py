@@ -1,0 +1,241 @@
+"""The Management API, v1 to v3: what each request does and answers."""
+
+import hmac
+import time
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hcl.checks import managing, rules, spec
+from hcl.checks.check_json import iso
+from hcl.checks.managing import UnknownCheckError
+from hcl.model import Check, Ping
+from hcl.store import channels, checks, flips, notifications, pings
+from hcl.web.api.endpoint import Call
+from hcl.web.badges.badges import badge_urls
+from hcl.web.errors import ApiError
+from hcl.web.json_answer import JSONResponse
+from hcl.web.parts import Services
+
+# The most pings in one answer.
+PINGS_LIMIT = 1000
+
+_LATEST = 10_000_000_000
+_LONGEST = 31_536_000
+
+
+async def list_checks(call: Call) -> Response:
+    """GET checks/: the project's checks, those with a slug or all of some tags."""
+    reader, query = await call.services.database.settled(), call.request.query_params
+    if query.get("slug"):
+        found = await checks.of_project_by_slug(reader, call.project.id, query["slug"])
+    else:
+        found = await checks.of_project(reader, call.project.id)
+    tags = set(query.getlist("tag"))
+    codes: dict[int, list[str]] = {}
+    if not call.readonly:
+        codes = await channels.codes_of_project(reader, call.project.id)
+    return JSONResponse(
+        {
+            "checks": [
+                call.describe(check, codes.get(check.id, []))
+                for check in found
+                if not tags or tags.issubset(check.tag_list)
+            ]
+        }
+    )
+
+
+async def create_check(call: Call) -> Response:
+    """POST checks/: create a check, or update the one that `unique` finds."""
+    wanted = spec.parse(call.document)
+    check, codes, created = await call.services.managing.create(
+        call.project, wanted, call.version, call.now
+    )
+    return JSONResponse(call.describe(check, codes), 201 if created else 200)
+
+
+async def get_check(call: Call) -> Response:
+    """GET checks/<uuid> and checks/<unique_key>."""
+    return await _described(call, await _find(call))
+
+
+async def update_check(call: Call) -> Response:
+    """POST checks/<uuid>: change the fields that are named."""
+    # That there is no such check is told before what is wrong with the fields.
+    await managing.owned(call.services.database.reader, call.project, call.code)
+    wanted = spec.parse(call.document)
+    check, codes = await call.services.managing.update(
+        call.project, call.code, wanted, call.version, call.now
+    )
+    return JSONResponse(call.describe(check, codes))
+
+
+async def delete_check(call: Call) -> Response:
+    """DELETE checks/<uuid>: the check as it was."""
+    check, codes = await call.services.managing.delete(call.project, call.code)
+    return JSONResponse(call.describe(check, codes))
+
+
+async def pause_check(call: Call) -> Response:
+    """POST checks/<uuid>/pause."""
+    check, codes = await call.services.managing.pause(call.project, call.code, call.now)
+    return JSONResponse(call.describe(check, codes))
+
+
+async def resume_check(call: Call) -> Response:
+    """POST checks/<uuid>/resume: from paused only."""
+    check, codes = await call.services.managing.resume(
+        call.project, call.code, call.now
+    )
+    return JSONResponse(call.describe(check, codes))
+
+
+async def list_pings(call: Call) -> Response:
+    """GET checks/<uuid>/pings/: the log, newest first, with the lengths of runs."""
+    reader = call.services.database.reader
+    check = await _find(call)
+    limit = min(call.services.config.pings.log_limit, PINGS_LIMIT)
+    newest = await pings.newest(reader, check.id, limit)
+    earlier = []
+    if newest:
+        oldest = newest[-1]
+        since = oldest.created - rules.MAX_RUN
+        earlier = await pings.signals_before(reader, check.id, oldest.n, since)
+    lengths = rules.run_lengths([*earlier, *reversed(newest)])
+    return JSONResponse(
+        {"pings": [_ping(call, check, ping, lengths.get(ping.n)) for ping in newest]}
+    )
+
+
+def _ping(
+    call: Call, check: Check, ping: Ping, length: timedelta | None
+) -> dict[str, Any]:
+    root = f"{call.services.site.root}/api/v{call.version}/checks/{check.code}"
+    document: dict[str, Any] = {
+        "type": ping.action,
+        "date": ping.created.isoformat(timespec="microseconds"),
+        "n": ping.n,
+        "scheme": ping.scheme,
+        "remote_addr": ping.remote_addr or None,
+        "method": ping.method,
+        "ua": ping.ua,
+        "rid": ping.rid,
+        "body_url": f"{root}/pings/{ping.n}/body" if ping.body else None,
+    }
+    if length is not None:
+        document["duration"] = round(length.total_seconds(), 2)
+    return document
+
+
+async def get_ping_body(call: Call) -> Response:
+    """GET checks/<uuid>/pings/<n>/body: the bytes as they came."""
+    check = await _find(call)
+    n = call.request.path_params["n"]
+    ping = None
+    if check.n_pings - call.services.config.pings.log_limit < n <= check.n_pings:
+        ping = await pings.by_n(call.services.database.reader, check.id, n)
+    if ping is None or not ping.body:
+        raise ApiError(404, "not found")
+    # As Healthchecks does: no charset, since nobody knows it. And no guessing: the
+    # bytes are whoever's that pinged.
+    headers = {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"}
+    return Response(ping.body, headers=headers)
+
+
+async def list_flips(call: Call) -> Response:
+    """GET checks/<uuid>/flips/ and checks/<unique_key>/flips/, newest first."""
+    check = await _find(call)
+    start = _number(call, "start", _LATEST)
+    end = _number(call, "end", _LATEST)
+    # As Healthchecks does: an empty or zero `seconds` is no filter.
+    text = call.request.query_params.get("seconds")
+    seconds = _number(call, "seconds", _LONGEST) if text else None
+    if seconds:
+        start = max(call.now.timestamp() - seconds, start or 0)
+    found = await flips.of_check(call.services.database.reader, check.id, start, end)
+    document = [
+        {"timestamp": iso(flip.created), "up": int(flip.new_status == "up")}
+        for flip in found
+    ]
+    if call.services.config.api.flips == "list":
+        return JSONResponse(document)
+    return JSONResponse({"flips": document})
+
+
+def _number(call: Call, name: str, greatest: int) -> float | None:
+    text = call.request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.strip().isdecimal() and len(text) <= 20):
+        raise ApiError(400, f"invalid query parameter: {name}")
+    if int(text) > greatest:
+        raise ApiError(400, f"invalid query parameter: {name}")
+    return int(text)
+
+
+async def list_channels(call: Call) -> Response:
+    """GET channels/: the project's channels, in the file's order."""
+    found = await channels.of_project(call.services.database.reader, call.project.id)
+    return JSONResponse(
+        {
+            "channels": [
+                {"id": channel.code, "name": channel.name, "kind": channel.kind}
+                for channel in found
+            ]
+        }
+    )
+
+
+async def list_badges(call: Call) -> Response:
+    """GET badges/: the badge URLs of each tag, and of all checks together."""
+    found = await checks.of_project(call.services.database.reader, call.project.id)
+    tags = sorted({tag for check in found for tag in check.tag_list} - {"*"})
+    services = call.services
+    return JSONResponse(
+        {
+            "badges": {
+                tag: badge_urls(
+                    services.site.root, services.secret, call.project.badge_key, tag
+                )
+                for tag in [*tags, "*"]
+            }
+        }
+    )
+
+
+async def get_metrics(request: Request, services: Services) -> Response:
+    """GET metrics/: a few figures, for holders of the metrics key."""
+    wanted = services.config.api.metrics_key
+    key = request.headers.get("X-Metrics-Key", "")
+    if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
+        raise ApiError(403, "wrong metrics key")
+    reader = await services.database.settled()
+    return JSONResponse(
+        {
+            "ts": int(time.time()),
+            "max_ping_id": await pings.highest_id(reader),
+            "max_notification_id": await notifications.highest_id(reader),
+            "num_unprocessed_flips": await notifications.count_waiting(reader),
+        }
+    )
+
+
+async def _find(call: Call) -> Check:
+    """Return the check of the URL, if it is the caller's."""
+    reader = await call.services.database.settled()
+    if "code" in call.request.path_params:
+        return await managing.owned(reader, call.project, call.code)
+    unique_key = call.request.path_params["unique_key"]
+    check = await checks.by_unique_key(reader, call.project.id, unique_key)
+    if check is None:
+        raise UnknownCheckError
+    return check
+
+
+async def _described(call: Call, check: Check) -> Response:
+    reader = call.services.database.reader
+    codes = [] if call.readonly else await channels.codes_of_check(reader, check.id)
+    return JSONResponse(call.describe(check, codes))

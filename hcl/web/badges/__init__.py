@@ -1,0 +1,1 @@
+"""Badges: their URLs, and what they look like."""

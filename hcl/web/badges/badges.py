@@ -1,0 +1,116 @@
+"""Badges: their URLs, which bear a signature so that no tag can be guessed."""
+
+import base64
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hcl.checks import rules
+from hcl.model import Check, ShownStatus
+from hcl.store import checks
+from hcl.web.badges.badge_svg import badge_svg
+from hcl.web.json_answer import JSONResponse
+from hcl.web.parts import Services
+
+_FORMATS = ("svg", "json", "shields")
+
+_COLORS = {"up": "success", "late": "important", "down": "critical"}
+
+_HEADERS = {"Cache-Control": "max-age=0, no-cache, no-store, must-revalidate, private"}
+
+
+def signature(secret: str, badge_key: str, tag: str) -> str:
+    """Return 8 characters that only the server can make for this project and tag."""
+    message = f"{badge_key}/{tag}".encode()
+    digest = hmac.digest(secret.encode(), message, hashlib.sha256)
+    return base64.urlsafe_b64encode(digest)[:8].decode()
+
+
+def badge_urls(root: str, secret: str, badge_key: str, tag: str) -> dict[str, str]:
+    """Return the URLs of a tag's badges; the tag `*` stands for all checks.
+
+    The names with a 3 have three states (late is one), the others two.
+    """
+    start = f"{root}/badge/{quote(badge_key)}/{signature(secret, badge_key, tag)}"
+    end = "" if tag == "*" else "/" + quote(tag, safe="")
+    urls = {}
+    for fmt in _FORMATS:
+        urls[fmt] = f"{start}-2{end}.{fmt}"
+        urls[f"{fmt}3"] = f"{start}{end}.{fmt}"
+    return urls
+
+
+async def get_badge(request: Request, services: Services) -> Response:
+    """GET /badge/<key>/<signature>[/<tag>].<fmt>: a tag's checks, or all together."""
+    params = request.path_params
+    key, signed, tag = params["key"], params["signature"], params.get("tag", "*")
+    if not hmac.compare_digest(signature(services.secret, key, tag), signed[:8]):
+        return _not_found()
+    every = tag == "*"
+    reader = await services.database.settled()
+    found = await checks.of_badge(reader, key, "" if every else tag)
+    if found is None:
+        return _not_found()
+    counted = found if every else [check for check in found if tag in check.tag_list]
+    label = services.config.server.site_name if every else tag
+    return _badge(params["fmt"], label, counted, with_late=not signed[8:])
+
+
+async def get_check_badge(request: Request, services: Services) -> Response:
+    """GET /b/<2 or 3>/<key>.<fmt>: one check, in two states or three."""
+    params = request.path_params
+    reader = await services.database.settled()
+    check = await checks.by_badge_key(reader, params["key"])
+    if check is None:
+        return _not_found()
+    return _badge(
+        params["fmt"], check.title, [check], with_late=params["states"] == "3"
+    )
+
+
+def _badge(
+    fmt: str, label: str, counted: Iterable[Check], *, with_late: bool
+) -> Response:
+    now = datetime.now(UTC)
+    counts = Counter(rules.shown_status(check, now) for check in counted)
+    # As Healthchecks does: a tag that no check has any more is up.
+    status = "up"
+    if counts["down"]:
+        status = "down"
+    elif counts["grace"] and with_late:
+        status = "late"
+    if fmt == "svg":
+        svg = badge_svg(label, status)
+        return Response(svg, headers=_HEADERS, media_type="image/svg+xml")
+    document = _shields(label, status) if fmt == "shields" else _json(status, counts)
+    return JSONResponse(document, headers=_HEADERS)
+
+
+def _json(status: str, counts: Counter[ShownStatus]) -> dict[str, Any]:
+    return {
+        "status": status,
+        "total": counts.total(),
+        "grace": counts["grace"],
+        "down": counts["down"],
+    }
+
+
+def _shields(label: str, status: str) -> dict[str, Any]:
+    """Describe a badge to shields.io, by the schema of its endpoint badges."""
+    return {
+        "schemaVersion": 1,
+        "label": label,
+        "message": status,
+        "color": _COLORS[status],
+    }
+
+
+def _not_found() -> Response:
+    return JSONResponse({"error": "not found"}, 404, _HEADERS)

@@ -1,0 +1,42 @@
+"""What explains the APIs: the OpenAPI document, and a page for people made from it.
+
+All that this needs is imported when somebody first asks for it: a server that is never
+asked shall not pay for it in memory or time to start.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hcl.web.parts import Services
+
+# Nothing but the page's own style sheet; it needs neither scripts nor pictures.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def get_openapi(_request: Request, services: Services) -> Response:
+    """GET /api/v3/openapi.json: the document."""
+    from hcl.web.json_answer import JSONResponse
+    from hcl.web.openapi.document import document, facts_of
+
+    return JSONResponse(document(facts_of(services)))
+
+
+async def get_page(_request: Request, services: Services) -> Response:
+    """GET /docs/: the document as a page."""
+    from hcl.web.docs import page as docs_page
+    from hcl.web.openapi.document import facts_of
+
+    page = docs_page.render(facts_of(services), services.config.server.site_name)
+    return Response(page, media_type="text/html", headers=_HEADERS)
+
+
+async def get_style(_request: Request, _services: Services) -> Response:
+    """GET /docs/style.css: what the page looks like."""
+    from hcl.web.docs import page as docs_page
+
+    return Response(docs_page.style(), media_type="text/css", headers=_HEADERS)

@@ -1,0 +1,1 @@
+"""How checks and the server fare, in numbers: for Prometheus, status/ and pages."""

@@ -1,0 +1,56 @@
+"""Whether the server is well: the database answers, and both loops keep up."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from hcl.store import checks, outbox, settings
+from hcl.web.parts import Services
+
+# How long a query may take, in seconds.
+_QUERY_TIMEOUT = 5
+
+# How long a deadline may have passed before the checker counts as late.
+_CHECKER_PATIENCE = timedelta(seconds=30)
+
+# How long a message may have been due before the sender counts as stuck.
+_SENDER_PATIENCE = timedelta(minutes=10)
+
+
+async def get_status(_request: Request, services: Services) -> Response:
+    """GET status/: OK, or 503 with a line that says what is not well."""
+    trouble = await find_trouble(services, datetime.now(UTC))
+    if trouble:
+        return PlainTextResponse(trouble, 503)
+    return PlainTextResponse("OK")
+
+
+async def find_trouble(services: Services, now: datetime) -> str:
+    """Say what is not well; "" if all is."""
+    reader = services.database.reader
+    try:
+        async with asyncio.timeout(_QUERY_TIMEOUT):
+            deadline = await checks.next_look(reader)
+            oldest = await outbox.oldest_due(reader)
+    except (sqlite3.Error, TimeoutError):
+        return "the database takes no query"
+    if not services.database.is_writable and not await _can_write(services, now):
+        return "the database cannot be written"
+    if deadline is not None and now - deadline > _CHECKER_PATIENCE:
+        return "the checker is late"
+    if oldest is not None and now - oldest > _SENDER_PATIENCE:
+        return "the sender is stuck"
+    return ""
+
+
+async def _can_write(services: Services, now: datetime) -> bool:
+    """Try to write, after a write has failed: maybe there will be no other."""
+    try:
+        async with services.database.transaction(changes_checks=False) as conn:
+            await settings.put(conn, "written", now.isoformat())
+    except sqlite3.OperationalError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""HTTP itself: the server, one connection, the proxies before it."""

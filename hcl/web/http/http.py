@@ -1,0 +1,103 @@
+"""The HTTP server: uvicorn without its ticks and signals."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from functools import partial
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+from hcl.web.http.protocol import (
+    BODY_TIMEOUT,
+    HEAD_TIMEOUT,
+    HTTPTOOLS,
+    AnswerSoon,
+    H11Guard,
+    HttpToolsGuard,
+)
+
+# How long requests that are being answered may hold up the end, in seconds.
+STOP_TIMEOUT = 3
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an application on sockets that are already bound, until it is stopped.
+
+    `answer_soon` is asked first: with a scope, and with what writes its answer. It
+    returns False for requests that the application is to answer.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        answer_soon: AnswerSoon,
+        *,
+        head_timeout: float = HEAD_TIMEOUT,
+        body_timeout: float = BODY_TIMEOUT,
+    ) -> None:
+        protocol = partial(
+            HttpToolsGuard if HTTPTOOLS else H11Guard,
+            answer_soon=answer_soon,
+            head_timeout=head_timeout,
+            body_timeout=body_timeout,
+        )
+        config = uvicorn.Config(
+            app,
+            http=protocol,  # type: ignore[arg-type]  # makes one
+            ws="none",
+            lifespan="off",
+            loop="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT,
+        )
+        super().__init__(config)
+        self.server_state = _DatedState()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Accept no more, finish what is being answered, and return from serve."""
+        self.should_exit = True
+        self._stopping.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until `stop` is called."""
+        await super().serve(sockets)
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped; uvicorn's own loop looks ten times a second."""
+        await self._stopping.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them again at its end."""
+        yield
+
+
+class _DatedState(ServerState):
+    """Headers of every answer: the Date, written anew once a second when asked for."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Ignore what uvicorn sets: it sets it from its loop, which does not run."""

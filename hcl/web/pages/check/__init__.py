@@ -1,0 +1,1 @@
+"""One check: its page, its log, its form, what can be done to it."""

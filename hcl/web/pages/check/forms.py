@@ -1,0 +1,274 @@
+"""The form of a check: to make a new one, to edit one, to preview its schedule."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hcl.checks import managing, schedule
+from hcl.checks.managing import ChannelError, EditedError, LimitError
+from hcl.model import Channel, Check, Project
+from hcl.store import channels
+from hcl.web.json_answer import JSONResponse
+from hcl.web.pages import frame
+from hcl.web.pages.check import draft as drafts
+from hcl.web.pages.check import due
+from hcl.web.pages.check.draft import Draft
+from hcl.web.pages.check.due import TIMES
+from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.parts import Services
+from hcl.words.lengths import duration, every
+from hcl.words.lines import clean, one_line
+from hcl.words.schedule import in_words
+
+# The newest version of the API: no slug is made of a name.
+_VERSION = 3
+
+_LABELS = {
+    "name": "Name",
+    "slug": "Slug",
+    "tags": "Tags",
+    "desc": "Description",
+    "kind": "Kind of schedule",
+    "timeout": "Period",
+    "grace": "Grace",
+    "schedule": "Expression",
+    "tz": "Time zone",
+    "methods": "Methods",
+    "manual_resume": "Resume by hand",
+    "start_kw": "Start keywords",
+    "success_kw": "Success keywords",
+    "failure_kw": "Failure keywords",
+    "filter_subject": "Search subjects of mail",
+    "filter_body": "Search texts of mail",
+    "filter_http_body": "Search bodies of HTTP pings",
+    "filter_default_fail": "Without a keyword",
+    "channels": "Integrations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a schedule means: in words, and when it fires next.
+
+    `tz` is the zone of the times. `problem` tells why there are none, "" if there are.
+    """
+
+    words: str = ""
+    tz: str = "UTC"
+    times: tuple[datetime, ...] = ()
+    problem: str = ""
+
+
+async def new(request: Request, services: Services, viewer: Viewer) -> Response:
+    """GET and POST /projects/<code>/new."""
+    project = frame.asked_project(request, viewer)
+    available = await channels.of_project(services.database.reader, project.id)
+    form = _Form(request, services, viewer, project, available)
+    if request.method != "POST":
+        return await form.show(drafts.fresh([c.code for c in available]))
+    typed = drafts.read(request.state.form)
+    wanted, problems = drafts.ask(typed)
+    if problems or "preview" in request.state.form:
+        return await form.show(typed, problems)
+    now = datetime.now(UTC)
+    try:
+        check, _, _ = await services.managing.create(project, wanted, _VERSION, now)
+    except LimitError:
+        return await form.show(typed, {"": _limit_words(project)}, status=403)
+    except ChannelError:
+        return await form.show(typed, {"channels": _GONE})
+    return frame.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
+
+
+async def edit(request: Request, services: Services, viewer: Viewer) -> Response:
+    """GET and POST /checks/<code>/edit."""
+    project, check = await frame.owned_check(request, services, viewer)
+    reader = services.database.reader
+    available = await channels.of_project(reader, project.id)
+    codes = await channels.codes_of_check(reader, check.id)
+    form = _Form(request, services, viewer, project, available, check)
+    if request.method != "POST":
+        seen = managing.fingerprint(check, codes)
+        return await form.show(drafts.of_check(check, codes), seen=seen)
+    typed = drafts.read(request.state.form)
+    seen = request.state.form.get("seen", [""])[-1]
+    wanted, problems = drafts.ask(typed)
+    if problems or "preview" in request.state.form:
+        return await form.show(typed, problems, seen=seen)
+    now = datetime.now(UTC)
+    try:
+        check, _ = await services.managing.update(
+            project, check.code, wanted, _VERSION, now, seen=seen
+        )
+    except ChannelError:
+        return await form.show(typed, {"channels": _GONE}, seen=seen)
+    except EditedError as error:
+        return await form.ask_again(typed, error)
+    return frame.see_other(f"/checks/{check.code}", "The changes are saved.")
+
+
+async def preview(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - all pages alike
+    """POST /projects/<code>/schedule: what a schedule means, for the script."""
+    frame.asked_project(request, viewer)
+    found = await preview_of(drafts.read(request.state.form))
+    zone = ZoneInfo(found.tz)
+    return JSONResponse(
+        {
+            "problem": found.problem,
+            "words": found.words,
+            "times": [
+                {
+                    "at": iso(time),
+                    "local": local(time.astimezone(zone)),
+                    "wall": f"{time.astimezone(zone):%Y-%m-%dT%H:%M:%S}",
+                    "zone": f"{time.astimezone(zone):%Z}",
+                }
+                for time in found.times
+            ],
+        }
+    )
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment for scripts."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def local(moment: datetime) -> str:
+    """Write a moment by the clock of its own zone."""
+    return f"{moment:%a %Y-%m-%d %H:%M:%S %Z}"
+
+
+async def preview_of(draft: Draft) -> Preview:
+    """Tell what the schedule of a draft means."""
+    if draft.kind == "simple":
+        return _simple_preview(draft)
+    problem = drafts.expression_problem(draft)
+    try:
+        tz = schedule.canonical_zone(draft.tz)
+    except schedule.ScheduleError:
+        tz, problem = "UTC", problem or "There is no such time zone."
+    if problem:
+        return Preview(tz=tz, problem=problem)
+    kind, text = schedule.kind_of(draft.expression), draft.expression
+    try:
+        # The worst expressions take a while, and pings wait for none of them.
+        times = await asyncio.to_thread(
+            schedule.next_occurrences, kind, text, tz, datetime.now(UTC), TIMES
+        )
+    except schedule.ScheduleError:
+        return Preview(tz=tz, problem="This cannot be understood.")
+    words = in_words(text) if kind == "cron" else ""
+    problem = "" if times else "This never happens again."
+    return Preview(words, tz, tuple(times), problem)
+
+
+def _simple_preview(draft: Draft) -> Preview:
+    wanted, problems = drafts.ask(draft)
+    problem = problems.get("timeout") or problems.get("grace", "")
+    if problem or "timeout" in problems or wanted.timeout is None:
+        return Preview(problem=problem)
+    grace = wanted.grace or wanted.timeout
+    return Preview(
+        f"{every(wanted.timeout)}; alerts when no ping came for"
+        f" {duration(wanted.timeout + grace)}"
+    )
+
+
+_GONE = "One of these integrations is gone from hcl.toml meanwhile."
+
+
+def _limit_words(project: Project) -> str:
+    return (
+        f"The project has {project.check_limit:,} checks, and may have no more."
+        " Delete one, or raise check_limit in hcl.toml."
+    )
+
+
+class _Form:
+    """The page of the form; `check` is the one to edit, None for a new one."""
+
+    def __init__(
+        self,
+        request: Request,
+        services: Services,
+        viewer: Viewer,
+        project: Project,
+        available: list[Channel],
+        check: Check | None = None,
+    ) -> None:
+        self._request = request
+        self._services = services
+        self._viewer = viewer
+        self._project = project
+        self._available = available
+        self._check = check
+
+    async def show(
+        self,
+        draft: Draft,
+        problems: Mapping[str, str] | None = None,
+        *,
+        seen: str = "",
+        status: int = 422,
+        changed: list[tuple[str, str]] | None = None,
+    ) -> Response:
+        """Show what was typed, and what is wrong with it."""
+        found = await preview_of(draft)
+        return frame.render(
+            self._request,
+            self._services,
+            self._viewer,
+            "form.html",
+            status=status if problems or changed else 200,
+            project=self._project,
+            check=self._check,
+            title=due.title(self._check) if self._check else "",
+            nav="checks",
+            clean=clean,
+            one_line=one_line,
+            draft=draft,
+            problems=problems or {},
+            labels=_LABELS,
+            channels=self._available,
+            units=list(drafts.UNITS),
+            zones=schedule.zones(),
+            preview=found,
+            preview_times=[
+                (time, local(time.astimezone(ZoneInfo(found.tz))))
+                for time in found.times
+            ],
+            seen=seen,
+            changed=changed or [],
+        )
+
+    async def ask_again(self, draft: Draft, error: EditedError) -> Response:
+        """Tell that somebody else has changed the check meanwhile; nothing is saved.
+
+        The form then bears what the check is now: to send it again is to save it.
+        """
+        names = {channel.code: channel.name for channel in self._available}
+        changed = [
+            (_LABELS[name], _value(error, name, names)) for name in error.changed
+        ]
+        seen = managing.fingerprint(error.check, error.codes)
+        return await self.show(draft, seen=seen, status=409, changed=changed)
+
+
+def _value(error: EditedError, name: str, names: Mapping[str, str]) -> str:
+    """Write what a setting is now."""
+    if name == "channels":
+        return ", ".join(names.get(code, code) for code in error.codes) or "none"
+    value = getattr(error.check, name)
+    if name in ("timeout", "grace"):
+        return duration(value)
+    if name == "filter_default_fail":
+        return "counts as a failure" if value else "is ignored"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) or "empty"

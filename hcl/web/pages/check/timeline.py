@@ -1,0 +1,257 @@
+"""A check's log: pings and flips together, the newest first, filtered and paged."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from urllib.parse import urlencode
+
+from aiosqlite import Connection
+from starlette.datastructures import QueryParams
+
+from hcl.checks import rules
+from hcl.model import Action, Check, Flip, Ping
+from hcl.store import flips, pings
+from hcl.web.pages.check.bodies import Body, body_of
+from hcl.web.pages.check.chart import length_words
+
+# What of a body stands in the log; the whole has a page of its own.
+EXCERPT = 2000
+
+ACTIONS: dict[Action, str] = {
+    "success": "Success",
+    "fail": "Failure",
+    "start": "Start",
+    "log": "Log",
+    "ign": "Ignored",
+}
+KINDS: dict[str, str] = dict(ACTIONS) | {"flip": "Changes of status"}
+
+_LONGEST_SEARCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the log: a ping or a flip.
+
+    `length` tells how long the run took that the ping ended, "" if that is not known.
+    """
+
+    ping: Ping | None = None
+    flip: Flip | None = None
+    body: Body | None = None
+    length: str = ""
+
+    @property
+    def created(self) -> datetime:
+        """Return when it was."""
+        if self.ping is not None:
+            return self.ping.created
+        if self.flip is None:
+            raise ValueError("an entry of nothing")
+        return self.flip.created
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of the log; `older` is where the next one begins, "" if there is none."""
+
+    entries: tuple[Entry, ...]
+    older: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a page of the log was asked for, as it was typed and as it is meant.
+
+    `kinds` empty: all. `problem` tells which part cannot be understood.
+    """
+
+    kinds: tuple[str, ...] = ()
+    text: str = ""
+    since_text: str = ""
+    until_text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: tuple[int, int] | None = None
+    problem: str = ""
+
+    @property
+    def is_filter(self) -> bool:
+        """Tell whether some of the log is left out."""
+        return bool(self.kinds or self.text or self.since or self.until)
+
+    @property
+    def wants_flips(self) -> bool:
+        """Tell whether flips are asked for: they have no bodies to be searched."""
+        return not self.text and (not self.kinds or "flip" in self.kinds)
+
+    @property
+    def actions(self) -> tuple[str, ...] | None:
+        """Return the kinds of pings that are asked for, () for all; None: no pings."""
+        found = tuple(kind for kind in self.kinds if kind != "flip")
+        return None if self.kinds and not found else found
+
+
+def read_search(query: QueryParams, zone: tzinfo, *, bodies: bool) -> Search:
+    """Read the filters of a URL; days are those of a zone.
+
+    `bodies`: whether the viewer may know what is in them.
+    """
+    since_text = query.get("from", "").strip()[:40]
+    until_text = query.get("to", "").strip()[:40]
+    problem = ""
+    since = until = None
+    try:
+        since = _moment(since_text, zone, timedelta(0))
+        until = _moment(until_text, zone, timedelta(days=1))
+    except (ValueError, OverflowError):
+        problem = "Dates are written as 2026-01-31."
+    return Search(
+        kinds=tuple(kind for kind in KINDS if kind in query.getlist("kind")),
+        text=_text(query.get("q", "")) if bodies else "",
+        since_text=since_text,
+        until_text=until_text,
+        since=since,
+        until=until,
+        before=_place(query.get("before", "")),
+        problem=problem,
+    )
+
+
+def query_of(search: Search, before: str) -> str:
+    """Write the filters as a URL has them, from another place on."""
+    pairs = [("kind", kind) for kind in search.kinds]
+    pairs += [
+        ("q", search.text),
+        ("from", search.since_text),
+        ("to", search.until_text),
+        ("before", before),
+    ]
+    return urlencode([(name, value) for name, value in pairs if value])
+
+
+def _text(typed: str) -> str:
+    # What SQLite takes for the end of a text, and halves of characters, are nowhere.
+    text = typed.replace("\0", "").strip()[:_LONGEST_SEARCH]
+    return text.encode("utf-8", "ignore").decode()
+
+
+def _moment(text: str, zone: tzinfo, whole_day: timedelta) -> datetime | None:
+    if not text:
+        return None
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        day = date.fromisoformat(text) + whole_day
+        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _place(text: str) -> tuple[int, int] | None:
+    match = re.fullmatch(r"(\d{1,15})(?:-(\d{1,15}))?", text, re.ASCII)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+async def load(
+    conn: Connection,
+    check: Check,
+    search: Search,
+    limit: int,
+    signals: Sequence[Ping] | None = None,
+) -> Timeline:
+    """Return a page of a check's log.
+
+    `signals` are its last ones, oldest first, if they were read already. Of the bodies
+    only those on the page are read, unless text is looked for.
+    """
+    places = await _places(conn, check, search, limit + 1)
+    older = ""
+    if len(places) > limit:
+        del places[limit:]
+        older = f"{places[-1][0]}-{places[-1][1]}"
+    ns = [n for n, flip_id, _ in places if not flip_id]
+    found = {
+        excerpt.ping.n: excerpt
+        for excerpt in await pings.excerpts(conn, check.id, ns, EXCERPT)
+    }
+    if signals is None and found:
+        oldest = min(excerpt.ping.created for excerpt in found.values())
+        signals = await pings.signals_before(
+            conn, check.id, max(found) + 1, oldest - rules.MAX_RUN
+        )
+    # Mails are dear to decode, and pings wait for none of them.
+    entries = await asyncio.to_thread(_entries, places, found, signals or ())
+    return Timeline(entries, older)
+
+
+Place = tuple[int, int, Flip | None]
+
+
+def _entries(
+    places: Sequence[Place],
+    found: Mapping[int, pings.Excerpt],
+    signals: Sequence[Ping],
+) -> tuple[Entry, ...]:
+    """Make the entries of a page; a ping that is gone meanwhile has none."""
+    lengths = rules.run_lengths(signals)
+    entries = []
+    for n, _, flip in places:
+        if flip is not None:
+            entries.append(Entry(flip=flip))
+        elif n in found:
+            ping, size = found[n]
+            length = length_words(lengths[n]) if n in lengths else ""
+            body = body_of(ping, size, EXCERPT)
+            entries.append(Entry(ping=ping, body=body, length=length))
+    return tuple(entries)
+
+
+async def _places(
+    conn: Connection, check: Check, search: Search, limit: int
+) -> list[Place]:
+    """Return numbers of pings, and flips, in order, the newest first.
+
+    By the numbers, not by time: the clock may have been set. A flip stands above the
+    last ping up to it.
+    """
+    places: list[Place] = []
+    actions = search.actions
+    if actions is not None:
+        below = None
+        if search.before is not None:
+            n, flip_id = search.before
+            below = n + 1 if flip_id else n
+        wanted = pings.Wanted(below, actions, search.since, search.until, search.text)
+        places += [
+            (n, 0, None) for n in await pings.numbers(conn, check.id, wanted, limit)
+        ]
+    if search.wants_flips:
+        places += [
+            (logged.n_pings, logged.id, logged.flip)
+            for logged in await flips.logged(
+                conn,
+                check.id,
+                limit,
+                before=search.before,
+                since=search.since,
+                until=search.until,
+            )
+        ]
+    places.sort(key=lambda place: place[:2], reverse=True)
+    return places[:limit]
+
+
+def flip_words(flip: Flip) -> str:
+    """Say what a flip was, in one clause."""
+    if flip.new_status == "down":
+        why = "the job failed" if flip.reason == "fail" else "no ping came in time"
+        return f"Down: {why}" if flip.reason else "Down"
+    if flip.new_status == "up":
+        return {
+            "new": "Up: a success came",
+            "paused": "Up: resumed by a ping",
+        }.get(flip.old_status, "Up again")
+    return (
+        "Paused" if flip.new_status == "paused" else "Resumed: new until a ping comes"
+    )

@@ -1,0 +1,109 @@
+"""Tests of channels that were asked for on a page: a few at a time, remembered."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from hcl.alerts.trial import Trial, try_out
+from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
+from hcl.web.parts import Services
+from hcl.words.lines import clean
+
+# Tests that may begin in a minute: of one channel, and of all together.
+_MOST_OF_ONE = 3
+_MOST = 12
+_MINUTE = 60.0
+
+# Seconds that a test may take, whatever a transport does.
+LIMIT = 45.0
+
+
+class TooManyError(Exception):
+    """A test is refused for now; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The last test of a channel: when it ended, and of each member what came of it."""
+
+    ended: datetime
+    results: tuple[tuple[str, Trial], ...]
+
+    @property
+    def arrived(self) -> bool:
+        """Tell whether all that was sent has arrived."""
+        return all(trial.arrived for _, trial in self.results)
+
+
+@dataclass(slots=True)
+class Trials:
+    """The tests of one server; `last` is by the channel's id in the file."""
+
+    last: dict[str, Tested] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    begun: deque[tuple[float, str]] = field(default_factory=deque)
+
+    async def test(
+        self, config: Config, project: ProjectConfig, channel: ChannelConfig
+    ) -> Tested:
+        """Send a test over a channel, or over each of a group. Raises TooManyError."""
+        self._begin(channel)
+        try:
+            members = _members(project, channel)
+            found = await asyncio.gather(
+                *(_try(config, project, member) for member in members)
+            )
+        finally:
+            self.running.discard(channel.id)
+        names = [member.name for member in members]
+        tested = Tested(datetime.now(UTC), tuple(zip(names, found, strict=True)))
+        self.last[channel.id] = tested
+        return tested
+
+    def _begin(self, channel: ChannelConfig) -> None:
+        if channel.id in self.running:
+            raise TooManyError(f"A test of {channel.name} is under way already.")
+        now = time.monotonic()
+        while self.begun and now - self.begun[0][0] > _MINUTE:
+            self.begun.popleft()
+        of_this = sum(code == channel.id for _, code in self.begun)
+        if of_this >= _MOST_OF_ONE or len(self.begun) >= _MOST:
+            raise TooManyError("That were enough tests; wait a minute for the next.")
+        self.begun.append((now, channel.id))
+        self.running.add(channel.id)
+
+
+_OF_SERVERS: WeakKeyDictionary[Services, Trials] = WeakKeyDictionary()
+
+
+def of(services: Services) -> Trials:
+    """Return the tests of a server."""
+    return _OF_SERVERS.setdefault(services, Trials())
+
+
+def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[ChannelConfig]:
+    settings = channel.settings
+    if not isinstance(settings, GroupSettings):
+        return [channel]
+    return [other for other in project.channels if other.id in settings.channels]
+
+
+async def _try(config: Config, project: ProjectConfig, channel: ChannelConfig) -> Trial:
+    # What only tells of up is tried with that.
+    event: Event = "down" if channel.tells_of("down") else "up"
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(LIMIT):
+            trial = await try_out(config, project.name, channel, event, _unseen)
+    except TimeoutError:
+        took = timedelta(seconds=time.monotonic() - begun)
+        return Trial(False, f"no answer within {LIMIT:g} s", took)
+    return replace(trial, answer=clean(trial.answer))
+
+
+def _unseen(_preview: str) -> None:
+    """Leave out what is sent: a command's text may hold a secret."""

@@ -1,0 +1,1 @@
+"""All checks of a project: the list, live, and the wall."""

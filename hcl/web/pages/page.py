@@ -1,0 +1,18 @@
+"""What a URL of the dashboard is: which functions answer it, and for whom."""
+
+from typing import NamedTuple
+
+
+class Page(NamedTuple):
+    """What answers a URL: room, module and function for each method, "" for none.
+
+    `changes`: only for those who may change things, the GET too. `in_place`: it is
+    asked for by a script, which is told 401 where a person is asked to sign in.
+    `is_open`: for everybody; the functions take no viewer.
+    """
+
+    get: str = ""
+    post: str = ""
+    changes: bool = False
+    in_place: bool = False
+    is_open: bool = False

@@ -1,0 +1,289 @@
+"""A check's page: what it tells, to whom, and that it tells it safely."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hcl.model import Check
+from hcl.store import checks
+from hcl.web.pages.check.check import MOST_FLIPS
+from tests.app import OTHER_WRITE_KEY, PING_KEY, App
+from tests.build import make_ping
+from tests.store import put_flip, put_pings
+from tests.web.api.calls import create
+from tests.web.pages.visitor import Visitor
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e&amp;{{7*7}}"
+
+
+async def show(app: App, **fields: Any) -> tuple[str, str]:
+    """Make a check; return its page and its code."""
+    check = await create(app, **fields)
+    visitor = await Visitor.enter(app)
+    return await visitor.get(f"/checks/{check['uuid']}"), check["uuid"]
+
+
+def wall(time: str, day: str = r"\w{3}") -> str:
+    """Return a pattern for a time of a day by the check's own clock."""
+    return (
+        rf'<tr><td><span data-wall="(\d{{4}}-\d\d-\d\d)T{time}">{day} \1 {time}</span>'
+    )
+
+
+async def test_new_check_tells_how_to_ping_it(app: App) -> None:
+    page, code = await show(app, name="Backup", slug="backup", timeout=3600)
+
+    assert "Waits for its first ping" in page
+    assert "every hour" in page
+    assert f"http://hcl.example/ping/{code}" in page
+    assert f"http://hcl.example/ping/{PING_KEY}/backup" in page
+    assert "curl -fsS -m 10 --retry 5" in page
+    assert "ExecStopPost" in page
+    assert page.index("How to ping") < page.index("When it is due")
+
+
+async def test_shared_slug_is_not_shown_as_an_address(app: App) -> None:
+    await create(app, slug="twice")
+    page, _ = await show(app, slug="twice")
+
+    assert "URL by slug" not in page
+
+
+async def test_cron_check_shows_words_expression_and_five_times(app: App) -> None:
+    page, _ = await show(app, schedule="0 3 * * *", tz="Europe/Riga")
+
+    assert "every day at 03:00" in page
+    assert '<code class="expression">0 3 * * *</code>' in page
+    assert len(re.findall(wall("03:00:00"), page)) == 5
+
+
+async def test_oncalendar_check_shows_its_times(app: App) -> None:
+    page, _ = await show(app, schedule="Mon *-*-* 08:00", tz="UTC")
+
+    assert len(re.findall(wall("08:00:00", "Mon"), page)) == 5
+
+
+async def test_schedule_that_cannot_be_worked_out_is_told(app: App) -> None:
+    check = await create(app, schedule="0 3 * * *")
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE checks SET tz = 'America'")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert "cannot be worked out" in page
+
+
+async def test_paused_check_says_what_ends_the_pause(app: App) -> None:
+    check = await create(app, manual_resume=True)
+    await app.api("POST", f"checks/{check['uuid']}/pause")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert "Pings are ignored until somebody resumes it." in page
+    assert ">Resume<" in page
+    assert ">Pause<" not in page
+
+
+async def test_running_job_shows_its_elapsed_time(app: App) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}/start")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert "data-elapsed" in page
+    assert "unless the run ends" in page
+
+
+async def test_pings_and_flips_stand_together_newest_first(app: App) -> None:
+    check = await create(app)
+    for signal in ("", "/fail", ""):
+        await app.http.post(f"/ping/{check['uuid']}{signal}", content=b"said " * 3)
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    log = page[page.index('<ol class="log">') :]
+    found = re.findall(r"Up: a success came|Up again|Down: the job failed|#\d", log)
+    assert found[:2] == ["Up again", "#3"]
+    assert "Down: the job failed" in found
+    assert [line for line in found if line.startswith("Up") or "Down" in line] == [
+        "Up again",
+        "Down: the job failed",
+        "Up: a success came",
+    ]
+
+
+async def test_runs_are_charted_with_median_and_slowest(app: App) -> None:
+    check = await create(app)
+    visitor = await Visitor.enter(app)
+    found = await find(app, check["uuid"])
+    begin = datetime.now(UTC) - timedelta(hours=5)
+    sent = []
+    for run, minutes in enumerate((1, 2, 9)):
+        start = begin + timedelta(hours=run)
+        sent += [
+            (found.id, make_ping(n=run * 2 + 1, action="start", created=start)),
+            (
+                found.id,
+                make_ping(n=run * 2 + 2, created=start + timedelta(minutes=minutes)),
+            ),
+        ]
+    await put_pings(app.database, *sent)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert "median <b>2 minutes</b>, the slowest <b>9 minutes</b>" in page
+    assert page.count("<rect ") == 3
+    assert page.count(' slowest"') == 1
+
+
+async def test_hostile_values_are_shown_as_text(app: App) -> None:
+    check = await create(app, name=EVIL[:100], tags=EVIL, desc=EVIL)
+    url = f"/ping/{check['uuid']}"
+    await app.http.post(url, content=EVIL.encode(), headers={"User-Agent": EVIL[:40]})
+    await app.http.post(url, content=b"\x00\xff<script>")
+    visitor = await Visitor.enter(app)
+
+    for path in ("", "/log", "/pings/1", "/pings/2", "/edit", "/delete"):
+        page = await visitor.get(f"/checks/{check['uuid']}{path}")
+
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        if path != "/edit":
+            assert "\u202e" not in page
+        bare = re.sub(r'"[^"]*"', '""', page)
+        assert not re.search(r"<[^>]* (?:on\w+|style)=", bare)
+
+
+async def test_read_only_viewer_sees_no_secrets_and_no_buttons(app: App) -> None:
+    check = await create(app, name="Backup", slug="backup")
+    await app.http.post(f"/ping/{check['uuid']}", content=b"a secret")
+    found = await find(app, check["uuid"])
+    visitor = await Visitor.look(app)
+
+    for path in ("", "/log", "/log?q=secret"):
+        page = await visitor.get(f"/checks/{found.unique_key}{path}")
+
+        assert "a secret" not in page
+        assert check["uuid"] not in page
+        assert PING_KEY not in page
+        assert "192.0.2.1" not in page
+        assert "Ping now" not in page
+        assert "#1" in page
+    await visitor.get(f"/checks/{found.unique_key}/pings/1", 403)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u202e"])
+async def test_read_only_viewer_sees_no_code_where_a_name_is_missing(
+    app: App, name: str
+) -> None:
+    check = await create(app, name=name)
+    await app.http.get(f"/ping/{check['uuid']}/fail")
+    found = await find(app, check["uuid"])
+    visitor = await Visitor.look(app)
+
+    for path in ("", "/log"):
+        page = await visitor.get(f"/checks/{found.unique_key}{path}")
+
+        assert check["uuid"] not in page
+        assert "unnamed check" in page
+    visitor = await Visitor.enter(app)
+    assert f"<h1>{found.code}</h1>" in await visitor.get(f"/checks/{found.code}")
+
+
+async def test_nobody_sees_checks_of_other_projects(app: App) -> None:
+    check = await create(app)
+    await app.http.post(f"/ping/{check['uuid']}", content=b"mine")
+    visitor = await Visitor.enter(app, OTHER_WRITE_KEY)
+
+    for path in ("", "/log", "/pings/1", "/edit", "/delete"):
+        await visitor.get(f"/checks/{check['uuid']}{path}", 404)
+
+
+async def test_without_a_session_one_is_asked_to_sign_in(app: App) -> None:
+    check = await create(app)
+
+    for path in ("", "/log", "/pings/1", "/edit", "/delete"):
+        response = await app.http.get(f"/checks/{check['uuid']}{path}")
+
+        assert response.status_code == 303
+        assert response.headers["Location"].startswith("/sign-in")
+
+
+async def test_pages_are_private(app: App) -> None:
+    check = await create(app)
+    await Visitor.enter(app)
+
+    response = await app.http.get(f"/checks/{check['uuid']}")
+
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+async def test_availability_counts_the_outage(app: App) -> None:
+    check = await create(app)
+    for signal in ("", "/fail"):
+        await app.http.get(f"/ping/{check['uuid']}{signal}")
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE pings SET created = created - 90")
+        await conn.execute("UPDATE inbox SET created = created - 90")
+        await conn.execute("UPDATE flips SET created = created - 90 * (3 - id)")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert re.search(r'bad">\d\d\.\d\d %</td><td class="number">1</td>', page)
+    assert page.count("no data") == 1
+
+
+async def test_months_can_be_worded_in_the_viewers_language(app: App) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    now = datetime.now(UTC)
+    month = f'<span data-month="{now:%Y-%m}">{now:%b %Y}</span>'
+    assert f'<th scope="row">{month}</th>' in page
+    assert page.count("data-month=") == 3
+
+
+async def test_availability_counts_the_newest_flips_only(app: App) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}")
+    found = await find(app, check["uuid"])
+    now = datetime.now(UTC)
+    old = [
+        (found.id, (now - timedelta(minutes=n)).timestamp(), "down", "up", "", 0)
+        for n in range(MOST_FLIPS, 0, -1)
+    ]
+    async with app.database.transaction() as conn:
+        await conn.execute("DELETE FROM flips")
+        await conn.executemany(
+            "INSERT INTO flips"
+            " (check_id, created, old_status, new_status, reason, n_pings)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            old,
+        )
+    visitor = await Visitor.enter(app)
+
+    exactly = await visitor.get(f"/checks/{found.code}")
+    await put_flip(app.database, found)
+    one_more = await visitor.get(f"/checks/{found.code}")
+
+    words = "Only the newest 5,000 changes of status count"
+    assert words not in exactly
+    assert words in one_more
+
+
+async def find(app: App, code: str) -> Check:
+    """Return a check as it is kept."""
+    found = await checks.by_code(app.database.reader, code)
+    assert found is not None
+    return found

@@ -1,0 +1,309 @@
+"""The form of a check: what it takes, what it refuses, and how it tells."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from tests.app import OTHER_WRITE_KEY, App
+from tests.web.api.calls import create, names, update
+from tests.web.pages.visitor import Visitor
+
+# What the form sends for a check of the defaults.
+TYPED: dict[str, Any] = {
+    "name": "Backup",
+    "slug": "backup",
+    "tags": "db prod",
+    "desc": "two\r\nlines",
+    "kind": "simple",
+    "timeout": "2",
+    "timeout_unit": "hours",
+    "grace": "10",
+    "grace_unit": "minutes",
+    "cron": "",
+    "oncalendar": "",
+    "tz": "UTC",
+    "methods": "",
+    "start_kw": "",
+    "success_kw": "",
+    "failure_kw": "",
+    "seen": "",
+}
+
+
+async def made(app: App) -> dict[str, Any]:
+    """Return the only check."""
+    [check] = (await app.api("GET", "checks/")).json()["checks"]
+    return dict(check)
+
+
+async def send(app: App, status: int = 303, **typed: Any) -> tuple[dict[str, Any], str]:
+    """Make a check by the form; return it, and the page if it was refused."""
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/new"
+    response = await visitor.post(path, status, **(TYPED | typed))
+    return (await made(app) if status == 303 else {}), response.text
+
+
+def seen(page: str) -> str:
+    """Return what a form remembers of the check that it was filled with."""
+    match = re.search(r'name="seen" value="([^"]*)"', page)
+    assert match is not None
+    return match[1]
+
+
+async def test_simple_check_is_made(app: App) -> None:
+    check, _ = await send(app, manual_resume="1", methods="POST")
+
+    assert check["name"] == "Backup"
+    assert check["slug"] == "backup"
+    assert check["tags"] == "db prod"
+    assert check["desc"] == "two\nlines"
+    assert (check["timeout"], check["grace"]) == (7200, 600)
+    assert (check["methods"], check["manual_resume"]) == ("POST", True)
+    assert check["channels"] == ""
+
+
+async def test_cron_check_is_made(app: App) -> None:
+    check, _ = await send(app, kind="cron", cron=" 0 3 * * * ", tz="Europe/Kiev")
+
+    assert (check["schedule"], check["tz"]) == ("0 3 * * *", "Europe/Kyiv")
+
+
+async def test_oncalendar_check_is_made(app: App) -> None:
+    check, _ = await send(
+        app, kind="oncalendar", oncalendar="Mon 08:00\r\nFri 09:00", timeout="wrong"
+    )
+
+    assert check["schedule"] == "Mon 08:00\nFri 09:00"
+
+
+async def test_channels_and_filters_are_kept(app: App) -> None:
+    [channel, _] = (await app.api("GET", "channels/")).json()["channels"]
+
+    check, _ = await send(
+        app, channel=[channel["id"]], filter_http_body="1", failure_kw="ERROR,FATAL"
+    )
+
+    assert check["channels"] == channel["id"]
+    assert (check["filter_http_body"], check["failure_kw"]) == (True, "ERROR,FATAL")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"name": "n" * 101}, "100 characters at most"),
+        ({"slug": "Capital"}, "Only small letters"),
+        ({"timeout": "1.5"}, "a whole number"),
+        ({"timeout": "9" * 50}, "a whole number"),
+        ({"timeout": "366", "timeout_unit": "days"}, "365 days at most"),
+        ({"timeout": "59", "timeout_unit": "seconds"}, "One minute at least"),
+        ({"grace": ""}, "a whole number"),
+        ({"kind": "cron", "cron": ""}, "Write an expression"),
+        ({"kind": "cron", "cron": "0 3 * *"}, "has five fields; this has 4"),
+        ({"kind": "cron", "cron": "0 33 * * *"}, "The hour cannot be understood"),
+        ({"kind": "cron", "cron": "0 0 31 2 *"}, "cannot|never"),
+        ({"kind": "oncalendar", "oncalendar": "0 3 * * *"}, "choose Cron"),
+        ({"kind": "oncalendar", "oncalendar": "someday"}, "cannot be understood"),
+        ({"kind": "oncalendar", "oncalendar": "1999-01-01"}, "never happens"),
+        ({"kind": "cron", "cron": "0 3 * * *", "tz": "Riga"}, "no such time zone"),
+        ({"tz": "America"}, "no such time zone"),
+        ({"methods": "PUT"}, "Choose one"),
+        ({"success_kw": "k" * 201}, "200 characters at most"),
+        ({"channel": ["nonsense"]}, "gone from hcl.toml"),
+    ],
+)
+async def test_wrong_fields_are_told_beside_them(
+    app: App, typed: dict[str, Any], words: str
+) -> None:
+    _, page = await send(app, 422, **typed)
+
+    problems = " ".join(re.findall(r'id="[\w-]+-problem">([^<]*)', page))
+    assert re.search(words, problems)
+    assert "Nothing is saved yet" in page
+    # What was typed is still there.
+    assert 'value="db prod"' in page
+    assert await names(app) == []
+
+
+async def test_all_wrong_fields_are_told_at_once(app: App) -> None:
+    _, page = await send(app, 422, name="n" * 101, slug="Ü", grace="x")
+
+    assert page.count('aria-invalid="true"') == 3
+
+
+async def test_limit_of_checks_is_told(app: App) -> None:
+    for _ in range(10):
+        await create(app)
+
+    _, page = await send(app, 403)
+
+    assert "The project has 10 checks" in page
+    assert 'value="Backup"' in page
+
+
+async def test_form_is_filled_with_the_check(app: App) -> None:
+    check = await create(app, name="A & B", timeout=5400, grace=86400, tags="x")
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check['uuid']}/edit")
+
+    assert 'value="A &amp; B"' in page
+    assert 'value="90"' in page
+    assert "<option selected>minutes" in page
+    assert "<option selected>days" in page
+
+
+async def test_form_that_is_sent_back_as_it_was_changes_nothing(app: App) -> None:
+    [channel, _] = (await app.api("GET", "channels/")).json()["channels"]
+    check = await create(
+        app,
+        name="Job",
+        schedule="0 3 * * *",
+        tz="Europe/Riga",
+        grace=90,
+        desc="a\nb",
+        channels=channel["id"],
+        failure_kw="ERR",
+        filter_http_body=True,
+    )
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    page = await visitor.get(path)
+
+    await visitor.post(path, **fields_of(page))
+
+    assert await made(app) == check
+
+
+async def test_edit_changes_what_was_typed(app: App) -> None:
+    check = await create(app, name="Old", slug="old", schedule="0 3 * * *")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+
+    await visitor.post(path, **(fields | {"name": "New", "kind": "simple"}))
+
+    found = await made(app)
+    assert (found["name"], found["slug"]) == ("New", "old")
+    assert found["timeout"] == 86400
+
+
+async def test_second_of_two_editors_is_told(app: App) -> None:
+    check = await create(app, name="Job", timeout=3600)
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+    await update(app, check, timeout=7200, tags="<b>other</b>")
+
+    response = await visitor.post(path, 409, **(fields | {"name": "Mine"}))
+
+    page = response.text
+    assert "Somebody else has changed this check" in page
+    assert '<dt>Period</dt><dd class="value">2 hours</dd>' in page
+    assert "&lt;b&gt;other&lt;/b&gt;" in page
+    assert 'value="Mine"' in page
+    assert (await made(app))["name"] == "Job"
+
+    await visitor.post(path, **(fields | {"name": "Mine", "seen": seen(page)}))
+    found = await made(app)
+    assert (found["name"], found["timeout"], found["tags"]) == ("Mine", 3600, "")
+
+
+async def test_pings_and_pauses_are_no_edits(app: App) -> None:
+    check = await create(app, name="Job")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+    await app.http.get(f"/ping/{check['uuid']}")
+    await app.api("POST", f"checks/{check['uuid']}/pause")
+
+    await visitor.post(path, **(fields | {"name": "Mine"}))
+
+    assert (await made(app))["name"] == "Mine"
+
+
+async def test_made_up_fingerprints_save_nothing(app: App) -> None:
+    check = await create(app, name="Job")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+
+    for wrong in ("", "x", "." * 18, "ü\0"):
+        await visitor.post(path, 409, **(TYPED | {"seen": wrong}))
+
+    assert (await made(app))["name"] == "Job"
+
+
+async def test_preview_button_shows_times_and_saves_nothing(app: App) -> None:
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/new"
+    typed = TYPED | {"kind": "cron", "cron": "30 4 * * *", "tz": "Europe/Riga"}
+
+    response = await visitor.post(path, 200, preview="1", **typed)
+
+    assert "Every day at 04:30." in response.text
+    assert len(re.findall(r"\d{4}-\d\d-\d\d 04:30:00 EES?T", response.text)) == 5
+    assert await names(app) == []
+
+
+async def test_live_preview_is_a_document(app: App) -> None:
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/schedule"
+
+    good = await visitor.post(path, 200, kind="oncalendar", oncalendar="Mon 08:00")
+    bad = await visitor.post(path, 200, kind="cron", cron="0 33 * * *", tz="UTC")
+    simple = await visitor.post(path, 200, **TYPED)
+    riga = {"kind": "cron", "cron": "30 4 * * *", "tz": "Europe/Riga"}
+    [first, *_] = (await visitor.post(path, 200, **riga)).json()["times"]
+
+    assert first["wall"][10:] == "T04:30:00"
+    assert first["zone"] in ("EET", "EEST")
+    assert first["local"].endswith(f" 04:30:00 {first['zone']}")
+    assert good.json()["problem"] == "There is no such time zone."
+    assert bad.json() == {
+        "problem": "The hour cannot be understood.",
+        "words": "",
+        "times": [],
+    }
+    assert simple.json()["words"] == (
+        "every 2 hours; alerts when no ping came for 2 hours 10 minutes"
+    )
+
+
+async def test_live_preview_of_another_project_is_not_found(app: App) -> None:
+    visitor = await Visitor.enter(app, OTHER_WRITE_KEY)
+    home = app.synced.projects[0].code
+    visitor.project = app.synced.projects[1].code
+
+    await visitor.post(f"/projects/{home}/schedule", 404, **TYPED)
+    await visitor.post(f"/projects/{home}/new", 404, **TYPED)
+    await visitor.get(f"/projects/{home}/new", 404)
+
+
+async def test_bytes_that_are_no_text_break_nothing(app: App) -> None:
+    visitor = await Visitor.enter(app)
+    typed = TYPED | {"name": b"\xff\xfe", "desc": "\0\ud83d".encode("utf-8", "replace")}
+
+    await visitor.post(f"/projects/{visitor.project}/new", **typed)
+
+    await visitor.get(f"/checks/{(await made(app))['uuid']}")
+
+
+def fields_of(page: str) -> dict[str, Any]:
+    """Return what a browser would send of a check's form."""
+    form = page.partition('class="check-form"')[2].partition("</form>")[0]
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input ([^>]*)>", form):
+        have = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        is_choice = have.get("type") in ("checkbox", "radio")
+        if not is_choice or tag.endswith(" checked"):
+            found.setdefault(have["name"], []).append(unescape(have["value"]))
+    for name, unit in re.findall(
+        r'<select name="(\w+)".*?selected>(\w+)', form, re.DOTALL
+    ):
+        found[name] = [unit]
+    # Browsers leave out the first line feed, and send two characters for others.
+    for name, text in re.findall(r'name="(\w+)"[^>]*>\n([^<]*)</textarea>', form):
+        found[name] = [unescape(text).replace("\n", "\r\n")]
+    return dict(found)

@@ -1,0 +1,86 @@
+"""Snippets that people paste: they have to work as they stand."""
+
+import ast
+import subprocess
+from typing import Any
+
+import pytest
+
+from hcl.web.pages.check.snippets import snippets
+from tests.build import make_check
+
+URL = "http://hcl.example/ping/f618072a-7bde-4eee-af63-71a77c5723bc"
+
+
+def text_of(key: str, **fields: Any) -> str:
+    """Return one snippet of a check."""
+    found = snippets(make_check(**fields), URL, 10_000)
+    return next(snippet.text for snippet in found if snippet.key == key)
+
+
+def test_crontab_line_has_the_checks_own_schedule() -> None:
+    line = text_of("crontab", kind="cron", schedule="*/5  * * *\t*\n")
+
+    assert line.startswith("*/5 * * * * /path/to/job; curl ")
+    assert line.endswith(f'"{URL}/$?"')
+    # A percent sign would be a line feed to cron.
+    assert "%" not in line
+    assert "\n" not in line
+
+
+def test_methods_that_do_not_count_are_not_used() -> None:
+    for key in ("crontab", "systemd"):
+        assert "-X POST" in text_of(key, methods="POST")
+        assert "-X POST" not in text_of(key)
+    shell = text_of("shell", methods="POST")
+    assert shell.count("-X POST") == shell.count("curl") - 1
+    assert "--data-binary" in shell
+
+
+@pytest.mark.parametrize("key", ["shell", "crontab"])
+def test_shell_lines_parse(key: str) -> None:
+    text = text_of(key).removeprefix("0 4 * * * ")
+
+    subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        ("exited", "0", "0"),
+        ("exited", "3", "3"),
+        ("killed", "TERM", "fail"),
+        ("", "", "fail"),
+    ],
+)
+def test_systemd_line_tells_how_the_job_ended(
+    code: str, status: str, told: str
+) -> None:
+    unit = text_of("systemd").replace("\\\n", "")
+    [line] = [row for row in unit.splitlines() if row.startswith("ExecStopPost")]
+    # What systemd does: $$ is a dollar sign.
+    script = line.partition("sh -c '")[2].removesuffix("'").replace("$$", "$")
+
+    ran = subprocess.run(
+        ["sh", "-c", script.replace("curl", "echo")],
+        env={"EXIT_CODE": code, "EXIT_STATUS": status, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.split()[-1] == f"{URL}/{told}"
+
+
+def test_python_parses_and_has_a_timeout() -> None:
+    text = text_of("python")
+
+    ast.parse(text)
+    assert "timeout=10" in text
+
+
+def test_powershell_names_the_signals() -> None:
+    text = text_of("powershell")
+
+    assert f"$url = '{URL}'" in text
+    assert "TimeoutSec = 10" in text

@@ -1,0 +1,287 @@
+"""The list of checks: what it shows, finds, sorts and counts, and what it weighs."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl.model import Check, Flip
+from hcl.store import flips
+from hcl.store.flips import Turn
+from hcl.web.pages import static_files
+from hcl.web.pages.overview import bars, listing
+from hcl.web.pages.overview.listing import Query
+from tests.app import READ_KEY, App
+from tests.build import DAY, HOUR, NOW, make_check
+from tests.store import put_check
+from tests.web.pages.browsing import project_path, sign_in
+
+NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }}"
+
+STATIC = Path(static_files.__file__).parent / "static"
+
+
+async def page(app: App, query: str = "") -> str:
+    response = await app.http.get(project_path(app) + query)
+    assert response.status_code == 200
+    return response.text
+
+
+async def names(app: App, query: str = "") -> list[str]:
+    """Return the names in the list, in its order."""
+    return re.findall(r'class="name" href="[^"]+">([^<]*)<', await page(app, query))
+
+
+async def put_up(app: App, name: str, **fields: Any) -> Check:
+    """Put a check that was pinged just now."""
+    now = datetime.now(UTC)
+    values = {"status": "up", "n_pings": 1, "last_ping": now, "alert_after": now + DAY}
+    return await put_check(app.database, name=name, **(values | fields))
+
+
+async def put_some(app: App) -> None:
+    """Put checks of every status."""
+    now = datetime.now(UTC)
+    await put_up(app, "Fine", tags="prod db", slug="fine-job")
+    await put_up(app, "Late", alert_after=now + HOUR / 2, tags="prod")
+    await put_up(app, "Alarm", status="down", alert_after=None, last_ping=now - DAY)
+    await put_check(app.database, name="Fresh")
+    await put_check(app.database, name="Resting", status="paused")
+    await put_up(app, "Busy", last_start=now - timedelta(minutes=3))
+
+
+async def test_trouble_comes_first(app: App) -> None:
+    await sign_in(app)
+    await put_some(app)
+
+    found = await names(app)
+
+    assert found == ["Alarm", "Late", "Busy", "Fine", "Fresh", "Resting"]
+
+
+async def test_status_is_told_in_words_and_counted(app: App) -> None:
+    await sign_in(app)
+    await put_some(app)
+
+    text = await page(app)
+
+    assert "<title>(1 down) Home – hcl</title>" in text
+    assert "icon-down.svg" in text
+    for word in ("down 1", "late 1", "up 2", "new 1", "paused 1", "running 1", "all 6"):
+        assert word in text
+    assert "running for <time" in text
+
+
+async def test_late_is_told_when_nothing_is_down(app: App) -> None:
+    await sign_in(app)
+    await put_up(app, "Late", alert_after=datetime.now(UTC) + HOUR / 2)
+
+    text = await page(app)
+
+    assert "<title>(1 late) Home" in text
+    assert "icon-late.svg" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("?q=fin", ["Fine"]),
+        ("?q=FINE-JOB", ["Fine"]),
+        ("?q=prod+late", ["Late"]),
+        ("?tag=prod", ["Late", "Fine"]),
+        ("?tag=prod&tag=db", ["Fine"]),
+        ("?tag=pro", []),
+        ("?status=down", ["Alarm"]),
+        ("?status=started", ["Busy"]),
+        ("?status=nonsense&sort=nonsense&q=fre", ["Fresh"]),
+        ("?sort=name", ["Alarm", "Busy", "Fine", "Fresh", "Late", "Resting"]),
+        ("?q=" + "%00%ff<>" * 100, []),
+    ],
+)
+async def test_list_is_narrowed_and_sorted(
+    app: App, query: str, wanted: list[str]
+) -> None:
+    await sign_in(app)
+    await put_some(app)
+
+    assert await names(app, query) == wanted
+
+
+async def test_sorted_by_last_ping_the_newest_comes_first(app: App) -> None:
+    await sign_in(app)
+    now = datetime.now(UTC)
+    for i, name in enumerate(("b", "c", "a")):
+        await put_up(app, name, last_ping=now - i * HOUR)
+    await put_check(app.database, name="never")
+
+    assert await names(app, "?sort=last") == ["b", "c", "a", "never"]
+
+
+async def test_code_is_found_by_who_may_know_it_only(app: App) -> None:
+    check = await put_up(app, "Secret")
+    await sign_in(app)
+    known = await names(app, f"?q={check.code[:8]}")
+    app.http.cookies.clear()
+
+    await sign_in(app, READ_KEY)
+    hidden = await names(app, f"?q={check.code[:8]}")
+    text = await page(app)
+
+    assert known == ["Secret"]
+    assert hidden == []
+    assert check.code not in text
+    assert f"/checks/{check.unique_key}" in text
+
+
+async def test_hostile_names_and_tags_are_text(app: App) -> None:
+    await sign_in(app)
+    await put_up(app, NASTY, tags=NASTY, slug="x")
+
+    text = await page(app) + await page(app, "?tag=%3Cscript%3E&q=%22%3E%3Cimg")
+
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "{{ 7 * 7 }}" in text
+
+
+async def test_names_that_cannot_be_seen_or_turn_the_row_are_mended(app: App) -> None:
+    await sign_in(app)
+    for name in (" ", "\u200b", "a\u202eb\nc"):
+        await put_up(app, name, tags="\u202ex \u202e")
+
+    text = await page(app)
+
+    assert text.count('<span class="muted">unnamed check</span></a>') == 2
+    assert ">ab c</a>" in text
+    assert "\u202e" not in text
+    assert not re.search(r'class="tag"[^>]*></a>', text)
+
+
+async def test_checks_of_other_projects_are_not_shown(app: App) -> None:
+    await sign_in(app)
+    await put_up(app, "Foreign", project_id=2)
+
+    assert "Foreign" not in await page(app)
+
+
+async def test_empty_list_says_how_to_begin(app: App) -> None:
+    await sign_in(app)
+    text = await page(app)
+    app.http.cookies.clear()
+    await sign_in(app, READ_KEY)
+    read_only = await page(app)
+
+    assert "No checks yet" in text
+    assert "/ping/homehomehomehomehome22/my-first-job?create=1" in text
+    assert "homehomehomehomehome22" not in read_only
+
+
+async def test_list_without_matches_says_so(app: App) -> None:
+    await sign_in(app)
+    await put_up(app, "a")
+
+    assert "No check is like that" in await page(app, "?q=zzz")
+
+
+async def test_down_says_since_when(app: App) -> None:
+    await sign_in(app)
+    check = await put_up(app, "a", status="down", alert_after=None)
+    flip = Flip(datetime.now(UTC) - 5 * HOUR, "up", "down", "timeout")
+    async with app.database.transaction() as conn:
+        await flips.add(conn, [(check, flip)])
+
+    text = await page(app)
+
+    assert re.search(r"down for <time [^>]+ data-elapsed [^>]+>5 h</time>", text)
+    assert "down 5 h" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "letters", "words"),
+    [
+        ("up", [], "u" * 14, "up all the time"),
+        ("new", [], "-" * 14, "nothing is known"),
+        ("up", [(2.5, "new", "up")], "-" * 11 + "uuu", "never down"),
+        ("down", [(1.75, "up", "down")], "u" * 12 + "dd", "down 1 d 18 h"),
+        (
+            "up",
+            [(3.5, "up", "down"), (3.25, "down", "up")],
+            "u" * 10 + "p" + "u" * 3,
+            "down 6 h",
+        ),
+        ("paused", [(1, "up", "paused")], "u" * 13 + "-", "never down"),
+    ],
+)
+def test_bar_tells_each_day(
+    status: Any, changes: list[tuple[float, Any, Any]], letters: str, words: str
+) -> None:
+    flipped: list[Turn] = [
+        ((NOW - days * DAY).timestamp(), old, new) for days, old, new in changes
+    ]
+
+    svg = bars.bar(status, flipped, NOW)
+
+    drawn = re.findall(r'<path(?: class="(\w)")? d="M\d+ 10h(\d+)"/>', svg)
+    assert "".join((kind or "-") * (int(w) // 7) for kind, w in drawn) == letters
+    assert f"14 days: {words}" in svg
+
+
+def test_bar_of_flips_out_of_order_is_drawn_all_the_same() -> None:
+    flipped: list[Turn] = [
+        ((NOW + DAY).timestamp(), "up", "down"),
+        ((NOW - 40 * DAY).timestamp(), "down", "up"),
+    ]
+
+    assert bars.bar("up", flipped, NOW).startswith("<svg")
+
+
+def test_tag_in_a_url_can_be_taken_out_again() -> None:
+    query = Query(text="a b", tags=("x", "&y"), status="up", sort="name")
+
+    assert query.with_tag("x") == "?q=a+b&tag=%26y&status=up&sort=name"
+    assert query.with_tag("z") == "?q=a+b&tag=x&tag=%26y&tag=z&status=up&sort=name"
+
+
+def test_narrowing_takes_one_pass_for_a_thousand_checks() -> None:
+    found = listing.shown([make_check(id=i, name=f"n{i}") for i in range(1000)], NOW)
+
+    assert len(listing.narrowed(found, Query(text="n99"))) == 11
+
+
+async def test_favicon_tells_the_worst(app: App) -> None:
+    await sign_in(app)
+    fine = await app.http.get(project_path(app) + "favicon.svg")
+    await put_some(app)
+    bad = await app.http.get(project_path(app) + "favicon.svg")
+
+    assert fine.content == (STATIC / "icon-up.svg").read_bytes()
+    assert bad.content == (STATIC / "icon-down.svg").read_bytes()
+    assert bad.headers["cache-control"] == "no-store"
+
+
+async def test_list_of_fifty_checks_weighs_less_than_60_kb(app: App) -> None:
+    await sign_in(app)
+    now = datetime.now(UTC)
+    for i in range(50):
+        cron: dict[str, Any] = (
+            {"kind": "cron", "schedule": "5 3 * * *"} if i % 3 else {}
+        )
+        check = await put_up(
+            app, f"Nightly job number {i}", tags="prod backup", slug=f"job-{i}", **cron
+        )
+        if i % 5 == 0:
+            at = now - 3 * DAY
+            pair = [Flip(at, "up", "down", "fail"), Flip(at + HOUR, "down", "up", "")]
+            async with app.database.transaction() as conn:
+                await flips.add(conn, [(check, flip) for flip in pair])
+
+    text = await page(app)
+    assert len(await names(app)) == 50
+    sources = re.findall(r'(?:href|src)="(/static/[^"]+)"', text)
+    files = [await app.http.get(source) for source in sources]
+
+    assert len(files) == 3
+    assert sum(len(file.content) for file in files) + len(text.encode()) < 60_000

@@ -1,0 +1,450 @@
+"""Live pages: what a stream tells, when it ends, and that it holds nothing up."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from hcl.changes import News
+from hcl.pings.pinging import Address
+from hcl.web.pages.overview import live
+from hcl.web.pages.visit import session
+from tests.app import READ_KEY, WRITE_KEY, App
+from tests.build import DAY, make_ping
+from tests.server.process import API_KEY, Serve
+from tests.store import change, put_check, put_flip
+from tests.web.pages.browsing import project_path, sign_in
+
+SECOND = timedelta(seconds=1)
+
+
+class Stream:
+    """The messages of one stream, as app.js reads them."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        self._chunks = chunks
+
+    async def text(self) -> str:
+        """Return what comes next, as it is."""
+        async with asyncio.timeout(20):
+            return str(await anext(self._chunks))
+
+    async def message(self) -> dict[str, Any]:
+        """Return the next message."""
+        while True:
+            text = await self.text()
+            if text.startswith("data: "):
+                return dict(json.loads(text.removeprefix("data: ")))
+
+    async def is_over(self) -> bool:
+        """Read on, and tell whether the end comes."""
+        async with asyncio.timeout(20):
+            async for _ in self._chunks:
+                pass
+        return True
+
+
+def asking(app: App, state: Starlette, query: str = "rows") -> Request:
+    """Make the request of a browser that is signed in."""
+    state.state.ended_sessions = set()
+    cookies = "; ".join(f"{name}={value}" for name, value in app.http.cookies.items())
+    return Request(
+        {
+            "type": "http",
+            "app": state,
+            "method": "GET",
+            "path": "/",
+            "query_string": query.encode(),
+            "headers": [(b"cookie", cookies.encode())],
+            "client": ("192.0.2.1", 1),
+            "path_params": {"project": app.synced.projects[0].code},
+        }
+    )
+
+
+@asynccontextmanager
+async def streaming(
+    app: App, query: str = "rows", state: Starlette | None = None
+) -> AsyncIterator[Stream]:
+    """Open a stream, and read its first words."""
+    request = asking(app, state or Starlette(), query)
+    viewer = session.visit(request, app.services).viewer
+    assert viewer is not None
+    response = await live.stream(request, app.services, viewer)
+    assert isinstance(response, StreamingResponse)
+    chunks: Any = response.body_iterator
+    stream = Stream(chunks)
+    try:
+        assert (await stream.text()).startswith("retry: ")
+        yield stream
+    finally:
+        await chunks.aclose()
+
+
+async def ping(app: App, code: str, **fields: Any) -> None:
+    sent = make_ping(**({"created": datetime.now(UTC)} | fields))
+    await app.services.pinging.receive(Address(code=code), sent)
+
+
+async def test_ping_pushes_the_row(app: App) -> None:
+    check = await put_check(app.database, name="<b>Backup", status="up")
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code)
+        message = await stream.message()
+
+    row = message["rows"][f"c{check.id}"]
+    assert "&lt;b&gt;Backup" in row
+    assert f"/checks/{check.code}" in row
+    assert "now</time>" in row
+
+
+async def test_rows_of_a_read_only_key_tell_no_code(app: App) -> None:
+    check = await put_check(app.database, name="a", status="up")
+    await sign_in(app, READ_KEY)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code)
+        message = await stream.message()
+
+    assert check.code not in json.dumps(message)
+    assert check.unique_key in json.dumps(message)
+
+
+async def test_change_of_status_has_the_page_loaded_anew(app: App) -> None:
+    check = await put_check(app.database, name="a", status="up")
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code, action="fail")
+        message = await stream.message()
+
+    assert message["moves"] == ["last", "status"]
+    assert "anew" not in message
+    assert message["icon"] == "down"
+    assert message["title"] == "(1 down) Home – hcl"
+
+
+async def test_start_sends_a_row_and_the_counts(app: App) -> None:
+    check = await put_check(app.database, name="a", status="up")
+    await put_check(app.database, name="b", status="up")
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code, action="start")
+        message = await stream.message()
+
+    assert list(message["rows"]) == [f"c{check.id}"]
+    assert message["moves"] == ["started"]
+    assert "anew" not in message
+    assert (message["counts"]["all"], message["counts"]["started"]) == (2, 1)
+
+
+async def test_wall_hears_of_no_ping_that_changes_nothing_on_it(app: App) -> None:
+    well = await put_check(app.database, name="a", status="up")
+    bad = await put_check(app.database, name="b", status="down")
+    await sign_in(app)
+
+    async with streaming(app, "") as stream:
+        await ping(app, well.code, action="start")
+        await asyncio.sleep(2 * live.PACE)
+        await ping(app, bad.code, action="fail")
+        message = await stream.message()
+
+    assert message == {"anew": True}
+
+
+async def test_missed_ping_is_told_by_the_checker(app: App) -> None:
+    now = datetime.now(UTC)
+    await put_check(app.database, status="up", alert_after=now - DAY, last_ping=now)
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await app.checker.check_once(now + DAY * 3)
+        # Nothing that is shown has changed: it was shown as down before.
+        await change(app.database, "UPDATE checks SET name = 'new name'")
+        app.services.news.tell()
+        message = await stream.message()
+
+    assert message["anew"] is True
+
+
+async def test_edit_and_deletion_are_told(app: App) -> None:
+    code = (await app.api("POST", "checks/", json={"name": "a"})).json()["uuid"]
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await app.api("POST", f"checks/{code}", json={"name": "b"})
+        edited = await stream.message()
+        await app.api("DELETE", f"checks/{code}")
+        deleted = await stream.message()
+        await app.api("POST", "checks/", json={"name": "c"})
+        created = await stream.message()
+
+    assert [m["anew"] for m in (edited, deleted, created)] == [True] * 3
+
+
+async def test_status_that_changes_by_time_alone_is_told(app: App) -> None:
+    soon = datetime.now(UTC) + 2 * SECOND
+    await put_check(
+        app.database,
+        status="up",
+        last_ping=soon - DAY,
+        grace=SECOND,
+        alert_after=soon,
+    )
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        late = await stream.message()
+        down = await stream.message()
+
+    assert late["title"] == "(1 late) Home – hcl"
+    assert down["title"] == "(1 down) Home – hcl"
+
+
+async def test_many_pings_become_few_messages(app: App) -> None:
+    check = await put_check(app.database, status="up")
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        began = time.monotonic()
+        for _ in range(3):
+            await asyncio.gather(*(ping(app, check.code) for _ in range(50)))
+            await stream.message()
+        took = time.monotonic() - began
+
+    assert took >= 2 * live.PACE
+
+
+async def test_page_of_one_check_hears_of_no_other(app: App) -> None:
+    own, other = [await put_check(app.database, status="up") for _ in range(2)]
+    await sign_in(app)
+
+    async with streaming(app, f"check={own.code}") as stream:
+        await ping(app, other.code)
+        await asyncio.sleep(2 * live.PACE)
+        app.services.news.tell()
+        await ping(app, own.code)
+        message = await stream.message()
+        version = app.services.news.begin()
+
+    assert message == {"anew": True}
+    assert not app.services.news.is_over(version)
+
+
+async def test_page_that_is_old_when_the_stream_begins_is_told(app: App) -> None:
+    await sign_in(app)
+    request = asking(app, Starlette(), "rows&v=old")
+    viewer = session.visit(request, app.services).viewer
+    assert viewer is not None
+
+    response = await live.stream(request, app.services, viewer)
+    assert isinstance(response, StreamingResponse)
+    chunks: Any = response.body_iterator
+    first = await anext(chunks)
+    await chunks.aclose()
+
+    assert '{"anew": true}' in first
+
+
+async def test_too_many_changes_have_the_page_loaded_anew(app: App) -> None:
+    checks = [await put_check(app.database, status="up") for _ in range(60)]
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await asyncio.gather(*(ping(app, check.code) for check in checks))
+        message = await stream.message()
+
+    assert message == {"anew": True}
+
+
+async def test_stream_ends_with_the_key(app: App) -> None:
+    await sign_in(app)
+    home = replace(app.config.projects[0], keys=())
+    config = replace(app.config, projects=(home, app.config.projects[1]))
+
+    async with streaming(app) as stream:
+        await app.use(config)
+        app.services.news.tell()
+        text = await stream.text()
+
+        assert text.startswith("event: end")
+        assert await stream.is_over()
+
+
+async def test_stream_ends_when_pages_are_switched_off(app: App) -> None:
+    await sign_in(app)
+    config = replace(app.config, web=replace(app.config.web, enabled=False))
+
+    async with streaming(app) as stream:
+        app.services.use(config, app.synced.projects, app.synced.secret)
+        app.services.news.tell()
+        text = await stream.text()
+
+    assert text.startswith("event: end")
+
+
+async def test_stream_ends_when_the_key_may_only_look(app: App) -> None:
+    await sign_in(app)
+    [key, _] = app.config.projects[0].keys
+    home = replace(app.config.projects[0], keys=(replace(key, access="read-only"),))
+    config = replace(app.config, projects=(home, app.config.projects[1]))
+
+    async with streaming(app) as stream:
+        await app.use(config)
+        app.services.news.tell()
+        text = await stream.text()
+
+    assert text.startswith("event: end")
+
+
+async def test_one_session_leaves_room_for_others(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(live, "MOST_OF_KEY", 2)
+    state = Starlette()
+
+    async with AsyncExitStack() as stack:
+        await sign_in(app)
+        await stack.enter_async_context(streaming(app, state=state))
+        same_session = await asked(app, state)
+        await sign_in_anew(app)
+        await stack.enter_async_context(streaming(app, state=state))
+        await sign_in_anew(app)
+        same_key = await asked(app, state)
+        await sign_in_anew(app, READ_KEY)
+        other = await asked(app, state)
+
+    assert (same_session, same_key, other) == (503, 503, 200)
+
+
+async def asked(app: App, state: Starlette) -> int:
+    """Ask for a stream without reading it; return the status."""
+    request = asking(app, state)
+    viewer = session.visit(request, app.services).viewer
+    assert viewer is not None
+    return (await live.stream(request, app.services, viewer)).status_code
+
+
+async def sign_in_anew(app: App, key: str = WRITE_KEY) -> None:
+    app.http.cookies.clear()
+    await sign_in(app, key)
+
+
+async def test_streams_are_counted_and_bounded(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_LISTENERS", 2)
+    await sign_in(app)
+    state = Starlette()
+
+    async with streaming(app, state=state), streaming(app, state=state):
+        request = asking(app, state)
+        viewer = session.visit(request, app.services).viewer
+        assert viewer is not None
+        refused = await live.stream(request, app.services, viewer)
+
+    assert refused.status_code == 503
+    assert live.boards_of(asking(app, state)).listeners == 0
+
+
+async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
+    check = await put_check(app.database, status="up")
+    await sign_in(app)
+    state = Starlette()
+
+    async with streaming(app, state=state) as one, streaming(app, state=state) as two:
+        board = live.boards_of(asking(app, state)).of(
+            app.services, app.synced.projects[0]
+        )
+        await ping(app, check.code)
+        messages = [await one.message(), await two.message()]
+        found = board.found
+        await board.refresh()
+
+    assert messages[0] == messages[1]
+    assert board.found is found
+
+
+async def test_nobody_is_told_when_nobody_listens(app: App) -> None:
+    check = await put_check(app.database, status="up")
+    await ping(app, check.code)
+    before = app.services.news.wanted
+
+    await sign_in(app)
+    async with streaming(app):
+        during = app.services.news.wanted
+    await ping(app, check.code)
+
+    assert (before, during, app.services.news.wanted) == (False, True, False)
+
+
+async def test_news_before_the_wait_are_not_missed() -> None:
+    news = News()
+    version = news.begin()
+
+    news.tell()
+
+    async with asyncio.timeout(1):
+        await news.wait(version, 60)
+    assert news.is_over(version)
+
+
+async def test_flips_of_rows_are_read_with_no_cursor_left(app: App) -> None:
+    check = await put_check(app.database, status="up")
+    await put_flip(app.database, check)
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        await ping(app, check.code)
+        await stream.message()
+        # A cursor that is open would have the reader see what was there before.
+        await put_check(app.database, name="newer")
+        page = await app.http.get(project_path(app))
+
+    assert "newer" in page.text
+
+
+async def test_without_a_session_a_stream_is_refused(app: App) -> None:
+    response = await app.http.get(project_path(app) + "live")
+
+    assert response.status_code == 401
+
+
+async def test_real_server_pushes_and_stops_with_streams_open(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        code = serve.api("POST", "checks/", name="Backup")["uuid"]
+        async with httpx2.AsyncClient(base_url=serve.root, trust_env=False) as http:
+            await http.post("/sign-in", data={"key": API_KEY})
+            path = (await http.get("/")).headers["location"] + "live?rows"
+            async with http.stream("GET", path) as one, http.stream("GET", path):
+                lines = one.aiter_lines()
+                assert await anext(lines) == "retry: 2000"
+                httpx2.get(f"{serve.root}/ping/{code}", trust_env=False)
+                async with asyncio.timeout(5):
+                    async for line in lines:
+                        if line.startswith("data: "):
+                            break
+                began = time.monotonic()
+                status = await asyncio.to_thread(serve.stop, signal.SIGTERM)
+                took = time.monotonic() - began
+
+    assert json.loads(line.removeprefix("data: "))["counts"]["up"] == 1
+    assert status == 0
+    assert took < 3
+    assert "Traceback" not in serve.log

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hcl import config as configuration
+from hcl import store
 from hcl.checks import rules
 from hcl.db import open_database
 from hcl.model import Check
 from hcl.server.syncing import sync
-from hcl.store import channels, checks
 
 
 def seed(
@@ -47,9 +47,9 @@ async def _seed(
         made = _checks(project.id, n_checks, n_pings, schedule, deadlines)
         async with database.transaction() as conn:
             for check in made:
-                check_id = await checks.add(conn, check)
+                check_id = await store.checks.add(conn, check)
                 if synced.channels:
-                    await channels.assign_all(conn, check_id, project.id)
+                    await store.channels.assign_all(conn, check_id, project.id)
     finally:
         await database.close()
     if n_pings:

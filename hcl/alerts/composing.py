@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.alerts.calm import Bundle, by_check
 from hcl.config import Config
 from hcl.model import Alert, Check, Message, Waiting
-from hcl.store import channels, checks, flips, pings, projects
 
 # Other checks that a message names, and that it counts, at most.
 _NAMED, _COUNTED = 5, 1000
@@ -24,7 +24,7 @@ async def compose(
     found = [
         (check, rows)
         for rows in by_check(bundle)
-        if (check := await checks.by_id(conn, rows[0].notification.check_id))
+        if (check := await store.checks.by_id(conn, rows[0].notification.check_id))
     ]
     if not found:
         return None
@@ -32,11 +32,11 @@ async def compose(
     told_of = [check.id for check, _ in found]
     also_down = []
     if for_people:
-        also_down = await checks.down_titles(conn, project_id, told_of, _COUNTED)
+        also_down = await store.checks.down_titles(conn, project_id, told_of, _COUNTED)
     return Message(
         site_name=config.server.site_name,
         site_root=config.server.site_root,
-        project_name=await projects.name_of(conn, project_id),
+        project_name=await store.projects.name_of(conn, project_id),
         alerts=tuple([await _alert(conn, check, rows) for check, rows in found]),
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
@@ -55,11 +55,13 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
     return Alert(
         check=check,
         flip=flips_told[-1],
-        ping=await pings.by_n(conn, check.id, n) if n else None,
-        channels=tuple(await channels.codes_of_check(conn, check.id)),
+        ping=await store.pings.by_n(conn, check.id, n) if n else None,
+        channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         earlier=tuple(flips_told[:-1]),
         reminder=reminder,
-        down_since=await flips.down_since(conn, check.id, last.notification.flip_id),
+        down_since=await store.flips.down_since(
+            conn, check.id, last.notification.flip_id
+        ),
     )
 
 

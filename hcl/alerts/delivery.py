@@ -9,11 +9,11 @@ from typing import Literal
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
 from hcl.model import Message, Notification, Waiting
-from hcl.store import channels, notifications, outbox
 from hcl.store.outbox import Outcome
 from hcl.words.lines import one_line
 
@@ -136,11 +136,11 @@ async def write_down(
     `rows` holds the row ids of channels by their id in the file.
     """
     # What was taken need not be handed on, and what is given up now must be.
-    await outbox.note(conn, [a.outcome for a in attempts if a.outcome.sent])
+    await store.outbox.note(conn, [a.outcome for a in attempts if a.outcome.sent])
     for attempt in attempts:
         fallback = rows.get(attempt.line.channel.fallback or "")
         if attempt.is_failing and fallback is not None:
-            await notifications.hand_on(
+            await store.notifications.hand_on(
                 conn,
                 attempt.line.row_id,
                 fallback,
@@ -149,14 +149,14 @@ async def write_down(
                 # Others may be taken where one is refused.
                 only=attempt.outcome.notifications if attempt.outcome.refused else None,
             )
-    await outbox.note(conn, [a.outcome for a in attempts if not a.outcome.sent])
+    await store.outbox.note(conn, [a.outcome for a in attempts if not a.outcome.sent])
     for attempt in attempts:
         row_id, outcome = attempt.line.row_id, attempt.outcome
         if outcome.sent is not None:
-            await channels.note_sent(conn, row_id, outcome.sent)
+            await store.channels.note_sent(conn, row_id, outcome.sent)
         else:
             since = outcome.began if attempt.is_failing else None
-            await channels.note_failed(conn, row_id, outcome.answer, since)
+            await store.channels.note_failed(conn, row_id, outcome.answer, since)
 
 
 def _notice(attempt: Attempt) -> str:

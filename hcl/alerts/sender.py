@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.alerts import calm, delivery
 from hcl.alerts.calm import Bundle
@@ -19,7 +20,6 @@ from hcl.counters import Metrics
 from hcl.db import PATIENCE, Database
 from hcl.db.group_commit import GroupCommit
 from hcl.model import Waiting
-from hcl.store import notifications, outbox
 from hcl.store.outbox import Outcome
 
 logger = logging.getLogger(__name__)
@@ -96,16 +96,16 @@ class Sender:
         """Decide anew on what is put off, and on reminders: the settings may differ."""
         async with self._database.transaction(changes_checks=False) as conn:
             if retry:
-                await outbox.retry(conn, now)
+                await store.outbox.retry(conn, now)
             under_way = [
                 (row_id, check_id)
                 for row_id, line in self._lines.items()
                 for check_id in line.under_way
             ]
-            await notifications.drop_reminders(conn, under_way)
-            await outbox.look_again(conn, now)
-            told = await notifications.last_told(conn)
-            await notifications.add_reminders(
+            await store.notifications.drop_reminders(conn, under_way)
+            await store.outbox.look_again(conn, now)
+            told = await store.notifications.last_told(conn)
+            await store.notifications.add_reminders(
                 conn,
                 [
                     (notification, max(now, sent + every))
@@ -118,7 +118,7 @@ class Sender:
     async def _retry(self, channel_id: int) -> None:
         """Try again what waits of a channel after a failure."""
         async with self._database.transaction(changes_checks=False) as conn:
-            await outbox.retry(conn, datetime.now(UTC), channel_id)
+            await store.outbox.retry(conn, datetime.now(UTC), channel_id)
         self._alarm.ring()
 
     async def close(self) -> None:
@@ -163,7 +163,7 @@ class Sender:
             for line in self._lines.values()
             if line.held_until is not None and line.is_held(now)
         ]
-        later = await outbox.next_after(self._database.reader, now)
+        later = await store.outbox.next_after(self._database.reader, now)
         return min([*moments, *([later] if later else [])], default=None)
 
     async def _start(
@@ -172,9 +172,9 @@ class Sender:
         """Start what is due, as far as each channel has room; return the tasks."""
         clock, started = _clock_from(now), set()
         async with self._starting:
-            tries = await outbox.next_tries(self._database.reader)
+            tries = await store.outbox.next_tries(self._database.reader)
             if await self._expand_groups(tries, now):
-                tries = await outbox.next_tries(self._database.reader)
+                tries = await store.outbox.next_tries(self._database.reader)
             for channel_id, next_try in tries.items():
                 line = self._lines.get(channel_id)
                 if line is None or next_try > now or line.is_held(now):
@@ -199,13 +199,13 @@ class Sender:
             # read.
             under_way = set(line.under_way)
             limit = _READ_AT_ONCE + len(under_way)
-            found = await outbox.due(reader, row_id, now, limit)
+            found = await store.outbox.due(reader, row_id, now, limit)
             waiting = [w for w in found if w.notification.check_id not in under_way]
             if not waiting:
                 return
             ends = None
             if line.channel.fold:
-                ends = await outbox.window_ends(reader, row_id, now)
+                ends = await store.outbox.window_ends(reader, row_id, now)
             plan = calm.plan(
                 line.channel,
                 line.tags,
@@ -261,7 +261,9 @@ class Sender:
             outcomes = []
             for row in rows:
                 notification = row.notification
-                count = await notifications.expand(conn, notification, members, now)
+                count = await store.notifications.expand(
+                    conn, notification, members, now
+                )
                 outcome = Outcome(
                     (notification,),
                     f"handed to {count} of its {len(members)} channels",
@@ -270,14 +272,14 @@ class Sender:
                     reminders=reminders_after(line, [row], now),
                 )
                 outcomes.append(outcome)
-            await outbox.note(conn, outcomes)
+            await store.outbox.note(conn, outcomes)
 
     async def _put_off(self, plan: calm.Plan) -> bool:
         """Write down what is not sent now; return False if that cannot be done."""
         try:
             async with self._database.transaction(changes_checks=False) as conn:
-                await outbox.finish(conn, plan.dropped)
-                await outbox.hold(conn, plan.held)
+                await store.outbox.finish(conn, plan.dropped)
+                await store.outbox.hold(conn, plan.held)
         except sqlite3.OperationalError as error:
             # What is ready goes out although the database cannot be written.
             logger.error("cannot put off messages: %s", error)

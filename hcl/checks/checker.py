@@ -4,11 +4,11 @@ import logging
 import sqlite3
 from datetime import UTC, datetime
 
+from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import News
 from hcl.checks import rules
 from hcl.db import PATIENCE, Database
-from hcl.store import checks, flips, notifications
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Checker:
             now = datetime.now(UTC)
             try:
                 await self.check_once(now)
-                until = await checks.next_look(self._database.reader)
+                until = await store.checks.next_look(self._database.reader)
             except sqlite3.OperationalError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
@@ -58,12 +58,12 @@ class Checker:
 
     async def _is_due(self, now: datetime) -> bool:
         # Asked before a transaction, which would have others forget what they remember.
-        look = await checks.next_look(self._database.reader)
+        look = await store.checks.next_look(self._database.reader)
         return look is not None and look <= now
 
     async def _check_batch(self, now: datetime) -> tuple[int, int]:
         async with self._database.transaction() as conn:
-            overdue = await checks.due(conn, now, BATCH_LIMIT)
+            overdue = await store.checks.due(conn, now, BATCH_LIMIT)
             changed, new_flips = [], []
             for check in overdue:
                 transition = rules.on_deadline(check, now)
@@ -73,9 +73,9 @@ class Checker:
                 if transition.flip is not None:
                     new_flips.append((transition.check, transition.flip))
             if changed:
-                await checks.save_states(conn, changed)
-                await checks.look_again(conn, changed)
+                await store.checks.save_states(conn, changed)
+                await store.checks.look_again(conn, changed)
             if new_flips:
-                before = await flips.add(conn, new_flips)
-                await notifications.add_for_flips(conn, before, now)
+                before = await store.flips.add(conn, new_flips)
+                await store.notifications.add_for_flips(conn, before, now)
         return len(overdue), len(new_flips)

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import News
 from hcl.checks import rules, schedule, spec
@@ -15,7 +16,6 @@ from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Project
-from hcl.store import channels, checks, flips, pings
 
 # Fields that a request sets as they are.
 _PLAIN_FIELDS = (
@@ -112,7 +112,7 @@ class Managing:
             check = await self._lookup(conn, project, wanted)
             created = check is None
             if check is None:
-                if await checks.count(conn, project.id) >= project.check_limit:
+                if await store.checks.count(conn, project.id) >= project.check_limit:
                     raise LimitError
                 code, badge_key = str(uuid.uuid4()), str(uuid.uuid4())
                 check = rules.new_check(project.id, code, badge_key)
@@ -138,7 +138,7 @@ class Managing:
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             if seen is not None:
-                codes = await channels.codes_of_check(conn, check.id)
+                codes = await store.channels.codes_of_check(conn, check.id)
                 changed = differences(seen, check, codes)
                 if changed:
                     raise EditedError(check, codes, changed)
@@ -162,9 +162,9 @@ class Managing:
         """Delete a check with its history; returns it as it was."""
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
-            codes = await channels.codes_of_check(conn, check.id)
-            await pings.count_deleted(conn, check.n_pings)
-            await checks.delete(conn, check.id)
+            codes = await store.channels.codes_of_check(conn, check.id)
+            await store.pings.count_deleted(conn, check.n_pings)
+            await store.checks.delete(conn, check.id)
         self._tell()
         return check, codes
 
@@ -175,7 +175,7 @@ class Managing:
         """
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
-            if await checks.count(conn, project.id) >= project.check_limit:
+            if await store.checks.count(conn, project.id) >= project.check_limit:
                 raise LimitError
             fresh = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
             settings = {field: getattr(check, field) for field in SETTINGS}
@@ -184,11 +184,11 @@ class Managing:
             name = name if check.name else ""
             copy = fresh._replace(**(settings | {"name": name, "slug": ""}))
             copy = rules.on_edit(copy, now).check
-            copy = copy._replace(id=await checks.add(conn, copy))
-            codes = set(await channels.codes_of_check(conn, check.id))
-            available = await channels.of_project(conn, project.id)
+            copy = copy._replace(id=await store.checks.add(conn, copy))
+            codes = set(await store.channels.codes_of_check(conn, check.id))
+            available = await store.channels.of_project(conn, project.id)
             ids = [channel.id for channel in available if channel.code in codes]
-            await channels.assign(conn, copy.id, ids)
+            await store.channels.assign(conn, copy.id, ids)
         self._tell()
         return copy
 
@@ -202,18 +202,18 @@ class Managing:
         """
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
-            codes = await channels.codes_of_check(conn, check.id)
+            codes = await store.channels.codes_of_check(conn, check.id)
             ids = await self._channel_ids(conn, check.project_id, ",".join(names))
             if seen != seen_channels(codes) and set(names) != set(codes):
                 raise EditedError(check, codes, ["channels"])
-            await channels.assign(conn, check.id, ids or ())
+            await store.channels.assign(conn, check.id, ids or ())
         self._tell()
 
     async def clear(self, project: Project, code: str) -> Check:
         """Empty a check's log; its state, its count of pings and its flips stay."""
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
-            await pings.clear(conn, check.id)
+            await store.pings.clear(conn, check.id)
         self._tell()
         return check
 
@@ -223,10 +223,10 @@ class Managing:
         async with self._database.transaction() as conn:
             transition = rule(await owned(conn, project, code))
             check = transition.check
-            await checks.save_states(conn, [check])
+            await store.checks.save_states(conn, [check])
             if transition.flip is not None:
-                await flips.add(conn, [(check, transition.flip)])
-            codes = await channels.codes_of_check(conn, check.id)
+                await store.flips.add(conn, [(check, transition.flip)])
+            codes = await store.channels.codes_of_check(conn, check.id)
         self._tell()
         return check, codes
 
@@ -238,7 +238,7 @@ class Managing:
         values: dict[str, Any] = {name: getattr(wanted, name) for name in wanted.unique}
         if any(value is None for value in values.values()):
             return None
-        return await checks.oldest_match(conn, project.id, values)
+        return await store.checks.oldest_match(conn, project.id, values)
 
     async def _save(
         self,
@@ -251,12 +251,12 @@ class Managing:
         ids = await self._channel_ids(conn, check.project_id, wanted.channels)
         check = rules.on_edit(edited(check, wanted, version), now).check
         if check.id:
-            await checks.save(conn, check)
+            await store.checks.save(conn, check)
         else:
-            check = check._replace(id=await checks.add(conn, check))
+            check = check._replace(id=await store.checks.add(conn, check))
         if ids is not None:
-            await channels.assign(conn, check.id, ids)
-        return check, await channels.codes_of_check(conn, check.id)
+            await store.channels.assign(conn, check.id, ids)
+        return check, await store.channels.codes_of_check(conn, check.id)
 
     async def _channel_ids(
         self, conn: Connection, project_id: int, wanted: str | None
@@ -264,7 +264,7 @@ class Managing:
         """Find the channels that a request names; None: it names none at all."""
         if wanted is None:
             return None
-        available = await channels.of_project(conn, project_id)
+        available = await store.channels.of_project(conn, project_id)
         if wanted == "*":
             return {channel.id for channel in available}
         ids = set()
@@ -291,7 +291,7 @@ class Managing:
 
 async def owned(conn: Connection, project: Project, code: str) -> Check:
     """Return the project's check; raise UnknownCheckError or ForeignCheckError."""
-    check = await checks.by_code(conn, code)
+    check = await store.checks.by_code(conn, code)
     if check is None:
         raise UnknownCheckError
     if check.project_id != project.id:

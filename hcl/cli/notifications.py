@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from hcl import store
 from hcl.cli.config_file import load_config
 from hcl.config import Config
 from hcl.db import DatabaseError, open_to_read
-from hcl.store import channels, tries
 from hcl.store.tries import Record, Try, Wanted
 from hcl.words.lines import one_line
 
@@ -69,10 +69,10 @@ async def _read(
     config: Config, check: str | None, channel: str | None, wanted: Wanted, limit: int
 ) -> tuple[list[Record], list[tuple[str, datetime]]]:
     async with open_to_read(config.database.path) as conn:
-        found = await tries.recent(
+        found = await store.tries.recent(
             conn, check=check, channel=channel, wanted=wanted, limit=limit
         )
-        failing = await channels.failing(conn)
+        failing = await store.channels.failing(conn)
     return found, [(name, since) for _, name, since in failing]
 
 

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.db import PATIENCE, Database
 from hcl.model import Ping
-from hcl.store import inbox
 
 logger = logging.getLogger(__name__)
 
@@ -73,15 +73,17 @@ class Filer:
         self._pings = self._bytes = 0
         # Looked up before the states are saved, so that they count all up to it: a ping
         # that comes between would be dropped here and counted nowhere.
-        last = await inbox.last_id(self._database.reader)
+        last = await store.inbox.last_id(self._database.reader)
         await self._database.settle()
-        ids = await inbox.by_log(self._database.reader, last)
+        ids = await store.inbox.by_log(self._database.reader, last)
         for start in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
-                await inbox.file(conn, ids[start : start + BATCH_LIMIT], self.log_limit)
+                await store.inbox.file(
+                    conn, ids[start : start + BATCH_LIMIT], self.log_limit
+                )
         # So many and no more: an empty inbox gives its ids again.
         for _ in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
-                await inbox.drop(conn, last, BATCH_LIMIT)
+                await store.inbox.drop(conn, last, BATCH_LIMIT)
         if ids:
             self._pruner.ring()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import News
 from hcl.checks import rules
@@ -18,7 +19,6 @@ from hcl.db import Database, begun, write_at_once
 from hcl.db.group_commit import Done, GroupCommit
 from hcl.model import Check, Flip, Ping
 from hcl.pings.states import Memory
-from hcl.store import channels, checks, flips, inbox, notifications, projects
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +107,13 @@ class Pinging:
         """Tell whether a ping to this address would find a check, or may make one."""
         reader = self._database.reader
         if address.code:
-            return await checks.by_code(reader, address.code) is not None
+            return await store.checks.by_code(reader, address.code) is not None
         if address.create or address.slug != address.slug.lower():
-            return await projects.by_ping_key(reader, address.ping_key) is not None
+            return (
+                await store.projects.by_ping_key(reader, address.ping_key) is not None
+            )
         key = (address.ping_key, address.slug)
-        return bool(await checks.by_slugs(reader, [key]))
+        return bool(await store.checks.by_slugs(reader, [key]))
 
     async def recover(self) -> None:
         """Count the pings in the inbox that a crash kept from being counted.
@@ -121,14 +123,16 @@ class Pinging:
         counted: dict[int, Check] = {}
         last = 0
         async with self._database.turn() as conn, begun(conn):
-            while found := await inbox.uncounted(conn, last, RECOVER_AT_ONCE):
+            while found := await store.inbox.uncounted(conn, last, RECOVER_AT_ONCE):
                 for last, check_id, ping in found:  # noqa: B007 - the last is used
-                    check = counted.get(check_id) or await checks.by_id(conn, check_id)
+                    check = counted.get(check_id) or await store.checks.by_id(
+                        conn, check_id
+                    )
                     if check is not None:
                         counted[check_id] = rules.on_counted(check, ping).check
-            await checks.save_states(conn, counted.values())
+            await store.checks.save_states(conn, counted.values())
             # Another version of hcl, or of the time zones, may have other deadlines.
-            await checks.look_earlier(conn, counted.values())
+            await store.checks.look_earlier(conn, counted.values())
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         async with self._database.turn() as conn:
@@ -160,7 +164,7 @@ class Pinging:
             receipts = batch.record(arrivals)
             if batch.is_quiet:
                 if batch.pings:
-                    await write_at_once(conn, inbox.adding(batch.pings))
+                    await write_at_once(conn, store.inbox.adding(batch.pings))
                 return receipts
         async with begun(conn):
             if batch.to_create:
@@ -175,7 +179,7 @@ class Pinging:
         ids = sorted(unsaved)
         for start in range(0, len(ids), SETTLE_AT_ONCE):
             part = [unsaved[check_id] for check_id in ids[start:][:SETTLE_AT_ONCE]]
-            await write_at_once(conn, checks.saving_states(part))
+            await write_at_once(conn, store.checks.saving_states(part))
         unsaved.clear()
 
     def _wake(self, batch: "_Batch") -> None:
@@ -218,7 +222,7 @@ class _Batch:
             elif address.code not in memory.by_code:
                 codes.add(address.code)
         if codes:
-            memory.take(await checks.by_codes(conn, codes))
+            memory.take(await store.checks.by_codes(conn, codes))
         if slugs:
             await self._load_by_slug(conn, slugs.difference(memory.by_slug))
             for address, _ in arrivals:
@@ -228,7 +232,7 @@ class _Batch:
 
     async def _load_by_slug(self, conn: Connection, keys: Collection[Slug]) -> None:
         if keys:
-            found = await checks.by_slugs(conn, keys)
+            found = await store.checks.by_slugs(conn, keys)
             self._memory.take([check for _, check in found])
             for ping_key, check in found:
                 same = self._memory.by_slug.setdefault((ping_key, check.slug), [])
@@ -237,16 +241,16 @@ class _Batch:
     async def create(self, conn: Connection) -> None:
         """Make the checks that pings with create=1 ask for, as far as they may."""
         for key, address in self.to_create.items():
-            project = await projects.by_ping_key(conn, address.ping_key)
+            project = await store.projects.by_ping_key(conn, address.ping_key)
             if project is None:
                 continue
             limit = CREATE_FACTOR * project.check_limit
-            if await checks.count(conn, project.id) >= limit:
+            if await store.checks.count(conn, project.id) >= limit:
                 continue
             check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
             check = check._replace(name=address.slug, slug=address.slug)
-            check = check._replace(id=await checks.add(conn, check))
-            await channels.assign_all(conn, check.id, project.id)
+            check = check._replace(id=await store.checks.add(conn, check))
+            await store.channels.assign_all(conn, check.id, project.id)
             self._created[key] = check
 
     def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
@@ -299,14 +303,14 @@ class _Batch:
 
     async def save(self, conn: Connection) -> None:
         """Write it all: pings, states, flips and their notifications."""
-        await conn.executemany(*inbox.adding(self.pings))
-        await conn.executemany(*checks.saving_states(self._after.values()))
+        await conn.executemany(*store.inbox.adding(self.pings))
+        await conn.executemany(*store.checks.saving_states(self._after.values()))
         if self.nearer:
-            await checks.look_earlier(conn, self.nearer)
+            await store.checks.look_earlier(conn, self.nearer)
         if self.flips:
-            first = await flips.add(conn, self.flips)
+            first = await store.flips.add(conn, self.flips)
             now = max(flip.created for _, flip in self.flips)
-            await notifications.add_for_flips(conn, first, now)
+            await store.notifications.add_for_flips(conn, first, now)
         self._saved = True
 
     def remember(self) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.db import Database
-from hcl.store import flips, notifications, pings
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,13 @@ class Pruner:
         Then give back the room, if it is much.
         """
         reader = await self._database.settled()
-        for check_id, up_to in await pings.checks_over(reader, self.log_limit):
-            await self._repeat(partial(pings.drop, check_id=check_id, up_to=up_to))
+        for check_id, up_to in await store.pings.checks_over(reader, self.log_limit):
+            await self._repeat(
+                partial(store.pings.drop, check_id=check_id, up_to=up_to)
+            )
         before = now - KEEP
-        await self._repeat(partial(notifications.drop, before=before))
-        await self._repeat(partial(flips.drop, before=before))
+        await self._repeat(partial(store.notifications.drop, before=before))
+        await self._repeat(partial(store.flips.drop, before=before))
         await self._database.release()
 
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.config import (
     ChannelConfig,
     Config,
@@ -13,7 +14,6 @@ from hcl.config import (
 )
 from hcl.db import Database
 from hcl.model import Channel, Project
-from hcl.store import channels, notifications, projects, settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ async def sync(database: Database, config: Config) -> Synced:
     wait for such a channel are given up.
     """
     async with database.transaction() as conn:
-        await projects.disable_all(conn)
-        await channels.disable_all(conn)
+        await store.projects.disable_all(conn)
+        await store.channels.disable_all(conn)
         found, in_file = [], {}
-        await projects.free_badge_keys(
+        await store.projects.free_badge_keys(
             conn, [p.badge_key for p in config.projects if p.badge_key]
         )
         codes = [p.id for p in config.projects]
@@ -52,7 +52,7 @@ async def sync(database: Database, config: Config) -> Synced:
                 in_file[await _sync_channel(conn, project, channel, channel_codes)] = (
                     channel
                 )
-        await notifications.give_up_disabled(conn)
+        await store.notifications.give_up_disabled(conn)
         await _warn_of_missing(conn)
         secret = config.server.secret or await _secret(conn)
     return Synced(tuple(found), in_file, secret)
@@ -61,9 +61,9 @@ async def sync(database: Database, config: Config) -> Synced:
 async def _sync_project(
     conn: Connection, wanted: ProjectConfig, codes: list[str]
 ) -> Project:
-    before = await projects.find(conn, wanted.id, wanted.name, codes)
+    before = await store.projects.find(conn, wanted.id, wanted.name, codes)
     badge_key = wanted.badge_key or (before and before.badge_key)
-    return await projects.save(
+    return await store.projects.save(
         conn,
         Project(
             id=before.id if before else 0,
@@ -79,14 +79,14 @@ async def _sync_project(
 async def _sync_channel(
     conn: Connection, project: Project, wanted: ChannelConfig, codes: list[str]
 ) -> int:
-    before = await channels.find(conn, project.id, wanted.id, wanted.name, codes)
+    before = await store.channels.find(conn, project.id, wanted.id, wanted.name, codes)
     channel = Channel(
         id=before.id if before else 0,
         code=wanted.id,
         name=wanted.name,
         kind=wanted.kind,
     )
-    return await channels.save(
+    return await store.channels.save(
         conn,
         project.id,
         channel,
@@ -97,11 +97,11 @@ async def _sync_channel(
 
 async def _warn_of_missing(conn: Connection) -> None:
     """Say what alerts nobody any more: a change of names looks like this too."""
-    for name, checks in await projects.missing(conn):
+    for name, checks in await store.projects.missing(conn):
         logger.warning(
             'project "%s" is not in the file: its %d checks alert nobody', name, checks
         )
-    for project, name, checks in await channels.missing(conn):
+    for project, name, checks in await store.channels.missing(conn):
         logger.warning(
             'channel "%s" of project "%s" is not in the file: %d checks used it',
             name,
@@ -111,8 +111,8 @@ async def _warn_of_missing(conn: Connection) -> None:
 
 
 async def _secret(conn: Connection) -> str:
-    secret = await settings.get(conn, "secret")
+    secret = await store.settings.get(conn, "secret")
     if secret is None:
         secret = secrets.token_urlsafe(32)
-        await settings.put(conn, "secret", secret)
+        await store.settings.put(conn, "secret", secret)
     return secret

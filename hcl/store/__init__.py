@@ -1,5 +1,32 @@
-"""All the SQL, one module a table; functions read with their module: `checks.by_code`.
+"""All the SQL, one module a table; functions read with their module.
 
-Functions that write take the connection that `Database.transaction` hands out, and
-commit with it.
+Others import the whole (`from hcl import store`, `store.checks.by_code`), so that
+`checks` and `flips` stay free for lists of them. Functions that write take the
+connection that `Database.transaction` hands out, and commit with it.
 """
+
+from hcl.store import (
+    channels,
+    checks,
+    flips,
+    inbox,
+    notifications,
+    outbox,
+    pings,
+    projects,
+    settings,
+    tries,
+)
+
+__all__ = [
+    "channels",
+    "checks",
+    "flips",
+    "inbox",
+    "notifications",
+    "outbox",
+    "pings",
+    "projects",
+    "settings",
+    "tries",
+]

@@ -2,10 +2,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from hcl import store
 from hcl.alerts.composing import compose
 from hcl.model import Message, Waiting
 from hcl.pings.pinging import Address
-from hcl.store import checks, outbox
 from tests.alerts.sending import channel, down, ping, posting
 from tests.app import ROOT, App
 from tests.build import HOUR, NOW, make_ping
@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 async def waiting(app: App, channel_id: int = 1) -> list[Waiting]:
     reader = await app.database.settled()
-    return await outbox.due(reader, channel_id, NOW + HOUR, 999)
+    return await store.outbox.due(reader, channel_id, NOW + HOUR, 999)
 
 
 async def composed(app: App, *bundle: Waiting) -> Message:
@@ -158,7 +158,7 @@ async def test_check_that_was_deleted_is_left_out(app: App) -> None:
     gone, kept = [await down(app, 1) for _ in range(2)]
     bundle = await waiting(app)
     async with app.database.transaction() as conn:
-        await checks.delete(conn, gone.id)
+        await store.checks.delete(conn, gone.id)
 
     message = await composed(app, *bundle)
 

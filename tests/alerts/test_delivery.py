@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.alerts.composing import compose
 from hcl.alerts.delivery import (
     GIVE_UP_AFTER,
@@ -20,7 +21,6 @@ from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
 from hcl.counters import Metrics
 from hcl.model import Waiting
-from hcl.store import outbox
 from tests.alerts.sending import Post, channel, posting
 from tests.alerts.test_calm import row
 from tests.build import HOUR, NOW
@@ -36,7 +36,7 @@ def line_of(post: Post, row_id: int = 1) -> Line:
 
 
 async def due(post: Post, channel_id: int = 1) -> list[Waiting]:
-    return await outbox.due(post.app.database.reader, channel_id, NOW, 99)
+    return await store.outbox.due(post.app.database.reader, channel_id, NOW, 99)
 
 
 async def attempt_of(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hcl import store
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
 from hcl.pings.pinging import Address
-from hcl.store import checks
 from tests.alerts.sending import (
     app_and_sinks,
     down,
@@ -270,7 +270,7 @@ async def test_check_deleted_before_sending_is_not_told_of(tmp_path: Path) -> No
     async with app_and_sinks(tmp_path, HttpSink()) as (app, [sink]):
         gone, kept = [await down(app, 1) for _ in range(2)]
         async with app.database.transaction() as conn:
-            await checks.delete(conn, gone.id)
+            await store.checks.delete(conn, gone.id)
 
         await app.sender.send_once(NOW)
 
@@ -285,7 +285,7 @@ async def test_check_deleted_while_sending_harms_nobody(tmp_path: Path) -> None:
         await sink.wait_for(2)
 
         async with app.database.transaction() as conn:
-            await checks.delete(conn, gone.id)
+            await store.checks.delete(conn, gone.id)
         await sending
 
         assert await rows(app.database, "SELECT check_id FROM notifications") == [

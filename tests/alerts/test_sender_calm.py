@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hcl import store
 from hcl.alerts.lines import PAUSES
-from hcl.store import channels, checks
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import DAY, HOUR, NOW
 from tests.store import change, put_check, rows, traced
@@ -28,7 +28,7 @@ async def pause(post: Post, check_id: int, at: float = 0) -> None:
 
 async def managed(post: Post, check_id: int, what: str, at: float = 0) -> None:
     """Pause, resume or delete a check, as the API does."""
-    check = await checks.by_id(post.app.database.reader, check_id)
+    check = await store.checks.by_id(post.app.database.reader, check_id)
     assert check is not None
     managing = post.app.services.managing
     project = post.app.synced.projects[0]
@@ -43,7 +43,7 @@ async def managed(post: Post, check_id: int, what: str, at: float = 0) -> None:
 
 async def assign(post: Post, check_id: int, *channel_ids: int) -> None:
     async with post.app.database.transaction() as conn:
-        await channels.assign(conn, check_id, channel_ids)
+        await store.channels.assign(conn, check_id, channel_ids)
 
 
 # Reminders

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-from hcl.store import channels
+from hcl import store
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import HOUR, NOW
 from tests.store import rows
@@ -139,7 +139,7 @@ async def test_member_reminds_of_what_came_by_its_group(tmp_path: Path) -> None:
         assert post.mails() == ["DOWN: a", "STILL DOWN: a"]
 
         async with post.app.database.transaction() as conn:
-            await channels.assign(conn, check.id, [3])
+            await store.channels.assign(conn, check.id, [3])
         await post.send(NOW + 2 * HOUR)
 
         assert post.mails() == ["DOWN: a", "STILL DOWN: a"]

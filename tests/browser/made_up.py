@@ -10,12 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hcl import config as configuration
+from hcl import store
 from hcl.checks import rules
 from hcl.checks.spec import slugify
 from hcl.db import Database, open_database
 from hcl.model import Check, Flip, Ping
 from hcl.server.syncing import sync
-from hcl.store import channels, checks, flips
 from tests.build import make_check, make_ping
 from tests.store import put_pings
 
@@ -84,8 +84,8 @@ async def fill(folder: Path, stories: tuple[Story, ...] = STORIES) -> list[Check
 async def _tell(database: Database, story: Story) -> Check:
     check = _check(story)
     async with database.transaction() as conn:
-        check = check._replace(id=await checks.add(conn, check))
-        await channels.assign_all(conn, check.id, check.project_id)
+        check = check._replace(id=await store.checks.add(conn, check))
+        await store.channels.assign_all(conn, check.id, check.project_id)
     pings, changes = [], []
     for sent in _pings(story):
         transition, ping = rules.on_ping(check, sent)
@@ -96,8 +96,8 @@ async def _tell(database: Database, story: Story) -> Check:
     check, last = _end(check, story)
     await put_pings(database, *pings)
     async with database.transaction() as conn:
-        await flips.add(conn, [*changes, *last])
-        await checks.save(conn, check)
+        await store.flips.add(conn, [*changes, *last])
+        await store.checks.save(conn, check)
     return check
 
 

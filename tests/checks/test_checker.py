@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
 from hcl.checks.rules import POSTPONEMENT
 from hcl.model import Check, Flip
 from hcl.pings.pinging import Address
-from hcl.store import checks, flips
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.sinks import HttpSink
@@ -27,13 +27,13 @@ OVERDUE: dict[str, Any] = {
 
 
 async def stored(app: App, check: Check) -> Check:
-    found = await checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.settled(), check.id)
     assert found is not None
     return found
 
 
 async def history(app: App, check: Check) -> list[Flip]:
-    return await flips.of_check(await app.database.settled(), check.id)
+    return await store.flips.of_check(await app.database.settled(), check.id)
 
 
 async def test_overdue_check_goes_down_once(app: App) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.checks import managing, spec
 from hcl.checks.managing import (
     ChannelError,
@@ -15,7 +16,6 @@ from hcl.checks.managing import (
 from hcl.checks.rules import NotPausedError
 from hcl.model import Check
 from hcl.pings.pinging import Address
-from hcl.store import checks, flips
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import put_check, rows
@@ -40,7 +40,7 @@ async def test_concurrent_upserts_with_unique_make_one_check(app: App) -> None:
     )
 
     assert [created for _, _, created in done] == [True] + [False] * 19
-    [check] = await checks.of_project(await app.database.settled(), 1)
+    [check] = await store.checks.of_project(await app.database.settled(), 1)
     assert {found.id for found, _, _ in done} == {check.id}
     assert check.tags == "t19"
 
@@ -51,7 +51,7 @@ async def test_concurrent_creates_stop_at_the_limit(app: App) -> None:
     )
 
     assert [type(result) for result in done] == [tuple] * 10 + [LimitError] * 5
-    assert await checks.count(await app.database.settled(), 1) == 10
+    assert await store.checks.count(await app.database.settled(), 1) == 10
 
 
 @pytest.mark.parametrize("channels", ["Hook A,no such", "Hook A,", ",", "Hook A,,"])
@@ -122,7 +122,7 @@ async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
         )
     )
 
-    found = await checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.settled(), check.id)
     assert found is not None
     assert (found.n_pings, found.tags) == (30, "t30")
     assert found.timeout == timedelta(minutes=30)
@@ -159,7 +159,7 @@ async def test_edit_of_a_check_that_is_overdue_leaves_its_going_down_to_the_chec
 
     assert (edited.status, edited.alert_after) == ("up", NOW - timedelta(minutes=59))
     assert await app.checker.check_once(NOW) == 1
-    [flip] = await flips.of_check(await app.database.settled(), check.id)
+    [flip] = await store.flips.of_check(await app.database.settled(), check.id)
     assert flip.created == NOW - timedelta(minutes=59)
 
 
@@ -177,7 +177,7 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
     assert [type(result) for result in resumed] == [tuple] + [NotPausedError] * 2
     assert [
         flip.new_status
-        for flip in await flips.of_check(await app.database.settled(), check.id)
+        for flip in await store.flips.of_check(await app.database.settled(), check.id)
     ] == ["new", "paused"]
     assert await rows(app.database, "SELECT id FROM notifications") == []
 
@@ -195,7 +195,7 @@ async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> No
 
     assert refused.value.changed == ["name"]
     assert refused.value.check.name == "b"
-    kept = await checks.by_code(app.database.reader, check.code)
+    kept = await store.checks.by_code(app.database.reader, check.code)
     assert kept is not None
     assert kept.name == "b"
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import hcl
+from hcl import store
 from hcl.db import Database, DatabaseError, open_database, open_to_read
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
-from hcl.store import settings
 from tests.store import rows, traced
 
 
@@ -34,19 +34,19 @@ async def names(database: Database) -> list[str]:
 
 async def put_two(database: Database) -> None:
     async with database.transaction() as conn:
-        await settings.put(conn, "a", "1")
-        await settings.put(conn, "b", "2")
+        await store.settings.put(conn, "a", "1")
+        await store.settings.put(conn, "b", "2")
 
 
 async def put_and_run(database: Database, sql: str) -> None:
     async with database.transaction() as conn:
-        await settings.put(conn, "a", "1")
+        await store.settings.put(conn, "a", "1")
         await conn.execute(sql)
 
 
 async def put_and_raise(database: Database, error: type[BaseException]) -> None:
     async with database.transaction() as conn:
-        await settings.put(conn, "a", "1")
+        await store.settings.put(conn, "a", "1")
         raise error
 
 
@@ -102,7 +102,7 @@ async def test_transaction_commits(database: Database) -> None:
 
 async def test_reader_sees_only_what_is_committed(database: Database) -> None:
     async with database.transaction() as conn:
-        await settings.put(conn, "a", "1")
+        await store.settings.put(conn, "a", "1")
         before = await names(database)
 
     assert before == []
@@ -111,7 +111,7 @@ async def test_reader_sees_only_what_is_committed(database: Database) -> None:
 
 async def test_reader_cannot_write(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await settings.put(database.reader, "a", "1")
+        await store.settings.put(database.reader, "a", "1")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
@@ -160,7 +160,7 @@ async def test_cancelled_transaction_leaves_all_or_nothing(
 
     assert waits == at + 1
     async with asyncio.timeout(5), database.transaction() as conn:
-        await settings.put(conn, "c", "3")
+        await store.settings.put(conn, "c", "3")
     found = await names(database)
     # Once COMMIT is on its way nobody can call it back.
     assert found == (["c"] if at < 4 else ["a", "b", "c"])
@@ -176,7 +176,7 @@ async def test_cancelled_while_waiting_for_its_turn_does_nothing(
     async with database.transaction() as conn:
         task = asyncio.create_task(put_two(database))
         other = asyncio.create_task(put_two(database))
-        await settings.put(conn, "c", "3")
+        await store.settings.put(conn, "c", "3")
         task.cancel()
         await asyncio.wait([task])
 
@@ -197,7 +197,7 @@ async def test_many_cancelled_at_once_leave_the_database_usable(
         await asyncio.wait(tasks)
 
     async with asyncio.timeout(5), database.transaction() as conn:
-        await settings.put(conn, "c", "3")
+        await store.settings.put(conn, "c", "3")
 
     assert await names(database) == ["a", "b", "c"]
 
@@ -205,13 +205,13 @@ async def test_many_cancelled_at_once_leave_the_database_usable(
 async def test_transactions_do_not_mix(database: Database) -> None:
     async def count_up() -> None:
         async with database.transaction() as conn:
-            value = int(await settings.get(conn, "n") or 0)
+            value = int(await store.settings.get(conn, "n") or 0)
             await asyncio.sleep(0)
-            await settings.put(conn, "n", str(value + 1))
+            await store.settings.put(conn, "n", str(value + 1))
 
     await asyncio.gather(*(count_up() for _ in range(50)))
 
-    assert await settings.get(database.reader, "n") == "50"
+    assert await store.settings.get(database.reader, "n") == "50"
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
@@ -237,7 +237,7 @@ async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     for name in ("a", "b"):
         database = await open_database(path)
         async with database.transaction() as conn:
-            await settings.put(conn, name, "1")
+            await store.settings.put(conn, name, "1")
         schemas.append(await rows(database, "SELECT sql FROM sqlite_schema"))
         found = await names(database)
         await database.close()
@@ -420,7 +420,7 @@ class Writing:
         self.batches.append(list(items))
         async with self._database.transaction() as conn:
             for item in items:
-                await settings.put(conn, item, "1")
+                await store.settings.put(conn, item, "1")
             for item in items:
                 if item.startswith("bad"):
                     raise ValueError(item)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from hcl import store
 from hcl.checks import rules
 from hcl.checks.managing import edited
 from hcl.checks.rules import Transition
@@ -10,7 +11,6 @@ from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Flip, Ping
 from hcl.pings.pinging import CREATE_FACTOR, Address, Receipt
-from hcl.store import checks
 from tests.app import PING_KEY
 from tests.store import rows
 
@@ -90,7 +90,7 @@ class Ledger:
     async def adopt(self, database: Database) -> None:
         """Take over the codes of checks, which are made by chance."""
         for check in self.checks.values():
-            found = await checks.by_id(database.reader, check.id)
+            found = await store.checks.by_id(database.reader, check.id)
             assert found is not None
             self.checks[check.id] = check._replace(
                 code=found.code, badge_key=found.badge_key
@@ -122,7 +122,7 @@ def _row(flip: Flip, n_pings: int) -> tuple[Any, ...]:
 
 async def compare(database: Database, ledger: Ledger, log_limit: int) -> None:
     """Find in a database, whose states are saved, all that the ledger has."""
-    found = await checks.of_project(database.reader, 1)
+    found = await store.checks.of_project(database.reader, 1)
     assert {check.id: check for check in found} == ledger.checks
     for check_id, log in ledger.logs.items():
         await _compare_logs(database, check_id, log, log_limit)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.db import PATIENCE
 from hcl.model import Check
 from hcl.pings import filer
 from hcl.pings.filer import BATCH_LIMIT, FILE_AFTER, FILE_BYTES, FILE_PINGS, Filer
 from hcl.pings.pinging import Address
-from hcl.store import checks
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.db.test_database import run_cancelled
@@ -67,7 +67,7 @@ async def inbox(app: App) -> list[int]:
 
 
 async def n_pings(app: App, check: Check) -> int:
-    found = await checks.by_id(app.database.reader, check.id)
+    found = await store.checks.by_id(app.database.reader, check.id)
     assert found is not None
     return found.n_pings
 

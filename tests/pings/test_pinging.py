@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hcl import store
 from hcl.alarm import Alarm
 from hcl.model import Check, Ping
 from hcl.pings.pinging import Address, Receipt
-from hcl.store import checks, flips, outbox, pings
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, put_check, rows, traced
@@ -25,14 +25,16 @@ async def receive(app: App, *arrivals: tuple[Address, Ping]) -> list[Receipt]:
 
 
 async def stored(app: App, check: Check) -> Check:
-    found = await checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.settled(), check.id)
     assert found is not None
     return found
 
 
 async def log(app: App, check: Check) -> list[Ping]:
     """Return a check's pings, oldest first."""
-    return (await pings.newest(await app.database.settled(), check.id, 10_000))[::-1]
+    return (await store.pings.newest(await app.database.settled(), check.id, 10_000))[
+        ::-1
+    ]
 
 
 async def rung(alarm: Alarm) -> bool:
@@ -102,7 +104,7 @@ async def test_rules_apply_in_sequence_within_a_batch(app: App) -> None:
     assert [ping.action for ping in await log(app, check)] == list(actions)
     assert [
         (flip.created, flip.old_status, flip.new_status, flip.reason)
-        for flip in await flips.of_check(await app.database.settled(), check.id)
+        for flip in await store.flips.of_check(await app.database.settled(), check.id)
     ] == [
         (moments[4], "down", "up", ""),
         (moments[2], "up", "down", "fail"),
@@ -136,9 +138,9 @@ async def test_ping_comes_back_as_it_was_sent(app: App) -> None:
 
     await receive(app, (to(check), ping))
 
-    assert await pings.by_n(await app.database.settled(), check.id, 1) == ping._replace(
-        n=1
-    )
+    assert await store.pings.by_n(
+        await app.database.settled(), check.id, 1
+    ) == ping._replace(n=1)
 
 
 async def test_ping_and_flip_and_notifications_commit_together(app: App) -> None:
@@ -276,7 +278,7 @@ async def test_create_twice_in_a_batch_makes_one_check(app: App) -> None:
     receipts = await receive(app, *((address, make_ping(action=a)) for a in actions))
 
     assert receipts == [Receipt.CREATED, Receipt.RECORDED, Receipt.RECORDED]
-    [check] = await checks.of_project(await app.database.settled(), 1)
+    [check] = await store.checks.of_project(await app.database.settled(), 1)
     assert (check.name, check.slug, check.status) == ("fresh", "fresh", "down")
     assert (check.timeout, check.grace, check.n_pings) == (DAY, HOUR, 3)
     assert [ping.action for ping in await log(app, check)] == list(actions)
@@ -309,7 +311,7 @@ async def test_create_ends_at_twice_the_limit(app: App) -> None:
     assert receipts == (
         [Receipt.CREATED] * 20 + [Receipt.UNKNOWN] * 5 + [Receipt.RECORDED]
     )
-    assert await checks.count(await app.database.settled(), 1) == 20
+    assert await store.checks.count(await app.database.settled(), 1) == 20
 
 
 async def test_schedule_that_raises_is_recorded_and_looked_at_in_an_hour(
@@ -422,8 +424,8 @@ async def test_who_is_rung_finds_what_there_is_to_do(app: App) -> None:
         )
         reader = await app.database.settled()
         return (
-            await outbox.next_tries(reader) != {},
-            await checks.next_look(reader) is not None,
+            await store.outbox.next_tries(reader) != {},
+            await store.checks.next_look(reader) is not None,
         )
 
     for _ in range(10):

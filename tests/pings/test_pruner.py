@@ -3,11 +3,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from hcl import store
 from hcl.checks import availability
 from hcl.model import Check
 from hcl.pings.pinging import Address
 from hcl.pings.pruner import BATCH_LIMIT, KEEP
-from hcl.store import flips, outbox
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, note, put_check, put_flip, put_pings, rows, traced
@@ -28,14 +28,14 @@ async def numbers(app: App, check: Check) -> list[int]:
 
 
 async def flip_moments(app: App, check: Check) -> list[datetime]:
-    found = await flips.of_check(await app.database.settled(), check.id)
+    found = await store.flips.of_check(await app.database.settled(), check.id)
     return [flip.created for flip in found]
 
 
 async def tick_off(app: App, channel_id: int = 1) -> None:
     """Finish what a channel has waiting."""
     reader = await app.database.settled()
-    for notification, *_ in await outbox.due(reader, channel_id, NOW, 100):
+    for notification, *_ in await store.outbox.due(reader, channel_id, NOW, 100):
         await note(app.database, notification, sent=NOW)
 
 
@@ -168,7 +168,7 @@ async def test_check_that_is_never_down_stays_known_for_longer_than_its_log(
 
     await app.pruner.prune_once(NOW)
 
-    known = await flips.of_check(app.database.reader, check.id)
+    known = await store.flips.of_check(app.database.reader, check.id)
     months = availability.by_month(known[::-1], "up", NOW - HOUR, NOW)
     assert sum((month.up for month in months), timedelta(0)) == 200 * DAY
 
@@ -218,7 +218,7 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
         await put_pings(app.database, (check.id, make_ping(n=1, created=created)))
         await put_flip(app.database, check, created)
     reader = await app.database.settled()
-    for notification, *_ in (await outbox.due(reader, 1, NOW, 9))[:3]:
+    for notification, *_ in (await store.outbox.due(reader, 1, NOW, 9))[:3]:
         await note(app.database, notification, sent=NOW)
 
     await app.pruner.prune_once(NOW)

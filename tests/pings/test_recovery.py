@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.checks import rules, spec
 from hcl.checks.managing import edited
 from hcl.model import Check, Ping
 from hcl.pings.pinging import Address, Receipt
-from hcl.store import checks, pings
 from tests.app import CONFIG, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.pings.crashes import crash
@@ -147,7 +147,7 @@ class Life:
         await compare(self._app.database, self._ledger, self._app.filer.log_limit)
         counts = [check.n_pings for check in self._ledger.checks.values()]
         total = sum(counts) + self._ledger.deleted
-        assert await pings.highest_id(database) == (total or None)
+        assert await store.pings.highest_id(database) == (total or None)
 
     async def create(self, now: datetime) -> None:
         """Create a check over the API."""
@@ -256,7 +256,7 @@ async def send(app: App, check: Check, *pings: Ping) -> None:
 
 
 async def saved(app: App, check: Check) -> Check:
-    found = await checks.by_id(app.database.reader, check.id)
+    found = await store.checks.by_id(app.database.reader, check.id)
     assert found is not None
     return found
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hcl import config as configuration
+from hcl import store
 from hcl.server.syncing import Synced, sync
-from hcl.store import channels, projects
 from tests.app import App, running_app
 from tests.build import NOW
 from tests.store import put_check, put_flip, rows
@@ -72,9 +72,9 @@ async def test_first_sync_makes_what_the_file_describes(tmp_path: Path) -> None:
             2: "B",
             3: "A",
         }
-        assert [c.name for c in await channels.of_project(app.database.reader, 2)] == [
-            "A"
-        ]
+        assert [
+            c.name for c in await store.channels.of_project(app.database.reader, 2)
+        ] == ["A"]
 
 
 async def test_syncing_again_changes_nothing(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_ping_key_of_a_project_taken_out_can_be_used_by_another(
     async with running_app(tmp_path, project("A", ping_key="k")) as app:
         await resync(app, tmp_path, project("B", ping_key="k"))
 
-        found = await projects.by_ping_key(app.database.reader, "k")
+        found = await store.projects.by_ping_key(app.database.reader, "k")
         assert found is not None
         assert found.name == "B"
 
@@ -192,16 +192,16 @@ async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -
     async with running_app(tmp_path, with_it) as app:
         check = await put_check(app.database, 1, 2)
         await put_flip(app.database, check)
-        codes = await channels.codes_of_check(app.database.reader, check.id)
+        codes = await store.channels.codes_of_check(app.database.reader, check.id)
 
         await resync(app, tmp_path, without)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 0)]
-        found = await channels.codes_of_check(app.database.reader, check.id)
+        found = await store.channels.codes_of_check(app.database.reader, check.id)
         assert len(found) == 1
 
         await resync(app, tmp_path, with_it)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1)]
-        found = await channels.codes_of_check(app.database.reader, check.id)
+        found = await store.channels.codes_of_check(app.database.reader, check.id)
         assert found == codes
         assert await rows(
             app.database, "SELECT channel_id, next_try, answer FROM notifications"
@@ -251,9 +251,9 @@ async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> 
     async with running_app(tmp_path, text) as app:
         await resync(app, tmp_path, project("Home"), project("Work", hook("A", ID)))
 
-        found = await channels.of_project(app.database.reader, 2)
+        found = await store.channels.of_project(app.database.reader, 2)
         assert [channel.code for channel in found] == [ID]
-        assert await channels.of_project(app.database.reader, 1) == []
+        assert await store.channels.of_project(app.database.reader, 1) == []
 
 
 async def test_badge_key_is_made_once(tmp_path: Path) -> None:

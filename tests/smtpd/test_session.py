@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from hcl import store
 from hcl.config import SmtpdConfig
 from hcl.model import Check
 from hcl.smtpd.server import MailServer
 from hcl.smtpd.session import SESSION_LIMIT
-from hcl.store import pings
 from tests.app import App
 from tests.sinks import make_certificate
 from tests.store import put_check
@@ -89,7 +89,7 @@ async def test_a_client_that_is_silent_in_its_mail_is_sent_away(
 
     assert b"421 4.4.2" in await rest(client)
 
-    assert await pings.newest(app.database.reader, check.id, 10) == []
+    assert await store.pings.newest(app.database.reader, check.id, 10) == []
 
 
 async def test_a_client_that_is_silent_instead_of_speaking_tls_is_sent_away(
@@ -113,7 +113,7 @@ async def test_tls_is_spoken_on_asyncios_own_loop_too(
 
     await asyncio.to_thread(send)
 
-    ping = await pings.by_n(app.database.reader, check.id, 1)
+    ping = await store.pings.by_n(app.database.reader, check.id, 1)
     assert ping is not None
     assert ping.body == b"x" * 200_000 + b"\r\n"
 
@@ -130,7 +130,7 @@ async def test_a_slow_mail_is_taken_as_long_as_something_comes(
 
     assert b"250 2.0.0 OK" in await rest(client)
 
-    ping = await pings.by_n(app.database.reader, check.id, 1)
+    ping = await store.pings.by_n(app.database.reader, check.id, 1)
     assert ping is not None
     assert ping.body == b"line\r\n" * 8
 

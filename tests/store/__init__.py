@@ -8,9 +8,9 @@ from typing import Any
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.db import Database
 from hcl.model import Check, Flip, Notification, Ping
-from hcl.store import channels, checks, flips, inbox, notifications, outbox
 from hcl.store.outbox import Outcome
 from tests.build import NOW, make_check
 
@@ -32,8 +32,8 @@ async def put_check(database: Database, *channel_ids: int, **overrides: Any) -> 
     codes = {"code": str(uuid.uuid4()), "badge_key": str(uuid.uuid4())}
     check = make_check(**(codes | overrides))
     async with database.transaction() as conn:
-        check = check._replace(id=await checks.add(conn, check))
-        await channels.assign(conn, check.id, channel_ids)
+        check = check._replace(id=await store.checks.add(conn, check))
+        await store.channels.assign(conn, check.id, channel_ids)
     return check
 
 
@@ -42,11 +42,13 @@ async def put_pings(
 ) -> None:
     """Insert pings, each with its check's id: into the log, or only into the inbox."""
     async with database.transaction() as conn:
-        await conn.executemany(*inbox.adding(received))
+        await conn.executemany(*store.inbox.adding(received))
         if filed:
-            last = await inbox.last_id(conn)
-            await inbox.file(conn, await inbox.by_log(conn, last), 1_000_000)
-            await inbox.drop(conn, last, len(received))
+            last = await store.inbox.last_id(conn)
+            await store.inbox.file(
+                conn, await store.inbox.by_log(conn, last), 1_000_000
+            )
+            await store.inbox.drop(conn, last, len(received))
 
 
 async def put_flip(
@@ -59,8 +61,8 @@ async def put_flip(
     """Insert a flip, with its notifications; return its id."""
     flip = Flip(created, old_status, new_status, "")
     async with database.transaction() as conn:
-        before = await flips.add(conn, [(check, flip)])
-        await notifications.add_for_flips(conn, before, created)
+        before = await store.flips.add(conn, [(check, flip)])
+        await store.notifications.add_for_flips(conn, before, created)
     return before + 1
 
 
@@ -69,7 +71,7 @@ async def note(database: Database, notification: Notification, **what: Any) -> N
     values: dict[str, Any] = {"answer": "", "began": NOW} | what
     outcome = Outcome((notification,), **values)
     async with database.transaction() as conn:
-        await outbox.note(conn, [outcome])
+        await store.outbox.note(conn, [outcome])
 
 
 @asynccontextmanager

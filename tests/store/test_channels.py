@@ -1,7 +1,7 @@
 import uuid
 
+from hcl import store
 from hcl.model import Channel
-from hcl.store import channels, checks
 from tests.app import App
 from tests.build import HOUR, NOW
 from tests.store import change, put_check, put_flip, rows
@@ -10,13 +10,15 @@ from tests.store import change, put_check, put_flip, rows
 async def save(app: App, project_id: int, name: str) -> Channel:
     channel = Channel(id=0, code=str(uuid.uuid4()), name=name, kind="webhook")
     async with app.database.transaction() as conn:
-        id_ = await channels.save(conn, project_id, channel, on_down=True, on_up=True)
+        id_ = await store.channels.save(
+            conn, project_id, channel, on_down=True, on_up=True
+        )
     return Channel(id_, channel.code, channel.name, channel.kind)
 
 
 async def assign(app: App, check_id: int, *channel_ids: int) -> None:
     async with app.database.transaction() as conn:
-        await channels.assign(conn, check_id, channel_ids)
+        await store.channels.assign(conn, check_id, channel_ids)
 
 
 async def assigned(app: App, check_id: int) -> list[int]:
@@ -30,13 +32,13 @@ async def assigned(app: App, check_id: int) -> list[int]:
 async def test_channel_comes_back_as_it_was_saved(app: App) -> None:
     saved = await save(app, 2, "Bell €")
 
-    assert await channels.of_project(app.database.reader, 2) == [saved]
+    assert await store.channels.of_project(app.database.reader, 2) == [saved]
 
 
 async def test_channels_come_in_order_of_creation(app: App) -> None:
     await save(app, 1, "A bell")
 
-    found = await channels.of_project(app.database.reader, 1)
+    found = await store.channels.of_project(app.database.reader, 1)
 
     assert [channel.name for channel in found] == ["Hook A", "Hook B", "A bell"]
 
@@ -44,15 +46,15 @@ async def test_channels_come_in_order_of_creation(app: App) -> None:
 async def test_saving_again_changes_the_row_and_keeps_how_it_fares(app: App) -> None:
     saved = await save(app, 2, "Bell")
     async with app.database.transaction() as conn:
-        await channels.note_sent(conn, saved.id, NOW)
+        await store.channels.note_sent(conn, saved.id, NOW)
     changed = Channel(saved.id, str(uuid.uuid4()), "Horn", "email")
 
     async with app.database.transaction() as conn:
-        await channels.disable_all(conn)
-        id_ = await channels.save(conn, 2, changed, on_down=False, on_up=True)
+        await store.channels.disable_all(conn)
+        id_ = await store.channels.save(conn, 2, changed, on_down=False, on_up=True)
 
     assert id_ == saved.id
-    assert await channels.of_project(app.database.reader, 2) == [changed]
+    assert await store.channels.of_project(app.database.reader, 2) == [changed]
     assert await rows(
         app.database,
         "SELECT on_down, on_up, last_sent FROM channels WHERE id = ?",
@@ -64,43 +66,43 @@ async def test_disabled_channels_are_nowhere_to_be_seen(app: App) -> None:
     check = await put_check(app.database, 1, 2)
 
     async with app.database.transaction() as conn:
-        await channels.disable_all(conn)
+        await store.channels.disable_all(conn)
 
     reader = app.database.reader
-    assert await channels.of_project(reader, 1) == []
-    assert await channels.codes_of_check(reader, check.id) == []
-    assert await channels.codes_of_project(reader, 1) == {}
+    assert await store.channels.of_project(reader, 1) == []
+    assert await store.channels.codes_of_check(reader, check.id) == []
+    assert await store.channels.codes_of_project(reader, 1) == {}
 
 
 async def test_code_finds_a_channel_before_its_name_does(app: App) -> None:
-    one, two = await channels.of_project(app.database.reader, 1)
+    one, two = await store.channels.of_project(app.database.reader, 1)
     reader = app.database.reader
 
-    assert await channels.find(reader, 1, two.code, one.name) == two
-    assert await channels.find(reader, 1, "no such code", one.name) == one
-    assert await channels.find(reader, 1, "no such code", "No such name") is None
-    assert await channels.find(reader, 2, "no such code", one.name) is None
+    assert await store.channels.find(reader, 1, two.code, one.name) == two
+    assert await store.channels.find(reader, 1, "no such code", one.name) == one
+    assert await store.channels.find(reader, 1, "no such code", "No such name") is None
+    assert await store.channels.find(reader, 2, "no such code", one.name) is None
 
 
 async def test_codes_of_a_check_are_sorted(app: App) -> None:
     more = [await save(app, 1, f"Bell {n}") for n in range(5)]
     check = await put_check(app.database, 1, *(channel.id for channel in more))
-    all_channels = await channels.of_project(app.database.reader, 1)
+    all_channels = await store.channels.of_project(app.database.reader, 1)
 
-    codes = await channels.codes_of_check(app.database.reader, check.id)
+    codes = await store.channels.codes_of_check(app.database.reader, check.id)
 
     assert codes == sorted(c.code for c in all_channels if c.name != "Hook B")
 
 
 async def test_codes_of_a_project_come_by_check(app: App) -> None:
-    one, two = await channels.of_project(app.database.reader, 1)
+    one, two = await store.channels.of_project(app.database.reader, 1)
     foreign = await save(app, 2, "Bell")
     both = await put_check(app.database, 1, 2)
     single = await put_check(app.database, 2)
     await put_check(app.database)
     await put_check(app.database, foreign.id, project_id=2)
 
-    codes = await channels.codes_of_project(app.database.reader, 1)
+    codes = await store.channels.codes_of_project(app.database.reader, 1)
 
     assert {check_id: sorted(found) for check_id, found in codes.items()} == {
         both.id: sorted([one.code, two.code]),
@@ -141,7 +143,7 @@ async def test_all_channels_are_those_of_the_project_in_the_file(app: App) -> No
     check = await put_check(app.database)
 
     async with app.database.transaction() as conn:
-        await channels.assign_all(conn, check.id, 1)
+        await store.channels.assign_all(conn, check.id, 1)
 
     assert await assigned(app, check.id) == [2]
 
@@ -151,7 +153,7 @@ FARING = "SELECT last_sent, last_error, failing_since FROM channels ORDER BY id"
 
 async def test_delivery_is_noted(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_sent(conn, 1, NOW)
+        await store.channels.note_sent(conn, 1, NOW)
 
     assert await rows(app.database, FARING) == [
         (NOW.timestamp(), "", None),
@@ -161,20 +163,20 @@ async def test_delivery_is_noted(app: App) -> None:
 
 async def test_failure_is_noted_and_may_not_count_yet(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_failed(conn, 1, "no", None)
-        await channels.note_failed(conn, 2, "never", NOW)
+        await store.channels.note_failed(conn, 1, "no", None)
+        await store.channels.note_failed(conn, 2, "never", NOW)
 
     assert await rows(app.database, FARING) == [
         (None, "no", None),
         (None, "never", NOW.timestamp()),
     ]
-    assert await channels.count_failing(app.database.reader) == 1
+    assert await store.channels.count_failing(app.database.reader) == 1
 
 
 async def test_channel_fails_since_the_first_failure_that_counted(app: App) -> None:
     async with app.database.transaction() as conn:
         for error, since in (("a", NOW), ("b", NOW + HOUR), ("c", None)):
-            await channels.note_failed(conn, 1, error, since)
+            await store.channels.note_failed(conn, 1, error, since)
 
     assert await rows(app.database, FARING + " LIMIT 1") == [
         (None, "c", NOW.timestamp())
@@ -183,22 +185,22 @@ async def test_channel_fails_since_the_first_failure_that_counted(app: App) -> N
 
 async def test_delivery_ends_the_failing(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_failed(conn, 1, "no", NOW)
-        await channels.note_sent(conn, 1, NOW + HOUR)
+        await store.channels.note_failed(conn, 1, "no", NOW)
+        await store.channels.note_sent(conn, 1, NOW + HOUR)
 
     assert await rows(app.database, FARING + " LIMIT 1") == [
         ((NOW + HOUR).timestamp(), "", None)
     ]
-    assert await channels.count_failing(app.database.reader) == 0
+    assert await store.channels.count_failing(app.database.reader) == 0
 
 
 async def test_channels_that_left_the_file_do_not_count_as_failing(app: App) -> None:
     async with app.database.transaction() as conn:
         for channel_id in (1, 2):
-            await channels.note_failed(conn, channel_id, "no", NOW)
+            await store.channels.note_failed(conn, channel_id, "no", NOW)
     await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
 
-    assert await channels.count_failing(app.database.reader) == 1
+    assert await store.channels.count_failing(app.database.reader) == 1
 
 
 async def test_standings_tell_how_each_channel_fares(app: App) -> None:
@@ -209,10 +211,10 @@ async def test_standings_tell_how_each_channel_fares(app: App) -> None:
         await conn.execute(
             "UPDATE notifications SET next_try = NULL, sent = ?", (NOW.timestamp(),)
         )
-        await channels.note_sent(conn, 1, NOW)
-        await channels.note_failed(conn, 2, "HTTP 500", NOW)
+        await store.channels.note_sent(conn, 1, NOW)
+        await store.channels.note_failed(conn, 2, "HTTP 500", NOW)
 
-    first, second = await channels.standings(app.database.reader, 1)
+    first, second = await store.channels.standings(app.database.reader, 1)
 
     assert (first.channel.name, first.checks, first.last_sent) == ("Hook A", 2, NOW)
     assert (first.last_title, first.last_code) == ("Backup", check.code)
@@ -226,19 +228,19 @@ async def test_a_standing_outlives_the_check_of_its_last_message(app: App) -> No
     check = await put_check(app.database, 1)
     await put_flip(app.database, check)
     async with app.database.transaction() as conn:
-        await channels.note_sent(conn, 1, NOW)
-        await checks.delete(conn, check.id)
+        await store.channels.note_sent(conn, 1, NOW)
+        await store.checks.delete(conn, check.id)
 
-    first, _ = await channels.standings(app.database.reader, 1)
+    first, _ = await store.channels.standings(app.database.reader, 1)
 
     assert (first.last_sent, first.last_title, first.last_code) == (NOW, "", "")
 
 
 async def test_failing_channels_are_named_the_longest_first(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_failed(conn, 1, "no", NOW)
-        await channels.note_failed(conn, 2, "no", NOW - HOUR)
+        await store.channels.note_failed(conn, 1, "no", NOW)
+        await store.channels.note_failed(conn, 2, "no", NOW - HOUR)
 
-    found = await channels.failing(app.database.reader)
+    found = await store.channels.failing(app.database.reader)
 
     assert found == [(1, "Hook B", NOW - HOUR), (1, "Hook A", NOW)]

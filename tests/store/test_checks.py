@@ -6,8 +6,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from hcl import store
 from hcl.model import Check
-from hcl.store import checks
 from tests.app import OTHER_PING_KEY, PING_KEY, App
 from tests.build import HOUR, MICROSECOND, NOW, make_check, make_ping
 from tests.store import change, plan_of, put_check, put_flip, put_pings, rows
@@ -41,19 +41,19 @@ BOOLEANS = [name for name, kind in get_type_hints(Check).items() if kind is bool
 
 async def add(app: App, check: Check) -> Check:
     async with app.database.transaction() as conn:
-        return check._replace(id=await checks.add(conn, check))
+        return check._replace(id=await store.checks.add(conn, check))
 
 
 async def save(app: App, check: Check) -> None:
     async with app.database.transaction() as conn:
-        await checks.save(conn, check)
+        await store.checks.save(conn, check)
 
 
 @pytest.mark.parametrize("check", [FULL, make_check()])
 async def test_check_comes_back_as_it_was_added(app: App, check: Check) -> None:
     added = await add(app, check)
 
-    assert await checks.by_id(app.database.reader, added.id) == added
+    assert await store.checks.by_id(app.database.reader, added.id) == added
 
 
 @pytest.mark.parametrize("name", BOOLEANS)
@@ -62,7 +62,7 @@ async def test_each_boolean_has_a_column_of_its_own(app: App, name: str) -> None
 
     check = await add(app, FULL._replace(**only))
 
-    assert await checks.by_code(app.database.reader, check.code) == check
+    assert await store.checks.by_code(app.database.reader, check.code) == check
 
 
 async def test_saving_changes_every_field_of_one_check(app: App) -> None:
@@ -74,8 +74,8 @@ async def test_saving_changes_every_field_of_one_check(app: App) -> None:
 
     await save(app, changed)
 
-    assert await checks.by_id(app.database.reader, check.id) == changed
-    assert await checks.by_id(app.database.reader, other.id) == other
+    assert await store.checks.by_id(app.database.reader, check.id) == changed
+    assert await store.checks.by_id(app.database.reader, other.id) == other
 
 
 async def test_saving_a_state_leaves_the_settings(app: App) -> None:
@@ -84,9 +84,9 @@ async def test_saving_a_state_leaves_the_settings(app: App) -> None:
     changed = FULL._replace(id=check.id, manual_resume=True)
 
     async with app.database.transaction() as conn:
-        await checks.save_states(conn, [changed])
+        await store.checks.save_states(conn, [changed])
 
-    assert await checks.by_id(app.database.reader, check.id) == check._replace(
+    assert await store.checks.by_id(app.database.reader, check.id) == check._replace(
         status=FULL.status,
         n_pings=FULL.n_pings,
         last_ping=FULL.last_ping,
@@ -95,7 +95,7 @@ async def test_saving_a_state_leaves_the_settings(app: App) -> None:
         last_duration=FULL.last_duration,
         alert_after=FULL.alert_after,
     )
-    assert await checks.by_id(app.database.reader, other.id) == other
+    assert await store.checks.by_id(app.database.reader, other.id) == other
 
 
 async def test_code_that_is_taken_is_refused(app: App) -> None:
@@ -109,17 +109,17 @@ async def test_unknown_codes_find_nothing(app: App) -> None:
     check = await put_check(app.database)
     reader = app.database.reader
 
-    assert await checks.by_code(reader, check.code.upper()) is None
-    assert await checks.by_id(reader, check.id + 1) is None
-    assert await checks.by_codes(reader, []) == []
-    assert await checks.by_codes(reader, ["", "%", '"]', "\0", "\ud800"]) == []
+    assert await store.checks.by_code(reader, check.code.upper()) is None
+    assert await store.checks.by_id(reader, check.id + 1) is None
+    assert await store.checks.by_codes(reader, []) == []
+    assert await store.checks.by_codes(reader, ["", "%", '"]', "\0", "\ud800"]) == []
 
 
 async def test_codes_find_their_checks_once_each(app: App) -> None:
     stored = [await put_check(app.database) for _ in range(5)]
     asked = [check.code for check in stored[1:]] * 2 + [str(uuid.uuid4())]
 
-    found = await checks.by_codes(app.database.reader, asked)
+    found = await store.checks.by_codes(app.database.reader, asked)
 
     assert sorted(found, key=lambda check: check.id) == stored[1:]
 
@@ -128,8 +128,8 @@ async def test_unique_key_finds_the_check_of_its_project_only(app: App) -> None:
     check = await put_check(app.database)
     reader = app.database.reader
 
-    assert await checks.by_unique_key(reader, 1, check.unique_key) == check
-    assert await checks.by_unique_key(reader, 2, check.unique_key) is None
+    assert await store.checks.by_unique_key(reader, 1, check.unique_key) == check
+    assert await store.checks.by_unique_key(reader, 2, check.unique_key) is None
 
 
 async def test_slugs_find_checks_with_the_ping_key_they_came_by(app: App) -> None:
@@ -147,7 +147,7 @@ async def test_slugs_find_checks_with_the_ping_key_they_came_by(app: App) -> Non
         ("", ""),
     }
 
-    found = await checks.by_slugs(app.database.reader, asked)
+    found = await store.checks.by_slugs(app.database.reader, asked)
 
     expected = [(PING_KEY, home), (OTHER_PING_KEY, other)]
     expected += [(PING_KEY, twin) for twin in twins]
@@ -158,7 +158,7 @@ async def test_odd_slugs_harm_nobody(app: App) -> None:
     check = await put_check(app.database, slug="backup")
     odd = ['a"b', "a\\b", "a'b", "%", "a\0b", "\ud800", "€"]
 
-    found = await checks.by_slugs(
+    found = await store.checks.by_slugs(
         app.database.reader, [(PING_KEY, slug) for slug in [*odd, "backup"]]
     )
 
@@ -171,7 +171,7 @@ async def test_slugs_do_not_find_checks_of_a_project_that_left_the_file(
     await put_check(app.database, slug="backup")
     await change(app.database, "UPDATE projects SET enabled = 0, ping_key = NULL")
 
-    found = await checks.by_slugs(
+    found = await store.checks.by_slugs(
         app.database.reader, [(PING_KEY, "backup"), ("", "backup")]
     )
 
@@ -186,11 +186,14 @@ async def test_checks_of_a_project_come_in_order_of_creation(app: App) -> None:
     await put_check(app.database, project_id=2, slug="x")
     reader = app.database.reader
 
-    assert await checks.of_project(reader, 1) == stored
-    assert await checks.of_project_by_slug(reader, 1, "x") == [stored[0], stored[2]]
-    assert await checks.of_project_by_slug(reader, 1, "") == []
-    assert await checks.count(reader, 1) == 3
-    assert await checks.count(reader, 3) == 0
+    assert await store.checks.of_project(reader, 1) == stored
+    assert await store.checks.of_project_by_slug(reader, 1, "x") == [
+        stored[0],
+        stored[2],
+    ]
+    assert await store.checks.of_project_by_slug(reader, 1, "") == []
+    assert await store.checks.count(reader, 1) == 3
+    assert await store.checks.count(reader, 3) == 0
 
 
 async def test_oldest_check_with_all_the_values_matches(app: App) -> None:
@@ -200,11 +203,13 @@ async def test_oldest_check_with_all_the_values_matches(app: App) -> None:
     await put_check(app.database, name="a", tags="t", grace=2 * HOUR)
     reader = app.database.reader
 
-    assert oldest == await checks.oldest_match(
+    assert oldest == await store.checks.oldest_match(
         reader, 1, {"name": "a", "tags": "t", "grace": 2 * HOUR}
     )
-    assert await checks.oldest_match(reader, 1, {"name": "a", "tags": "T"}) is None
-    assert await checks.oldest_match(reader, 1, {"timeout": HOUR}) is None
+    assert (
+        await store.checks.oldest_match(reader, 1, {"name": "a", "tags": "T"}) is None
+    )
+    assert await store.checks.oldest_match(reader, 1, {"timeout": HOUR}) is None
 
 
 async def test_match_of_each_unique_field(app: App) -> None:
@@ -219,7 +224,7 @@ async def test_match_of_each_unique_field(app: App) -> None:
     check = await put_check(app.database, **values)
 
     for name, value in values.items():
-        found = await checks.oldest_match(app.database.reader, 1, {name: value})
+        found = await store.checks.oldest_match(app.database.reader, 1, {name: value})
 
         assert found == check, name
 
@@ -231,8 +236,15 @@ async def test_due_checks_come_longest_overdue_first(app: App) -> None:
     await put_check(app.database, alert_after=None)
     reader = app.database.reader
 
-    assert [check.name for check in await checks.due(reader, NOW, 9)] == ["3", "2", "1"]
-    assert [check.name for check in await checks.due(reader, NOW, 2)] == ["3", "2"]
+    assert [check.name for check in await store.checks.due(reader, NOW, 9)] == [
+        "3",
+        "2",
+        "1",
+    ]
+    assert [check.name for check in await store.checks.due(reader, NOW, 2)] == [
+        "3",
+        "2",
+    ]
 
 
 async def test_check_is_due_at_its_deadline_and_not_a_microsecond_before(
@@ -242,20 +254,20 @@ async def test_check_is_due_at_its_deadline_and_not_a_microsecond_before(
     check = await put_check(app.database, alert_after=deadline)
     reader = app.database.reader
 
-    assert await checks.due(reader, deadline - MICROSECOND, 9) == []
-    assert await checks.due(reader, deadline, 9) == [check]
+    assert await store.checks.due(reader, deadline - MICROSECOND, 9) == []
+    assert await store.checks.due(reader, deadline, 9) == [check]
 
 
 async def test_next_look_is_the_earliest(app: App) -> None:
     reader = app.database.reader
-    assert await checks.next_look(reader) is None
+    assert await store.checks.next_look(reader) is None
 
     await put_check(app.database)
-    assert await checks.next_look(reader) is None
+    assert await store.checks.next_look(reader) is None
 
     await put_check(app.database, alert_after=NOW + HOUR)
     await put_check(app.database, alert_after=NOW - MICROSECOND)
-    assert await checks.next_look(reader) == NOW - MICROSECOND
+    assert await store.checks.next_look(reader) == NOW - MICROSECOND
 
 
 async def test_deleting_a_check_takes_all_that_is_its_own(app: App) -> None:
@@ -265,7 +277,7 @@ async def test_deleting_a_check_takes_all_that_is_its_own(app: App) -> None:
         await put_pings(app.database, *((check.id, make_ping(n=n)) for n in (1, 2)))
 
     async with app.database.transaction() as conn:
-        await checks.delete(conn, 1)
+        await store.checks.delete(conn, 1)
 
     for table, left in zip(tables, (1, 2, 2, 1, 2), strict=True):
         key = "id" if table == "checks" else "check_id"
@@ -278,12 +290,14 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     for n in range(20):
         await put_check(database, slug=f"s{n}", alert_after=NOW)
 
-    by_codes = await plan_of(database, lambda conn: checks.by_codes(conn, ["a", "b"]))
-    by_slugs = await plan_of(
-        database, lambda conn: checks.by_slugs(conn, [(PING_KEY, "s1")])
+    by_codes = await plan_of(
+        database, lambda conn: store.checks.by_codes(conn, ["a", "b"])
     )
-    due = await plan_of(database, lambda conn: checks.due(conn, NOW, 10))
-    next_look = await plan_of(database, checks.next_look)
+    by_slugs = await plan_of(
+        database, lambda conn: store.checks.by_slugs(conn, [(PING_KEY, "s1")])
+    )
+    due = await plan_of(database, lambda conn: store.checks.due(conn, NOW, 10))
+    next_look = await plan_of(database, store.checks.next_look)
 
     assert "SEARCH checks USING INDEX sqlite_autoindex_checks_1 (code=?)" in by_codes
     assert "SCAN checks" not in by_codes
@@ -300,7 +314,9 @@ async def test_readers_of_one_connection_do_not_mix(app: App) -> None:
     stored = [await put_check(app.database, slug=f"s{n}") for n in range(50)]
     reader = app.database.reader
 
-    found = await asyncio.gather(*(checks.by_code(reader, c.code) for c in stored))
+    found = await asyncio.gather(
+        *(store.checks.by_code(reader, c.code) for c in stored)
+    )
 
     assert found == stored
 
@@ -315,21 +331,23 @@ async def test_titles_of_checks_that_are_down_are_told(app: App) -> None:
     last = await put_check(app.database, name="last", status="down")
     reader = app.database.reader
 
-    assert await checks.down_titles(reader, 1, [], 9) == [
+    assert await store.checks.down_titles(reader, 1, [], 9) == [
         "named",
         nameless.code,
         "last",
     ]
     but = [named.id, last.id, 99]
-    assert await checks.down_titles(reader, 1, but, 9) == [nameless.code]
-    assert await checks.down_titles(reader, 1, [], 2) == ["named", nameless.code]
-    assert await checks.down_titles(reader, 3, [], 9) == []
+    assert await store.checks.down_titles(reader, 1, but, 9) == [nameless.code]
+    assert await store.checks.down_titles(reader, 1, [], 2) == ["named", nameless.code]
+    assert await store.checks.down_titles(reader, 3, [], 9) == []
 
 
 async def test_titles_are_found_without_looking_at_checks_that_are_up(
     app: App,
 ) -> None:
-    plan = await plan_of(app.database, lambda conn: checks.down_titles(conn, 1, [], 9))
+    plan = await plan_of(
+        app.database, lambda conn: store.checks.down_titles(conn, 1, [], 9)
+    )
 
     assert "SCAN s USING INDEX check_states_down" in plan
     assert "SEARCH c USING INTEGER PRIMARY KEY" in plan

@@ -2,8 +2,8 @@ from typing import Any, get_args
 
 import pytest
 
+from hcl import store
 from hcl.model import Flip, Reason, Status
-from hcl.store import flips, outbox
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_ping
 from tests.store import note, plan_of, put_check, put_flip, put_pings, rows, traced
@@ -14,7 +14,7 @@ REASONS = get_args(Reason)
 
 async def drop(app: App, limit: int = 100) -> int:
     async with app.database.transaction() as conn:
-        return await flips.drop(conn, NOW, limit)
+        return await store.flips.drop(conn, NOW, limit)
 
 
 async def finish_all(app: App) -> None:
@@ -31,11 +31,11 @@ async def test_flip_comes_back_as_it_was_added(
     flip = Flip(NOW + MICROSECOND, status, status, reason)
 
     async with app.database.transaction() as conn:
-        before = await flips.add(conn, [(check, flip)])
+        before = await store.flips.add(conn, [(check, flip)])
 
     reader = app.database.reader
     assert before == 0
-    assert await flips.of_check(reader, check.id) == [flip]
+    assert await store.flips.of_check(reader, check.id) == [flip]
     assert await rows(app.database, "SELECT n_pings FROM flips") == [7]
 
 
@@ -44,8 +44,8 @@ async def test_flips_added_are_those_above_the_id_returned(app: App) -> None:
     await put_flip(app.database, check)
 
     async with app.database.transaction() as conn:
-        first = await flips.add(conn, [(check, Flip(NOW, "up", "down", ""))] * 2)
-        second = await flips.add(conn, [(check, Flip(NOW, "down", "up", ""))])
+        first = await store.flips.add(conn, [(check, Flip(NOW, "up", "down", ""))] * 2)
+        second = await store.flips.add(conn, [(check, Flip(NOW, "down", "up", ""))])
 
     assert (first, second) == (1, 3)
 
@@ -56,7 +56,7 @@ async def test_flips_of_a_check_come_newest_first(app: App) -> None:
         await put_flip(app.database, check, NOW + hours * HOUR)
     await put_flip(app.database, other)
 
-    found = await flips.of_check(app.database.reader, check.id)
+    found = await store.flips.of_check(app.database.reader, check.id)
 
     assert [flip.created for flip in found] == [NOW + n * HOUR for n in (2, 1, 0)]
 
@@ -66,7 +66,7 @@ async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:
     await put_flip(app.database, check, NOW, "new", "up")
     await put_flip(app.database, check, NOW, "up", "down")
 
-    found = await flips.of_check(app.database.reader, check.id)
+    found = await store.flips.of_check(app.database.reader, check.id)
 
     assert [flip.new_status for flip in found] == ["down", "up"]
 
@@ -79,10 +79,10 @@ async def test_start_is_included_and_end_is_not(app: App) -> None:
     start, end = NOW.timestamp(), (NOW + HOUR).timestamp()
     reader = app.database.reader
 
-    within = await flips.of_check(reader, check.id, start, end)
-    since = await flips.of_check(reader, check.id, start)
-    until = await flips.of_check(reader, check.id, None, end)
-    of_epoch = await flips.of_check(reader, check.id, 0, 0)
+    within = await store.flips.of_check(reader, check.id, start, end)
+    since = await store.flips.of_check(reader, check.id, start)
+    until = await store.flips.of_check(reader, check.id, None, end)
+    of_epoch = await store.flips.of_check(reader, check.id, 0, 0)
 
     assert [flip.created for flip in within] == moments[2:0:-1]
     assert [flip.created for flip in since] == moments[:0:-1]
@@ -98,7 +98,9 @@ async def test_oldest_flips_are_dropped_first(app: App) -> None:
     dropped = [await drop(app, 2), await drop(app, 2), await drop(app, 2)]
 
     assert dropped == [2, 0, 0]
-    assert [f.created for f in await flips.of_check(app.database.reader, check.id)] == [
+    assert [
+        f.created for f in await store.flips.of_check(app.database.reader, check.id)
+    ] == [
         NOW,
         NOW - HOUR,
     ]
@@ -121,7 +123,7 @@ async def test_flips_to_drop_are_found_by_indexes(app: App) -> None:
         await put_flip(app.database, check)
 
     async with app.database.transaction() as conn, traced(conn) as statements:
-        await flips.drop(conn, NOW, 1)
+        await store.flips.drop(conn, NOW, 1)
     sql = f"EXPLAIN QUERY PLAN {statements[-1]}"
     plan = [row[3] for row in await rows(app.database, sql)]
 
@@ -142,7 +144,9 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
 
     assert await drop(app) == 1
 
-    assert [f.created for f in await flips.of_check(app.database.reader, check.id)] == [
+    assert [
+        f.created for f in await store.flips.of_check(app.database.reader, check.id)
+    ] == [
         NOW - 2 * MICROSECOND,
         oldest,
     ]
@@ -151,7 +155,7 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
 async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check, NOW - 2 * HOUR)
-    [(done, *_)] = await outbox.due(app.database.reader, 1, NOW, 9)
+    [(done, *_)] = await store.outbox.due(app.database.reader, 1, NOW, 9)
     await note(app.database, done, sent=NOW)
     later = await put_flip(app.database, check, NOW - HOUR)
 
@@ -173,7 +177,7 @@ async def test_outage_began_with_the_last_flip_to_down(app: App) -> None:
     await put_flip(app.database, other, NOW + 9 * HOUR)
     reader = app.database.reader
 
-    found = [await flips.down_since(reader, check.id, id_) for id_ in ids]
+    found = [await store.flips.down_since(reader, check.id, id_) for id_ in ids]
 
     assert found == [NOW + n * HOUR for n in (0, 0, 2, 2, 2, 5, 5)]
 
@@ -183,7 +187,7 @@ async def test_begin_of_an_outage_may_not_be_known(app: App) -> None:
     await put_flip(app.database, other)
     flip_id = await put_flip(app.database, check, NOW, "down", "up")
 
-    assert await flips.down_since(app.database.reader, check.id, flip_id) is None
+    assert await store.flips.down_since(app.database.reader, check.id, flip_id) is None
 
 
 async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
@@ -191,7 +195,9 @@ async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
     for _ in range(9):
         await put_flip(app.database, check)
 
-    plan = await plan_of(app.database, lambda conn: flips.down_since(conn, check.id, 9))
+    plan = await plan_of(
+        app.database, lambda conn: store.flips.down_since(conn, check.id, 9)
+    )
 
     assert "SEARCH flips USING INDEX flips_check (check_id=?)" in plan
 
@@ -202,10 +208,10 @@ async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> No
         await put_flip(app.database, check._replace(n_pings=n), at)
     reader = app.database.reader
 
-    whole = await flips.logged(reader, check.id, 9)
-    before = await flips.logged(reader, check.id, 9, before=(3, whole[1].id))
-    early = await flips.logged(reader, check.id, 9, until=NOW)
-    late = await flips.logged(reader, check.id, 1, since=NOW)
+    whole = await store.flips.logged(reader, check.id, 9)
+    before = await store.flips.logged(reader, check.id, 9, before=(3, whole[1].id))
+    early = await store.flips.logged(reader, check.id, 9, until=NOW)
+    late = await store.flips.logged(reader, check.id, 1, since=NOW)
 
     assert [(found.n_pings, found.flip.created) for found in whole] == [
         (9, NOW),

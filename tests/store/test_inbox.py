@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.model import Ping
-from hcl.store import inbox, pings
 from tests.app import App
 from tests.build import FULL_PING, HOUR, NOW, make_ping
 from tests.store import change, plan_of, put_check, put_pings, rows, traced
@@ -16,8 +16,8 @@ async def receive(app: App, check_id: int, *log: Ping) -> None:
 
 async def file_all(app: App, log_limit: int = 1000) -> None:
     async with app.database.transaction() as conn:
-        last = await inbox.last_id(conn)
-        await inbox.file(conn, await inbox.by_log(conn, last), log_limit)
+        last = await store.inbox.last_id(conn)
+        await store.inbox.file(conn, await store.inbox.by_log(conn, last), log_limit)
 
 
 async def filed(app: App) -> list[Any]:
@@ -40,9 +40,9 @@ async def test_ping_in_the_inbox_is_in_the_log_as_it_was_added(
 
     reader = app.database.reader
     assert await rows(app.database, "SELECT * FROM pings") == []
-    assert await pings.by_n(reader, check.id, 1) == ping
-    assert await pings.by_n(reader, check.id, 2) is None
-    assert await pings.by_n(reader, check.id + 1, 1) is None
+    assert await store.pings.by_n(reader, check.id, 1) == ping
+    assert await store.pings.by_n(reader, check.id, 2) is None
+    assert await store.pings.by_n(reader, check.id + 1, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ async def test_filed_ping_is_in_the_log_as_it_was_added(app: App, ping: Ping) ->
     await file_all(app)
     await change(app.database, "DELETE FROM inbox")
 
-    assert await pings.by_n(app.database.reader, check.id, 1) == ping
+    assert await store.pings.by_n(app.database.reader, check.id, 1) == ping
 
 
 async def test_ping_that_is_filed_and_not_dropped_yet_is_in_the_log_once(
@@ -68,7 +68,7 @@ async def test_ping_that_is_filed_and_not_dropped_yet_is_in_the_log_once(
     # A number alone makes no two pings the same.
     await receive(app, other.id, *numbered(1))
 
-    found = await pings.newest(app.database.reader, check.id, 9)
+    found = await store.pings.newest(app.database.reader, check.id, 9)
 
     assert [ping.n for ping in found] == [3, 2, 1]
     assert await rows(app.database, "SELECT count(*) FROM inbox") == [4]
@@ -90,9 +90,12 @@ async def test_log_is_in_order_wherever_its_pings_are(app: App) -> None:
 
     reader = app.database.reader
 
-    assert await pings.newest(reader, check.id, 9) == log[::-1]
-    assert await pings.newest(reader, check.id, 1) == [log[3]]
-    assert await pings.signals_before(reader, check.id, 4, NOW) == [log[0], log[2]]
+    assert await store.pings.newest(reader, check.id, 9) == log[::-1]
+    assert await store.pings.newest(reader, check.id, 1) == [log[3]]
+    assert await store.pings.signals_before(reader, check.id, 4, NOW) == [
+        log[0],
+        log[2],
+    ]
 
 
 async def test_filing_again_changes_nothing(app: App) -> None:
@@ -131,7 +134,7 @@ async def test_pings_of_a_deleted_check_are_neither_filed_nor_counted(
     await file_all(app)
 
     assert await filed(app) == [(check.id, 1)]
-    uncounted = await inbox.uncounted(app.database.reader, 0, 9)
+    uncounted = await store.inbox.uncounted(app.database.reader, 0, 9)
     assert [check_id for _, check_id, _ in uncounted] == [check.id]
 
 
@@ -143,35 +146,35 @@ async def test_uncounted_are_those_above_the_state_in_the_order_they_came(
     await receive(app, two.id, FULL_PING)
     await receive(app, one.id, *numbered(3))
 
-    found = await inbox.uncounted(app.database.reader, 0, 9)
+    found = await store.inbox.uncounted(app.database.reader, 0, 9)
 
     assert found == [
         (2, one.id, make_ping(n=2)),
         (3, two.id, FULL_PING._replace(body=b"")),
         (4, one.id, make_ping(n=3)),
     ]
-    assert await inbox.uncounted(app.database.reader, 0, 2) == found[:2]
-    assert await inbox.uncounted(app.database.reader, 3, 9) == found[2:]
+    assert await store.inbox.uncounted(app.database.reader, 0, 2) == found[:2]
+    assert await store.inbox.uncounted(app.database.reader, 3, 9) == found[2:]
 
 
 async def test_pings_are_listed_by_check_and_number_up_to_one(app: App) -> None:
-    assert await inbox.last_id(app.database.reader) == 0
+    assert await store.inbox.last_id(app.database.reader) == 0
     for check_id, n in ((2, 1), (1, 1), (2, 2), (1, 2)):
         await receive(app, check_id, *numbered(n))
 
     reader = app.database.reader
 
-    assert await inbox.last_id(reader) == 4
-    assert list(await inbox.by_log(reader, 4)) == [2, 4, 1, 3]
-    assert list(await inbox.by_log(reader, 3)) == [2, 1, 3]
-    assert list(await inbox.by_log(reader, 0)) == []
+    assert await store.inbox.last_id(reader) == 4
+    assert list(await store.inbox.by_log(reader, 4)) == [2, 4, 1, 3]
+    assert list(await store.inbox.by_log(reader, 3)) == [2, 1, 3]
+    assert list(await store.inbox.by_log(reader, 0)) == []
 
 
 async def test_dropping_takes_the_oldest_up_to_one(app: App) -> None:
     await receive(app, 1, *numbered(1, 2, 3, 4, 5))
 
     async with app.database.transaction() as conn:
-        dropped = [await inbox.drop(conn, 4, 3) for _ in range(3)]
+        dropped = [await store.inbox.drop(conn, 4, 3) for _ in range(3)]
 
     assert dropped == [3, 1, 0]
     assert await rows(app.database, "SELECT n FROM inbox") == [5]
@@ -182,14 +185,14 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     check = await put_check(database, n_pings=20)
     await receive(app, check.id, *numbered(*range(1, 20)))
 
-    uncounted = await plan_of(database, lambda conn: inbox.uncounted(conn, 0, 9))
+    uncounted = await plan_of(database, lambda conn: store.inbox.uncounted(conn, 0, 9))
     async with traced(database._writer) as statements:
         await file_all(app)
     [filing] = [sql for sql in statements if "INTO pings" in sql]
     steps = await rows(database, f"EXPLAIN QUERY PLAN {filing}")
     file = "\n".join(step[3] for step in steps)
 
-    by_n = await plan_of(database, lambda conn: pings.by_n(conn, check.id, 1))
+    by_n = await plan_of(database, lambda conn: store.pings.by_n(conn, check.id, 1))
     assert "SEARCH pings USING INTEGER PRIMARY KEY (rowid=?)" in by_n
     assert "SCAN p" not in by_n
     assert "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)" in file

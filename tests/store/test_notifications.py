@@ -3,8 +3,8 @@ from typing import Any, get_args
 
 import pytest
 
+from hcl import store
 from hcl.model import Flip, Notification, Status
-from hcl.store import notifications, outbox
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_check
 from tests.store import change, note, put_check, put_flip, rows
@@ -14,7 +14,7 @@ LATER = NOW + HOUR
 
 
 async def due(app: App, channel_id: int = 1, limit: int = 100) -> list[Notification]:
-    found = await outbox.due(app.database.reader, channel_id, NOW, limit)
+    found = await store.outbox.due(app.database.reader, channel_id, NOW, limit)
     return [row.notification for row in found]
 
 
@@ -52,7 +52,7 @@ async def test_flips_before_the_given_one_are_not_written_down_again(app: App) -
     await put_flip(app.database, check, NOW, "down", "up")
 
     async with app.database.transaction() as conn:
-        written = await notifications.add_for_flips(conn, first, NOW)
+        written = await store.notifications.add_for_flips(conn, first, NOW)
 
     assert written == 1
     found = await rows(app.database, "SELECT flip_id FROM notifications ORDER BY id")
@@ -91,9 +91,9 @@ async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) ->
     await put_flip(app.database, check, LATER)
 
     reader = app.database.reader
-    found = await outbox.due(reader, 1, LATER, 9)
+    found = await store.outbox.due(reader, 1, LATER, 9)
     assert [row.notification.id for row in found] == [1, 3]
-    assert await outbox.next_after(reader, LATER) == NOW + 9 * HOUR
+    assert await store.outbox.next_after(reader, LATER) == NOW + 9 * HOUR
 
 
 async def test_messages_for_channels_that_left_the_file_are_given_up(app: App) -> None:
@@ -104,7 +104,7 @@ async def test_messages_for_channels_that_left_the_file_are_given_up(app: App) -
     await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
 
     async with app.database.transaction() as conn:
-        given_up = await notifications.give_up_disabled(conn)
+        given_up = await store.notifications.give_up_disabled(conn)
 
     assert given_up == 1
     assert await rows(
@@ -124,21 +124,21 @@ async def test_waiting_flips_are_counted_once_each(app: App) -> None:
     await put_flip(app.database, check)
     await note(app.database, Notification(1, 1, 1, 1, NOW, 0), sent=NOW)
 
-    assert await notifications.count_waiting(app.database.reader) == 2
+    assert await store.notifications.count_waiting(app.database.reader) == 2
 
     await note(app.database, Notification(2, 2, 1, 1, NOW, 0), sent=NOW)
-    assert await notifications.count_waiting(app.database.reader) == 1
+    assert await store.notifications.count_waiting(app.database.reader) == 1
 
 
 async def test_highest_id_never_falls(app: App) -> None:
     reader = app.database.reader
-    assert await notifications.highest_id(reader) is None
+    assert await store.notifications.highest_id(reader) is None
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check)
 
     await change(app.database, "DELETE FROM checks")
 
-    assert await notifications.highest_id(reader) == 2
+    assert await store.notifications.highest_id(reader) == 2
     again = await put_check(app.database, 1)
     await put_flip(app.database, again)
     assert await due_ids(app) == [3]
@@ -152,7 +152,9 @@ async def test_only_old_finished_ones_are_dropped_the_oldest_first(app: App) -> 
         await note(app.database, notification, sent=NOW)
 
     async with app.database.transaction() as conn:
-        dropped = [await notifications.drop(conn, NOW, limit) for limit in (1, 2, 2)]
+        dropped = [
+            await store.notifications.drop(conn, NOW, limit) for limit in (1, 2, 2)
+        ]
 
     assert dropped == [1, 2, 0]
     found = await rows(app.database, "SELECT id FROM notifications ORDER BY id")
@@ -165,7 +167,7 @@ async def test_only_old_finished_ones_are_dropped_the_oldest_first(app: App) -> 
 
 async def remind(app: App, *reminders: tuple[Notification, datetime]) -> None:
     async with app.database.transaction() as conn:
-        await notifications.add_reminders(conn, reminders)
+        await store.notifications.add_reminders(conn, reminders)
 
 
 async def put_down(app: App, *channel_ids: int, **check: Any) -> list[Notification]:
@@ -250,7 +252,7 @@ async def test_reminders_that_wait_for_their_time_are_deleted(app: App) -> None:
     await note(app.database, tried, next_try=LATER)
 
     async with app.database.transaction() as conn:
-        await notifications.drop_reminders(conn)
+        await store.notifications.drop_reminders(conn)
 
     # One that failed was due, and is not finished.
     assert await rows(app.database, REMINDERS) == [(2, 1, 1, LATER.timestamp())]
@@ -267,7 +269,7 @@ async def test_last_told_of_outages_that_last(app: App) -> None:
     waits = await put_check(app.database, 1, status="down")
     await put_flip(app.database, waits)
 
-    found = await notifications.last_told(app.database.reader)
+    found = await store.notifications.last_told(app.database.reader)
 
     told = [(n.id, n.reminder, tags, sent) for n, tags, sent in found]
     assert told == [
@@ -286,7 +288,7 @@ async def test_last_told_does_not_count_what_came_from_another_channel(
     [handed] = await due(app, 2)
     await note(app.database, handed, sent=NOW)
 
-    assert await notifications.last_told(app.database.reader) == []
+    assert await store.notifications.last_told(app.database.reader) == []
 
 
 # What is handed on
@@ -294,7 +296,9 @@ async def test_last_told_does_not_count_what_came_from_another_channel(
 
 async def hand_on(app: App, channel_id: int, fallback: int, notice: str = "No.") -> int:
     async with app.database.transaction() as conn:
-        return await notifications.hand_on(conn, channel_id, fallback, notice, NOW)
+        return await store.notifications.hand_on(
+            conn, channel_id, fallback, notice, NOW
+        )
 
 
 async def test_all_that_a_channel_owes_is_handed_on_once(app: App) -> None:
@@ -363,7 +367,7 @@ async def test_fallback_that_left_the_file_gets_nothing(app: App) -> None:
 
 async def expand(app: App, notification: Notification, *channel_ids: int) -> int:
     async with app.database.transaction() as conn:
-        return await notifications.expand(conn, notification, channel_ids, LATER)
+        return await store.notifications.expand(conn, notification, channel_ids, LATER)
 
 
 async def test_group_has_its_channels_tell(app: App) -> None:
@@ -375,7 +379,7 @@ async def test_group_has_its_channels_tell(app: App) -> None:
     assert await expand(app, told, 1, 2) == 1
 
     # The first was to tell of it anyway.
-    found = await outbox.due(app.database.reader, 2, LATER, 9)
+    found = await store.outbox.due(app.database.reader, 2, LATER, 9)
     assert [row.notification for row in found] == [
         Notification(2, 2, check.id, told.flip_id, created, 0)
     ]
@@ -392,7 +396,7 @@ async def test_reminder_and_notice_of_a_group_are_told_too(app: App) -> None:
     assert await expand(app, told, 2) == 1
     assert await expand(app, reminder, 2) == 1
 
-    found = await outbox.due(app.database.reader, 2, LATER, 9)
+    found = await store.outbox.due(app.database.reader, 2, LATER, 9)
     assert [(r.notification.reminder, r.notification.notice) for r in found] == [
         (0, ""),
         (1, "No."),
@@ -421,20 +425,20 @@ async def test_what_is_held_is_not_owed(app: App) -> None:
     await change(app.database, "UPDATE notifications SET hold = 'quiet' WHERE id = 1")
     reader = app.database.reader
 
-    assert await notifications.waiting(reader) == (2, 1, NOW - HOUR)
-    assert await notifications.count_waiting(reader) == 2
+    assert await store.notifications.waiting(reader) == (2, 1, NOW - HOUR)
+    assert await store.notifications.count_waiting(reader) == 2
 
     # But once it has failed it is.
     await change(app.database, "UPDATE notifications SET attempts = 1 WHERE id = 1")
-    assert await notifications.waiting(reader) == (3, 0, NOW - 2 * HOUR)
-    assert await notifications.count_waiting(reader) == 3
+    assert await store.notifications.waiting(reader) == (3, 0, NOW - 2 * HOUR)
+    assert await store.notifications.count_waiting(reader) == 3
 
 
 async def test_nothing_waits_at_first(app: App) -> None:
     reader = app.database.reader
 
-    assert await notifications.waiting(reader) == (0, 0, None)
-    assert await notifications.count_waiting(reader) == 0
+    assert await store.notifications.waiting(reader) == (0, 0, None)
+    assert await store.notifications.count_waiting(reader) == 0
 
 
 async def test_what_waits_is_counted_by_channel(app: App) -> None:
@@ -443,6 +447,6 @@ async def test_what_waits_is_counted_by_channel(app: App) -> None:
     await put_flip(app.database, check, NOW, "down", "up")
     await change(app.database, "UPDATE notifications SET next_try = NULL WHERE id = 1")
 
-    found = await notifications.waiting_by_channel(app.database.reader)
+    found = await store.notifications.waiting_by_channel(app.database.reader)
 
     assert found == {1: 1, 2: 1}

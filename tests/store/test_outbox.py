@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.model import Flip, Hold, Notification, Waiting
-from hcl.store import checks, notifications, outbox
 from hcl.store.outbox import Outcome
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW
@@ -16,7 +16,7 @@ LATER = NOW + HOUR
 async def due(
     app: App, channel_id: int = 1, now: datetime = NOW, limit: int = 100
 ) -> list[Waiting]:
-    return await outbox.due(app.database.reader, channel_id, now, limit)
+    return await store.outbox.due(app.database.reader, channel_id, now, limit)
 
 
 async def due_ids(app: App, channel_id: int = 1, now: datetime = NOW) -> list[int]:
@@ -36,7 +36,9 @@ async def put_two_flips(app: App) -> None:
 
 async def hold(app: App, id_: int, until: datetime, why: Hold) -> None:
     async with app.database.transaction() as conn:
-        await outbox.hold(conn, [(Notification(id_, 1, 1, 1, NOW, 0), until, why)])
+        await store.outbox.hold(
+            conn, [(Notification(id_, 1, 1, 1, NOW, 0), until, why)]
+        )
 
 
 async def next_tries(app: App) -> list[datetime | None]:
@@ -70,7 +72,7 @@ async def test_due_message_comes_with_the_status_and_the_tags_of_now(app: App) -
     await put_flip(app.database, check)
 
     async with app.database.transaction() as conn:
-        await checks.save(conn, check._replace(status="paused", tags="b c"))
+        await store.checks.save(conn, check._replace(status="paused", tags="b c"))
 
     [found] = await due(app)
     assert (found.status, found.tags) == ("paused", ("b", "c"))
@@ -82,7 +84,7 @@ async def test_reminder_comes_with_the_channels_of_its_check(app: App) -> None:
         flip_id = await put_flip(app.database, check)
         first = Notification(0, 1, check.id, flip_id, NOW, 0)
         async with app.database.transaction() as conn:
-            await notifications.add_reminders(conn, [(first, NOW)])
+            await store.notifications.add_reminders(conn, [(first, NOW)])
 
     found = [row for row in await due(app) if row.notification.reminder]
 
@@ -159,44 +161,44 @@ async def test_messages_of_other_channels_do_not_come_along(app: App) -> None:
 async def test_next_tries_are_told_by_channel(app: App) -> None:
     one, two = [await put_check(app.database, 1, 2) for _ in range(2)]
     reader = app.database.reader
-    assert await outbox.next_tries(reader) == {}
+    assert await store.outbox.next_tries(reader) == {}
 
     await put_flip(app.database, one, LATER)
     await put_flip(app.database, two, LATER + HOUR)
-    assert await outbox.next_tries(reader) == {1: LATER, 2: LATER}
+    assert await store.outbox.next_tries(reader) == {1: LATER, 2: LATER}
 
     await note(app.database, Notification(1, 1, 1, 1, NOW, 0), next_try=NOW + 9 * HOUR)
-    assert await outbox.next_tries(reader) == {1: LATER + HOUR, 2: LATER}
+    assert await store.outbox.next_tries(reader) == {1: LATER + HOUR, 2: LATER}
 
 
 async def test_next_moment_is_the_first_that_is_not_over(app: App) -> None:
     reader = app.database.reader
-    assert await outbox.next_after(reader, NOW) is None
+    assert await store.outbox.next_after(reader, NOW) is None
     for hours in (0, 2, 1):
         check = await put_check(app.database, 1, 2)
         await put_flip(app.database, check, NOW + hours * HOUR)
 
-    assert await outbox.next_after(reader, NOW - MICROSECOND) == NOW
-    assert await outbox.next_after(reader, NOW) == NOW + HOUR
-    assert await outbox.next_after(reader, NOW + HOUR) == NOW + 2 * HOUR
-    assert await outbox.next_after(reader, NOW + 2 * HOUR) is None
+    assert await store.outbox.next_after(reader, NOW - MICROSECOND) == NOW
+    assert await store.outbox.next_after(reader, NOW) == NOW + HOUR
+    assert await store.outbox.next_after(reader, NOW + HOUR) == NOW + 2 * HOUR
+    assert await store.outbox.next_after(reader, NOW + 2 * HOUR) is None
 
 
 async def test_window_ends_with_the_first_that_gathers(app: App) -> None:
     await put_two_flips(app)
     reader = app.database.reader
-    assert await outbox.window_ends(reader, 1, NOW) is None
+    assert await store.outbox.window_ends(reader, 1, NOW) is None
 
     await hold(app, 1, LATER + HOUR, "fold")
     await hold(app, 2, LATER, "fold")
-    assert await outbox.window_ends(reader, 1, NOW) == LATER
-    assert await outbox.window_ends(reader, 2, NOW) is None
-    assert await outbox.window_ends(reader, 1, LATER) == LATER + HOUR
+    assert await store.outbox.window_ends(reader, 1, NOW) == LATER
+    assert await store.outbox.window_ends(reader, 2, NOW) is None
+    assert await store.outbox.window_ends(reader, 1, LATER) == LATER + HOUR
 
     # Neither what failed nor what is held for another reason is a window.
     await note(app.database, Notification(1, 1, 1, 1, NOW, 0), next_try=LATER)
     await hold(app, 2, LATER, "quiet")
-    assert await outbox.window_ends(reader, 1, NOW) is None
+    assert await store.outbox.window_ends(reader, 1, NOW) is None
 
 
 HELD: list[tuple[Hold, int]] = [
@@ -232,7 +234,7 @@ async def test_retry_is_for_what_waits_after_a_failure(app: App) -> None:
     await put_held(app, 1)
 
     async with app.database.transaction() as conn:
-        await outbox.retry(conn, NOW)
+        await store.outbox.retry(conn, NOW)
 
     due_now = [HELD[id_ - 1] for id_ in await due_ids(app)]
     assert due_now == [held for held in HELD if held[1] or not held[0]]
@@ -242,7 +244,7 @@ async def test_retry_of_a_channel_leaves_others_alone(app: App) -> None:
     await put_held(app, 1, 2)
 
     async with app.database.transaction() as conn:
-        await outbox.retry(conn, NOW, 2)
+        await store.outbox.retry(conn, NOW, 2)
 
     assert await due_ids(app, 1) == []
     assert len(await due_ids(app, 2)) == 5
@@ -252,7 +254,7 @@ async def test_retry_puts_nothing_off(app: App) -> None:
     await put_two_flips(app)
 
     async with app.database.transaction() as conn:
-        await outbox.retry(conn, LATER)
+        await store.outbox.retry(conn, LATER)
 
     assert await next_tries(app) == [NOW, NOW]
 
@@ -261,7 +263,7 @@ async def test_what_was_put_off_is_looked_at_again(app: App) -> None:
     await put_held(app, 1)
 
     async with app.database.transaction() as conn:
-        await outbox.look_again(conn, NOW)
+        await store.outbox.look_again(conn, NOW)
 
     due_now = [HELD[id_ - 1] for id_ in await due_ids(app)]
     assert due_now == [("delay", 0), ("quiet", 0)]
@@ -294,7 +296,7 @@ async def test_message_that_is_dropped_keeps_the_reason(app: App) -> None:
     dropped = (await due(app))[0].notification
 
     async with app.database.transaction() as conn:
-        await outbox.finish(conn, [(dropped, "not sent: why")])
+        await store.outbox.finish(conn, [(dropped, "not sent: why")])
 
     assert await due_ids(app) == [2]
     assert await rows(
@@ -338,7 +340,7 @@ async def test_each_try_is_kept(app: App) -> None:
     taken = Outcome(told, "yes", begins[1], 0.25, sent=LATER)
     for outcome in (failed, taken):
         async with app.database.transaction() as conn:
-            await outbox.note(conn, [outcome])
+            await store.outbox.note(conn, [outcome])
 
     assert await rows(
         app.database,
@@ -356,7 +358,7 @@ async def test_try_of_a_check_that_was_deleted_leaves_nothing(app: App) -> None:
     await put_flip(app.database, check)
     notification = await due_one(app)
     async with app.database.transaction() as conn:
-        await checks.delete(conn, check.id)
+        await store.checks.delete(conn, check.id)
 
     await note(app.database, notification, sent=NOW)
 
@@ -370,7 +372,7 @@ async def test_tries_go_with_their_check(app: App) -> None:
         await note(app.database, row.notification, sent=NOW)
 
     async with app.database.transaction() as conn:
-        await checks.delete(conn, 1)
+        await store.checks.delete(conn, 1)
 
     found = await rows(app.database, "SELECT notification_id FROM tries")
     assert found == [2]
@@ -451,7 +453,7 @@ async def test_refused_summary_gives_way_check_by_check(app: App) -> None:
     await put_flip(app.database, two)
 
     async with app.database.transaction() as conn:
-        await outbox.note(
+        await store.outbox.note(
             conn, [Outcome(told, "no", LATER, next_try=LATER, refused=True)]
         )
 
@@ -492,10 +494,14 @@ async def test_hot_statements_use_indexes(app: App) -> None:
         await put_flip(database, check)
         await put_flip(database, check)
 
-    due_plan = await plan_of(database, lambda conn: outbox.due(conn, 1, NOW, 100))
-    tries_plan = await plan_of(database, outbox.next_tries)
-    after_plan = await plan_of(database, lambda conn: outbox.next_after(conn, NOW))
-    window_plan = await plan_of(database, lambda conn: outbox.window_ends(conn, 1, NOW))
+    due_plan = await plan_of(database, lambda conn: store.outbox.due(conn, 1, NOW, 100))
+    tries_plan = await plan_of(database, store.outbox.next_tries)
+    after_plan = await plan_of(
+        database, lambda conn: store.outbox.next_after(conn, NOW)
+    )
+    window_plan = await plan_of(
+        database, lambda conn: store.outbox.window_ends(conn, 1, NOW)
+    )
 
     index = "USING INDEX notifications_next (channel_id=? AND next_try"
     assert index in due_plan
@@ -529,7 +535,7 @@ async def test_few_due_messages_are_found_among_many_held(app: App) -> None:
 
     await app.database.reader.set_progress_handler(count, 10)
     assert await due(app) == []
-    assert await outbox.next_after(app.database.reader, NOW) == LATER
+    assert await store.outbox.next_after(app.database.reader, NOW) == LATER
     await app.database.reader.set_progress_handler(lambda: None, 1_000_000)
 
     assert steps < 100

@@ -3,8 +3,8 @@ from typing import Any, get_args
 
 import pytest
 
+from hcl import store
 from hcl.model import Action, Ping
-from hcl.store import pings
 from hcl.store.pings import Wanted
 from tests.app import App
 from tests.build import FULL_PING, HOUR, NOW, make_ping
@@ -34,9 +34,9 @@ async def test_ping_comes_back_as_it_was_added(app: App, ping: Ping) -> None:
     await add(app, check.id, ping)
 
     reader = app.database.reader
-    assert await pings.by_n(reader, check.id, 1) == ping
-    assert await pings.by_n(reader, check.id, 2) is None
-    assert await pings.by_n(reader, check.id + 1, 1) is None
+    assert await store.pings.by_n(reader, check.id, 1) == ping
+    assert await store.pings.by_n(reader, check.id, 2) is None
+    assert await store.pings.by_n(reader, check.id + 1, 1) is None
 
 
 @pytest.mark.parametrize("action", get_args(Action))
@@ -45,7 +45,7 @@ async def test_every_action_can_be_kept(app: App, action: Any) -> None:
 
     await add(app, check.id, make_ping(n=1, action=action))
 
-    found = await pings.by_n(app.database.reader, check.id, 1)
+    found = await store.pings.by_n(app.database.reader, check.id, 1)
     assert found is not None
     assert found.action == action
 
@@ -60,10 +60,10 @@ async def test_newest_pings_come_first_with_a_taste_of_their_bodies(app: App) ->
     await add(app, check.id, *log)
     await add(app, other.id, make_ping(n=4))
 
-    found = await pings.newest(app.database.reader, check.id, 2)
+    found = await store.pings.newest(app.database.reader, check.id, 2)
 
     assert found == [log[2]._replace(body=b"\x00"), log[1]]
-    assert len(await pings.newest(app.database.reader, check.id, 9)) == 3
+    assert len(await store.pings.newest(app.database.reader, check.id, 9)) == 3
 
 
 async def test_signals_before_a_ping_come_oldest_first(app: App) -> None:
@@ -76,7 +76,7 @@ async def test_signals_before_a_ping_come_oldest_first(app: App) -> None:
     await add(app, check.id, *log)
     await add(app, other.id, *log)
 
-    found = await pings.signals_before(
+    found = await store.pings.signals_before(
         app.database.reader, check.id, 7, NOW + timedelta(hours=2)
     )
 
@@ -92,7 +92,7 @@ async def test_checks_over_the_limit_tell_what_to_drop(app: App) -> None:
     await add_numbers(app, over.id, 12)
     await add(app, pruned.id, *(make_ping(n=n) for n in range(3, 13)))
 
-    found = await pings.checks_over(app.database.reader, 10)
+    found = await store.pings.checks_over(app.database.reader, 10)
 
     assert found == [(over.id, 2)]
 
@@ -103,7 +103,7 @@ async def test_dropping_takes_the_oldest_of_one_check(app: App) -> None:
     await add_numbers(app, other.id, 9)
 
     async with app.database.transaction() as conn:
-        dropped = [await pings.drop(conn, check.id, 5, 3) for _ in range(3)]
+        dropped = [await store.pings.drop(conn, check.id, 5, 3) for _ in range(3)]
 
     assert dropped == [3, 2, 0]
     assert await numbers(app, check.id) == [6, 7, 8, 9]
@@ -112,17 +112,17 @@ async def test_dropping_takes_the_oldest_of_one_check(app: App) -> None:
 
 async def test_highest_id_counts_pings_of_deleted_checks(app: App) -> None:
     reader = app.database.reader
-    assert await pings.highest_id(reader) is None
+    assert await store.pings.highest_id(reader) is None
 
     await put_check(app.database, n_pings=3)
     await put_check(app.database, n_pings=4)
-    assert await pings.highest_id(reader) == 7
+    assert await store.pings.highest_id(reader) == 7
 
     async with app.database.transaction() as conn:
-        await pings.count_deleted(conn, 10)
-        await pings.count_deleted(conn, 0)
-        await pings.count_deleted(conn, 2**40)
-    assert await pings.highest_id(reader) == 2**40 + 17
+        await store.pings.count_deleted(conn, 10)
+        await store.pings.count_deleted(conn, 0)
+        await store.pings.count_deleted(conn, 2**40)
+    assert await store.pings.highest_id(reader) == 2**40 + 17
 
 
 async def test_hot_statements_use_indexes(app: App) -> None:
@@ -130,8 +130,10 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     check = await put_check(database, n_pings=20)
     await add_numbers(app, check.id, 20)
 
-    checks_over = await plan_of(database, lambda conn: pings.checks_over(conn, 10))
-    newest = await plan_of(database, lambda conn: pings.newest(conn, 1, 10))
+    checks_over = await plan_of(
+        database, lambda conn: store.pings.checks_over(conn, 10)
+    )
+    newest = await plan_of(database, lambda conn: store.pings.newest(conn, 1, 10))
 
     assert "SEARCH pings USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in checks_over
     assert "SCAN pings" not in checks_over
@@ -165,13 +167,18 @@ async def test_numbers_are_those_that_are_asked_for(app: App) -> None:
         (Wanted(text="disk full"), [3]),
         (Wanted(text="%"), []),
     ):
-        assert await pings.numbers(app.database.reader, check.id, wanted, 9) == found
-    assert await pings.numbers(app.database.reader, check.id, Wanted(), 2) == [3, 2]
+        assert (
+            await store.pings.numbers(app.database.reader, check.id, wanted, 9) == found
+        )
+    assert await store.pings.numbers(app.database.reader, check.id, Wanted(), 2) == [
+        3,
+        2,
+    ]
 
 
 async def test_pages_of_numbers_are_read_from_their_place(app: App) -> None:
     plan = await plan_of(
-        app.database, lambda conn: pings.numbers(conn, 1, Wanted(below=500), 100)
+        app.database, lambda conn: store.pings.numbers(conn, 1, Wanted(below=500), 100)
     )
 
     assert "SEARCH pings USING INTEGER PRIMARY KEY" in plan
@@ -183,7 +190,7 @@ async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
     log.append(make_ping(n=4, scheme="email", body=b"0123456789"))
     await put_pings(app.database, *((check.id, ping) for ping in log))
 
-    found = await pings.excerpts(app.database.reader, check.id, [2, 4, 9], 3)
+    found = await store.pings.excerpts(app.database.reader, check.id, [2, 4, 9], 3)
 
     assert [(e.ping.n, e.ping.body, e.size) for e in found] == [
         (4, b"0123456789", 10),
@@ -196,7 +203,7 @@ async def test_last_signals_come_oldest_first(app: App) -> None:
     for n, action in enumerate(("start", "success", "log", "fail"), 1):
         await put_pings(app.database, (check.id, make_ping(n=n, action=action)))
 
-    found = await pings.last_signals(app.database.reader, check.id, 2)
+    found = await store.pings.last_signals(app.database.reader, check.id, 2)
 
     assert [ping.n for ping in found] == [2, 4]
 
@@ -209,10 +216,10 @@ async def test_clear_leaves_no_gap_in_the_inbox(app: App) -> None:
         )
 
     async with app.database.transaction() as conn:
-        await pings.clear(conn, check.id)
+        await store.pings.clear(conn, check.id)
 
-    assert await pings.oldest(app.database.reader, check.id) is None
-    assert await pings.oldest(app.database.reader, other.id) == NOW
+    assert await store.pings.oldest(app.database.reader, check.id) is None
+    assert await store.pings.oldest(app.database.reader, other.id) == NOW
     assert await rows(
         app.database, "SELECT id, check_id, body FROM inbox ORDER BY id"
     ) == [

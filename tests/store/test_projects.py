@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.model import Project
-from hcl.store import projects
 from tests.app import PING_KEY, App
 from tests.store import rows
 
@@ -19,7 +19,7 @@ SHED = Project(
 
 async def save(app: App, project: Project) -> Project:
     async with app.database.transaction() as conn:
-        return await projects.save(conn, project)
+        return await store.projects.save(conn, project)
 
 
 async def enabled(conn: Connection) -> list[Project]:
@@ -64,23 +64,23 @@ async def test_enabled_projects_come_in_order_of_creation(app: App) -> None:
 async def test_ping_key_finds_its_project(app: App) -> None:
     reader = app.database.reader
 
-    home = await projects.by_ping_key(reader, PING_KEY)
+    home = await store.projects.by_ping_key(reader, PING_KEY)
 
     assert home is not None
     assert home.name == "Home"
-    assert await projects.by_ping_key(reader, PING_KEY.upper()) is None
-    assert await projects.by_ping_key(reader, "") is None
+    assert await store.projects.by_ping_key(reader, PING_KEY.upper()) is None
+    assert await store.projects.by_ping_key(reader, "") is None
 
 
 async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -> None:
     async with app.database.transaction() as conn:
-        await projects.disable_all(conn)
+        await store.projects.disable_all(conn)
 
     reader = app.database.reader
     assert await enabled(reader) == []
-    assert await projects.by_ping_key(reader, PING_KEY) is None
-    assert await projects.by_ping_key(reader, "") is None
-    assert await projects.name_of(reader, 1) == "Home"
+    assert await store.projects.by_ping_key(reader, PING_KEY) is None
+    assert await store.projects.by_ping_key(reader, "") is None
+    assert await store.projects.name_of(reader, 1) == "Home"
     assert await rows(app.database, "SELECT ping_key FROM projects") == [None, None]
 
 
@@ -88,7 +88,7 @@ async def test_code_finds_a_project_before_its_name_does(app: App) -> None:
     home, other = await enabled(app.database.reader)
     reader = app.database.reader
 
-    assert await projects.find(reader, other.code, "Home") == other
-    assert await projects.find(reader, "no such code", "Home") == home
-    assert await projects.find(reader, other.code, "No such name") == other
-    assert await projects.find(reader, "no such code", "No such name") is None
+    assert await store.projects.find(reader, other.code, "Home") == other
+    assert await store.projects.find(reader, "no such code", "Home") == home
+    assert await store.projects.find(reader, other.code, "No such name") == other
+    assert await store.projects.find(reader, "no such code", "No such name") is None

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from hcl.store import notifications, outbox, tries
+from hcl import store
 from hcl.store.outbox import Outcome
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW
@@ -10,12 +10,12 @@ from tests.store import change, put_check, put_flip, rows
 async def try_all(app: App, answer: str, **what: object) -> None:
     """Note a try of everything that waits for the first channel."""
     async with app.database.transaction() as conn:
-        waiting = await outbox.due(conn, 1, NOW + 9 * HOUR, 99)
+        waiting = await store.outbox.due(conn, 1, NOW + 9 * HOUR, 99)
         outcomes = [
             Outcome((w.notification,), answer, NOW, 1.5, **what)  # type: ignore[arg-type]
             for w in waiting
         ]
-        await outbox.note(conn, outcomes)
+        await store.outbox.note(conn, outcomes)
 
 
 async def test_every_try_is_recorded_with_its_notification(app: App) -> None:
@@ -25,7 +25,7 @@ async def test_every_try_is_recorded_with_its_notification(app: App) -> None:
     await try_all(app, "no answer", next_try=NOW + HOUR)
     await try_all(app, "HTTP 200", sent=NOW + HOUR)
 
-    [record] = await tries.recent(app.database.reader)
+    [record] = await store.tries.recent(app.database.reader)
     assert (record.project, record.check) == ("Home", "Backup")
     assert (record.channel, record.kind) == ("Hook A", "webhook")
     assert (record.status, record.reminder, record.created) == ("down", 0, NOW)
@@ -33,8 +33,8 @@ async def test_every_try_is_recorded_with_its_notification(app: App) -> None:
     assert record.answer == "HTTP 200"
     second_and_half = timedelta(seconds=1.5)
     assert record.tries == (
-        tries.Try(NOW, second_and_half, False, "no answer"),
-        tries.Try(NOW, second_and_half, True, "HTTP 200"),
+        store.tries.Try(NOW, second_and_half, False, "no answer"),
+        store.tries.Try(NOW, second_and_half, True, "HTTP 200"),
     )
 
 
@@ -43,7 +43,7 @@ async def test_newest_come_first_and_no_more_than_asked_for(app: App) -> None:
     for _ in range(5):
         await put_flip(app.database, check)
 
-    found = await tries.recent(app.database.reader, limit=3)
+    found = await store.tries.recent(app.database.reader, limit=3)
 
     assert [record.id for record in found] == [5, 4, 3]
 
@@ -56,16 +56,16 @@ async def test_records_are_found_by_check_and_channel(app: App) -> None:
     reader = app.database.reader
 
     for wanted in ("One", "first", one.code):
-        [record] = await tries.recent(reader, check=wanted)
+        [record] = await store.tries.recent(reader, check=wanted)
         assert record.check == "One"
-    both = await tries.recent(reader, check=two.code)
+    both = await store.tries.recent(reader, check=two.code)
     assert [(r.check, r.channel) for r in both] == [
         (two.code, "Hook B"),
         (two.code, "Hook A"),
     ]
-    assert len(await tries.recent(reader, channel="Hook A")) == 2
-    assert await tries.recent(reader, check="Two") == []
-    assert await tries.recent(reader, check="One", channel="Hook B") == []
+    assert len(await store.tries.recent(reader, channel="Hook A")) == 2
+    assert await store.tries.recent(reader, check="Two") == []
+    assert await store.tries.recent(reader, check="One", channel="Hook B") == []
 
 
 async def test_waiting_and_failed_ones_are_told_apart(app: App) -> None:
@@ -78,8 +78,8 @@ async def test_waiting_and_failed_ones_are_told_apart(app: App) -> None:
     await put_flip(app.database, fresh)
     reader = app.database.reader
 
-    waiting = await tries.recent(reader, wanted="waiting")
-    failed = await tries.recent(reader, wanted="failed")
+    waiting = await store.tries.recent(reader, wanted="waiting")
+    failed = await store.tries.recent(reader, wanted="failed")
 
     assert [record.check for record in waiting] == [fresh.code, failing.code]
     assert [record.check for record in failed] == [failing.code, sent.code]
@@ -91,7 +91,7 @@ async def test_tries_go_with_their_notification(app: App) -> None:
     await try_all(app, "HTTP 200", sent=NOW)
 
     async with app.database.transaction() as conn:
-        await notifications.drop(conn, NOW, 9)
+        await store.notifications.drop(conn, NOW, 9)
 
     assert await rows(app.database, "SELECT count(*) FROM tries") == [0]
 
@@ -100,7 +100,7 @@ async def test_try_of_a_deleted_notification_is_left_out(app: App) -> None:
     await change(app.database, "DELETE FROM notifications")
 
     async with app.database.transaction() as conn:
-        await tries.add(conn, [(99, NOW, 0.1, True, "HTTP 200")])
+        await store.tries.add(conn, [(99, NOW, 0.1, True, "HTTP 200")])
 
     assert await rows(app.database, "SELECT count(*) FROM tries") == [0]
 
@@ -112,8 +112,8 @@ async def test_records_are_found_by_project_and_by_channel_row(app: App) -> None
         await put_flip(app.database, check)
     reader = app.database.reader
 
-    [record] = await tries.recent(reader, project_id=2)
+    [record] = await store.tries.recent(reader, project_id=2)
     assert (record.check, record.code) == ("Theirs", theirs.code)
     assert record.unique_key == theirs.unique_key
-    [record] = await tries.recent(reader, project_id=1, channel_id=2)
+    [record] = await store.tries.recent(reader, project_id=1, channel_id=2)
     assert (record.check, record.channel) == ("Ours", "Hook B")

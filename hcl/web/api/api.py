@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import managing, rules, spec
 from hcl.checks.check_json import iso
 from hcl.checks.managing import UnknownCheckError
 from hcl.model import Check, Ping
-from hcl.store import channels, checks, flips, notifications, pings
 from hcl.web.api.endpoint import Call
 from hcl.web.badges.badges import badge_urls
 from hcl.web.errors import ApiError
@@ -30,13 +30,15 @@ async def list_checks(call: Call) -> Response:
     """GET checks/: the project's checks, those with a slug or all of some tags."""
     reader, query = await call.services.database.settled(), call.request.query_params
     if query.get("slug"):
-        found = await checks.of_project_by_slug(reader, call.project.id, query["slug"])
+        found = await store.checks.of_project_by_slug(
+            reader, call.project.id, query["slug"]
+        )
     else:
-        found = await checks.of_project(reader, call.project.id)
+        found = await store.checks.of_project(reader, call.project.id)
     tags = set(query.getlist("tag"))
     codes: dict[int, list[str]] = {}
     if not call.readonly:
-        codes = await channels.codes_of_project(reader, call.project.id)
+        codes = await store.channels.codes_of_project(reader, call.project.id)
     return JSONResponse(
         {
             "checks": [
@@ -98,12 +100,12 @@ async def list_pings(call: Call) -> Response:
     reader = call.services.database.reader
     check = await _find(call)
     limit = min(call.services.config.pings.log_limit, PINGS_LIMIT)
-    newest = await pings.newest(reader, check.id, limit)
+    newest = await store.pings.newest(reader, check.id, limit)
     earlier = []
     if newest:
         oldest = newest[-1]
         since = oldest.created - rules.MAX_RUN
-        earlier = await pings.signals_before(reader, check.id, oldest.n, since)
+        earlier = await store.pings.signals_before(reader, check.id, oldest.n, since)
     lengths = rules.run_lengths([*earlier, *reversed(newest)])
     return JSONResponse(
         {"pings": [_ping(call, check, ping, lengths.get(ping.n)) for ping in newest]}
@@ -136,7 +138,7 @@ async def get_ping_body(call: Call) -> Response:
     n = call.request.path_params["n"]
     ping = None
     if check.n_pings - call.services.config.pings.log_limit < n <= check.n_pings:
-        ping = await pings.by_n(call.services.database.reader, check.id, n)
+        ping = await store.pings.by_n(call.services.database.reader, check.id, n)
     if ping is None or not ping.body:
         raise ApiError(404, "not found")
     # As Healthchecks does: no charset, since nobody knows it. And no guessing: the
@@ -155,7 +157,9 @@ async def list_flips(call: Call) -> Response:
     seconds = _number(call, "seconds", _LONGEST) if text else None
     if seconds:
         start = max(call.now.timestamp() - seconds, start or 0)
-    found = await flips.of_check(call.services.database.reader, check.id, start, end)
+    found = await store.flips.of_check(
+        call.services.database.reader, check.id, start, end
+    )
     document = [
         {"timestamp": iso(flip.created), "up": int(flip.new_status == "up")}
         for flip in found
@@ -178,7 +182,9 @@ def _number(call: Call, name: str, greatest: int) -> float | None:
 
 async def list_channels(call: Call) -> Response:
     """GET channels/: the project's channels, in the file's order."""
-    found = await channels.of_project(call.services.database.reader, call.project.id)
+    found = await store.channels.of_project(
+        call.services.database.reader, call.project.id
+    )
     return JSONResponse(
         {
             "channels": [
@@ -191,7 +197,9 @@ async def list_channels(call: Call) -> Response:
 
 async def list_badges(call: Call) -> Response:
     """GET badges/: the badge URLs of each tag, and of all checks together."""
-    found = await checks.of_project(call.services.database.reader, call.project.id)
+    found = await store.checks.of_project(
+        call.services.database.reader, call.project.id
+    )
     tags = sorted({tag for check in found for tag in check.tag_list} - {"*"})
     services = call.services
     return JSONResponse(
@@ -216,9 +224,9 @@ async def get_metrics(request: Request, services: Services) -> Response:
     return JSONResponse(
         {
             "ts": int(time.time()),
-            "max_ping_id": await pings.highest_id(reader),
-            "max_notification_id": await notifications.highest_id(reader),
-            "num_unprocessed_flips": await notifications.count_waiting(reader),
+            "max_ping_id": await store.pings.highest_id(reader),
+            "max_notification_id": await store.notifications.highest_id(reader),
+            "num_unprocessed_flips": await store.notifications.count_waiting(reader),
         }
     )
 
@@ -229,7 +237,7 @@ async def _find(call: Call) -> Check:
     if "code" in call.request.path_params:
         return await managing.owned(reader, call.project, call.code)
     unique_key = call.request.path_params["unique_key"]
-    check = await checks.by_unique_key(reader, call.project.id, unique_key)
+    check = await store.checks.by_unique_key(reader, call.project.id, unique_key)
     if check is None:
         raise UnknownCheckError
     return check
@@ -237,5 +245,7 @@ async def _find(call: Call) -> Check:
 
 async def _described(call: Call, check: Check) -> Response:
     reader = call.services.database.reader
-    codes = [] if call.readonly else await channels.codes_of_check(reader, check.id)
+    codes = (
+        [] if call.readonly else await store.channels.codes_of_check(reader, check.id)
+    )
     return JSONResponse(call.describe(check, codes))

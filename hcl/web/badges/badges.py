@@ -12,9 +12,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
-from hcl.store import checks
 from hcl.web.badges.badge_svg import badge_svg
 from hcl.web.json_answer import JSONResponse
 from hcl.web.parts import Services
@@ -55,7 +55,7 @@ async def get_badge(request: Request, services: Services) -> Response:
         return _not_found()
     every = tag == "*"
     reader = await services.database.settled()
-    found = await checks.of_badge(reader, key, "" if every else tag)
+    found = await store.checks.of_badge(reader, key, "" if every else tag)
     if found is None:
         return _not_found()
     counted = found if every else [check for check in found if tag in check.tag_list]
@@ -67,7 +67,7 @@ async def get_check_badge(request: Request, services: Services) -> Response:
     """GET /b/<2 or 3>/<key>.<fmt>: one check, in two states or three."""
     params = request.path_params
     reader = await services.database.settled()
-    check = await checks.by_badge_key(reader, params["key"])
+    check = await store.checks.by_badge_key(reader, params["key"])
     if check is None:
         return _not_found()
     return _badge(

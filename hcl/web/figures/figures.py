@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hcl.store import channels, checks, inbox, notifications
+from hcl import store
 from hcl.web.parts import Services
 
 # When the server began, in unix seconds.
@@ -43,15 +43,15 @@ class Sizes:
 async def queues(services: Services, now: datetime) -> Queues:
     """Return what waits now."""
     reader = services.database.reader
-    look = await checks.next_look(reader)
-    owed, held, oldest = await notifications.waiting(reader)
+    look = await store.checks.next_look(reader)
+    owed, held, oldest = await store.notifications.waiting(reader)
     return Queues(
         checker_lag=max(now - look, _NONE) if look else _NONE,
         owed=owed,
         held=held,
         oldest=max(now - oldest, _NONE) if oldest else _NONE,
-        failing=await channels.count_failing(reader),
-        inbox=await inbox.count(reader),
+        failing=await store.channels.count_failing(reader),
+        inbox=await store.inbox.count(reader),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.store import checks, outbox, settings
+from hcl import store
 from hcl.web.parts import Services
 
 # How long a query may take, in seconds.
@@ -33,8 +33,8 @@ async def find_trouble(services: Services, now: datetime) -> str:
     reader = services.database.reader
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
-            deadline = await checks.next_look(reader)
-            oldest = await outbox.oldest_due(reader)
+            deadline = await store.checks.next_look(reader)
+            oldest = await store.outbox.oldest_due(reader)
     except (sqlite3.Error, TimeoutError):
         return "the database takes no query"
     if not services.database.is_writable and not await _can_write(services, now):
@@ -50,7 +50,7 @@ async def _can_write(services: Services, now: datetime) -> bool:
     """Try to write, after a write has failed: maybe there will be no other."""
     try:
         async with services.database.transaction(changes_checks=False) as conn:
-            await settings.put(conn, "written", now.isoformat())
+            await store.settings.put(conn, "written", now.isoformat())
     except sqlite3.OperationalError:
         return False
     return True

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl import __version__
+from hcl import __version__, store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
-from hcl.store import checks
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.figures import figures
 from hcl.web.figures.prometheus import Family, HistogramFamily, Labels, answer, gauge
@@ -33,7 +32,7 @@ async def get_project_metrics(request: Request, services: Services) -> Response:
     if access is None or not access.readonly or access.project.code != code:
         return PlainTextResponse("wrong key", 403)
     conn = await services.database.settled()
-    found = await checks.of_project(conn, access.project.id)
+    found = await store.checks.of_project(conn, access.project.id)
     return answer(_of_checks(found, datetime.now(UTC)))
 
 

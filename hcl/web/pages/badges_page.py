@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.model import Check, Project
-from hcl.store import checks
 from hcl.web.badges.badges import badge_urls
 from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.visit.viewer import Viewer
@@ -68,7 +68,7 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     """GET …/badges: those for all checks, for each tag and for each check."""
     project = asked_project(request, viewer)
     choice = _choice(request)
-    found = await checks.of_project(await services.database.settled(), project.id)
+    found = await store.checks.of_project(await services.database.settled(), project.id)
     sought = [check for check in found if _is_sought(check, choice.search)]
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)

@@ -10,9 +10,8 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hcl import __version__
+from hcl import __version__, store
 from hcl.model import Check, Project
-from hcl.store import checks
 from hcl.web.pages import static_files, wording
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.viewer import Viewer
@@ -133,9 +132,9 @@ async def owned_check(
     conn = await services.database.settled()
     for project in viewer.projects:
         if "-" in key:
-            check = await checks.by_code(conn, key)
+            check = await store.checks.by_code(conn, key)
         else:
-            check = await checks.by_unique_key(conn, project.id, key)
+            check = await store.checks.by_unique_key(conn, project.id, key)
         if check is not None and check.project_id == project.id:
             return project, check
     raise no_such_check()

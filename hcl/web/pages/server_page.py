@@ -13,8 +13,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl import __version__
-from hcl.store import channels
+from hcl import __version__, store
 from hcl.web.figures import figures, health
 from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.frame import render
@@ -65,7 +64,7 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     reader = await services.database.settled()
     queues = await figures.queues(services, now)
     sizes = figures.sizes(services)
-    rows = await channels.failing(reader)
+    rows = await store.channels.failing(reader)
     names = {project.id: project for project in viewer.projects}
     seen = [
         FailingChannel(names[row[0]].name, names[row[0]].code, row[1], row[2])

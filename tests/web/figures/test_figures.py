@@ -12,9 +12,9 @@ from unittest import mock
 import pytest
 from aiosqlite import Connection
 
+from hcl import store
 from hcl.model import Check, Ping
 from hcl.pings.pinging import Address, Receipt
-from hcl.store import inbox, pings
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 from tests.server.process import Serve
@@ -97,7 +97,7 @@ async def test_filed_or_not_a_ping_is_looked_for_in_one_hop(app: App) -> None:
 
     # Between two hops the filer may take it from one table to the other.
     with hops(reader) as count:
-        found = await pings.by_n(reader, check.id, 1)
+        found = await store.pings.by_n(reader, check.id, 1)
 
     assert found is not None
     assert count == [1]
@@ -109,7 +109,7 @@ async def test_ids_of_the_inbox_are_read_in_one_hop(app: App) -> None:
 
     # With a cursor that stays open, all others would read what was there before.
     with hops(reader) as count:
-        ids = await inbox.by_log(reader, 3)
+        ids = await store.inbox.by_log(reader, 3)
 
     assert len(ids) == len(checks)
     assert count == [1]

@@ -3,8 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hcl import __version__
-from hcl.store import channels
+from hcl import __version__, store
 from hcl.web.pages import server_page
 from tests.app import OTHER_READ_KEY, READ_KEY, WRITE_KEY, App
 from tests.build import HOUR, NOW
@@ -58,7 +57,7 @@ async def test_queues_and_lag_are_told(app: App) -> None:
 
 async def test_failing_channels_of_own_projects_are_named(app: App) -> None:
     async with app.database.transaction() as conn:
-        await channels.note_failed(conn, 1, "no", NOW)
+        await store.channels.note_failed(conn, 1, "no", NOW)
 
     own, other = await page_of(app), await page_of(app, OTHER_READ_KEY)
 

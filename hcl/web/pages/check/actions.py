@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import managing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
 from hcl.pings.pinging import Address
-from hcl.store import channels, pings
 from hcl.web.pages import frame
 from hcl.web.pages.check import due
 from hcl.web.pages.frame import PageError
@@ -61,7 +61,7 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
     )
     await services.pinging.receive(Address(code=check.code), signal)
     # Filters have a say: it may count as something else.
-    newest = await pings.newest(services.database.reader, check.id, 1)
+    newest = await store.pings.newest(services.database.reader, check.id, 1)
     action = newest[0].action if newest and newest[0].ua == _UA else "success"
     notice = {
         "success": "Pinged: a success is recorded.",
@@ -132,7 +132,9 @@ async def assign(request: Request, services: Services, viewer: Viewer) -> Respon
             "One of these integrations is gone from hcl.toml meanwhile.",
         ) from None
     except EditedError as error:
-        available = await channels.of_project(services.database.reader, project.id)
+        available = await store.channels.of_project(
+            services.database.reader, project.id
+        )
         # The form then bears what is assigned now: to send it again is to save it.
         return frame.render(
             request,

@@ -10,10 +10,10 @@ from aiosqlite import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import availability, managing, rules
 from hcl.config import Config
 from hcl.model import Check, Flip, Project, ShownStatus
-from hcl.store import channels, checks, flips, pings
 from hcl.web.pages import frame
 from hcl.web.pages.check import bodies, timeline
 from hcl.web.pages.check import chart as charts
@@ -51,11 +51,11 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     conn = services.database.reader
     context = _common(project, check, viewer)
     found = await _due(check, context["now"])
-    signals = await pings.last_signals(conn, check.id, charts.SIGNALS)
+    signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS)
     newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
-    known = [f.flip for f in await flips.logged(conn, check.id, MOST_FLIPS + 1)]
+    known = [f.flip for f in await store.flips.logged(conn, check.id, MOST_FLIPS + 1)]
     months = await _months(conn, check, known, context["now"])
-    used = await channels.codes_of_check(conn, check.id)
+    used = await store.channels.codes_of_check(conn, check.id)
     addresses, examples = await _ways(conn, services, project, check, viewer)
     return frame.render(
         request,
@@ -77,7 +77,7 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
         short=_short,
         addresses=addresses,
         snippets=examples,
-        channels=await channels.of_project(conn, project.id),
+        channels=await store.channels.of_project(conn, project.id),
         used=used,
         seen=managing.seen_channels(used),
     )
@@ -111,7 +111,7 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
     n = request.path_params["n"]
     found = None
     if check.n_pings - services.config.pings.log_limit < n <= check.n_pings:
-        found = await pings.by_n(services.database.reader, check.id, n)
+        found = await store.pings.by_n(services.database.reader, check.id, n)
     if found is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")
     source = None
@@ -164,7 +164,7 @@ async def _months(
     conn: Connection, check: Check, known: list[Flip], now: datetime
 ) -> list[availability.Month]:
     """Return what is known of the last months by the newest flips, newest first."""
-    since = await pings.oldest(conn, check.id)
+    since = await store.pings.oldest(conn, check.id)
     if len(known) > MOST_FLIPS:
         # Of the time before them nothing is known, however old the log is.
         since = None
@@ -209,7 +209,7 @@ async def _ways(
     url = services.site.ping_endpoint + check.code
     addresses = [_Address("uuid", "URL", url)]
     if check.slug and project.ping_key:
-        same = await checks.of_project_by_slug(conn, project.id, check.slug)
+        same = await store.checks.of_project_by_slug(conn, project.id, check.slug)
         if len(same) == 1:
             by_slug = f"{services.site.ping_endpoint}{project.ping_key}/{check.slug}"
             addresses.append(_Address("slug", "URL by slug", by_slug))

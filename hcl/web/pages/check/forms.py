@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import managing, schedule
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
-from hcl.store import channels
 from hcl.web.json_answer import JSONResponse
 from hcl.web.pages import frame
 from hcl.web.pages.check import draft as drafts
@@ -67,7 +67,7 @@ class Preview:
 async def new(request: Request, services: Services, viewer: Viewer) -> Response:
     """GET and POST /projects/<code>/new."""
     project = frame.asked_project(request, viewer)
-    available = await channels.of_project(services.database.reader, project.id)
+    available = await store.channels.of_project(services.database.reader, project.id)
     form = _Form(request, services, viewer, project, available)
     if request.method != "POST":
         return await form.show(drafts.fresh([c.code for c in available]))
@@ -89,8 +89,8 @@ async def edit(request: Request, services: Services, viewer: Viewer) -> Response
     """GET and POST /checks/<code>/edit."""
     project, check = await frame.owned_check(request, services, viewer)
     reader = services.database.reader
-    available = await channels.of_project(reader, project.id)
-    codes = await channels.codes_of_check(reader, check.id)
+    available = await store.channels.of_project(reader, project.id)
+    codes = await store.channels.codes_of_check(reader, check.id)
     form = _Form(request, services, viewer, project, available, check)
     if request.method != "POST":
         seen = managing.fingerprint(check, codes)

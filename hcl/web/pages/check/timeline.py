@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from aiosqlite import Connection
 from starlette.datastructures import QueryParams
 
+from hcl import store
 from hcl.checks import rules
 from hcl.model import Action, Check, Flip, Ping
-from hcl.store import flips, pings
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.web.pages.check.chart import length_words
 
@@ -173,11 +173,11 @@ async def load(
     ns = [n for n, flip_id, _ in places if not flip_id]
     found = {
         excerpt.ping.n: excerpt
-        for excerpt in await pings.excerpts(conn, check.id, ns, EXCERPT)
+        for excerpt in await store.pings.excerpts(conn, check.id, ns, EXCERPT)
     }
     if signals is None and found:
         oldest = min(excerpt.ping.created for excerpt in found.values())
-        signals = await pings.signals_before(
+        signals = await store.pings.signals_before(
             conn, check.id, max(found) + 1, oldest - rules.MAX_RUN
         )
     # Mails are dear to decode, and pings wait for none of them.
@@ -190,7 +190,7 @@ Place = tuple[int, int, Flip | None]
 
 def _entries(
     places: Sequence[Place],
-    found: Mapping[int, pings.Excerpt],
+    found: Mapping[int, store.pings.Excerpt],
     signals: Sequence[Ping],
 ) -> tuple[Entry, ...]:
     """Make the entries of a page; a ping that is gone meanwhile has none."""
@@ -222,14 +222,17 @@ async def _places(
         if search.before is not None:
             n, flip_id = search.before
             below = n + 1 if flip_id else n
-        wanted = pings.Wanted(below, actions, search.since, search.until, search.text)
+        wanted = store.pings.Wanted(
+            below, actions, search.since, search.until, search.text
+        )
         places += [
-            (n, 0, None) for n in await pings.numbers(conn, check.id, wanted, limit)
+            (n, 0, None)
+            for n in await store.pings.numbers(conn, check.id, wanted, limit)
         ]
     if search.wants_flips:
         places += [
             (logged.n_pings, logged.id, logged.flip)
-            for logged in await flips.logged(
+            for logged in await store.flips.logged(
                 conn,
                 check.id,
                 limit,

@@ -7,9 +7,9 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import store
 from hcl.config import ChannelConfig, GroupSettings, ProjectConfig
 from hcl.model import Project
-from hcl.store import channels, notifications, tries
 from hcl.store.channels import Standing
 from hcl.store.tries import Record
 from hcl.web.pages.frame import PageError, asked_project, render, see_other
@@ -77,13 +77,13 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     project = asked_project(request, viewer)
     wanted = _config(services, project)
     reader = await services.database.settled()
-    standings = await channels.standings(reader, project.id)
-    waiting = await notifications.waiting_by_channel(reader)
+    standings = await store.channels.standings(reader, project.id)
+    waiting = await store.notifications.waiting_by_channel(reader)
     chosen = _chosen(request, standings)
-    queue = await tries.recent(
+    queue = await store.tries.recent(
         reader, project_id=project.id, wanted="waiting", limit=_QUEUE
     )
-    newest = await tries.recent(
+    newest = await store.tries.recent(
         reader,
         project_id=project.id,
         channel_id=chosen.channel.id if chosen else None,

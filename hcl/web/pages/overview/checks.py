@@ -7,7 +7,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.store import checks
+from hcl import store
 from hcl.web.pages import static_files
 from hcl.web.pages.frame import asked_project, render, see_other, url_of
 from hcl.web.pages.overview import listing, live
@@ -28,7 +28,7 @@ async def list_page(request: Request, services: Services, viewer: Viewer) -> Res
     project = asked_project(request, viewer)
     query = listing.asked(request.query_params)
     conn, now = await services.database.settled(), datetime.now(UTC)
-    found = listing.shown(await checks.of_project(conn, project.id), now)
+    found = listing.shown(await store.checks.of_project(conn, project.id), now)
     counted = listing.counts(found)
     wanted = listing.narrowed(found, query, by_code=not viewer.readonly)
     flipped = await listing.flips_of(conn, wanted, now)
@@ -58,7 +58,7 @@ async def favicon(request: Request, services: Services, viewer: Viewer) -> Respo
     """GET /projects/<code>/favicon.svg: how all checks together are."""
     project = asked_project(request, viewer)
     conn, now = await services.database.settled(), datetime.now(UTC)
-    found = listing.shown(await checks.of_project(conn, project.id), now)
+    found = listing.shown(await store.checks.of_project(conn, project.id), now)
     icon, _ = listing.trouble(listing.counts(found))
     content = static_files.content(f"icon-{icon}.svg")
     return Response(content, media_type="image/svg+xml")

@@ -12,9 +12,9 @@ from aiosqlite import Connection
 from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
+from hcl import store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
-from hcl.store import flips
 from hcl.store.flips import Turn
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.overview import bars
@@ -173,7 +173,7 @@ async def flips_of(
 ) -> dict[int, list[Turn]]:
     """Return the flips that the rows of these checks show."""
     ids = [item.check.id for item in found]
-    return await flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS)
+    return await store.flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS)
 
 
 def rows(

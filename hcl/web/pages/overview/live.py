@@ -13,8 +13,8 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from hcl import store
 from hcl.model import Check, Project
-from hcl.store import checks
 from hcl.web.pages.frame import asked_project, url_of
 from hcl.web.pages.overview import listing
 from hcl.web.pages.overview.listing import Shown
@@ -99,7 +99,7 @@ class Board:
         if news.is_over(self.version):
             version = news.begin()
             conn = await self._services.database.settled()
-            found = await checks.of_project(conn, self._project.id)
+            found = await store.checks.of_project(conn, self._project.id)
             self.version = version
         else:
             found = [item.check for item in self.found.values()]

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.store import checks
+from hcl import store
 from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.overview import listing, live
 from hcl.web.pages.overview.listing import Query
@@ -22,7 +22,7 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     """GET /projects/<code>/wall: what is down and late, large; the rest small."""
     project = asked_project(request, viewer)
     conn, now = await services.database.settled(), datetime.now(UTC)
-    found = listing.shown(await checks.of_project(conn, project.id), now)
+    found = listing.shown(await store.checks.of_project(conn, project.id), now)
     ordered = listing.narrowed(found, Query())
     wrong = [item for item in ordered if item.status in ("down", "grace")]
     rest = [item for item in ordered if item.status not in ("down", "grace")]

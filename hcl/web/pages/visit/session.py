@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.store import settings
+from hcl import store
 from hcl.web.pages.visit import signing
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Services
@@ -130,11 +130,11 @@ async def end(request: Request, response: Response, services: Services) -> None:
         ended: set[str] = request.app.state.ended_sessions
         ended.add(session.id)
         async with services.database.transaction(changes_checks=False) as conn:
-            await settings.put(conn, f"{_ENDED}{session.id}", now.isoformat())
+            await store.settings.put(conn, f"{_ENDED}{session.id}", now.isoformat())
             # Of those before no cookie counts any more.
-            for id_, when in (await settings.beginning(conn, _ENDED)).items():
+            for id_, when in (await store.settings.beginning(conn, _ENDED)).items():
                 if now - datetime.fromisoformat(when) > LIFETIME:
-                    await settings.delete(conn, f"{_ENDED}{id_}")
+                    await store.settings.delete(conn, f"{_ENDED}{id_}")
     set_cookie(response, _COOKIE, "", services, 0)
 
 
@@ -142,7 +142,7 @@ async def know_ended(request: Request, services: Services) -> None:
     """Read, once, which sessions were signed out."""
     state = request.app.state
     if not hasattr(state, "ended_sessions"):
-        found = await settings.beginning(services.database.reader, _ENDED)
+        found = await store.settings.beginning(services.database.reader, _ENDED)
         state.ended_sessions = set(found)
 
 

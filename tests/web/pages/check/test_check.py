@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.model import Check
-from hcl.store import checks
 from hcl.web.pages.check.check import MOST_FLIPS
 from tests.app import OTHER_WRITE_KEY, PING_KEY, App
 from tests.build import make_ping
@@ -284,6 +284,6 @@ async def test_availability_counts_the_newest_flips_only(app: App) -> None:
 
 async def find(app: App, code: str) -> Check:
     """Return a check as it is kept."""
-    found = await checks.by_code(app.database.reader, code)
+    found = await store.checks.by_code(app.database.reader, code)
     assert found is not None
     return found

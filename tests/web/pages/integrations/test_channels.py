@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hcl import store
 from hcl.config import (
     Calm,
     ChannelConfig,
@@ -13,7 +14,6 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.store import channels
 from hcl.web.pages.integrations import channel_words
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import NOW
@@ -200,7 +200,7 @@ async def test_messages_of_other_projects_are_not_shown(app: App) -> None:
 async def test_a_failing_channel_says_since_when(app: App) -> None:
     await sign_in(app, WRITE_KEY)
     async with app.database.transaction() as conn:
-        await channels.note_failed(conn, 1, "HTTP 500 from example.org", NOW)
+        await store.channels.note_failed(conn, 1, "HTTP 500 from example.org", NOW)
 
     page = text_of((await app.http.get(path_of(app))).text)
 
@@ -214,7 +214,7 @@ async def test_the_last_message_names_its_check(app: App) -> None:
     await put_flip(app.database, check)
     async with app.database.transaction() as conn:
         await conn.execute("UPDATE notifications SET next_try = NULL, sent = created")
-        await channels.note_sent(conn, 1, NOW)
+        await store.channels.note_sent(conn, 1, NOW)
 
     page = text_of((await app.http.get(path_of(app))).text)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from hcl import store
 from hcl.model import Check, Flip
-from hcl.store import flips
 from hcl.store.flips import Turn
 from hcl.web.pages import static_files
 from hcl.web.pages.overview import bars, listing
@@ -191,7 +191,7 @@ async def test_down_says_since_when(app: App) -> None:
     check = await put_up(app, "a", status="down", alert_after=None)
     flip = Flip(datetime.now(UTC) - 5 * HOUR, "up", "down", "timeout")
     async with app.database.transaction() as conn:
-        await flips.add(conn, [(check, flip)])
+        await store.flips.add(conn, [(check, flip)])
 
     text = await page(app)
 
@@ -276,7 +276,7 @@ async def test_list_of_fifty_checks_weighs_less_than_60_kb(app: App) -> None:
             at = now - 3 * DAY
             pair = [Flip(at, "up", "down", "fail"), Flip(at + HOUR, "down", "up", "")]
             async with app.database.transaction() as conn:
-                await flips.add(conn, [(check, flip) for flip in pair])
+                await store.flips.add(conn, [(check, flip) for flip in pair])
 
     text = await page(app)
     assert len(await names(app)) == 50

@@ -3,10 +3,10 @@
 import asyncio
 
 
-class News:
+class Changes:
     """Wakes those who wait for changes; while nobody does, telling costs one test.
 
-    `wanted`: somebody wants to know of the next change. Who tells asks it first.
+    `wanted`: somebody wants to know of the next change.
     """
 
     def __init__(self) -> None:
@@ -28,16 +28,14 @@ class News:
         return self._version != version
 
     def tell(self) -> None:
-        """Wake all who wait: checks may have changed."""
-        self.wanted = False
-        self._version += 1
-        for event in self._waiting:
-            event.set()
+        """Wake all who wait, if anybody does: checks may have changed."""
+        if self.wanted:
+            self._wake()
 
     def close(self) -> None:
         """Wake all who wait for good: the server stops."""
         self.is_closed = True
-        self.tell()
+        self._wake()
 
     async def wait(self, version: int, seconds: float) -> None:
         """Wait for a change since a `begin`, or the end, but no longer than this."""
@@ -52,3 +50,9 @@ class News:
             pass
         finally:
             self._waiting.discard(event)
+
+    def _wake(self) -> None:
+        self.wanted = False
+        self._version += 1
+        for event in self._waiting:
+            event.set()

@@ -27,7 +27,7 @@ class Histogram:
         return [total := total + count for count in self._counts]
 
 
-class Metrics:
+class Counters:
     """Counts since the start; a restart begins anew."""
 
     def __init__(self) -> None:

@@ -11,18 +11,18 @@ import httpx2
 from hcl import config as configuration
 from hcl.alarm import Alarm
 from hcl.alerts.sender import Sender
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.config import Config
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.db import Database, open_database
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
 from hcl.server.syncing import Synced, sync
 from hcl.web.app import create_app
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.web.ping import PingEndpoint
 
 ROOT = "http://hcl.example"
@@ -91,7 +91,7 @@ class App:
     config: Config
     synced: Synced
     database: Database
-    services: Services
+    parts: Parts
     checker: Checker
     sender: Sender
     filer: Filer
@@ -102,7 +102,7 @@ class App:
     async def use(self, config: Config) -> None:
         """Bring other settings to the app, as a reload does."""
         synced = await sync(self.database, config)
-        self.services.use(config, synced.projects, synced.secret)
+        self.parts.use(config, synced.projects, synced.secret)
 
     async def api(
         self,
@@ -130,9 +130,9 @@ async def running_app(
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
     alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
-    metrics, news = Metrics(), News()
+    counters, changes = Counters(), Changes()
     sender = Sender(
-        database, alarm=alarms["sender"], metrics=metrics, jitter=lambda: 1.0
+        database, alarm=alarms["sender"], counters=counters, jitter=lambda: 1.0
     )
     limit = config.pings.log_limit
     filer = Filer(
@@ -143,35 +143,35 @@ async def running_app(
         checker=alarms["checker"],
         sender=alarms["sender"],
         received=filer.note,
-        metrics=metrics,
-        news=news,
+        counters=counters,
+        changes=changes,
     )
     try:
         await pinging.recover()
         synced = await sync(database, config)
         await sender.use(config, synced.channels)
-        services = Services(
+        parts = Parts(
             database,
             pinging,
-            Managing(database, checker=alarms["checker"], news=news),
-            metrics,
-            news,
+            Managing(database, checker=alarms["checker"], changes=changes),
+            counters,
+            changes,
         )
-        services.use(config, synced.projects, synced.secret)
+        parts.use(config, synced.projects, synced.secret)
         transport = httpx2.ASGITransport(
-            create_app(services, PingEndpoint(services)), client=(peer, 1234)
+            create_app(parts, PingEndpoint(parts)), client=(peer, 1234)
         )
         async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
             yield App(
                 config=config,
                 synced=synced,
                 database=database,
-                services=services,
+                parts=parts,
                 checker=Checker(
                     database,
                     alarm=alarms["checker"],
                     sender=alarms["sender"],
-                    news=news,
+                    changes=changes,
                 ),
                 sender=sender,
                 filer=filer,

@@ -80,7 +80,7 @@ def test_toml_in_readme_is_right(tmp_path: Path) -> None:
 
 
 async def test_routes_of_the_api_are_in_readme(app: App) -> None:
-    routes = [route.path for route in api_routes(app.services, 3)]
+    routes = [route.path for route in api_routes(app.parts, 3)]
     paths = {path for path in routes if f"{path}/" not in routes and "rest" not in path}
 
     for path in paths:

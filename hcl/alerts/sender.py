@@ -16,7 +16,7 @@ from hcl.alerts.composing import compose
 from hcl.alerts.delivery import Attempt, Clock, reminders_after, try_once
 from hcl.alerts.lines import Line
 from hcl.config import ChannelConfig, Config, GroupSettings
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.db import PATIENCE, Database
 from hcl.db.group_commit import GroupCommit
 from hcl.model import Waiting
@@ -47,12 +47,12 @@ class Sender:
         database: Database,
         *,
         alarm: Alarm,
-        metrics: Metrics,
+        counters: Counters,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._database = database
         self._alarm = alarm
-        self._metrics = metrics
+        self._counters = counters
         self._jitter = jitter
         self._lines: dict[int, Line] = {}
         # The rows of the channels in the file, by their id there.
@@ -163,7 +163,7 @@ class Sender:
             for line in self._lines.values()
             if line.held_until is not None and line.is_held(now)
         ]
-        later = await store.outbox.next_after(self._database.reader, now)
+        later = await store.outbox.next_after(self._database.committed, now)
         return min([*moments, *([later] if later else [])], default=None)
 
     async def _start(
@@ -172,9 +172,9 @@ class Sender:
         """Start what is due, as far as each channel has room; return the tasks."""
         clock, started = _clock_from(now), set()
         async with self._starting:
-            tries = await store.outbox.next_tries(self._database.reader)
+            tries = await store.outbox.next_tries(self._database.committed)
             if await self._expand_groups(tries, now):
-                tries = await store.outbox.next_tries(self._database.reader)
+                tries = await store.outbox.next_tries(self._database.committed)
             for channel_id, next_try in tries.items():
                 line = self._lines.get(channel_id)
                 if line is None or next_try > now or line.is_held(now):
@@ -191,7 +191,7 @@ class Sender:
 
     async def _fill(self, line: Line, now: datetime) -> None:
         """Plan what is due next, once all that was planned before has been started."""
-        reader, row_id = self._database.reader, line.row_id
+        reader, row_id = self._database.committed, line.row_id
         if line.planned is None or now - line.planned > _FRESH:
             line.queue.clear()
         while not line.queue:
@@ -291,7 +291,7 @@ class Sender:
             # What is put off changes no status; and a message must go out although the
             # database cannot be written.
             message = await compose(
-                self._database.reader,
+                self._database.committed,
                 line.config,
                 bundle,
                 for_people=line.channel.kind not in calm.MACHINES,
@@ -299,7 +299,7 @@ class Sender:
             if message is not None:
                 was_failing = line.failures > 0
                 attempt = await try_once(line, bundle, message, clock, self._jitter)
-                self._metrics.deliveries[line.channel.kind, attempt.word] += 1
+                self._counters.deliveries[line.channel.kind, attempt.word] += 1
                 await self._tick_off(attempt)
                 if was_failing and attempt.word == "sent":
                     # Where one message came through, others may now.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks import rules
 from hcl.db import PATIENCE, Database
 
@@ -20,12 +20,12 @@ class Checker:
     """Flips checks when their deadline has come; sleeps until the next one."""
 
     def __init__(
-        self, database: Database, *, alarm: Alarm, sender: Alarm, news: News
+        self, database: Database, *, alarm: Alarm, sender: Alarm, changes: Changes
     ) -> None:
         self._database = database
         self._alarm = alarm
         self._sender = sender
-        self._news = news
+        self._changes = changes
 
     async def run(self) -> None:
         """Repeat: 1. flip what is overdue, 2. sleep until the next deadline."""
@@ -33,7 +33,7 @@ class Checker:
             now = datetime.now(UTC)
             try:
                 await self.check_once(now)
-                until = await store.checks.next_look(self._database.reader)
+                until = await store.checks.next_look(self._database.committed)
             except sqlite3.OperationalError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
@@ -50,15 +50,14 @@ class Checker:
             if changed:
                 flipped += changed
                 self._sender.ring()
-                if self._news.wanted:
-                    self._news.tell()
+                self._changes.tell()
             if looked_at < BATCH_LIMIT:
                 break
         return flipped
 
     async def _is_due(self, now: datetime) -> bool:
         # Asked before a transaction, which would have others forget what they remember.
-        look = await store.checks.next_look(self._database.reader)
+        look = await store.checks.next_look(self._database.committed)
         return look is not None and look <= now
 
     async def _check_batch(self, now: datetime) -> tuple[int, int]:

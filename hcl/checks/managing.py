@@ -10,7 +10,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.alarm import Alarm
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks import rules, schedule, spec
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
@@ -95,10 +95,10 @@ class Managing:
     that take a code raise UnknownCheckError and ForeignCheckError.
     """
 
-    def __init__(self, database: Database, *, checker: Alarm, news: News) -> None:
+    def __init__(self, database: Database, *, checker: Alarm, changes: Changes) -> None:
         self._database = database
         self._checker = checker
-        self._news = news
+        self._changes = changes
 
     async def create(
         self, project: Project, wanted: CheckSpec, version: int, now: datetime
@@ -165,7 +165,7 @@ class Managing:
             codes = await store.channels.codes_of_check(conn, check.id)
             await store.pings.count_deleted(conn, check.n_pings)
             await store.checks.delete(conn, check.id)
-        self._tell()
+        self._changes.tell()
         return check, codes
 
     async def copy(self, project: Project, code: str, now: datetime) -> Check:
@@ -189,7 +189,7 @@ class Managing:
             available = await store.channels.of_project(conn, project.id)
             ids = [channel.id for channel in available if channel.code in codes]
             await store.channels.assign(conn, copy.id, ids)
-        self._tell()
+        self._changes.tell()
         return copy
 
     async def assign(
@@ -207,14 +207,14 @@ class Managing:
             if seen != seen_channels(codes) and set(names) != set(codes):
                 raise EditedError(check, codes, ["channels"])
             await store.channels.assign(conn, check.id, ids or ())
-        self._tell()
+        self._changes.tell()
 
     async def clear(self, project: Project, code: str) -> Check:
         """Empty a check's log; its state, its count of pings and its flips stay."""
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             await store.pings.clear(conn, check.id)
-        self._tell()
+        self._changes.tell()
         return check
 
     async def _change(
@@ -227,7 +227,7 @@ class Managing:
             if transition.flip is not None:
                 await store.flips.add(conn, [(check, transition.flip)])
             codes = await store.channels.codes_of_check(conn, check.id)
-        self._tell()
+        self._changes.tell()
         return check, codes
 
     async def _lookup(
@@ -282,11 +282,7 @@ class Managing:
     def _ring(self, check: Check) -> None:
         if check.alert_after is not None:
             self._checker.ring(check.alert_after)
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._news.wanted:
-            self._news.tell()
+        self._changes.tell()
 
 
 async def owned(conn: Connection, project: Project, code: str) -> Check:

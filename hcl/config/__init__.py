@@ -5,7 +5,6 @@ from hcl.config.keys import KEYS
 from hcl.config.loading import SYSTEM_PATH, doubts, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
-    Address,
     ApiConfig,
     Calm,
     ChannelConfig,
@@ -16,6 +15,7 @@ from hcl.config.settings import (
     GroupSettings,
     HostPort,
     KeyConfig,
+    Listen,
     MetricsConfig,
     Network,
     PingsConfig,
@@ -38,7 +38,7 @@ __all__ = [
     "Event",
     "KEYS",
     "SYSTEM_PATH",
-    "Address",
+    "Listen",
     "ApiConfig",
     "Calm",
     "ChannelConfig",

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import urlsplit
 
 from hcl.config.reading import Table, shown
-from hcl.config.settings import Address, HostPort, Network, UnixPath
+from hcl.config.settings import HostPort, Listen, Network, UnixPath
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _MAIL = r"[^\s@,<>\"]+@[^\s@,<>\"]+"
@@ -15,7 +15,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RECIPIENT = re.compile(_MAIL)
 
 
-def listening(table: Table, key: str, default: str) -> Address:
+def listening(table: Table, key: str, default: str) -> Listen:
     """Read host:port, [v6]:port or unix:/path."""
     value = table.line(key, default)
     if not value.startswith("unix:"):

@@ -30,7 +30,7 @@ class UnixPath:
     path: Path
 
 
-Address = HostPort | UnixPath
+Listen = HostPort | UnixPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ServerConfig:
     once and kept in the database.
     """
 
-    listen: Address
+    listen: Listen
     site_root: str
     ping_endpoint: str
     site_name: str
@@ -111,7 +111,7 @@ class SmtpdConfig:
     `tls_cert` and `tls_key` are both there or both None.
     """
 
-    listen: Address | None
+    listen: Listen | None
     domain: str
     size_limit: int
     tls_cert: Path | None

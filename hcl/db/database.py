@@ -27,14 +27,14 @@ Statement = tuple[str, Iterable[Sequence[object]]]
 class Database:
     """A connection that writes, one transaction at a time, and one that reads.
 
-    `reader` sees what is committed: without what is put off, see `put_off`. `edition`
-    counts the commits that may have changed checks, so that who remembers checks can
-    tell when to forget them. `is_writable` is False after a write that failed, until
-    one does not.
+    `committed` reads what is committed: without what is put off, see `put_off`.
+    `edition` counts the commits that may have changed checks, so that who remembers
+    checks can tell when to forget them. `is_writable` is False after a write that
+    failed, until one does not.
     """
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
-        self.reader = reader
+        self.committed = reader
         self.edition = 0
         self.is_writable = True
         self._writer = writer
@@ -57,7 +57,7 @@ class Database:
         async with self.turn() as conn:
             await self._settle(conn)
 
-    async def settled(self) -> Connection:
+    async def current(self) -> Connection:
         """Return the reader, after all that was put off is committed.
 
         If the database cannot be written, it is read as it was before.
@@ -66,7 +66,7 @@ class Database:
             await self.settle()
         except sqlite3.OperationalError as error:
             logger.error("read without the last pings: %s", error)
-        return self.reader
+        return self.committed
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Connection]:
@@ -109,8 +109,8 @@ class Database:
 
         A few at a time, so that no ping waits for long.
         """
-        ((free,),) = await self.reader.execute_fetchall("PRAGMA freelist_count")
-        ((pages,),) = await self.reader.execute_fetchall("PRAGMA page_count")
+        ((free,),) = await self.committed.execute_fetchall("PRAGMA freelist_count")
+        ((pages,),) = await self.committed.execute_fetchall("PRAGMA page_count")
         spare = max(_SPARE_PAGES, pages // 4)
         for _ in range(spare, free, _RELEASE_AT_ONCE):
             async with self.turn() as conn:
@@ -131,7 +131,7 @@ class Database:
             except sqlite3.OperationalError as error:
                 logger.error("cannot be written at the end: %s", error)
             finally:
-                await self.reader.close()
+                await self.committed.close()
                 await self._writer.close()
 
 

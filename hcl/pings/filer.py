@@ -73,9 +73,9 @@ class Filer:
         self._pings = self._bytes = 0
         # Looked up before the states are saved, so that they count all up to it: a ping
         # that comes between would be dropped here and counted nowhere.
-        last = await store.inbox.last_id(self._database.reader)
+        last = await store.inbox.last_id(self._database.committed)
         await self._database.settle()
-        ids = await store.inbox.by_log(self._database.reader, last)
+        ids = await store.inbox.by_log(self._database.committed, last)
         for start in range(0, len(ids), BATCH_LIMIT):
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.inbox.file(

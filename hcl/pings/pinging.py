@@ -12,9 +12,9 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.alarm import Alarm
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks import rules
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.db import Database, begun, write_at_once
 from hcl.db.group_commit import Done, GroupCommit
 from hcl.model import Check, Flip, Ping
@@ -30,7 +30,7 @@ SETTLE_AT_ONCE = 5000
 RECOVER_AT_ONCE = 10_000
 
 
-class Address(NamedTuple):
+class Target(NamedTuple):
     """Whom a ping is for: a check's code, or else a ping key and a slug.
 
     `create`: make the check if the project has none with this slug.
@@ -51,7 +51,7 @@ class Receipt(IntEnum):
     AMBIGUOUS = auto()
 
 
-Arrival = tuple[Address, Ping]
+Arrival = tuple[Target, Ping]
 
 # A ping key and a slug.
 Slug = tuple[str, str]
@@ -72,22 +72,22 @@ class Pinging:
         checker: Alarm,
         sender: Alarm,
         received: Callable[[Sequence[tuple[int, Ping]]], None],
-        metrics: Metrics,
-        news: News,
+        counters: Counters,
+        changes: Changes,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
         self._checker = checker
         self._sender = sender
         self._received = received
-        self._metrics = metrics
-        self._news = news
+        self._counters = counters
+        self._changes = changes
         self._memory = Memory()
         self._edition = -1
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
         database.put_off(self._settle)
 
-    def receive(self, address: Address, ping: Ping) -> Future[Receipt]:
+    def receive(self, address: Target, ping: Ping) -> Future[Receipt]:
         """Record a ping whose action is the signal of its URL or mail.
 
         The future is done after the commit: the ping, its check's new state, the flip
@@ -98,14 +98,14 @@ class Pinging:
         return self._group.submit((address, ping))
 
     def receive_and_call(
-        self, address: Address, ping: Ping, done: Done[Receipt]
+        self, address: Target, ping: Ping, done: Done[Receipt]
     ) -> None:
         """Do as `receive`, and call `done` instead of a future."""
         self._group.submit_and_call((address, ping), done)
 
-    async def knows(self, address: Address) -> bool:
+    async def knows(self, address: Target) -> bool:
         """Tell whether a ping to this address would find a check, or may make one."""
-        reader = self._database.reader
+        reader = self._database.committed
         if address.code:
             return await store.checks.by_code(reader, address.code) is not None
         if address.create or address.slug != address.slug.lower():
@@ -153,7 +153,7 @@ class Pinging:
             batch.remember()
         if batch.pings:
             actions = [ping.action for _, ping in batch.pings]
-            self._metrics.committed(actions, time.perf_counter() - begun_at)
+            self._counters.committed(actions, time.perf_counter() - begun_at)
         self._wake(batch)
         return receipts
 
@@ -193,8 +193,7 @@ class Pinging:
         if batch.flips:
             self._sender.ring()
         self._received(batch.pings)
-        if self._news.wanted:
-            self._news.tell()
+        self._changes.tell()
 
 
 class _Batch:
@@ -206,7 +205,7 @@ class _Batch:
         # Those whose deadline came up, or came nearer.
         self.nearer: list[Check] = []
         # The addresses of checks that are to be made.
-        self.to_create: dict[Slug, Address] = {}
+        self.to_create: dict[Slug, Target] = {}
         self._memory = memory
         self._created: dict[Slug, Check] = {}
         self._after: dict[int, Check] = {}
@@ -270,7 +269,7 @@ class _Batch:
         """Tell whether nobody need hear of it but those who pinged."""
         return not (self.flips or self.nearer)
 
-    def _record(self, address: Address, ping: Ping) -> Receipt:
+    def _record(self, address: Target, ping: Ping) -> Receipt:
         if address.code:
             check_id = self._memory.by_code.get(address.code)
             if check_id is None:

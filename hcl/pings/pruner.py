@@ -44,7 +44,7 @@ class Pruner:
 
         Then give back the room, if it is much.
         """
-        reader = await self._database.settled()
+        reader = await self._database.current()
         for check_id, up_to in await store.pings.checks_over(reader, self.log_limit):
             await self._repeat(
                 partial(store.pings.drop, check_id=check_id, up_to=up_to)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from hcl import __version__
 from hcl.alarm import Alarm
 from hcl.alerts.sender import Sender
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.config import Config, ConfigError, HostPort
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.db import Database, DatabaseError, open_database
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
@@ -28,7 +28,7 @@ from hcl.server.sockets import describe, listening, name_of
 from hcl.server.syncing import sync
 from hcl.web.app import create_app
 from hcl.web.http.http import HttpServer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.web.ping import PingEndpoint
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class _Server:
         self._database = database
         self._sockets = sockets
         self._mail_sockets = mail_sockets
-        metrics, news = Metrics(), News()
-        self._checker = Checker(database, alarm=checker, sender=sender, news=news)
-        self._sender = Sender(database, alarm=sender, metrics=metrics)
+        counters, changes = Counters(), Changes()
+        self._checker = Checker(database, alarm=checker, sender=sender, changes=changes)
+        self._sender = Sender(database, alarm=sender, counters=counters)
         limit = config.pings.log_limit
         self._filer = Filer(database, alarm=filer, pruner=pruner, log_limit=limit)
         self._pruner = Pruner(database, alarm=pruner, log_limit=limit)
@@ -117,13 +117,13 @@ class _Server:
             checker=checker,
             sender=sender,
             received=self._filer.note,
-            metrics=metrics,
-            news=news,
+            counters=counters,
+            changes=changes,
         )
-        managing = Managing(database, checker=checker, news=news)
-        self._services = Services(database, self._pinging, managing, metrics, news)
-        ping = PingEndpoint(self._services)
-        self._http = HttpServer(create_app(self._services, ping), ping.answer_soon)
+        managing = Managing(database, checker=checker, changes=changes)
+        self._parts = Parts(database, self._pinging, managing, counters, changes)
+        ping = PingEndpoint(self._parts)
+        self._http = HttpServer(create_app(self._parts, ping), ping.answer_soon)
         self._mail = _mail_server(config, self._pinging)
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
@@ -155,7 +155,7 @@ class _Server:
                     doors += [group.create_task(self._mail.serve(self._mail_sockets))]
                 await self._stop.wait()
                 self._http.stop()
-                self._services.news.close()
+                self._parts.changes.close()
                 if self._mail is not None:
                     self._mail.stop()
                 await self._sender.finish(SEND_PATIENCE)
@@ -179,7 +179,7 @@ class _Server:
             self._mail.use(config.smtpd)
         synced = await sync(self._database, config)
         self._config = config
-        self._services.use(config, synced.projects, synced.secret)
+        self._parts.use(config, synced.projects, synced.secret)
         self._filer.log_limit = self._pruner.log_limit = config.pings.log_limit
         await self._sender.use(config, synced.channels, retry=retry)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hcl.config import Address, HostPort
+from hcl.config import HostPort, Listen
 
 # The first descriptor that systemd hands over, see sd_listen_fds(3).
 _FIRST_INHERITED = 3
@@ -24,9 +24,7 @@ class BindError(Exception):
 
 
 @contextmanager
-def listening(
-    address: Address, env: Mapping[str, str]
-) -> Iterator[list[socket.socket]]:
+def listening(address: Listen, env: Mapping[str, str]) -> Iterator[list[socket.socket]]:
     """Bind to `address`, or take the sockets that systemd hands over; close them.
 
     Raises BindError if the address cannot be bound to.
@@ -52,7 +50,7 @@ def listening(
             ours.unlink(missing_ok=True)
 
 
-def _bind(address: Address) -> socket.socket:
+def _bind(address: Listen) -> socket.socket:
     if isinstance(address, HostPort):
         bound = _bind_tcp(address)
     else:
@@ -99,7 +97,7 @@ def _remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def name_of(address: Address) -> str:
+def name_of(address: Listen) -> str:
     """Write an address as the config does."""
     if isinstance(address, HostPort):
         host = f"[{address.host}]" if ":" in address.host else address.host

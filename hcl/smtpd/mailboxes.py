@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hcl.model import Ping
-from hcl.pings.pinging import Address, Pinging, Receipt
+from hcl.pings.pinging import Pinging, Receipt, Target
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +29,19 @@ class Mailboxes:
         self.domain = domain
         self._pinging = pinging
 
-    def address_of(self, recipient: str) -> Address | None:
+    def address_of(self, recipient: str) -> Target | None:
         """Return which check a recipient stands for; None: this is none of ours."""
         mailbox, _, domain = recipient.rpartition("@")
         if domain != self.domain:
             return None
         if _UUID.fullmatch(mailbox):
-            return Address(code=mailbox.lower())
+            return Target(code=mailbox.lower())
         match = _SLUG.fullmatch(mailbox)
         # No slug has capitals, but mail programs think little of case.
-        return Address(ping_key=match[1], slug=match[2].lower()) if match else None
+        return Target(ping_key=match[1], slug=match[2].lower()) if match else None
 
     async def deliver(
-        self, sender: str, addresses: Iterable[Address], content: bytes, peer: str
+        self, sender: str, addresses: Iterable[Target], content: bytes, peer: str
     ) -> str:
         """Record a ping for each address; return what to answer, after the commit."""
         # One mail is one ping, even if it names an address twice.
@@ -71,7 +71,7 @@ class Mailboxes:
         return "250 2.0.0 OK"
 
 
-def _log_drop(sender: str, address: Address, receipt: Receipt) -> None:
+def _log_drop(sender: str, address: Target, receipt: Receipt) -> None:
     # Who knows a ping key can ping, so the log does not show one.
     name = address.code or f"{address.ping_key[:4]}…+{address.slug}"
     have = "several checks have" if receipt is Receipt.AMBIGUOUS else "no check has"

@@ -22,12 +22,12 @@ from hcl.web.docs import docs
 from hcl.web.errors import on_database_error, on_http_error
 from hcl.web.figures import health, metrics
 from hcl.web.pages.routes import page_routes
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
 
 VERSIONS = (1, 2, 3)
 
-OpenHandler = Callable[[Request, Services], Awaitable[Response]]
+OpenHandler = Callable[[Request, Parts], Awaitable[Response]]
 
 
 class _Code(StringConvertor):
@@ -69,18 +69,18 @@ register_url_convertor("format", _Format())
 register_url_convertor("states", _States())
 
 
-def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
+def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
     """Return the ASGI application.
 
     Pings go round the router: they are nearly all that comes in.
     """
     others = Starlette(
         routes=[
-            *docs_routes(services),
-            *(route for v in VERSIONS for route in api_routes(services, v)),
-            *badge_routes(services),
-            *metrics_routes(services),
-            *page_routes(services),
+            *docs_routes(parts),
+            *(route for v in VERSIONS for route in api_routes(parts, v)),
+            *badge_routes(parts),
+            *metrics_routes(parts),
+            *page_routes(parts),
         ],
         exception_handlers={
             sqlite3.Error: on_database_error,
@@ -105,17 +105,17 @@ def create_app(services: Services, ping: PingEndpoint) -> ASGIApp:
     return app
 
 
-def api_routes(services: Services, version: int) -> Iterator[Route]:
+def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     """Return the URLs of one version of the Management API."""
 
     def ro(handler: CallHandler) -> Handler:
-        return with_key(handler, services, version, readonly=True)
+        return with_key(handler, parts, version, readonly=True)
 
     def rw(handler: CallHandler) -> Handler:
-        return with_key(handler, services, version)
+        return with_key(handler, parts, version)
 
     def no_key(handler: OpenHandler) -> Handler:
-        return lambda request: handler(request, services)
+        return lambda request: handler(request, parts)
 
     lists = {
         "checks": Endpoint(GET=ro(api.list_checks), POST=rw(api.create_check)),
@@ -125,7 +125,7 @@ def api_routes(services: Services, version: int) -> Iterator[Route]:
         "channels": Endpoint(GET=rw(api.list_channels)),
         "badges": Endpoint(GET=ro(api.list_badges)),
         "metrics": Endpoint(GET=no_key(api.get_metrics)),
-        "status": _open(health.get_status, services),
+        "status": _open(health.get_status, parts),
     }
     single = {
         "checks/{code:code}": Endpoint(
@@ -147,37 +147,37 @@ def api_routes(services: Services, version: int) -> Iterator[Route]:
     yield Route(root + "{rest:path}", NoEndpoint())
 
 
-def _open(handler: OpenHandler, services: Services) -> Endpoint:
+def _open(handler: OpenHandler, parts: Parts) -> Endpoint:
     """Make what answers a URL that needs no key of the API."""
 
     def answer(request: Request) -> Awaitable[Response]:
-        return handler(request, services)
+        return handler(request, parts)
 
     return Endpoint(GET=answer, HEAD=answer)
 
 
-def metrics_routes(services: Services) -> Iterator[Route]:
+def metrics_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs that Prometheus reads."""
-    project = _open(metrics.get_project_metrics, services)
+    project = _open(metrics.get_project_metrics, parts)
     yield Route("/projects/{code:code}/metrics/", project)
     yield Route("/projects/{code:code}/metrics", project.without_slash)
     yield Route("/projects/{code:code}/metrics/{key}", project)
-    yield Route("/metrics", _open(metrics.get_server_metrics, services))
+    yield Route("/metrics", _open(metrics.get_server_metrics, parts))
 
 
-def badge_routes(services: Services) -> Iterator[Route]:
+def badge_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs of badges."""
-    of_tag = _open(badges.get_badge, services)
+    of_tag = _open(badges.get_badge, parts)
     yield Route("/badge/{key}/{signature:signature}.{fmt:format}", of_tag)
     yield Route("/badge/{key}/{signature:signature}/{tag:tag}.{fmt:format}", of_tag)
-    of_check = _open(badges.get_check_badge, services)
+    of_check = _open(badges.get_check_badge, parts)
     yield Route("/b/{states:states}/{key:code}.{fmt:format}", of_check)
 
 
-def docs_routes(services: Services) -> Iterator[Route]:
+def docs_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs of what explains the API. They come before the API's own."""
-    yield Route("/api/v3/openapi.json", _open(docs.get_openapi, services))
-    page = _open(docs.get_page, services)
+    yield Route("/api/v3/openapi.json", _open(docs.get_openapi, parts))
+    page = _open(docs.get_page, parts)
     yield Route("/docs/", page)
     yield Route("/docs", page.without_slash)
-    yield Route("/docs/style.css", _open(docs.get_style, services))
+    yield Route("/docs/style.css", _open(docs.get_style, parts))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from hcl.changes import News
+from hcl.changes import Changes
 from hcl.checks.check_json import Site
 from hcl.checks.managing import Managing
 from hcl.config import Config
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.db import Database
 from hcl.model import Project
 from hcl.pings.pinging import Pinging
@@ -15,7 +15,7 @@ from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
 
 
-class Services:
+class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
     `base` is the path of the site's root, "" for most: a proxy takes it off.
@@ -33,14 +33,14 @@ class Services:
         database: Database,
         pinging: Pinging,
         managing: Managing,
-        metrics: Metrics,
-        news: News,
+        counters: Counters,
+        changes: Changes,
     ) -> None:
         self.database = database
-        self.metrics = metrics
+        self.counters = counters
         self.pinging = pinging
         self.managing = managing
-        self.news = news
+        self.changes = changes
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.

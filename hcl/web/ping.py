@@ -10,10 +10,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hcl.checks.spec import SLUG_LENGTH
 from hcl.model import Action, Ping
-from hcl.pings.pinging import Address, Receipt
+from hcl.pings.pinging import Receipt, Target
 from hcl.web.errors import failed, unavailable
 from hcl.web.http.protocol import Answer, Respond
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 PREFIX = "/ping/"
 
@@ -49,8 +49,8 @@ class _CutOffError(Exception):
 class PingEndpoint:
     """Answers every URL that begins with PREFIX, whatever the method."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record the ping and answer after it is on the disk."""
@@ -87,33 +87,33 @@ class PingEndpoint:
                 body = bytes(response.body)
                 respond(Answer(response.status_code, response.raw_headers, body))
 
-        self._services.pinging.receive_and_call(address, ping, done)
+        self._parts.pinging.receive_and_call(address, ping, done)
         return True
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         headers = _by_name(scope)
         address, ping, error = self._read(scope, headers)
-        pinging = self._services.pinging
+        pinging = self._parts.pinging
         if address is None:
             return self._recorded(Receipt.UNKNOWN)
         if error:
             # As Healthchecks does: that a check is unknown is told before its errors.
             if await pinging.knows(address):
-                return _answer(400, error, self._services.config.pings.body_limit)
+                return _answer(400, error, self._parts.config.pings.body_limit)
             return self._recorded(Receipt.UNKNOWN)
         if _has_body(headers):
-            limit = self._services.config.pings.body_limit
+            limit = self._parts.config.pings.body_limit
             body = await _kept_body(receive, limit)
             # A slow upload must not be older than what was recorded meanwhile.
             ping = ping._replace(body=body, created=datetime.now(UTC))
         return self._recorded(await pinging.receive(address, ping))
 
     def _recorded(self, receipt: Receipt) -> Answer:
-        return _answer(*_ANSWERS[receipt], self._services.config.pings.body_limit)
+        return _answer(*_ANSWERS[receipt], self._parts.config.pings.body_limit)
 
     def _read(
         self, scope: Scope, headers: dict[bytes, bytes]
-    ) -> tuple[Address | None, Ping, bytes]:
+    ) -> tuple[Target | None, Ping, bytes]:
         """Return whom a request is for (None: nobody), its ping, and what is wrong.
 
         b"": nothing is wrong.
@@ -123,7 +123,7 @@ class PingEndpoint:
         query = dict(parse_qsl(text, keep_blank_values=True)) if text else {}
         address, signal = _target(scope["path"], query)
         action, exitstatus = _ACTIONS.get(signal) or _by_exitstatus(signal)
-        remote_addr, scheme = self._services.proxies.origin(scope, headers)
+        remote_addr, scheme = self._parts.proxies.origin(scope, headers)
         rid = query.get("rid")
         # By position: names take twice as long.
         ping = Ping(
@@ -168,15 +168,15 @@ def _has_body(headers: dict[bytes, bytes]) -> bool:
     return b"content-length" in headers or b"transfer-encoding" in headers
 
 
-def _target(path: str, query: dict[str, str]) -> tuple[Address | None, str | None]:
+def _target(path: str, query: dict[str, str]) -> tuple[Target | None, str | None]:
     """Return whom a URL is for, and its signal as it stands there."""
     match = _BY_CODE.fullmatch(path)
     if match:
-        return Address(code=match[1]), match[2]
+        return Target(code=match[1]), match[2]
     match = _BY_SLUG.fullmatch(path)
     if match:
         create = query.get("create") == "1"
-        return Address(ping_key=match[1], slug=match[2], create=create), match[3]
+        return Target(ping_key=match[1], slug=match[2], create=create), match[3]
     return None, None
 
 

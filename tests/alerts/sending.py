@@ -11,7 +11,7 @@ from typing import Any
 from hcl import config as configuration
 from hcl.config import Config
 from hcl.model import Check
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from hcl.server.syncing import sync
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
@@ -56,8 +56,8 @@ async def _opened(sink: HttpSink) -> None:
 
 
 async def ping(app: App, check: Check, action: str, at: datetime = NOW) -> None:
-    address = Address(code=check.code)
-    await app.services.pinging.receive(address, make_ping(action=action, created=at))
+    address = Target(code=check.code)
+    await app.parts.pinging.receive(address, make_ping(action=action, created=at))
 
 
 async def down(app: App, *channel_ids: int, at: datetime = NOW) -> Check:

@@ -5,7 +5,7 @@ from pathlib import Path
 from hcl import store
 from hcl.alerts.composing import compose
 from hcl.model import Message, Waiting
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.alerts.sending import channel, down, ping, posting
 from tests.app import ROOT, App
 from tests.build import HOUR, NOW, make_ping
@@ -15,12 +15,12 @@ SECOND = timedelta(seconds=1)
 
 
 async def waiting(app: App, channel_id: int = 1) -> list[Waiting]:
-    reader = await app.database.settled()
+    reader = await app.database.current()
     return await store.outbox.due(reader, channel_id, NOW + HOUR, 999)
 
 
 async def composed(app: App, *bundle: Waiting) -> Message:
-    message = await compose(await app.database.settled(), app.config, bundle)
+    message = await compose(await app.database.current(), app.config, bundle)
     assert message is not None
     return message
 
@@ -57,8 +57,8 @@ async def test_flips_of_a_check_are_one_alert(app: App) -> None:
 async def test_ping_is_the_last_up_to_the_newest_flip(app: App) -> None:
     check = await put_check(app.database, 1, status="up")
     for n, action in enumerate(("fail", "log", "success", "log")):
-        await app.services.pinging.receive(
-            Address(code=check.code),
+        await app.parts.pinging.receive(
+            Target(code=check.code),
             make_ping(action=action, body=b"%d" % n, created=NOW),
         )
     await app.filer.file_once()
@@ -75,8 +75,8 @@ async def test_ping_is_the_last_up_to_the_newest_flip(app: App) -> None:
 
 async def test_reminder_tells_the_last_ping_of_all(app: App) -> None:
     check = await down(app, 1)
-    address = Address(code=check.code)
-    await app.services.pinging.receive(address, make_ping(action="log", body=b"late"))
+    address = Target(code=check.code)
+    await app.parts.pinging.receive(address, make_ping(action="log", body=b"late"))
     [first] = await waiting(app)
     reminder = first._replace(
         notification=replace(first.notification, reminder=2, hold="remind")
@@ -163,7 +163,7 @@ async def test_check_that_was_deleted_is_left_out(app: App) -> None:
     message = await composed(app, *bundle)
 
     assert [alert.check.id for alert in message.alerts] == [kept.id]
-    assert await compose(app.database.reader, app.config, tuple(bundle[:1])) is None
+    assert await compose(app.database.committed, app.config, tuple(bundle[:1])) is None
 
 
 async def test_summary_tells_of_a_hundred_checks(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hcl.alerts.delivery import (
 )
 from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
-from hcl.counters import Metrics
+from hcl.counters import Counters
 from hcl.model import Waiting
 from tests.alerts.sending import Post, channel, posting
 from tests.alerts.test_calm import row
@@ -36,14 +36,14 @@ def line_of(post: Post, row_id: int = 1) -> Line:
 
 
 async def due(post: Post, channel_id: int = 1) -> list[Waiting]:
-    return await store.outbox.due(post.app.database.reader, channel_id, NOW, 99)
+    return await store.outbox.due(post.app.database.committed, channel_id, NOW, 99)
 
 
 async def attempt_of(
     post: Post, line: Line, *bundle: Waiting, jitter: float = 1.0
 ) -> Attempt:
     """Try to send a bundle, at NOW."""
-    message = await compose(post.app.database.reader, line.config, bundle)
+    message = await compose(post.app.database.committed, line.config, bundle)
     assert message is not None
     return await try_once(line, bundle, message, lambda: NOW, lambda: jitter)
 
@@ -94,7 +94,7 @@ async def test_pauses_of_the_sender_differ_a_little(tmp_path: Path) -> None:
         for n in range(8):
             await post.down(f"{n}")
         app = post.app
-        sender = Sender(app.database, alarm=app.alarms["sender"], metrics=Metrics())
+        sender = Sender(app.database, alarm=app.alarms["sender"], counters=Counters())
         await sender.use(app.config, app.synced.channels)
 
         await sender.send_once(NOW)

@@ -9,7 +9,7 @@ import pytest
 from hcl import store
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.alerts.sending import (
     app_and_sinks,
     down,
@@ -516,8 +516,8 @@ async def test_message_tells_of_its_flip_and_the_ping_up_to_it(tmp_path: Path) -
         async with running_app(tmp_path, content) as app:
             check = await put_check(app.database, 1, status="up", name="Backup")
             for n, action in enumerate(("fail", "log", "success", "log")):
-                await app.services.pinging.receive(
-                    Address(code=check.code), make_ping(action=action, body=b"%d" % n)
+                await app.parts.pinging.receive(
+                    Target(code=check.code), make_ping(action=action, body=b"%d" % n)
                 )
 
             for _ in range(2):

@@ -28,9 +28,9 @@ async def pause(post: Post, check_id: int, at: float = 0) -> None:
 
 async def managed(post: Post, check_id: int, what: str, at: float = 0) -> None:
     """Pause, resume or delete a check, as the API does."""
-    check = await store.checks.by_id(post.app.database.reader, check_id)
+    check = await store.checks.by_id(post.app.database.committed, check_id)
     assert check is not None
-    managing = post.app.services.managing
+    managing = post.app.parts.managing
     project = post.app.synced.projects[0]
     now = NOW + at * MINUTE
     if what == "delete":
@@ -836,7 +836,7 @@ async def test_loop_does_not_spin_while_messages_are_held_or_fail(
         await post.http.wait_for(10)
         await asyncio.sleep(0.3)
 
-        async with traced(post.app.database.reader) as statements:
+        async with traced(post.app.database.committed) as statements:
             await asyncio.sleep(0.4)
 
         loop.cancel()

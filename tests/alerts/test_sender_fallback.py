@@ -358,7 +358,7 @@ async def test_loop_does_not_spin_while_nothing_can_be_put_off(tmp_path: Path) -
         await post.down("a", 1, 2, at=datetime.now(UTC))
         await post.app.database._writer.execute("PRAGMA query_only = ON")
 
-        async with traced(post.app.database.reader) as statements:
+        async with traced(post.app.database.committed) as statements:
             loop = asyncio.create_task(post.app.sender.run())
             await asyncio.sleep(0.3)
 

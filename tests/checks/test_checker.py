@@ -11,7 +11,7 @@ from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
 from hcl.checks.rules import POSTPONEMENT
 from hcl.model import Check, Flip
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.sinks import HttpSink
@@ -27,13 +27,13 @@ OVERDUE: dict[str, Any] = {
 
 
 async def stored(app: App, check: Check) -> Check:
-    found = await store.checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.current(), check.id)
     assert found is not None
     return found
 
 
 async def history(app: App, check: Check) -> list[Flip]:
-    return await store.flips.of_check(await app.database.settled(), check.id)
+    return await store.flips.of_check(await app.database.current(), check.id)
 
 
 async def test_overdue_check_goes_down_once(app: App) -> None:
@@ -190,7 +190,7 @@ async def test_ping_during_the_look_saves_the_check(app: App) -> None:
 
     looking = asyncio.create_task(app.checker.check_once(NOW))
     await asyncio.sleep(0)
-    await app.services.pinging.receive(Address(code=last.code), make_ping())
+    await app.parts.pinging.receive(Target(code=last.code), make_ping())
     await looking
 
     after = await stored(app, last)
@@ -255,7 +255,7 @@ async def test_loop_is_woken_by_a_ping_that_brings_a_nearer_deadline(
             # Its deadline is then soon, since it tells of long ago.
             deadline = datetime.now(UTC) + timedelta(seconds=0.4)
             ping = make_ping(created=deadline - DAY - HOUR)
-            await app.services.pinging.receive(Address(code=near.code), ping)
+            await app.parts.pinging.receive(Target(code=near.code), ping)
             [record] = await sink.wait_for(1)
 
     assert 0 <= record.arrived - deadline.timestamp() < 1
@@ -269,8 +269,8 @@ async def test_loop_sleeps_on_when_a_ping_comes_in_time(tmp_path: Any) -> None:
         lost = await put_check(app.database, 1, **just_before(second))
 
         async with running(app):
-            await app.services.pinging.receive(
-                Address(code=late.code), make_ping(created=datetime.now(UTC))
+            await app.parts.pinging.receive(
+                Target(code=late.code), make_ping(created=datetime.now(UTC))
             )
             await sink.wait_for(1)
 
@@ -282,13 +282,13 @@ async def test_loop_sleeps_on_when_a_ping_comes_in_time(tmp_path: Any) -> None:
 async def test_fails_are_told_at_once_each_time(tmp_path: Any) -> None:
     async with HttpSink() as sink, running_app(tmp_path, config(sink)) as app:
         check = await put_check(app.database, 1)
-        address = Address(code=check.code)
+        address = Target(code=check.code)
 
         async with running(app):
             for n in range(1, 31):
                 action = "fail" if n % 2 else "success"
                 ping = make_ping(action=action, created=datetime.now(UTC))
-                await app.services.pinging.receive(address, ping)
+                await app.parts.pinging.receive(address, ping)
                 records = await sink.wait_for(n, timeout=1)
 
     assert [record.target for record in records] == ["/a/down", "/a/up"] * 15

@@ -15,7 +15,7 @@ from hcl.checks.managing import (
 )
 from hcl.checks.rules import NotPausedError
 from hcl.model import Check
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import put_check, rows
@@ -24,7 +24,7 @@ from tests.store import put_check, rows
 async def create(app: App, **document: Any) -> tuple[Check, list[str], bool]:
     project = app.synced.projects[0]
     wanted = spec.parse(document)
-    return await app.services.managing.create(project, wanted, 3, NOW)
+    return await app.parts.managing.create(project, wanted, 3, NOW)
 
 
 async def everything(app: App) -> list[Any]:
@@ -40,7 +40,7 @@ async def test_concurrent_upserts_with_unique_make_one_check(app: App) -> None:
     )
 
     assert [created for _, _, created in done] == [True] + [False] * 19
-    [check] = await store.checks.of_project(await app.database.settled(), 1)
+    [check] = await store.checks.of_project(await app.database.current(), 1)
     assert {found.id for found, _, _ in done} == {check.id}
     assert check.tags == "t19"
 
@@ -51,7 +51,7 @@ async def test_concurrent_creates_stop_at_the_limit(app: App) -> None:
     )
 
     assert [type(result) for result in done] == [tuple] * 10 + [LimitError] * 5
-    assert await store.checks.count(await app.database.settled(), 1) == 10
+    assert await store.checks.count(await app.database.current(), 1) == 10
 
 
 @pytest.mark.parametrize("channels", ["Hook A,no such", "Hook A,", ",", "Hook A,,"])
@@ -69,7 +69,7 @@ async def test_failed_update_leaves_all_as_it_was(app: App) -> None:
     with pytest.raises(ChannelError):
         await create(app, name="job", tags="new", channels="x", unique=["name"])
     with pytest.raises(ChannelError):
-        await app.services.managing.update(
+        await app.parts.managing.update(
             app.synced.projects[0],
             check.code,
             spec.parse({"name": "new", "channels": "Hook B,x"}),
@@ -84,7 +84,7 @@ async def test_checks_of_others_stay_as_they_are(app: App) -> None:
     home, other = app.synced.projects
     check = await put_check(app.database, 1, status="up")
     before = await everything(app)
-    managing = app.services.managing
+    managing = app.parts.managing
 
     for act in (
         managing.pause(other, check.code, NOW),
@@ -103,8 +103,8 @@ async def test_checks_of_others_stay_as_they_are(app: App) -> None:
 async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
     check, _, _ = await create(app, name="job", timeout=60)
     project = app.synced.projects[0]
-    managing, pinging = app.services.managing, app.services.pinging
-    address = Address(code=check.code)
+    managing, pinging = app.parts.managing, app.parts.pinging
+    address = Target(code=check.code)
 
     await asyncio.gather(
         *(
@@ -122,7 +122,7 @@ async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
         )
     )
 
-    found = await store.checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.current(), check.id)
     assert found is not None
     assert (found.n_pings, found.tags) == (30, "t30")
     assert found.timeout == timedelta(minutes=30)
@@ -137,7 +137,7 @@ async def test_edit_that_brings_a_deadline_nearer_wakes_the_checker(app: App) ->
     task = asyncio.create_task(app.alarms["checker"].sleep(start + DAY + HOUR))
     await asyncio.sleep(0)
 
-    await app.services.managing.update(
+    await app.parts.managing.update(
         app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, start
     )
 
@@ -153,20 +153,20 @@ async def test_edit_of_a_check_that_is_overdue_leaves_its_going_down_to_the_chec
         app.database, 1, status="up", last_ping=last_ping, alert_after=NOW + DAY
     )
 
-    edited, _ = await app.services.managing.update(
+    edited, _ = await app.parts.managing.update(
         app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, NOW
     )
 
     assert (edited.status, edited.alert_after) == ("up", NOW - timedelta(minutes=59))
     assert await app.checker.check_once(NOW) == 1
-    [flip] = await store.flips.of_check(await app.database.settled(), check.id)
+    [flip] = await store.flips.of_check(await app.database.current(), check.id)
     assert flip.created == NOW - timedelta(minutes=59)
 
 
 async def test_pausing_at_once_makes_one_flip(app: App) -> None:
     check = await put_check(app.database, 1, status="up")
     project = app.synced.projects[0]
-    managing = app.services.managing
+    managing = app.parts.managing
 
     await asyncio.gather(*(managing.pause(project, check.code, NOW) for _ in range(5)))
     resumed = await asyncio.gather(
@@ -177,7 +177,7 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
     assert [type(result) for result in resumed] == [tuple] + [NotPausedError] * 2
     assert [
         flip.new_status
-        for flip in await store.flips.of_check(await app.database.settled(), check.id)
+        for flip in await store.flips.of_check(await app.database.current(), check.id)
     ] == ["new", "paused"]
     assert await rows(app.database, "SELECT id FROM notifications") == []
 
@@ -186,7 +186,7 @@ async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> No
     project = app.synced.projects[0]
     check, codes, _ = await create(app, name="a", timeout=3600)
     seen = managing.fingerprint(check, codes)
-    update = app.services.managing.update
+    update = app.parts.managing.update
     await update(project, check.code, spec.parse({"name": "b"}), 3, NOW, seen=seen)
 
     wanted = spec.parse({"name": "c", "channels": "*"})
@@ -195,7 +195,7 @@ async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> No
 
     assert refused.value.changed == ["name"]
     assert refused.value.check.name == "b"
-    kept = await store.checks.by_code(app.database.reader, check.code)
+    kept = await store.checks.by_code(app.database.committed, check.code)
     assert kept is not None
     assert kept.name == "b"
 
@@ -223,7 +223,7 @@ async def test_fingerprint_holds_every_setting(app: App) -> None:
 async def test_copy_of_a_check_without_a_name_has_none_either(app: App) -> None:
     check, _, _ = await create(app)
 
-    copy = await app.services.managing.copy(app.synced.projects[0], check.code, NOW)
+    copy = await app.parts.managing.copy(app.synced.projects[0], check.code, NOW)
 
     assert copy.name == ""
 
@@ -234,11 +234,11 @@ async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
     before = await everything(app)
 
     with pytest.raises(ForeignCheckError):
-        await app.services.managing.clear(other, check.code)
+        await app.parts.managing.clear(other, check.code)
     with pytest.raises(ForeignCheckError):
-        await app.services.managing.copy(other, check.code, NOW)
+        await app.parts.managing.copy(other, check.code, NOW)
     with pytest.raises(ForeignCheckError):
-        await app.services.managing.assign(other, check.code, [], seen="")
+        await app.parts.managing.assign(other, check.code, [], seen="")
 
     assert await everything(app) == before
 
@@ -246,12 +246,12 @@ async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
 async def test_clear_takes_pings_that_are_not_yet_counted(app: App) -> None:
     project = app.synced.projects[0]
     check, _, _ = await create(app)
-    pinging = app.services.pinging
+    pinging = app.parts.pinging
     for _ in range(3):
-        await pinging.receive(Address(code=check.code), make_ping())
+        await pinging.receive(Target(code=check.code), make_ping())
 
-    await app.services.managing.clear(project, check.code)
-    await pinging.receive(Address(code=check.code), make_ping())
+    await app.parts.managing.clear(project, check.code)
+    await pinging.receive(Target(code=check.code), make_ping())
     await pinging.recover()
     await app.filer.file_once()
 

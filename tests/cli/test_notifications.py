@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hcl.cli import main
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import running_app
 from tests.build import make_ping
 from tests.sinks import HttpSink
@@ -52,8 +52,8 @@ async def some_messages(folder: Path) -> None:
             check = await put_check(
                 app.database, 1, 2, 3, 4, status="up", name="Nightly\x1b[31m backup"
             )
-            await app.services.pinging.receive(
-                Address(code=check.code), make_ping(action="fail", created=now)
+            await app.parts.pinging.receive(
+                Target(code=check.code), make_ping(action="fail", created=now)
             )
             for _ in range(2):
                 await app.sender.send_once(now + timedelta(seconds=1))

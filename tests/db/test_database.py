@@ -111,7 +111,7 @@ async def test_reader_sees_only_what_is_committed(database: Database) -> None:
 
 async def test_reader_cannot_write(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await store.settings.put(database.reader, "a", "1")
+        await store.settings.put(database.committed, "a", "1")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
@@ -211,7 +211,7 @@ async def test_transactions_do_not_mix(database: Database) -> None:
 
     await asyncio.gather(*(count_up() for _ in range(50)))
 
-    assert await store.settings.get(database.reader, "n") == "50"
+    assert await store.settings.get(database.committed, "n") == "50"
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
@@ -221,7 +221,7 @@ async def test_connections_are_set_up_as_asked(
     database = await open_database(tmp_path / "hcl.sqlite", synchronous)
     found = []
     try:
-        for connection in (database._writer, database.reader):
+        for connection in (database._writer, database.committed):
             for pragma in ("journal_mode", "synchronous", "foreign_keys"):
                 [row] = await connection.execute_fetchall(f"PRAGMA {pragma}")
                 found.append(row[0])
@@ -351,7 +351,7 @@ def open_with_next_hcl(
         code / "hcl",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    (code / "hcl" / "migrations" / "9000_next.sql").write_text(migration)
+    (code / "hcl" / "db/migrations" / "9000_next.sql").write_text(migration)
     script = (
         "import asyncio, pathlib, sys; from hcl.db import open_database\n"
         "async def main():\n"

@@ -10,7 +10,7 @@ from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Flip, Ping
-from hcl.pings.pinging import CREATE_FACTOR, Address, Receipt
+from hcl.pings.pinging import CREATE_FACTOR, Receipt, Target
 from tests.app import PING_KEY
 from tests.store import rows
 
@@ -42,7 +42,7 @@ class Ledger:
         self._channels[self._last_id] = channel_ids
         return self._last_id
 
-    def receive(self, address: Address, ping: Ping) -> Receipt:
+    def receive(self, address: Target, ping: Ping) -> Receipt:
         """Let one ping have its effect."""
         found = [c for c in self.checks.values() if _is_for(address, c)]
         receipt = Receipt.RECORDED
@@ -90,7 +90,7 @@ class Ledger:
     async def adopt(self, database: Database) -> None:
         """Take over the codes of checks, which are made by chance."""
         for check in self.checks.values():
-            found = await store.checks.by_id(database.reader, check.id)
+            found = await store.checks.by_id(database.committed, check.id)
             assert found is not None
             self.checks[check.id] = check._replace(
                 code=found.code, badge_key=found.badge_key
@@ -109,7 +109,7 @@ class Ledger:
         ]
 
 
-def _is_for(address: Address, check: Check) -> bool:
+def _is_for(address: Target, check: Check) -> bool:
     if address.code:
         return check.code == address.code
     return (address.ping_key, address.slug) == (PING_KEY, check.slug)
@@ -122,7 +122,7 @@ def _row(flip: Flip, n_pings: int) -> tuple[Any, ...]:
 
 async def compare(database: Database, ledger: Ledger, log_limit: int) -> None:
     """Find in a database, whose states are saved, all that the ledger has."""
-    found = await store.checks.of_project(database.reader, 1)
+    found = await store.checks.of_project(database.committed, 1)
     assert {check.id: check for check in found} == ledger.checks
     for check_id, log in ledger.logs.items():
         await _compare_logs(database, check_id, log, log_limit)

@@ -15,7 +15,7 @@ from hcl.db import PATIENCE
 from hcl.model import Check
 from hcl.pings import filer
 from hcl.pings.filer import BATCH_LIMIT, FILE_AFTER, FILE_BYTES, FILE_PINGS, Filer
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.db.test_database import run_cancelled
@@ -40,7 +40,7 @@ async def put_inbox(app: App, number: int, **state: Any) -> Check:
 
 async def ping(app: App, check: Check, *bodies: bytes, **fields: Any) -> None:
     """Let pings arrive together, one for each body."""
-    pinging, address = app.services.pinging, Address(code=check.code)
+    pinging, address = app.parts.pinging, Target(code=check.code)
     await asyncio.gather(
         *(pinging.receive(address, make_ping(body=body, **fields)) for body in bodies)
     )
@@ -67,7 +67,7 @@ async def inbox(app: App) -> list[int]:
 
 
 async def n_pings(app: App, check: Check) -> int:
-    found = await store.checks.by_id(app.database.reader, check.id)
+    found = await store.checks.by_id(app.database.committed, check.id)
     assert found is not None
     return found.n_pings
 
@@ -137,7 +137,7 @@ async def test_exactly_the_newest_pings_of_each_check_are_filed(app: App) -> Non
 async def test_pings_of_deleted_checks_vanish(app: App) -> None:
     gone, check = [await put_inbox(app, 3) for _ in range(2)]
 
-    await app.services.managing.delete(app.synced.projects[0], gone.code)
+    await app.parts.managing.delete(app.synced.projects[0], gone.code)
     await app.filer.file_once()
 
     assert await filed(app, check) == [1, 2, 3]
@@ -207,7 +207,7 @@ async def test_ping_that_comes_while_the_inbox_is_looked_at_is_counted(
 ) -> None:
     check = await put_check(app.database)
     await ping(app, check, b"1")
-    reader, slow = app.database.reader, threading.Event()
+    reader, slow = app.database.committed, threading.Event()
     reading = asyncio.create_task(reader._execute(slow.wait))  # type: ignore[no-untyped-call]  # it has no types
 
     filing = asyncio.create_task(app.filer.file_once())
@@ -362,7 +362,7 @@ async def test_loop_sleeps_without_end_while_the_inbox_is_empty(app: App) -> Non
     loop = Loop(app)
     await loop.filer.file_once()
 
-    writer, reader = app.database._writer, app.database.reader
+    writer, reader = app.database._writer, app.database.committed
     async with loop.running(), traced(writer) as writes, traced(reader) as reads:
         until = await loop.diary.next()
         # What was refused, or cannot be found, is in no inbox.

@@ -9,7 +9,7 @@ import pytest
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Address, Receipt
+from hcl.pings.pinging import Receipt, Target
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, put_check, rows, traced
@@ -17,22 +17,22 @@ from tests.store import change, put_check, rows, traced
 RID = "1a2b3c4d-0000-4000-8000-000000000000"
 
 
-async def receive(app: App, *arrivals: tuple[Address, Ping]) -> list[Receipt]:
+async def receive(app: App, *arrivals: tuple[Target, Ping]) -> list[Receipt]:
     """Let pings arrive together, so that they share a transaction."""
-    pinging = app.services.pinging
+    pinging = app.parts.pinging
     async with asyncio.timeout(20):
         return await asyncio.gather(*(pinging.receive(*each) for each in arrivals))
 
 
 async def stored(app: App, check: Check) -> Check:
-    found = await store.checks.by_id(await app.database.settled(), check.id)
+    found = await store.checks.by_id(await app.database.current(), check.id)
     assert found is not None
     return found
 
 
 async def log(app: App, check: Check) -> list[Ping]:
     """Return a check's pings, oldest first."""
-    return (await store.pings.newest(await app.database.settled(), check.id, 10_000))[
+    return (await store.pings.newest(await app.database.current(), check.id, 10_000))[
         ::-1
     ]
 
@@ -53,12 +53,12 @@ async def hush(app: App) -> None:
         await rung(alarm)
 
 
-def to(check: Check) -> Address:
-    return Address(code=check.code)
+def to(check: Check) -> Target:
+    return Target(code=check.code)
 
 
-def to_slug(slug: str, ping_key: str = PING_KEY, create: bool = False) -> Address:
-    return Address(ping_key=ping_key, slug=slug, create=create)
+def to_slug(slug: str, ping_key: str = PING_KEY, create: bool = False) -> Target:
+    return Target(ping_key=ping_key, slug=slug, create=create)
 
 
 async def test_pings_of_one_batch_are_numbered_in_order(app: App) -> None:
@@ -104,7 +104,7 @@ async def test_rules_apply_in_sequence_within_a_batch(app: App) -> None:
     assert [ping.action for ping in await log(app, check)] == list(actions)
     assert [
         (flip.created, flip.old_status, flip.new_status, flip.reason)
-        for flip in await store.flips.of_check(await app.database.settled(), check.id)
+        for flip in await store.flips.of_check(await app.database.current(), check.id)
     ] == [
         (moments[4], "down", "up", ""),
         (moments[2], "up", "down", "fail"),
@@ -139,7 +139,7 @@ async def test_ping_comes_back_as_it_was_sent(app: App) -> None:
     await receive(app, (to(check), ping))
 
     assert await store.pings.by_n(
-        await app.database.settled(), check.id, 1
+        await app.database.current(), check.id, 1
     ) == ping._replace(n=1)
 
 
@@ -179,7 +179,7 @@ async def test_ping_that_cannot_be_written_does_not_take_the_others_down(
         "CREATE TRIGGER picky BEFORE INSERT ON inbox WHEN new.body = x'ff'"
         " BEGIN SELECT raise(ABORT, 'no'); END",
     )
-    pinging = app.services.pinging
+    pinging = app.parts.pinging
     arrivals = [
         (to(good), make_ping()),
         (to(bad), make_ping(action="fail", body=b"\xff")),
@@ -206,7 +206,7 @@ async def test_full_disk_records_nothing_and_rings_nobody(app: App) -> None:
     [limit] = await rows(app.database, "PRAGMA page_count")
     await app.database._writer.execute(f"PRAGMA max_page_count = {limit + 10}")
     ping = make_ping(action="fail", body=b"x" * 10_000)
-    pinging = app.services.pinging
+    pinging = app.parts.pinging
     await hush(app)
 
     receipts = await asyncio.gather(
@@ -229,7 +229,7 @@ async def test_unknown_and_ambiguous_ones_do_not_harm_others(app: App) -> None:
         to_slug("twin"),
         to(check),
         to(twins[0]),
-        Address(code=str(uuid.uuid4())),
+        Target(code=str(uuid.uuid4())),
         to_slug("missing"),
         to_slug("job"),
         to_slug("theirs"),
@@ -261,7 +261,7 @@ async def test_unknown_and_ambiguous_ones_do_not_harm_others(app: App) -> None:
 
 async def test_batch_of_nothing_but_unknown_ones_changes_nothing(app: App) -> None:
     check = await put_check(app.database, status="up", alert_after=NOW)
-    addresses = [Address(code=str(uuid.uuid4())), to_slug("no")]
+    addresses = [Target(code=str(uuid.uuid4())), to_slug("no")]
     await hush(app)
 
     await receive(app, *((address, make_ping()) for address in addresses))
@@ -278,7 +278,7 @@ async def test_create_twice_in_a_batch_makes_one_check(app: App) -> None:
     receipts = await receive(app, *((address, make_ping(action=a)) for a in actions))
 
     assert receipts == [Receipt.CREATED, Receipt.RECORDED, Receipt.RECORDED]
-    [check] = await store.checks.of_project(await app.database.settled(), 1)
+    [check] = await store.checks.of_project(await app.database.current(), 1)
     assert (check.name, check.slug, check.status) == ("fresh", "fresh", "down")
     assert (check.timeout, check.grace, check.n_pings) == (DAY, HOUR, 3)
     assert [ping.action for ping in await log(app, check)] == list(actions)
@@ -311,7 +311,7 @@ async def test_create_ends_at_twice_the_limit(app: App) -> None:
     assert receipts == (
         [Receipt.CREATED] * 20 + [Receipt.UNKNOWN] * 5 + [Receipt.RECORDED]
     )
-    assert await store.checks.count(await app.database.settled(), 1) == 20
+    assert await store.checks.count(await app.database.current(), 1) == 20
 
 
 async def test_schedule_that_raises_is_recorded_and_looked_at_in_an_hour(
@@ -422,7 +422,7 @@ async def test_who_is_rung_finds_what_there_is_to_do(app: App) -> None:
         await asyncio.gather(
             alarms["sender"].sleep(None), alarms["checker"].sleep(None)
         )
-        reader = await app.database.settled()
+        reader = await app.database.current()
         return (
             await store.outbox.next_tries(reader) != {},
             await store.checks.next_look(reader) is not None,
@@ -459,7 +459,7 @@ async def test_acknowledged_pings_are_there_after_opening_again(
 
 async def test_cancelled_client_does_not_harm_the_batch(app: App) -> None:
     check = await put_check(app.database)
-    tasks = [app.services.pinging.receive(to(check), make_ping()) for _ in range(3)]
+    tasks = [app.parts.pinging.receive(to(check), make_ping()) for _ in range(3)]
     await asyncio.sleep(0)
 
     tasks[0].cancel()

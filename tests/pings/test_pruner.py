@@ -6,7 +6,7 @@ from typing import Any
 from hcl import store
 from hcl.checks import availability
 from hcl.model import Check
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from hcl.pings.pruner import BATCH_LIMIT, KEEP
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
@@ -28,13 +28,13 @@ async def numbers(app: App, check: Check) -> list[int]:
 
 
 async def flip_moments(app: App, check: Check) -> list[datetime]:
-    found = await store.flips.of_check(await app.database.settled(), check.id)
+    found = await store.flips.of_check(await app.database.current(), check.id)
     return [flip.created for flip in found]
 
 
 async def tick_off(app: App, channel_id: int = 1) -> None:
     """Finish what a channel has waiting."""
-    reader = await app.database.settled()
+    reader = await app.database.current()
     for notification, *_ in await store.outbox.due(reader, channel_id, NOW, 100):
         await note(app.database, notification, sent=NOW)
 
@@ -106,7 +106,7 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
         pruning = asyncio.create_task(app.pruner.prune_once(NOW))
         while not pruning.done():
             before = statements.count("COMMIT")
-            await app.services.pinging.receive(Address(code=check.code), make_ping())
+            await app.parts.pinging.receive(Target(code=check.code), make_ping())
             waits.append(statements.count("COMMIT") - before)
         await pruning
 
@@ -121,7 +121,7 @@ async def test_pings_that_come_meanwhile_are_kept(app: App) -> None:
 
     pruning = asyncio.create_task(app.pruner.prune_once(NOW))
     for _ in range(5):
-        await app.services.pinging.receive(Address(code=check.code), make_ping())
+        await app.parts.pinging.receive(Target(code=check.code), make_ping())
     await pruning
     await app.pruner.prune_once(NOW)
 
@@ -168,7 +168,7 @@ async def test_check_that_is_never_down_stays_known_for_longer_than_its_log(
 
     await app.pruner.prune_once(NOW)
 
-    known = await store.flips.of_check(app.database.reader, check.id)
+    known = await store.flips.of_check(app.database.committed, check.id)
     months = availability.by_month(known[::-1], "up", NOW - HOUR, NOW)
     assert sum((month.up for month in months), timedelta(0)) == 200 * DAY
 
@@ -217,7 +217,7 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
         # Its log reaches back, so that flips stay.
         await put_pings(app.database, (check.id, make_ping(n=1, created=created)))
         await put_flip(app.database, check, created)
-    reader = await app.database.settled()
+    reader = await app.database.current()
     for notification, *_ in (await store.outbox.due(reader, 1, NOW, 9))[:3]:
         await note(app.database, notification, sent=NOW)
 

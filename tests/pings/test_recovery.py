@@ -13,7 +13,7 @@ from hcl import store
 from hcl.checks import rules, spec
 from hcl.checks.managing import edited
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Address, Receipt
+from hcl.pings.pinging import Receipt, Target
 from tests.app import CONFIG, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.pings.crashes import crash
@@ -55,7 +55,7 @@ class Life:
         self._ledger = ledger
         self._chance = chance
         self._project = app.synced.projects[0]
-        self._managing = app.services.managing
+        self._managing = app.parts.managing
 
     async def step(self, now: datetime) -> None:
         """Do one thing, to the app and to the ledger."""
@@ -81,7 +81,7 @@ class Life:
             (self._address(), self._ping(now + n * MICROSECOND))
             for n in range(self._chance.randint(1, 8))
         ]
-        receive = self._app.services.pinging.receive
+        receive = self._app.parts.pinging.receive
         receipts = await asyncio.gather(
             *(receive(*each) for each in arrivals), return_exceptions=True
         )
@@ -97,8 +97,8 @@ class Life:
 
     async def ping_in_vain(self, now: datetime) -> None:
         """Let pings arrive while another program has locked the database."""
-        known = [Address(code=check.code) for check in self._ledger.checks.values()]
-        receive = self._app.services.pinging.receive
+        known = [Target(code=check.code) for check in self._ledger.checks.values()]
+        receive = self._app.parts.pinging.receive
         with closing(sqlite3.connect(self._app.config.database.path)) as other:
             other.execute("BEGIN IMMEDIATE")
             receipts = await asyncio.gather(
@@ -108,12 +108,12 @@ class Life:
 
         assert {str(receipt) for receipt in receipts} <= {"database is locked"}
 
-    def _address(self) -> Address:
+    def _address(self) -> Target:
         if self._ledger.checks and self._chance.random() < 0.6:
-            return Address(code=self._any().code)
+            return Target(code=self._any().code)
         create = self._chance.random() < 0.3
         slug = self._chance.choice(SLUGS)
-        return Address(ping_key=PING_KEY, slug=slug, create=create)
+        return Target(ping_key=PING_KEY, slug=slug, create=create)
 
     def _ping(self, created: datetime) -> Ping:
         choice = self._chance.choice
@@ -143,7 +143,7 @@ class Life:
 
     async def look(self, _now: datetime) -> None:
         """Compare it all."""
-        database = await self._app.database.settled()
+        database = await self._app.database.current()
         await compare(self._app.database, self._ledger, self._app.filer.log_limit)
         counts = [check.n_pings for check in self._ledger.checks.values()]
         total = sum(counts) + self._ledger.deleted
@@ -251,12 +251,12 @@ async def test_what_is_kept_is_what_a_server_keeps_that_never_crashed(
 
 
 async def send(app: App, check: Check, *pings: Ping) -> None:
-    address = Address(code=check.code)
-    await asyncio.gather(*(app.services.pinging.receive(address, p) for p in pings))
+    address = Target(code=check.code)
+    await asyncio.gather(*(app.parts.pinging.receive(address, p) for p in pings))
 
 
 async def saved(app: App, check: Check) -> Check:
-    found = await store.checks.by_id(app.database.reader, check.id)
+    found = await store.checks.by_id(app.database.committed, check.id)
     assert found is not None
     return found
 
@@ -291,7 +291,7 @@ async def test_run_that_is_open_is_open_after_a_crash(app: App, tmp_path: Path) 
         assert (found.last_start, found.last_start_rid) == (NOW, "r")
         assert found.alert_after == soon
         await send(after, check, make_ping(created=soon, rid="r"))
-        await after.database.settled()
+        await after.database.current()
         assert (await saved(after, check)).last_duration == HOUR
 
 

@@ -60,7 +60,7 @@ async def channel_rows(app: App) -> list[Any]:
 async def test_first_sync_makes_what_the_file_describes(tmp_path: Path) -> None:
     home = project("Home", "check_limit = 7", hook("A"), hook("B"))
     async with running_app(tmp_path, home + project("Work", hook("A"))) as app:
-        assert await enabled(app.database.reader) == list(app.synced.projects)
+        assert await enabled(app.database.committed) == list(app.synced.projects)
         first, second = app.synced.projects
         assert (first.name, first.ping_key, first.check_limit) == ("Home", "home", 7)
         assert (second.name, second.ping_key) == ("Work", "work")
@@ -73,7 +73,7 @@ async def test_first_sync_makes_what_the_file_describes(tmp_path: Path) -> None:
             3: "A",
         }
         assert [
-            c.name for c in await store.channels.of_project(app.database.reader, 2)
+            c.name for c in await store.channels.of_project(app.database.committed, 2)
         ] == ["A"]
 
 
@@ -182,7 +182,7 @@ async def test_ping_key_of_a_project_taken_out_can_be_used_by_another(
     async with running_app(tmp_path, project("A", ping_key="k")) as app:
         await resync(app, tmp_path, project("B", ping_key="k"))
 
-        found = await store.projects.by_ping_key(app.database.reader, "k")
+        found = await store.projects.by_ping_key(app.database.committed, "k")
         assert found is not None
         assert found.name == "B"
 
@@ -192,16 +192,16 @@ async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -
     async with running_app(tmp_path, with_it) as app:
         check = await put_check(app.database, 1, 2)
         await put_flip(app.database, check)
-        codes = await store.channels.codes_of_check(app.database.reader, check.id)
+        codes = await store.channels.codes_of_check(app.database.committed, check.id)
 
         await resync(app, tmp_path, without)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 0)]
-        found = await store.channels.codes_of_check(app.database.reader, check.id)
+        found = await store.channels.codes_of_check(app.database.committed, check.id)
         assert len(found) == 1
 
         await resync(app, tmp_path, with_it)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1)]
-        found = await store.channels.codes_of_check(app.database.reader, check.id)
+        found = await store.channels.codes_of_check(app.database.committed, check.id)
         assert found == codes
         assert await rows(
             app.database, "SELECT channel_id, next_try, answer FROM notifications"
@@ -251,9 +251,9 @@ async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> 
     async with running_app(tmp_path, text) as app:
         await resync(app, tmp_path, project("Home"), project("Work", hook("A", ID)))
 
-        found = await store.channels.of_project(app.database.reader, 2)
+        found = await store.channels.of_project(app.database.committed, 2)
         assert [channel.code for channel in found] == [ID]
-        assert await store.channels.of_project(app.database.reader, 1) == []
+        assert await store.channels.of_project(app.database.committed, 1) == []
 
 
 async def test_badge_key_is_made_once(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def mail(app: App, tmp_path: Path) -> AsyncIterator[Running]:
         tls_cert=tmp_path / "certificate.pem",
         tls_key=tmp_path / "key.pem",
     )
-    server = MailServer(app.services.pinging, config, idle_timeout=IDLE)
+    server = MailServer(app.parts.pinging, config, idle_timeout=IDLE)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         serving = asyncio.create_task(server.serve([bound]))
         yield Running(server, bound.getsockname()[1])
@@ -89,7 +89,7 @@ async def test_a_client_that_is_silent_in_its_mail_is_sent_away(
 
     assert b"421 4.4.2" in await rest(client)
 
-    assert await store.pings.newest(app.database.reader, check.id, 10) == []
+    assert await store.pings.newest(app.database.committed, check.id, 10) == []
 
 
 async def test_a_client_that_is_silent_instead_of_speaking_tls_is_sent_away(
@@ -113,7 +113,7 @@ async def test_tls_is_spoken_on_asyncios_own_loop_too(
 
     await asyncio.to_thread(send)
 
-    ping = await store.pings.by_n(app.database.reader, check.id, 1)
+    ping = await store.pings.by_n(app.database.committed, check.id, 1)
     assert ping is not None
     assert ping.body == b"x" * 200_000 + b"\r\n"
 
@@ -130,7 +130,7 @@ async def test_a_slow_mail_is_taken_as_long_as_something_comes(
 
     assert b"250 2.0.0 OK" in await rest(client)
 
-    ping = await store.pings.by_n(app.database.reader, check.id, 1)
+    ping = await store.pings.by_n(app.database.committed, check.id, 1)
     assert ping is not None
     assert ping.body == b"line\r\n" * 8
 

@@ -17,7 +17,7 @@ from tests.build import NOW, make_check
 
 async def rows(database: Database, sql: str, *parameters: Any) -> list[Any]:
     """Read what is committed: tuples, or the bare values of a single column."""
-    found = await database.reader.execute_fetchall(sql, parameters)
+    found = await database.committed.execute_fetchall(sql, parameters)
     return [row[0] if len(row) == 1 else tuple(row) for row in found]
 
 
@@ -90,8 +90,8 @@ async def plan_of(
     database: Database, act: Callable[[Connection], Awaitable[object]]
 ) -> str:
     """Return SQLite's plan of the last statement that `act` runs on the reader."""
-    async with traced(database.reader) as statements:
-        await act(database.reader)
+    async with traced(database.committed) as statements:
+        await act(database.committed)
     return "\n".join(
         row[3] for row in await rows(database, f"EXPLAIN QUERY PLAN {statements[-1]}")
     )

@@ -32,13 +32,13 @@ async def assigned(app: App, check_id: int) -> list[int]:
 async def test_channel_comes_back_as_it_was_saved(app: App) -> None:
     saved = await save(app, 2, "Bell €")
 
-    assert await store.channels.of_project(app.database.reader, 2) == [saved]
+    assert await store.channels.of_project(app.database.committed, 2) == [saved]
 
 
 async def test_channels_come_in_order_of_creation(app: App) -> None:
     await save(app, 1, "A bell")
 
-    found = await store.channels.of_project(app.database.reader, 1)
+    found = await store.channels.of_project(app.database.committed, 1)
 
     assert [channel.name for channel in found] == ["Hook A", "Hook B", "A bell"]
 
@@ -54,7 +54,7 @@ async def test_saving_again_changes_the_row_and_keeps_how_it_fares(app: App) -> 
         id_ = await store.channels.save(conn, 2, changed, on_down=False, on_up=True)
 
     assert id_ == saved.id
-    assert await store.channels.of_project(app.database.reader, 2) == [changed]
+    assert await store.channels.of_project(app.database.committed, 2) == [changed]
     assert await rows(
         app.database,
         "SELECT on_down, on_up, last_sent FROM channels WHERE id = ?",
@@ -68,15 +68,15 @@ async def test_disabled_channels_are_nowhere_to_be_seen(app: App) -> None:
     async with app.database.transaction() as conn:
         await store.channels.disable_all(conn)
 
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.channels.of_project(reader, 1) == []
     assert await store.channels.codes_of_check(reader, check.id) == []
     assert await store.channels.codes_of_project(reader, 1) == {}
 
 
 async def test_code_finds_a_channel_before_its_name_does(app: App) -> None:
-    one, two = await store.channels.of_project(app.database.reader, 1)
-    reader = app.database.reader
+    one, two = await store.channels.of_project(app.database.committed, 1)
+    reader = app.database.committed
 
     assert await store.channels.find(reader, 1, two.code, one.name) == two
     assert await store.channels.find(reader, 1, "no such code", one.name) == one
@@ -87,22 +87,22 @@ async def test_code_finds_a_channel_before_its_name_does(app: App) -> None:
 async def test_codes_of_a_check_are_sorted(app: App) -> None:
     more = [await save(app, 1, f"Bell {n}") for n in range(5)]
     check = await put_check(app.database, 1, *(channel.id for channel in more))
-    all_channels = await store.channels.of_project(app.database.reader, 1)
+    all_channels = await store.channels.of_project(app.database.committed, 1)
 
-    codes = await store.channels.codes_of_check(app.database.reader, check.id)
+    codes = await store.channels.codes_of_check(app.database.committed, check.id)
 
     assert codes == sorted(c.code for c in all_channels if c.name != "Hook B")
 
 
 async def test_codes_of_a_project_come_by_check(app: App) -> None:
-    one, two = await store.channels.of_project(app.database.reader, 1)
+    one, two = await store.channels.of_project(app.database.committed, 1)
     foreign = await save(app, 2, "Bell")
     both = await put_check(app.database, 1, 2)
     single = await put_check(app.database, 2)
     await put_check(app.database)
     await put_check(app.database, foreign.id, project_id=2)
 
-    codes = await store.channels.codes_of_project(app.database.reader, 1)
+    codes = await store.channels.codes_of_project(app.database.committed, 1)
 
     assert {check_id: sorted(found) for check_id, found in codes.items()} == {
         both.id: sorted([one.code, two.code]),
@@ -170,7 +170,7 @@ async def test_failure_is_noted_and_may_not_count_yet(app: App) -> None:
         (None, "no", None),
         (None, "never", NOW.timestamp()),
     ]
-    assert await store.channels.count_failing(app.database.reader) == 1
+    assert await store.channels.count_failing(app.database.committed) == 1
 
 
 async def test_channel_fails_since_the_first_failure_that_counted(app: App) -> None:
@@ -191,7 +191,7 @@ async def test_delivery_ends_the_failing(app: App) -> None:
     assert await rows(app.database, FARING + " LIMIT 1") == [
         ((NOW + HOUR).timestamp(), "", None)
     ]
-    assert await store.channels.count_failing(app.database.reader) == 0
+    assert await store.channels.count_failing(app.database.committed) == 0
 
 
 async def test_channels_that_left_the_file_do_not_count_as_failing(app: App) -> None:
@@ -200,7 +200,7 @@ async def test_channels_that_left_the_file_do_not_count_as_failing(app: App) -> 
             await store.channels.note_failed(conn, channel_id, "no", NOW)
     await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
 
-    assert await store.channels.count_failing(app.database.reader) == 1
+    assert await store.channels.count_failing(app.database.committed) == 1
 
 
 async def test_standings_tell_how_each_channel_fares(app: App) -> None:
@@ -214,7 +214,7 @@ async def test_standings_tell_how_each_channel_fares(app: App) -> None:
         await store.channels.note_sent(conn, 1, NOW)
         await store.channels.note_failed(conn, 2, "HTTP 500", NOW)
 
-    first, second = await store.channels.standings(app.database.reader, 1)
+    first, second = await store.channels.standings(app.database.committed, 1)
 
     assert (first.channel.name, first.checks, first.last_sent) == ("Hook A", 2, NOW)
     assert (first.last_title, first.last_code) == ("Backup", check.code)
@@ -231,7 +231,7 @@ async def test_a_standing_outlives_the_check_of_its_last_message(app: App) -> No
         await store.channels.note_sent(conn, 1, NOW)
         await store.checks.delete(conn, check.id)
 
-    first, _ = await store.channels.standings(app.database.reader, 1)
+    first, _ = await store.channels.standings(app.database.committed, 1)
 
     assert (first.last_sent, first.last_title, first.last_code) == (NOW, "", "")
 
@@ -241,6 +241,6 @@ async def test_failing_channels_are_named_the_longest_first(app: App) -> None:
         await store.channels.note_failed(conn, 1, "no", NOW)
         await store.channels.note_failed(conn, 2, "no", NOW - HOUR)
 
-    found = await store.channels.failing(app.database.reader)
+    found = await store.channels.failing(app.database.committed)
 
     assert found == [(1, "Hook B", NOW - HOUR), (1, "Hook A", NOW)]

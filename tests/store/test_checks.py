@@ -53,7 +53,7 @@ async def save(app: App, check: Check) -> None:
 async def test_check_comes_back_as_it_was_added(app: App, check: Check) -> None:
     added = await add(app, check)
 
-    assert await store.checks.by_id(app.database.reader, added.id) == added
+    assert await store.checks.by_id(app.database.committed, added.id) == added
 
 
 @pytest.mark.parametrize("name", BOOLEANS)
@@ -62,7 +62,7 @@ async def test_each_boolean_has_a_column_of_its_own(app: App, name: str) -> None
 
     check = await add(app, FULL._replace(**only))
 
-    assert await store.checks.by_code(app.database.reader, check.code) == check
+    assert await store.checks.by_code(app.database.committed, check.code) == check
 
 
 async def test_saving_changes_every_field_of_one_check(app: App) -> None:
@@ -74,8 +74,8 @@ async def test_saving_changes_every_field_of_one_check(app: App) -> None:
 
     await save(app, changed)
 
-    assert await store.checks.by_id(app.database.reader, check.id) == changed
-    assert await store.checks.by_id(app.database.reader, other.id) == other
+    assert await store.checks.by_id(app.database.committed, check.id) == changed
+    assert await store.checks.by_id(app.database.committed, other.id) == other
 
 
 async def test_saving_a_state_leaves_the_settings(app: App) -> None:
@@ -86,7 +86,7 @@ async def test_saving_a_state_leaves_the_settings(app: App) -> None:
     async with app.database.transaction() as conn:
         await store.checks.save_states(conn, [changed])
 
-    assert await store.checks.by_id(app.database.reader, check.id) == check._replace(
+    assert await store.checks.by_id(app.database.committed, check.id) == check._replace(
         status=FULL.status,
         n_pings=FULL.n_pings,
         last_ping=FULL.last_ping,
@@ -95,7 +95,7 @@ async def test_saving_a_state_leaves_the_settings(app: App) -> None:
         last_duration=FULL.last_duration,
         alert_after=FULL.alert_after,
     )
-    assert await store.checks.by_id(app.database.reader, other.id) == other
+    assert await store.checks.by_id(app.database.committed, other.id) == other
 
 
 async def test_code_that_is_taken_is_refused(app: App) -> None:
@@ -107,7 +107,7 @@ async def test_code_that_is_taken_is_refused(app: App) -> None:
 
 async def test_unknown_codes_find_nothing(app: App) -> None:
     check = await put_check(app.database)
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.checks.by_code(reader, check.code.upper()) is None
     assert await store.checks.by_id(reader, check.id + 1) is None
@@ -119,14 +119,14 @@ async def test_codes_find_their_checks_once_each(app: App) -> None:
     stored = [await put_check(app.database) for _ in range(5)]
     asked = [check.code for check in stored[1:]] * 2 + [str(uuid.uuid4())]
 
-    found = await store.checks.by_codes(app.database.reader, asked)
+    found = await store.checks.by_codes(app.database.committed, asked)
 
     assert sorted(found, key=lambda check: check.id) == stored[1:]
 
 
 async def test_unique_key_finds_the_check_of_its_project_only(app: App) -> None:
     check = await put_check(app.database)
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.checks.by_unique_key(reader, 1, check.unique_key) == check
     assert await store.checks.by_unique_key(reader, 2, check.unique_key) is None
@@ -147,7 +147,7 @@ async def test_slugs_find_checks_with_the_ping_key_they_came_by(app: App) -> Non
         ("", ""),
     }
 
-    found = await store.checks.by_slugs(app.database.reader, asked)
+    found = await store.checks.by_slugs(app.database.committed, asked)
 
     expected = [(PING_KEY, home), (OTHER_PING_KEY, other)]
     expected += [(PING_KEY, twin) for twin in twins]
@@ -159,7 +159,7 @@ async def test_odd_slugs_harm_nobody(app: App) -> None:
     odd = ['a"b', "a\\b", "a'b", "%", "a\0b", "\ud800", "€"]
 
     found = await store.checks.by_slugs(
-        app.database.reader, [(PING_KEY, slug) for slug in [*odd, "backup"]]
+        app.database.committed, [(PING_KEY, slug) for slug in [*odd, "backup"]]
     )
 
     assert found == [(PING_KEY, check)]
@@ -172,7 +172,7 @@ async def test_slugs_do_not_find_checks_of_a_project_that_left_the_file(
     await change(app.database, "UPDATE projects SET enabled = 0, ping_key = NULL")
 
     found = await store.checks.by_slugs(
-        app.database.reader, [(PING_KEY, "backup"), ("", "backup")]
+        app.database.committed, [(PING_KEY, "backup"), ("", "backup")]
     )
 
     assert found == []
@@ -184,7 +184,7 @@ async def test_checks_of_a_project_come_in_order_of_creation(app: App) -> None:
         for name, slug in (("c", "x"), ("a", "y"), ("b", "x"))
     ]
     await put_check(app.database, project_id=2, slug="x")
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.checks.of_project(reader, 1) == stored
     assert await store.checks.of_project_by_slug(reader, 1, "x") == [
@@ -201,7 +201,7 @@ async def test_oldest_check_with_all_the_values_matches(app: App) -> None:
     await put_check(app.database, name="a", tags="")
     oldest = await put_check(app.database, name="a", tags="t", grace=2 * HOUR)
     await put_check(app.database, name="a", tags="t", grace=2 * HOUR)
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert oldest == await store.checks.oldest_match(
         reader, 1, {"name": "a", "tags": "t", "grace": 2 * HOUR}
@@ -224,7 +224,9 @@ async def test_match_of_each_unique_field(app: App) -> None:
     check = await put_check(app.database, **values)
 
     for name, value in values.items():
-        found = await store.checks.oldest_match(app.database.reader, 1, {name: value})
+        found = await store.checks.oldest_match(
+            app.database.committed, 1, {name: value}
+        )
 
         assert found == check, name
 
@@ -234,7 +236,7 @@ async def test_due_checks_come_longest_overdue_first(app: App) -> None:
         await put_check(app.database, name=str(hours), alert_after=NOW - hours * HOUR)
     await put_check(app.database, alert_after=NOW + MICROSECOND)
     await put_check(app.database, alert_after=None)
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert [check.name for check in await store.checks.due(reader, NOW, 9)] == [
         "3",
@@ -252,14 +254,14 @@ async def test_check_is_due_at_its_deadline_and_not_a_microsecond_before(
 ) -> None:
     deadline = NOW + 123_457 * MICROSECOND
     check = await put_check(app.database, alert_after=deadline)
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.checks.due(reader, deadline - MICROSECOND, 9) == []
     assert await store.checks.due(reader, deadline, 9) == [check]
 
 
 async def test_next_look_is_the_earliest(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.checks.next_look(reader) is None
 
     await put_check(app.database)
@@ -312,7 +314,7 @@ async def test_hot_statements_use_indexes(app: App) -> None:
 
 async def test_readers_of_one_connection_do_not_mix(app: App) -> None:
     stored = [await put_check(app.database, slug=f"s{n}") for n in range(50)]
-    reader = app.database.reader
+    reader = app.database.committed
 
     found = await asyncio.gather(
         *(store.checks.by_code(reader, c.code) for c in stored)
@@ -329,7 +331,7 @@ async def test_titles_of_checks_that_are_down_are_told(app: App) -> None:
         await put_check(app.database, name=status, status=status)
     await put_check(app.database, name="foreign", project_id=2, status="down")
     last = await put_check(app.database, name="last", status="down")
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.checks.down_titles(reader, 1, [], 9) == [
         "named",

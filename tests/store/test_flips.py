@@ -33,7 +33,7 @@ async def test_flip_comes_back_as_it_was_added(
     async with app.database.transaction() as conn:
         before = await store.flips.add(conn, [(check, flip)])
 
-    reader = app.database.reader
+    reader = app.database.committed
     assert before == 0
     assert await store.flips.of_check(reader, check.id) == [flip]
     assert await rows(app.database, "SELECT n_pings FROM flips") == [7]
@@ -56,7 +56,7 @@ async def test_flips_of_a_check_come_newest_first(app: App) -> None:
         await put_flip(app.database, check, NOW + hours * HOUR)
     await put_flip(app.database, other)
 
-    found = await store.flips.of_check(app.database.reader, check.id)
+    found = await store.flips.of_check(app.database.committed, check.id)
 
     assert [flip.created for flip in found] == [NOW + n * HOUR for n in (2, 1, 0)]
 
@@ -66,7 +66,7 @@ async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:
     await put_flip(app.database, check, NOW, "new", "up")
     await put_flip(app.database, check, NOW, "up", "down")
 
-    found = await store.flips.of_check(app.database.reader, check.id)
+    found = await store.flips.of_check(app.database.committed, check.id)
 
     assert [flip.new_status for flip in found] == ["down", "up"]
 
@@ -77,7 +77,7 @@ async def test_start_is_included_and_end_is_not(app: App) -> None:
     for moment in moments:
         await put_flip(app.database, check, moment)
     start, end = NOW.timestamp(), (NOW + HOUR).timestamp()
-    reader = app.database.reader
+    reader = app.database.committed
 
     within = await store.flips.of_check(reader, check.id, start, end)
     since = await store.flips.of_check(reader, check.id, start)
@@ -99,7 +99,7 @@ async def test_oldest_flips_are_dropped_first(app: App) -> None:
 
     assert dropped == [2, 0, 0]
     assert [
-        f.created for f in await store.flips.of_check(app.database.reader, check.id)
+        f.created for f in await store.flips.of_check(app.database.committed, check.id)
     ] == [
         NOW,
         NOW - HOUR,
@@ -145,7 +145,7 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
     assert await drop(app) == 1
 
     assert [
-        f.created for f in await store.flips.of_check(app.database.reader, check.id)
+        f.created for f in await store.flips.of_check(app.database.committed, check.id)
     ] == [
         NOW - 2 * MICROSECOND,
         oldest,
@@ -155,7 +155,7 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
 async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check, NOW - 2 * HOUR)
-    [(done, *_)] = await store.outbox.due(app.database.reader, 1, NOW, 9)
+    [(done, *_)] = await store.outbox.due(app.database.committed, 1, NOW, 9)
     await note(app.database, done, sent=NOW)
     later = await put_flip(app.database, check, NOW - HOUR)
 
@@ -175,7 +175,7 @@ async def test_outage_began_with_the_last_flip_to_down(app: App) -> None:
         for n, status in enumerate(statuses)
     ]
     await put_flip(app.database, other, NOW + 9 * HOUR)
-    reader = app.database.reader
+    reader = app.database.committed
 
     found = [await store.flips.down_since(reader, check.id, id_) for id_ in ids]
 
@@ -187,7 +187,9 @@ async def test_begin_of_an_outage_may_not_be_known(app: App) -> None:
     await put_flip(app.database, other)
     flip_id = await put_flip(app.database, check, NOW, "down", "up")
 
-    assert await store.flips.down_since(app.database.reader, check.id, flip_id) is None
+    assert (
+        await store.flips.down_since(app.database.committed, check.id, flip_id) is None
+    )
 
 
 async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
@@ -206,7 +208,7 @@ async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> No
     check = await put_check(app.database)
     for n, at in ((0, NOW), (3, NOW - HOUR), (3, NOW + HOUR), (9, NOW)):
         await put_flip(app.database, check._replace(n_pings=n), at)
-    reader = app.database.reader
+    reader = app.database.committed
 
     whole = await store.flips.logged(reader, check.id, 9)
     before = await store.flips.logged(reader, check.id, 9, before=(3, whole[1].id))

@@ -38,7 +38,7 @@ async def test_ping_in_the_inbox_is_in_the_log_as_it_was_added(
 
     await receive(app, check.id, ping)
 
-    reader = app.database.reader
+    reader = app.database.committed
     assert await rows(app.database, "SELECT * FROM pings") == []
     assert await store.pings.by_n(reader, check.id, 1) == ping
     assert await store.pings.by_n(reader, check.id, 2) is None
@@ -55,7 +55,7 @@ async def test_filed_ping_is_in_the_log_as_it_was_added(app: App, ping: Ping) ->
     await file_all(app)
     await change(app.database, "DELETE FROM inbox")
 
-    assert await store.pings.by_n(app.database.reader, check.id, 1) == ping
+    assert await store.pings.by_n(app.database.committed, check.id, 1) == ping
 
 
 async def test_ping_that_is_filed_and_not_dropped_yet_is_in_the_log_once(
@@ -68,7 +68,7 @@ async def test_ping_that_is_filed_and_not_dropped_yet_is_in_the_log_once(
     # A number alone makes no two pings the same.
     await receive(app, other.id, *numbered(1))
 
-    found = await store.pings.newest(app.database.reader, check.id, 9)
+    found = await store.pings.newest(app.database.committed, check.id, 9)
 
     assert [ping.n for ping in found] == [3, 2, 1]
     assert await rows(app.database, "SELECT count(*) FROM inbox") == [4]
@@ -88,7 +88,7 @@ async def test_log_is_in_order_wherever_its_pings_are(app: App) -> None:
     await file_all(app)
     await receive(app, check.id, *log[2:])
 
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.pings.newest(reader, check.id, 9) == log[::-1]
     assert await store.pings.newest(reader, check.id, 1) == [log[3]]
@@ -134,7 +134,7 @@ async def test_pings_of_a_deleted_check_are_neither_filed_nor_counted(
     await file_all(app)
 
     assert await filed(app) == [(check.id, 1)]
-    uncounted = await store.inbox.uncounted(app.database.reader, 0, 9)
+    uncounted = await store.inbox.uncounted(app.database.committed, 0, 9)
     assert [check_id for _, check_id, _ in uncounted] == [check.id]
 
 
@@ -146,23 +146,23 @@ async def test_uncounted_are_those_above_the_state_in_the_order_they_came(
     await receive(app, two.id, FULL_PING)
     await receive(app, one.id, *numbered(3))
 
-    found = await store.inbox.uncounted(app.database.reader, 0, 9)
+    found = await store.inbox.uncounted(app.database.committed, 0, 9)
 
     assert found == [
         (2, one.id, make_ping(n=2)),
         (3, two.id, FULL_PING._replace(body=b"")),
         (4, one.id, make_ping(n=3)),
     ]
-    assert await store.inbox.uncounted(app.database.reader, 0, 2) == found[:2]
-    assert await store.inbox.uncounted(app.database.reader, 3, 9) == found[2:]
+    assert await store.inbox.uncounted(app.database.committed, 0, 2) == found[:2]
+    assert await store.inbox.uncounted(app.database.committed, 3, 9) == found[2:]
 
 
 async def test_pings_are_listed_by_check_and_number_up_to_one(app: App) -> None:
-    assert await store.inbox.last_id(app.database.reader) == 0
+    assert await store.inbox.last_id(app.database.committed) == 0
     for check_id, n in ((2, 1), (1, 1), (2, 2), (1, 2)):
         await receive(app, check_id, *numbered(n))
 
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.inbox.last_id(reader) == 4
     assert list(await store.inbox.by_log(reader, 4)) == [2, 4, 1, 3]

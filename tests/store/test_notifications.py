@@ -14,7 +14,7 @@ LATER = NOW + HOUR
 
 
 async def due(app: App, channel_id: int = 1, limit: int = 100) -> list[Notification]:
-    found = await store.outbox.due(app.database.reader, channel_id, NOW, limit)
+    found = await store.outbox.due(app.database.committed, channel_id, NOW, limit)
     return [row.notification for row in found]
 
 
@@ -90,7 +90,7 @@ async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) ->
 
     await put_flip(app.database, check, LATER)
 
-    reader = app.database.reader
+    reader = app.database.committed
     found = await store.outbox.due(reader, 1, LATER, 9)
     assert [row.notification.id for row in found] == [1, 3]
     assert await store.outbox.next_after(reader, LATER) == NOW + 9 * HOUR
@@ -124,14 +124,14 @@ async def test_waiting_flips_are_counted_once_each(app: App) -> None:
     await put_flip(app.database, check)
     await note(app.database, Notification(1, 1, 1, 1, NOW, 0), sent=NOW)
 
-    assert await store.notifications.count_waiting(app.database.reader) == 2
+    assert await store.notifications.count_waiting(app.database.committed) == 2
 
     await note(app.database, Notification(2, 2, 1, 1, NOW, 0), sent=NOW)
-    assert await store.notifications.count_waiting(app.database.reader) == 1
+    assert await store.notifications.count_waiting(app.database.committed) == 1
 
 
 async def test_highest_id_never_falls(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.notifications.highest_id(reader) is None
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check)
@@ -269,7 +269,7 @@ async def test_last_told_of_outages_that_last(app: App) -> None:
     waits = await put_check(app.database, 1, status="down")
     await put_flip(app.database, waits)
 
-    found = await store.notifications.last_told(app.database.reader)
+    found = await store.notifications.last_told(app.database.committed)
 
     told = [(n.id, n.reminder, tags, sent) for n, tags, sent in found]
     assert told == [
@@ -288,7 +288,7 @@ async def test_last_told_does_not_count_what_came_from_another_channel(
     [handed] = await due(app, 2)
     await note(app.database, handed, sent=NOW)
 
-    assert await store.notifications.last_told(app.database.reader) == []
+    assert await store.notifications.last_told(app.database.committed) == []
 
 
 # What is handed on
@@ -379,7 +379,7 @@ async def test_group_has_its_channels_tell(app: App) -> None:
     assert await expand(app, told, 1, 2) == 1
 
     # The first was to tell of it anyway.
-    found = await store.outbox.due(app.database.reader, 2, LATER, 9)
+    found = await store.outbox.due(app.database.committed, 2, LATER, 9)
     assert [row.notification for row in found] == [
         Notification(2, 2, check.id, told.flip_id, created, 0)
     ]
@@ -396,7 +396,7 @@ async def test_reminder_and_notice_of_a_group_are_told_too(app: App) -> None:
     assert await expand(app, told, 2) == 1
     assert await expand(app, reminder, 2) == 1
 
-    found = await store.outbox.due(app.database.reader, 2, LATER, 9)
+    found = await store.outbox.due(app.database.committed, 2, LATER, 9)
     assert [(r.notification.reminder, r.notification.notice) for r in found] == [
         (0, ""),
         (1, "No."),
@@ -423,7 +423,7 @@ async def test_what_is_held_is_not_owed(app: App) -> None:
     for created in moments:
         await put_flip(app.database, await put_check(app.database, 1), created)
     await change(app.database, "UPDATE notifications SET hold = 'quiet' WHERE id = 1")
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.notifications.waiting(reader) == (2, 1, NOW - HOUR)
     assert await store.notifications.count_waiting(reader) == 2
@@ -435,7 +435,7 @@ async def test_what_is_held_is_not_owed(app: App) -> None:
 
 
 async def test_nothing_waits_at_first(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
 
     assert await store.notifications.waiting(reader) == (0, 0, None)
     assert await store.notifications.count_waiting(reader) == 0
@@ -447,6 +447,6 @@ async def test_what_waits_is_counted_by_channel(app: App) -> None:
     await put_flip(app.database, check, NOW, "down", "up")
     await change(app.database, "UPDATE notifications SET next_try = NULL WHERE id = 1")
 
-    found = await store.notifications.waiting_by_channel(app.database.reader)
+    found = await store.notifications.waiting_by_channel(app.database.committed)
 
     assert found == {1: 1, 2: 1}

@@ -16,7 +16,7 @@ LATER = NOW + HOUR
 async def due(
     app: App, channel_id: int = 1, now: datetime = NOW, limit: int = 100
 ) -> list[Waiting]:
-    return await store.outbox.due(app.database.reader, channel_id, now, limit)
+    return await store.outbox.due(app.database.committed, channel_id, now, limit)
 
 
 async def due_ids(app: App, channel_id: int = 1, now: datetime = NOW) -> list[int]:
@@ -160,7 +160,7 @@ async def test_messages_of_other_channels_do_not_come_along(app: App) -> None:
 
 async def test_next_tries_are_told_by_channel(app: App) -> None:
     one, two = [await put_check(app.database, 1, 2) for _ in range(2)]
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.outbox.next_tries(reader) == {}
 
     await put_flip(app.database, one, LATER)
@@ -172,7 +172,7 @@ async def test_next_tries_are_told_by_channel(app: App) -> None:
 
 
 async def test_next_moment_is_the_first_that_is_not_over(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.outbox.next_after(reader, NOW) is None
     for hours in (0, 2, 1):
         check = await put_check(app.database, 1, 2)
@@ -186,7 +186,7 @@ async def test_next_moment_is_the_first_that_is_not_over(app: App) -> None:
 
 async def test_window_ends_with_the_first_that_gathers(app: App) -> None:
     await put_two_flips(app)
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.outbox.window_ends(reader, 1, NOW) is None
 
     await hold(app, 1, LATER + HOUR, "fold")
@@ -533,9 +533,9 @@ async def test_few_due_messages_are_found_among_many_held(app: App) -> None:
         nonlocal steps
         steps += 1
 
-    await app.database.reader.set_progress_handler(count, 10)
+    await app.database.committed.set_progress_handler(count, 10)
     assert await due(app) == []
-    assert await store.outbox.next_after(app.database.reader, NOW) == LATER
-    await app.database.reader.set_progress_handler(lambda: None, 1_000_000)
+    assert await store.outbox.next_after(app.database.committed, NOW) == LATER
+    await app.database.committed.set_progress_handler(lambda: None, 1_000_000)
 
     assert steps < 100

@@ -33,7 +33,7 @@ async def test_ping_comes_back_as_it_was_added(app: App, ping: Ping) -> None:
 
     await add(app, check.id, ping)
 
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.pings.by_n(reader, check.id, 1) == ping
     assert await store.pings.by_n(reader, check.id, 2) is None
     assert await store.pings.by_n(reader, check.id + 1, 1) is None
@@ -45,7 +45,7 @@ async def test_every_action_can_be_kept(app: App, action: Any) -> None:
 
     await add(app, check.id, make_ping(n=1, action=action))
 
-    found = await store.pings.by_n(app.database.reader, check.id, 1)
+    found = await store.pings.by_n(app.database.committed, check.id, 1)
     assert found is not None
     assert found.action == action
 
@@ -60,10 +60,10 @@ async def test_newest_pings_come_first_with_a_taste_of_their_bodies(app: App) ->
     await add(app, check.id, *log)
     await add(app, other.id, make_ping(n=4))
 
-    found = await store.pings.newest(app.database.reader, check.id, 2)
+    found = await store.pings.newest(app.database.committed, check.id, 2)
 
     assert found == [log[2]._replace(body=b"\x00"), log[1]]
-    assert len(await store.pings.newest(app.database.reader, check.id, 9)) == 3
+    assert len(await store.pings.newest(app.database.committed, check.id, 9)) == 3
 
 
 async def test_signals_before_a_ping_come_oldest_first(app: App) -> None:
@@ -77,7 +77,7 @@ async def test_signals_before_a_ping_come_oldest_first(app: App) -> None:
     await add(app, other.id, *log)
 
     found = await store.pings.signals_before(
-        app.database.reader, check.id, 7, NOW + timedelta(hours=2)
+        app.database.committed, check.id, 7, NOW + timedelta(hours=2)
     )
 
     assert found == [log[i]._replace(body=b"") for i in (1, 3, 5)]
@@ -92,7 +92,7 @@ async def test_checks_over_the_limit_tell_what_to_drop(app: App) -> None:
     await add_numbers(app, over.id, 12)
     await add(app, pruned.id, *(make_ping(n=n) for n in range(3, 13)))
 
-    found = await store.pings.checks_over(app.database.reader, 10)
+    found = await store.pings.checks_over(app.database.committed, 10)
 
     assert found == [(over.id, 2)]
 
@@ -111,7 +111,7 @@ async def test_dropping_takes_the_oldest_of_one_check(app: App) -> None:
 
 
 async def test_highest_id_counts_pings_of_deleted_checks(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
     assert await store.pings.highest_id(reader) is None
 
     await put_check(app.database, n_pings=3)
@@ -168,9 +168,10 @@ async def test_numbers_are_those_that_are_asked_for(app: App) -> None:
         (Wanted(text="%"), []),
     ):
         assert (
-            await store.pings.numbers(app.database.reader, check.id, wanted, 9) == found
+            await store.pings.numbers(app.database.committed, check.id, wanted, 9)
+            == found
         )
-    assert await store.pings.numbers(app.database.reader, check.id, Wanted(), 2) == [
+    assert await store.pings.numbers(app.database.committed, check.id, Wanted(), 2) == [
         3,
         2,
     ]
@@ -190,7 +191,7 @@ async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
     log.append(make_ping(n=4, scheme="email", body=b"0123456789"))
     await put_pings(app.database, *((check.id, ping) for ping in log))
 
-    found = await store.pings.excerpts(app.database.reader, check.id, [2, 4, 9], 3)
+    found = await store.pings.excerpts(app.database.committed, check.id, [2, 4, 9], 3)
 
     assert [(e.ping.n, e.ping.body, e.size) for e in found] == [
         (4, b"0123456789", 10),
@@ -203,7 +204,7 @@ async def test_last_signals_come_oldest_first(app: App) -> None:
     for n, action in enumerate(("start", "success", "log", "fail"), 1):
         await put_pings(app.database, (check.id, make_ping(n=n, action=action)))
 
-    found = await store.pings.last_signals(app.database.reader, check.id, 2)
+    found = await store.pings.last_signals(app.database.committed, check.id, 2)
 
     assert [ping.n for ping in found] == [2, 4]
 
@@ -218,8 +219,8 @@ async def test_clear_leaves_no_gap_in_the_inbox(app: App) -> None:
     async with app.database.transaction() as conn:
         await store.pings.clear(conn, check.id)
 
-    assert await store.pings.oldest(app.database.reader, check.id) is None
-    assert await store.pings.oldest(app.database.reader, other.id) == NOW
+    assert await store.pings.oldest(app.database.committed, check.id) is None
+    assert await store.pings.oldest(app.database.committed, other.id) == NOW
     assert await rows(
         app.database, "SELECT id, check_id, body FROM inbox ORDER BY id"
     ) == [

@@ -34,7 +34,7 @@ async def test_project_comes_back_as_it_was_saved(app: App) -> None:
     saved = await save(app, SHED)
 
     assert saved == replace(SHED, id=3)
-    assert (await enabled(app.database.reader))[-1] == saved
+    assert (await enabled(app.database.committed))[-1] == saved
 
 
 async def test_saving_again_changes_the_row(app: App) -> None:
@@ -50,19 +50,19 @@ async def test_saving_again_changes_the_row(app: App) -> None:
 
     await save(app, changed)
 
-    assert (await enabled(app.database.reader))[2:] == [changed]
+    assert (await enabled(app.database.committed))[2:] == [changed]
 
 
 async def test_enabled_projects_come_in_order_of_creation(app: App) -> None:
     await save(app, SHED)
 
-    found = await enabled(app.database.reader)
+    found = await enabled(app.database.committed)
 
     assert [project.name for project in found] == ["Home", "Other", "Shed"]
 
 
 async def test_ping_key_finds_its_project(app: App) -> None:
-    reader = app.database.reader
+    reader = app.database.committed
 
     home = await store.projects.by_ping_key(reader, PING_KEY)
 
@@ -76,7 +76,7 @@ async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -
     async with app.database.transaction() as conn:
         await store.projects.disable_all(conn)
 
-    reader = app.database.reader
+    reader = app.database.committed
     assert await enabled(reader) == []
     assert await store.projects.by_ping_key(reader, PING_KEY) is None
     assert await store.projects.by_ping_key(reader, "") is None
@@ -85,8 +85,8 @@ async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -
 
 
 async def test_code_finds_a_project_before_its_name_does(app: App) -> None:
-    home, other = await enabled(app.database.reader)
-    reader = app.database.reader
+    home, other = await enabled(app.database.committed)
+    reader = app.database.committed
 
     assert await store.projects.find(reader, other.code, "Home") == other
     assert await store.projects.find(reader, "no such code", "Home") == home

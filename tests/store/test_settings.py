@@ -3,7 +3,7 @@ from tests.app import App
 
 
 async def test_value_never_set_is_none(app: App) -> None:
-    assert await store.settings.get(app.database.reader, "colour") is None
+    assert await store.settings.get(app.database.committed, "colour") is None
 
 
 async def test_value_is_set_and_set_again(app: App) -> None:
@@ -11,4 +11,4 @@ async def test_value_is_set_and_set_again(app: App) -> None:
         await store.settings.put(conn, "colour", "red")
         await store.settings.put(conn, "colour", "green €")
 
-    assert await store.settings.get(app.database.reader, "colour") == "green €"
+    assert await store.settings.get(app.database.committed, "colour") == "green €"

@@ -25,7 +25,7 @@ async def test_every_try_is_recorded_with_its_notification(app: App) -> None:
     await try_all(app, "no answer", next_try=NOW + HOUR)
     await try_all(app, "HTTP 200", sent=NOW + HOUR)
 
-    [record] = await store.tries.recent(app.database.reader)
+    [record] = await store.tries.recent(app.database.committed)
     assert (record.project, record.check) == ("Home", "Backup")
     assert (record.channel, record.kind) == ("Hook A", "webhook")
     assert (record.status, record.reminder, record.created) == ("down", 0, NOW)
@@ -43,7 +43,7 @@ async def test_newest_come_first_and_no_more_than_asked_for(app: App) -> None:
     for _ in range(5):
         await put_flip(app.database, check)
 
-    found = await store.tries.recent(app.database.reader, limit=3)
+    found = await store.tries.recent(app.database.committed, limit=3)
 
     assert [record.id for record in found] == [5, 4, 3]
 
@@ -53,7 +53,7 @@ async def test_records_are_found_by_check_and_channel(app: App) -> None:
     two = await put_check(app.database, 1, 2, name="")
     for check in (one, two):
         await put_flip(app.database, check)
-    reader = app.database.reader
+    reader = app.database.committed
 
     for wanted in ("One", "first", one.code):
         [record] = await store.tries.recent(reader, check=wanted)
@@ -76,7 +76,7 @@ async def test_waiting_and_failed_ones_are_told_apart(app: App) -> None:
     await put_flip(app.database, failing)
     await try_all(app, "no", next_try=NOW)
     await put_flip(app.database, fresh)
-    reader = app.database.reader
+    reader = app.database.committed
 
     waiting = await store.tries.recent(reader, wanted="waiting")
     failed = await store.tries.recent(reader, wanted="failed")
@@ -110,7 +110,7 @@ async def test_records_are_found_by_project_and_by_channel_row(app: App) -> None
     theirs = await put_check(app.database, 1, name="Theirs", project_id=2)
     for check in (ours, theirs):
         await put_flip(app.database, check)
-    reader = app.database.reader
+    reader = app.database.committed
 
     [record] = await store.tries.recent(reader, project_id=2)
     assert (record.check, record.code) == ("Theirs", theirs.code)

@@ -17,7 +17,7 @@ from hcl.web.api.endpoint import Call
 from hcl.web.badges.badges import badge_urls
 from hcl.web.errors import ApiError
 from hcl.web.json_answer import JSONResponse
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # The most pings in one answer.
 PINGS_LIMIT = 1000
@@ -28,7 +28,7 @@ _LONGEST = 31_536_000
 
 async def list_checks(call: Call) -> Response:
     """GET checks/: the project's checks, those with a slug or all of some tags."""
-    reader, query = await call.services.database.settled(), call.request.query_params
+    reader, query = await call.parts.database.current(), call.request.query_params
     if query.get("slug"):
         found = await store.checks.of_project_by_slug(
             reader, call.project.id, query["slug"]
@@ -53,7 +53,7 @@ async def list_checks(call: Call) -> Response:
 async def create_check(call: Call) -> Response:
     """POST checks/: create a check, or update the one that `unique` finds."""
     wanted = spec.parse(call.document)
-    check, codes, created = await call.services.managing.create(
+    check, codes, created = await call.parts.managing.create(
         call.project, wanted, call.version, call.now
     )
     return JSONResponse(call.describe(check, codes), 201 if created else 200)
@@ -67,9 +67,9 @@ async def get_check(call: Call) -> Response:
 async def update_check(call: Call) -> Response:
     """POST checks/<uuid>: change the fields that are named."""
     # That there is no such check is told before what is wrong with the fields.
-    await managing.owned(call.services.database.reader, call.project, call.code)
+    await managing.owned(call.parts.database.committed, call.project, call.code)
     wanted = spec.parse(call.document)
-    check, codes = await call.services.managing.update(
+    check, codes = await call.parts.managing.update(
         call.project, call.code, wanted, call.version, call.now
     )
     return JSONResponse(call.describe(check, codes))
@@ -77,29 +77,27 @@ async def update_check(call: Call) -> Response:
 
 async def delete_check(call: Call) -> Response:
     """DELETE checks/<uuid>: the check as it was."""
-    check, codes = await call.services.managing.delete(call.project, call.code)
+    check, codes = await call.parts.managing.delete(call.project, call.code)
     return JSONResponse(call.describe(check, codes))
 
 
 async def pause_check(call: Call) -> Response:
     """POST checks/<uuid>/pause."""
-    check, codes = await call.services.managing.pause(call.project, call.code, call.now)
+    check, codes = await call.parts.managing.pause(call.project, call.code, call.now)
     return JSONResponse(call.describe(check, codes))
 
 
 async def resume_check(call: Call) -> Response:
     """POST checks/<uuid>/resume: from paused only."""
-    check, codes = await call.services.managing.resume(
-        call.project, call.code, call.now
-    )
+    check, codes = await call.parts.managing.resume(call.project, call.code, call.now)
     return JSONResponse(call.describe(check, codes))
 
 
 async def list_pings(call: Call) -> Response:
     """GET checks/<uuid>/pings/: the log, newest first, with the lengths of runs."""
-    reader = call.services.database.reader
+    reader = call.parts.database.committed
     check = await _find(call)
-    limit = min(call.services.config.pings.log_limit, PINGS_LIMIT)
+    limit = min(call.parts.config.pings.log_limit, PINGS_LIMIT)
     newest = await store.pings.newest(reader, check.id, limit)
     earlier = []
     if newest:
@@ -115,7 +113,7 @@ async def list_pings(call: Call) -> Response:
 def _ping(
     call: Call, check: Check, ping: Ping, length: timedelta | None
 ) -> dict[str, Any]:
-    root = f"{call.services.site.root}/api/v{call.version}/checks/{check.code}"
+    root = f"{call.parts.site.root}/api/v{call.version}/checks/{check.code}"
     document: dict[str, Any] = {
         "type": ping.action,
         "date": ping.created.isoformat(timespec="microseconds"),
@@ -137,8 +135,8 @@ async def get_ping_body(call: Call) -> Response:
     check = await _find(call)
     n = call.request.path_params["n"]
     ping = None
-    if check.n_pings - call.services.config.pings.log_limit < n <= check.n_pings:
-        ping = await store.pings.by_n(call.services.database.reader, check.id, n)
+    if check.n_pings - call.parts.config.pings.log_limit < n <= check.n_pings:
+        ping = await store.pings.by_n(call.parts.database.committed, check.id, n)
     if ping is None or not ping.body:
         raise ApiError(404, "not found")
     # As Healthchecks does: no charset, since nobody knows it. And no guessing: the
@@ -158,13 +156,13 @@ async def list_flips(call: Call) -> Response:
     if seconds:
         start = max(call.now.timestamp() - seconds, start or 0)
     found = await store.flips.of_check(
-        call.services.database.reader, check.id, start, end
+        call.parts.database.committed, check.id, start, end
     )
     document = [
         {"timestamp": iso(flip.created), "up": int(flip.new_status == "up")}
         for flip in found
     ]
-    if call.services.config.api.flips == "list":
+    if call.parts.config.api.flips == "list":
         return JSONResponse(document)
     return JSONResponse({"flips": document})
 
@@ -183,7 +181,7 @@ def _number(call: Call, name: str, greatest: int) -> float | None:
 async def list_channels(call: Call) -> Response:
     """GET channels/: the project's channels, in the file's order."""
     found = await store.channels.of_project(
-        call.services.database.reader, call.project.id
+        call.parts.database.committed, call.project.id
     )
     return JSONResponse(
         {
@@ -198,15 +196,15 @@ async def list_channels(call: Call) -> Response:
 async def list_badges(call: Call) -> Response:
     """GET badges/: the badge URLs of each tag, and of all checks together."""
     found = await store.checks.of_project(
-        call.services.database.reader, call.project.id
+        call.parts.database.committed, call.project.id
     )
     tags = sorted({tag for check in found for tag in check.tag_list} - {"*"})
-    services = call.services
+    parts = call.parts
     return JSONResponse(
         {
             "badges": {
                 tag: badge_urls(
-                    services.site.root, services.secret, call.project.badge_key, tag
+                    parts.site.root, parts.secret, call.project.badge_key, tag
                 )
                 for tag in [*tags, "*"]
             }
@@ -214,13 +212,13 @@ async def list_badges(call: Call) -> Response:
     )
 
 
-async def get_metrics(request: Request, services: Services) -> Response:
+async def get_metrics(request: Request, parts: Parts) -> Response:
     """GET metrics/: a few figures, for holders of the metrics key."""
-    wanted = services.config.api.metrics_key
-    key = request.headers.get("X-Metrics-Key", "")
+    wanted = parts.config.api.metrics_key
+    key = request.headers.get("X-Counters-Key", "")
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
         raise ApiError(403, "wrong metrics key")
-    reader = await services.database.settled()
+    reader = await parts.database.current()
     return JSONResponse(
         {
             "ts": int(time.time()),
@@ -233,7 +231,7 @@ async def get_metrics(request: Request, services: Services) -> Response:
 
 async def _find(call: Call) -> Check:
     """Return the check of the URL, if it is the caller's."""
-    reader = await call.services.database.settled()
+    reader = await call.parts.database.current()
     if "code" in call.request.path_params:
         return await managing.owned(reader, call.project, call.code)
     unique_key = call.request.path_params["unique_key"]
@@ -244,7 +242,7 @@ async def _find(call: Call) -> Check:
 
 
 async def _described(call: Call, check: Check) -> Response:
-    reader = call.services.database.reader
+    reader = call.parts.database.committed
     codes = (
         [] if call.readonly else await store.channels.codes_of_check(reader, check.id)
     )

@@ -15,7 +15,7 @@ from hcl.model import Check, Project
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.errors import ApiError, api_answer
 from hcl.web.json_answer import JSONResponse
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -28,7 +28,7 @@ class Call:
     """
 
     request: Request
-    services: Services
+    parts: Parts
     version: int
     project: Project
     readonly: bool
@@ -44,7 +44,7 @@ class Call:
         """Describe a check as this caller may see it."""
         return check_json(
             check,
-            site=self.services.site,
+            site=self.parts.site,
             channels=channels,
             version=self.version,
             readonly=self.readonly,
@@ -122,7 +122,7 @@ class NoEndpoint(Endpoint):
 
 def with_key(
     handler: CallHandler,
-    services: Services,
+    parts: Parts,
     version: int,
     *,
     readonly: bool = False,
@@ -135,17 +135,17 @@ def with_key(
     async def handle(request: Request) -> Response:
         document = {}
         if request.method == "POST":
-            document = await read_object(request, services.config.api.body_limit)
+            document = await read_object(request, parts.config.api.body_limit)
         key = _key(request, document)
         if len(key) != KEY_LENGTH:
             raise ApiError(401, "missing api key")
-        access = services.keyring.find(key)
+        access = parts.keyring.find(key)
         if access is None or (access.readonly and not readonly):
             raise ApiError(401, "wrong api key")
         return await handler(
             Call(
                 request=request,
-                services=services,
+                parts=parts,
                 version=version,
                 project=access.project,
                 readonly=access.readonly,

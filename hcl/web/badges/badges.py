@@ -17,7 +17,7 @@ from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.web.badges.badge_svg import badge_svg
 from hcl.web.json_answer import JSONResponse
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 _FORMATS = ("svg", "json", "shields")
 
@@ -47,26 +47,26 @@ def badge_urls(root: str, secret: str, badge_key: str, tag: str) -> dict[str, st
     return urls
 
 
-async def get_badge(request: Request, services: Services) -> Response:
+async def get_badge(request: Request, parts: Parts) -> Response:
     """GET /badge/<key>/<signature>[/<tag>].<fmt>: a tag's checks, or all together."""
     params = request.path_params
     key, signed, tag = params["key"], params["signature"], params.get("tag", "*")
-    if not hmac.compare_digest(signature(services.secret, key, tag), signed[:8]):
+    if not hmac.compare_digest(signature(parts.secret, key, tag), signed[:8]):
         return _not_found()
     every = tag == "*"
-    reader = await services.database.settled()
+    reader = await parts.database.current()
     found = await store.checks.of_badge(reader, key, "" if every else tag)
     if found is None:
         return _not_found()
     counted = found if every else [check for check in found if tag in check.tag_list]
-    label = services.config.server.site_name if every else tag
+    label = parts.config.server.site_name if every else tag
     return _badge(params["fmt"], label, counted, with_late=not signed[8:])
 
 
-async def get_check_badge(request: Request, services: Services) -> Response:
+async def get_check_badge(request: Request, parts: Parts) -> Response:
     """GET /b/<2 or 3>/<key>.<fmt>: one check, in two states or three."""
     params = request.path_params
-    reader = await services.database.settled()
+    reader = await parts.database.current()
     check = await store.checks.by_badge_key(reader, params["key"])
     if check is None:
         return _not_found()

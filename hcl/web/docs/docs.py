@@ -7,7 +7,7 @@ asked shall not pay for it in memory or time to start.
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # Nothing but the page's own style sheet; it needs neither scripts nor pictures.
 _HEADERS = {
@@ -18,24 +18,24 @@ _HEADERS = {
 }
 
 
-async def get_openapi(_request: Request, services: Services) -> Response:
+async def get_openapi(_request: Request, parts: Parts) -> Response:
     """GET /api/v3/openapi.json: the document."""
     from hcl.web.json_answer import JSONResponse
     from hcl.web.openapi.document import document, facts_of
 
-    return JSONResponse(document(facts_of(services)))
+    return JSONResponse(document(facts_of(parts)))
 
 
-async def get_page(_request: Request, services: Services) -> Response:
+async def get_page(_request: Request, parts: Parts) -> Response:
     """GET /docs/: the document as a page."""
     from hcl.web.docs import page as docs_page
     from hcl.web.openapi.document import facts_of
 
-    page = docs_page.render(facts_of(services), services.config.server.site_name)
+    page = docs_page.render(facts_of(parts), parts.config.server.site_name)
     return Response(page, media_type="text/html", headers=_HEADERS)
 
 
-async def get_style(_request: Request, _services: Services) -> Response:
+async def get_style(_request: Request, _parts: Parts) -> Response:
     """GET /docs/style.css: what the page looks like."""
     from hcl.web.docs import page as docs_page
 

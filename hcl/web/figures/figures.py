@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hcl import store
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # When the server began, in unix seconds.
 STARTED = time.time()
@@ -40,9 +40,9 @@ class Sizes:
     memory: int | None
 
 
-async def queues(services: Services, now: datetime) -> Queues:
+async def queues(parts: Parts, now: datetime) -> Queues:
     """Return what waits now."""
-    reader = services.database.reader
+    reader = parts.database.committed
     look = await store.checks.next_look(reader)
     owed, held, oldest = await store.notifications.waiting(reader)
     return Queues(
@@ -55,9 +55,9 @@ async def queues(services: Services, now: datetime) -> Queues:
     )
 
 
-def sizes(services: Services) -> Sizes:
+def sizes(parts: Parts) -> Sizes:
     """Return the sizes of the database and of the process."""
-    path = services.config.database.path
+    path = parts.config.database.path
     return Sizes(
         database=size_of(path),
         wal=size_of(path.with_name(f"{path.name}-wal")),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hcl import store
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # How long a query may take, in seconds.
 _QUERY_TIMEOUT = 5
@@ -20,24 +20,24 @@ _CHECKER_PATIENCE = timedelta(seconds=30)
 _SENDER_PATIENCE = timedelta(minutes=10)
 
 
-async def get_status(_request: Request, services: Services) -> Response:
+async def get_status(_request: Request, parts: Parts) -> Response:
     """GET status/: OK, or 503 with a line that says what is not well."""
-    trouble = await find_trouble(services, datetime.now(UTC))
+    trouble = await find_trouble(parts, datetime.now(UTC))
     if trouble:
         return PlainTextResponse(trouble, 503)
     return PlainTextResponse("OK")
 
 
-async def find_trouble(services: Services, now: datetime) -> str:
+async def find_trouble(parts: Parts, now: datetime) -> str:
     """Say what is not well; "" if all is."""
-    reader = services.database.reader
+    reader = parts.database.committed
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
             deadline = await store.checks.next_look(reader)
             oldest = await store.outbox.oldest_due(reader)
     except (sqlite3.Error, TimeoutError):
         return "the database takes no query"
-    if not services.database.is_writable and not await _can_write(services, now):
+    if not parts.database.is_writable and not await _can_write(parts, now):
         return "the database cannot be written"
     if deadline is not None and now - deadline > _CHECKER_PATIENCE:
         return "the checker is late"
@@ -46,10 +46,10 @@ async def find_trouble(services: Services, now: datetime) -> str:
     return ""
 
 
-async def _can_write(services: Services, now: datetime) -> bool:
+async def _can_write(parts: Parts, now: datetime) -> bool:
     """Try to write, after a write has failed: maybe there will be no other."""
     try:
-        async with services.database.transaction(changes_checks=False) as conn:
+        async with parts.database.transaction(changes_checks=False) as conn:
             await store.settings.put(conn, "written", now.isoformat())
     except sqlite3.OperationalError:
         return False

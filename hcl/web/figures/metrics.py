@@ -13,10 +13,10 @@ from hcl.model import Check, ShownStatus
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.figures import figures
 from hcl.web.figures.prometheus import Family, HistogramFamily, Labels, answer, gauge
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 
-async def get_project_metrics(request: Request, services: Services) -> Response:
+async def get_project_metrics(request: Request, parts: Parts) -> Response:
     """GET /projects/<uuid>/metrics/<key>, or with the key as a bearer token."""
     key = request.path_params.get("key")
     if key is None:
@@ -26,12 +26,12 @@ async def get_project_metrics(request: Request, services: Services) -> Response:
             return PlainTextResponse("no bearer token", 401, headers)
     if len(key) != KEY_LENGTH:
         return PlainTextResponse("a key has 32 characters", 400)
-    access = services.keyring.find(key)
+    access = parts.keyring.find(key)
     code = request.path_params["code"]
     # As Healthchecks does: a key that can do more does not open this.
     if access is None or not access.readonly or access.project.code != code:
         return PlainTextResponse("wrong key", 403)
-    conn = await services.database.settled()
+    conn = await parts.database.current()
     found = await store.checks.of_project(conn, access.project.id)
     return answer(_of_checks(found, datetime.now(UTC)))
 
@@ -89,17 +89,17 @@ def _of_tags(found: Sequence[Check], down: Sequence[Check]) -> Family:
     return Family("hc_tag_up", "gauge", text, samples)
 
 
-async def get_server_metrics(request: Request, services: Services) -> Response:
+async def get_server_metrics(request: Request, parts: Parts) -> Response:
     """GET /metrics, for the addresses that hcl.toml allows."""
-    allowed = services.config.metrics.allow
-    if not services.proxies.is_from(request.scope, allowed):
+    allowed = parts.config.metrics.allow
+    if not parts.proxies.is_from(request.scope, allowed):
         return PlainTextResponse("metrics.allow does not name your address", 403)
-    families = [*_of_work(services), *await _of_queues(services), *_of_size(services)]
+    families = [*_of_work(parts), *await _of_queues(parts), *_of_size(parts)]
     return answer(families)
 
 
-def _of_work(services: Services) -> Iterator[Family | HistogramFamily]:
-    metrics = services.metrics
+def _of_work(parts: Parts) -> Iterator[Family | HistogramFamily]:
+    metrics = parts.counters
     yield Family("hcl_info", "gauge", "The version.", [({"version": __version__}, 1)])
     yield Family(
         "hcl_pings_total",
@@ -123,8 +123,8 @@ def _of_work(services: Services) -> Iterator[Family | HistogramFamily]:
     yield Family("hcl_deliveries_total", "counter", text, samples)
 
 
-async def _of_queues(services: Services) -> list[Family]:
-    queues = await figures.queues(services, datetime.now(UTC))
+async def _of_queues(parts: Parts) -> list[Family]:
+    queues = await figures.queues(parts, datetime.now(UTC))
     lag, age = queues.checker_lag.total_seconds(), queues.oldest.total_seconds()
     return [
         gauge(
@@ -142,8 +142,8 @@ async def _of_queues(services: Services) -> list[Family]:
     ]
 
 
-def _of_size(services: Services) -> Iterator[Family]:
-    sizes = figures.sizes(services)
+def _of_size(parts: Parts) -> Iterator[Family]:
+    sizes = figures.sizes(parts)
     yield gauge("hcl_database_bytes", "Size of the database's file.", sizes.database)
     yield gauge("hcl_wal_bytes", "Size of its write-ahead log.", sizes.wal)
     yield gauge("process_resident_memory_bytes", "Memory of the process.", sizes.memory)

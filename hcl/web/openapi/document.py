@@ -16,7 +16,7 @@ from hcl.web.openapi import (
     schemas,
     server,
 )
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 _DESCRIPTION = """\
 Jobs report by the **Pinging API**: they need no key, only the address of their check.
@@ -65,12 +65,12 @@ class Facts(NamedTuple):
     flips: str
 
 
-def facts_of(services: Services) -> Facts:
+def facts_of(parts: Parts) -> Facts:
     """Return what the document has to tell of a running server."""
-    config = services.config
+    config = parts.config
     return Facts(
-        root=services.site.root,
-        ping_endpoint=services.site.ping_endpoint,
+        root=parts.site.root,
+        ping_endpoint=parts.site.ping_endpoint,
         ping_body_limit=config.pings.body_limit,
         api_body_limit=config.api.body_limit,
         log_limit=config.pings.log_limit,
@@ -134,7 +134,7 @@ _SECURITY = {
     "metricsKey": {
         "type": "apiKey",
         "in": "header",
-        "name": "X-Metrics-Key",
+        "name": "X-Counters-Key",
         "description": "The `metrics_key` in the table `[api]` of the config file.",
     },
 }

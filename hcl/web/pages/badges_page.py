@@ -13,7 +13,7 @@ from hcl.model import Check, Project
 from hcl.web.badges.badges import badge_urls
 from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lines import clean
 
 # What may be chosen, with its words; the first is what is shown unasked.
@@ -64,18 +64,18 @@ class Badge:
     text: str
 
 
-async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET …/badges: those for all checks, for each tag and for each check."""
     project = asked_project(request, viewer)
     choice = _choice(request)
-    found = await store.checks.of_project(await services.database.settled(), project.id)
+    found = await store.checks.of_project(await parts.database.current(), project.id)
     sought = [check for check in found if _is_sought(check, choice.search)]
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
     shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
     return render(
         request,
-        services,
+        parts,
         viewer,
         "badges.html",
         project=project,
@@ -83,9 +83,9 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
         choice=choice,
         formats=FORMATS,
         states=STATES,
-        whole=_of_tag(services, project, choice, "*"),
-        tags=[_of_tag(services, project, choice, tag) for tag in _tags(found, choice)],
-        checks=[_of_check(services, viewer, choice, check) for check in shown],
+        whole=_of_tag(parts, project, choice, "*"),
+        tags=[_of_tag(parts, project, choice, tag) for tag in _tags(found, choice)],
+        checks=[_of_check(parts, viewer, choice, check) for check in shown],
         total=len(sought),
         number=number,
         pages=pages,
@@ -127,17 +127,15 @@ def _tags(found: Sequence[Check], choice: Choice) -> list[str]:
     return sorted(t for t in tags if all(word in t.casefold() for word in words))
 
 
-def _of_tag(services: Services, project: Project, choice: Choice, tag: str) -> Badge:
-    urls = badge_urls(services.site.root, services.secret, project.badge_key, tag)
+def _of_tag(parts: Parts, project: Project, choice: Choice, tag: str) -> Badge:
+    urls = badge_urls(parts.site.root, parts.secret, project.badge_key, tag)
     end = "3" if choice.states == "3" else ""
-    title = services.config.server.site_name if tag == "*" else tag
+    title = parts.config.server.site_name if tag == "*" else tag
     return _badge(title, urls[f"svg{end}"], urls[f"{choice.format}{end}"], choice)
 
 
-def _of_check(
-    services: Services, viewer: Viewer, choice: Choice, check: Check
-) -> Badge:
-    start = f"{services.site.root}/b/{choice.states}/{check.badge_key}"
+def _of_check(parts: Parts, viewer: Viewer, choice: Choice, check: Check) -> Badge:
+    start = f"{parts.site.root}/b/{choice.states}/{check.badge_key}"
     # Its code would do as a name too, but whoever knows it can ping the check.
     title = check.name if viewer.readonly else check.title
     return _badge(

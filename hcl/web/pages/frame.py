@@ -15,7 +15,7 @@ from hcl.model import Check, Project
 from hcl.web.pages import static_files, wording
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 __all__ = [
     "PageError",
@@ -28,7 +28,7 @@ __all__ = [
     "url_of",
 ]
 
-PageHandler = Callable[[Request, Services, Viewer], Awaitable[Response]]
+PageHandler = Callable[[Request, Parts, Viewer], Awaitable[Response]]
 
 
 class SeeOther(Response):
@@ -78,14 +78,14 @@ class Paths:
         return self.base + path
 
 
-def url_of(services: Services, viewer: Viewer | None) -> Paths:
+def url_of(parts: Parts, viewer: Viewer | None) -> Paths:
     """Return where pages are, for links in a page."""
-    return Paths(services.base, viewer is None or viewer.readonly)
+    return Paths(parts.base, viewer is None or viewer.readonly)
 
 
 def render(
     request: Request,
-    services: Services,
+    parts: Parts,
     viewer: Viewer | None,
     template: str,
     *,
@@ -103,9 +103,9 @@ def render(
         "viewer": viewer,
         "project": project,
         "nav": "",
-        "site_name": services.config.server.site_name,
+        "site_name": parts.config.server.site_name,
         "version": __version__,
-        "url": url_of(services, viewer),
+        "url": url_of(parts, viewer),
         "now": datetime.now(UTC),
         "notice": getattr(request.state, "notice", ""),
     }
@@ -122,14 +122,14 @@ def asked_project(request: Request, viewer: Viewer) -> Project:
 
 
 async def owned_check(
-    request: Request, services: Services, viewer: Viewer
+    request: Request, parts: Parts, viewer: Viewer
 ) -> tuple[Project, Check]:
     """Return the check of the URL and its project.
 
     Raises PageError if there is none, or if it is of a project not the viewer's.
     """
     key = request.path_params["code"]
-    conn = await services.database.settled()
+    conn = await parts.database.current()
     for project in viewer.projects:
         if "-" in key:
             check = await store.checks.by_code(conn, key)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from hcl.web.pages.page import Page
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 PAGES = {
     "/": Page("overview.checks.first"),
@@ -60,29 +60,29 @@ PAGES = {
 }
 
 
-def page_routes(services: Services) -> Iterator[Route]:
+def page_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs of the pages."""
     for path, page in PAGES.items():
-        yield Route(path, _PageEndpoint(services, page))
+        yield Route(path, _PageEndpoint(parts, page))
 
 
 class _PageEndpoint:
     """One URL; an ASGI application, which a reload may switch on and off."""
 
-    def __init__(self, services: Services, page: Page) -> None:
-        self._services = services
+    def __init__(self, parts: Parts, page: Page) -> None:
+        self._parts = parts
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if not self._services.config.web.enabled:
+        if not self._parts.config.web.enabled:
             await PlainTextResponse("not found", 404)(scope, receive, send)
             return
         from hcl.web.pages.visit import door
 
         request = Request(scope, receive)
         try:
-            response = await door.answer(self._page, request, self._services)
+            response = await door.answer(self._page, request, self._parts)
         except ClientDisconnect:
             return
         await response(scope, receive, send)

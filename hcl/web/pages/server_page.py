@@ -18,7 +18,7 @@ from hcl.web.figures import figures, health
 from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.frame import render
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lengths import duration
 from hcl.words.lines import ACTIONS, clean, counted
 
@@ -58,12 +58,12 @@ class FailingChannel:
     since: datetime
 
 
-async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /server: version, queues, sizes, deliveries, copies, failing channels."""
     now = datetime.now(UTC)
-    reader = await services.database.settled()
-    queues = await figures.queues(services, now)
-    sizes = figures.sizes(services)
+    reader = await parts.database.current()
+    queues = await figures.queues(parts, now)
+    sizes = figures.sizes(parts)
     rows = await store.channels.failing(reader)
     names = {project.id: project for project in viewer.projects}
     seen = [
@@ -73,22 +73,22 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     ]
     return render(
         request,
-        services,
+        parts,
         viewer,
         "server.html",
         nav="server",
-        trouble=await health.find_trouble(services, now),
+        trouble=await health.find_trouble(parts, now),
         started=datetime.fromtimestamp(figures.STARTED, UTC),
         process=list(_process(sizes)),
-        storage=list(_storage(services, viewer, sizes)),
+        storage=list(_storage(parts, viewer, sizes)),
         queues=list(_queues(queues)),
-        pings=_pings(services),
-        deliveries=_deliveries(services),
-        copies=_copies(services.config.database.path),
+        pings=_pings(parts),
+        deliveries=_deliveries(parts),
+        copies=_copies(parts.config.database.path),
         failing=seen,
         failing_elsewhere=len(rows) - len(seen),
         clean=clean,
-        config_path="" if viewer.readonly else str(services.config.path),
+        config_path="" if viewer.readonly else str(parts.config.path),
     )
 
 
@@ -109,8 +109,8 @@ def _share(cpu: float, up: timedelta) -> str:
     return f"{100 * cpu / seconds:.1f} % of a core" if seconds >= 60 else ""
 
 
-def _storage(services: Services, viewer: Viewer, sizes: Sizes) -> Iterator[Fact]:
-    database = services.config.database
+def _storage(parts: Parts, viewer: Viewer, sizes: Sizes) -> Iterator[Fact]:
+    database = parts.config.database
     yield Fact("Size", _size(sizes.database))
     yield Fact("Write-ahead log", _size(sizes.wal))
     yield Fact("Commits survive", _SURVIVES[database.synchronous])
@@ -137,9 +137,9 @@ def _queues(queues: Queues) -> Iterator[Fact]:
 _SECOND = timedelta(seconds=1)
 
 
-def _pings(services: Services) -> list[Fact]:
+def _pings(parts: Parts) -> list[Fact]:
     """Count pings since the start, by what they counted as."""
-    counts = services.metrics.pings
+    counts = parts.counters.pings
     return [
         Fact(word.capitalize(), f"{counts[action]:,}")
         for action, word in ACTIONS.items()
@@ -147,10 +147,10 @@ def _pings(services: Services) -> list[Fact]:
     ]
 
 
-def _deliveries(services: Services) -> list[tuple[str, list[int]]]:
+def _deliveries(parts: Parts) -> list[tuple[str, list[int]]]:
     """Count tries to deliver since the start: a row of outcomes for each kind."""
     table: dict[str, list[int]] = defaultdict(lambda: [0] * len(_OUTCOMES))
-    for (kind, outcome), count in services.metrics.deliveries.items():
+    for (kind, outcome), count in parts.counters.deliveries.items():
         table[kind][_OUTCOMES.index(outcome)] += count
     return sorted(table.items())
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 _KINDS = {
     "css": "text/css",
@@ -35,7 +35,7 @@ def version() -> str:
     return digest.hexdigest()[:10]
 
 
-async def get(request: Request, _services: Services) -> Response:
+async def get(request: Request, _parts: Parts) -> Response:
     """GET /static/<name>?v=<version>: a file; who names its version may keep it."""
     name = request.path_params["name"]
     content = _contents().get(name)

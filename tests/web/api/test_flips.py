@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import make_ping
 
@@ -32,7 +32,7 @@ async def get_flips(app: App, code: str, query: str = "") -> list[dict[str, Any]
 async def signal(app: App, code: str, created: datetime, **fields: Any) -> None:
     """Send a ping of a chosen moment."""
     ping = make_ping(created=created, **fields)
-    await app.services.pinging.receive(Address(code=code), ping)
+    await app.parts.pinging.receive(Target(code=code), ping)
 
 
 async def flip(app: App, code: str, *seconds: float) -> None:

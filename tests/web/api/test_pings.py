@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import CONFIG, ROOT, App, running_app
 from tests.build import make_ping
 
@@ -33,7 +33,7 @@ async def get_pings(app: App, code: str, version: int = 3) -> list[dict[str, Any
 async def signal(app: App, code: str, seconds: float, **fields: Any) -> None:
     """Send a ping so many seconds after START."""
     ping = make_ping(created=START + timedelta(seconds=seconds), **fields)
-    await app.services.pinging.receive(Address(code=code), ping)
+    await app.parts.pinging.receive(Target(code=code), ping)
 
 
 @VERSIONS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcl.model import Ping
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 
@@ -48,7 +48,7 @@ def ago(**length: float) -> datetime:
 async def signal(app: App, code: str, created: datetime, **fields: Any) -> Ping:
     """Send a ping of a chosen moment."""
     ping = make_ping(created=created, **fields)
-    await app.services.pinging.receive(Address(code=code), ping)
+    await app.parts.pinging.receive(Target(code=code), ping)
     return ping
 
 
@@ -520,6 +520,6 @@ async def test_every_down_is_notified_and_pauses_are_not(app: App, before: str) 
 async def waiting_flips(app: App) -> int:
     """Return how many flips wait to be told, as metrics/ says."""
     response = await app.http.get(
-        "/api/v3/metrics/", headers={"X-Metrics-Key": "m" * 20}
+        "/api/v3/metrics/", headers={"X-Counters-Key": "m" * 20}
     )
     return int(response.json()["num_unprocessed_flips"])

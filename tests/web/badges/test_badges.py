@@ -8,7 +8,7 @@ from xml.etree.ElementTree import fromstring
 import httpx2
 import pytest
 
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from tests.app import CONFIG, OTHER_WRITE_KEY, ROOT, App, running_app
 from tests.build import make_ping
 from tests.web.api.calls import create
@@ -41,7 +41,7 @@ async def check_with(app: App, status: str, **fields: Any) -> dict[str, Any]:
             created=now - timedelta(minutes=10 if late else 0),
             action=signals.get(status, "success"),
         )
-        await app.services.pinging.receive(Address(code=code), ping)
+        await app.parts.pinging.receive(Target(code=code), ping)
     return check
 
 
@@ -296,7 +296,7 @@ async def test_badge_takes_one_query(app: App) -> None:
     badges = await badges_of(app)
     queries: list[str] = []
 
-    await app.database.reader.set_trace_callback(queries.append)
+    await app.database.committed.set_trace_callback(queries.append)
     for url in (badges["prod"]["svg"], badges["*"]["json"], check["badge_url"]):
         await app.http.get(url)
 

@@ -158,9 +158,9 @@ async def test_unknown_keys_are_not_found(app: App) -> None:
     known = check["badge_url"].split("/")[-1]
 
     for other in ("x", "", key.upper(), f"{key}%0A", f"{key}%2Fx", "ü", "%ff", "%00"):
-        sign = signature(app.services.secret, other, "a")
+        sign = signature(app.parts.secret, other, "a")
         assert await wrong(app, f"/badge/{other}/{sign}/a.svg"), other
-    unnamed = signature(app.services.secret, "nobody", "*")
+    unnamed = signature(app.parts.secret, "nobody", "*")
     assert await wrong(app, f"/badge/nobody/{unnamed}.json")
     # Neither by its UUID nor in capitals.
     for other in (check["uuid"] + ".svg", known.upper(), "x.svg", f"x{known}", ".svg"):
@@ -223,7 +223,7 @@ async def test_every_signed_tag_is_a_badge(
     app: App, tag: str, states: str, fmt: str
 ) -> None:
     key = app.synced.projects[0].badge_key
-    sign = signature(app.services.secret, key, tag)
+    sign = signature(app.parts.secret, key, tag)
 
     url = f"/badge/{key}/{sign}{states}/{quote(tag, safe='')}.{fmt}"
     response = await app.http.get(url)

@@ -141,7 +141,7 @@ async def test_page_follows_a_reload(app: App, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
 
     async with running_app(tmp_path / "second", text) as other:
-        app.services.use(other.config, other.synced.projects, other.synced.secret)
+        app.parts.use(other.config, other.synced.projects, other.synced.secret)
         after = await get_page(app)
 
     assert "http://elsewhere.example/api/v3/" in after.text

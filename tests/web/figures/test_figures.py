@@ -14,7 +14,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Address, Receipt
+from hcl.pings.pinging import Receipt, Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 from tests.server.process import Serve
@@ -52,9 +52,9 @@ def hops(conn: Connection) -> Iterator[list[int]]:
 
 
 async def ping_all(app: App, checks: list[Check], ping: Ping) -> None:
-    receive = app.services.pinging.receive
+    receive = app.parts.pinging.receive
     async with asyncio.timeout(20):
-        receipts = [receive(Address(code=check.code), ping) for check in checks]
+        receipts = [receive(Target(code=check.code), ping) for check in checks]
         assert set(await asyncio.gather(*receipts)) == {Receipt.RECORDED}
 
 
@@ -93,7 +93,7 @@ async def test_hops_of_a_batch_that_flips_do_not_grow_with_it(app: App) -> None:
 
 async def test_filed_or_not_a_ping_is_looked_for_in_one_hop(app: App) -> None:
     [check] = await known_checks(app, 1)
-    reader = app.database.reader
+    reader = app.database.committed
 
     # Between two hops the filer may take it from one table to the other.
     with hops(reader) as count:
@@ -105,7 +105,7 @@ async def test_filed_or_not_a_ping_is_looked_for_in_one_hop(app: App) -> None:
 
 async def test_ids_of_the_inbox_are_read_in_one_hop(app: App) -> None:
     checks = await known_checks(app, 3)
-    reader = app.database.reader
+    reader = app.database.committed
 
     # With a cursor that stays open, all others would read what was there before.
     with hops(reader) as count:
@@ -159,14 +159,15 @@ def test_start_imports_only_what_the_first_request_needs(tmp_path: Path) -> None
     Serve(tmp_path).write_config("")
     script = """
 import json, os, pathlib, signal, sys
-from hcl import config, server
+from hcl import config
+from hcl.server import serving
 
 def greet():
     print(json.dumps(sorted(sys.modules)), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 settings = config.load(pathlib.Path("hcl.toml"))
-server.run(settings, lambda: settings, greet)
+serving.run(settings, lambda: settings, greet)
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -211,7 +212,7 @@ async def test_queries_of_a_call_do_not_grow_with_the_checks(
     counts = []
     for size in (1, 8):
         code = await fill(app, size)
-        async with traced(app.database.reader) as statements:
+        async with traced(app.database.committed) as statements:
             if read_only:
                 await app.api("GET", path.format(code=code), key=READ_KEY)
             else:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Scope
 
 from hcl.counters import Histogram
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from hcl.web.figures.prometheus import Family, HistogramFamily, answer
 from hcl.web.http.proxies import Proxies
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
@@ -199,12 +199,12 @@ async def local(tmp_path: Path) -> Any:
 
 async def test_server_counts_pings_and_batches(local: App) -> None:
     check = await put_check(local.database)
-    receive = local.services.pinging.receive
+    receive = local.parts.pinging.receive
     await asyncio.gather(
-        *(receive(Address(code=check.code), make_ping()) for _ in "abc")
+        *(receive(Target(code=check.code), make_ping()) for _ in "abc")
     )
-    await receive(Address(code=check.code), make_ping(action="log"))
-    await receive(Address(code="unknown"), make_ping())
+    await receive(Target(code=check.code), make_ping(action="log"))
+    await receive(Target(code="unknown"), make_ping())
 
     samples = await server_metrics(local)
 

@@ -83,7 +83,7 @@ async def test_other_versions_are_named_in_the_description(
 async def routes_of_app(app: App) -> dict[str, set[str]]:
     """Return the methods of each URL, those with the same form as one."""
     found: dict[str, set[str]] = {}
-    services = app.services
+    services = app.parts
     for route in [
         *api_routes(services, 3),
         *docs_routes(services),

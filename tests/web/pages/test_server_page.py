@@ -32,9 +32,9 @@ async def test_it_says_what_runs_and_what_it_holds(app: App) -> None:
 
 
 async def test_pings_and_deliveries_are_counted(app: App) -> None:
-    app.services.metrics.pings.update(["success", "success", "ign"])
-    app.services.metrics.deliveries[("webhook", "sent")] = 1234
-    app.services.metrics.deliveries[("webhook", "given_up")] = 1
+    app.parts.counters.pings.update(["success", "success", "ign"])
+    app.parts.counters.deliveries[("webhook", "sent")] = 1234
+    app.parts.counters.deliveries[("webhook", "given_up")] = 1
 
     page = await page_of(app)
 

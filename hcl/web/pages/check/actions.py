@@ -10,29 +10,29 @@ from hcl.checks import managing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
-from hcl.pings.pinging import Address
+from hcl.pings.pinging import Target
 from hcl.web.pages import frame
 from hcl.web.pages.check import due
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lines import one_line
 
 _UA = "hcl dashboard"
 
 
-async def pause(request: Request, services: Services, viewer: Viewer) -> Response:
+async def pause(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/pause."""
-    project, check = await frame.owned_check(request, services, viewer)
-    await services.managing.pause(project, check.code, datetime.now(UTC))
+    project, check = await frame.owned_check(request, parts, viewer)
+    await parts.managing.pause(project, check.code, datetime.now(UTC))
     return _back(check.code, "Paused.")
 
 
-async def resume(request: Request, services: Services, viewer: Viewer) -> Response:
+async def resume(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/resume."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     try:
-        await services.managing.resume(project, check.code, datetime.now(UTC))
+        await parts.managing.resume(project, check.code, datetime.now(UTC))
     except NotPausedError:
         raise PageError(
             409,
@@ -42,11 +42,11 @@ async def resume(request: Request, services: Services, viewer: Viewer) -> Respon
     return _back(check.code, "Resumed: it waits for the next ping.")
 
 
-async def ping(request: Request, services: Services, viewer: Viewer) -> Response:
+async def ping(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/ping: a success, as if the job had sent it."""
-    _, check = await frame.owned_check(request, services, viewer)
+    _, check = await frame.owned_check(request, parts, viewer)
     headers = dict(reversed(request.scope["headers"]))
-    remote_addr, scheme = services.proxies.origin(request.scope, headers)
+    remote_addr, scheme = parts.proxies.origin(request.scope, headers)
     signal = Ping(
         n=0,
         created=datetime.now(UTC),
@@ -59,9 +59,9 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
         exitstatus=None,
         body=b"",
     )
-    await services.pinging.receive(Address(code=check.code), signal)
+    await parts.pinging.receive(Target(code=check.code), signal)
     # Filters have a say: it may count as something else.
-    newest = await store.pings.newest(services.database.reader, check.id, 1)
+    newest = await store.pings.newest(parts.database.committed, check.id, 1)
     action = newest[0].action if newest and newest[0].ua == _UA else "success"
     notice = {
         "success": "Pinged: a success is recorded.",
@@ -70,11 +70,11 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
     return _back(check.code, notice)
 
 
-async def copy(request: Request, services: Services, viewer: Viewer) -> Response:
+async def copy(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/copy."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     try:
-        made = await services.managing.copy(project, check.code, datetime.now(UTC))
+        made = await parts.managing.copy(project, check.code, datetime.now(UTC))
     except LimitError:
         raise PageError(
             403,
@@ -85,21 +85,19 @@ async def copy(request: Request, services: Services, viewer: Viewer) -> Response
     return _back(made.code, "This is the copy.")
 
 
-async def clear(request: Request, services: Services, viewer: Viewer) -> Response:
+async def clear(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/clear."""
-    project, check = await frame.owned_check(request, services, viewer)
-    await services.managing.clear(project, check.code)
+    project, check = await frame.owned_check(request, parts, viewer)
+    await parts.managing.clear(project, check.code)
     return _back(check.code, "The pings are gone from the log.")
 
 
-async def confirm_delete(
-    request: Request, services: Services, viewer: Viewer
-) -> Response:
+async def confirm_delete(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /checks/<code>/delete."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     return frame.render(
         request,
-        services,
+        parts,
         viewer,
         "delete.html",
         project=project,
@@ -109,22 +107,22 @@ async def confirm_delete(
     )
 
 
-async def delete(request: Request, services: Services, viewer: Viewer) -> Response:
+async def delete(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/delete."""
-    project, check = await frame.owned_check(request, services, viewer)
-    await services.managing.delete(project, check.code)
+    project, check = await frame.owned_check(request, parts, viewer)
+    await parts.managing.delete(project, check.code)
     return frame.see_other(
         f"/projects/{project.code}/", f"{due.title(check)} is deleted."
     )
 
 
-async def assign(request: Request, services: Services, viewer: Viewer) -> Response:
+async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/integrations: use these and no others."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     wanted = request.state.form.get("channel", [])
     seen = request.state.form.get("seen", [""])[-1]
     try:
-        await services.managing.assign(project, check.code, wanted, seen=seen)
+        await parts.managing.assign(project, check.code, wanted, seen=seen)
     except ChannelError:
         raise PageError(
             422,
@@ -133,12 +131,12 @@ async def assign(request: Request, services: Services, viewer: Viewer) -> Respon
         ) from None
     except EditedError as error:
         available = await store.channels.of_project(
-            services.database.reader, project.id
+            parts.database.committed, project.id
         )
         # The form then bears what is assigned now: to send it again is to save it.
         return frame.render(
             request,
-            services,
+            parts,
             viewer,
             "assign.html",
             status=409,

@@ -21,7 +21,7 @@ from hcl.web.pages.check.due import Due, due, title, zone_of
 from hcl.web.pages.check.snippets import Snippet, snippets
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lengths import duration
 from hcl.words.lines import clean, one_line
 
@@ -45,10 +45,10 @@ class _Address:
     text: str
 
 
-async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /checks/<code>: all about one check."""
-    project, check = await frame.owned_check(request, services, viewer)
-    conn = services.database.reader
+    project, check = await frame.owned_check(request, parts, viewer)
+    conn = parts.database.committed
     context = _common(project, check, viewer)
     found = await _due(check, context["now"])
     signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS)
@@ -56,10 +56,10 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     known = [f.flip for f in await store.flips.logged(conn, check.id, MOST_FLIPS + 1)]
     months = await _months(conn, check, known, context["now"])
     used = await store.channels.codes_of_check(conn, check.id)
-    addresses, examples = await _ways(conn, services, project, check, viewer)
+    addresses, examples = await _ways(conn, parts, project, check, viewer)
     return frame.render(
         request,
-        services,
+        parts,
         viewer,
         "check.html",
         **context,
@@ -83,15 +83,15 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     )
 
 
-async def log(request: Request, services: Services, viewer: Viewer) -> Response:
+async def log(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /checks/<code>/log: pings and flips, filtered and paged."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     query = request.query_params
     search = timeline.read_search(query, zone_of(check), bodies=not viewer.readonly)
-    found = await timeline.load(services.database.reader, check, search, _PAGE)
+    found = await timeline.load(parts.database.committed, check, search, _PAGE)
     return frame.render(
         request,
-        services,
+        parts,
         viewer,
         "log.html",
         **_common(project, check, viewer),
@@ -103,15 +103,15 @@ async def log(request: Request, services: Services, viewer: Viewer) -> Response:
     )
 
 
-async def ping(request: Request, services: Services, viewer: Viewer) -> Response:
+async def ping(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /checks/<code>/pings/<n>: one ping with its whole body."""
-    project, check = await frame.owned_check(request, services, viewer)
+    project, check = await frame.owned_check(request, parts, viewer)
     if viewer.readonly:
         raise PageError(403, "Only to look", "Read-only keys see no bodies of pings.")
     n = request.path_params["n"]
     found = None
-    if check.n_pings - services.config.pings.log_limit < n <= check.n_pings:
-        found = await store.pings.by_n(services.database.reader, check.id, n)
+    if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
+        found = await store.pings.by_n(parts.database.committed, check.id, n)
     if found is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")
     source = None
@@ -120,7 +120,7 @@ async def ping(request: Request, services: Services, viewer: Viewer) -> Response
     body = await asyncio.to_thread(bodies.body_of, found, len(found.body))
     return frame.render(
         request,
-        services,
+        parts,
         viewer,
         "ping.html",
         **_common(project, check, viewer),
@@ -198,7 +198,7 @@ def _gaps(
 
 async def _ways(
     conn: Connection,
-    services: Services,
+    parts: Parts,
     project: Project,
     check: Check,
     viewer: Viewer,
@@ -206,17 +206,17 @@ async def _ways(
     """Return where and how the check is pinged; nothing for who may only look."""
     if viewer.readonly:
         return [], []
-    url = services.site.ping_endpoint + check.code
+    url = parts.site.ping_endpoint + check.code
     addresses = [_Address("uuid", "URL", url)]
     if check.slug and project.ping_key:
         same = await store.checks.of_project_by_slug(conn, project.id, check.slug)
         if len(same) == 1:
-            by_slug = f"{services.site.ping_endpoint}{project.ping_key}/{check.slug}"
+            by_slug = f"{parts.site.ping_endpoint}{project.ping_key}/{check.slug}"
             addresses.append(_Address("slug", "URL by slug", by_slug))
-    mail = _mail_address(services.config, check)
+    mail = _mail_address(parts.config, check)
     if mail:
         addresses.append(_Address("email", "E-mail", mail))
-    return addresses, snippets(check, url, services.config.pings.body_limit)
+    return addresses, snippets(check, url, parts.config.pings.body_limit)
 
 
 def _mail_address(config: Config, check: Check) -> str:

@@ -20,7 +20,7 @@ from hcl.web.pages.check import due
 from hcl.web.pages.check.draft import Draft
 from hcl.web.pages.check.due import TIMES
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
 from hcl.words.schedule import in_words
@@ -64,11 +64,11 @@ class Preview:
     problem: str = ""
 
 
-async def new(request: Request, services: Services, viewer: Viewer) -> Response:
+async def new(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET and POST /projects/<code>/new."""
     project = frame.asked_project(request, viewer)
-    available = await store.channels.of_project(services.database.reader, project.id)
-    form = _Form(request, services, viewer, project, available)
+    available = await store.channels.of_project(parts.database.committed, project.id)
+    form = _Form(request, parts, viewer, project, available)
     if request.method != "POST":
         return await form.show(drafts.fresh([c.code for c in available]))
     typed = drafts.read(request.state.form)
@@ -77,7 +77,7 @@ async def new(request: Request, services: Services, viewer: Viewer) -> Response:
         return await form.show(typed, problems)
     now = datetime.now(UTC)
     try:
-        check, _, _ = await services.managing.create(project, wanted, _VERSION, now)
+        check, _, _ = await parts.managing.create(project, wanted, _VERSION, now)
     except LimitError:
         return await form.show(typed, {"": _limit_words(project)}, status=403)
     except ChannelError:
@@ -85,13 +85,13 @@ async def new(request: Request, services: Services, viewer: Viewer) -> Response:
     return frame.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
 
 
-async def edit(request: Request, services: Services, viewer: Viewer) -> Response:
+async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET and POST /checks/<code>/edit."""
-    project, check = await frame.owned_check(request, services, viewer)
-    reader = services.database.reader
+    project, check = await frame.owned_check(request, parts, viewer)
+    reader = parts.database.committed
     available = await store.channels.of_project(reader, project.id)
     codes = await store.channels.codes_of_check(reader, check.id)
-    form = _Form(request, services, viewer, project, available, check)
+    form = _Form(request, parts, viewer, project, available, check)
     if request.method != "POST":
         seen = managing.fingerprint(check, codes)
         return await form.show(drafts.of_check(check, codes), seen=seen)
@@ -102,7 +102,7 @@ async def edit(request: Request, services: Services, viewer: Viewer) -> Response
         return await form.show(typed, problems, seen=seen)
     now = datetime.now(UTC)
     try:
-        check, _ = await services.managing.update(
+        check, _ = await parts.managing.update(
             project, check.code, wanted, _VERSION, now, seen=seen
         )
     except ChannelError:
@@ -112,7 +112,7 @@ async def edit(request: Request, services: Services, viewer: Viewer) -> Response
     return frame.see_other(f"/checks/{check.code}", "The changes are saved.")
 
 
-async def preview(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - all pages alike
+async def preview(request: Request, parts: Parts, viewer: Viewer) -> Response:  # noqa: ARG001 - all pages alike
     """POST /projects/<code>/schedule: what a schedule means, for the script."""
     frame.asked_project(request, viewer)
     found = await preview_of(drafts.read(request.state.form))
@@ -196,14 +196,14 @@ class _Form:
     def __init__(
         self,
         request: Request,
-        services: Services,
+        parts: Parts,
         viewer: Viewer,
         project: Project,
         available: list[Channel],
         check: Check | None = None,
     ) -> None:
         self._request = request
-        self._services = services
+        self._parts = parts
         self._viewer = viewer
         self._project = project
         self._available = available
@@ -222,7 +222,7 @@ class _Form:
         found = await preview_of(draft)
         return frame.render(
             self._request,
-            self._services,
+            self._parts,
             self._viewer,
             "form.html",
             status=status if problems or changed else 200,

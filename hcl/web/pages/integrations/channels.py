@@ -16,7 +16,7 @@ from hcl.web.pages.frame import PageError, asked_project, render, see_other
 from hcl.web.pages.integrations import channel_words, trials
 from hcl.web.pages.integrations.trials import Tested, TooManyError
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lines import clean
 
 # Messages that are listed: those that wait, and the newest.
@@ -72,11 +72,11 @@ class Card:
         return _STATES[self.state][1]
 
 
-async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET …/integrations: each channel of hcl.toml, the queue, the newest messages."""
     project = asked_project(request, viewer)
-    wanted = _config(services, project)
-    reader = await services.database.settled()
+    wanted = _config(parts, project)
+    reader = await parts.database.current()
     standings = await store.channels.standings(reader, project.id)
     waiting = await store.notifications.waiting_by_channel(reader)
     chosen = _chosen(request, standings)
@@ -92,13 +92,13 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     )
     return render(
         request,
-        services,
+        parts,
         viewer,
         "channels.html",
         project=project,
         nav="integrations",
         tags=_tags(wanted),
-        cards=_cards(services, wanted, standings, waiting),
+        cards=_cards(parts, wanted, standings, waiting),
         queue=sorted(queue, key=_next_try),
         waiting=sum(waiting.get(s.channel.id, 0) for s in standings),
         newest=newest,
@@ -111,25 +111,25 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     )
 
 
-async def send_test(request: Request, services: Services, viewer: Viewer) -> Response:
+async def send_test(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST …/integrations/<code>/test: send a test, and show what came of it."""
     project = asked_project(request, viewer)
-    wanted = _config(services, project)
+    wanted = _config(parts, project)
     code = request.path_params["channel"]
     channel = next((c for c in wanted.channels if c.id == code), None)
     if channel is None:
         raise PageError(404, "No such integration", "It is not in hcl.toml any more.")
     path = f"/projects/{project.code}/integrations#i-{code}"
     try:
-        tested = await trials.of(services).test(services.config, wanted, channel)
+        tested = await trials.of(parts).test(parts.config, wanted, channel)
     except TooManyError as error:
         return see_other(path, str(error))
     arrived = "has arrived" if tested.arrived else "did not arrive"
     return see_other(path, f"The test over {channel.name} {arrived}.")
 
 
-def _config(services: Services, project: Project) -> ProjectConfig:
-    for wanted in services.config.projects:
+def _config(parts: Parts, project: Project) -> ProjectConfig:
+    for wanted in parts.config.projects:
         if wanted.id == project.code:
             return wanted
     raise PageError(404, "No such project", "It is not in hcl.toml any more.")
@@ -142,13 +142,13 @@ def _chosen(request: Request, standings: list[Standing]) -> Standing | None:
 
 
 def _cards(
-    services: Services,
+    parts: Parts,
     project: ProjectConfig,
     standings: list[Standing],
     waiting: dict[int, int],
 ) -> list[Card]:
     configs = {channel.id: channel for channel in project.channels}
-    tested = trials.of(services)
+    tested = trials.of(parts)
     return [
         Card(
             standing=standing,

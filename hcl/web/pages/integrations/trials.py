@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from hcl.alerts.trial import Trial, try_out
 from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lines import clean
 
 # Tests that may begin in a minute: of one channel, and of all together.
@@ -77,12 +77,12 @@ class Trials:
         self.running.add(channel.id)
 
 
-_OF_SERVERS: WeakKeyDictionary[Services, Trials] = WeakKeyDictionary()
+_OF_SERVERS: WeakKeyDictionary[Parts, Trials] = WeakKeyDictionary()
 
 
-def of(services: Services) -> Trials:
+def of(parts: Parts) -> Trials:
     """Return the tests of a server."""
-    return _OF_SERVERS.setdefault(services, Trials())
+    return _OF_SERVERS.setdefault(parts, Trials())
 
 
 def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[ChannelConfig]:

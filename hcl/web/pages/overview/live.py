@@ -20,7 +20,7 @@ from hcl.web.pages.overview import listing
 from hcl.web.pages.overview.listing import Shown
 from hcl.web.pages.visit import session
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class Change(NamedTuple):
 class Board:
     """The checks of one project as they are shown, read once for all who look."""
 
-    def __init__(self, services: Services, project: Project) -> None:
-        self._services = services
+    def __init__(self, parts: Parts, project: Project) -> None:
+        self._parts = parts
         self._project = project
         self._lock = asyncio.Lock()
         self.found: dict[int, Shown] = {}
@@ -92,13 +92,13 @@ class Board:
 
     @property
     def _is_old(self) -> bool:
-        return self._services.news.is_over(self.version) or self.seconds_left <= 0
+        return self._parts.changes.is_over(self.version) or self.seconds_left <= 0
 
     async def _look(self) -> None:
-        news = self._services.news
-        if news.is_over(self.version):
-            version = news.begin()
-            conn = await self._services.database.settled()
+        changes = self._parts.changes
+        if changes.is_over(self.version):
+            version = changes.begin()
+            conn = await self._parts.database.current()
             found = await store.checks.of_project(conn, self._project.id)
             self.version = version
         else:
@@ -132,10 +132,10 @@ class Boards:
         self._held: Counter[str] = Counter()
         self._boards: dict[int, Board] = {}
 
-    def of(self, services: Services, project: Project) -> Board:
+    def of(self, parts: Parts, project: Project) -> Board:
         """Return a project's board."""
         if project.id not in self._boards:
-            self._boards[project.id] = Board(services, project)
+            self._boards[project.id] = Board(parts, project)
         return self._boards[project.id]
 
     def has_room(self, holders: dict[str, int]) -> bool:
@@ -159,7 +159,7 @@ class Boards:
             self._boards.clear()
 
 
-async def stream(request: Request, services: Services, viewer: Viewer) -> Response:
+async def stream(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /projects/<code>/live: messages for app.js, as JSON.
 
     `rows`: rows of the list, by id; `moves`: what may have moved them in it (`all`,
@@ -169,12 +169,12 @@ async def stream(request: Request, services: Services, viewer: Viewer) -> Respon
     """
     project = asked_project(request, viewer)
     boards = boards_of(request)
-    if not boards.has_room(_holders(request, services)):
+    if not boards.has_room(_holders(request, parts)):
         return Response(status_code=503, headers={"Retry-After": "60"})
     return StreamingResponse(
-        _messages(request, services, viewer, project),
+        _messages(request, parts, viewer, project),
         media_type="text/event-stream",
-        # A proxy that buffers would keep the news to itself.
+        # A proxy that buffers would keep them to itself.
         headers={"X-Accel-Buffering": "no"},
     )
 
@@ -195,13 +195,13 @@ def fingerprint(found: dict[int, Shown]) -> str:
 
 
 async def _messages(
-    request: Request, services: Services, viewer: Viewer, project: Project
+    request: Request, parts: Parts, viewer: Viewer, project: Project
 ) -> AsyncIterator[str]:
-    boards, news = boards_of(request), services.news
-    holders = _holders(request, services)
+    boards, changes = boards_of(request), parts.changes
+    holders = _holders(request, parts)
     boards.enter(holders)
     try:
-        board = boards.of(services, project)
+        board = boards.of(parts, project)
         seen = await board.refresh()
         version = board.version
         known = request.query_params.get("v")
@@ -211,23 +211,23 @@ async def _messages(
         )
         yield "retry: 2000\n" + (_event({"anew": True}) if is_old else ":\n\n")
         sent = time.monotonic()
-        while not news.is_closed:
+        while not changes.is_closed:
             left = sent + HEARTBEAT - time.monotonic()
-            await news.wait(version, min(left, max(board.seconds_left, 0)))
-            if not _goes_on(request, services, viewer):
+            await changes.wait(version, min(left, max(board.seconds_left, 0)))
+            if not _goes_on(request, parts, viewer):
                 break
             before, seen = seen, await board.refresh()
             version = board.version
-            if not _goes_on(request, services, viewer):
+            if not _goes_on(request, parts, viewer):
                 break
             message = {}
             if seen is not before:
                 change = board.change(before)
-                message = await _message(request, services, viewer, project, change)
+                message = await _message(request, parts, viewer, project, change)
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
                 sent = time.monotonic()
-        if not news.is_closed:
+        if not changes.is_closed:
             yield "event: end\ndata:\n\n"
     except sqlite3.Error as error:
         # The page will ask again.
@@ -236,19 +236,19 @@ async def _messages(
         boards.leave(holders)
 
 
-def _holders(request: Request, services: Services) -> dict[str, int]:
+def _holders(request: Request, parts: Parts) -> dict[str, int]:
     """Return who is to be counted as the listener, and what each may have."""
-    found = session.visit(request, services)
+    found = session.visit(request, parts)
     if found.session is not None:
         return {found.session.id: MOST_OF_ONE, found.session.digest: MOST_OF_KEY}
     return {f"user {found.viewer.name}": MOST_OF_ONE} if found.viewer else {}
 
 
-def _goes_on(request: Request, services: Services, viewer: Viewer) -> bool:
+def _goes_on(request: Request, parts: Parts, viewer: Viewer) -> bool:
     """Tell whether there are pages, and the viewer still may do just what they did."""
-    if services.news.is_closed or not services.config.web.enabled:
+    if parts.changes.is_closed or not parts.config.web.enabled:
         return False
-    now = session.visit(request, services).viewer
+    now = session.visit(request, parts).viewer
     return (
         now is not None
         and now.readonly == viewer.readonly
@@ -258,7 +258,7 @@ def _goes_on(request: Request, services: Services, viewer: Viewer) -> bool:
 
 async def _message(
     request: Request,
-    services: Services,
+    parts: Parts,
     viewer: Viewer,
     project: Project,
     change: Change,
@@ -273,7 +273,7 @@ async def _message(
         return {"anew": True}
     made = change.messages
     if viewer.readonly not in made:
-        made[viewer.readonly] = await _rows(services, viewer, project, change)
+        made[viewer.readonly] = await _rows(parts, viewer, project, change)
     return made[viewer.readonly]
 
 
@@ -288,20 +288,20 @@ def _concerns(change: Change, wanted: str | None) -> bool:
 
 
 async def _rows(
-    services: Services, viewer: Viewer, project: Project, change: Change
+    parts: Parts, viewer: Viewer, project: Project, change: Change
 ) -> dict[str, object]:
     """Return the rows that have changed, and what stands above the list."""
     now = datetime.now(UTC)
-    flipped = await listing.flips_of(services.database.reader, change.items, now)
+    flipped = await listing.flips_of(parts.database.committed, change.items, now)
     counted = listing.counts(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": listing.rows(change.items, flipped, url_of(services, viewer), now),
+        "rows": listing.rows(change.items, flipped, url_of(parts, viewer), now),
         "counts": counted,
         "icon": icon,
-        "title": f"{title}{project.name} – {services.config.server.site_name}",
+        "title": f"{title}{project.name} – {parts.config.server.site_name}",
     }
 
 

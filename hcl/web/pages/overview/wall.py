@@ -11,17 +11,17 @@ from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.overview import listing, live
 from hcl.web.pages.overview.listing import Query
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # Tiles for what is wrong, and names for what is well; more nobody can read from afar.
 _MOST_TILES = 24
 _MOST_NAMES = 120
 
 
-async def page(request: Request, services: Services, viewer: Viewer) -> Response:
+async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /projects/<code>/wall: what is down and late, large; the rest small."""
     project = asked_project(request, viewer)
-    conn, now = await services.database.settled(), datetime.now(UTC)
+    conn, now = await parts.database.current(), datetime.now(UTC)
     found = listing.shown(await store.checks.of_project(conn, project.id), now)
     ordered = listing.narrowed(found, Query())
     wrong = [item for item in ordered if item.status in ("down", "grace")]
@@ -36,7 +36,7 @@ async def page(request: Request, services: Services, viewer: Viewer) -> Response
     mark = live.fingerprint({item.check.id: item for item in found})
     return render(
         request,
-        services,
+        parts,
         viewer,
         "wall.html",
         project=project,

@@ -17,7 +17,7 @@ from hcl.web.pages.page import Page
 from hcl.web.pages.visit import posted, session, signing
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.session import Visit
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -37,26 +37,24 @@ _NOTICE_AGE = 60
 _NOTICE_LENGTH = 500
 
 
-async def answer(page: Page, request: Request, services: Services) -> Response:
+async def answer(page: Page, request: Request, parts: Parts) -> Response:
     """Answer a request to a page, whatever happens."""
-    await session.know_ended(request, services)
-    found = session.visit(request, services)
+    await session.know_ended(request, parts)
+    found = session.visit(request, parts)
     request.state.visit = found
-    request.state.notice = _notice(request, services)
+    request.state.notice = _notice(request, parts)
     try:
-        response = await _answer(page, request, services, found)
+        response = await _answer(page, request, parts, found)
     except ClientDisconnect:
         raise
     except Exception as error:  # noqa: BLE001 - is answered, and logged
-        response = _failed(error, request, services, found)
+        response = _failed(error, request, parts, found)
     if not page.is_open and "public" not in response.headers.get("Cache-Control", ""):
-        session.keep(response, found, services)
-    return _dressed(response, request, services)
+        session.keep(response, found, parts)
+    return _dressed(response, request, parts)
 
 
-async def _answer(
-    page: Page, request: Request, services: Services, found: Visit
-) -> Response:
+async def _answer(page: Page, request: Request, parts: Parts, found: Visit) -> Response:
     reads = request.method in ("GET", "HEAD")
     name = page.get if reads else page.post if request.method == "POST" else ""
     if not name:
@@ -64,18 +62,18 @@ async def _answer(
         return Response(status_code=405, headers={"Allow": allow})
     form: posted.Form = {}
     if not reads:
-        posted.refuse_foreign(request, services)
-        form = await posted.read(request, services)
+        posted.refuse_foreign(request, parts)
+        form = await posted.read(request, parts)
     request.state.form = form
     if page.is_open:
-        return await _handler(name)(request, services)
+        return await _handler(name)(request, parts)
     if found.viewer is None:
         return _ask_to_sign_in(page, request, found, reads=reads)
     if not reads:
         posted.refuse_forged(request, form, found.viewer.csrf)
     if found.viewer.readonly and (page.changes or not reads):
         raise PageError(403, "Only to look", "Your key is read-only: ask for another.")
-    return await _handler(name)(request, services, found.viewer)
+    return await _handler(name)(request, parts, found.viewer)
 
 
 def _handler(name: str) -> Callable[..., Awaitable[Response]]:
@@ -100,9 +98,7 @@ def _ask_to_sign_in(
     return see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
 
 
-def _failed(
-    error: Exception, request: Request, services: Services, found: Visit
-) -> Response:
+def _failed(error: Exception, request: Request, parts: Parts, found: Visit) -> Response:
     """Make a page of an error; one that nobody expects is logged."""
     headers = {}
     if isinstance(error, UnknownCheckError | ForeignCheckError):
@@ -122,7 +118,7 @@ def _failed(
         error = PageError(500, "Something went wrong", "The server's log tells what.")
     response = render(
         request,
-        services,
+        parts,
         found.viewer,
         "error.html",
         status=error.status,
@@ -133,31 +129,31 @@ def _failed(
     return response
 
 
-def _dressed(response: Response, request: Request, services: Services) -> Response:
+def _dressed(response: Response, request: Request, parts: Parts) -> Response:
     """Add the headers and cookies that all answers bear."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if isinstance(response, SeeOther):
         location = response.headers["Location"]
-        response.headers["Location"] = services.base + location
+        response.headers["Location"] = parts.base + location
         if response.notice:
-            _keep_notice(response, services)
+            _keep_notice(response, parts)
     elif request.state.notice and response.media_type == "text/html":
-        session.set_cookie(response, _NOTICE, "", services, 0)
+        session.set_cookie(response, _NOTICE, "", parts, 0)
     return response
 
 
-def _keep_notice(response: SeeOther, services: Services) -> None:
+def _keep_notice(response: SeeOther, parts: Parts) -> None:
     text = response.notice[:_NOTICE_LENGTH]
     stamp = int(datetime.now(UTC).timestamp())
-    value = signing.sign(services.secret, "notice", f"{stamp} {text}")
-    session.set_cookie(response, _NOTICE, value, services, _NOTICE_AGE)
+    value = signing.sign(parts.secret, "notice", f"{stamp} {text}")
+    session.set_cookie(response, _NOTICE, value, parts, _NOTICE_AGE)
 
 
-def _notice(request: Request, services: Services) -> str:
+def _notice(request: Request, parts: Parts) -> str:
     """Return what the page before wants to be told, "" if there is nothing."""
     cookie = request.cookies.get(_NOTICE, "")
-    said = signing.unsign(services.secret, "notice", cookie) if cookie else None
+    said = signing.unsign(parts.secret, "notice", cookie) if cookie else None
     if said is None:
         return ""
     stamp, _, text = said.partition(" ")

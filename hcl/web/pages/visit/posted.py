@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 
 from hcl.web.pages.visit.errors import PageError
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # How many fields a form may have, and how much longer than in JSON: of most characters
 # a form makes three.
@@ -17,13 +17,13 @@ _MOST_FIELDS = 1000
 Form = Mapping[str, list[str]]
 
 
-async def read(request: Request, services: Services) -> Form:
+async def read(request: Request, parts: Parts) -> Form:
     """Read a form; a body of no bytes is an empty one. Raises PageError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LENGTH * services.config.api.body_limit:
+        if len(body) > _LENGTH * parts.config.api.body_limit:
             raise PageError(413, "Too large", "The form holds more than is taken.")
     if body and kind != "application/x-www-form-urlencoded":
         raise PageError(415, "Not a form", "Only plain forms are read here.")
@@ -35,14 +35,14 @@ async def read(request: Request, services: Services) -> Form:
         raise PageError(400, "Not a form", "The form has too many fields.") from None
 
 
-def refuse_foreign(request: Request, services: Services) -> None:
+def refuse_foreign(request: Request, parts: Parts) -> None:
     """Raise PageError if a browser says that another site sent this."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None:
         is_foreign = site not in ("same-origin", "none")
     elif origin is not None:
-        own = services.config.server.site_root
+        own = parts.config.server.site_root
         hosts = (request.headers.get("host", "").lower(), _host(own))
         is_foreign = _host(origin) not in hosts
     else:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hcl import store
 from hcl.web.pages.visit import signing
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 from hcl.words.lines import cut, one_line
 
 # How long after a page was last looked at a cookie counts.
@@ -59,33 +59,33 @@ def begin(digest: str) -> Session:
     return Session(digest, secrets.token_urlsafe(16), datetime.now(UTC))
 
 
-def visit(request: Request, services: Services) -> Visit:
+def visit(request: Request, parts: Parts) -> Visit:
     """Tell who sent a request."""
-    user = _proxied_user(request, services)
+    user = _proxied_user(request, parts)
     if user:
         twin = request.cookies.get(_TWIN, "")
         if not re.fullmatch(r"[A-Za-z0-9_-]{22}", twin):
             twin = secrets.token_urlsafe(16)
-        csrf = signing.mac(services.secret, "form of a user", f"{twin} {user}")
-        projects = tuple(services.keyring.projects)
+        csrf = signing.mac(parts.secret, "form of a user", f"{twin} {user}")
+        projects = tuple(parts.keyring.projects)
         return Visit(
             Viewer(user, projects, False, csrf, True) if projects else None, twin=twin
         )
-    session = read(request, services)
+    session = read(request, parts)
     if session is None:
         return Visit(None)
-    access = services.keyring.by_digest(session.digest)
+    access = parts.keyring.by_digest(session.digest)
     if access is None or is_ended(request, session):
         return Visit(None, was_signed_in=access is None)
-    csrf = signing.mac(services.secret, "form", f"{session.id} {session.digest}")
+    csrf = signing.mac(parts.secret, "form", f"{session.id} {session.digest}")
     viewer = Viewer(access.name, (access.project,), access.readonly, csrf)
     return Visit(viewer, session)
 
 
-def _proxied_user(request: Request, services: Services) -> str:
+def _proxied_user(request: Request, parts: Parts) -> str:
     """Return the user that a trusted proxy names, "" if none does."""
-    name = services.config.web.user_header.lower()
-    if not name or not services.proxies.trusts(request.scope):
+    name = parts.config.web.user_header.lower()
+    if not name or not parts.proxies.trusts(request.scope):
         return ""
     wanted = name.encode("latin-1")
     found = [value for key, value in request.scope["headers"] if key == wanted]
@@ -95,9 +95,9 @@ def _proxied_user(request: Request, services: Services) -> str:
     return cut(one_line(found[0].decode("utf-8", "replace")), 100)
 
 
-def read(request: Request, services: Services) -> Session | None:
+def read(request: Request, parts: Parts) -> Session | None:
     """Read the cookie; None if there is none, or it is wrong, or too old."""
-    text = signing.unsign(services.secret, _PURPOSE, request.cookies.get(_COOKIE, ""))
+    text = signing.unsign(parts.secret, _PURPOSE, request.cookies.get(_COOKIE, ""))
     match = _FORMAT.fullmatch(text) if text else None
     if match is None:
         return None
@@ -107,42 +107,42 @@ def read(request: Request, services: Services) -> Session | None:
     return Session(match[1], match[2], written)
 
 
-def write(response: Response, session: Session, services: Services) -> None:
+def write(response: Response, session: Session, parts: Parts) -> None:
     """Have the browser keep a session."""
     text = f"{session.digest} {session.id} {int(session.written.timestamp())}"
-    value = signing.sign(services.secret, _PURPOSE, text)
-    set_cookie(response, _COOKIE, value, services, int(LIFETIME.total_seconds()))
+    value = signing.sign(parts.secret, _PURPOSE, text)
+    set_cookie(response, _COOKIE, value, parts, int(LIFETIME.total_seconds()))
 
 
-def keep(response: Response, found: Visit, services: Services) -> None:
+def keep(response: Response, found: Visit, parts: Parts) -> None:
     """Renew what the browser keeps, if it is time to."""
     session, now = found.session, datetime.now(UTC)
     if session is not None and now - session.written > RENEWAL:
-        write(response, replace(session, written=now), services)
+        write(response, replace(session, written=now), parts)
     if found.twin:
-        set_cookie(response, _TWIN, found.twin, services)
+        set_cookie(response, _TWIN, found.twin, parts)
 
 
-async def end(request: Request, response: Response, services: Services) -> None:
+async def end(request: Request, response: Response, parts: Parts) -> None:
     """Sign out, by whatever copy of the cookie."""
-    session, now = read(request, services), datetime.now(UTC)
+    session, now = read(request, parts), datetime.now(UTC)
     if session is not None:
         ended: set[str] = request.app.state.ended_sessions
         ended.add(session.id)
-        async with services.database.transaction(changes_checks=False) as conn:
+        async with parts.database.transaction(changes_checks=False) as conn:
             await store.settings.put(conn, f"{_ENDED}{session.id}", now.isoformat())
             # Of those before no cookie counts any more.
             for id_, when in (await store.settings.beginning(conn, _ENDED)).items():
                 if now - datetime.fromisoformat(when) > LIFETIME:
                     await store.settings.delete(conn, f"{_ENDED}{id_}")
-    set_cookie(response, _COOKIE, "", services, 0)
+    set_cookie(response, _COOKIE, "", parts, 0)
 
 
-async def know_ended(request: Request, services: Services) -> None:
+async def know_ended(request: Request, parts: Parts) -> None:
     """Read, once, which sessions were signed out."""
     state = request.app.state
     if not hasattr(state, "ended_sessions"):
-        found = await store.settings.beginning(services.database.reader, _ENDED)
+        found = await store.settings.beginning(parts.database.committed, _ENDED)
         state.ended_sessions = set(found)
 
 
@@ -155,16 +155,16 @@ def set_cookie(
     response: Response,
     name: str,
     value: str,
-    services: Services,
+    parts: Parts,
     max_age: int | None = None,
 ) -> None:
     """Set a cookie that no script reads and no other site sends."""
-    site = services.config.server.site_root
+    site = parts.config.server.site_root
     response.set_cookie(
         name,
         value,
         max_age=max_age,
-        path=services.base or "/",
+        path=parts.base or "/",
         secure=site.startswith("https:"),
         httponly=True,
         samesite="lax",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from hcl.web.auth import digest_of
 from hcl.web.pages.frame import render, see_other
 from hcl.web.pages.visit import posted, session
-from hcl.web.parts import Services
+from hcl.web.parts import Parts
 
 # Wrong keys that may be tried in so many seconds, by one address, and by all together
 # before every answer takes SLOWED seconds.
@@ -64,44 +64,44 @@ def _group(address: str) -> str:
     return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
 
 
-async def ask(request: Request, services: Services) -> Response:
+async def ask(request: Request, parts: Parts) -> Response:
     """GET /sign-in: the form; who is signed in has no need of it."""
     wanted = request.query_params.get("next", "")
     if request.state.visit.viewer is not None:
         return see_other(own_path(wanted))
-    return _form(request, services, wanted)
+    return _form(request, parts, wanted)
 
 
-async def enter(request: Request, services: Services) -> Response:
+async def enter(request: Request, parts: Parts) -> Response:
     """POST /sign-in: try a key."""
     form = request.state.form
     wanted = form.get("next", [""])[0]
-    tries, address = _tries(request), services.proxies.nearest(request.scope)
+    tries, address = _tries(request), parts.proxies.nearest(request.scope)
     left = tries.seconds_left(address, time.monotonic())
     if left:
         problem = f"Too many wrong keys: try again in {-(-left // 60)} min."
-        response = _form(request, services, wanted, problem, 429)
+        response = _form(request, parts, wanted, problem, 429)
         response.headers["Retry-After"] = str(left)
         return response
     if tries.are_many(time.monotonic()):
         # Not refused: who guesses from many places shall not shut others out.
         await asyncio.sleep(SLOWED)
     digest = digest_of(form.get("key", [""])[0].strip())
-    if services.keyring.by_digest(digest) is None:
+    if parts.keyring.by_digest(digest) is None:
         tries.note(address, time.monotonic())
-        return _form(request, services, wanted, "No key of this server is that.", 403)
+        return _form(request, parts, wanted, "No key of this server is that.", 403)
     response = see_other(own_path(wanted))
-    session.write(response, session.begin(digest), services)
+    session.write(response, session.begin(digest), parts)
     return response
 
 
-async def leave(request: Request, services: Services) -> Response:
+async def leave(request: Request, parts: Parts) -> Response:
     """POST /sign-out: forget who is signed in."""
     viewer = request.state.visit.viewer
     if viewer is not None:
         posted.refuse_forged(request, request.state.form, viewer.csrf)
     response = see_other("/sign-in", "You are signed out.")
-    await session.end(request, response, services)
+    await session.end(request, response, parts)
     return response
 
 
@@ -123,14 +123,14 @@ def own_path(wanted: str) -> str:
 
 def _form(
     request: Request,
-    services: Services,
+    parts: Parts,
     wanted: str,
     problem: str = "",
     status: int = 200,
 ) -> Response:
     return render(
         request,
-        services,
+        parts,
         None,
         "sign_in.html",
         status=status,

@@ -209,7 +209,7 @@ async def test_recovery_after_a_clear_counts_nothing_twice(app: App) -> None:
     await visitor.post(f"/checks/{code}/clear")
     await app.http.get(f"/ping/{code}")
 
-    await app.services.pinging.recover()
+    await app.parts.pinging.recover()
 
     found = await find(app, code)
     assert (found.n_pings, found.status) == (4, "up")

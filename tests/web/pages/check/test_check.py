@@ -284,6 +284,6 @@ async def test_availability_counts_the_newest_flips_only(app: App) -> None:
 
 async def find(app: App, code: str) -> Check:
     """Return a check as it is kept."""
-    found = await store.checks.by_code(app.database.reader, code)
+    found = await store.checks.by_code(app.database.committed, code)
     assert found is not None
     return found

@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from hcl.changes import News
-from hcl.pings.pinging import Address
+from hcl.changes import Changes
+from hcl.pings.pinging import Target
 from hcl.web.pages.overview import live
 from hcl.web.pages.visit import session
 from tests.app import READ_KEY, WRITE_KEY, App
@@ -80,9 +80,9 @@ async def streaming(
 ) -> AsyncIterator[Stream]:
     """Open a stream, and read its first words."""
     request = asking(app, state or Starlette(), query)
-    viewer = session.visit(request, app.services).viewer
+    viewer = session.visit(request, app.parts).viewer
     assert viewer is not None
-    response = await live.stream(request, app.services, viewer)
+    response = await live.stream(request, app.parts, viewer)
     assert isinstance(response, StreamingResponse)
     chunks: Any = response.body_iterator
     stream = Stream(chunks)
@@ -95,7 +95,7 @@ async def streaming(
 
 async def ping(app: App, code: str, **fields: Any) -> None:
     sent = make_ping(**({"created": datetime.now(UTC)} | fields))
-    await app.services.pinging.receive(Address(code=code), sent)
+    await app.parts.pinging.receive(Target(code=code), sent)
 
 
 async def test_ping_pushes_the_row(app: App) -> None:
@@ -176,7 +176,7 @@ async def test_missed_ping_is_told_by_the_checker(app: App) -> None:
         await app.checker.check_once(now + DAY * 3)
         # Nothing that is shown has changed: it was shown as down before.
         await change(app.database, "UPDATE checks SET name = 'new name'")
-        app.services.news.tell()
+        app.parts.changes.tell()
         message = await stream.message()
 
     assert message["anew"] is True
@@ -237,22 +237,22 @@ async def test_page_of_one_check_hears_of_no_other(app: App) -> None:
     async with streaming(app, f"check={own.code}") as stream:
         await ping(app, other.code)
         await asyncio.sleep(2 * live.PACE)
-        app.services.news.tell()
+        app.parts.changes.tell()
         await ping(app, own.code)
         message = await stream.message()
-        version = app.services.news.begin()
+        version = app.parts.changes.begin()
 
     assert message == {"anew": True}
-    assert not app.services.news.is_over(version)
+    assert not app.parts.changes.is_over(version)
 
 
 async def test_page_that_is_old_when_the_stream_begins_is_told(app: App) -> None:
     await sign_in(app)
     request = asking(app, Starlette(), "rows&v=old")
-    viewer = session.visit(request, app.services).viewer
+    viewer = session.visit(request, app.parts).viewer
     assert viewer is not None
 
-    response = await live.stream(request, app.services, viewer)
+    response = await live.stream(request, app.parts, viewer)
     assert isinstance(response, StreamingResponse)
     chunks: Any = response.body_iterator
     first = await anext(chunks)
@@ -279,7 +279,7 @@ async def test_stream_ends_with_the_key(app: App) -> None:
 
     async with streaming(app) as stream:
         await app.use(config)
-        app.services.news.tell()
+        app.parts.changes.tell()
         text = await stream.text()
 
         assert text.startswith("event: end")
@@ -291,8 +291,8 @@ async def test_stream_ends_when_pages_are_switched_off(app: App) -> None:
     config = replace(app.config, web=replace(app.config.web, enabled=False))
 
     async with streaming(app) as stream:
-        app.services.use(config, app.synced.projects, app.synced.secret)
-        app.services.news.tell()
+        app.parts.use(config, app.synced.projects, app.synced.secret)
+        app.parts.changes.tell()
         text = await stream.text()
 
     assert text.startswith("event: end")
@@ -306,7 +306,7 @@ async def test_stream_ends_when_the_key_may_only_look(app: App) -> None:
 
     async with streaming(app) as stream:
         await app.use(config)
-        app.services.news.tell()
+        app.parts.changes.tell()
         text = await stream.text()
 
     assert text.startswith("event: end")
@@ -336,9 +336,9 @@ async def test_one_session_leaves_room_for_others(
 async def asked(app: App, state: Starlette) -> int:
     """Ask for a stream without reading it; return the status."""
     request = asking(app, state)
-    viewer = session.visit(request, app.services).viewer
+    viewer = session.visit(request, app.parts).viewer
     assert viewer is not None
-    return (await live.stream(request, app.services, viewer)).status_code
+    return (await live.stream(request, app.parts, viewer)).status_code
 
 
 async def sign_in_anew(app: App, key: str = WRITE_KEY) -> None:
@@ -355,9 +355,9 @@ async def test_streams_are_counted_and_bounded(
 
     async with streaming(app, state=state), streaming(app, state=state):
         request = asking(app, state)
-        viewer = session.visit(request, app.services).viewer
+        viewer = session.visit(request, app.parts).viewer
         assert viewer is not None
-        refused = await live.stream(request, app.services, viewer)
+        refused = await live.stream(request, app.parts, viewer)
 
     assert refused.status_code == 503
     assert live.boards_of(asking(app, state)).listeners == 0
@@ -369,9 +369,7 @@ async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
     state = Starlette()
 
     async with streaming(app, state=state) as one, streaming(app, state=state) as two:
-        board = live.boards_of(asking(app, state)).of(
-            app.services, app.synced.projects[0]
-        )
+        board = live.boards_of(asking(app, state)).of(app.parts, app.synced.projects[0])
         await ping(app, check.code)
         messages = [await one.message(), await two.message()]
         found = board.found
@@ -384,25 +382,25 @@ async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
 async def test_nobody_is_told_when_nobody_listens(app: App) -> None:
     check = await put_check(app.database, status="up")
     await ping(app, check.code)
-    before = app.services.news.wanted
+    before = app.parts.changes.wanted
 
     await sign_in(app)
     async with streaming(app):
-        during = app.services.news.wanted
+        during = app.parts.changes.wanted
     await ping(app, check.code)
 
-    assert (before, during, app.services.news.wanted) == (False, True, False)
+    assert (before, during, app.parts.changes.wanted) == (False, True, False)
 
 
 async def test_news_before_the_wait_are_not_missed() -> None:
-    news = News()
-    version = news.begin()
+    changes = Changes()
+    version = changes.begin()
 
-    news.tell()
+    changes.tell()
 
     async with asyncio.timeout(1):
-        await news.wait(version, 60)
-    assert news.is_over(version)
+        await changes.wait(version, 60)
+    assert changes.is_over(version)
 
 
 async def test_flips_of_rows_are_read_with_no_cursor_left(app: App) -> None:

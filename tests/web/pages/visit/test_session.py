@@ -32,7 +32,7 @@ def forge(app: App, age: timedelta, digest: str, secret: str = "") -> str:
     """Make a session's cookie of an age."""
     written = int((datetime.now(UTC) - age).timestamp())
     text = f"{digest} {'i' * 22} {written}"
-    return signing.sign(secret or app.services.secret, "session 1", text)
+    return signing.sign(secret or app.parts.secret, "session 1", text)
 
 
 def digest_of_write_key(app: App) -> str:
@@ -119,7 +119,7 @@ async def test_form_without_the_right_token_changes_nothing(app: App) -> None:
     await sign_in(app)
     created = (await app.api("POST", "checks/", json={"name": "a"})).json()
     path = f"/checks/{created['uuid']}/pause"
-    stranger = signing.mac(app.services.secret, "form", "other")
+    stranger = signing.mac(app.parts.secret, "form", "other")
 
     codes = [(await post(app, path, t)).status_code for t in ("", "x", "é", stranger)]
 
@@ -260,7 +260,7 @@ def old_cookie(app: App, key: str = WRITE_KEY, days: int = 2) -> str:
     """Make the cookie of a session that is due to be renewed."""
     written = int((datetime.now(UTC) - timedelta(days=days)).timestamp())
     text = f"{digest_of(key)} {'s' * 22} {written}"
-    return signing.sign(app.services.secret, "session 1", text)
+    return signing.sign(app.parts.secret, "session 1", text)
 
 
 def cookies_set(response: httpx2.Response) -> list[str]:
@@ -296,7 +296,7 @@ async def test_signing_in_by_another_key_is_not_undone(app: App) -> None:
     [only] = cookies_set(response)
     value = only.split("=", 1)[1].split(";")[0]
     assert digest_of(WRITE_KEY) in str(
-        signing.unsign(app.services.secret, "session 1", value)
+        signing.unsign(app.parts.secret, "session 1", value)
     )
 
 

@@ -1,0 +1,192 @@
+"""What time it is: the wall, watched against a clock that nobody sets.
+
+A Raspberry Pi has no clock that survives a power cut, and any clock is set at times.
+What hcl calls now comes from here and from nowhere else.
+"""
+
+import ctypes
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Protocol
+
+# A change of the wall by more than so many seconds is a step; less is slewing.
+STEP = 2.0
+
+# Two looks at the boot clock, this many seconds apart at most, were at the same time.
+_AT_ONCE = 0.010
+
+# The kernel's word for how wrong its wall may be, in microseconds: it grows to this
+# while nobody synchronises it (NTP_PHASE_LIMIT in the kernel's timex.h).
+_UNSYNCHRONISED = 16_000_000
+
+# What systemd-timesyncd leaves where it has set the wall, for those who may not ask.
+_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Source(Protocol):
+    """Where a clock takes its times from; a test gives it times of its own."""
+
+    def wall(self) -> float:
+        """Return CLOCK_REALTIME: unix seconds, as somebody has set them."""
+        ...
+
+    def boot(self) -> float:
+        """Return CLOCK_BOOTTIME: seconds since the boot, suspend included."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return CLOCK_MONOTONIC: seconds since the boot, without suspend."""
+        ...
+
+    def is_synchronised(self) -> bool:
+        """Tell whether the wall is known to be right."""
+        ...
+
+    @property
+    def boot_id(self) -> str:
+        """Name the boot that the boot clock counts from; "": it is not known."""
+        ...
+
+
+class SystemSource:
+    """The clocks of the machine."""
+
+    def __init__(self) -> None:
+        # Each ping asks the time: no function of ours is between.
+        self.wall: Callable[[], float] = time.time
+        self.boot: Callable[[], float] = partial(
+            time.clock_gettime, time.CLOCK_BOOTTIME
+        )
+        self.monotonic: Callable[[], float] = time.monotonic
+
+    def is_synchronised(self) -> bool:
+        """Ask the kernel, or else look what systemd says."""
+        error = _greatest_error()
+        if error is None:
+            return _SYNCHRONISED.exists()
+        return error < _UNSYNCHRONISED
+
+    @cached_property
+    def boot_id(self) -> str:
+        """Return the kernel's name for this boot; "" where it is not shown."""
+        try:
+            return _BOOT_ID.read_text().strip()
+        except OSError:
+            return ""
+
+
+def _greatest_error() -> int | None:
+    """Return how wrong the wall may be in microseconds; None: it may not be asked."""
+    # struct timex begins with modes (0: only read), offset, freq and maxerror; modes
+    # takes the room of a long, whatever the machine. The rest is as long as it likes.
+    timex = (ctypes.c_long * 128)()
+    try:
+        status = ctypes.CDLL(None).adjtimex(timex)
+    except (AttributeError, OSError):
+        return None
+    return None if status < 0 else int(timex[3])
+
+
+class Clock:
+    """hcl's time: the wall, but a step of it counts only once it is taken.
+
+    Between the moment that somebody sets the wall and the moment that all which was
+    counted from the old time has been moved, hcl's time goes on by the boot clock.
+    `on_step` is called when a step is noticed, by whoever asked the time.
+    """
+
+    def __init__(self, source: Source | None = None) -> None:
+        self.source: Source = SystemSource() if source is None else source
+        self._wall, self._boot = self.source.wall, self.source.boot
+        self.on_step: Callable[[], None] = _nothing
+        self._least = self._most = self._ahead = 0.0
+        self._is_held = False
+        self._has_stepped = False
+        # hcl's time less the boot clock.
+        self._follow(self._wall() - self._boot())
+        # When anybody asked last, by the boot clock: hcl was there then.
+        self.asked = self._boot()
+
+    def now(self) -> datetime:
+        """Return hcl's time, aware and in UTC."""
+        # Each ping comes by here: nothing but the two looks that it takes.
+        self.asked = boot = self._boot()
+        wall = self._wall()
+        if self._least <= wall - boot <= self._most:
+            return datetime.fromtimestamp(wall, UTC)
+        return self._look()
+
+    def _look(self) -> datetime:
+        """Return hcl's time; follow a slewing wall, and notice a step."""
+        # Two looks around the one that counts: whoever is put to sleep between them
+        # has not seen a step.
+        before, wall, boot = self._boot(), self._wall(), self._boot()
+        moved = wall - boot - self._ahead
+        is_step = not -STEP <= moved <= STEP
+        if boot - before <= _AT_ONCE and not self._is_held:
+            if not is_step:
+                self._follow(self._ahead + moved)
+            elif not self._has_stepped:
+                self._has_stepped = True
+                self.on_step()
+        if is_step or self._is_held:
+            wall = boot + self._ahead
+        return datetime.fromtimestamp(wall, UTC)
+
+    def _follow(self, ahead: float) -> None:
+        self._ahead = ahead
+        # Half of what a step is, so that a wall that slews is followed in time.
+        self._least, self._most = ahead - STEP / 2, ahead + STEP / 2
+        if self._is_held:
+            self._least = math.inf
+
+    def timestamp(self) -> float:
+        """Return hcl's time in unix seconds."""
+        return self.now().timestamp()
+
+    def boot(self) -> float:
+        """Return the boot clock, in seconds: lengths by it are true."""
+        return self._boot()
+
+    def monotonic(self) -> float:
+        """Return the monotonic clock, in seconds: it stands still in a suspend."""
+        return self.source.monotonic()
+
+    def at(self, boot: float) -> datetime:
+        """Return what hcl's time was, or will be, when the boot clock shows this."""
+        return datetime.fromtimestamp(boot + self._ahead, UTC)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether hcl's time goes by the boot clock: the wall may be wrong."""
+        return self._is_held
+
+    def hold(self, known: datetime) -> None:
+        """Go by the boot clock from now on: from the wall, or from `known` if later."""
+        self._is_held = True
+        self._has_stepped = False
+        self._follow(max(self._wall(), known.timestamp()) - self._boot())
+
+    @property
+    def step(self) -> timedelta:
+        """Return how far the wall is ahead of hcl's time; 0: it is no step."""
+        before, wall, boot = self._boot(), self._wall(), self._boot()
+        moved = wall - boot - self._ahead
+        if boot - before > _AT_ONCE or -STEP <= moved <= STEP:
+            return timedelta(0)
+        return timedelta(seconds=moved)
+
+    def take(self, step: timedelta) -> None:
+        """Let the wall count again: what was counted by the old time has been moved."""
+        self._is_held = False
+        self._has_stepped = False
+        self._follow(self._ahead + step.total_seconds())
+
+
+def _nothing() -> None:
+    pass

@@ -104,7 +104,11 @@ def _make_private(path: Path) -> None:
 
 
 async def _migrate(connection: Connection, path: Path) -> None:
-    """Run the migrations that the database lacks, each in one transaction."""
+    """Run the migrations that the database lacks, each in one transaction.
+
+    References are checked at the end: a table that is made anew is dropped in between,
+    and what refers to it would go with it.
+    """
     steps = _steps()
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
     if version > steps[-1][0]:
@@ -112,6 +116,7 @@ async def _migrate(connection: Connection, path: Path) -> None:
     missing = [(number, file) for number, file in steps if number > version]
     if missing and version > 0:
         await _set_aside(connection, path.with_name(f"{path.name}.schema-{version}"))
+    await connection.execute("PRAGMA foreign_keys = OFF")
     for number, file in missing:
         sql = file.read_text("utf-8")
         try:
@@ -121,6 +126,9 @@ async def _migrate(connection: Connection, path: Path) -> None:
         except BaseException:
             await connection.rollback()
             raise
+    await connection.execute("PRAGMA foreign_keys = ON")
+    if missing and await connection.execute_fetchall("PRAGMA foreign_key_check"):
+        logger.error("%s: has rows that refer to others that are gone", path)
     ((mode,),) = await connection.execute_fetchall("PRAGMA auto_vacuum")
     if mode != _INCREMENTAL:
         await _vacuum(connection, path)

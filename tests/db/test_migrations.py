@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import hcl
+from hcl import store
 from hcl.alerts.lines import PAUSES
 from tests.alerts.sending import targets
 from tests.app import running_app
@@ -52,7 +53,9 @@ def put_of_version(path: Path, version: int) -> None:
                 (id_, check_id, now - 7200 + id_, old, new),
             )
             connection.execute(
-                "INSERT INTO notifications VALUES (?, ?, ?, 1, ?, ?, ?, ?, '')",
+                "INSERT INTO notifications (id, flip_id, check_id, channel_id,"
+                " created, attempts, next_try, sent, answer)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?, ?, '')",
                 (id_, id_, check_id, now - 7200 + id_, attempts, next_try, sent),
             )
         connection.commit()
@@ -72,9 +75,9 @@ def _put_check(connection: sqlite3.Connection, id_: int) -> None:
     connection.execute("INSERT INTO checks_channels VALUES (?, 1)", (id_,))
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder with a database of each schema that had no messages on hold."""
+    """A folder with a database of each schema before."""
     put_of_version(tmp_path / "hcl.sqlite", request.param)
     return tmp_path
 
@@ -90,7 +93,7 @@ def text(sink: HttpSink, more: str = "") -> str:
 
 async def test_what_waited_is_sent_by_the_new_version(older: Path) -> None:
     async with HttpSink() as sink, running_app(older, text(sink)) as app:
-        assert await rows(app.database, "PRAGMA user_version") == [3]
+        assert await rows(app.database, "PRAGMA user_version") == [4]
         kept = await rows(
             app.database,
             "SELECT id, attempts, reminder, hold, notice, handed_on FROM notifications",
@@ -136,3 +139,24 @@ async def test_outage_of_before_is_reminded_of(older: Path) -> None:
             app.database, "SELECT next_try FROM notifications WHERE hold = 'remind'"
         )
         assert at >= (NOW + HOUR).timestamp()
+
+
+async def test_tries_and_the_greatest_id_outlive_a_table_that_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    put_of_version(tmp_path / "hcl.sqlite", 3)
+    with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as connection:
+        connection.execute("INSERT INTO tries VALUES (7, 2, 0, 1.5, 0, 'no')")
+        connection.execute("DELETE FROM notifications WHERE id = 4")
+        connection.commit()
+
+    async with HttpSink() as sink, running_app(tmp_path, text(sink)) as app:
+        tries = await rows(app.database, "SELECT id, notification_id FROM tries")
+        greatest = await store.notifications.highest_id(app.database.committed)
+        wrong = await rows(app.database, "PRAGMA foreign_key_check")
+        enforced = await rows(app.database, "PRAGMA foreign_keys")
+
+    assert tries == [(7, 2)]
+    assert greatest == 4
+    assert wrong == []
+    assert enforced == [1]

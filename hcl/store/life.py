@@ -1,0 +1,129 @@
+"""The sign of life: when hcl was there last, by which clocks; and when it was away."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from aiosqlite import Connection
+
+from hcl.store.times import stamp
+
+Away = Literal["stopped", "suspended", "starved", "clock", "restored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """That hcl was there.
+
+    `boot_id` and `boot` (seconds) are those of the boot clock, `moment` is hcl's time.
+    `ran` is how many seconds hcl has run since the database was made. The wall
+    `was_synchronised` once, then or before.
+    """
+
+    boot_id: str
+    boot: float
+    moment: datetime
+    ran: float = 0.0
+    was_synchronised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """That hcl was not there, from `went` to `returned` in its time."""
+
+    went: datetime
+    returned: datetime
+    reason: Away
+
+
+async def last(conn: Connection) -> Sign | None:
+    """Return the last sign; None: there never was one.
+
+    Each ping that has come in since is one too.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT boot_id, boot, moment, ran, was_synchronised,"
+        " (SELECT created FROM inbox ORDER BY id DESC LIMIT 1) FROM life"
+    )
+    for boot_id, boot, moment, ran, was_synchronised, pinged in rows:
+        later = max(0.0, (pinged or moment) - moment)
+        return Sign(
+            boot_id=boot_id,
+            boot=boot + later,
+            moment=datetime.fromtimestamp(moment + later, UTC),
+            ran=ran + later,
+            was_synchronised=bool(was_synchronised),
+        )
+    return None
+
+
+async def leave(conn: Connection, sign: Sign) -> None:
+    """Write down that hcl is there."""
+    await conn.execute(
+        "INSERT OR REPLACE INTO life"
+        " (id, boot_id, boot, moment, ran, was_synchronised) VALUES (1, ?, ?, ?, ?, ?)",
+        (
+            sign.boot_id,
+            sign.boot,
+            stamp(sign.moment),
+            sign.ran,
+            sign.was_synchronised,
+        ),
+    )
+
+
+async def add_absence(conn: Connection, absence: Absence) -> None:
+    """Write down that hcl was away."""
+    await conn.execute(
+        "INSERT INTO absences (went, returned, reason) VALUES (?, ?, ?)",
+        (stamp(absence.went), stamp(absence.returned), absence.reason),
+    )
+
+
+async def absences(conn: Connection, since: datetime) -> list[Absence]:
+    """Return the absences that ended since a moment, the newest first."""
+    rows = await conn.execute_fetchall(
+        "SELECT went, returned, reason FROM absences WHERE returned >= ?"
+        " ORDER BY id DESC",
+        (stamp(since),),
+    )
+    return [
+        Absence(
+            datetime.fromtimestamp(went, UTC),
+            datetime.fromtimestamp(returned, UTC),
+            reason,
+        )
+        for went, returned, reason in rows
+    ]
+
+
+async def mark(conn: Connection, day: int) -> None:
+    """Remember which ids a day that hcl ran ended with; once for each day.
+
+    `day` counts whole days that hcl had run.
+    """
+    await conn.execute(
+        "INSERT OR IGNORE INTO marks (day, flip_id, notification_id) VALUES (?,"
+        " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'flips'),"
+        " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence"
+        " WHERE name = 'notifications'))",
+        (day,),
+    )
+
+
+async def marked(conn: Connection, day: int) -> tuple[int, int]:
+    """Return the last ids (flip, notification) up to a day; 0: no mark is so old."""
+    rows = await conn.execute_fetchall(
+        "SELECT flip_id, notification_id FROM marks WHERE day <= ?"
+        " ORDER BY day DESC LIMIT 1",
+        (day,),
+    )
+    return next(((row[0], row[1]) for row in rows), (0, 0))
+
+
+async def forget(conn: Connection, day: int) -> None:
+    """Delete the marks before a day, but the last of them."""
+    await conn.execute(
+        "DELETE FROM marks WHERE day < (SELECT max(day) FROM marks WHERE day <= ?)",
+        (day,),
+    )

@@ -215,7 +215,7 @@ async def list_badges(call: Call) -> Response:
 async def get_metrics(request: Request, parts: Parts) -> Response:
     """GET metrics/: a few figures, for holders of the metrics key."""
     wanted = parts.config.api.metrics_key
-    key = request.headers.get("X-Counters-Key", "")
+    key = request.headers.get("X-Metrics-Key", "")
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
         raise ApiError(403, "wrong metrics key")
     reader = await parts.database.current()

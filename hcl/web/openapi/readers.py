@@ -120,7 +120,7 @@ def _metrics(how: str, security: list[Node], parameters: list[Node]) -> Node:
     return _both(
         f"project_metrics_{how}",
         "Prometheus",
-        f"Counters of a project's checks, key in the {place}",
+        f"Metrics of a project's checks, key in the {place}",
         "`hc_check_up`, `hc_check_started`, `hc_check_grace`, `hc_check_paused` and"
         " `hc_check_last_duration_seconds` of each check, `hc_tag_up` of each tag,"
         " `hc_checks_total` and `hc_checks_down_total`.",
@@ -134,7 +134,7 @@ def _server_metrics() -> Node:
     return _both(
         "server_metrics",
         "Prometheus",
-        "Counters of the server",
+        "Metrics of the server",
         "Pings, batches, queues, deliveries and sizes. Who may read them says"
         " `metrics.allow` in the config file.",
         parameters=[],

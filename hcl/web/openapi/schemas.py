@@ -289,7 +289,7 @@ SCHEMAS: dict[str, Node] = {
         "Where the badges of one tag are.",
         {name: {**_URL, "description": text} for name, text in _BADGE.items()},
     ),
-    "Counters": _object(
+    "Metrics": _object(
         "A few figures.",
         {
             "ts": {"type": "integer", "description": "The time, as UNIX counts it."},

@@ -86,7 +86,7 @@ def _get_metrics() -> Node:
         "There is a key of its own for it.",
         security=[{"metricsKey": []}],
         responses={
-            "200": answer("The figures.", schema("Counters")),
+            "200": answer("The figures.", schema("Metrics")),
             "403": answer("The key is wrong, or none is configured.", schema("Error")),
         },
     )

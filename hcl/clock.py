@@ -16,6 +16,9 @@ from typing import Protocol
 # A change of the wall by more than so many seconds is a step; less is slewing.
 STEP = 2.0
 
+# The watch wakes so many seconds late at most, where hcl was there all the time.
+GAP = 10.0
+
 # Two looks at the boot clock, this many seconds apart at most, were at the same time.
 _AT_ONCE = 0.010
 
@@ -109,13 +112,25 @@ class Clock:
         self._has_stepped = False
         # hcl's time less the boot clock.
         self._follow(self._wall() - self._boot())
-        # When anybody asked last, by the boot clock: hcl was there then.
-        self.asked = self._boot()
+        # When anybody asked last, by the boot clock: hcl was there then. And when
+        # before the last long while in which nobody did.
+        self.asked = self.gap_from = self._boot()
+        # By when the watch was to wake, by the boot clock.
+        self.wakes_by = math.inf
+        # As of when people are shown how checks are; None: now.
+        self.shown_as_of: datetime | None = None
+        # The wall was right once and is not known to be now.
+        self.is_doubtful = False
+        # The steps that were taken, in order.
+        self.steps: list[timedelta] = []
 
     def now(self) -> datetime:
         """Return hcl's time, aware and in UTC."""
         # Each ping comes by here: nothing but the two looks that it takes.
-        self.asked = boot = self._boot()
+        boot = self._boot()
+        if boot - self.asked > GAP:
+            self.gap_from = self.asked
+        self.asked = boot
         wall = self._wall()
         if self._least <= wall - boot <= self._most:
             return datetime.fromtimestamp(wall, UTC)
@@ -144,6 +159,17 @@ class Clock:
         self._least, self._most = ahead - STEP / 2, ahead + STEP / 2
         if self._is_held:
             self._least = math.inf
+
+    def shown(self) -> datetime:
+        """Return as of when people are shown how checks are.
+
+        It is now, but while hcl has been away and has not judged what that means: then
+        it is when it went, lest anything be called down that could not be heard.
+        """
+        if self.shown_as_of is not None:
+            return self.shown_as_of
+        now, late = self.now(), self._boot() - self.wakes_by
+        return now - timedelta(seconds=late) if late > GAP else now
 
     def timestamp(self) -> float:
         """Return hcl's time in unix seconds."""
@@ -181,8 +207,15 @@ class Clock:
             return timedelta(0)
         return timedelta(seconds=moved)
 
+    def go_on(self, known: datetime) -> None:
+        """Go on from what hcl's time is known to be: the wall may have been set."""
+        self._has_stepped = False
+        self._follow(known.timestamp() - self._boot())
+
     def take(self, step: timedelta) -> None:
         """Let the wall count again: what was counted by the old time has been moved."""
+        if step:
+            self.steps.append(step)
         self._is_held = False
         self._has_stepped = False
         self._follow(self._ahead + step.total_seconds())

@@ -36,6 +36,10 @@ class Check(NamedTuple):
     all are kept whatever the kind. `last_start` is None when no run is open.
     `last_duration` is None when the last run's length is not known. `alert_after` is
     the moment the check goes down; None: it cannot go down by the passing of time.
+    What an absence of hcl did: the expected ping counts from `counted_from` instead of
+    `last_ping` where that is not None, so many absences `excused` it since it was heard
+    last, it is not called down for missing `not_before` (None: at its deadline), and
+    the open run has no deadline of its own if `run_excused`.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -70,6 +74,10 @@ class Check(NamedTuple):
     last_start_rid: str | None = None
     last_duration: timedelta | None = None
     alert_after: datetime | None = None
+    counted_from: datetime | None = None
+    excused: int = 0
+    not_before: datetime | None = None
+    run_excused: bool = False
 
     def faring(
         self,
@@ -81,7 +89,10 @@ class Check(NamedTuple):
         last_duration: timedelta | None,
         alert_after: datetime | None,
     ) -> "Check":
-        """Return the check in another state; `_replace` takes three times as long."""
+        """Return the check as a success or fail leaves it: an absence is over.
+
+        `_replace` takes three times as long.
+        """
         state = (
             status,
             n_pings,
@@ -90,6 +101,7 @@ class Check(NamedTuple):
             last_start_rid,
             last_duration,
             alert_after,
+            *_HEARD,
         )
         return Check._make(self[: -len(state)] + state)
 
@@ -111,6 +123,9 @@ class Check(NamedTuple):
         """Name the check for people: its name, or else its code."""
         return self.name or self.code
 
+
+# What an absence did to a check that has been heard since: nothing.
+_HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
 
 _NAME, _STATUS = Check._fields.index("name"), Check._fields.index("status")
 # What an edit of a check may change, and what pings, pauses and time change.

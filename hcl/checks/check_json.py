@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hcl.checks import rules
+from hcl.checks import rules, schedule
 from hcl.model import Check
 
 
@@ -93,7 +93,8 @@ def _status(check: Check, version: int, now: datetime) -> str:
     status = rules.shown_status(check, now)
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
-        young = now < check.last_start + check.grace
+        run = schedule.run_deadline(check)
+        young = run is None or now < run
         return "started" if young else "down"
     return status
 

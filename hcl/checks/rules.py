@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hcl.checks import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
@@ -36,29 +36,38 @@ def new_check(project_id: int, code: str, badge_key: str) -> Check:
     return Check(0, project_id, code, badge_key)
 
 
-def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:
+def on_ping(
+    check: Check, ping: Ping, *, loose: bool = False
+) -> tuple[Transition, Ping]:
     """Receive a ping whose action is the signal of its URL or mail.
 
     Returns the ping as it is to be kept, numbered, with the action it counted as.
+    `loose`: the wall may be wrong, see `schedule.expected_after`.
     """
     n, action = check.n_pings + 1, action_of(check, ping)
     # As ping._replace(n=n, action=action), which takes twice as long.
     kept = Ping(n, ping.created, action, *ping[3:])
-    return on_counted(check, kept), kept
+    return on_counted(check, kept, loose=loose), kept
 
 
-def on_counted(check: Check, ping: Ping) -> Transition:
+def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
     """Receive a ping that is numbered, and whose action is what it counts as."""
     n, now, action = ping.n, ping.created, ping.action
     if action in ("log", "ign"):
         return Transition(check._replace(n_pings=n))
     if action == "start":
-        check = check._replace(n_pings=n, last_start=now, last_start_rid=ping.rid)
-        return _with_deadline(check, now)
+        check = check._replace(
+            n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
+        )
+        return _with_deadline(check, now, loose=loose)
     status: Status = "down" if action == "fail" else "up"
     flip = _flip(check, status, now, "fail" if action == "fail" else "")
     start, rid, duration = _end_run(check, ping)
-    deadline, problem = _deadline(check, status, now, start, now)
+    deadline, problem = None, ""
+    try:
+        deadline = schedule.deadline_heard(check, status, now, start, loose=loose)
+    except schedule.ScheduleError as error:
+        deadline, problem = _postponed(check, start, now, error)
     check = check.faring(status, n, now, start, rid, duration, deadline)
     return Transition(check, flip, problem)
 
@@ -117,9 +126,9 @@ def _end_run(
     return start, rid, None
 
 
-def on_deadline(check: Check, now: datetime) -> Transition:
+def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
     """Let the check go down if its deadline has passed; else correct the deadline."""
-    transition = _with_deadline(check, now)
+    transition = _with_deadline(check, now, loose=loose)
     due = transition.check.alert_after
     if due is None or due > now:
         return transition
@@ -127,9 +136,9 @@ def on_deadline(check: Check, now: datetime) -> Transition:
     return Transition(check._replace(status="down", alert_after=None), flip)
 
 
-def on_edit(check: Check, now: datetime) -> Transition:
+def on_edit(check: Check, now: datetime, *, loose: bool = False) -> Transition:
     """Work the deadline out anew after fields changed; the stored status stays."""
-    return _with_deadline(check, now)
+    return _with_deadline(check, now, loose=loose)
 
 
 def on_pause(check: Check, now: datetime) -> Transition:
@@ -143,6 +152,7 @@ def on_pause(check: Check, now: datetime) -> Transition:
             last_start=None,
             last_start_rid=None,
             alert_after=None,
+            **_NO_ABSENCE,
         ),
         flip,
     )
@@ -160,15 +170,27 @@ def on_resume(check: Check, now: datetime) -> Transition:
             last_start=None,
             last_start_rid=None,
             alert_after=None,
+            **_NO_ABSENCE,
         ),
         flip,
     )
 
 
+# Of a check for which nothing is counted there is nothing to excuse.
+_NO_ABSENCE: dict[str, Any] = {
+    "counted_from": None,
+    "excused": 0,
+    "not_before": None,
+    "run_excused": False,
+}
+
+
 def shown_status(check: Check, now: datetime) -> ShownStatus:
     """Return the status people see: also grace, and down once a deadline has passed."""
-    if check.last_start is not None and now >= check.last_start + check.grace:
-        return "down"
+    if check.last_start is not None:
+        run = schedule.run_deadline(check)
+        if run is not None and now >= run:
+            return "down"
     if check.status != "up":
         return check.status
     grace_end = _grace_end(check)
@@ -179,11 +201,11 @@ def shown_status(check: Check, now: datetime) -> ShownStatus:
 
 def _grace_end(check: Check) -> datetime | None:
     """Return when an up check would go down for want of a ping, open run or not."""
-    if check.last_start is None:
+    if check.last_start is None or check.run_excused:
         # The stored deadline is this moment, and costs no look at the schedule.
         return check.alert_after
     try:
-        return schedule.deadline(check, "up", check.last_ping, None)
+        return schedule.deadline(check._replace(last_start=None))
     except schedule.ScheduleError:
         return None
 
@@ -214,25 +236,19 @@ def _flip(
     return Flip(now, check.status, status, reason)
 
 
-def _with_deadline(check: Check, now: datetime) -> Transition:
-    alert_after, problem = _deadline(
-        check, check.status, check.last_ping, check.last_start, now
-    )
+def _with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
+    try:
+        alert_after, problem = schedule.deadline(check, loose=loose), ""
+    except schedule.ScheduleError as error:
+        alert_after, problem = _postponed(check, check.last_start, now, error)
     return Transition(check._replace(alert_after=alert_after), None, problem)
 
 
-def _deadline(
-    check: Check,
-    status: Status,
-    last_ping: datetime | None,
-    last_start: datetime | None,
-    now: datetime,
-) -> tuple[datetime | None, str]:
-    """Return a check's deadline in a state, and why it could not be worked out."""
-    try:
-        return schedule.deadline(check, status, last_ping, last_start), ""
-    except schedule.ScheduleError as error:
-        later = now + POSTPONEMENT
-        if last_start is not None:
-            later = min(later, last_start + check.grace)
-        return later, f"schedule {check.schedule!r} of check {check.id}: {error}"
+def _postponed(
+    check: Check, start: datetime | None, now: datetime, error: Exception
+) -> tuple[datetime, str]:
+    """Return when to look again at a check whose schedule fails, and what to log."""
+    later = now + POSTPONEMENT
+    if start is not None:
+        later = min(later, start + check.grace)
+    return later, f"schedule {check.schedule!r} of check {check.id}: {error}"

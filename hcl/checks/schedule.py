@@ -1,7 +1,7 @@
 """When a check is due: simple, cron and OnCalendar schedules, and their time zones."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -90,41 +90,121 @@ def _occurrences(kind: Kind, expression: str, after: datetime) -> Iterator[datet
     return OnCalendar(expression, after)
 
 
-def expected_ping(check: Check) -> datetime | None:
-    """Return when the next ping is due, counted from the last one."""
-    return expected_after(check, check.last_ping)
+def expected_ping(check: Check, *, loose: bool = False) -> datetime | None:
+    """Return when the next ping is due, as `expected_after` the last one.
 
-
-def expected_after(check: Check, last_ping: datetime | None) -> datetime | None:
-    """Return when the ping after `last_ping` is due.
-
-    None: nothing is due, since no ping came yet or the schedule never fires again.
-    Raises ScheduleError.
+    Or after hcl's return, if an absence excused the check.
     """
-    if last_ping is None:
+    return expected_after(check, check.counted_from or check.last_ping, loose=loose)
+
+
+def expected_after(
+    check: Check, heard: datetime | None, *, loose: bool = False
+) -> datetime | None:
+    """Return when the ping after `heard` is due.
+
+    `loose`: the wall may be wrong, so that a cron or OnCalendar check counts like a
+    simple one, by the distance of its occurrences. None: nothing is due, since no ping
+    came yet or the schedule never fires again. Raises ScheduleError.
+    """
+    if heard is None:
         return None
     if check.kind == "simple":
-        return last_ping + check.timeout
-    return next_occurrence(check.kind, check.schedule, check.tz, last_ping)
+        return heard + check.timeout
+    if loose:
+        length = distance(check, heard)
+        return None if length is None else heard + length
+    return next_occurrence(check.kind, check.schedule, check.tz, heard)
 
 
-def deadline(
-    check: Check,
-    status: Status,
-    last_ping: datetime | None,
-    last_start: datetime | None,
-) -> datetime | None:
-    """Return the moment the check goes down if nothing happens before, in this state.
+def distance(check: Check, at: datetime) -> timedelta | None:
+    """Return how far the occurrences around a moment are apart, or the period.
+
+    None: the schedule never fires again. Raises ScheduleError.
+    """
+    if check.kind == "simple":
+        return check.timeout
+    kind, expression, tz = check.kind, check.schedule, check.tz
+    following = next_occurrence(kind, expression, tz, at)
+    if following is None:
+        return None
+    for back in _LOOKS_BACK:
+        before = next_occurrence(kind, expression, tz, at - back)
+        if before is not None and before <= at:
+            return following - _last_before(check, before, at)
+    return following - at
+
+
+# How far it is looked for the occurrence before a moment: few are looked through, and
+# one that fires once a year is found.
+_LOOKS_BACK = tuple(
+    timedelta(hours=hours) for hours in (0.25, 2, 30, 9 * 24, 33 * 24, 367 * 24)
+)
+
+
+def _last_before(check: Check, first: datetime, at: datetime) -> datetime:
+    """Return the last occurrence up to a moment, of those from `first` on."""
+    while True:
+        later = next_occurrence(check.kind, check.schedule, check.tz, first)
+        if later is None or later > at:
+            return first
+        first = later
+
+
+def deadline(check: Check, *, loose: bool = False) -> datetime | None:
+    """Return the moment the check goes down if nothing happens before.
 
     It is grace after the expected ping, or after the start of an open run if that is
     earlier. None: it cannot go down. Raises ScheduleError.
     """
+    if check.status == "down":
+        return None
+    due = None
+    if check.status == "up":
+        expected = expected_ping(check, loose=loose)
+        due = expected and expected + check.grace
+    run = run_deadline(check)
+    if run is not None and (due is None or run < due):
+        due = run
+    if due is not None and check.not_before is not None:
+        due = max(due, check.not_before)
+    return due
+
+
+def deadline_heard(
+    check: Check,
+    status: Status,
+    heard: datetime,
+    started: datetime | None,
+    *,
+    loose: bool = False,
+) -> datetime | None:
+    """Return the deadline of a check that was just heard, and has this open run.
+
+    As `deadline` does, before there is such a check: each ping comes by here. Raises
+    ScheduleError.
+    """
     if status == "down":
         return None
-    first = expected_after(check, last_ping) if status == "up" else None
-    if last_start is not None and (first is None or last_start < first):
-        first = last_start
-    return first and first + check.grace
+    due = expected_after(check, heard, loose=loose)
+    if started is not None and (due is None or started < due):
+        due = started
+    return due and due + check.grace
+
+
+def run_deadline(check: Check) -> datetime | None:
+    """Return when the open run is too long; None: none is open, or it may be.
+
+    A run that was open while hcl was away may have ended unheard. Of a check that was
+    never heard nothing else would tell, so it has twice its grace from the return on.
+    """
+    if check.last_start is None:
+        return None
+    if not check.run_excused:
+        return check.last_start + check.grace
+    if check.status == "up" or check.counted_from is None:
+        return None
+    return check.counted_from + 2 * check.grace
 
 
 def canonical_zone(name: str) -> str:

@@ -302,3 +302,79 @@ async def by_badge_key(conn: Connection, badge_key: str) -> Check | None:
         "WHERE badge_key = ? AND project_id IN (SELECT id FROM projects WHERE enabled)",
         (badge_key,),
     )
+
+
+async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
+    """Return checks that an absence may concern, by their ids from `after` on.
+
+    Those with a deadline: they are up, or have an open run.
+    """
+    return await _all(
+        conn,
+        "WHERE id > ? AND alert_after IS NOT NULL ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+
+
+async def scheduled(conn: Connection, after: int, limit: int) -> list[Check]:
+    """Return the checks that are up and have a cron or OnCalendar schedule, by id."""
+    return await _all(
+        conn,
+        "WHERE id > ? AND status = 'up' AND kind != 'simple' ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+
+
+async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
+    """Move what deadlines count from, and deadlines, after a step of the clock.
+
+    What was heard since `since`, by the old time, moves itself; before that it is
+    history, which stays, and `counted_from` moves in its place. In one statement: in
+    between some checks would be of one time and some of another.
+    """
+    await conn.execute(
+        "UPDATE check_states SET"
+        " counted_from = CASE"
+        " WHEN counted_from IS NOT NULL THEN counted_from + :by"
+        " WHEN status = 'up' AND last_ping < :since THEN last_ping + :by END,"
+        " last_ping = iif(last_ping >= :since, last_ping + :by, last_ping),"
+        " last_start = last_start + :by, not_before = not_before + :by,"
+        " alert_after = alert_after + :by, look_at = look_at + :by",
+        {"by": seconds(by), "since": stamp(since)},
+    )
+    # A step that is undone leaves all as it was.
+    await conn.execute(
+        "UPDATE check_states SET counted_from = NULL"
+        " WHERE excused = 0 AND abs(counted_from - last_ping) < 0.001"
+    )
+
+
+async def shift_written(conn: Connection, by: timedelta, since: datetime) -> None:
+    """Move only what was written since a moment, by the old time; not the deadlines."""
+    await conn.execute(
+        "UPDATE check_states SET"
+        " counted_from = iif(counted_from >= :since, counted_from + :by, counted_from),"
+        " last_ping = iif(last_ping >= :since, last_ping + :by, last_ping),"
+        " last_start = iif(last_start >= :since, last_start + :by, last_start),"
+        " not_before = iif(not_before >= :since, not_before + :by, not_before)",
+        {"by": seconds(by), "since": stamp(since)},
+    )
+
+
+async def cut_to(conn: Connection, now: datetime) -> None:
+    """Let nothing that has happened lie in the future: the clock was ahead."""
+    await conn.execute(
+        "UPDATE check_states SET last_ping = min(last_ping, :now),"
+        " last_start = min(last_start, :now), counted_from = min(counted_from, :now)"
+        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now",
+        {"now": stamp(now)},
+    )
+
+
+async def last_heard(conn: Connection) -> datetime | None:
+    """Return when any check was last heard; None: none ever was."""
+    rows = await conn.execute_fetchall(
+        "SELECT max(max(coalesce(last_ping, 0), coalesce(last_start, 0)))"
+        " FROM check_states"
+    )
+    return moment(next(iter(rows))[0] or None)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Check, Flip, Status
-from hcl.store.times import moment, stamp
+from hcl.store.times import moment, seconds, stamp
 
 
 class Logged(NamedTuple):
@@ -24,10 +24,7 @@ async def add(conn: Connection, flips: Iterable[tuple[Check, Flip]]) -> int:
 
     Returns the id before the first of them: those above it are these.
     """
-    rows = await conn.execute_fetchall(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'flips'"
-    )
-    before = int(next(iter(rows))[0])
+    before = await last_id(conn)
     await conn.executemany(
         "INSERT INTO flips (check_id, created, old_status, new_status, reason, n_pings)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -112,6 +109,23 @@ async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime 
         (check_id, flip_id),
     )
     return moment(next((row[0] for row in rows), None))
+
+
+async def last_id(conn: Connection) -> int:
+    """Return the greatest id ever given to a flip, 0 if there was none."""
+    rows = await conn.execute_fetchall(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'flips'"
+    )
+    return int(next(iter(rows))[0])
+
+
+async def shift(conn: Connection, by: timedelta, since: datetime, after: int) -> None:
+    """Move the flips with an id above `after` that were since a moment, by old time."""
+    await conn.execute(
+        "UPDATE flips SET created = created + :by"
+        " WHERE id > :after AND created >= :since",
+        {"by": seconds(by), "since": stamp(since), "after": after},
+    )
 
 
 async def drop(conn: Connection, before: datetime, limit: int) -> int:

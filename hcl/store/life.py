@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiosqlite import Connection
 
-from hcl.store.times import stamp
+from hcl.store.times import moment, stamp
 
 Away = Literal["stopped", "suspended", "starved", "clock", "restored"]
 
@@ -45,12 +45,12 @@ async def last(conn: Connection) -> Sign | None:
         "SELECT boot_id, boot, moment, ran, was_synchronised,"
         " (SELECT created FROM inbox ORDER BY id DESC LIMIT 1) FROM life"
     )
-    for boot_id, boot, moment, ran, was_synchronised, pinged in rows:
-        later = max(0.0, (pinged or moment) - moment)
+    for boot_id, boot, at, ran, was_synchronised, pinged in rows:
+        later = max(0.0, (pinged or at) - at)
         return Sign(
             boot_id=boot_id,
             boot=boot + later,
-            moment=datetime.fromtimestamp(moment + later, UTC),
+            moment=datetime.fromtimestamp(at + later, UTC),
             ran=ran + later,
             was_synchronised=bool(was_synchronised),
         )
@@ -72,12 +72,26 @@ async def leave(conn: Connection, sign: Sign) -> None:
     )
 
 
-async def add_absence(conn: Connection, absence: Absence) -> None:
-    """Write down that hcl was away."""
-    await conn.execute(
-        "INSERT INTO absences (went, returned, reason) VALUES (?, ?, ?)",
+async def add_absence(conn: Connection, absence: Absence) -> int:
+    """Write down that hcl was away, before any check is judged; return the row's id."""
+    rows = await conn.execute_fetchall(
+        "INSERT INTO absences (went, returned, reason) VALUES (?, ?, ?) RETURNING id",
         (stamp(absence.went), stamp(absence.returned), absence.reason),
     )
+    return int(next(iter(rows))[0])
+
+
+async def judged(conn: Connection) -> None:
+    """Note that every check has been judged after all absences so far."""
+    await conn.execute("UPDATE absences SET judged = 1 WHERE NOT judged")
+
+
+async def unjudged_since(conn: Connection) -> datetime | None:
+    """Return when the first absence began that a crash kept from being judged."""
+    rows = await conn.execute_fetchall(
+        "SELECT min(went) FROM absences WHERE NOT judged"
+    )
+    return moment(next(iter(rows))[0])
 
 
 async def absences(conn: Connection, since: datetime) -> list[Absence]:

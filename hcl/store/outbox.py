@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from hcl.model import Flip, Hold, Notification, Waiting
 from hcl.store import notifications, tries
-from hcl.store.times import moment, stamp
+from hcl.store.times import moment, seconds, stamp
 
 # Of a message that is refused, what it takes to believe that.
 _REFUSAL = timedelta(hours=1)
@@ -148,6 +148,22 @@ async def look_again(conn: Connection, now: datetime) -> None:
         " AND ((hold IN ('delay', 'quiet') AND attempts = 0)"
         " OR (hold != 'remind' AND next_try > :longest))",
         {"now": stamp(now), "longest": stamp(now + _LONGEST)},
+    )
+
+
+async def shift(
+    conn: Connection, by: timedelta, now: datetime, written: datetime | None = None
+) -> None:
+    """Move when what waits is tried, and was written, after a step of the clock.
+
+    Only what was `written` since a moment, by the old time; None: all. What waits for
+    the end of quiet hours is decided on anew: those are hours of the wall.
+    """
+    await conn.execute(
+        "UPDATE notifications SET created = created + :by,"
+        " next_try = iif(hold = 'quiet' AND attempts = 0, :now, next_try + :by)"
+        " WHERE next_try IS NOT NULL AND (:written IS NULL OR created >= :written)",
+        {"by": seconds(by), "now": stamp(now), "written": stamp(written)},
     )
 
 

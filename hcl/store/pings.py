@@ -1,14 +1,14 @@
 """Pings: the log of each check, whether they are filed in it yet or not."""
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Ping
-from hcl.store.times import moment, stamp
+from hcl.store.times import moment, seconds, stamp
 
 # See the migration that made the table.
 _ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
@@ -131,6 +131,75 @@ async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping
         {"check_id": check_id, "limit": limit},
     )
     return [_ping(row) for row in reversed(list(rows))]
+
+
+async def outcomes(
+    conn: Connection, check_ids: Iterable[int], limit: int
+) -> dict[int, list[datetime]]:
+    """Return when the last successes and fails of checks came, oldest first, by id.
+
+    Of the pings that are filed.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT value, (SELECT json_group_array(created) FROM (SELECT created"
+        ' FROM pings WHERE "key" BETWEEN value << 32 AND (value << 32) + 4294967295'
+        " AND action IN ('success', 'fail') ORDER BY \"key\" DESC LIMIT :limit))"
+        " FROM json_each(:ids)",
+        {"ids": json.dumps(list(check_ids)), "limit": limit},
+    )
+    return {
+        row[0]: [datetime.fromtimestamp(at, UTC) for at in reversed(json.loads(row[1]))]
+        for row in rows
+    }
+
+
+async def shift_inbox(conn: Connection, by: timedelta, since: datetime) -> None:
+    """Move the pings in the inbox that came since a moment, by the old time."""
+    await conn.execute(
+        "UPDATE inbox SET created = created + :by WHERE created >= :since",
+        {"by": seconds(by), "since": stamp(since)},
+    )
+
+
+async def came_since(
+    conn: Connection, since: datetime, after: int, limit: int
+) -> list[int]:
+    """Return the ids of checks whose newest filed ping came since a moment."""
+    rows = await conn.execute_fetchall(
+        "SELECT check_id FROM check_states s WHERE check_id > :after AND :since <="
+        ' (SELECT created FROM pings WHERE "key" BETWEEN s.check_id << 32'
+        ' AND (s.check_id << 32) + 4294967295 ORDER BY "key" DESC LIMIT 1)'
+        " ORDER BY check_id LIMIT :limit",
+        {"since": stamp(since), "after": after, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+async def shift_log(
+    conn: Connection, check_id: int, by: timedelta, since: datetime, limit: int
+) -> int:
+    """Move a check's newest filed pings since a moment; return how many.
+
+    Up to the first that is older: what lies before it was written before. To be called
+    once for each check and step.
+    """
+    cursor = await conn.execute(
+        "UPDATE pings SET created = created + :by"
+        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
+        ' AND "key" > coalesce((SELECT "key" FROM pings'
+        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
+        ' AND created < :since ORDER BY "key" DESC LIMIT 1), 0)'
+        ' AND "key" IN (SELECT "key" FROM pings'
+        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
+        ' ORDER BY "key" DESC LIMIT :limit)',
+        {
+            "check_id": check_id,
+            "by": seconds(by),
+            "since": stamp(since),
+            "limit": limit,
+        },
+    )
+    return cursor.rowcount
 
 
 async def oldest(conn: Connection, check_id: int) -> datetime | None:

@@ -13,7 +13,7 @@ from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check
 
 
 def deadline(check: Check) -> datetime | None:
-    return schedule.deadline(check, check.status, check.last_ping, check.last_start)
+    return schedule.deadline(check)
 
 
 def utc(text: str) -> datetime:

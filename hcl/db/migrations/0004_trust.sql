@@ -35,7 +35,8 @@ CREATE TABLE absences (
     id INTEGER PRIMARY KEY,
     went REAL NOT NULL,
     returned REAL NOT NULL,
-    reason TEXT NOT NULL              -- stopped, suspended, starved, clock, restored
+    reason TEXT NOT NULL,             -- stopped, suspended, starved, clock, restored
+    judged INTEGER NOT NULL DEFAULT 0 -- 1: every check has been judged
 );
 
 -- The last ids of each day that hcl ran: what is deleted by age goes by them, since

@@ -1,0 +1,124 @@
+"""What an absence of hcl, or a clock that was set, does to a check; pure.
+
+What hcl could not hear it must not call missing; and what is dead must still be told, by
+a bound. The rules are those of spec.md, section 8, chosen there by simulation.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from hcl.checks import schedule
+from hcl.model import Check
+
+# From the fourth absence in a row on, nothing more is excused: restarts must not deafen.
+MOST_EXCUSED = 3
+
+# A deadline of the absence that is not excused passes so long after the return: what is
+# being tried again still arrives.
+LAST_CHANCE = timedelta(seconds=60)
+
+# Of the last intervals between pings so many are looked at, and so few say nothing.
+INTERVALS = 5
+_TOO_FEW = 3
+
+# Moments that are no further apart are one: they are kept as seconds.
+_SAME = timedelta(milliseconds=1)
+
+
+def usual(check: Check, intervals: Sequence[timedelta]) -> timedelta | None:
+    """Return how soon after a ping the next one mostly comes.
+
+    `intervals` are the last ones between its outcomes: of five the second shortest
+    counts; of fewer than three, the period or the distance of its occurrences. None:
+    its schedule never fires again. Raises ScheduleError.
+    """
+    if len(intervals) >= _TOO_FEW:
+        return sorted(intervals[-INTERVALS:])[1]
+    heard = check.counted_from or check.last_ping
+    return None if heard is None else schedule.distance(check, heard)
+
+
+def on_return(
+    check: Check,
+    went: datetime,
+    returned: datetime,
+    intervals: Sequence[timedelta] = (),
+    *,
+    counted: datetime | None = None,
+    loose: bool = False,
+) -> Check:
+    """Judge a check after hcl was not there from `went` to `returned`.
+
+    A check whose deadline was before stays overdue. `intervals` are as in `usual`.
+    `counted` is the return at which this start excused checks before: it is the same
+    absence, judged anew, and counts once. `loose` as in `schedule.expected_after`.
+    Raises ScheduleError.
+    """
+    due = check.alert_after
+    if check.status == "down" or due is None or due < went:
+        return check
+    if check.last_start is not None and check.last_start <= went:
+        check = check._replace(run_excused=True)
+    if check.status != "up":
+        # It was never heard, so that nothing but its run can be late.
+        if check.run_excused:
+            check = check._replace(counted_from=returned)
+    elif due < returned:
+        check = _excused(check, returned, counted, last_chance=True)
+    elif _may_have_pinged(check, returned, intervals):
+        check = _excused(check, returned, counted)
+    return check._replace(alert_after=schedule.deadline(check, loose=loose))
+
+
+def excused(
+    check: Check,
+    returned: datetime,
+    *,
+    counted: datetime | None = None,
+    loose: bool = False,
+) -> Check:
+    """Count a check from the return on, however long hcl may have been away.
+
+    Raises ScheduleError.
+    """
+    if check.status != "up" or check.alert_after is None:
+        return check
+    if check.last_start is not None and check.last_start <= returned:
+        check = check._replace(run_excused=True)
+    check = _excused(check, returned, counted)
+    return check._replace(alert_after=schedule.deadline(check, loose=loose))
+
+
+def _excused(
+    check: Check,
+    returned: datetime,
+    counted: datetime | None,
+    *,
+    last_chance: bool = False,
+) -> Check:
+    """Let it be as if a success had come at the return; but not for ever."""
+    is_anew = counted is None or check.counted_from != counted
+    if is_anew and check.excused >= MOST_EXCUSED:
+        if not last_chance:
+            return check
+        return check._replace(not_before=returned + LAST_CHANCE)
+    return check._replace(
+        counted_from=returned, excused=check.excused + is_anew, not_before=None
+    )
+
+
+def _may_have_pinged(
+    check: Check, returned: datetime, intervals: Sequence[timedelta]
+) -> bool:
+    """Tell whether a ping may have gone unheard, by when it mostly comes."""
+    if check.last_ping is None:
+        return False
+    length = usual(check, intervals)
+    return length is not None and check.last_ping + length / 2 < returned
+
+
+def is_same(one: datetime | None, other: datetime | None) -> bool:
+    """Tell whether two moments are one, however they were kept."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= _SAME

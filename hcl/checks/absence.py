@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hcl.checks import schedule
 from hcl.model import Check
 
-# From the fourth absence in a row on, nothing more is excused: restarts must not deafen.
+# From the fourth absence in a row on, nothing is excused: restarts must not deafen.
 MOST_EXCUSED = 3
 
 # A deadline of the absence that is not excused passes so long after the return: what is

@@ -316,15 +316,6 @@ async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
     )
 
 
-async def scheduled(conn: Connection, after: int, limit: int) -> list[Check]:
-    """Return the checks that are up and have a cron or OnCalendar schedule, by id."""
-    return await _all(
-        conn,
-        "WHERE id > ? AND status = 'up' AND kind != 'simple' ORDER BY id LIMIT ?",
-        (after, limit),
-    )
-
-
 async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
     """Move what deadlines count from, and deadlines, after a step of the clock.
 

@@ -1,0 +1,160 @@
+"""Judge every check after hcl was away, in transactions of a few.
+
+What is decided of each is `absence`'s; here it is read, written down and counted.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hcl import store
+from hcl.checks import absence, rules
+from hcl.checks.schedule import ScheduleError
+from hcl.clock import Clock
+from hcl.db import Database
+from hcl.model import Check
+from hcl.store.life import Absence
+
+logger = logging.getLogger(__name__)
+
+# Checks that are judged in one transaction: no ping waits for more.
+AT_ONCE = 100
+
+# Checks that a message names of which nothing is known.
+_NAMED = 20
+
+
+@dataclass(slots=True)
+class Unheard:
+    """The checks of one project of which nothing can be known: some, and how many."""
+
+    titles: list[str] = field(default_factory=list)
+    count: int = 0
+
+
+class Judging:
+    """Goes through all checks that have a deadline.
+
+    `counted` is the return at which this start excused checks, in hcl's time; None: it
+    has excused none. One start counts once, however often it is judged.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.counted: datetime | None = None
+        self._database = database
+        self._clock = clock
+
+    async def judge(
+        self, away: Absence, *, written_since: datetime | None = None
+    ) -> dict[int, Unheard]:
+        """Judge all checks after an absence; return who was excused, by project id.
+
+        `written_since`: but those that were heard since. Their last intervals are read
+        from the logs: what was received must be filed.
+        """
+        unheard: dict[int, Unheard] = {}
+
+        def judged(check: Check, intervals: Sequence[timedelta]) -> Check:
+            if written_since and was_written(check, written_since):
+                return check
+            after = absence.on_return(
+                check,
+                away.went,
+                away.returned,
+                intervals,
+                counted=self.counted,
+                loose=self._clock.is_doubtful,
+            )
+            if after != check:
+                _note(unheard, check)
+            return after
+
+        await self._go_through(judged)
+        return unheard
+
+    async def excuse(self, returned: datetime) -> None:
+        """Judge all checks but those heard since as if they had pinged at the return."""
+
+        def excused(check: Check, _intervals: Sequence[timedelta]) -> Check:
+            if was_written(check, returned):
+                return check
+            return absence.excused(
+                check, returned, counted=self.counted, loose=self._clock.is_doubtful
+            )
+
+        await self._go_through(excused)
+        self.counted = returned
+
+    async def renew(self, written_since: datetime) -> None:
+        """Work out anew the deadlines of checks that were heard since a moment."""
+        now, loose = self._clock.now(), self._clock.is_doubtful
+
+        def renewed(check: Check, _intervals: Sequence[timedelta]) -> Check:
+            if not was_written(check, written_since):
+                return check
+            return rules.on_edit(check, now, loose=loose).check
+
+        await self._go_through(renewed)
+
+    async def reschedule(self) -> None:
+        """Work out anew when checks with a schedule are due: the wall counts anew."""
+        now, loose = self._clock.now(), self._clock.is_doubtful
+
+        def rescheduled(check: Check, _intervals: Sequence[timedelta]) -> Check:
+            if check.kind == "simple" or check.status != "up":
+                return check
+            return rules.on_edit(check, now, loose=loose).check
+
+        await self._go_through(rescheduled)
+
+    async def _go_through(
+        self, change: Callable[[Check, Sequence[timedelta]], Check]
+    ) -> None:
+        last = 0
+        while True:
+            async with self._database.transaction() as conn:
+                checks = await store.checks.to_judge(conn, last, AT_ONCE)
+                if not checks:
+                    return
+                last = checks[-1].id
+                pings = await store.pings.outcomes(
+                    conn, [check.id for check in checks], absence.INTERVALS + 1
+                )
+                after = [_changed(change, check, pings[check.id]) for check in checks]
+                changed = [
+                    new for old, new in zip(checks, after, strict=True) if new != old
+                ]
+                await store.checks.save_states(conn, changed)
+                await store.checks.look_again(conn, changed)
+
+
+def _changed(
+    change: Callable[[Check, Sequence[timedelta]], Check],
+    check: Check,
+    pings: Sequence[datetime],
+) -> Check:
+    # A clock that was set back makes no interval shorter than nothing.
+    intervals = [max(later - earlier, _NOTHING) for earlier, later in pairwise(pings)]
+    try:
+        return change(check, intervals)
+    except ScheduleError as error:
+        logger.error("not judged after an absence: check %d: %s", check.id, error)
+        return check
+
+
+_NOTHING = timedelta(0)
+
+
+def was_written(check: Check, since: datetime) -> bool:
+    """Tell whether what a check's deadline counts from was heard since a moment."""
+    heard = check.counted_from or check.last_ping
+    return heard is not None and heard >= since
+
+
+def _note(unheard: dict[int, Unheard], check: Check) -> None:
+    project = unheard.setdefault(check.project_id, Unheard())
+    project.count += 1
+    if len(project.titles) < _NAMED:
+        project.titles.append(check.title)

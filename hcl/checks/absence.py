@@ -1,7 +1,7 @@
 """What an absence of hcl, or a clock that was set, does to a check; pure.
 
-What hcl could not hear it must not call missing; and what is dead must still be told, by
-a bound. The rules are those of spec.md, section 8, chosen there by simulation.
+What hcl could not hear it must not call missing; and what is dead must still be told,
+by a bound. The rules were chosen by simulating lives of jobs: docs/promises.md.
 """
 
 from collections.abc import Sequence

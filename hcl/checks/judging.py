@@ -75,7 +75,7 @@ class Judging:
         return unheard
 
     async def excuse(self, returned: datetime) -> None:
-        """Judge all checks but those heard since as if they had pinged at the return."""
+        """Judge all checks, but those heard since, as if each had pinged then."""
 
         def excused(check: Check, _intervals: Sequence[timedelta]) -> Check:
             if was_written(check, returned):

@@ -1,4 +1,4 @@
-"""Move all that was counted by the old time along with a clock that somebody has set."""
+"""Move all that was counted by the old time along with a clock that was set."""
 
 import logging
 from datetime import datetime, timedelta

@@ -1,8 +1,8 @@
 """Whether hcl was there all the time, and whether the clock can be believed.
 
-The checker asks it before it calls anybody down. After an absence it first lets in what
-waits, then has every check judged; after a step of the clock it has all moved along that
-was counted by the old time.
+The checker asks it before it calls anybody down. After an absence it first lets in
+what waits, then has every check judged; after a step of the clock it has all moved
+along that was counted by the old time.
 """
 
 import asyncio
@@ -237,7 +237,7 @@ class Watch:
         return is_new
 
     def _ends_wait(self, is_synchronised: bool) -> bool:
-        """Tell whether the wall counts: it is right, has caught up, or took too long."""
+        """Tell whether the wall counts: right, caught up, or waited for too long."""
         has_caught_up = not self._was_synchronised and self._clock.step > timedelta(0)
         is_over = self._clock.boot() >= (self._waits_until or 0.0)
         return is_synchronised or is_over or has_caught_up

@@ -136,9 +136,10 @@ def distance(check: Check, at: datetime) -> timedelta | None:
 
 
 # How far it is looked for the occurrence before a moment: few are looked through, and
-# one that fires once a year is found.
+# one that fires on 29 February is found.
 _LOOKS_BACK = tuple(
-    timedelta(hours=hours) for hours in (0.25, 2, 30, 9 * 24, 33 * 24, 367 * 24)
+    timedelta(hours=hours)
+    for hours in (0.25, 2, 30, 9 * 24, 33 * 24, 367 * 24, 4 * 366 * 24)
 )
 
 

@@ -8,7 +8,7 @@ from hcl.web.pages import server_page
 from tests.app import OTHER_READ_KEY, READ_KEY, WRITE_KEY, App
 from tests.build import HOUR, NOW
 from tests.store import change, put_check, put_flip
-from tests.web.pages.pages import sign_in, text_of
+from tests.web.pages.browsing import sign_in, text_of
 
 
 async def page_of(app: App, key: str = WRITE_KEY) -> str:

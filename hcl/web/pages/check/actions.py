@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing
+from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
@@ -74,7 +74,7 @@ async def copy(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/copy."""
     project, check = await frame.owned_check(request, parts, viewer)
     try:
-        made = await parts.managing.copy(project, check.code, datetime.now(UTC))
+        made, _, _ = await parts.managing.copy(project, check.code, datetime.now(UTC))
     except LimitError:
         raise PageError(
             403,
@@ -148,7 +148,7 @@ async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
             channels=available,
             used=error.codes,
             wanted=wanted,
-            seen=managing.seen_channels(error.codes),
+            seen=editing.seen_channels(error.codes),
         )
     return _back(check.code, "The integrations are assigned.")
 

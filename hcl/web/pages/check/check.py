@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, managing, rules
+from hcl.checks import availability, editing, rules
 from hcl.config import Config
 from hcl.model import Check, Flip, Project, ShownStatus
 from hcl.web.pages import frame
@@ -79,7 +79,7 @@ async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
         snippets=examples,
         channels=await store.channels.of_project(conn, project.id),
         used=used,
-        seen=managing.seen_channels(used),
+        seen=editing.seen_channels(used),
     )
 
 

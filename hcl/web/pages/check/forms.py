@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing, schedule
+from hcl.checks import editing, schedule
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
@@ -24,9 +24,6 @@ from hcl.web.parts import Parts
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
 from hcl.words.schedule import in_words
-
-# The newest version of the API: no slug is made of a name.
-_VERSION = 3
 
 _LABELS = {
     "name": "Name",
@@ -77,7 +74,7 @@ async def new(request: Request, parts: Parts, viewer: Viewer) -> Response:
         return await form.show(typed, problems)
     now = datetime.now(UTC)
     try:
-        check, _, _ = await parts.managing.create(project, wanted, _VERSION, now)
+        check, _, _ = await parts.managing.create(project, wanted, now)
     except LimitError:
         return await form.show(typed, {"": _limit_words(project)}, status=403)
     except ChannelError:
@@ -93,7 +90,7 @@ async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
     codes = await store.channels.codes_of_check(reader, check.id)
     form = _Form(request, parts, viewer, project, available, check)
     if request.method != "POST":
-        seen = managing.fingerprint(check, codes)
+        seen = editing.fingerprint(check, codes)
         return await form.show(drafts.of_check(check, codes), seen=seen)
     typed = drafts.read(request.state.form)
     seen = request.state.form.get("seen", [""])[-1]
@@ -102,9 +99,7 @@ async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
         return await form.show(typed, problems, seen=seen)
     now = datetime.now(UTC)
     try:
-        check, _ = await parts.managing.update(
-            project, check.code, wanted, _VERSION, now, seen=seen
-        )
+        await parts.managing.update(project, check.code, wanted, now, seen=seen)
     except ChannelError:
         return await form.show(typed, {"channels": _GONE}, seen=seen)
     except EditedError as error:
@@ -256,7 +251,7 @@ class _Form:
         changed = [
             (_LABELS[name], _value(error, name, names)) for name in error.changed
         ]
-        seen = managing.fingerprint(error.check, error.codes)
+        seen = editing.fingerprint(error.check, error.codes)
         return await self.show(draft, seen=seen, status=409, changed=changed)
 
 

@@ -36,38 +36,40 @@ class Check(NamedTuple):
     all are kept whatever the kind. `last_start` is None when no run is open.
     `last_duration` is None when the last run's length is not known. `alert_after` is
     the moment the check goes down; None: it cannot go down by the passing of time.
-    From `status` on the fields are its state, which `faring` changes.
+    From `name` on the fields are what people set, from `status` on its state, which
+    `faring` changes. The defaults are the API's. The store and the form take the fields
+    from here, and what they are kept as from their types.
     """
 
     id: int
     project_id: int
     code: str
     badge_key: str
-    name: str
-    slug: str
-    tags: str
-    desc: str
-    kind: Kind
-    timeout: timedelta
-    grace: timedelta
-    schedule: str
-    tz: str
-    methods: str
-    manual_resume: bool
-    start_kw: str
-    success_kw: str
-    failure_kw: str
-    filter_subject: bool
-    filter_body: bool
-    filter_http_body: bool
-    filter_default_fail: bool
-    status: Status
-    n_pings: int
-    last_ping: datetime | None
-    last_start: datetime | None
-    last_start_rid: str | None
-    last_duration: timedelta | None
-    alert_after: datetime | None
+    name: str = ""
+    slug: str = ""
+    tags: str = ""
+    desc: str = ""
+    kind: Kind = "simple"
+    timeout: timedelta = timedelta(days=1)
+    grace: timedelta = timedelta(hours=1)
+    schedule: str = "* * * * *"
+    tz: str = "UTC"
+    methods: str = ""
+    manual_resume: bool = False
+    start_kw: str = ""
+    success_kw: str = ""
+    failure_kw: str = ""
+    filter_subject: bool = False
+    filter_body: bool = False
+    filter_http_body: bool = False
+    filter_default_fail: bool = False
+    status: Status = "new"
+    n_pings: int = 0
+    last_ping: datetime | None = None
+    last_start: datetime | None = None
+    last_start_rid: str | None = None
+    last_duration: timedelta | None = None
+    alert_after: datetime | None = None
 
     def faring(
         self,
@@ -108,6 +110,12 @@ class Check(NamedTuple):
     def title(self) -> str:
         """Name the check for people: its name, or else its code."""
         return self.name or self.code
+
+
+_NAME, _STATUS = Check._fields.index("name"), Check._fields.index("status")
+# What an edit of a check may change, and what pings, pauses and time change.
+SETTINGS = Check._fields[_NAME:_STATUS]
+STATE = Check._fields[_STATUS:]
 
 
 class Ping(NamedTuple):

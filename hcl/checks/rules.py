@@ -8,9 +8,6 @@ from hcl.checks import schedule
 from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
 from hcl.words import mail as mails
 
-DEFAULT_TIMEOUT = timedelta(days=1)
-DEFAULT_GRACE = timedelta(hours=1)
-
 # Longer runs have no duration in the log.
 MAX_RUN = timedelta(hours=72)
 
@@ -36,37 +33,7 @@ class Transition(NamedTuple):
 
 def new_check(project_id: int, code: str, badge_key: str) -> Check:
     """Return a check with the API's defaults; the store gives it its id."""
-    return Check(
-        id=0,
-        project_id=project_id,
-        code=code,
-        badge_key=badge_key,
-        name="",
-        slug="",
-        tags="",
-        desc="",
-        kind="simple",
-        timeout=DEFAULT_TIMEOUT,
-        grace=DEFAULT_GRACE,
-        schedule="* * * * *",
-        tz="UTC",
-        methods="",
-        manual_resume=False,
-        start_kw="",
-        success_kw="",
-        failure_kw="",
-        filter_subject=False,
-        filter_body=False,
-        filter_http_body=False,
-        filter_default_fail=False,
-        status="new",
-        n_pings=0,
-        last_ping=None,
-        last_start=None,
-        last_start_rid=None,
-        last_duration=None,
-        alert_after=None,
-    )
+    return Check(0, project_id, code, badge_key)
 
 
 def on_ping(check: Check, ping: Ping) -> tuple[Transition, Ping]:

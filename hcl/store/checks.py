@@ -2,78 +2,76 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_type_hints
 
 from aiosqlite import Connection
 
 from hcl.db import Statement
-from hcl.model import Check
-from hcl.store.times import length, moment, seconds, stamp
+from hcl.model import SETTINGS, STATE, Check
+from hcl.store.times import moment, seconds, stamp
 
-_SETTINGS = (
-    'code, badge_key, name, slug, tags, "desc", kind, timeout, grace, schedule, tz,'
-    " methods, manual_resume, start_kw, success_kw, failure_kw, filter_subject,"
-    " filter_body, filter_http_body, filter_default_fail"
-)
-_STATE = (
-    "status, n_pings, last_ping, last_start, last_start_rid, last_duration, alert_after"
-)
-_BOOLEANS = (14, 18, 19, 20, 21)  # columns of _SELECT, which has the order of Check
-_LENGTHS = (9, 10, 27)
-_MOMENTS = (24, 25, 28)
+# A word of SQL.
+_QUOTED = {"desc": '"desc"'}
+
+
+class _Columns:
+    """Fields of a check that follow one another, as columns."""
+
+    def __init__(self, first: str, last: str) -> None:
+        start, stop = Check._fields.index(first), Check._fields.index(last) + 1
+        names = [_QUOTED.get(name, name) for name in Check._fields[start:stop]]
+        self.names = ", ".join(names)
+        self.marks = ", ".join("?" * len(names))
+        self._fields = slice(start, stop)
+        hints = list(get_type_hints(Check).values())[start:stop]
+        self._booleans = _typed(bool, hints)
+        self._lengths = _typed(timedelta, hints)
+        self._moments = _typed(datetime, hints)
+
+    # Both are called for every check of a list, and for every ping: what times.py does
+    # is written out, since the calls would take as long as all the rest.
+    def read(self, row: Sequence[Any]) -> list[Any]:
+        """Return the fields that a row keeps."""
+        values = list(row)
+        for at in self._booleans:
+            values[at] = bool(values[at])
+        for at in self._lengths:
+            if values[at] is not None:
+                values[at] = timedelta(seconds=values[at])
+        for at in self._moments:
+            if values[at] is not None:
+                values[at] = datetime.fromtimestamp(values[at], UTC)
+        return values
+
+    def kept(self, check: Sequence[Any]) -> list[Any]:
+        """Return the fields of a check as they are kept."""
+        values = list(check[self._fields])
+        for at in self._lengths:
+            if values[at] is not None:
+                values[at] = values[at].total_seconds()
+        for at in self._moments:
+            if values[at] is not None:
+                values[at] = values[at].timestamp()
+        return values
+
+
+def _typed(kind: type, hints: Sequence[object]) -> tuple[int, ...]:
+    """Find the fields of a type, whether they may be None or not."""
+    return tuple(at for at, hint in enumerate(hints) if hint in (kind, kind | None))
+
+
+_ALL = _Columns("id", STATE[-1])
+_SETTINGS = _Columns("code", SETTINGS[-1])
+_STATE = _Columns(STATE[0], STATE[-1])
 _SELECT = (
-    f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"  # noqa: S608 - constants
+    f"SELECT {_ALL.names} FROM checks"  # noqa: S608 - constants
     " JOIN check_states ON check_id = id"
 )
 
 
-def _check(row: Any) -> Check:
-    values = list(row)
-    for column in _BOOLEANS:
-        values[column] = bool(values[column])
-    for column in _LENGTHS:
-        values[column] = length(values[column])
-    for column in _MOMENTS:
-        values[column] = moment(values[column])
-    return Check(*values)
-
-
-def _settings(check: Check) -> tuple[Any, ...]:
-    return (
-        check.code,
-        check.badge_key,
-        check.name,
-        check.slug,
-        check.tags,
-        check.desc,
-        check.kind,
-        seconds(check.timeout),
-        seconds(check.grace),
-        check.schedule,
-        check.tz,
-        check.methods,
-        check.manual_resume,
-        check.start_kw,
-        check.success_kw,
-        check.failure_kw,
-        check.filter_subject,
-        check.filter_body,
-        check.filter_http_body,
-        check.filter_default_fail,
-    )
-
-
-def _state(check: Check) -> tuple[Any, ...]:
-    return (
-        check.status,
-        check.n_pings,
-        stamp(check.last_ping),
-        stamp(check.last_start),
-        check.last_start_rid,
-        seconds(check.last_duration),
-        stamp(check.alert_after),
-    )
+def _check(row: Sequence[Any]) -> Check:
+    return Check._make(_ALL.read(row))
 
 
 async def _all(
@@ -210,28 +208,26 @@ async def count(conn: Connection, project_id: int) -> int:
 
 async def add(conn: Connection, check: Check) -> int:
     """Insert a check, whatever its id says; return the id it got."""
-    values = (check.project_id, check.unique_key, *_settings(check))
     rows = await conn.execute_fetchall(
-        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS})"  # noqa: S608 - constants
-        f" VALUES ({', '.join('?' * len(values))}) RETURNING id",
-        values,
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS.names})"  # noqa: S608 - constants
+        f" VALUES (?, ?, {_SETTINGS.marks}) RETURNING id",
+        (check.project_id, check.unique_key, *_SETTINGS.kept(check)),
     )
     check_id = int(next(iter(rows))[0])
     await conn.execute(
-        f"INSERT INTO check_states (check_id, {_STATE}, look_at)"  # noqa: S608 - constants
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (check_id, *_state(check), stamp(check.alert_after)),
+        f"INSERT INTO check_states (check_id, {_STATE.names}, look_at)"  # noqa: S608 - constants
+        f" VALUES (?, {_STATE.marks}, ?)",
+        (check_id, *_STATE.kept(check), stamp(check.alert_after)),
     )
     return check_id
 
 
 async def save(conn: Connection, check: Check) -> None:
     """Update all of a check."""
-    values = _settings(check)
     await conn.execute(
-        f"UPDATE checks SET ({_SETTINGS})"  # noqa: S608 - constants
-        f" = ({', '.join('?' * len(values))}) WHERE id = ?",
-        (*values, check.id),
+        f"UPDATE checks SET ({_SETTINGS.names}) = ({_SETTINGS.marks})"  # noqa: S608 - constants
+        " WHERE id = ?",
+        (*_SETTINGS.kept(check), check.id),
     )
     await save_states(conn, [check])
     await look_earlier(conn, [check])
@@ -249,10 +245,9 @@ async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
 def saving_states(changed: Iterable[Check]) -> Statement:
     """Return the statement of `save_states`, for a transaction of one hop."""
     return (
-        "UPDATE check_states SET status = ?, n_pings = ?, last_ping = ?,"
-        " last_start = ?, last_start_rid = ?, last_duration = ?, alert_after = ?"
+        f"UPDATE check_states SET ({_STATE.names}) = ({_STATE.marks})"  # noqa: S608 - constants
         " WHERE check_id = ?",
-        [(*_state(check), check.id) for check in changed],
+        [(*_STATE.kept(check), check.id) for check in changed],
     )
 
 
@@ -288,7 +283,7 @@ async def of_badge(conn: Connection, badge_key: str, tag: str) -> list[Check] | 
     All that have the tag are among them; "": all of the project's.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT id, project_id, {_SETTINGS}, {_STATE}"  # noqa: S608 - constants
+        f"SELECT {_ALL.names}"  # noqa: S608 - constants
         " FROM (SELECT id AS owner FROM projects WHERE badge_key = ? AND enabled)"
         " LEFT JOIN checks ON project_id = owner AND instr(tags, ?)"
         " LEFT JOIN check_states ON check_id = id",

@@ -5,7 +5,7 @@ from typing import Any
 
 from hcl import store
 from hcl.checks import rules
-from hcl.checks.managing import edited
+from hcl.checks.editing import edited
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
@@ -61,7 +61,7 @@ class Ledger:
 
     def edit(self, check: Check, wanted: CheckSpec, now: datetime) -> None:
         """Change the fields of a check."""
-        self._take(rules.on_edit(edited(check, wanted, 3), now))
+        self._take(rules.on_edit(edited(check, wanted), now))
 
     def pause(self, check: Check, now: datetime) -> None:
         """Pause a check."""

@@ -11,7 +11,7 @@ import pytest
 
 from hcl import store
 from hcl.checks import rules, spec
-from hcl.checks.managing import edited
+from hcl.checks.editing import edited
 from hcl.model import Check, Ping
 from hcl.pings.pinging import Receipt, Target
 from tests.app import CONFIG, PING_KEY, App, running_app
@@ -155,8 +155,8 @@ class Life:
             return
         document = self._chance.choice(FIELDS) | {"channels": "*"}
         wanted = spec.parse(document)
-        await self._managing.create(self._project, wanted, 3, now)
-        check = rules.on_edit(edited(rules.new_check(1, "", ""), wanted, 3), now).check
+        await self._managing.create(self._project, wanted, now)
+        check = rules.on_edit(edited(rules.new_check(1, "", ""), wanted), now).check
         self._ledger.add(check, 1, 2)
         await self._ledger.adopt(self._app.database)
 
@@ -164,7 +164,7 @@ class Life:
         """Change a check over the API."""
         if self._ledger.checks:
             check, wanted = self._any(), spec.parse(self._chance.choice(FIELDS))
-            await self._managing.update(self._project, check.code, wanted, 3, now)
+            await self._managing.update(self._project, check.code, wanted, now)
             self._ledger.edit(check, wanted, now)
 
     async def pause_or_resume(self, now: datetime) -> None:

@@ -22,7 +22,7 @@ _KEYS = {
     ("readWriteKey", "readOnlyKey"): "Any key",
     ("readWriteKey",): "Read-write key",
     ("readOnlyToken",): "Read-only key",
-    ("metricsKey",): "Counters key",
+    ("metricsKey",): "Metrics key",
     (): "No key",
 }
 # The longest example that stands in one line, in characters.
@@ -294,7 +294,7 @@ def _url(path: str, parameters: list[Node], facts: Facts) -> str:
 
 
 _KEY_HEADERS = {
-    "metricsKey": "X-Counters-Key: $KEY",
+    "metricsKey": "X-Metrics-Key: $KEY",
     "readOnlyToken": "Authorization: Bearer $KEY",
 }
 

@@ -134,7 +134,7 @@ _SECURITY = {
     "metricsKey": {
         "type": "apiKey",
         "in": "header",
-        "name": "X-Counters-Key",
+        "name": "X-Metrics-Key",
         "description": "The `metrics_key` in the table `[api]` of the config file.",
     },
 }

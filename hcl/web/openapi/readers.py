@@ -120,7 +120,7 @@ def _metrics(how: str, security: list[Node], parameters: list[Node]) -> Node:
     return _both(
         f"project_metrics_{how}",
         "Prometheus",
-        f"Counters of a project's checks, key in the {place}",
+        f"Metrics of a project's checks, key in the {place}",
         "`hc_check_up`, `hc_check_started`, `hc_check_grace`, `hc_check_paused` and"
         " `hc_check_last_duration_seconds` of each check, `hc_tag_up` of each tag,"
         " `hc_checks_total` and `hc_checks_down_total`.",
@@ -134,7 +134,7 @@ def _server_metrics() -> Node:
     return _both(
         "server_metrics",
         "Prometheus",
-        "Counters of the server",
+        "Metrics of the server",
         "Pings, batches, queues, deliveries and sizes. Who may read them says"
         " `metrics.allow` in the config file.",
         parameters=[],
@@ -177,10 +177,10 @@ def _both(
         "security": security,
     }
     # Their text differs, so the one that all others have would not be true.
-    found = {**responses, "503": _answer("Ask again later.", {JSON: {}, TEXT: _TEXT})}
-    bare = {status: {**each, "content": {}} for status, each in found.items()}
+    answers = {**responses, "503": _answer("Ask again later.", {JSON: {}, TEXT: _TEXT})}
+    bare = {status: {**each, "content": {}} for status, each in answers.items()}
     return {
         "parameters": parameters,
-        "get": {**shared, "operationId": name, "responses": found},
+        "get": {**shared, "operationId": name, "responses": answers},
         "head": {**shared, "operationId": f"{name}_head", "responses": bare},
     }

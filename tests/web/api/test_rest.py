@@ -247,7 +247,7 @@ async def test_status_tells_that_the_database_takes_no_query(
 
 async def get_metrics(app: App, version: int = 3) -> dict[str, Any]:
     response = await app.http.get(
-        f"/api/v{version}/metrics/", headers={"X-Counters-Key": METRICS_KEY}
+        f"/api/v{version}/metrics/", headers={"X-Metrics-Key": METRICS_KEY}
     )
     assert response.status_code == 200
     return dict(response.json())
@@ -298,14 +298,14 @@ async def test_greatest_ids_never_fall(app: App) -> None:
     "headers",
     [
         [],
-        [(b"X-Counters-Key", b"")],
-        [(b"X-Counters-Key", b"x")],
-        [(b"X-Counters-Key", METRICS_KEY.encode() + b"m")],
-        [(b"X-Counters-Key", METRICS_KEY.upper().encode())],
-        [(b"X-Counters-Key", b"\xff\xc3\xbc")],
+        [(b"X-Metrics-Key", b"")],
+        [(b"X-Metrics-Key", b"x")],
+        [(b"X-Metrics-Key", METRICS_KEY.encode() + b"m")],
+        [(b"X-Metrics-Key", METRICS_KEY.upper().encode())],
+        [(b"X-Metrics-Key", b"\xff\xc3\xbc")],
         [(b"X-Api-Key", METRICS_KEY.encode())],
         [(b"X-Api-Key", WRITE_KEY.encode())],
-        [(b"X-Counters-Key", WRITE_KEY.encode())],
+        [(b"X-Metrics-Key", WRITE_KEY.encode())],
     ],
     ids=repr,
 )
@@ -324,7 +324,7 @@ async def test_metrics_without_a_configured_key_are_closed(
     text = CONFIG.replace(f'metrics_key = "{METRICS_KEY}"', "")
     async with running_app(tmp_path, text) as app:
         response = await app.http.get(
-            "/api/v3/metrics/", headers={"X-Counters-Key": key}
+            "/api/v3/metrics/", headers={"X-Metrics-Key": key}
         )
 
         assert_forbidden(response)

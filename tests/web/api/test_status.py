@@ -520,6 +520,6 @@ async def test_every_down_is_notified_and_pauses_are_not(app: App, before: str) 
 async def waiting_flips(app: App) -> int:
     """Return how many flips wait to be told, as metrics/ says."""
     response = await app.http.get(
-        "/api/v3/metrics/", headers={"X-Counters-Key": "m" * 20}
+        "/api/v3/metrics/", headers={"X-Metrics-Key": "m" * 20}
     )
     return int(response.json()["num_unprocessed_flips"])

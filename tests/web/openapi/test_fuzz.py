@@ -32,7 +32,7 @@ continue-on-failure = true
 
 [headers]
 X-Api-Key = "{API_KEY}"
-X-Counters-Key = "{METRICS_KEY}"
+X-Metrics-Key = "{METRICS_KEY}"
 Authorization = "Bearer {READ_KEY}"
 
 [parameters]

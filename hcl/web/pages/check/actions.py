@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing
+from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Check, Ping, Project
@@ -78,7 +78,7 @@ async def copy(visit: Visit) -> Response:
     parts = visit.parts
     project, check = await visit.check()
     try:
-        made = await parts.managing.copy(project, check.code, datetime.now(UTC))
+        made, _, _ = await parts.managing.copy(project, check.code, datetime.now(UTC))
     except LimitError:
         raise PageError(
             403,
@@ -154,7 +154,7 @@ async def _ask_again(
         channels=await store.channels.of_project(conn, project.id),
         used=error.codes,
         wanted=wanted,
-        seen=managing.seen_channels(error.codes),
+        seen=editing.seen_channels(error.codes),
     )
 
 

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, managing, rules
+from hcl.checks import availability, editing, rules
 from hcl.config import Config
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.pages.check import bodies, timeline
@@ -60,7 +60,7 @@ async def page(visit: Visit) -> Response:
         **await _ways(visit, project, check),
         channels=await store.channels.of_project(conn, project.id),
         used=used,
-        seen=managing.seen_channels(used),
+        seen=editing.seen_channels(used),
     )
 
 

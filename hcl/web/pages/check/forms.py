@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing, schedule
+from hcl.checks import editing, schedule
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
@@ -21,9 +21,6 @@ from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
 from hcl.words.schedule import in_words
-
-# The newest version of the API: no slug is made of a name.
-_VERSION = 3
 
 _LABELS = {
     "name": "Name",
@@ -73,7 +70,7 @@ async def new(visit: Visit) -> Response:
     if problems or "preview" in visit.form:
         return await form.show(typed, problems)
     try:
-        check, _, _ = await parts.managing.create(project, wanted, _VERSION, now)
+        check, _, _ = await parts.managing.create(project, wanted, now)
     except LimitError:
         return await form.show(typed, {"": _limit_words(project)}, status=403)
     except ChannelError:
@@ -90,7 +87,7 @@ async def edit(visit: Visit) -> Response:
     codes = await store.channels.codes_of_check(conn, check.id)
     form = _Form(visit, project, available, check)
     if visit.request.method != "POST":
-        seen = managing.fingerprint(check, codes)
+        seen = editing.fingerprint(check, codes)
         return await form.show(drafts.of_check(check, codes), seen=seen)
     typed = drafts.read(visit.form)
     seen = visit.form.get("seen", [""])[-1]
@@ -98,9 +95,7 @@ async def edit(visit: Visit) -> Response:
     if problems or "preview" in visit.form:
         return await form.show(typed, problems, seen=seen)
     try:
-        check, _ = await parts.managing.update(
-            project, check.code, wanted, _VERSION, now, seen=seen
-        )
+        await parts.managing.update(project, check.code, wanted, now, seen=seen)
     except ChannelError:
         return await form.show(typed, {"channels": _GONE}, seen=seen)
     except EditedError as error:
@@ -246,7 +241,7 @@ class _Form:
         changed = [
             (_LABELS[name], _value(error, name, names)) for name in error.changed
         ]
-        seen = managing.fingerprint(error.check, error.codes)
+        seen = editing.fingerprint(error.check, error.codes)
         return await self.show(draft, seen=seen, status=409, changed=changed)
 
 

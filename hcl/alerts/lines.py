@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hcl.alerts import calm
 from hcl.alerts.calm import Bundle
 from hcl.alerts.transports import Transport, open_transport
-from hcl.config import Calm, ChannelConfig, Config, ServiceSettings, TagConfig
+from hcl.config import AppriseSettings, Calm, ChannelConfig, Config, TagConfig
 
 # How long to wait after the first failed try, the second …; then the last, repeated.
 PAUSES = (
@@ -34,7 +34,7 @@ FAILED_AFTER = 3
 # Messages that one channel has under way at a time, each of other checks; and one of
 # Apprise's, which sends them one after the other: the rest would only wait there.
 CONCURRENCY = 8
-_SERVICE_CONCURRENCY = 2
+_APPRISE_CONCURRENCY = 2
 
 
 class Line:
@@ -70,8 +70,8 @@ class Line:
     @property
     def room(self) -> int:
         """How many messages may begin: after a failure one, to see if it arrives."""
-        is_service = isinstance(self.channel.settings, ServiceSettings)
-        most = _SERVICE_CONCURRENCY if is_service else CONCURRENCY
+        is_apprise = isinstance(self.channel.settings, AppriseSettings)
+        most = _APPRISE_CONCURRENCY if is_apprise else CONCURRENCY
         return (1 if self.failures else most) - len(set(self.under_way.values()))
 
     def is_held(self, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.alerts import calm, delivery
 from hcl.alerts.calm import Bundle
 from hcl.alerts.composing import compose
-from hcl.alerts.delivery import Attempt, Clock, reminders_after, try_once
+from hcl.alerts.delivery import Clock, EndedTry, reminders_after, try_once
 from hcl.alerts.lines import Line
 from hcl.config import ChannelConfig, Config, GroupSettings
 from hcl.counters import Counters
@@ -61,7 +61,7 @@ class Sender:
         self._removed: dict[int, Line] = {}
         self._finishing = False
         self._starting = asyncio.Lock()
-        self._attempts: GroupCommit[Attempt, None] = GroupCommit(self._note)
+        self._ended: GroupCommit[EndedTry, None] = GroupCommit(self._note)
 
     async def use(
         self,
@@ -298,10 +298,10 @@ class Sender:
             )
             if message is not None:
                 was_failing = line.failures > 0
-                attempt = await try_once(line, bundle, message, clock, self._jitter)
-                self._counters.deliveries[line.channel.kind, attempt.word] += 1
-                await self._tick_off(attempt)
-                if was_failing and attempt.word == "sent":
+                ended = await try_once(line, bundle, message, clock, self._jitter)
+                self._counters.deliveries[line.channel.kind, ended.word] += 1
+                await self._tick_off(ended)
+                if was_failing and ended.word == "sent":
                     # Where one message came through, others may now.
                     await self._retry(line.row_id)
         except sqlite3.OperationalError as error:
@@ -311,20 +311,20 @@ class Sender:
             await line.end(bundle)
             self._alarm.ring()
 
-    async def _tick_off(self, attempt: Attempt) -> None:
+    async def _tick_off(self, ended: EndedTry) -> None:
         while True:
             try:
-                await self._attempts.submit(attempt)
+                await self._ended.submit(ended)
                 return
             except sqlite3.OperationalError as error:
                 # It was sent: wait to write that down, rather than send it again.
                 logger.error("cannot tick off a message: %s", error)
                 await asyncio.sleep(PATIENCE.total_seconds())
 
-    async def _note(self, attempts: Sequence[Attempt]) -> list[None]:
+    async def _note(self, tries: Sequence[EndedTry]) -> list[None]:
         async with self._database.transaction(changes_checks=False) as conn:
-            await delivery.write_down(conn, attempts, self._rows)
-        return [None] * len(attempts)
+            await delivery.write_down(conn, tries, self._rows)
+        return [None] * len(tries)
 
 
 def _clock_from(now: datetime) -> Clock:

@@ -6,6 +6,7 @@ from hcl.config.loading import SYSTEM_PATH, doubts, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     ApiConfig,
+    AppriseSettings,
     Calm,
     ChannelConfig,
     Config,
@@ -22,7 +23,6 @@ from hcl.config.settings import (
     ProjectConfig,
     QuietHours,
     ServerConfig,
-    ServiceSettings,
     Settings,
     ShellSettings,
     SmtpConfig,
@@ -55,7 +55,7 @@ __all__ = [
     "ProjectConfig",
     "QuietHours",
     "ServerConfig",
-    "ServiceSettings",
+    "AppriseSettings",
     "Settings",
     "ShellSettings",
     "SmtpConfig",

@@ -12,12 +12,12 @@ from hcl.config.calm import read_calm
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, closest, shown
 from hcl.config.settings import (
+    AppriseSettings,
     ChannelConfig,
     EmailSettings,
     Event,
     GroupSettings,
     Method,
-    ServiceSettings,
     Settings,
     ShellSettings,
     WebhookRequest,
@@ -30,7 +30,7 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     kind = _kind(table)
     if kind == "email" and not can_mail:
         raise table.error("kind", "email needs smtp.host")
-    own = "service" if kind in _SERVICES else kind
+    own = "apprise" if kind in _OF_APPRISE else kind
     table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{own}"])
     name = table.name("name")
     if "," in name:
@@ -222,21 +222,21 @@ def _group_names(table: Table) -> GroupSettings:
     return GroupSettings(names)
 
 
-def _service(table: Table) -> ServiceSettings:
+def _apprise(table: Table) -> AppriseSettings:
     url = table.secret_line("url")
     if problem := apprise_urls.problem_of(table.line("kind"), url):
         raise table.error("url", problem)
-    return ServiceSettings(url)
+    return AppriseSettings(url)
 
 
-_SERVICES = frozenset({"apprise", *apprise_urls.SCHEMES})
+_OF_APPRISE = frozenset({"apprise", *apprise_urls.SCHEMES})
 
 KINDS: dict[str, Callable[[Table], Settings]] = {
     "email": _email,
     "webhook": _webhook,
     "shell": _shell,
     "group": _group_names,
-    **dict.fromkeys(sorted(_SERVICES), _service),
+    **dict.fromkeys(sorted(_OF_APPRISE), _apprise),
 }
 
 # What may stand in the place of a kind by mistake: Apprise's names for services.

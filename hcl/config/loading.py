@@ -12,6 +12,7 @@ from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
 from hcl.config.settings import (
     ApiConfig,
+    AppriseSettings,
     Config,
     DatabaseConfig,
     Flips,
@@ -19,7 +20,6 @@ from hcl.config.settings import (
     PingsConfig,
     Security,
     ServerConfig,
-    ServiceSettings,
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
@@ -203,7 +203,7 @@ def doubts(config: Config) -> list[str]:
         (f"projects[{p}].channels[{c}].url", channel.kind, channel.settings.url)
         for p, project in enumerate(config.projects)
         for c, channel in enumerate(project.channels)
-        if isinstance(channel.settings, ServiceSettings)
+        if isinstance(channel.settings, AppriseSettings)
     ]
     problems = apprise_urls.check_urls([(kind, url) for _, kind, url in found])
     return [

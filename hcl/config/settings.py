@@ -164,7 +164,7 @@ class ShellSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSettings:
+class AppriseSettings:
     """A chat or push service, by the URL that Apprise knows it by. It is a secret."""
 
     url: str
@@ -178,7 +178,7 @@ class GroupSettings:
 
 
 Settings = (
-    WebhookSettings | EmailSettings | ShellSettings | ServiceSettings | GroupSettings
+    WebhookSettings | EmailSettings | ShellSettings | AppriseSettings | GroupSettings
 )
 
 

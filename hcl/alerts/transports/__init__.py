@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import Protocol
 
 from hcl.config import (
+    AppriseSettings,
     ChannelConfig,
     Config,
     EmailSettings,
-    ServiceSettings,
     Settings,
     ShellSettings,
     WebhookSettings,
@@ -21,7 +21,7 @@ from hcl.model import Message
 # group has none: its channels send.
 _MODULES: dict[type[Settings], str] = {
     EmailSettings: "hcl.alerts.transports.email",
-    ServiceSettings: "hcl.alerts.transports.service",
+    AppriseSettings: "hcl.alerts.transports.apprise",
     ShellSettings: "hcl.alerts.transports.shell",
     WebhookSettings: "hcl.alerts.transports.webhook",
 }

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from hcl.config import (
+    AppriseSettings,
     Calm,
     ChannelConfig,
     EmailSettings,
     ProjectConfig,
-    ServiceSettings,
     ShellSettings,
     WebhookRequest,
     WebhookSettings,
@@ -25,7 +25,7 @@ def place(channel: ChannelConfig) -> str:
     if isinstance(settings, WebhookSettings):
         requests = filter(None, (settings.down, settings.up))
         return ", ".join(dict.fromkeys(map(_target, requests)))
-    if isinstance(settings, ServiceSettings):
+    if isinstance(settings, AppriseSettings):
         return place_of(channel.kind, settings.url)
     if isinstance(settings, ShellSettings):
         return "a command on this server"

@@ -9,19 +9,19 @@ from typing import Any
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.transports import DeliveryError, apprise_message
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
-from hcl.config import ChannelConfig, Config, ServiceSettings
+from hcl.config import AppriseSettings, ChannelConfig, Config
 from hcl.config.apprise_urls import NEEDED, as_apprise, place_of, scheme_of
 from hcl.model import Message
 
 
-def open_transport(channel: ChannelConfig, _config: Config) -> "Service":
+def open_transport(channel: ChannelConfig, _config: Config) -> "AppriseTransport":
     """Make the transport of a channel of any kind that Apprise serves."""
-    if not isinstance(channel.settings, ServiceSettings):
+    if not isinstance(channel.settings, AppriseSettings):
         raise TypeError(f"{channel.name} has no settings of a service")
-    return Service(channel.kind, channel.settings.url)
+    return AppriseTransport(channel.kind, channel.settings.url)
 
 
-class Service:
+class AppriseTransport:
     """Send over one of Apprise's URLs.
 
     `try_timeout` is the limit in seconds of one try, with the start of the process.

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hcl import config as configuration
+from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def serve(explicit: str | None) -> None:
 
 def _warn(config: Config) -> None:
     """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
-    for doubt in configuration.doubts(config):
+    for doubt in doubts(config):
         logger.warning("%s: %s", config.path, doubt)
 
 

@@ -2,7 +2,7 @@
 
 from hcl.config.fresh import fresh_text, write_fresh
 from hcl.config.keys import KEYS
-from hcl.config.loading import SYSTEM_PATH, doubts, find, load, parse
+from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     ApiConfig,
@@ -65,7 +65,6 @@ __all__ = [
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",
-    "doubts",
     "find",
     "fresh_text",
     "load",

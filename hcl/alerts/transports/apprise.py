@@ -8,9 +8,10 @@ from typing import Any
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.transports import DeliveryError, apprise_message
+from hcl.alerts.transports.apprise_check import NEEDED
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
 from hcl.config import AppriseSettings, ChannelConfig, Config
-from hcl.config.apprise_urls import NEEDED, as_apprise, place_of, scheme_of
+from hcl.config.apprise_urls import as_apprise, place_of, scheme_of
 from hcl.model import Message
 
 

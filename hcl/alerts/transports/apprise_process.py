@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hcl.alerts.transports import DeliveryError
-from hcl.config.apprise_urls import WORKER
+from hcl.alerts.transports.apprise_check import WORKER
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0

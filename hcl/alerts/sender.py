@@ -294,7 +294,7 @@ class Sender:
                 self._database.committed,
                 line.config,
                 bundle,
-                for_people=line.channel.kind not in calm.MACHINES,
+                for_people=not line.channel.settings.is_for_machines,
             )
             if message is not None:
                 was_failing = line.failures > 0

@@ -2,18 +2,24 @@
 
 from hcl.config.fresh import fresh_text, write_fresh
 from hcl.config.keys import KEYS
+from hcl.config.kinds import (
+    AppriseSettings,
+    EmailSettings,
+    Event,
+    GroupSettings,
+    Settings,
+    ShellSettings,
+    WebhookRequest,
+    WebhookSettings,
+)
 from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     ApiConfig,
-    AppriseSettings,
     Calm,
     ChannelConfig,
     Config,
     DatabaseConfig,
-    EmailSettings,
-    Event,
-    GroupSettings,
     HostPort,
     KeyConfig,
     Listen,
@@ -23,15 +29,11 @@ from hcl.config.settings import (
     ProjectConfig,
     QuietHours,
     ServerConfig,
-    Settings,
-    ShellSettings,
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
     UnixPath,
     WebConfig,
-    WebhookRequest,
-    WebhookSettings,
 )
 
 __all__ = [

@@ -7,7 +7,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from hcl.alerts.messages.letter import write_letter
-from hcl.alerts.transports import DeliveryError, apprise_message
+from hcl.alerts.transports import (
+    TRY_TIMEOUT,
+    DeliveryError,
+    apprise_message,
+    too_late,
+)
 from hcl.alerts.transports.apprise_check import NEEDED
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
 from hcl.config import AppriseSettings, ChannelConfig, Config
@@ -33,7 +38,7 @@ class AppriseTransport:
         self,
         kind: str,
         url: str,
-        try_timeout: float = 30.0,
+        try_timeout: float = TRY_TIMEOUT,
         courier: Courier | None = None,
     ) -> None:
         self._url = as_apprise(url)
@@ -84,9 +89,8 @@ class AppriseTransport:
         try:
             answer = await courier.send(request, self._try_timeout)
         except TimeoutError:
-            limit = f"{self._try_timeout:g} s"
-            problem = f"{self._place} did not answer within {limit}"
-            raise DeliveryError(problem) from None
+            problem = f"{self._place} did not answer"
+            raise too_late(problem, self._try_timeout) from None
         if not answer.ok:
             raise DeliveryError(answer.words, answer.permanent)
         return answer.words

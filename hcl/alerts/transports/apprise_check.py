@@ -88,7 +88,15 @@ def _ask(urls: list[str]) -> list[dict[str, Any]] | str:
     except OSError as error:
         return f"cannot be checked: cannot start Apprise: {error.strerror}"
     except ValueError:
-        # It says nothing any more once it has read a URL.
-        told = done.stderr.decode(errors="replace").strip().splitlines() or [""]
-        return f"cannot be checked: Apprise failed: {told[-1][:200]}".rstrip(": ")
+        told = last_line(done.stderr)
+        return f"cannot be checked: Apprise failed: {told}".rstrip(": ")
     return verdicts
+
+
+def last_line(stderr: bytes) -> str:
+    """Return the last line that the worker wrote there.
+
+    It says nothing any more once it has read a URL, so this is no secret.
+    """
+    lines = stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else ""

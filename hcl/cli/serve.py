@@ -28,11 +28,7 @@ def serve(explicit: str | None) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
-        path = configuration.find(explicit, os.environ, Path())
-        fresh = path is None
-        if path is None:
-            path = Path(FRESH)
-            configuration.write_fresh(path)
+        path, is_fresh = _find(explicit)
         config = configuration.load(path)
         # Apprise takes a while to judge its URLs, and the imports take one too.
         with ThreadPoolExecutor(1) as judge:
@@ -52,13 +48,23 @@ def serve(explicit: str | None) -> None:
         return config
 
     def greet() -> None:
-        if fresh:
+        if is_fresh:
             _welcome(config)
 
     try:
         serving.run(config, reread, greet)
     except (BindError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _find(explicit: str | None) -> tuple[Path, bool]:
+    """Find the file that counts, or write a first one; tell whether it was written."""
+    path = configuration.find(explicit, os.environ, Path())
+    if path is not None:
+        return path, False
+    path = Path(FRESH)
+    configuration.write_fresh(path)
+    return path, True
 
 
 def _warn(config: Config) -> None:

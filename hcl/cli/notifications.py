@@ -50,16 +50,16 @@ def notifications(
     config = load_config(explicit)
     wanted: Wanted = "waiting" if waiting else "failed" if failed else "all"
     try:
-        found, failing = asyncio.run(_read(config, check, channel, wanted, limit))
+        records, failing = asyncio.run(_read(config, check, channel, wanted, limit))
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps([_document(record) for record in found], indent=2))
+        click.echo(json.dumps([_document(record) for record in records], indent=2))
         return
-    for record in reversed(found):
+    for record in reversed(records):
         for line in _lines(record):
             click.echo(line)
-    if not found:
+    if not records:
         click.echo("none")
     for name, since in failing:
         click.echo(f"{one_line(name)} does not deliver since {_time(since)}")
@@ -69,11 +69,11 @@ async def _read(
     config: Config, check: str | None, channel: str | None, wanted: Wanted, limit: int
 ) -> tuple[list[Record], list[tuple[str, datetime]]]:
     async with open_to_read(config.database.path) as conn:
-        found = await store.tries.recent(
+        records = await store.tries.recent(
             conn, check=check, channel=channel, wanted=wanted, limit=limit
         )
         failing = await store.channels.failing(conn)
-    return found, [(name, since) for _, name, since in failing]
+    return records, [(name, since) for _, name, since in failing]
 
 
 def _lines(record: Record) -> Iterator[str]:
@@ -83,8 +83,8 @@ def _lines(record: Record) -> Iterator[str]:
     yield f"{head} ({record.kind}): {_state(record)}"
     if record.notice:
         yield f"    {one_line(record.notice)}"
-    for attempt in record.tries:
-        yield f"    {_time(attempt.created)}  {_result(attempt)}"
+    for ended in record.tries:
+        yield f"    {_time(ended.created)}  {_result(ended)}"
 
 
 def _state(record: Record) -> str:
@@ -96,9 +96,9 @@ def _state(record: Record) -> str:
     return f"waits until {_time(record.next_try)}" + (f": {held}" if held else "")
 
 
-def _result(attempt: Try) -> str:
-    word = "sent" if attempt.sent else "failed"
-    return f"{word} in {attempt.took.total_seconds():.2f} s: {one_line(attempt.answer)}"
+def _result(ended: Try) -> str:
+    word = "sent" if ended.sent else "failed"
+    return f"{word} in {ended.took.total_seconds():.2f} s: {one_line(ended.answer)}"
 
 
 def _time(when: datetime) -> str:
@@ -125,11 +125,11 @@ def _document(record: Record) -> dict[str, Any]:
         "answer": record.answer,
         "tries": [
             {
-                "created": iso(attempt.created),
-                "seconds": round(attempt.took.total_seconds(), 3),
-                "sent": attempt.sent,
-                "answer": attempt.answer,
+                "created": iso(ended.created),
+                "seconds": round(ended.took.total_seconds(), 3),
+                "sent": ended.sent,
+                "answer": ended.answer,
             }
-            for attempt in record.tries
+            for ended in record.tries
         ],
     }

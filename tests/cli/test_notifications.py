@@ -122,10 +122,10 @@ def test_json_has_all_of_it(folder: Path) -> None:
     assert (found["channel"], found["kind"]) == ("Gone", "webhook")
     assert (found["status"], found["reminder"], found["sent"]) == ("down", 0, None)
     assert datetime.fromisoformat(found["next_try"]) > datetime.now(UTC)
-    [attempt] = found["tries"]
-    assert attempt["answer"] == "HTTP 404 from 127.0.0.1"
-    assert attempt["sent"] is False
-    assert attempt["seconds"] >= 0
+    [tried] = found["tries"]
+    assert tried["answer"] == "HTTP 404 from 127.0.0.1"
+    assert tried["sent"] is False
+    assert tried["seconds"] >= 0
 
 
 def test_database_that_is_not_there_is_told_of_and_not_made(folder: Path) -> None:

@@ -158,7 +158,7 @@ def _cards(
         Card(
             standing=standing,
             state=_state(standing, config),
-            place=channel_words.place(config),
+            place=config.place,
             events=channel_words.events(config),
             manners=channel_words.manners(config, project),
             members=_members(config, project),

@@ -279,4 +279,4 @@ def test_a_place_holds_no_secret(url: str, place: str) -> None:
     settings = WebhookSettings(WebhookRequest("POST", url, "", ()), None)
     channel = ChannelConfig("", "", "webhook", frozenset({"down"}), settings)
 
-    assert channel_words.place(channel) == place
+    assert channel.place == place

@@ -15,6 +15,7 @@ from hcl.web.pages.frame import asked_project, render
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
 from hcl.words.lines import clean
+from hcl.words.names import title
 
 # What may be chosen, with its words; the first is what is shown unasked.
 FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
@@ -136,11 +137,8 @@ def _of_tag(parts: Parts, project: Project, choice: Choice, tag: str) -> Badge:
 
 def _of_check(parts: Parts, viewer: Viewer, choice: Choice, check: Check) -> Badge:
     start = f"{parts.site.root}/b/{choice.states}/{check.badge_key}"
-    # Its code would do as a name too, but whoever knows it can ping the check.
-    title = check.name if viewer.readonly else check.title
-    return _badge(
-        title or "unnamed check", f"{start}.svg", f"{start}.{choice.format}", choice
-    )
+    name = title(check, readonly=viewer.readonly)
+    return _badge(name, f"{start}.svg", f"{start}.{choice.format}", choice)
 
 
 def _badge(title: str, picture: str, url: str, choice: Choice) -> Badge:

@@ -20,7 +20,9 @@ from hcl.web.pages.frame import render
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
 from hcl.words.lengths import duration
-from hcl.words.lines import ACTIONS, clean, counted
+from hcl.words.lines import clean, counted
+from hcl.words.names import ACTIONS
+from hcl.words.sizes import size
 
 _OUTCOMES = ("sent", "failed", "given_up")
 
@@ -97,7 +99,7 @@ def _process(sizes: Sizes) -> Iterator[Fact]:
     up = timedelta(seconds=max(0.0, time.time() - figures.STARTED))
     yield Fact("Uptime", duration(up, units=2))
     if sizes.memory is not None:
-        yield Fact("Memory", _size(sizes.memory), "resident")
+        yield Fact("Memory", size(sizes.memory), "resident")
     cpu = time.process_time()
     yield Fact("CPU time", f"{cpu:,.1f} s", _share(cpu, up))
     yield Fact("Python", platform.python_version())
@@ -111,8 +113,8 @@ def _share(cpu: float, up: timedelta) -> str:
 
 def _storage(parts: Parts, viewer: Viewer, sizes: Sizes) -> Iterator[Fact]:
     database = parts.config.database
-    yield Fact("Size", _size(sizes.database))
-    yield Fact("Write-ahead log", _size(sizes.wal))
+    yield Fact("Size", size(sizes.database))
+    yield Fact("Write-ahead log", size(sizes.wal))
     yield Fact("Commits survive", _SURVIVES[database.synchronous])
     # Where things are on the disk is for those who may change them.
     if not viewer.readonly:
@@ -165,18 +167,8 @@ def _copies(path: Path) -> list[Copy]:
             if match:
                 stat = file.stat()
                 made = datetime.fromtimestamp(stat.st_mtime, UTC)
-                found.append(Copy(file.name, match[1], _size(stat.st_size), made))
+                found.append(Copy(file.name, match[1], size(stat.st_size), made))
     except OSError:
         # The folder may not be ours to read; the page says the rest.
         return []
     return sorted(found, key=lambda copy: copy.made, reverse=True)
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes: `1.4 MB`."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"

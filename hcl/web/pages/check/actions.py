@@ -12,11 +12,12 @@ from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
 from hcl.pings.pinging import Target
 from hcl.web.pages import frame
-from hcl.web.pages.check import due
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
 from hcl.words.lines import one_line
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 
 _UA = "hcl dashboard"
 
@@ -79,8 +80,7 @@ async def copy(request: Request, parts: Parts, viewer: Viewer) -> Response:
         raise PageError(
             403,
             "No more checks",
-            f"The project has {project.check_limit:,} checks, and may have no more."
-            " Delete one, or raise check_limit in hcl.toml.",
+            no_more_checks(project.check_limit),
         ) from None
     return _back(made.code, "This is the copy.")
 
@@ -103,7 +103,7 @@ async def confirm_delete(request: Request, parts: Parts, viewer: Viewer) -> Resp
         project=project,
         nav="checks",
         check=check,
-        title=due.title(check),
+        title=title(check),
     )
 
 
@@ -111,9 +111,7 @@ async def delete(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """POST /checks/<code>/delete."""
     project, check = await frame.owned_check(request, parts, viewer)
     await parts.managing.delete(project, check.code)
-    return frame.see_other(
-        f"/projects/{project.code}/", f"{due.title(check)} is deleted."
-    )
+    return frame.see_other(f"/projects/{project.code}/", f"{title(check)} is deleted.")
 
 
 async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
@@ -127,7 +125,7 @@ async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
         raise PageError(
             422,
             "No such integration",
-            "One of these integrations is gone from hcl.toml meanwhile.",
+            CHANNEL_GONE,
         ) from None
     except EditedError as error:
         available = await store.channels.of_project(
@@ -143,7 +141,7 @@ async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
             project=project,
             nav="checks",
             check=check,
-            title=due.title(check),
+            title=title(check),
             one_line=one_line,
             channels=available,
             used=error.codes,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -17,13 +17,14 @@ from hcl.model import Check, Flip, Project, ShownStatus
 from hcl.web.pages import frame
 from hcl.web.pages.check import bodies, timeline
 from hcl.web.pages.check import chart as charts
-from hcl.web.pages.check.due import Due, due, title, zone_of
+from hcl.web.pages.check.due import Due, due, zone_of
 from hcl.web.pages.check.snippets import Snippet, snippets
 from hcl.web.pages.frame import PageError
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
-from hcl.words.lengths import duration
+from hcl.words.lengths import duration, short
 from hcl.words.lines import clean, one_line
+from hcl.words.names import title
 
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
@@ -74,7 +75,7 @@ async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
         if len(known) > MOST_FLIPS
         else None,
         most_flips=MOST_FLIPS,
-        short=_short,
+        short=short,
         addresses=addresses,
         snippets=examples,
         channels=await store.channels.of_project(conn, project.id),
@@ -147,7 +148,6 @@ def _common(project: Project, check: Check, viewer: Viewer) -> dict[str, Any]:
         "clean": clean,
         "one_line": one_line,
         "duration": duration,
-        "size_words": bodies.size_words,
         "actions": timeline.ACTIONS,
         "flip_words": timeline.flip_words,
     }
@@ -170,18 +170,6 @@ async def _months(
         since = None
     oldest_first = known[:MOST_FLIPS][::-1]
     return availability.by_month(oldest_first, check.status, since, now, zone_of(check))
-
-
-def _short(length: timedelta) -> str:
-    """Write a length in its two largest units, briefly: `5 h 41 min`."""
-    minutes = int(length.total_seconds()) // 60
-    if not minutes:
-        return f"{length.total_seconds():.0f} s"
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _gaps(

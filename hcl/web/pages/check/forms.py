@@ -16,13 +16,15 @@ from hcl.model import Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
 from hcl.web.pages import frame
 from hcl.web.pages.check import draft as drafts
-from hcl.web.pages.check import due
 from hcl.web.pages.check.draft import Draft
 from hcl.web.pages.check.due import TIMES
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
+from hcl.words.moments import iso, on_the_wall
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 from hcl.words.schedule import in_words
 
 # The newest version of the API: no slug is made of a name.
@@ -79,10 +81,12 @@ async def new(request: Request, parts: Parts, viewer: Viewer) -> Response:
     try:
         check, _, _ = await parts.managing.create(project, wanted, _VERSION, now)
     except LimitError:
-        return await form.show(typed, {"": _limit_words(project)}, status=403)
+        return await form.show(
+            typed, {"": no_more_checks(project.check_limit)}, status=403
+        )
     except ChannelError:
-        return await form.show(typed, {"channels": _GONE})
-    return frame.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
+        return await form.show(typed, {"channels": CHANNEL_GONE})
+    return frame.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
 
 
 async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
@@ -106,7 +110,7 @@ async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
             project, check.code, wanted, _VERSION, now, seen=seen
         )
     except ChannelError:
-        return await form.show(typed, {"channels": _GONE}, seen=seen)
+        return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
     return frame.see_other(f"/checks/{check.code}", "The changes are saved.")
@@ -134,14 +138,9 @@ async def preview(request: Request, parts: Parts, viewer: Viewer) -> Response:  
     )
 
 
-def iso(moment: datetime) -> str:
-    """Write a moment for scripts."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
 def local(moment: datetime) -> str:
-    """Write a moment by the clock of its own zone."""
-    return f"{moment:%a %Y-%m-%d %H:%M:%S %Z}"
+    """Write a moment by the clock of its own zone, with the zone's short name."""
+    return f"{on_the_wall(moment)} {moment:%Z}"
 
 
 async def preview_of(draft: Draft) -> Preview:
@@ -177,16 +176,6 @@ def _simple_preview(draft: Draft) -> Preview:
     return Preview(
         f"{every(wanted.timeout)}; alerts when no ping came for"
         f" {duration(wanted.timeout + grace)}"
-    )
-
-
-_GONE = "One of these integrations is gone from hcl.toml meanwhile."
-
-
-def _limit_words(project: Project) -> str:
-    return (
-        f"The project has {project.check_limit:,} checks, and may have no more."
-        " Delete one, or raise check_limit in hcl.toml."
     )
 
 
@@ -228,7 +217,7 @@ class _Form:
             status=status if problems or changed else 200,
             project=self._project,
             check=self._check,
-            title=due.title(self._check) if self._check else "",
+            title=title(self._check) if self._check else "",
             nav="checks",
             clean=clean,
             one_line=one_line,

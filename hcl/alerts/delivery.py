@@ -15,7 +15,7 @@ from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
 from hcl.model import Message, Notification, Waiting
 from hcl.store.outbox import Outcome
-from hcl.words.lines import one_line
+from hcl.words.names import check_name
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _what(message: Message) -> str:
         return f"a summary of {len(message.alerts)} checks"
     [alert] = message.alerts
     # Its code would do as a name too, but whoever knows it can ping the check.
-    name = one_line(alert.check.name) or f"check {alert.check.id}"
+    name = check_name(alert.check.name, f"check {alert.check.id}")
     return f"{name} {alert.flip.new_status}"
 
 

@@ -13,14 +13,10 @@ from hcl.cli.config_file import load_config
 from hcl.config import Config
 from hcl.db import DatabaseError, open_to_read
 from hcl.store.tries import Record, Try, Wanted
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
-
-_HELD = {
-    "delay": "it has to be down for longer",
-    "remind": "it is reminded of if it is down then",
-    "quiet": "quiet hours",
-    "fold": "it goes out with others",
-}
+from hcl.words.moments import here
+from hcl.words.names import HELD, check_name
 
 
 @click.command()
@@ -62,7 +58,7 @@ def notifications(
     if not records:
         click.echo("none")
     for name, since in failing:
-        click.echo(f"{one_line(name)} does not deliver since {_time(since)}")
+        click.echo(f"{one_line(name)} does not deliver since {here(since)}")
 
 
 async def _read(
@@ -78,13 +74,14 @@ async def _read(
 
 def _lines(record: Record) -> Iterator[str]:
     what = "STILL DOWN" if record.reminder else record.status.upper()
-    check, channel = one_line(record.check), one_line(record.channel)
-    head = f"{_time(record.created)}  {what}: {check}, over {channel}"
+    check = check_name(record.check, record.code)
+    channel = one_line(record.channel)
+    head = f"{here(record.created)}  {what}: {check}, over {channel}"
     yield f"{head} ({record.kind}): {_state(record)}"
     if record.notice:
         yield f"    {one_line(record.notice)}"
     for ended in record.tries:
-        yield f"    {_time(ended.created)}  {_result(ended)}"
+        yield f"    {here(ended.created)}  {_result(ended)}"
 
 
 def _state(record: Record) -> str:
@@ -92,17 +89,14 @@ def _state(record: Record) -> str:
         return "sent"
     if record.next_try is None:
         return f"given up: {one_line(record.answer)}" if record.tries else record.answer
-    held = "" if record.tries else _HELD.get(record.hold, "")
-    return f"waits until {_time(record.next_try)}" + (f": {held}" if held else "")
+    waits = f"waits until {here(record.next_try)}"
+    held = record.hold and not record.tries
+    return f"{waits}: {HELD[record.hold]}" if held else waits
 
 
 def _result(ended: Try) -> str:
     word = "sent" if ended.sent else "failed"
-    return f"{word} in {ended.took.total_seconds():.2f} s: {one_line(ended.answer)}"
-
-
-def _time(when: datetime) -> str:
-    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{word} in {in_seconds(ended.took)}: {one_line(ended.answer)}"
 
 
 def _document(record: Record) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hcl.alerts.transports import NOTHING
 from hcl.alerts.trial import try_out
 from hcl.cli.config_file import load_config
 from hcl.config import ChannelConfig, Config, Event
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
 
 
@@ -110,7 +111,7 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
 
 async def _try(config: Config, target: Target, event: Event) -> bool:
     trial = await try_out(config, target.project, target.channel, event, _show)
-    took = f"{trial.took.total_seconds():.2f} s"
+    took = in_seconds(trial.took)
     word = f"delivered in {took}" if trial.arrived else f"not delivered after {took}"
     click.echo(f"  {word}: {clean(trial.answer)}")
     return trial.arrived

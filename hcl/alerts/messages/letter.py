@@ -10,6 +10,7 @@ from hcl.alerts.messages.facts import Fact, also_down, facts
 from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
 from hcl.alerts.messages.purposes import Wording, purpose_of
 from hcl.model import Alert, Message
+from hcl.words import names
 from hcl.words.lines import counted, cut, one_line
 
 
@@ -63,7 +64,7 @@ def write_letter(message: Message, now: datetime) -> Letter:
 
 def _of_one(message: Message, alert: Alert, now: datetime) -> Letter:
     wording = purpose_of(alert)(alert, now)
-    title = one_line(alert.check.title)
+    title = names.title(alert.check)
     return Letter(
         subject=f"{wording.label}: {cut(title)}",
         status=_status(alert),
@@ -101,7 +102,7 @@ def _of_several(message: Message, now: datetime) -> Letter:
             SummaryRow(
                 _status(alert),
                 wording.label,
-                cut(one_line(alert.check.title)),
+                cut(names.title(alert.check)),
                 wording.clause,
                 _link(message, alert),
             )

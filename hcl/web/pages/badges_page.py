@@ -13,6 +13,7 @@ from hcl.model import Check, Project
 from hcl.web.badges.badges import badge_urls
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import clean
+from hcl.words.names import title
 
 # What may be chosen, with its words; the first is what is shown unasked.
 FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
@@ -132,11 +133,8 @@ def _of_tag(visit: Visit, project: Project, choice: Choice, tag: str) -> Badge:
 
 def _of_check(visit: Visit, choice: Choice, check: Check) -> Badge:
     start = f"{visit.parts.site.root}/b/{choice.states}/{check.badge_key}"
-    # Its code would do as a name too, but whoever knows it can ping the check.
-    title = check.name if visit.viewer.readonly else check.title
-    return _badge(
-        title or "unnamed check", f"{start}.svg", f"{start}.{choice.format}", choice
-    )
+    name = title(check, readonly=visit.viewer.readonly)
+    return _badge(name, f"{start}.svg", f"{start}.{choice.format}", choice)
 
 
 def _badge(title: str, picture: str, url: str, choice: Choice) -> Badge:

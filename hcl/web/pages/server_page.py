@@ -20,7 +20,9 @@ from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
 from hcl.words.lengths import duration
-from hcl.words.lines import ACTIONS, clean, counted
+from hcl.words.lines import clean, counted
+from hcl.words.names import ACTIONS
+from hcl.words.sizes import size
 
 _OUTCOMES = ("sent", "failed", "given_up")
 
@@ -102,7 +104,7 @@ def _process(sizes: Sizes) -> Iterator[Fact]:
     up = timedelta(seconds=max(0.0, time.time() - figures.STARTED))
     yield Fact("Uptime", duration(up, units=2))
     if sizes.memory is not None:
-        yield Fact("Memory", _size(sizes.memory), "resident")
+        yield Fact("Memory", size(sizes.memory), "resident")
     cpu = time.process_time()
     yield Fact("CPU time", f"{cpu:,.1f} s", _share(cpu, up))
     yield Fact("Python", platform.python_version())
@@ -116,8 +118,8 @@ def _share(cpu: float, up: timedelta) -> str:
 
 def _storage(visit: Visit, sizes: Sizes) -> Iterator[Fact]:
     database = visit.parts.config.database
-    yield Fact("Size", _size(sizes.database))
-    yield Fact("Write-ahead log", _size(sizes.wal))
+    yield Fact("Size", size(sizes.database))
+    yield Fact("Write-ahead log", size(sizes.wal))
     yield Fact("Commits survive", _SURVIVES[database.synchronous])
     # Where things are on the disk is for those who may change them.
     if not visit.viewer.readonly:
@@ -170,18 +172,8 @@ def _copies(path: Path) -> list[Copy]:
             if match:
                 stat = file.stat()
                 made = datetime.fromtimestamp(stat.st_mtime, UTC)
-                copies.append(Copy(file.name, match[1], _size(stat.st_size), made))
+                copies.append(Copy(file.name, match[1], size(stat.st_size), made))
     except OSError:
         # The folder may not be ours to read; the page says the rest.
         return []
     return sorted(copies, key=lambda copy: copy.made, reverse=True)
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes: `1.4 MB`."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"

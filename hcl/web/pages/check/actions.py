@@ -10,10 +10,11 @@ from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Check, Ping, Project
 from hcl.pings.pinging import Target
-from hcl.web.pages.check import due
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import one_line
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 
 _UA = "hcl dashboard"
 
@@ -83,8 +84,7 @@ async def copy(visit: Visit) -> Response:
         raise PageError(
             403,
             "No more checks",
-            f"The project has {project.check_limit:,} checks, and may have no more."
-            " Delete one, or raise check_limit in hcl.toml.",
+            no_more_checks(project.check_limit),
         ) from None
     return _back(visit, made.code, "This is the copy.")
 
@@ -104,7 +104,7 @@ async def confirm_delete(visit: Visit) -> Response:
         project=project,
         nav="checks",
         check=check,
-        title=due.title(check),
+        title=title(check),
     )
 
 
@@ -112,9 +112,7 @@ async def delete(visit: Visit) -> Response:
     """POST /checks/<code>/delete."""
     project, check = await visit.check()
     await visit.parts.managing.delete(project, check.code)
-    return visit.see_other(
-        f"/projects/{project.code}/", f"{due.title(check)} is deleted."
-    )
+    return visit.see_other(f"/projects/{project.code}/", f"{title(check)} is deleted.")
 
 
 async def assign(visit: Visit) -> Response:
@@ -128,7 +126,7 @@ async def assign(visit: Visit) -> Response:
         raise PageError(
             422,
             "No such integration",
-            "One of these integrations is gone from hcl.toml meanwhile.",
+            CHANNEL_GONE,
         ) from None
     except EditedError as error:
         return await _ask_again(visit, project, check, wanted, error)
@@ -149,7 +147,7 @@ async def _ask_again(
         project=project,
         nav="checks",
         check=check,
-        title=due.title(check),
+        title=title(check),
         one_line=one_line,
         channels=await store.channels.of_project(conn, project.id),
         used=error.codes,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -15,12 +15,13 @@ from hcl.config import Config
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.pages.check import bodies, timeline
 from hcl.web.pages.check import chart as charts
-from hcl.web.pages.check.due import due, title, zone_of
+from hcl.web.pages.check.due import due, zone_of
 from hcl.web.pages.check.snippets import snippets
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
-from hcl.words.lengths import duration
+from hcl.words.lengths import duration, short
 from hcl.words.lines import clean, one_line
+from hcl.words.names import title
 
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
@@ -56,7 +57,7 @@ async def page(visit: Visit) -> Response:
         timeline=newest,
         chart=charts.chart(signals, rules.run_lengths(signals)),
         **await _availability(conn, check, visit.now),
-        short=_short,
+        short=short,
         **await _ways(visit, project, check),
         channels=await store.channels.of_project(conn, project.id),
         used=used,
@@ -123,7 +124,6 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "clean": clean,
         "one_line": one_line,
         "duration": duration,
-        "size_words": bodies.size_words,
         "actions": timeline.ACTIONS,
         "flip_words": timeline.flip_words,
     }
@@ -162,18 +162,6 @@ async def _availability(
         "counted_since": counted_since,
         "most_flips": MOST_FLIPS,
     }
-
-
-def _short(length: timedelta) -> str:
-    """Write a length in its two largest units, briefly: `5 h 41 min`."""
-    minutes = int(length.total_seconds()) // 60
-    if not minutes:
-        return f"{length.total_seconds():.0f} s"
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _gaps(

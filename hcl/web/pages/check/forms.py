@@ -14,12 +14,14 @@ from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
 from hcl.web.pages.check import draft as drafts
-from hcl.web.pages.check import due
 from hcl.web.pages.check.draft import Draft
 from hcl.web.pages.check.due import TIMES
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
+from hcl.words.moments import iso, on_the_wall
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 from hcl.words.schedule import in_words
 
 _LABELS = {
@@ -72,10 +74,12 @@ async def new(visit: Visit) -> Response:
     try:
         check, _, _ = await parts.managing.create(project, wanted, now)
     except LimitError:
-        return await form.show(typed, {"": _limit_words(project)}, status=403)
+        return await form.show(
+            typed, {"": no_more_checks(project.check_limit)}, status=403
+        )
     except ChannelError:
-        return await form.show(typed, {"channels": _GONE})
-    return visit.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
+        return await form.show(typed, {"channels": CHANNEL_GONE})
+    return visit.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
 
 
 async def edit(visit: Visit) -> Response:
@@ -97,7 +101,7 @@ async def edit(visit: Visit) -> Response:
     try:
         await parts.managing.update(project, check.code, wanted, now, seen=seen)
     except ChannelError:
-        return await form.show(typed, {"channels": _GONE}, seen=seen)
+        return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
     return visit.see_other(f"/checks/{check.code}", "The changes are saved.")
@@ -126,14 +130,9 @@ async def preview(visit: Visit) -> Response:
     )
 
 
-def iso(moment: datetime) -> str:
-    """Write a moment for scripts."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
 def local(moment: datetime) -> str:
-    """Write a moment by the clock of its own zone."""
-    return f"{moment:%a %Y-%m-%d %H:%M:%S %Z}"
+    """Write a moment by the clock of its own zone, with the zone's short name."""
+    return f"{on_the_wall(moment)} {moment:%Z}"
 
 
 async def preview_of(draft: Draft) -> Preview:
@@ -172,16 +171,6 @@ def _simple_preview(draft: Draft) -> Preview:
     )
 
 
-_GONE = "One of these integrations is gone from hcl.toml meanwhile."
-
-
-def _limit_words(project: Project) -> str:
-    return (
-        f"The project has {project.check_limit:,} checks, and may have no more."
-        " Delete one, or raise check_limit in hcl.toml."
-    )
-
-
 class _Form:
     """The page of the form; `check` is the one to edit, None for a new one."""
 
@@ -213,7 +202,7 @@ class _Form:
             status=status if problems or changed else 200,
             project=self._project,
             check=self._check,
-            title=due.title(self._check) if self._check else "",
+            title=title(self._check) if self._check else "",
             nav="checks",
             clean=clean,
             one_line=one_line,

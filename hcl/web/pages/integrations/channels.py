@@ -1,7 +1,6 @@
 """The integrations of a project: where alerts go, how that fares, and trials of it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
 from aiosqlite import Connection
@@ -17,7 +16,9 @@ from hcl.web.pages.integrations import channel_words
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
+from hcl.words.names import HELD
 
 # Messages that are listed: those that wait, and the newest.
 _QUEUE = 50
@@ -32,15 +33,6 @@ _STATES: dict[State, tuple[str, str]] = {
     "working": ("working", "up"),
     "unused": ("never used", "new"),
     "group": ("group", ""),
-}
-
-# Why a message waits that has not been tried yet.
-HELD = {
-    "": "is sent next",
-    "delay": "held: the check has to be down for longer",
-    "remind": "a reminder, if it is still down then",
-    "quiet": "held for quiet hours",
-    "fold": "held to go out with others",
 }
 
 
@@ -89,7 +81,7 @@ async def page(visit: Visit) -> Response:
         **await _messages(conn, visit, project, standings),
         why_waiting=_why_waiting,
         outcome=_outcome,
-        seconds=_seconds,
+        seconds=in_seconds,
         clean=clean,
     )
 
@@ -213,11 +205,3 @@ def _outcome(record: Record) -> str:
     if record.next_try is not None:
         return "retrying" if record.tries else "waiting"
     return "given up" if record.tries else "not sent"
-
-
-def _seconds(length: timedelta) -> str:
-    """Write how long a try took, as exactly as it matters."""
-    seconds = length.total_seconds()
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    return f"{seconds:.0f} s"

@@ -15,20 +15,15 @@ from starlette.datastructures import QueryParams
 from hcl import store
 from hcl.model import Check, ShownStatus
 from hcl.store.flips import Turn
+from hcl.web.pages import wording
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.overview import bars
-from hcl.web.pages.wording import (
-    STATUS_WORDS,
-    UNNAMED,
-    brief,
-    check_name,
-    iso,
-    relative,
-    schedule_text,
-    schedule_words,
-)
+from hcl.web.pages.wording import STATUS_WORDS
+from hcl.words.lengths import brief
 from hcl.words.lines import clean
+from hcl.words.moments import iso, relative
+from hcl.words.names import UNNAMED, check_name
 
 SORTS = ("status", "name", "last")
 # What a list may be narrowed to; a check that runs has another status besides.
@@ -192,7 +187,7 @@ def row(item: Shown, flips: Sequence[Turn], url: Paths, now: datetime) -> Markup
         f'<span class="status is-{status}">{STATUS_WORDS[status]}</span>'
         f'<p><a class="name" href="{url.check(check)}">{_name(check.name)}</a>'
         f" {_tags(check)}</p>"
-        f"<p>{_schedule(check)}{run}</p>"
+        f"<p>{wording.schedule(check)}{run}</p>"
         f"<p>{_last(check, now)}<small>{_next(item, flips, now)}</small></p>"
         f"{bars.bar(check.status, flips, now)}</li>"
     )
@@ -214,18 +209,6 @@ def _tag(tag: str) -> str:
     text = escape(clean(tag))
     # A link that nobody can see or hit is none.
     return f'<a class="tag" href="{href}">{text}</a>' if text else ""
-
-
-def _schedule(check: Check) -> str:
-    words = _escaped(schedule_words(check))
-    if check.kind != "cron":
-        return words
-    return f'<span title="{_escaped(schedule_text(check))}">{words}</span>'
-
-
-@lru_cache(maxsize=4096)
-def _escaped(text: str) -> str:
-    return str(escape(text))
 
 
 def _last(check: Check, now: datetime) -> str:

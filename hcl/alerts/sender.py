@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from hcl.alerts.delivery import Attempt, Clock, reminders_after, try_once
 from hcl.alerts.lines import Line
 from hcl.config import ChannelConfig, Config, GroupSettings
 from hcl.counters import Counters
-from hcl.db import PATIENCE, Database
+from hcl.db import PATIENCE, Database, UnusableError, UnwritableError
 from hcl.db.group_commit import GroupCommit
 from hcl.model import Waiting
 from hcl.store.outbox import Outcome
@@ -134,7 +133,7 @@ class Sender:
                 try:
                     await self._start(group, now)
                     until = await self._next(now)
-                except sqlite3.OperationalError as error:
+                except UnusableError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
                 await self._alarm.sleep(until, at_most=LOOK_AGAIN)
@@ -251,7 +250,7 @@ class Sender:
                 line.queue.clear()
                 await self._expand(line, rows, members, now)
                 await self._fill(line, now)
-        except sqlite3.OperationalError as error:
+        except UnusableError as error:
             logger.error("cannot pass on what came to a group: %s", error)
 
     async def _expand(
@@ -280,7 +279,7 @@ class Sender:
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.outbox.finish(conn, plan.dropped)
                 await store.outbox.hold(conn, plan.held)
-        except sqlite3.OperationalError as error:
+        except UnwritableError as error:
             # What is ready goes out although the database cannot be written.
             logger.error("cannot put off messages: %s", error)
             return False
@@ -304,7 +303,7 @@ class Sender:
                 if was_failing and attempt.word == "sent":
                     # Where one message came through, others may now.
                     await self._retry(line.row_id)
-        except sqlite3.OperationalError as error:
+        except UnusableError as error:
             logger.error("cannot read what to send: %s", error)
             await asyncio.sleep(PATIENCE.total_seconds())
         finally:
@@ -316,7 +315,7 @@ class Sender:
             try:
                 await self._attempts.submit(attempt)
                 return
-            except sqlite3.OperationalError as error:
+            except UnwritableError as error:
                 # It was sent: wait to write that down, rather than send it again.
                 logger.error("cannot tick off a message: %s", error)
                 await asyncio.sleep(PATIENCE.total_seconds())

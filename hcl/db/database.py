@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from aiosqlite import Connection
 
+from hcl.db.errors import UnwritableError
+
 logger = logging.getLogger(__name__)
 
 # How long a loop waits before it tries again on a database that cannot be written.
@@ -52,7 +54,7 @@ class Database:
     async def settle(self) -> None:
         """Commit all that was put off.
 
-        Raises sqlite3.OperationalError if the database cannot be written.
+        Raises UnwritableError.
         """
         async with self.turn() as conn:
             await self._settle(conn)
@@ -64,7 +66,7 @@ class Database:
         """
         try:
             await self.settle()
-        except sqlite3.OperationalError as error:
+        except UnwritableError as error:
             logger.error("read without the last pings: %s", error)
         return self.committed
 
@@ -72,17 +74,18 @@ class Database:
     async def turn(self) -> AsyncIterator[Connection]:
         """Hold the writing connection, with no transaction open yet.
 
-        Waits for the turn before.
+        Waits for the turn before. Raises UnwritableError where a statement finds that
+        the database cannot be written.
         """
         async with self._lock:
             if self._closed:
-                raise sqlite3.OperationalError("the database is closed")
+                raise UnwritableError("the database is closed")
             changes = self._writer.total_changes
             try:
                 yield self._writer
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 self.is_writable = False
-                raise
+                raise UnwritableError(str(error)) from error
             if self._writer.total_changes != changes:
                 self.is_writable = True
 
@@ -94,7 +97,7 @@ class Database:
 
         Waits for the turn before. `changes_checks` False: it reads and writes nothing
         that may be put off, and what others remember of checks stays true. Raises
-        sqlite3.OperationalError if the database cannot be written.
+        UnwritableError.
         """
         async with self.turn() as conn:
             if changes_checks:

@@ -92,8 +92,7 @@ class Pinging:
 
         The future is done after the commit: the ping, its check's new state, the flip
         and its notifications are on the disk together. It raises
-        sqlite3.OperationalError if the database cannot be written; nothing is recorded
-        then.
+        UnwritableError if the database cannot be written; nothing is recorded then.
         """
         return self._group.submit((address, ping))
 

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import re
-import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from hcl.db import SQLError
 from hcl.model import Ping
 from hcl.pings.pinging import Pinging, Receipt, Target
 
@@ -62,7 +62,7 @@ class Mailboxes:
             receipts = await asyncio.gather(
                 *(self._pinging.receive(address, ping) for address in wanted)
             )
-        except sqlite3.Error as error:
+        except SQLError as error:
             logger.error("mail from %s put off, the database says: %s", sender, error)
             return "451 4.3.0 The database cannot be written, try again later"
         for address, receipt in zip(wanted, receipts, strict=True):

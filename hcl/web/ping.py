@@ -1,7 +1,6 @@
 """The Pinging API: one plain ASGI callable, since it is what hcl does most."""
 
 import re
-import sqlite3
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -9,6 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.checks.spec import SLUG_LENGTH
+from hcl.db import SQLError
 from hcl.model import Action, Ping
 from hcl.pings.pinging import Receipt, Target
 from hcl.web.errors import failed, unavailable
@@ -58,7 +58,7 @@ class PingEndpoint:
             answer = await self._answer(scope, receive)
         except _CutOffError:
             return
-        except sqlite3.Error as error:
+        except SQLError as error:
             await unavailable(error)(scope, receive, send)
             return
         start = {"type": "http.response.start", "status": answer.status}

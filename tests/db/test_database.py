@@ -5,18 +5,28 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosqlite import Connection
 
 import hcl
 from hcl import store
-from hcl.db import Database, DatabaseError, open_database, open_to_read
+from hcl.db import (
+    Database,
+    DatabaseError,
+    UnreadableError,
+    UnwritableError,
+    open_database,
+    open_to_read,
+)
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
 from tests.store import rows, traced
+
+Use = Callable[[Database], AbstractAsyncContextManager[Connection]]
 
 
 @pytest.fixture
@@ -100,6 +110,59 @@ async def test_transaction_commits(database: Database) -> None:
     assert await names(database) == ["a", "b"]
 
 
+@pytest.mark.parametrize("use", [Database.turn, Database.transaction])
+async def test_database_that_cannot_be_written_is_told_in_own_words(
+    database: Database, use: Use
+) -> None:
+    async with database.turn() as conn:
+        await conn.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(UnwritableError, match=r"^attempt to write a read") as caught:
+        async with use(database) as conn:
+            await store.settings.put(conn, "a", "1")
+
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    assert not database.is_writable
+    async with database.turn() as conn:
+        await conn.execute("PRAGMA query_only = OFF")
+    async with use(database) as conn:
+        await store.settings.put(conn, "a", "1")
+    assert database.is_writable
+
+
+@pytest.mark.parametrize("use", [Database.turn, Database.transaction])
+async def test_mistake_in_a_statement_stays_what_it_is(
+    database: Database, use: Use
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        async with use(database) as conn:
+            await conn.execute("INSERT INTO settings VALUES ('a', NULL)")
+    with pytest.raises(sqlite3.ProgrammingError):
+        await database.committed.execute("SELECT ?", ())
+
+    assert database.is_writable
+
+
+async def test_database_that_cannot_be_read_is_told_in_own_words(
+    database: Database,
+) -> None:
+    async with database.transaction() as conn:
+        await conn.execute("DROP TABLE settings")
+
+    with pytest.raises(UnreadableError, match=r"^no such table: settings$") as caught:
+        await store.settings.get(database.committed, "a")
+
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+
+
+async def test_closed_database_cannot_be_written(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "hcl.sqlite")
+    await database.close()
+
+    with pytest.raises(UnwritableError, match="closed"):
+        await database.settle()
+
+
 async def test_reader_sees_only_what_is_committed(database: Database) -> None:
     async with database.transaction() as conn:
         await store.settings.put(conn, "a", "1")
@@ -110,7 +173,7 @@ async def test_reader_sees_only_what_is_committed(database: Database) -> None:
 
 
 async def test_reader_cannot_write(database: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(UnreadableError, match="readonly"):
         await store.settings.put(database.committed, "a", "1")
 
 
@@ -546,7 +609,7 @@ async def test_full_disk_reaches_every_waiter_and_works_again_after(
 
     results = await submit_all(writing, items)
 
-    assert {type(result) for result in results} == {sqlite3.OperationalError}
+    assert {type(result) for result in results} == {UnwritableError}
     assert {str(result) for result in results} == {"database or disk is full"}
     assert await names(database) == []
     assert len(writing.batches) == 1

@@ -8,6 +8,7 @@ import pytest
 
 from hcl import store
 from hcl.alarm import Alarm
+from hcl.db import UnwritableError
 from hcl.model import Check, Ping
 from hcl.pings.pinging import Receipt, Target
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
@@ -213,7 +214,7 @@ async def test_full_disk_records_nothing_and_rings_nobody(app: App) -> None:
         *(pinging.receive(to(check), ping) for check in every), return_exceptions=True
     )
 
-    assert {type(receipt) for receipt in receipts} == {sqlite3.OperationalError}
+    assert {type(receipt) for receipt in receipts} == {UnwritableError}
     assert [await stored(app, check) for check in every] == every
     for table in ("pings", "flips", "notifications"):
         assert await rows(app.database, f"SELECT * FROM {table}") == [], table

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from hcl import store
+from hcl.db import SQLError
 from hcl.model import Check, Project
 from hcl.web.pages.frame import asked_project, url_of
 from hcl.web.pages.overview import listing
@@ -229,7 +229,7 @@ async def _messages(
                 sent = time.monotonic()
         if not changes.is_closed:
             yield "event: end\ndata:\n\n"
-    except sqlite3.Error as error:
+    except SQLError as error:
         # The page will ask again.
         logger.error("changes cannot be read: %s", error)
     finally:

@@ -1,7 +1,6 @@
 """Lets requests in to pages: who asks, what they may, and what all answers bear."""
 
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib import import_module
@@ -11,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
+from hcl.db import SQLError
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.frame import SeeOther, render, see_other
 from hcl.web.pages.page import Page
@@ -107,7 +107,7 @@ def _failed(error: Exception, request: Request, parts: Parts, found: Visit) -> R
         error = PageError(
             403, "No more checks", "The project has as many checks as it may have."
         )
-    elif isinstance(error, sqlite3.Error):
+    elif isinstance(error, SQLError):
         logger.error("the database cannot be used: %s", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(

@@ -23,7 +23,7 @@ _BOOLEANS = (14, 18, 19, 20, 21)  # columns of _SELECT, which has the order of C
 _LENGTHS = (9, 10, 27)
 _MOMENTS = (24, 25, 28)
 _SELECT = (
-    f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"  # noqa: S608 - constants
+    f"SELECT id, project_id, {_SETTINGS}, {_STATE} FROM checks"
     " JOIN check_states ON check_id = id"
 )
 
@@ -123,7 +123,7 @@ async def by_slugs(
 ) -> list[tuple[str, Check]]:
     """Return the checks of (ping key, slug) pairs, each with its ping key."""
     rows = await conn.execute_fetchall(
-        f"SELECT p.ping_key, c.* FROM json_each(?) j"  # noqa: S608 - constants
+        f"SELECT p.ping_key, c.* FROM json_each(?) j"
         " CROSS JOIN projects p ON p.ping_key = json_extract(j.value, '$[0]')"
         f" CROSS JOIN ({_SELECT}) c ON c.project_id = p.id"
         " AND c.slug = json_extract(j.value, '$[1]')",
@@ -212,13 +212,13 @@ async def add(conn: Connection, check: Check) -> int:
     """Insert a check, whatever its id says; return the id it got."""
     values = (check.project_id, check.unique_key, *_settings(check))
     rows = await conn.execute_fetchall(
-        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS})"  # noqa: S608 - constants
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS})"
         f" VALUES ({', '.join('?' * len(values))}) RETURNING id",
         values,
     )
     check_id = int(next(iter(rows))[0])
     await conn.execute(
-        f"INSERT INTO check_states (check_id, {_STATE}, look_at)"  # noqa: S608 - constants
+        f"INSERT INTO check_states (check_id, {_STATE}, look_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (check_id, *_state(check), stamp(check.alert_after)),
     )
@@ -229,7 +229,7 @@ async def save(conn: Connection, check: Check) -> None:
     """Update all of a check."""
     values = _settings(check)
     await conn.execute(
-        f"UPDATE checks SET ({_SETTINGS})"  # noqa: S608 - constants
+        f"UPDATE checks SET ({_SETTINGS})"
         f" = ({', '.join('?' * len(values))}) WHERE id = ?",
         (*values, check.id),
     )
@@ -288,7 +288,7 @@ async def of_badge(conn: Connection, badge_key: str, tag: str) -> list[Check] | 
     All that have the tag are among them; "": all of the project's.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT id, project_id, {_SETTINGS}, {_STATE}"  # noqa: S608 - constants
+        f"SELECT id, project_id, {_SETTINGS}, {_STATE}"
         " FROM (SELECT id AS owner FROM projects WHERE badge_key = ? AND enabled)"
         " LEFT JOIN checks ON project_id = owner AND instr(tags, ?)"
         " LEFT JOIN check_states ON check_id = id",

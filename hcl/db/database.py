@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.db.errors import UnwritableError
+from hcl.db.errors import UnreadableError, UnwritableError
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,21 @@ _RELEASE_AT_ONCE = 250
 
 # SQL, and the parameters of each time that it runs.
 Statement = tuple[str, Iterable[Sequence[object]]]
+
+
+class Reader(Connection):
+    """A connection whose statements raise UnreadableError.
+
+    Those of the connection that writes have their errors told by `Database.turn`.
+    """
+
+    # All that aiosqlite's connections and cursors do goes through it: its minor version
+    # is pinned.
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        except sqlite3.OperationalError as error:
+            raise UnreadableError(str(error)) from error
 
 
 class Database:

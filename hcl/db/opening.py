@@ -14,9 +14,8 @@ from urllib.parse import quote
 import aiosqlite
 from aiosqlite import Connection
 
-from hcl.db.database import Database
+from hcl.db.database import Database, Reader
 from hcl.db.errors import DatabaseError
-from hcl.db.reader import Reader
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
 from hcl.checks.rules import POSTPONEMENT
 from hcl.model import Check, Flip
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.sinks import HttpSink

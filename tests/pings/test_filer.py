@@ -14,8 +14,8 @@ from hcl.alarm import Alarm
 from hcl.db import PATIENCE
 from hcl.model import Check
 from hcl.pings import filer
+from hcl.pings.arrival import Target
 from hcl.pings.filer import BATCH_LIMIT, FILE_AFTER, FILE_BYTES, FILE_PINGS, Filer
-from hcl.pings.pinging import Target
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.db.test_database import run_cancelled

@@ -10,7 +10,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.db import UnwritableError
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.store import change, put_check, rows, traced

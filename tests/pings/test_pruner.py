@@ -6,7 +6,7 @@ from typing import Any
 from hcl import store
 from hcl.checks import availability
 from hcl.model import Check
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.pings.pruner import BATCH_LIMIT, KEEP
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping

@@ -13,7 +13,7 @@ from hcl import store
 from hcl.checks import rules, spec
 from hcl.checks.managing import edited
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import CONFIG, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.pings.crashes import crash

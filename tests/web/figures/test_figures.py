@@ -14,7 +14,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 from tests.server.process import Serve

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Scope
 
 from hcl.counters import Histogram
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.figures.prometheus import Family, HistogramFamily, answer
 from hcl.web.http.proxies import Proxies
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app

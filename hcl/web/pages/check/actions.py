@@ -10,7 +10,7 @@ from hcl.checks import managing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Ping
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.pages import frame
 from hcl.web.pages.check import due
 from hcl.web.pages.frame import PageError

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from hcl.changes import Changes
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.pages.overview import live
 from hcl.web.pages.visit import session
 from tests.app import READ_KEY, WRITE_KEY, App

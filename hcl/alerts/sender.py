@@ -29,6 +29,10 @@ _READ_AT_ONCE = 100
 # How long a plan holds: what is ready for longer, behind others, is planned anew.
 _FRESH = timedelta(seconds=1)
 
+# How long a message waits at most for what pings have put off. It goes out without that
+# rather than late.
+_SETTLED_WITHIN = timedelta(seconds=1)
+
 
 def _jitter() -> float:
     """Spread pauses a little, so that not all that failed together comes together."""
@@ -190,6 +194,7 @@ class Sender:
 
     async def _fill(self, line: Line, now: datetime) -> None:
         """Plan what is due next, once all that was planned before has been started."""
+        # Pings put off no flip and no status, and all of the plan is made of these.
         reader, row_id = self._database.committed, line.row_id
         if line.planned is None or now - line.planned > _FRESH:
             line.queue.clear()
@@ -287,10 +292,9 @@ class Sender:
 
     async def _deliver(self, line: Line, bundle: Bundle, clock: Clock) -> None:
         try:
-            # What is put off changes no status; and a message must go out although the
-            # database cannot be written.
+            # It may have waited for long: pings that changed no status came meanwhile.
             message = await compose(
-                self._database.committed,
+                await self._database.current(at_most=_SETTLED_WITHIN),
                 line.config,
                 bundle,
                 for_people=line.channel.kind not in calm.MACHINES,

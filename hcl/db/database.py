@@ -75,15 +75,20 @@ class Database:
         async with self.turn() as conn:
             await self._settle(conn)
 
-    async def current(self) -> Connection:
+    async def current(self, at_most: timedelta | None = None) -> Connection:
         """Return the reader, after all that was put off is committed.
 
-        If the database cannot be written, it is read as it was before.
+        If the database cannot be written, or not within `at_most`, it is read as it was
+        before.
         """
+        seconds = None if at_most is None else at_most.total_seconds()
         try:
-            await self.settle()
+            async with asyncio.timeout(seconds):
+                await self.settle()
         except UnwritableError as error:
             logger.error("read without the last pings: %s", error)
+        except TimeoutError:
+            logger.error("read without the last pings: others write for too long")
         return self.committed
 
     @asynccontextmanager

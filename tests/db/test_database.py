@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,27 @@ async def test_mistake_in_a_statement_stays_what_it_is(
         await database.committed.execute("SELECT ?", ())
 
     assert database.is_writable
+
+
+async def test_current_waits_for_others_that_write_as_long_as_is_asked(
+    database: Database,
+) -> None:
+    settled = []
+
+    async def settle(conn: Connection) -> None:
+        settled.append(conn)
+
+    database.put_off(settle)
+    async with database.turn() as conn:
+        for at_most in (timedelta(0), timedelta(milliseconds=10)):
+            assert await database.current(at_most) is database.committed
+        assert settled == []
+        waiting = asyncio.create_task(database.current())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+    assert await waiting is database.committed
+    assert settled == [conn]
 
 
 async def test_database_that_cannot_be_read_is_told_in_own_words(

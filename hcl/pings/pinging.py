@@ -60,6 +60,7 @@ class Pinging:
 
     async def knows(self, target: Target) -> bool:
         """Tell whether a ping to this target would find a check, or may make one."""
+        # Whether there is a check is never put off.
         reader = self._database.committed
         if target.code:
             return await store.checks.by_code(reader, target.code) is not None

@@ -30,6 +30,7 @@ async def get_status(_request: Request, parts: Parts) -> Response:
 
 async def find_trouble(parts: Parts, now: datetime) -> str:
     """Say what is not well; "" if all is."""
+    # It is to answer whether or not the database can be written.
     reader = parts.database.committed
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):

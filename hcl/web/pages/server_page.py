@@ -61,7 +61,8 @@ class FailingChannel:
 async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET /server: version, queues, sizes, deliveries, copies, failing channels."""
     now = datetime.now(UTC)
-    reader = await parts.database.current()
+    # It is wanted most while the database cannot be written.
+    reader = parts.database.committed
     queues = await figures.queues(parts, now)
     sizes = figures.sizes(parts)
     rows = await store.channels.failing(reader)

@@ -76,7 +76,8 @@ async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
     """GET …/integrations: each channel of hcl.toml, the queue, the newest messages."""
     project = asked_project(request, viewer)
     wanted = _config(parts, project)
-    reader = await parts.database.current()
+    # Pings put off nothing of channels and messages.
+    reader = parts.database.committed
     standings = await store.channels.standings(reader, project.id)
     waiting = await store.notifications.waiting_by_channel(reader)
     chosen = _chosen(request, standings)

@@ -9,7 +9,7 @@ import pytest
 from hcl.model import Check
 from tests.alerts.sending import Post, channel, posting, quiet
 from tests.build import HOUR, NOW
-from tests.store import rows
+from tests.store import pragma, rows
 
 MAIL = channel("Mail")
 REMINDED = channel("Mail", remind_every='"1h"')
@@ -99,8 +99,7 @@ async def test_reminder_goes_out_while_the_database_cannot_be_written(
         check = await post.down("a")
         await post.send(NOW)
         await fail_quietly(post, check)
-        async with post.app.database.turn() as conn:
-            await conn.execute("PRAGMA query_only = ON")
+        await pragma(post.app.database, "query_only = ON")
 
         sending = asyncio.create_task(post.send(NOW + HOUR))
         await post.smtp.wait_for(2, timeout=2)
@@ -108,8 +107,7 @@ async def test_reminder_goes_out_while_the_database_cannot_be_written(
         # It is sent, but not ticked off: that is tried again and again.
         sending.cancel()
         await asyncio.wait([sending])
-        async with post.app.database.turn() as conn:
-            await conn.execute("PRAGMA query_only = OFF")
+        await pragma(post.app.database, "query_only = OFF")
         assert post.mails() == ["DOWN: a", "STILL DOWN: a"]
         assert told(post) == OLD
 

@@ -25,7 +25,7 @@ from hcl.db import (
     open_to_read,
 )
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
-from tests.store import rows, traced
+from tests.store import pragma, rows, traced, writer_of
 
 Use = Callable[[Database], AbstractAsyncContextManager[Connection]]
 
@@ -115,8 +115,7 @@ async def test_transaction_commits(database: Database) -> None:
 async def test_database_that_cannot_be_written_is_told_in_own_words(
     database: Database, use: Use
 ) -> None:
-    async with database.turn() as conn:
-        await conn.execute("PRAGMA query_only = ON")
+    await pragma(database, "query_only = ON")
 
     with pytest.raises(UnwritableError, match=r"^attempt to write a read") as caught:
         async with use(database) as conn:
@@ -124,8 +123,7 @@ async def test_database_that_cannot_be_written_is_told_in_own_words(
 
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     assert not database.is_writable
-    async with database.turn() as conn:
-        await conn.execute("PRAGMA query_only = OFF")
+    await pragma(database, "query_only = OFF")
     async with use(database) as conn:
         await store.settings.put(conn, "a", "1")
     assert database.is_writable
@@ -306,7 +304,7 @@ async def test_connections_are_set_up_as_asked(
     database = await open_database(tmp_path / "hcl.sqlite", synchronous)
     found = []
     try:
-        for connection in (database._writer, database.committed):
+        for connection in (await writer_of(database), database.committed):
             for pragma in ("journal_mode", "synchronous", "foreign_keys"):
                 [row] = await connection.execute_fetchall(f"PRAGMA {pragma}")
                 found.append(row[0])
@@ -531,7 +529,7 @@ async def test_many_items_share_few_transactions(
 ) -> None:
     items = [f"item{n:04}" for n in range(2 * BATCH_LIMIT + 1)]
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         results = await submit_all(writing, items)
 
     assert results == [item.upper() for item in items]
@@ -617,17 +615,12 @@ async def test_item_whose_only_submitter_is_cancelled_leaves_a_group_that_works(
         assert await writing.group.submit("b") == "B"
 
 
-async def page_count(database: Database) -> int:
-    [row] = await database._writer.execute_fetchall("PRAGMA page_count")
-    return int(row[0])
-
-
 async def test_full_disk_reaches_every_waiter_and_works_again_after(
     database: Database, writing: Writing
 ) -> None:
     items = [f"{n:04}" + "x" * 4000 for n in range(50)]
-    limit = await page_count(database)
-    await database._writer.execute(f"PRAGMA max_page_count = {limit + 10}")
+    [limit] = await rows(database, "PRAGMA page_count")
+    await pragma(database, f"max_page_count = {limit + 10}")
 
     results = await submit_all(writing, items)
 
@@ -636,7 +629,7 @@ async def test_full_disk_reaches_every_waiter_and_works_again_after(
     assert await names(database) == []
     assert len(writing.batches) == 1
 
-    await database._writer.execute("PRAGMA max_page_count = 100000")
+    await pragma(database, "max_page_count = 100000")
     assert await submit_all(writing, items) == [item.upper() for item in items]
     assert await names(database) == items
 
@@ -644,7 +637,7 @@ async def test_full_disk_reaches_every_waiter_and_works_again_after(
 async def test_database_locked_by_another_program_is_told_and_works_again_after(
     tmp_path: Path, database: Database, writing: Writing
 ) -> None:
-    await database._writer.execute("PRAGMA busy_timeout = 10")
+    await pragma(database, "busy_timeout = 10")
     with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as other:
         other.execute("BEGIN IMMEDIATE")
 
@@ -682,7 +675,7 @@ async def test_many_free_pages_are_given_back_a_few_at_a_time(
     await fill_and_empty(database, 400)
     before, total = await pages(database)
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         await database.release()
 
     free, left = await pages(database)
@@ -696,7 +689,7 @@ async def test_few_free_pages_are_kept(database: Database) -> None:
     await fill_and_empty(database, 400)
     before = await pages(database)
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         await database.release()
 
     assert statements == []

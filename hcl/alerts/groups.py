@@ -1,7 +1,6 @@
 """Groups of channels: what comes to one is told by each of its channels."""
 
 import logging
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -9,7 +8,7 @@ from hcl import store
 from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.planning import fill
-from hcl.db import Database
+from hcl.db import Database, UnusableError
 from hcl.model import Waiting
 from hcl.store.outbox import Outcome
 
@@ -56,7 +55,7 @@ async def _expand_one(
             line.queue.clear()
             await _hand_to(database, line, waiting, members, now)
             await fill(database, line, now, ways)
-    except sqlite3.OperationalError as error:
+    except UnusableError as error:
         logger.error("cannot pass on what came to a group: %s", error)
 
 

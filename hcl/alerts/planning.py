@@ -1,13 +1,12 @@
 """Read what waits, plan what each channel sends next, write down what is put off."""
 
 import logging
-import sqlite3
 from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
-from hcl.db import Database
+from hcl.db import Database, UnwritableError
 from hcl.model import Waiting
 
 logger = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ async def _put_off(database: Database, plan: calm.Plan) -> bool:
         async with database.transaction(changes_checks=False) as conn:
             await store.outbox.finish(conn, plan.dropped)
             await store.outbox.hold(conn, plan.held)
-    except sqlite3.OperationalError as error:
+    except UnwritableError as error:
         # What is ready goes out although the database cannot be written.
         logger.error("cannot put off messages: %s", error)
         return False

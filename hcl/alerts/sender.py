@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,10 +16,14 @@ from hcl.alerts.delivery import Clock, EndedTry, try_once
 from hcl.alerts.lines import Line, Lines
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
-from hcl.db import PATIENCE, Database
+from hcl.db import PATIENCE, Database, UnusableError, UnwritableError
 from hcl.db.group_commit import GroupCommit
 
 logger = logging.getLogger(__name__)
+
+# How long a message waits at most for what pings have put off. It goes out without that
+# rather than late.
+_SETTLED_WITHIN = timedelta(seconds=1)
 
 
 def _jitter() -> float:
@@ -86,7 +89,7 @@ class Sender:
                 try:
                     await self._start(group, now)
                     until = await self._next(now)
-                except sqlite3.OperationalError as error:
+                except UnusableError as error:
                     logger.error("cannot read the outbox: %s", error)
                     until = now + PATIENCE
                 await self._alarm.sleep(until, at_most=LOOK_AGAIN)
@@ -143,10 +146,9 @@ class Sender:
 
     async def _deliver(self, line: Line, bundle: Bundle, clock: Clock) -> None:
         try:
-            # What is put off changes no status; and a message must go out although the
-            # database cannot be written.
+            # It may have waited for long: pings that changed no status came meanwhile.
             message = await compose(
-                self._database.committed,
+                await self._database.current(at_most=_SETTLED_WITHIN),
                 line.config,
                 bundle,
                 for_people=not line.channel.settings.is_for_machines,
@@ -159,7 +161,7 @@ class Sender:
                 if was_failing and ended.word == "sent":
                     # Where one message came through, others may now.
                     await self._retry(line.row_id)
-        except sqlite3.OperationalError as error:
+        except UnusableError as error:
             logger.error("cannot read what to send: %s", error)
             await asyncio.sleep(PATIENCE.total_seconds())
         finally:
@@ -171,7 +173,7 @@ class Sender:
             try:
                 await self._ended.submit(ended)
                 return
-            except sqlite3.OperationalError as error:
+            except UnwritableError as error:
                 # It was sent: wait to write that down, rather than send it again.
                 logger.error("cannot tick off a message: %s", error)
                 await asyncio.sleep(PATIENCE.total_seconds())

@@ -15,7 +15,7 @@ from hcl.checks.managing import (
     UnknownCheckError,
 )
 from hcl.checks.rules import NotPausedError
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import put_check, rows

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hcl.cli import main
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import running_app
 from tests.build import make_ping
 from tests.sinks import HttpSink

@@ -10,7 +10,8 @@ from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Flip, Ping
-from hcl.pings.pinging import CREATE_FACTOR, Receipt, Target
+from hcl.pings.arrival import Receipt, Target
+from hcl.pings.batch import CREATE_FACTOR
 from tests.app import PING_KEY
 from tests.store import rows
 

@@ -65,7 +65,8 @@ async def get_check(call: Call) -> Response:
 
 async def update_check(call: Call) -> Response:
     """POST checks/<uuid>: change the fields that are named."""
-    # That there is no such check is told before what is wrong with the fields.
+    # That there is no such check is told before what is wrong with the fields; in what
+    # state it is does not matter here.
     await managing.owned(call.parts.database.committed, call.project, call.code)
     wanted = _wanted(call)
     managed = await call.parts.managing.update(
@@ -104,8 +105,9 @@ async def resume_check(call: Call) -> Response:
 
 async def list_pings(call: Call) -> Response:
     """GET checks/<uuid>/pings/: the log, newest first, with the lengths of runs."""
-    reader = call.parts.database.committed
     check = await _find(call)
+    # The log has all pings, filed or not.
+    reader = call.parts.database.committed
     limit = min(call.parts.config.pings.log_limit, PINGS_LIMIT)
     newest = await store.pings.newest(reader, check.id, limit)
     earlier = []

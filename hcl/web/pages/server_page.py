@@ -2,7 +2,6 @@
 
 import platform
 import re
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
+from hcl.db import SQLITE_VERSION
 from hcl.web.figures import figures, health
 from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.visit.viewer import Viewer
@@ -63,7 +63,8 @@ class FailingChannel:
 async def page(visit: Visit) -> Response:
     """GET /server: version, queues, sizes, deliveries, copies, failing channels."""
     parts, readonly = visit.parts, visit.viewer.readonly
-    conn = await parts.database.current()
+    # It is wanted most while the database cannot be written.
+    conn = parts.database.committed
     queues = await figures.queues(parts, visit.now)
     sizes = figures.sizes(parts)
     seen, elsewhere = await _failing(conn, visit.viewer)
@@ -108,7 +109,7 @@ def _process(sizes: Sizes) -> Iterator[Fact]:
     cpu = time.process_time()
     yield Fact("CPU time", f"{cpu:,.1f} s", _share(cpu, up))
     yield Fact("Python", platform.python_version())
-    yield Fact("SQLite", sqlite3.sqlite_version)
+    yield Fact("SQLite", SQLITE_VERSION)
 
 
 def _share(cpu: float, up: timedelta) -> str:

@@ -9,7 +9,7 @@ from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import Check, Ping, Project
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import one_line

@@ -68,7 +68,8 @@ async def page(visit: Visit) -> Response:
     """GET …/integrations: each channel of hcl.toml, the queue, the newest messages."""
     project = visit.project()
     config = _config(visit.parts, project)
-    conn = await visit.parts.database.current()
+    # Pings put off nothing of channels and messages.
+    conn = visit.parts.database.committed
     standings = await store.channels.standings(conn, project.id)
     waiting = await store.notifications.waiting_by_channel(conn)
     return visit.render(

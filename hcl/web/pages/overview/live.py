@@ -2,13 +2,13 @@
 
 import json
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from starlette.responses import Response, StreamingResponse
 
+from hcl.db import SQLError
 from hcl.model import Project
 from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing
@@ -77,7 +77,7 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 sent = time.monotonic()
         if not changes.is_closed:
             yield "event: end\ndata:\n\n"
-    except sqlite3.Error as error:
+    except SQLError as error:
         # The page will ask again.
         logger.error("changes cannot be read: %s", error)
     finally:

@@ -1,7 +1,6 @@
 """Lets requests in to pages: who asks, what they may, and what all answers bear."""
 
 import logging
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -11,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
+from hcl.db import SQLError
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
@@ -119,7 +119,7 @@ def _failed(error: Exception, visit: Visit) -> Response:
         error = PageError(
             403, "No more checks", "The project has as many checks as it may have."
         )
-    elif isinstance(error, sqlite3.Error):
+    elif isinstance(error, SQLError):
         logger.error("the database cannot be used: %s", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(

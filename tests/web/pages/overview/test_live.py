@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from hcl.changes import Changes
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import PACE
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard

@@ -16,10 +16,6 @@ LONGEST_SUMMARY = 100
 # Changes of one check that are told, the newest.
 LONGEST_HISTORY = 100
 
-# Kinds that programs hear: each flip is a request or a command of its own there. People
-# get one message that says that a check went down and is up again.
-MACHINES = frozenset({"webhook", "shell"})
-
 _MINUTE = timedelta(minutes=1)
 
 # Why a message is not sent.
@@ -107,18 +103,14 @@ def plan(
     """
     result = Plan()
     ready: list[Bundle] = []
-    is_apart = channel.kind in MACHINES
+    is_apart = channel.settings.is_for_machines
     for rows in by_check(waiting):
         calm = calm_of(channel, tags, rows[0].tags)
         told = tuple(_of_check(channel, rows, calm, ways, now, result))
         if not is_apart:
-            for row in told[:-LONGEST_HISTORY]:
-                result.dropped.append((row.notification, _OLD))
-            told = told[-LONGEST_HISTORY:]
-        until = None
-        if calm.quiet_hours is not None and not calm.urgent:
-            until = quiet_until(calm.quiet_hours, now)
-        if until is not None:
+            old, told = told[:-LONGEST_HISTORY], told[-LONGEST_HISTORY:]
+            result.dropped += [(row.notification, _OLD) for row in old]
+        if (until := _quiet_until(calm, now)) is not None:
             result.held += [(row.notification, until, "quiet") for row in told]
         elif channel.fold and not any(map(_is_gathered, told)):
             # A clock that is set back, or a longer fold, does not make it longer.
@@ -128,6 +120,12 @@ def plan(
             ready.append(told)
     result.bundles += _bundles(ready, apart=is_apart)
     return result
+
+
+def _quiet_until(calm: Calm, now: datetime) -> datetime | None:
+    if calm.quiet_hours is None or calm.urgent:
+        return None
+    return quiet_until(calm.quiet_hours, now)
 
 
 def by_check(waiting: Iterable[Waiting]) -> list[Bundle]:

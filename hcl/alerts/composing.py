@@ -21,15 +21,15 @@ async def compose(
     None: their checks were deleted meanwhile. `for_people`: also what no placeholder
     tells, which takes longer where many checks are down.
     """
-    found = [
+    checks = [
         (check, rows)
         for rows in by_check(bundle)
         if (check := await store.checks.by_id(conn, rows[0].notification.check_id))
     ]
-    if not found:
+    if not checks:
         return None
-    project_id = found[0][0].project_id
-    told_of = [check.id for check, _ in found]
+    project_id = checks[0][0].project_id
+    told_of = [check.id for check, _ in checks]
     also_down = []
     if for_people:
         also_down = await store.checks.down_titles(conn, project_id, told_of, _COUNTED)
@@ -37,7 +37,7 @@ async def compose(
         site_name=config.server.site_name,
         site_root=config.server.site_root,
         project_name=await store.projects.name_of(conn, project_id),
-        alerts=tuple([await _alert(conn, check, rows) for check, rows in found]),
+        alerts=tuple([await _alert(conn, check, rows) for check, rows in checks]),
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
         notice=" ".join(dict.fromkeys(_notices(bundle))),

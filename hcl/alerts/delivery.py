@@ -15,7 +15,7 @@ from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
 from hcl.model import Message, Notification, Waiting
 from hcl.store.outbox import Outcome
-from hcl.words.lines import one_line
+from hcl.words.names import check_name
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A try that has ended, at `ended`.
+class EndedTry:
+    """A try that has ended, when, and what came of it.
 
     `is_failing`: the channel does not deliver, and its fallback has to.
     """
 
     line: Line
     outcome: Outcome
-    ended: datetime
+    at: datetime
     is_failing: bool = False
 
     @property
@@ -57,7 +57,7 @@ async def try_once(
     message: Message,
     clock: Clock,
     jitter: Callable[[], float],
-) -> Attempt:
+) -> EndedTry:
     """Send a message, and decide what follows; raise only what cancels it."""
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=datetime.now(UTC), asked=clock())
@@ -77,7 +77,7 @@ async def try_once(
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
         reminders = reminders_after(line, bundle, clock())
-        return Attempt(line, replace(outcome, reminders=reminders), clock())
+        return EndedTry(line, replace(outcome, reminders=reminders), clock())
     return _failed(line, outcome, what, clock(), jitter)
 
 
@@ -86,13 +86,13 @@ def _what(message: Message) -> str:
         return f"a summary of {len(message.alerts)} checks"
     [alert] = message.alerts
     # Its code would do as a name too, but whoever knows it can ping the check.
-    name = one_line(alert.check.name) or f"check {alert.check.id}"
+    name = check_name(alert.check.name, f"check {alert.check.id}")
     return f"{name} {alert.flip.new_status}"
 
 
 def _failed(
     line: Line, outcome: Outcome, what: str, now: datetime, jitter: Callable[[], float]
-) -> Attempt:
+) -> EndedTry:
     told = outcome.notifications
     tries = max(n.attempts for n in told) + 1
     # What is refused says nothing of other messages: they need not wait.
@@ -107,12 +107,12 @@ def _failed(
     age, least = now - max(n.created for n in told), min(n.attempts for n in told) + 1
     if age > GIVE_UP_AFTER and least >= GIVE_UP_TRIES:
         logger.error("given up after %d tries: %s: %s", tries, what, outcome.answer)
-        return Attempt(line, outcome, now, failing)
+        return EndedTry(line, outcome, now, failing)
     step = max(tries - 1, PERMANENT_STEP * outcome.refused)
     pause = PAUSES[min(step, len(PAUSES) - 1)] * jitter()
     logger.warning("failed, next try in %s: %s: %s", pause, what, outcome.answer)
     outcome = replace(outcome, next_try=now + pause, soon=now + PAUSES[0])
-    return Attempt(line, outcome, now, failing)
+    return EndedTry(line, outcome, now, failing)
 
 
 def reminders_after(
@@ -129,36 +129,36 @@ def reminders_after(
 
 
 async def write_down(
-    conn: Connection, attempts: Sequence[Attempt], rows: Mapping[str, int]
+    conn: Connection, tries: Sequence[EndedTry], rows: Mapping[str, int]
 ) -> None:
     """Note what became of tries, and hand on what their channels do not deliver.
 
     `rows` holds the row ids of channels by their id in the file.
     """
     # What was taken need not be handed on, and what is given up now must be.
-    await store.outbox.note(conn, [a.outcome for a in attempts if a.outcome.sent])
-    for attempt in attempts:
-        fallback = rows.get(attempt.line.channel.fallback or "")
-        if attempt.is_failing and fallback is not None:
+    await store.outbox.note(conn, [t.outcome for t in tries if t.outcome.sent])
+    for ended in tries:
+        fallback = rows.get(ended.line.channel.fallback or "")
+        if ended.is_failing and fallback is not None:
             await store.notifications.hand_on(
                 conn,
-                attempt.line.row_id,
+                ended.line.row_id,
                 fallback,
-                _notice(attempt),
-                attempt.ended,
+                _notice(ended),
+                ended.at,
                 # Others may be taken where one is refused.
-                only=attempt.outcome.notifications if attempt.outcome.refused else None,
+                only=ended.outcome.notifications if ended.outcome.refused else None,
             )
-    await store.outbox.note(conn, [a.outcome for a in attempts if not a.outcome.sent])
-    for attempt in attempts:
-        row_id, outcome = attempt.line.row_id, attempt.outcome
+    await store.outbox.note(conn, [t.outcome for t in tries if not t.outcome.sent])
+    for ended in tries:
+        row_id, outcome = ended.line.row_id, ended.outcome
         if outcome.sent is not None:
             await store.channels.note_sent(conn, row_id, outcome.sent)
         else:
-            since = outcome.began if attempt.is_failing else None
+            since = outcome.began if ended.is_failing else None
             await store.channels.note_failed(conn, row_id, outcome.answer, since)
 
 
-def _notice(attempt: Attempt) -> str:
-    name = attempt.line.channel.name
-    return f"The channel {name} could not deliver this: {attempt.outcome.answer}."
+def _notice(ended: EndedTry) -> str:
+    name = ended.line.channel.name
+    return f"The channel {name} could not deliver this: {ended.outcome.answer}."

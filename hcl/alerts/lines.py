@@ -1,14 +1,14 @@
-"""One channel at work: what it is to send next, what is under way, when to wait."""
+"""Channels at work: what each is to send next, what is under way, when to wait."""
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from hcl.alerts import calm
 from hcl.alerts.calm import Bundle
 from hcl.alerts.transports import Transport, open_transport
-from hcl.config import Calm, ChannelConfig, Config, ServiceSettings, TagConfig
+from hcl.config import AppriseSettings, Calm, ChannelConfig, Config, TagConfig
 
 # How long to wait after the first failed try, the second …; then the last, repeated.
 PAUSES = (
@@ -34,7 +34,7 @@ FAILED_AFTER = 3
 # Messages that one channel has under way at a time, each of other checks; and one of
 # Apprise's, which sends them one after the other: the rest would only wait there.
 CONCURRENCY = 8
-_SERVICE_CONCURRENCY = 2
+_APPRISE_CONCURRENCY = 2
 
 
 class Line:
@@ -70,8 +70,8 @@ class Line:
     @property
     def room(self) -> int:
         """How many messages may begin: after a failure one, to see if it arrives."""
-        is_service = isinstance(self.channel.settings, ServiceSettings)
-        most = _SERVICE_CONCURRENCY if is_service else CONCURRENCY
+        is_apprise = isinstance(self.channel.settings, AppriseSettings)
+        most = _APPRISE_CONCURRENCY if is_apprise else CONCURRENCY
         return (1 if self.failures else most) - len(set(self.under_way.values()))
 
     def is_held(self, now: datetime) -> bool:
@@ -135,3 +135,50 @@ class Line:
     async def _close_retired(self) -> None:
         while self._retired:
             await self._retired.pop().aclose()
+
+
+class Lines:
+    """The channels of hcl.toml at work; iterates over them.
+
+    `rows` holds the ids of their rows by their id in the file.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self._lines: dict[int, Line] = {}
+        # Taken out of the file, with messages under way.
+        self._removed: dict[int, Line] = {}
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines.values())
+
+    def get(self, row_id: int) -> Line | None:
+        """Return one by the id of its row; None: it is not in the file."""
+        return self._lines.get(row_id)
+
+    async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
+        """Have these channels at work from now on, by the id of their row."""
+        before = self._removed | self._lines
+        self._lines = {}
+        for row_id, channel in in_file.items():
+            line = before.pop(row_id, None)
+            if line is None:
+                line = Line(row_id, config, channel)
+            else:
+                await line.use(config, channel)
+            self._lines[row_id] = line
+        for line in before.values():
+            # What it has under way closes it at its end.
+            await line.use(line.config, line.channel)
+        self._removed = {i: line for i, line in before.items() if line.under_way}
+        self.rows = {channel.id: row_id for row_id, channel in in_file.items()}
+
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """Return what is under way, also of channels that are not in the file."""
+        lines = (*self, *self._removed.values())
+        return [task for line in lines for task in line.under_way.values()]
+
+    async def close(self) -> None:
+        """Close the transports that are open."""
+        for line in (*self, *self._removed.values()):
+            await line.close()

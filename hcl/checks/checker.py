@@ -1,14 +1,13 @@
 """The loop that notices missing pings: overdue checks flip to down."""
 
 import logging
-import sqlite3
 from datetime import UTC, datetime
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
 from hcl.checks import rules
-from hcl.db import PATIENCE, Database
+from hcl.db import PATIENCE, Database, UnusableError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class Checker:
             try:
                 await self.check_once(now)
                 until = await store.checks.next_look(self._database.committed)
-            except sqlite3.OperationalError as error:
+            except UnusableError as error:
                 logger.error("cannot check for missing pings: %s", error)
                 until = now + PATIENCE
             await self._alarm.sleep(until, at_most=LOOK_AGAIN)

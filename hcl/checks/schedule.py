@@ -48,11 +48,11 @@ def next_occurrence(
     lines = [expression] if kind == "cron" else expression.strip().split("\n")
     try:
         local = after.astimezone(ZoneInfo(tz))
-        found = [_first(_occurrences(kind, line, local), after) for line in lines]
+        moments = [_first(_occurrences(kind, line, local), after) for line in lines]
     except Exception as error:
         # The parsers raise anything: IsADirectoryError, say, for the zone "America".
         raise ScheduleError(f"{type(error).__name__}: {error}") from error
-    return min((moment for moment in found if moment is not None), default=None)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def next_occurrences(
@@ -62,14 +62,14 @@ def next_occurrences(
 
     Raises ScheduleError.
     """
-    found: list[datetime] = []
-    while len(found) < count:
+    moments: list[datetime] = []
+    while len(moments) < count:
         moment = next_occurrence(kind, expression, tz, after)
         if moment is None:
             break
-        found.append(moment)
+        moments.append(moment)
         after = moment
-    return found
+    return moments
 
 
 def _first(occurrences: Iterator[datetime], after: datetime) -> datetime | None:

@@ -12,11 +12,25 @@ from hcl.checks import schedule
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
 NAME_LENGTH = 100
 SLUG_LENGTH = 100
+SCHEDULE_LENGTH = 100
+KEYWORDS_LENGTH = 200
+# Of timeout and grace.
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(days=365)
 _SLUG = re.compile(r"[a-z0-9-_]*")
 
 
 class SpecError(ValueError):
-    """A request asks for something that is not allowed; the text is the API's."""
+    """A request asks for something that is not allowed; the text is the API's.
+
+    `problem` is the part of it that does not name the field, `limit` how long a text
+    may be that is too long.
+    """
+
+    def __init__(self, subject: str, problem: str, limit: int | None) -> None:
+        super().__init__(f"json validation error: {subject} {problem}")
+        self.problem = problem
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +38,8 @@ class CheckSpec:
     """The fields that a request names; None: it does not name this one.
 
     In alphabetical order, since the first field in this order with an error is the
-    one that is told, as Healthchecks does.
+    one that is told, as Healthchecks does. `slug_follows_name` is none of them: a check
+    that gets another name, and no slug, gets a slug of this name.
     """
 
     channels: str | None = None
@@ -48,24 +63,23 @@ class CheckSpec:
     timeout: timedelta | None = None
     tz: str | None = None
     unique: tuple[str, ...] | None = None
+    slug_follows_name: bool = False
 
 
-def parse(document: Mapping[str, Any]) -> CheckSpec:
+def parse(document: Mapping[str, Any], *, slug_follows_name: bool = False) -> CheckSpec:
     """Validate a request's JSON object; unknown keys are ignored.
 
     Raises SpecError with the API's text for the first wrong field.
     """
     named = {}
-    for field in fields(CheckSpec):
-        if field.name in document:
+    for name, read in _READERS.items():
+        if name in document:
             try:
-                named[field.name] = _READERS[field.name](document[field.name])
+                named[name] = read(document[name])
             except _FieldError as error:
-                subject = error.subject or field.name
-                raise SpecError(
-                    f"json validation error: {subject} {error.problem}"
-                ) from None
-    return CheckSpec(**named)
+                subject = error.subject or name
+                raise SpecError(subject, error.problem, error.limit) from None
+    return CheckSpec(**named, slug_follows_name=slug_follows_name)
 
 
 def slugify(name: str) -> str:
@@ -77,9 +91,12 @@ def slugify(name: str) -> str:
 
 
 class _FieldError(Exception):
-    def __init__(self, problem: str, subject: str = "") -> None:
+    def __init__(
+        self, problem: str, *, subject: str = "", limit: int | None = None
+    ) -> None:
         self.problem = problem
         self.subject = subject
+        self.limit = limit
 
 
 def _string(limit: int | None = None) -> Callable[[Any], str]:
@@ -87,7 +104,7 @@ def _string(limit: int | None = None) -> Callable[[Any], str]:
         if not isinstance(value, str):
             raise _FieldError("is not a string")
         if limit is not None and len(value) > limit:
-            raise _FieldError("is too long")
+            raise _FieldError("is too long", limit=limit)
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -108,9 +125,9 @@ def _seconds(value: Any) -> timedelta:
     # As Healthchecks does: true counts as the number 1, and so is too small.
     if not isinstance(value, int):
         raise _FieldError("is not a number")
-    if value < 60:
+    if value < SHORTEST.total_seconds():
         raise _FieldError("is too small")
-    if value > 31536000:
+    if value > LONGEST.total_seconds():
         raise _FieldError("is too large")
     return timedelta(seconds=value)
 
@@ -129,7 +146,7 @@ def _methods(value: Any) -> str:
 
 
 def _schedule(value: Any) -> str:
-    text = _string(100)(value)
+    text = _string(SCHEDULE_LENGTH)(value)
     try:
         schedule.validate(text)
     except schedule.ScheduleError:
@@ -149,30 +166,31 @@ def _unique(value: Any) -> tuple[str, ...]:
         raise _FieldError("is not an array")
     for item in value:
         if not isinstance(item, str) or item not in UNIQUE_FIELDS:
-            raise _FieldError("has unexpected value", "an item in 'unique'")
+            raise _FieldError("has unexpected value", subject="an item in 'unique'")
     return tuple(value)
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "channels": _string(),
-    "desc": _string(),
-    "failure_kw": _string(200),
-    "filter_body": _boolean,
-    "filter_default_fail": _boolean,
-    "filter_http_body": _boolean,
-    "filter_subject": _boolean,
-    "grace": _seconds,
-    "manual_resume": _boolean,
+# What reads a field, where its type does not tell.
+_OWN_READERS: dict[str, Callable[[Any], Any]] = {
+    "failure_kw": _string(KEYWORDS_LENGTH),
     "methods": _methods,
     "name": _string(NAME_LENGTH),
     "schedule": _schedule,
     "slug": _slug,
-    "start_kw": _string(200),
-    "subject": _string(200),
-    "subject_fail": _string(200),
-    "success_kw": _string(200),
-    "tags": _string(),
-    "timeout": _seconds,
+    "start_kw": _string(KEYWORDS_LENGTH),
+    "subject": _string(KEYWORDS_LENGTH),
+    "subject_fail": _string(KEYWORDS_LENGTH),
+    "success_kw": _string(KEYWORDS_LENGTH),
     "tz": _tz,
     "unique": _unique,
+}
+_READERS_BY_TYPE: dict[Any, Callable[[Any], Any]] = {
+    str | None: _string(),
+    bool | None: _boolean,
+    timedelta | None: _seconds,
+}
+_READERS = {
+    field.name: _OWN_READERS.get(field.name) or _READERS_BY_TYPE[field.type]
+    for field in fields(CheckSpec)
+    if field.name != "slug_follows_name"
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from hcl.config import SYSTEM_PATH, Config, ConfigError, doubts, find, load
+from hcl.alerts.transports.apprise_check import doubts
+from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
 
 
 @click.command()
@@ -23,11 +24,11 @@ def check_config(config: str | None) -> None:
             raise ConfigError(
                 f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
             )
-        found = load(path)
-        for doubt in doubts(found):
+        read = load(path)
+        for doubt in doubts(read):
             click.echo(f"{path}: warning: {doubt}", err=True)
-        click.echo(f"{path}: ok: {_summary(found)}")
-        for project in found.projects:
+        click.echo(f"{path}: ok: {_summary(read)}")
+        for project in read.projects:
             click.echo(f"{project.name} has the id {project.id}")
     except ConfigError as e:
         raise click.ClickException(str(e)) from e

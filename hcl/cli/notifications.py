@@ -13,14 +13,10 @@ from hcl.cli.config_file import load_config
 from hcl.config import Config
 from hcl.db import DatabaseError, open_to_read
 from hcl.store.tries import Record, Try, Wanted
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
-
-_HELD = {
-    "delay": "it has to be down for longer",
-    "remind": "it is reminded of if it is down then",
-    "quiet": "quiet hours",
-    "fold": "it goes out with others",
-}
+from hcl.words.moments import here
+from hcl.words.names import HELD, check_name
 
 
 @click.command()
@@ -50,41 +46,42 @@ def notifications(
     config = load_config(explicit)
     wanted: Wanted = "waiting" if waiting else "failed" if failed else "all"
     try:
-        found, failing = asyncio.run(_read(config, check, channel, wanted, limit))
+        records, failing = asyncio.run(_read(config, check, channel, wanted, limit))
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps([_document(record) for record in found], indent=2))
+        click.echo(json.dumps([_document(record) for record in records], indent=2))
         return
-    for record in reversed(found):
+    for record in reversed(records):
         for line in _lines(record):
             click.echo(line)
-    if not found:
+    if not records:
         click.echo("none")
     for name, since in failing:
-        click.echo(f"{one_line(name)} does not deliver since {_time(since)}")
+        click.echo(f"{one_line(name)} does not deliver since {here(since)}")
 
 
 async def _read(
     config: Config, check: str | None, channel: str | None, wanted: Wanted, limit: int
 ) -> tuple[list[Record], list[tuple[str, datetime]]]:
     async with open_to_read(config.database.path) as conn:
-        found = await store.tries.recent(
+        records = await store.tries.recent(
             conn, check=check, channel=channel, wanted=wanted, limit=limit
         )
         failing = await store.channels.failing(conn)
-    return found, [(name, since) for _, name, since in failing]
+    return records, [(name, since) for _, name, since in failing]
 
 
 def _lines(record: Record) -> Iterator[str]:
     what = "STILL DOWN" if record.reminder else record.status.upper()
-    check, channel = one_line(record.check), one_line(record.channel)
-    head = f"{_time(record.created)}  {what}: {check}, over {channel}"
+    check = check_name(record.check, record.code)
+    channel = one_line(record.channel)
+    head = f"{here(record.created)}  {what}: {check}, over {channel}"
     yield f"{head} ({record.kind}): {_state(record)}"
     if record.notice:
         yield f"    {one_line(record.notice)}"
-    for attempt in record.tries:
-        yield f"    {_time(attempt.created)}  {_result(attempt)}"
+    for ended in record.tries:
+        yield f"    {here(ended.created)}  {_result(ended)}"
 
 
 def _state(record: Record) -> str:
@@ -92,17 +89,14 @@ def _state(record: Record) -> str:
         return "sent"
     if record.next_try is None:
         return f"given up: {one_line(record.answer)}" if record.tries else record.answer
-    held = "" if record.tries else _HELD.get(record.hold, "")
-    return f"waits until {_time(record.next_try)}" + (f": {held}" if held else "")
+    waits = f"waits until {here(record.next_try)}"
+    held = record.hold and not record.tries
+    return f"{waits}: {HELD[record.hold]}" if held else waits
 
 
-def _result(attempt: Try) -> str:
-    word = "sent" if attempt.sent else "failed"
-    return f"{word} in {attempt.took.total_seconds():.2f} s: {one_line(attempt.answer)}"
-
-
-def _time(when: datetime) -> str:
-    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+def _result(ended: Try) -> str:
+    word = "sent" if ended.sent else "failed"
+    return f"{word} in {in_seconds(ended.took)}: {one_line(ended.answer)}"
 
 
 def _document(record: Record) -> dict[str, Any]:
@@ -125,11 +119,11 @@ def _document(record: Record) -> dict[str, Any]:
         "answer": record.answer,
         "tries": [
             {
-                "created": iso(attempt.created),
-                "seconds": round(attempt.took.total_seconds(), 3),
-                "sent": attempt.sent,
-                "answer": attempt.answer,
+                "created": iso(ended.created),
+                "seconds": round(ended.took.total_seconds(), 3),
+                "sent": ended.sent,
+                "answer": ended.answer,
             }
-            for attempt in record.tries
+            for ended in record.tries
         ],
     }

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import click
 
+from hcl.alerts.transports import NOTHING
 from hcl.alerts.trial import try_out
 from hcl.cli.config_file import load_config
-from hcl.config import ChannelConfig, Config, Event, GroupSettings
+from hcl.config import ChannelConfig, Config, Event
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
 
 
@@ -63,27 +65,25 @@ def choose(
         there = _listed(target.channel.name for target in offered)
         raise click.ClickException(f"name channels, or add --all; there are {there}")
     chosen = offered if everything else [_find(offered, name) for name in names]
-    wanted = {(t.project, code) for t in chosen for code in _members(t.channel)}
+    wanted = {
+        (t.project, code)
+        for t in chosen
+        for code in t.channel.settings.members or (t.channel.id,)
+    }
     return [t for t in targets if (t.project, t.channel.id) in wanted]
 
 
 def _find(offered: Sequence[Target], name: str) -> Target:
-    found = [target for target in offered if target.channel.name == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        owners = _listed(target.project for target in found)
+    targets = [target for target in offered if target.channel.name == name]
+    if len(targets) == 1:
+        return targets[0]
+    if targets:
+        owners = _listed(target.project for target in targets)
         raise click.ClickException(
             f'several projects have a channel "{name}" ({owners}); add --project'
         )
     there = _listed(target.channel.name for target in offered)
     raise click.ClickException(f'no channel is named "{name}"; there are {there}')
-
-
-def _members(channel: ChannelConfig) -> tuple[str, ...]:
-    if isinstance(channel.settings, GroupSettings):
-        return channel.settings.channels
-    return (channel.id,)
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -103,7 +103,7 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
         if channel.tells_of(event):
             arrived.append(await _try(config, target, event))
         else:
-            click.echo(f"  nothing to send: it does not tell of {event}")
+            click.echo(f"  {NOTHING}: it does not tell of {event}")
     if len(targets) > 1:
         click.echo(f"{sum(arrived)} of {len(arrived)} arrived")
     return bool(arrived) and all(arrived)
@@ -111,7 +111,7 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
 
 async def _try(config: Config, target: Target, event: Event) -> bool:
     trial = await try_out(config, target.project, target.channel, event, _show)
-    took = f"{trial.took.total_seconds():.2f} s"
+    took = in_seconds(trial.took)
     word = f"delivered in {took}" if trial.arrived else f"not delivered after {took}"
     click.echo(f"  {word}: {clean(trial.answer)}")
     return trial.arrived

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hcl import config as configuration
+from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,7 @@ def serve(explicit: str | None) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
-        path = configuration.find(explicit, os.environ, Path())
-        fresh = path is None
-        if path is None:
-            path = Path(FRESH)
-            configuration.write_fresh(path)
+        path, is_fresh = _find(explicit)
         config = configuration.load(path)
         # Apprise takes a while to judge its URLs, and the imports take one too.
         with ThreadPoolExecutor(1) as judge:
@@ -51,7 +48,7 @@ def serve(explicit: str | None) -> None:
         return config
 
     def greet() -> None:
-        if fresh:
+        if is_fresh:
             _welcome(config)
 
     try:
@@ -60,9 +57,19 @@ def serve(explicit: str | None) -> None:
         raise click.ClickException(str(error)) from error
 
 
+def _find(explicit: str | None) -> tuple[Path, bool]:
+    """Find the file that counts, or write a first one; tell whether it was written."""
+    path = configuration.find(explicit, os.environ, Path())
+    if path is not None:
+        return path, False
+    path = Path(FRESH)
+    configuration.write_fresh(path)
+    return path, True
+
+
 def _warn(config: Config) -> None:
     """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
-    for doubt in configuration.doubts(config):
+    for doubt in doubts(config):
         logger.warning("%s: %s", config.path, doubt)
 
 

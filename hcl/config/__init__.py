@@ -2,7 +2,17 @@
 
 from hcl.config.fresh import fresh_text, write_fresh
 from hcl.config.keys import KEYS
-from hcl.config.loading import SYSTEM_PATH, doubts, find, load, parse
+from hcl.config.kinds import (
+    AppriseSettings,
+    EmailSettings,
+    Event,
+    GroupSettings,
+    Settings,
+    ShellSettings,
+    WebhookRequest,
+    WebhookSettings,
+)
+from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     ApiConfig,
@@ -10,9 +20,6 @@ from hcl.config.settings import (
     ChannelConfig,
     Config,
     DatabaseConfig,
-    EmailSettings,
-    Event,
-    GroupSettings,
     HostPort,
     KeyConfig,
     Listen,
@@ -22,16 +29,11 @@ from hcl.config.settings import (
     ProjectConfig,
     QuietHours,
     ServerConfig,
-    ServiceSettings,
-    Settings,
-    ShellSettings,
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
     UnixPath,
     WebConfig,
-    WebhookRequest,
-    WebhookSettings,
 )
 
 __all__ = [
@@ -55,7 +57,7 @@ __all__ = [
     "ProjectConfig",
     "QuietHours",
     "ServerConfig",
-    "ServiceSettings",
+    "AppriseSettings",
     "Settings",
     "ShellSettings",
     "SmtpConfig",
@@ -65,7 +67,6 @@ __all__ = [
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",
-    "doubts",
     "find",
     "fresh_text",
     "load",

@@ -1,22 +1,8 @@
 """The chat and push services that Apprise reaches, and what is wrong with a URL."""
 
-import json
 import re
-import subprocess
-import sys
-from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-# The program that runs Apprise. It is started, never imported.
-WORKER = Path(__file__).parent.parent / "alerts/transports/apprise_worker.py"
-
-NEEDED = 'needs Apprise; install hcl with its extra: pip install "hcl-server[apprise]"'
-
-# Seconds that Apprise may take to look at all URLs.
-_PATIENCE = 60.0
 
 # What Apprise calls the services of each kind, which bear Healthchecks' names. The kind
 # `apprise` stands for any of them, and for all others that Apprise knows.
@@ -215,17 +201,17 @@ def scheme_of(url: str) -> str:
 
     The URLs that some services hand out themselves count by their service.
     """
-    found = re.match(r"([a-z0-9]{1,32})://\S", as_apprise(url), re.IGNORECASE)
-    return found[1].lower() if found else ""
+    scheme = re.match(r"([a-z0-9]{1,32})://\S", as_apprise(url), re.IGNORECASE)
+    return scheme[1].lower() if scheme else ""
 
 
 def as_apprise(url: str) -> str:
     """Write the URL that a service hands out itself as Apprise does; others stay."""
     address, _, query = url.partition("?")
     for native in _NATIVES:
-        found = re.fullmatch(f"{native.pattern}/*", address, re.IGNORECASE)
-        if found:
-            groups = found.groups("")
+        match = re.fullmatch(f"{native.pattern}/*", address, re.IGNORECASE)
+        if match:
+            groups = match.groups("")
             written = native.written.format(*groups)
             more = "&".join(filter(None, (query, native.query.format(*groups))))
             return f"{written}?{more}" if more else written
@@ -245,27 +231,15 @@ def problem_of(kind: str, url: str) -> str:
     if not scheme:
         return f"is not a URL; use {_allowed(kind)}"
     other = next((k for k, schemes in SCHEMES.items() if scheme in schemes), "")
-    problem = f"is a URL for {other}, not for {kind}" if other else f"is not for {kind}"
+    return not_for(kind, other)
+
+
+def not_for(kind: str, service: str) -> str:
+    """Say that a URL is not for a kind; `service` is whose it is, "" if unknown."""
+    problem = f"is not for {kind}"
+    if service:
+        problem = f"is a URL for {service}, not for {kind}"
     return f"{problem}; use {_allowed(kind)}"
-
-
-def check_urls(urls: Sequence[tuple[str, str]]) -> list[str]:
-    """Ask Apprise what is wrong with each URL, given with its channel's kind; "": fine.
-
-    It takes a second or so, however many they are.
-    """
-    problems = [problem_of(kind, url) for kind, url in urls]
-    if not any(not problem for problem in problems):
-        return problems
-    if find_spec("apprise") is None:
-        return [problem or NEEDED for problem in problems]
-    verdicts = _ask([as_apprise(url) for _, url in urls])
-    if isinstance(verdicts, str):
-        return [problem or verdicts for problem in problems]
-    return [
-        problem or _judged(kind, verdict)
-        for problem, verdict, (kind, _) in zip(problems, verdicts, urls, strict=True)
-    ]
 
 
 def place_of(kind: str, url: str) -> str:
@@ -288,34 +262,3 @@ def _allowed(kind: str) -> str:
     if len(schemes) > 4:
         return "one of Apprise's for a service that sends SMS, like twilio://…"
     return " or ".join([f"{scheme}://…" for scheme in schemes] + shown)
-
-
-def _judged(kind: str, verdict: dict[str, Any]) -> str:
-    if verdict["problem"]:
-        return str(verdict["problem"])
-    if kind == "apprise" or set(verdict["schemes"]) & set(SCHEMES[kind]):
-        return ""
-    return f"is a URL for {verdict['service']}, not for {kind}; use {_allowed(kind)}"
-
-
-def _ask(urls: list[str]) -> list[dict[str, Any]] | str:
-    """Run Apprise over URLs; return its verdicts, or in words why there are none."""
-    # By path and with -P, so that no module of the working folder is in the way. The
-    # URLs are secrets, so they go in by the back door.
-    try:
-        done = subprocess.run(  # noqa: S603 - both are our own
-            [sys.executable, "-P", str(WORKER), "check"],
-            input=json.dumps(urls).encode(),
-            capture_output=True,
-            timeout=_PATIENCE,
-        )
-        verdicts: list[dict[str, Any]] = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return f"cannot be checked: Apprise did not answer within {_PATIENCE:g} s"
-    except OSError as error:
-        return f"cannot be checked: cannot start Apprise: {error.strerror}"
-    except ValueError:
-        # It says nothing any more once it has read a URL.
-        told = done.stderr.decode(errors="replace").strip().splitlines() or [""]
-        return f"cannot be checked: Apprise failed: {told[-1][:200]}".rstrip(": ")
-    return verdicts

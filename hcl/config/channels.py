@@ -10,19 +10,19 @@ from typing import get_args
 from hcl.config import apprise_urls, network
 from hcl.config.calm import read_calm
 from hcl.config.keys import KEYS
-from hcl.config.reading import Table, closest, shown
-from hcl.config.settings import (
-    ChannelConfig,
+from hcl.config.kinds import (
+    AppriseSettings,
     EmailSettings,
     Event,
     GroupSettings,
     Method,
-    ServiceSettings,
     Settings,
     ShellSettings,
     WebhookRequest,
     WebhookSettings,
 )
+from hcl.config.reading import Table, closest, shown
+from hcl.config.settings import ChannelConfig
 
 
 def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig:
@@ -30,7 +30,7 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     kind = _kind(table)
     if kind == "email" and not can_mail:
         raise table.error("kind", "email needs smtp.host")
-    own = "service" if kind in _SERVICES else kind
+    own = "apprise" if kind in _OF_APPRISE else kind
     table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{own}"])
     name = table.name("name")
     if "," in name:
@@ -53,11 +53,11 @@ def find_channels(
 ) -> tuple[ChannelConfig, ...]:
     """Put ids in the place of the names by which channels refer to others."""
     ids = {channel.name: channel.id for channel in channels}
-    groups = {c.name for c in channels if isinstance(c.settings, GroupSettings)}
+    groups = {c.name for c in channels if c.settings.members}
     single = {name: id_ for name, id_ in ids.items() if name not in groups}
-    found = []
+    resolved = []
     for table, channel in zip(tables, channels, strict=True):
-        if isinstance(channel.settings, GroupSettings):
+        if channel.settings.members:
             members = _members(table, single, groups)
             channel = replace(channel, settings=GroupSettings(members))
         if channel.fallback == channel.name:
@@ -66,9 +66,9 @@ def find_channels(
             others = {name: id_ for name, id_ in ids.items() if name != channel.name}
             fallback = _id(table, "fallback", channel.fallback, others)
             channel = replace(channel, fallback=fallback)
-        found.append(channel)
-    _refuse_circles(tables, found)
-    return tuple(found)
+        resolved.append(channel)
+    _refuse_circles(tables, resolved)
+    return tuple(resolved)
 
 
 def _members(table: Table, ids: dict[str, str], groups: set[str]) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _id(
 def _refuse_circles(tables: Sequence[Table], channels: list[ChannelConfig]) -> None:
     """Refuse a fallback that leads back to its channel, by way of groups or not."""
     leads_to = {
-        channel.id: {channel.fallback} if channel.fallback else set(_group(channel))
+        channel.id: set(filter(None, (channel.fallback, *channel.settings.members)))
         for channel in channels
     }
     for table, channel in zip(tables, channels, strict=True):
@@ -107,11 +107,6 @@ def _refuse_circles(tables: Sequence[Table], channels: list[ChannelConfig]) -> N
             new = set().union(*(leads_to[id_] for id_ in new))
         if channel.id in reached and channel.fallback:
             raise table.error("fallback", "leads back to this channel; use another")
-
-
-def _group(channel: ChannelConfig) -> tuple[str, ...]:
-    settings = channel.settings
-    return settings.channels if isinstance(settings, GroupSettings) else ()
 
 
 def _fold(table: Table, kind: str) -> timedelta:
@@ -222,21 +217,21 @@ def _group_names(table: Table) -> GroupSettings:
     return GroupSettings(names)
 
 
-def _service(table: Table) -> ServiceSettings:
+def _apprise(table: Table) -> AppriseSettings:
     url = table.secret_line("url")
     if problem := apprise_urls.problem_of(table.line("kind"), url):
         raise table.error("url", problem)
-    return ServiceSettings(url)
+    return AppriseSettings(url)
 
 
-_SERVICES = frozenset({"apprise", *apprise_urls.SCHEMES})
+_OF_APPRISE = frozenset({"apprise", *apprise_urls.SCHEMES})
 
 KINDS: dict[str, Callable[[Table], Settings]] = {
     "email": _email,
     "webhook": _webhook,
     "shell": _shell,
     "group": _group_names,
-    **dict.fromkeys(sorted(_SERVICES), _service),
+    **dict.fromkeys(sorted(_OF_APPRISE), _apprise),
 }
 
 # What may stand in the place of a kind by mistake: Apprise's names for services.

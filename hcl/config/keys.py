@@ -4,7 +4,7 @@
 CALM = ("remind_every", "delay", "quiet_hours", "urgent")
 
 # `projects.channels` is what every kind has, `projects.channels:<kind>` what only that
-# kind has, `service` standing for all that Apprise serves. `quiet_hours` stands in a
+# kind has, `apprise` standing for all that Apprise serves. `quiet_hours` stands in a
 # channel or a tag. The headers of a webhook are not listed: any name will do.
 KEYS: dict[str, tuple[str, ...]] = {
     "": (
@@ -47,7 +47,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels": ("name", "kind", "id", "events", *CALM, "fold", "fallback"),
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
-    "projects.channels:service": ("url",),
+    "projects.channels:apprise": ("url",),
     "projects.channels:shell": ("down", "up"),
     "projects.channels:webhook": ("down", "up"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),

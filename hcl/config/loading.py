@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from hcl.config import apprise_urls, network
+from hcl.config import network
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
@@ -19,7 +19,6 @@ from hcl.config.settings import (
     PingsConfig,
     Security,
     ServerConfig,
-    ServiceSettings,
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
@@ -59,7 +58,7 @@ def _exists(path: Path) -> bool:
 def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     """Read a file. ConfigError tells what is wrong with it.
 
-    What Apprise would say of its URLs is another matter: see `doubts`.
+    What Apprise would say of its URLs is another matter, and asked elsewhere.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -191,26 +190,6 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
-
-
-def doubts(config: Config) -> list[str]:
-    """Ask Apprise which of its URLs it would not take, a line for each with its place.
-
-    It is asked in a process of its own, if there is any URL, which takes a second. Its
-    releases differ in what they take, so that none of this is an error.
-    """
-    found = [
-        (f"projects[{p}].channels[{c}].url", channel.kind, channel.settings.url)
-        for p, project in enumerate(config.projects)
-        for c, channel in enumerate(project.channels)
-        if isinstance(channel.settings, ServiceSettings)
-    ]
-    problems = apprise_urls.check_urls([(kind, url) for _, kind, url in found])
-    return [
-        f"{place}: {problem}"
-        for (place, _, _), problem in zip(found, problems, strict=True)
-        if problem
-    ]
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -6,13 +6,13 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
+from hcl.config.kinds import Event, Settings
+
 Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
-Event = Literal["down", "up"]
-Method = Literal["GET", "POST", "PUT"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,61 +128,6 @@ class KeyConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookRequest:
-    """The request that tells of one status. Placeholders are not yet filled in."""
-
-    method: Method
-    url: str
-    body: str
-    headers: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
-    """What a webhook requests; None: nothing for this status. One at least is there."""
-
-    down: WebhookRequest | None
-    up: WebhookRequest | None
-
-
-@dataclass(frozen=True, slots=True)
-class EmailSettings:
-    """Whom a mail goes to: one address at least."""
-
-    to: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ShellSettings:
-    """Commands for /bin/sh; "": nothing for this status. One at least is there.
-
-    Placeholders are not yet filled in.
-    """
-
-    down: str
-    up: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """A chat or push service, by the URL that Apprise knows it by. It is a secret."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupSettings:
-    """The ids of the channels that a group stands for: one at least, no groups."""
-
-    channels: tuple[str, ...]
-
-
-Settings = (
-    WebhookSettings | EmailSettings | ShellSettings | ServiceSettings | GroupSettings
-)
-
-
-@dataclass(frozen=True, slots=True)
 class QuietHours:
     """When nothing is sent, each day from `start` to `end` in the zone `tz`.
 
@@ -227,11 +172,12 @@ class ChannelConfig:
 
     def tells_of(self, event: Event) -> bool:
         """Tell whether it has something to send for an event."""
-        if event not in self.events:
-            return False
-        if isinstance(self.settings, WebhookSettings | ShellSettings):
-            return bool(self.settings.down if event == "down" else self.settings.up)
-        return True
+        return event in self.events and self.settings.tells_of(event)
+
+    @property
+    def place(self) -> str:
+        """Say where its messages go, without what is secret; "" of a group."""
+        return self.settings.place(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

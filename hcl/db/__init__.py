@@ -1,14 +1,25 @@
 """The database: opened, migrated, read, and written in transactions."""
 
 from hcl.db.database import PATIENCE, Database, Statement, begun, write_at_once
-from hcl.db.errors import DatabaseError
-from hcl.db.opening import open_database, open_to_read
+from hcl.db.errors import (
+    DatabaseError,
+    SQLError,
+    UnreadableError,
+    UnusableError,
+    UnwritableError,
+)
+from hcl.db.opening import SQLITE_VERSION, open_database, open_to_read
 
 __all__ = [
     "PATIENCE",
     "Database",
+    "SQLITE_VERSION",
     "DatabaseError",
+    "SQLError",
     "Statement",
+    "UnreadableError",
+    "UnusableError",
+    "UnwritableError",
     "begun",
     "open_database",
     "open_to_read",

@@ -6,8 +6,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from aiosqlite import Connection
+
+from hcl.db.errors import UnreadableError, UnwritableError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,21 @@ _RELEASE_AT_ONCE = 250
 
 # SQL, and the parameters of each time that it runs.
 Statement = tuple[str, Iterable[Sequence[object]]]
+
+
+class Reader(Connection):
+    """A connection whose statements raise UnreadableError.
+
+    Those of the connection that writes have their errors told by `Database.turn`.
+    """
+
+    # All that aiosqlite's connections and cursors do goes through it: its minor version
+    # is pinned.
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        except sqlite3.OperationalError as error:
+            raise UnreadableError(str(error)) from error
 
 
 class Database:
@@ -52,37 +70,43 @@ class Database:
     async def settle(self) -> None:
         """Commit all that was put off.
 
-        Raises sqlite3.OperationalError if the database cannot be written.
+        Raises UnwritableError.
         """
         async with self.turn() as conn:
             await self._settle(conn)
 
-    async def current(self) -> Connection:
+    async def current(self, at_most: timedelta | None = None) -> Connection:
         """Return the reader, after all that was put off is committed.
 
-        If the database cannot be written, it is read as it was before.
+        If the database cannot be written, or not within `at_most`, it is read as it was
+        before.
         """
+        seconds = None if at_most is None else at_most.total_seconds()
         try:
-            await self.settle()
-        except sqlite3.OperationalError as error:
+            async with asyncio.timeout(seconds):
+                await self.settle()
+        except UnwritableError as error:
             logger.error("read without the last pings: %s", error)
+        except TimeoutError:
+            logger.error("read without the last pings: others write for too long")
         return self.committed
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Connection]:
         """Hold the writing connection, with no transaction open yet.
 
-        Waits for the turn before.
+        Waits for the turn before. Raises UnwritableError where a statement finds that
+        the database cannot be written.
         """
         async with self._lock:
             if self._closed:
-                raise sqlite3.OperationalError("the database is closed")
+                raise UnwritableError("the database is closed")
             changes = self._writer.total_changes
             try:
                 yield self._writer
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 self.is_writable = False
-                raise
+                raise UnwritableError(str(error)) from error
             if self._writer.total_changes != changes:
                 self.is_writable = True
 
@@ -94,7 +118,7 @@ class Database:
 
         Waits for the turn before. `changes_checks` False: it reads and writes nothing
         that may be put off, and what others remember of checks stays true. Raises
-        sqlite3.OperationalError if the database cannot be written.
+        UnwritableError.
         """
         async with self.turn() as conn:
             if changes_checks:

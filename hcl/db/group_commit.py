@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar, cast
+
+from hcl.db.errors import UnusableError
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ class GroupCommit(Generic[Item, Result]):
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Return a future of what `write` makes of the item, once that is committed.
 
-        It raises sqlite3.OperationalError if the database cannot be written; nothing
-        of the item is written then. Who cancels it takes nothing back.
+        It raises UnwritableError if the database cannot be written; nothing of the item
+        is written then. Who cancels it takes nothing back.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
@@ -79,7 +80,7 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = await self._write([item for item, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1 and not isinstance(error, UnusableError):
                 logger.exception("a batch of %d failed; trying one by one", len(batch))
                 for entry in batch:
                     await self._commit([entry])

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,10 +14,12 @@ from urllib.parse import quote
 import aiosqlite
 from aiosqlite import Connection
 
-from hcl.db.database import Database
+from hcl.db.database import Database, Reader
 from hcl.db.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
+
+SQLITE_VERSION = sqlite3.sqlite_version
 
 # The WAL is cut to this many bytes once it is in the database.
 _PRAGMAS = (
@@ -32,6 +35,9 @@ _PRAGMAS = (
 _READER_CACHE = 2000
 _WRITER_CACHE = 8000
 
+# As aiosqlite has it.
+_ROWS_AT_ONCE = 64
+
 # What PRAGMA auto_vacuum says when it is set.
 _INCREMENTAL = 2
 
@@ -43,10 +49,10 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     crash of the process). Raises DatabaseError.
     """
     try:
-        writer = await _connect(path, synchronous, _WRITER_CACHE)
+        writer = await _connect(Connection, path, synchronous, _WRITER_CACHE)
         try:
             await _migrate(writer, path)
-            reader = await _connect(path, synchronous, _READER_CACHE)
+            reader = await _connect(Reader, path, synchronous, _READER_CACHE)
         except BaseException:
             await writer.close()
             raise
@@ -75,12 +81,15 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
         raise DatabaseError(f"{path}: {error}") from error
 
 
-async def _connect(path: Path, synchronous: str, cache: int) -> Connection:
+async def _connect(
+    kind: type[Connection], path: Path, synchronous: str, cache: int
+) -> Connection:
     _make_private(path)
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
     sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
-    connection = await aiosqlite.connect(path, isolation_level=None)
+    connect = partial(sqlite3.connect, path, isolation_level=None)
+    connection = await kind(connect, _ROWS_AT_ONCE)
     try:
         for pragma in (
             *_PRAGMAS,

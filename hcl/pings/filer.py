@@ -1,13 +1,12 @@
 """The loop that takes pings from the inbox to their checks' logs."""
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
-from hcl.db import PATIENCE, Database
+from hcl.db import PATIENCE, Database, UnusableError
 from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class Filer:
             if self._due is not None and (self._due <= now or self._is_full):
                 try:
                     await self.file_once()
-                except sqlite3.OperationalError as error:
+                except UnusableError as error:
                     logger.error("cannot file pings: %s", error)
                     self._due = now + PATIENCE
             await self._alarm.sleep(self._due)

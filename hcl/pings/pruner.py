@@ -1,14 +1,13 @@
 """The loop that keeps the database small: old pings, flips and notifications go."""
 
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from hcl import store
 from hcl.alarm import Alarm
-from hcl.db import Database
+from hcl.db import Database, UnusableError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Pruner:
             await self._alarm.sleep(datetime.now(UTC) + INTERVAL)
             try:
                 await self.prune_once(datetime.now(UTC))
-            except sqlite3.OperationalError as error:
+            except UnusableError as error:
                 logger.error("cannot prune: %s", error)
 
     async def prune_once(self, now: datetime) -> None:

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +19,7 @@ from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.config import Config, ConfigError, HostPort
 from hcl.counters import Counters
-from hcl.db import Database, DatabaseError, open_database
+from hcl.db import Database, DatabaseError, SQLError, open_database
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
@@ -76,7 +75,7 @@ async def serve(
         try:
             server = _Server(config, database, sockets, mail_sockets)
             await server.run(reread, greet)
-        except sqlite3.Error as error:
+        except SQLError as error:
             raise DatabaseError(f"{config.database.path}: {error}") from error
         finally:
             await database.close()
@@ -195,7 +194,7 @@ class _Server:
                 await self._use(config, retry=True)
             except ConfigError as error:
                 logger.error("not reloaded: %s", error)
-            except sqlite3.Error as error:
+            except SQLError as error:
                 logger.error("not reloaded, the database cannot be used: %s", error)
             else:
                 logger.info("reloaded %s", config.path)

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import re
-import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from hcl.db import SQLError
 from hcl.model import Ping
-from hcl.pings.pinging import Pinging, Receipt, Target
+from hcl.pings.arrival import Receipt, Target
+from hcl.pings.pinging import Pinging
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Mailboxes:
         self.domain = domain
         self._pinging = pinging
 
-    def address_of(self, recipient: str) -> Target | None:
+    def target_of(self, recipient: str) -> Target | None:
         """Return which check a recipient stands for; None: this is none of ours."""
         mailbox, _, domain = recipient.rpartition("@")
         if domain != self.domain:
@@ -41,11 +42,11 @@ class Mailboxes:
         return Target(ping_key=match[1], slug=match[2].lower()) if match else None
 
     async def deliver(
-        self, sender: str, addresses: Iterable[Target], content: bytes, peer: str
+        self, sender: str, targets: Iterable[Target], content: bytes, peer: str
     ) -> str:
-        """Record a ping for each address; return what to answer, after the commit."""
-        # One mail is one ping, even if it names an address twice.
-        wanted = list(dict.fromkeys(addresses))
+        """Record a ping for each target; return what to answer, after the commit."""
+        # One mail is one ping, even if it names a target twice.
+        wanted = list(dict.fromkeys(targets))
         ping = Ping(
             n=0,
             created=datetime.now(UTC),
@@ -60,19 +61,19 @@ class Mailboxes:
         )
         try:
             receipts = await asyncio.gather(
-                *(self._pinging.receive(address, ping) for address in wanted)
+                *(self._pinging.receive(target, ping) for target in wanted)
             )
-        except sqlite3.Error as error:
+        except SQLError as error:
             logger.error("mail from %s put off, the database says: %s", sender, error)
             return "451 4.3.0 The database cannot be written, try again later"
-        for address, receipt in zip(wanted, receipts, strict=True):
+        for target, receipt in zip(wanted, receipts, strict=True):
             if receipt is not Receipt.RECORDED:
-                _log_drop(sender, address, receipt)
+                _log_drop(sender, target, receipt)
         return "250 2.0.0 OK"
 
 
-def _log_drop(sender: str, address: Target, receipt: Receipt) -> None:
+def _log_drop(sender: str, target: Target, receipt: Receipt) -> None:
     # Who knows a ping key can ping, so the log does not show one.
-    name = address.code or f"{address.ping_key[:4]}…+{address.slug}"
+    name = target.code or f"{target.ping_key[:4]}…+{target.slug}"
     have = "several checks have" if receipt is Receipt.AMBIGUOUS else "no check has"
     logger.warning("mail from %s dropped: %s the address %s", sender, have, name)

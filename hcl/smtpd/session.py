@@ -76,12 +76,12 @@ class _Hooks:
     async def handle_RCPT(  # noqa: N802 - named by aiosmtpd
         self, _: Any, _session: Any, envelope: Any, recipient: str, _options: Any
     ) -> str:
-        address = self._mailboxes.address_of(recipient)
-        if address is None:
+        target = self._mailboxes.target_of(recipient)
+        if target is None:
             return "550 5.1.1 No check has such an address"
         if len(envelope.rcpt_tos) >= RECIPIENT_LIMIT:
             return "452 4.5.3 Too many recipients, send the rest in another mail"
-        envelope.rcpt_tos.append(address)
+        envelope.rcpt_tos.append(target)
         return "250 2.1.5 OK"
 
 

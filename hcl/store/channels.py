@@ -39,8 +39,7 @@ class Standing:
 async def of_project(conn: Connection, project_id: int) -> list[Channel]:
     """Return the project's channels that are in the file, in order of creation."""
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
-        " WHERE project_id = ? AND enabled ORDER BY id",
+        f"SELECT {_COLUMNS} FROM channels WHERE project_id = ? AND enabled ORDER BY id",
         (project_id,),
     )
     return [Channel(*row) for row in rows]
@@ -54,7 +53,7 @@ async def find(
     Those with a code among `others` are not found by their name.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM channels"  # noqa: S608 - a constant
+        f"SELECT {_COLUMNS} FROM channels"
         " WHERE code = :code OR (project_id = :project_id AND name = :name"
         " AND code NOT IN (SELECT value FROM json_each(:others)))"
         " ORDER BY code = :code DESC LIMIT 1",

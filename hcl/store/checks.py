@@ -64,10 +64,7 @@ def _typed(kind: type, hints: Sequence[object]) -> tuple[int, ...]:
 _ALL = _Columns("id", STATE[-1])
 _SETTINGS = _Columns("code", SETTINGS[-1])
 _STATE = _Columns(STATE[0], STATE[-1])
-_SELECT = (
-    f"SELECT {_ALL.names} FROM checks"  # noqa: S608 - constants
-    " JOIN check_states ON check_id = id"
-)
+_SELECT = f"SELECT {_ALL.names} FROM checks JOIN check_states ON check_id = id"
 
 
 def _check(row: Sequence[Any]) -> Check:
@@ -121,7 +118,7 @@ async def by_slugs(
 ) -> list[tuple[str, Check]]:
     """Return the checks of (ping key, slug) pairs, each with its ping key."""
     rows = await conn.execute_fetchall(
-        f"SELECT p.ping_key, c.* FROM json_each(?) j"  # noqa: S608 - constants
+        f"SELECT p.ping_key, c.* FROM json_each(?) j"
         " CROSS JOIN projects p ON p.ping_key = json_extract(j.value, '$[0]')"
         f" CROSS JOIN ({_SELECT}) c ON c.project_id = p.id"
         " AND c.slug = json_extract(j.value, '$[1]')",
@@ -209,13 +206,13 @@ async def count(conn: Connection, project_id: int) -> int:
 async def add(conn: Connection, check: Check) -> int:
     """Insert a check, whatever its id says; return the id it got."""
     rows = await conn.execute_fetchall(
-        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS.names})"  # noqa: S608 - constants
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS.names})"
         f" VALUES (?, ?, {_SETTINGS.marks}) RETURNING id",
         (check.project_id, check.unique_key, *_SETTINGS.kept(check)),
     )
     check_id = int(next(iter(rows))[0])
     await conn.execute(
-        f"INSERT INTO check_states (check_id, {_STATE.names}, look_at)"  # noqa: S608 - constants
+        f"INSERT INTO check_states (check_id, {_STATE.names}, look_at)"
         f" VALUES (?, {_STATE.marks}, ?)",
         (check_id, *_STATE.kept(check), stamp(check.alert_after)),
     )
@@ -225,8 +222,7 @@ async def add(conn: Connection, check: Check) -> int:
 async def save(conn: Connection, check: Check) -> None:
     """Update all of a check."""
     await conn.execute(
-        f"UPDATE checks SET ({_SETTINGS.names}) = ({_SETTINGS.marks})"  # noqa: S608 - constants
-        " WHERE id = ?",
+        f"UPDATE checks SET ({_SETTINGS.names}) = ({_SETTINGS.marks}) WHERE id = ?",
         (*_SETTINGS.kept(check), check.id),
     )
     await save_states(conn, [check])
@@ -245,7 +241,7 @@ async def save_states(conn: Connection, changed: Iterable[Check]) -> None:
 def saving_states(changed: Iterable[Check]) -> Statement:
     """Return the statement of `save_states`, for a transaction of one hop."""
     return (
-        f"UPDATE check_states SET ({_STATE.names}) = ({_STATE.marks})"  # noqa: S608 - constants
+        f"UPDATE check_states SET ({_STATE.names}) = ({_STATE.marks})"
         " WHERE check_id = ?",
         [(*_STATE.kept(check), check.id) for check in changed],
     )
@@ -283,7 +279,7 @@ async def of_badge(conn: Connection, badge_key: str, tag: str) -> list[Check] | 
     All that have the tag are among them; "": all of the project's.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT {_ALL.names}"  # noqa: S608 - constants
+        f"SELECT {_ALL.names}"
         " FROM (SELECT id AS owner FROM projects WHERE badge_key = ? AND enabled)"
         " LEFT JOIN checks ON project_id = owner AND instr(tags, ?)"
         " LEFT JOIN check_states ON check_id = id",

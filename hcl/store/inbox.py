@@ -12,7 +12,7 @@ from hcl.model import Ping
 
 _LOGGED = "created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
 _ADD = (
-    f"INSERT INTO inbox (check_id, n, {_LOGGED})"  # noqa: S608 - constants
+    f"INSERT INTO inbox (check_id, n, {_LOGGED})"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -77,7 +77,7 @@ async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
 async def file(conn: Connection, ids: Sequence[int], log_limit: int) -> None:
     """Copy pings to their logs, but those that would be dropped there at once."""
     await conn.execute(
-        f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'  # noqa: S608 - constants
+        f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"
         " CROSS JOIN inbox i ON i.id = j.value"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",

@@ -61,7 +61,7 @@ async def add_reminders(
     Those are left out whose check has flipped since, and those that wait already.
     """
     await conn.executemany(
-        "INSERT INTO notifications"  # noqa: S608 - a constant
+        "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, next_try, reminder, hold)"
         f" SELECT f.id, f.check_id, :channel_id, :at, :at, {_NEXT_REMINDER}, 'remind'"
         " FROM flips f JOIN channels c ON c.id = :channel_id"
@@ -102,7 +102,7 @@ async def hand_on(
     )
     ids = None if only is None else json.dumps([n.id for n in only])
     cursor = await conn.execute(
-        "INSERT INTO notifications"  # noqa: S608 - a constant
+        "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
         " SELECT n.flip_id, n.check_id, c.id, :now, :now, n.reminder,"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
@@ -119,7 +119,7 @@ async def hand_on(
         },
     )
     await conn.execute(
-        f"UPDATE notifications AS n SET handed_on = 1 {owed}",  # noqa: S608 - a constant
+        f"UPDATE notifications AS n SET handed_on = 1 {owed}",
         {"channel_id": channel_id, "now": stamp(now), "only": ids},
     )
     return cursor.rowcount
@@ -136,7 +136,7 @@ async def expand(
     A channel that was to tell of it anyway does so once.
     """
     cursor = await conn.execute(
-        "INSERT INTO notifications"  # noqa: S608 - a constant
+        "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
         " SELECT f.id, f.check_id, c.id, g.created, :now,"
         f" iif(g.reminder, {_NEXT_REMINDER}, 0),"
@@ -217,7 +217,7 @@ async def drop_reminders(
 async def count_waiting(conn: Connection) -> int:
     """Return how many flips have a message that is owed and not finished."""
     rows = await conn.execute_fetchall(
-        f"SELECT count(DISTINCT flip_id) FROM notifications WHERE {_OWED}"  # noqa: S608 - a constant
+        f"SELECT count(DISTINCT flip_id) FROM notifications WHERE {_OWED}"
     )
     return int(next(iter(rows))[0])
 
@@ -228,7 +228,7 @@ async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:
     Held are those put off on purpose; the last is None if none is owed.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, created,"  # noqa: S608 - a constant
+        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, created,"
         " NULL)) FROM notifications WHERE next_try IS NOT NULL"
     )
     owed, held, oldest = next(iter(rows))

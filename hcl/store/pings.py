@@ -48,7 +48,7 @@ def _ping(row: Any) -> Ping:
 async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
     """Return a check's last pings, the newest first, bodies cut to their first byte."""
     rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"  # noqa: S608 - constants
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
         f" coalesce(substr(body, 1, 1), x'') FROM log WHERE {_ALL}"
         ' ORDER BY "key" DESC LIMIT :limit',
         {"check_id": check_id, "limit": limit},
@@ -78,7 +78,7 @@ async def numbers(
 ) -> list[int]:
     """Return the numbers of the pings that are asked for, the newest first."""
     rows = await conn.execute_fetchall(
-        f"SELECT n FROM log WHERE {_ALL}"  # noqa: S608 - a constant
+        f"SELECT n FROM log WHERE {_ALL}"
         ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
         " AND (:actions = '[]' OR action IN (SELECT value FROM json_each(:actions)))"
         " AND (:since IS NULL OR created >= :since)"
@@ -125,7 +125,7 @@ async def excerpts(
 async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping]:
     """Return a check's last starts, successes and fails, oldest first, no bodies."""
     rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"  # noqa: S608 - constants
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
         f" x'' FROM log WHERE {_ALL} AND action IN ('start', 'success', 'fail')"
         ' ORDER BY "key" DESC LIMIT :limit',
         {"check_id": check_id, "limit": limit},
@@ -205,7 +205,7 @@ async def shift_log(
 async def oldest(conn: Connection, check_id: int) -> datetime | None:
     """Return when the oldest ping in a check's log came; None: the log is empty."""
     rows = await conn.execute_fetchall(
-        f'SELECT created FROM log WHERE {_ALL} ORDER BY "key" LIMIT 1',  # noqa: S608 - a constant
+        f'SELECT created FROM log WHERE {_ALL} ORDER BY "key" LIMIT 1',
         {"check_id": check_id},
     )
     return moment(next((row[0] for row in rows), None))
@@ -219,7 +219,7 @@ async def clear(conn: Connection, check_id: int) -> None:
     which it would then take for filed.
     """
     await conn.execute(
-        f"DELETE FROM pings WHERE {_ALL}",  # noqa: S608 - a constant
+        f"DELETE FROM pings WHERE {_ALL}",
         {"check_id": check_id},
     )
     # All of the inbox is gone through, 0.2 s if it holds 250,000 pings: an index would
@@ -236,7 +236,7 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
     # In one statement, lest the filer takes it from one table to the other meanwhile.
     # The inbox is looked through from its end: mostly the newest is asked for.
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM pings"  # noqa: S608 - constants
+        f"SELECT {_COLUMNS} FROM pings"
         ' WHERE "key" = (:check_id << 32) + :n'
         f" UNION ALL SELECT * FROM (SELECT {_COLUMNS} FROM inbox"
         " WHERE check_id = :check_id AND n = :n ORDER BY id DESC LIMIT 1) LIMIT 1",

@@ -23,7 +23,7 @@ async def missing(conn: Connection) -> list[tuple[str, int]]:
 async def by_ping_key(conn: Connection, ping_key: str) -> Project | None:
     """Return the project that owns a ping key."""
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM projects WHERE ping_key = ?",  # noqa: S608 - a constant
+        f"SELECT {_COLUMNS} FROM projects WHERE ping_key = ?",
         (ping_key,),
     )
     return next((Project(*row) for row in rows), None)
@@ -45,7 +45,7 @@ async def find(
     Those with a code among `others` are not found by their name.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM projects"  # noqa: S608 - a constant
+        f"SELECT {_COLUMNS} FROM projects"
         " WHERE code = :code OR (name = :name"
         " AND code NOT IN (SELECT value FROM json_each(:others)))"
         " ORDER BY code = :code DESC LIMIT 1",

@@ -74,7 +74,7 @@ async def recent(
     `wanted`: those that are not finished, or those of which a try failed.
     """
     found = await conn.execute_fetchall(
-        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"  # noqa: S608 - constants
+        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
         " h.name, h.kind, n.created, f.new_status, n.reminder, n.hold, n.notice,"
         " n.sent, n.next_try, n.answer"
         " FROM notifications n JOIN flips f ON f.id = n.flip_id"

@@ -1,6 +1,5 @@
 """Every URL in one table."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 
 from starlette.applications import Starlette
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hcl.db import SQLError
 from hcl.web.api import api
 from hcl.web.api.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
 from hcl.web.badges import badges
@@ -83,7 +83,7 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
             *page_routes(parts),
         ],
         exception_handlers={
-            sqlite3.Error: on_database_error,
+            SQLError: on_database_error,
             HTTPException: on_http_error,
         },
     )

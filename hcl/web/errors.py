@@ -1,7 +1,6 @@
 """Every error in one table: what went wrong, and what the client is told."""
 
 import logging
-import sqlite3
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from hcl.checks.managing import (
 )
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
+from hcl.db import SQLError
 from hcl.web.json_answer import JSONResponse
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
 
 def api_answer(error: Exception) -> Response | None:
     """Return the API's answer to an exception, None if it is none to answer."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, SQLError):
         return unavailable(error, JSONResponse)
     if isinstance(error, ApiError):
         return JSONResponse({"error": error.text}, error.status)
@@ -57,9 +57,7 @@ def api_answer(error: Exception) -> Response | None:
     return JSONResponse({"error": text or str(error)}, status)
 
 
-def unavailable(
-    error: sqlite3.Error, kind: type[Response] = PlainTextResponse
-) -> Response:
+def unavailable(error: SQLError, kind: type[Response] = PlainTextResponse) -> Response:
     """Answer while the database cannot be used; nothing of the request is written."""
     logger.error("the database cannot be used: %s", error)
     text = "the database cannot be written now"
@@ -69,7 +67,7 @@ def unavailable(
 
 def failed(error: Exception) -> Response:
     """Answer where nobody else would, whatever went wrong."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, SQLError):
         return unavailable(error)
     logger.error("a request failed", exc_info=error)
     return PlainTextResponse("internal server error", 500, {"Connection": "close"})
@@ -77,7 +75,7 @@ def failed(error: Exception) -> Response:
 
 def on_database_error(_request: Request, error: Exception) -> Response:
     """Answer for pages and documents outside the API."""
-    if not isinstance(error, sqlite3.Error):
+    if not isinstance(error, SQLError):
         raise error
     return unavailable(error)
 

@@ -1,7 +1,6 @@
 """The Pinging API: one plain ASGI callable, since it is what hcl does most."""
 
 import re
-import sqlite3
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -9,8 +8,9 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.checks.spec import SLUG_LENGTH
+from hcl.db import SQLError
 from hcl.model import Action, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from hcl.web.errors import failed, unavailable
 from hcl.web.http.protocol import Answer, Respond
 from hcl.web.parts import Parts
@@ -58,7 +58,7 @@ class PingEndpoint:
             answer = await self._answer(scope, receive)
         except _CutOffError:
             return
-        except sqlite3.Error as error:
+        except SQLError as error:
             await unavailable(error)(scope, receive, send)
             return
         start = {"type": "http.response.start", "status": answer.status}
@@ -74,8 +74,8 @@ class PingEndpoint:
         headers = _by_name(scope)
         if _has_body(headers):
             return False
-        address, ping, error = self._read(scope, headers)
-        if address is None or error:
+        target, ping, error = self._read(scope, headers)
+        if target is None or error:
             return False
 
         def done(receipt: Receipt | None, error: Exception | None) -> None:
@@ -87,18 +87,18 @@ class PingEndpoint:
                 body = bytes(response.body)
                 respond(Answer(response.status_code, response.raw_headers, body))
 
-        self._parts.pinging.receive_and_call(address, ping, done)
+        self._parts.pinging.receive_and_call(target, ping, done)
         return True
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         headers = _by_name(scope)
-        address, ping, error = self._read(scope, headers)
+        target, ping, error = self._read(scope, headers)
         pinging = self._parts.pinging
-        if address is None:
+        if target is None:
             return self._recorded(Receipt.UNKNOWN)
         if error:
             # As Healthchecks does: that a check is unknown is told before its errors.
-            if await pinging.knows(address):
+            if await pinging.knows(target):
                 return _answer(400, error, self._parts.config.pings.body_limit)
             return self._recorded(Receipt.UNKNOWN)
         if _has_body(headers):
@@ -106,7 +106,7 @@ class PingEndpoint:
             body = await _kept_body(receive, limit)
             # A slow upload must not be older than what was recorded meanwhile.
             ping = ping._replace(body=body, created=datetime.now(UTC))
-        return self._recorded(await pinging.receive(address, ping))
+        return self._recorded(await pinging.receive(target, ping))
 
     def _recorded(self, receipt: Receipt) -> Answer:
         return _answer(*_ANSWERS[receipt], self._parts.config.pings.body_limit)
@@ -121,7 +121,7 @@ class PingEndpoint:
         text = scope["query_string"].decode("latin-1")
         # As Healthchecks does: of a name that comes twice the last counts.
         query = dict(parse_qsl(text, keep_blank_values=True)) if text else {}
-        address, signal = _target(scope["path"], query)
+        target, signal = _target(scope["path"], query)
         action, exitstatus = _ACTIONS.get(signal) or _by_exitstatus(signal)
         remote_addr, scheme = self._parts.proxies.origin(scope, headers)
         rid = query.get("rid")
@@ -139,12 +139,12 @@ class PingEndpoint:
             b"",
         )
         if exitstatus is not None and exitstatus > _HIGHEST_EXITSTATUS:
-            return address, ping, b"invalid url format"
-        if address is not None and not _is_slug(address.slug):
-            return address, ping, b"invalid url format"
+            return target, ping, b"invalid url format"
+        if target is not None and not _is_slug(target.slug):
+            return target, ping, b"invalid url format"
         if rid is not None and not _RID.fullmatch(rid):
-            return address, ping, b"invalid uuid format"
-        return address, ping, b""
+            return target, ping, b"invalid uuid format"
+        return target, ping, b""
 
 
 @lru_cache

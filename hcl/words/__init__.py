@@ -1,1 +1,1 @@
-"""How lengths, moments, schedules and lines are said to people, once."""
+"""How lengths, moments, schedules, names and sizes are said to people, once."""

@@ -3,19 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from hcl.model import Action
-
 # Mail clients and phones show far less of a title than this.
 LONGEST_TITLE = 200
 
-# What the signals are called.
-ACTIONS: dict[Action, str] = {
-    "success": "success",
-    "fail": "failure",
-    "start": "start",
-    "log": "log",
-    "ign": "ignored",
-}
 # C0 and C1, and what turns the direction of the text around it: none may disguise
 # what a message says.
 _CONTROL = re.compile(

@@ -1,4 +1,6 @@
-"""Cron expressions in words, for the forms that most have; for others there are none.
+"""Schedules, as they are said to people.
+
+Cron expressions have words for the forms that most have; for others there are none.
 
 The library has words too (CronSim.explain), for every form: "At 00:00 on the 22th day
 of every month". And two days of a cron line may mean either or both; such a line is
@@ -7,8 +9,12 @@ better shown as it is than explained.
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import lru_cache
 
-from hcl.words.lines import listed
+from hcl.model import Check, Kind
+from hcl.words.lengths import every
+from hcl.words.lines import listed, one_line
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAY_NAMES = {name[:3].upper(): number for number, name in enumerate(_DAYS)}
@@ -29,6 +35,43 @@ _MONTHS = (
 _MONTH_NAMES = {name[:3].upper(): number for number, name in enumerate(_MONTHS, 1)}
 # Longer rows of times and days are no easier to read than the expression.
 _MOST = 6
+
+
+def words_of(check: Check) -> str:
+    """Say when pings are expected: `every day at 03:05`; "" if no words fit."""
+    if check.kind == "simple":
+        return every(check.timeout)
+    return in_words(check.schedule) if check.kind == "cron" else ""
+
+
+def in_full(check: Check) -> str:
+    """Say it in words and as it was written: `every hour at :05 (5 * * * *, UTC)`."""
+    return _said(check.kind, check.timeout, check.schedule, check.tz)[0]
+
+
+def in_short(check: Check) -> str:
+    """Say it in words, or as it was written; with the zone, unless that is UTC."""
+    return _said(check.kind, check.timeout, check.schedule, check.tz)[1]
+
+
+# A list says the schedules of a thousand checks at once, again and again.
+@lru_cache(maxsize=4096)
+def _said(
+    kind: Kind, timeout: timedelta, expression: str, zone: str
+) -> tuple[str, str]:
+    """Say a schedule in full, and in short."""
+    if kind == "simple":
+        words = every(timeout)
+        return words, words
+    words = in_words(expression) if kind == "cron" else ""
+    # OnCalendar may have several lines.
+    written = "; ".join(filter(None, map(one_line, expression.splitlines())))
+    tz = one_line(zone)
+    short = words or written
+    return (
+        f"{words} ({written}, {tz})" if words else f"{written} ({tz})",
+        short if zone == "UTC" else f"{short} {tz}",
+    )
 
 
 def in_words(expression: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from hcl import config as configuration
 from hcl.config import Config
 from hcl.model import Check
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.server.syncing import sync
 from tests.app import App, running_app
 from tests.build import NOW, make_ping

@@ -12,7 +12,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hcl.alerts.calm import LONGEST_SUMMARY, Plan, by_check, calm_of, plan, quiet_until
-from hcl.config import Calm, ChannelConfig, EmailSettings, QuietHours, TagConfig
+from hcl.config import (
+    AppriseSettings,
+    Calm,
+    ChannelConfig,
+    EmailSettings,
+    GroupSettings,
+    QuietHours,
+    Settings,
+    ShellSettings,
+    TagConfig,
+    WebhookSettings,
+)
 from hcl.model import Flip, Notification, Waiting
 from tests.alerts.outbox import Outbox
 from tests.build import DAY, HOUR, MICROSECOND, NOW
@@ -26,7 +37,14 @@ MAIL = ChannelConfig(
     events=frozenset(("down", "up")),
     settings=EmailSettings(("ops@example.org",)),
 )
-HOOK = replace(MAIL, kind="webhook")
+SETTINGS: dict[str, Settings] = {
+    "apprise": AppriseSettings("json://host"),
+    "email": MAIL.settings,
+    "group": GroupSettings(("1",)),
+    "ntfy": AppriseSettings("ntfy://host/topic"),
+    "shell": ShellSettings("", ""),
+    "webhook": WebhookSettings(None, None),
+}
 NIGHT = QuietHours(time(22), time(7), "UTC")
 
 # NOW is noon; these hours are around it.
@@ -35,7 +53,11 @@ NOON_ENDS = NOW + HOUR
 
 
 def channel(kind: str = "email", fold: timedelta = timedelta(0), **calm: Any) -> Any:
-    return replace(MAIL, kind=kind, fold=fold, calm=Calm(**calm))
+    return of_kind(replace(MAIL, fold=fold, calm=Calm(**calm)), kind)
+
+
+def of_kind(config: ChannelConfig, kind: str) -> ChannelConfig:
+    return replace(config, kind=kind, settings=SETTINGS[kind])
 
 
 def row(id_: int, new_status: Any = "down", at: datetime = NOW, **more: Any) -> Waiting:
@@ -325,7 +347,7 @@ def test_short_outage_is_not_told_nor_its_end(kind: str) -> None:
     up = row(2, "up", NOW + 10 * MINUTE - MICROSECOND)
 
     for now in (up.flip.created, NOW + DAY):
-        result = planned(replace(LATE, kind=kind), down, up, now=now)
+        result = planned(of_kind(LATE, kind), down, up, now=now)
 
         assert ids(result) == ([1, 2], [], [])
         assert {why for _, why in result.dropped} == {
@@ -339,9 +361,7 @@ def test_outage_that_was_long_enough_is_told_late_with_its_end() -> None:
     up = row(2, "up", NOW + 10 * MINUTE)
 
     assert ids(planned(LATE, down, up, now=NOW + DAY)) == sent([1, 2])
-    assert ids(planned(replace(LATE, kind="webhook"), down, up, now=NOW + DAY)) == sent(
-        [1]
-    )
+    assert ids(planned(of_kind(LATE, "webhook"), down, up, now=NOW + DAY)) == sent([1])
 
 
 @pytest.mark.parametrize("status", ["paused", "new", "up"])

@@ -12,7 +12,7 @@ from hcl.alerts.delivery import (
     GIVE_UP_AFTER,
     GIVE_UP_TRIES,
     PERMANENT_STEP,
-    Attempt,
+    EndedTry,
     reminders_after,
     try_once,
     write_down,
@@ -39,19 +39,19 @@ async def due(post: Post, channel_id: int = 1) -> list[Waiting]:
     return await store.outbox.due(post.app.database.committed, channel_id, NOW, 99)
 
 
-async def attempt_of(
+async def try_of(
     post: Post, line: Line, *bundle: Waiting, jitter: float = 1.0
-) -> Attempt:
+) -> EndedTry:
     """Try to send a bundle, at NOW."""
     message = await compose(post.app.database.committed, line.config, bundle)
     assert message is not None
     return await try_once(line, bundle, message, lambda: NOW, lambda: jitter)
 
 
-async def written(post: Post, *attempts: Attempt) -> None:
+async def written(post: Post, *tries: EndedTry) -> None:
     async with post.app.database.transaction() as conn:
         ids = {channel.id: row for row, channel in post.app.synced.channels.items()}
-        await write_down(conn, attempts, ids)
+        await write_down(conn, tries, ids)
 
 
 async def test_try_tells_what_became_of_it(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ async def test_try_tells_what_became_of_it(tmp_path: Path) -> None:
         await post.down("a")
         line = line_of(post)
 
-        sent = await attempt_of(post, line, *await due(post))
+        sent = await try_of(post, line, *await due(post))
         post.http.status = 500
-        failed = await attempt_of(post, line, *await due(post))
+        failed = await try_of(post, line, *await due(post))
         await line.close()
 
     assert (sent.word, failed.word) == ("sent", "failed")
@@ -78,13 +78,13 @@ async def test_pauses_have_a_jitter(tmp_path: Path) -> None:
         await post.down("a")
         line = line_of(post)
 
-        attempts = [
-            await attempt_of(post, line, *await due(post), jitter=jitter)
+        tries = [
+            await try_of(post, line, *await due(post), jitter=jitter)
             for jitter in (0.8, 1.2)
         ]
         await line.close()
 
-    pauses = [attempt.outcome.next_try for attempt in attempts]
+    pauses = [ended.outcome.next_try for ended in tries]
     assert pauses == [NOW + 0.8 * PAUSES[0], NOW + 1.2 * PAUSES[0]]
 
 
@@ -117,12 +117,12 @@ async def test_pauses_grow(tmp_path: Path, attempts: int, status: int) -> None:
         )
         line = line_of(post)
 
-        attempt = await attempt_of(post, line, *await due(post))
+        ended = await try_of(post, line, *await due(post))
         await line.close()
 
     step = max(attempts, PERMANENT_STEP if status == 410 else 0)
-    assert attempt.outcome.next_try == NOW + PAUSES[min(step, len(PAUSES) - 1)]
-    assert attempt.is_failing == (status == 410 or attempts >= 2)
+    assert ended.outcome.next_try == NOW + PAUSES[min(step, len(PAUSES) - 1)]
+    assert ended.is_failing == (status == 410 or attempts >= 2)
 
 
 async def put_old(post: Post, attempts: int, id_: int = 1) -> None:
@@ -148,10 +148,10 @@ async def test_old_message_is_given_up_after_some_tries(
         await put_old(post, attempts)
         line = line_of(post)
 
-        attempt = await attempt_of(post, line, *await due(post))
+        ended = await try_of(post, line, *await due(post))
         await line.close()
 
-        assert attempt.word == word
+        assert ended.word == word
 
 
 async def test_new_message_is_not_given_up_with_an_old_one_of_its_check(
@@ -191,16 +191,16 @@ async def test_new_messages_are_not_given_up_with_an_old_one_of_a_summary(
 # What is written down
 
 
-async def attempts_at_once(post: Post, *statuses: int) -> list[Attempt]:
+async def tries_at_once(post: Post, *statuses: int) -> list[EndedTry]:
     """Let a webhook answer so to the messages of a check each, at the same time."""
-    line, attempts = line_of(post), []
+    line, tries = line_of(post), []
     for number in range(len(statuses)):
         await post.down(f"{number}")
     for status, waiting in zip(statuses, await due(post), strict=True):
         post.http.status = status
-        attempts.append(await attempt_of(post, line, waiting))
+        tries.append(await try_of(post, line, waiting))
     await line.close()
-    return attempts
+    return tries
 
 
 async def handed_on(post: Post) -> list[int]:
@@ -211,7 +211,7 @@ async def test_refusal_is_handed_on_whatever_else_is_written_with_it(
     tmp_path: Path,
 ) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
-        await written(post, *await attempts_at_once(post, 404, 500))
+        await written(post, *await tries_at_once(post, 404, 500))
 
         assert await handed_on(post) == [1]
         found = await rows(post.app.database, "SELECT failing_since FROM channels")
@@ -222,7 +222,7 @@ async def test_refusal_is_handed_on_although_another_message_arrived(
     tmp_path: Path,
 ) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
-        await written(post, *await attempts_at_once(post, 404, 200))
+        await written(post, *await tries_at_once(post, 404, 200))
 
         assert await handed_on(post) == [1]
         found = await rows(post.app.database, "SELECT failing_since FROM channels")
@@ -233,14 +233,14 @@ async def test_message_that_arrived_is_not_handed_on_with_one_that_did_not(
     tmp_path: Path,
 ) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
-        await written(post, *await attempts_at_once(post, 200, 404))
+        await written(post, *await tries_at_once(post, 200, 404))
 
         assert await handed_on(post) == [2]
 
 
 async def test_how_a_channel_fares_is_told_by_the_last_try(tmp_path: Path) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
-        await written(post, *await attempts_at_once(post, 200, 404))
+        await written(post, *await tries_at_once(post, 200, 404))
 
         assert await rows(
             post.app.database,

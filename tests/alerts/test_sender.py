@@ -9,7 +9,7 @@ import pytest
 from hcl import store
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.alerts.sending import (
     app_and_sinks,
     down,

@@ -9,7 +9,7 @@ import pytest
 from hcl.alerts.lines import CONCURRENCY, FAILED_AFTER, LONGEST_HOLD, PAUSES
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import HOUR, NOW
-from tests.store import rows, traced
+from tests.store import pragma, rows, traced
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -319,14 +319,14 @@ async def test_others_are_sent_while_the_database_cannot_be_written(
     )
     async with posting(tmp_path, *parts) as post:
         await post.down("a", *channel_ids, at=datetime.now(UTC))
-        await post.app.database._writer.execute("PRAGMA query_only = ON")
+        await pragma(post.app.database, "query_only = ON")
         loop = asyncio.create_task(post.app.sender.run())
         try:
             await post.smtp.wait_for(1, timeout=2)
         finally:
             loop.cancel()
             await asyncio.wait([loop])
-            await post.app.database._writer.execute("PRAGMA query_only = OFF")
+            await pragma(post.app.database, "query_only = OFF")
 
         assert post.mails() == ["DOWN: a"]
         # It was not ticked off, so it is sent again.
@@ -341,14 +341,14 @@ async def test_message_that_is_ready_goes_out_while_others_cannot_be_put_off(
     async with posting(tmp_path, mail, at_once) as post:
         await post.down("a", at=datetime.now(UTC))
         await post.down("b", at=datetime.now(UTC), tags="prod")
-        await post.app.database._writer.execute("PRAGMA query_only = ON")
+        await pragma(post.app.database, "query_only = ON")
         loop = asyncio.create_task(post.app.sender.run())
 
         await post.smtp.wait_for(1, timeout=2)
 
         loop.cancel()
         await asyncio.wait([loop])
-        await post.app.database._writer.execute("PRAGMA query_only = OFF")
+        await pragma(post.app.database, "query_only = OFF")
         assert post.mails() == ["DOWN: b"]
 
 
@@ -356,7 +356,7 @@ async def test_loop_does_not_spin_while_nothing_can_be_put_off(tmp_path: Path) -
     parts = channel("Late", delay='"1h"'), channel("All", "group", channels='["Late"]')
     async with posting(tmp_path, *parts) as post:
         await post.down("a", 1, 2, at=datetime.now(UTC))
-        await post.app.database._writer.execute("PRAGMA query_only = ON")
+        await pragma(post.app.database, "query_only = ON")
 
         async with traced(post.app.database.committed) as statements:
             loop = asyncio.create_task(post.app.sender.run())
@@ -364,7 +364,7 @@ async def test_loop_does_not_spin_while_nothing_can_be_put_off(tmp_path: Path) -
 
         loop.cancel()
         await asyncio.wait([loop])
-        await post.app.database._writer.execute("PRAGMA query_only = OFF")
+        await pragma(post.app.database, "query_only = OFF")
         assert len(statements) < 20
 
 

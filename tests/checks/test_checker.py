@@ -11,11 +11,11 @@ from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
 from hcl.checks.rules import POSTPONEMENT
 from hcl.model import Check, Flip
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.sinks import HttpSink
-from tests.store import change, put_check, rows, traced
+from tests.store import change, pragma, put_check, rows, traced, writer_of
 
 # Last heard of so that its deadline is exactly NOW.
 OVERDUE: dict[str, Any] = {
@@ -123,7 +123,7 @@ async def test_thousand_checks_due_at_once_all_flip_in_one_go(app: App) -> None:
         await put_check(app.database, 1, **OVERDUE)
     await put_check(app.database, 1, **(OVERDUE | {"alert_after": NOW + MICROSECOND}))
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         flipped = await app.checker.check_once(NOW)
 
     assert flipped == 1000
@@ -324,8 +324,7 @@ async def test_loop_survives_a_database_that_cannot_be_written(tmp_path: Any) ->
         number = BATCH_LIMIT
         every = [await put_check(app.database, 1, **OVERDUE) for _ in range(number)]
         [pages] = await rows(app.database, "PRAGMA page_count")
-        writer = app.database._writer
-        await writer.execute(f"PRAGMA max_page_count = {pages}")
+        await pragma(app.database, f"max_page_count = {pages}")
 
         with complaints("hcl.checks.checker") as complained:
             async with running(app), asyncio.timeout(10):
@@ -333,7 +332,7 @@ async def test_loop_survives_a_database_that_cannot_be_written(tmp_path: Any) ->
                 assert await rows(app.database, "SELECT id FROM flips") == []
                 assert [await stored(app, check) for check in every] == every
 
-                await writer.execute("PRAGMA max_page_count = 100000")
+                await pragma(app.database, "max_page_count = 100000")
                 # Nobody has to wait out the loop's patience.
                 app.alarms["checker"].ring()
                 await sink.wait_for(number)

@@ -5,26 +5,26 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.checks import managing, spec
+from hcl.checks import editing, spec
 from hcl.checks.managing import (
     ChannelError,
     EditedError,
     ForeignCheckError,
     LimitError,
+    Managed,
     UnknownCheckError,
 )
 from hcl.checks.rules import NotPausedError
-from hcl.model import Check
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import put_check, rows
 
 
-async def create(app: App, **document: Any) -> tuple[Check, list[str], bool]:
+async def create(app: App, **document: Any) -> Managed:
     project = app.synced.projects[0]
     wanted = spec.parse(document)
-    return await app.parts.managing.create(project, wanted, 3, NOW)
+    return await app.parts.managing.create(project, wanted, NOW)
 
 
 async def everything(app: App) -> list[Any]:
@@ -50,7 +50,7 @@ async def test_concurrent_creates_stop_at_the_limit(app: App) -> None:
         *(create(app, name=f"job {n}") for n in range(15)), return_exceptions=True
     )
 
-    assert [type(result) for result in done] == [tuple] * 10 + [LimitError] * 5
+    assert [type(result) for result in done] == [Managed] * 10 + [LimitError] * 5
     assert await store.checks.count(await app.database.current(), 1) == 10
 
 
@@ -73,7 +73,6 @@ async def test_failed_update_leaves_all_as_it_was(app: App) -> None:
             app.synced.projects[0],
             check.code,
             spec.parse({"name": "new", "channels": "Hook B,x"}),
-            3,
             NOW,
         )
 
@@ -90,7 +89,7 @@ async def test_checks_of_others_stay_as_they_are(app: App) -> None:
         managing.pause(other, check.code, NOW),
         managing.resume(other, check.code, NOW),
         managing.delete(other, check.code),
-        managing.update(other, check.code, spec.parse({"name": "x"}), 3, NOW),
+        managing.update(other, check.code, spec.parse({"name": "x"}), NOW),
     ):
         with pytest.raises(ForeignCheckError):
             await act
@@ -113,10 +112,10 @@ async def test_pings_and_edits_at_once_lose_nothing(app: App) -> None:
             for act in (
                 pinging.receive(address, make_ping()),
                 managing.update(
-                    project, check.code, spec.parse({"timeout": 60 * n}), 3, NOW
+                    project, check.code, spec.parse({"timeout": 60 * n}), NOW
                 ),
                 managing.update(
-                    project, check.code, spec.parse({"tags": f"t{n}"}), 3, NOW
+                    project, check.code, spec.parse({"tags": f"t{n}"}), NOW
                 ),
             )
         )
@@ -138,7 +137,7 @@ async def test_edit_that_brings_a_deadline_nearer_wakes_the_checker(app: App) ->
     await asyncio.sleep(0)
 
     await app.parts.managing.update(
-        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, start
+        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), start
     )
 
     async with asyncio.timeout(1):
@@ -153,8 +152,8 @@ async def test_edit_of_a_check_that_is_overdue_leaves_its_going_down_to_the_chec
         app.database, 1, status="up", last_ping=last_ping, alert_after=NOW + DAY
     )
 
-    edited, _ = await app.parts.managing.update(
-        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), 3, NOW
+    edited, _, _ = await app.parts.managing.update(
+        app.synced.projects[0], check.code, spec.parse({"timeout": 60}), NOW
     )
 
     assert (edited.status, edited.alert_after) == ("up", NOW - timedelta(minutes=59))
@@ -174,7 +173,7 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
         return_exceptions=True,
     )
 
-    assert [type(result) for result in resumed] == [tuple] + [NotPausedError] * 2
+    assert [type(result) for result in resumed] == [Managed] + [NotPausedError] * 2
     assert [
         flip.new_status
         for flip in await store.flips.of_check(await app.database.current(), check.id)
@@ -185,13 +184,13 @@ async def test_pausing_at_once_makes_one_flip(app: App) -> None:
 async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> None:
     project = app.synced.projects[0]
     check, codes, _ = await create(app, name="a", timeout=3600)
-    seen = managing.fingerprint(check, codes)
+    seen = editing.fingerprint(check, codes)
     update = app.parts.managing.update
-    await update(project, check.code, spec.parse({"name": "b"}), 3, NOW, seen=seen)
+    await update(project, check.code, spec.parse({"name": "b"}), NOW, seen=seen)
 
     wanted = spec.parse({"name": "c", "channels": "*"})
     with pytest.raises(EditedError) as refused:
-        await update(project, check.code, wanted, 3, NOW, seen=seen)
+        await update(project, check.code, wanted, NOW, seen=seen)
 
     assert refused.value.changed == ["name"]
     assert refused.value.check.name == "b"
@@ -200,30 +199,10 @@ async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> No
     assert kept.name == "b"
 
 
-async def test_fingerprint_holds_every_setting(app: App) -> None:
-    check, codes, _ = await create(app)
-    seen = managing.fingerprint(check, codes)
-
-    for name in managing.SETTINGS:
-        other: Any = {name: "other"}
-        changed = check._replace(**other)
-        assert managing.differences(seen, changed, codes) == [name]
-    assert managing.differences(seen, check, ["x"]) == ["channels"]
-    # What is left is no setting: who it is, and how it fares.
-    rest = set(Check._fields) - set(managing.SETTINGS)
-    assert rest == {
-        "id",
-        "project_id",
-        "code",
-        "badge_key",
-        *Check._fields[Check._fields.index("status") :],
-    }
-
-
 async def test_copy_of_a_check_without_a_name_has_none_either(app: App) -> None:
     check, _, _ = await create(app)
 
-    copy = await app.parts.managing.copy(app.synced.projects[0], check.code, NOW)
+    copy, _, _ = await app.parts.managing.copy(app.synced.projects[0], check.code, NOW)
 
     assert copy.name == ""
 

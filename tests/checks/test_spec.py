@@ -556,3 +556,8 @@ def test_slug_made_from_any_name_matches_the_pattern(name: str) -> None:
 
     assert re.fullmatch(r"[a-z0-9-_]*", slug)
     assert spec.slugify(slug) == slug
+
+
+def test_only_the_caller_says_that_the_slug_follows_the_name() -> None:
+    assert spec.parse({"slug_follows_name": True}) == CheckSpec()
+    assert spec.parse({}, slug_follows_name=True) == CheckSpec(slug_follows_name=True)

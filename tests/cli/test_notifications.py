@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hcl.cli import main
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import running_app
 from tests.build import make_ping
 from tests.sinks import HttpSink
@@ -122,10 +122,10 @@ def test_json_has_all_of_it(folder: Path) -> None:
     assert (found["channel"], found["kind"]) == ("Gone", "webhook")
     assert (found["status"], found["reminder"], found["sent"]) == ("down", 0, None)
     assert datetime.fromisoformat(found["next_try"]) > datetime.now(UTC)
-    [attempt] = found["tries"]
-    assert attempt["answer"] == "HTTP 404 from 127.0.0.1"
-    assert attempt["sent"] is False
-    assert attempt["seconds"] >= 0
+    [tried] = found["tries"]
+    assert tried["answer"] == "HTTP 404 from 127.0.0.1"
+    assert tried["sent"] is False
+    assert tried["seconds"] >= 0
 
 
 def test_database_that_is_not_there_is_told_of_and_not_made(folder: Path) -> None:

@@ -1,16 +1,11 @@
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from hcl.config.apprise_urls import (
-    NEEDED,
     SCHEMES,
-    WORKER,
     as_apprise,
-    check_urls,
     place_of,
     problem_of,
     scheme_of,
@@ -203,112 +198,3 @@ def test_problem_is_told_without_the_url(kind: str, url: str, problem: str) -> N
 )
 def test_place_tells_no_secret(kind: str, url: str, place: str) -> None:
     assert place_of(kind, url) == place
-
-
-def test_apprise_is_asked_for_all_urls_at_once() -> None:
-    problems = check_urls(
-        [
-            ("ntfy", "ntfy://host/secret"),
-            ("slack", SLACK),
-            ("discord", DISCORD),
-            ("apprise", "json://host/secret"),
-            ("ntfy", "slack://secret"),
-            ("gotify", "gotify://host"),
-            ("pd", "pagerduty://secret"),
-            ("apprise", "foo://secret/secret"),
-            ("apprise", "https://example.org/secret"),
-            ("matrix", "matrix://user:secret@host/#room?mode=secret"),
-        ]
-    )
-
-    cannot = "is not a URL that Apprise can load: "
-    assert problems[:4] == [""] * 4
-    assert problems[4].startswith("is a URL for slack, not for ntfy")
-    assert problems[5] == cannot + "An invalid Gotify Token (None) was specified"
-    assert problems[6].startswith(cannot)
-    assert problems[7] == cannot + "Unparseable URL foo://…"
-    assert problems[8] == cannot + "Unparseable URL https://…"
-    assert problems[9].startswith(cannot)
-    assert "secret" not in "".join(problems)
-
-
-def test_own_urls_of_services_are_of_their_kind() -> None:
-    power = "https://prod-1.westeurope.logic.azure.com:443/workflows/643e69f83c8944/"
-    elks = "https://user:pass@api.46elks.com/a1/sms?to=%2B15551234567&from=Acme"
-
-    problems = check_urls(
-        [
-            ("slack", "https://hooks.slack.com/workflows/T0B1/A0B1/12345/abcdefgh"),
-            ("discord", DISCORD.replace("discord", "discordapp")),
-            (
-                "googlechat",
-                "https://chat.googleapis.com/v1/spaces/s/messages?key=k&token=t",
-            ),
-            ("mattermost", "https://mattermost.example.org/hooks/abcdefgh"),
-            ("msteamsw", power + "triggers/manual/paths/invoke?api-version=1&sig=sig"),
-            ("ntfy", "https://ntfy.sh/topic"),
-            ("matrix", "https://webhooks.t2bot.io/api/v1/matrix/hook/" + "a" * 64),
-            ("spike", "https://api.spike.sh/v1/alerts/" + "1" * 32),
-            (
-                "victorops",
-                "https://alert.victorops.com/integrations/generic/20131114/alert/k/r",
-            ),
-            ("sms", elks),
-        ]
-    )
-
-    assert problems == [""] * 10
-
-
-def test_nothing_to_ask_needs_no_apprise() -> None:
-    assert check_urls([]) == []
-    assert check_urls([("ntfy", "slack://A/B/C")])[0].startswith("is a URL for slack")
-
-
-def test_apprise_may_be_missing(tmp_path: Path) -> None:
-    # A Python that finds nothing beside the standard library and hcl itself.
-    program = (
-        "from hcl.config.apprise_urls import *; import asyncio, datetime;"
-        "print(check_urls([('ntfy', 'ntfy://x'), ('ntfy', 'slack://x')]))"
-    )
-    root = Path(__file__).parent.parent.parent
-
-    done = subprocess.run(
-        [sys.executable, "-S", "-P", "-c", program],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-
-    first, second = eval(done.stdout)
-    assert first == NEEDED
-    assert second.startswith("is a URL for slack, not for ntfy")
-
-
-def test_modules_of_the_working_folder_are_not_in_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "email.py").write_text("raise SystemExit(1)")
-    (tmp_path / "requests.py").write_text("raise SystemExit(1)")
-    monkeypatch.chdir(tmp_path)
-
-    assert check_urls([("ntfy", "ntfy://host/topic")]) == [""]
-
-
-def test_apprise_that_fails_is_a_problem_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "requests.py").write_text("raise RuntimeError('broken')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-    problems = check_urls([("ntfy", "ntfy://host/topic")])
-
-    assert problems == ["cannot be checked: Apprise failed: RuntimeError: broken"]
-
-
-def test_worker_is_where_it_is_looked_for() -> None:
-    assert WORKER.is_file()
-    assert "import hcl" not in WORKER.read_text()
-    assert "from hcl" not in WORKER.read_text()

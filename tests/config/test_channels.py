@@ -1,8 +1,8 @@
 import pytest
 
 from hcl.config import (
+    AppriseSettings,
     EmailSettings,
-    ServiceSettings,
     ShellSettings,
     WebhookRequest,
     WebhookSettings,
@@ -83,7 +83,7 @@ def test_a_service_knows_its_url() -> None:
     [channel] = read(text, {"NTFY": "ntfys://host/topic"}).projects[0].channels
 
     assert channel.kind == "ntfy"
-    assert channel.settings == ServiceSettings("ntfys://host/topic")
+    assert channel.settings == AppriseSettings("ntfys://host/topic")
 
 
 def test_kinds_have_the_names_that_healthchecks_gives_them() -> None:

@@ -78,7 +78,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def kind_of(channel: dict[str, Any]) -> str:
-    return "service" if channel["kind"] in SCHEMES else str(channel["kind"])
+    return "apprise" if channel["kind"] in SCHEMES else str(channel["kind"])
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,29 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosqlite import Connection
 
 import hcl
 from hcl import store
-from hcl.db import Database, DatabaseError, open_database, open_to_read
+from hcl.db import (
+    Database,
+    DatabaseError,
+    UnreadableError,
+    UnwritableError,
+    open_database,
+    open_to_read,
+)
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
-from tests.store import rows, traced
+from tests.store import pragma, rows, traced, writer_of
+
+Use = Callable[[Database], AbstractAsyncContextManager[Connection]]
 
 
 @pytest.fixture
@@ -100,6 +111,78 @@ async def test_transaction_commits(database: Database) -> None:
     assert await names(database) == ["a", "b"]
 
 
+@pytest.mark.parametrize("use", [Database.turn, Database.transaction])
+async def test_database_that_cannot_be_written_is_told_in_own_words(
+    database: Database, use: Use
+) -> None:
+    await pragma(database, "query_only = ON")
+
+    with pytest.raises(UnwritableError, match=r"^attempt to write a read") as caught:
+        async with use(database) as conn:
+            await store.settings.put(conn, "a", "1")
+
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    assert not database.is_writable
+    await pragma(database, "query_only = OFF")
+    async with use(database) as conn:
+        await store.settings.put(conn, "a", "1")
+    assert database.is_writable
+
+
+@pytest.mark.parametrize("use", [Database.turn, Database.transaction])
+async def test_mistake_in_a_statement_stays_what_it_is(
+    database: Database, use: Use
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        async with use(database) as conn:
+            await conn.execute("INSERT INTO settings VALUES ('a', NULL)")
+    with pytest.raises(sqlite3.ProgrammingError):
+        await database.committed.execute("SELECT ?", ())
+
+    assert database.is_writable
+
+
+async def test_current_waits_for_others_that_write_as_long_as_is_asked(
+    database: Database,
+) -> None:
+    settled = []
+
+    async def settle(conn: Connection) -> None:
+        settled.append(conn)
+
+    database.put_off(settle)
+    async with database.turn() as conn:
+        for at_most in (timedelta(0), timedelta(milliseconds=10)):
+            assert await database.current(at_most) is database.committed
+        assert settled == []
+        waiting = asyncio.create_task(database.current())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+    assert await waiting is database.committed
+    assert settled == [conn]
+
+
+async def test_database_that_cannot_be_read_is_told_in_own_words(
+    database: Database,
+) -> None:
+    async with database.transaction() as conn:
+        await conn.execute("DROP TABLE settings")
+
+    with pytest.raises(UnreadableError, match=r"^no such table: settings$") as caught:
+        await store.settings.get(database.committed, "a")
+
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+
+
+async def test_closed_database_cannot_be_written(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "hcl.sqlite")
+    await database.close()
+
+    with pytest.raises(UnwritableError, match="closed"):
+        await database.settle()
+
+
 async def test_reader_sees_only_what_is_committed(database: Database) -> None:
     async with database.transaction() as conn:
         await store.settings.put(conn, "a", "1")
@@ -110,7 +193,7 @@ async def test_reader_sees_only_what_is_committed(database: Database) -> None:
 
 
 async def test_reader_cannot_write(database: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(UnreadableError, match="readonly"):
         await store.settings.put(database.committed, "a", "1")
 
 
@@ -221,7 +304,7 @@ async def test_connections_are_set_up_as_asked(
     database = await open_database(tmp_path / "hcl.sqlite", synchronous)
     found = []
     try:
-        for connection in (database._writer, database.committed):
+        for connection in (await writer_of(database), database.committed):
             for pragma in ("journal_mode", "synchronous", "foreign_keys"):
                 [row] = await connection.execute_fetchall(f"PRAGMA {pragma}")
                 found.append(row[0])
@@ -446,7 +529,7 @@ async def test_many_items_share_few_transactions(
 ) -> None:
     items = [f"item{n:04}" for n in range(2 * BATCH_LIMIT + 1)]
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         results = await submit_all(writing, items)
 
     assert results == [item.upper() for item in items]
@@ -532,26 +615,21 @@ async def test_item_whose_only_submitter_is_cancelled_leaves_a_group_that_works(
         assert await writing.group.submit("b") == "B"
 
 
-async def page_count(database: Database) -> int:
-    [row] = await database._writer.execute_fetchall("PRAGMA page_count")
-    return int(row[0])
-
-
 async def test_full_disk_reaches_every_waiter_and_works_again_after(
     database: Database, writing: Writing
 ) -> None:
     items = [f"{n:04}" + "x" * 4000 for n in range(50)]
-    limit = await page_count(database)
-    await database._writer.execute(f"PRAGMA max_page_count = {limit + 10}")
+    [limit] = await rows(database, "PRAGMA page_count")
+    await pragma(database, f"max_page_count = {limit + 10}")
 
     results = await submit_all(writing, items)
 
-    assert {type(result) for result in results} == {sqlite3.OperationalError}
+    assert {type(result) for result in results} == {UnwritableError}
     assert {str(result) for result in results} == {"database or disk is full"}
     assert await names(database) == []
     assert len(writing.batches) == 1
 
-    await database._writer.execute("PRAGMA max_page_count = 100000")
+    await pragma(database, "max_page_count = 100000")
     assert await submit_all(writing, items) == [item.upper() for item in items]
     assert await names(database) == items
 
@@ -559,7 +637,7 @@ async def test_full_disk_reaches_every_waiter_and_works_again_after(
 async def test_database_locked_by_another_program_is_told_and_works_again_after(
     tmp_path: Path, database: Database, writing: Writing
 ) -> None:
-    await database._writer.execute("PRAGMA busy_timeout = 10")
+    await pragma(database, "busy_timeout = 10")
     with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as other:
         other.execute("BEGIN IMMEDIATE")
 
@@ -597,7 +675,7 @@ async def test_many_free_pages_are_given_back_a_few_at_a_time(
     await fill_and_empty(database, 400)
     before, total = await pages(database)
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         await database.release()
 
     free, left = await pages(database)
@@ -611,7 +689,7 @@ async def test_few_free_pages_are_kept(database: Database) -> None:
     await fill_and_empty(database, 400)
     before = await pages(database)
 
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         await database.release()
 
     assert statements == []

@@ -6,16 +6,24 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from aiosqlite import Connection
+
 from tests.app import App
+from tests.store import writer_of
 
 NAMES = ("hcl.sqlite", "hcl.sqlite-wal")
 
 
-async def crash(app: App, folder: Path) -> Path:
-    """Copy the database to a new folder as it is now, maybe amid a transaction."""
+async def crash(app: App, folder: Path, writer: Connection | None = None) -> Path:
+    """Copy the database to a new folder as it is now.
+
+    With the connection that writes, got before, maybe amid a transaction; else between
+    two.
+    """
     copy = partial(_copy, app.config.database.path.parent, folder)
+    writer = writer or await writer_of(app.database)
     # In the thread that writes, so that no file changes meanwhile.
-    await app.database._writer._execute(copy)  # type: ignore[no-untyped-call]  # it has no types
+    await writer._execute(copy)  # type: ignore[no-untyped-call]  # it has no types
     return folder
 
 
@@ -29,7 +37,7 @@ async def crashes(app: App, folder: Path) -> AsyncIterator[list[Path]]:
         _copy(source, target)
         taken.append(target)
 
-    writer = app.database._writer
+    writer = await writer_of(app.database)
     await writer.set_trace_callback(take)
     try:
         yield taken

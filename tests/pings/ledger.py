@@ -5,12 +5,13 @@ from typing import Any
 
 from hcl import store
 from hcl.checks import rules
-from hcl.checks.managing import edited
+from hcl.checks.editing import edited
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Flip, Ping
-from hcl.pings.pinging import CREATE_FACTOR, Receipt, Target
+from hcl.pings.arrival import Receipt, Target
+from hcl.pings.batch import CREATE_FACTOR
 from tests.app import PING_KEY
 from tests.store import rows
 
@@ -61,7 +62,7 @@ class Ledger:
 
     def edit(self, check: Check, wanted: CheckSpec, now: datetime) -> None:
         """Change the fields of a check."""
-        self._take(rules.on_edit(edited(check, wanted, 3), now))
+        self._take(rules.on_edit(edited(check, wanted), now))
 
     def pause(self, check: Check, now: datetime) -> None:
         """Pause a check."""

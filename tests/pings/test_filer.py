@@ -14,13 +14,13 @@ from hcl.alarm import Alarm
 from hcl.db import PATIENCE
 from hcl.model import Check
 from hcl.pings import filer
+from hcl.pings.arrival import Target
 from hcl.pings.filer import BATCH_LIMIT, FILE_AFTER, FILE_BYTES, FILE_PINGS, Filer
-from hcl.pings.pinging import Target
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.db.test_database import run_cancelled
 from tests.pings.crashes import crash, crashes
-from tests.store import change, put_check, put_pings, rows, traced
+from tests.store import change, pragma, put_check, put_pings, rows, traced, writer_of
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_filing_again_writes_nothing(app: App) -> None:
     await app.filer.file_once()
     before = await log(app)
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         await app.filer.file_once()
 
     assert await log(app) == before
@@ -160,7 +160,7 @@ async def test_check_deleted_meanwhile_harms_nobody(app: App) -> None:
 async def test_many_pings_are_filed_in_small_transactions(app: App) -> None:
     check = await put_inbox(app, 2 * BATCH_LIMIT + 1)
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         await app.filer.file_once()
 
     assert await filed(app, check) == list(range(1, 2 * BATCH_LIMIT + 2))
@@ -173,7 +173,7 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
     check = await put_check(app.database)
     waits = []
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         filing = asyncio.create_task(app.filer.file_once())
         while not filing.done():
             before = statements.count("COMMIT")
@@ -191,7 +191,7 @@ async def test_ping_that_comes_between_two_drops_stays(app: App) -> None:
     # Dropped in one go, so that the ids of the inbox begin anew.
     check = await put_inbox(app, BATCH_LIMIT)
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         filing = asyncio.create_task(app.filer.file_once())
         # SQLite sets no Event.
         while not any("DELETE FROM" in sql for sql in statements):  # noqa: ASYNC110
@@ -362,7 +362,7 @@ async def test_loop_sleeps_without_end_while_the_inbox_is_empty(app: App) -> Non
     loop = Loop(app)
     await loop.filer.file_once()
 
-    writer, reader = app.database._writer, app.database.committed
+    writer, reader = await writer_of(app.database), app.database.committed
     async with loop.running(), traced(writer) as writes, traced(reader) as reads:
         until = await loop.diary.next()
         # What was refused, or cannot be found, is in no inbox.
@@ -436,7 +436,7 @@ async def test_loop_tries_again_on_a_database_that_cannot_be_written(
     check = await put_inbox(app, 3)
     loop = Loop(app)
     much = [(check.id, make_ping())] * FILE_PINGS
-    await app.database._writer.execute("PRAGMA busy_timeout = 10")
+    await pragma(app.database, "busy_timeout = 10")
 
     async with loop.running():
         await loop.diary.next()

@@ -8,11 +8,12 @@ import pytest
 
 from hcl import store
 from hcl.alarm import Alarm
+from hcl.db import UnwritableError
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
-from tests.store import change, put_check, rows, traced
+from tests.store import change, pragma, put_check, rows, traced, writer_of
 
 RID = "1a2b3c4d-0000-4000-8000-000000000000"
 
@@ -69,7 +70,7 @@ async def test_pings_of_one_batch_are_numbered_in_order(app: App) -> None:
         for check in (one, two)
     ]
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         receipts = await receive(app, *sent)
 
     assert receipts == [Receipt.RECORDED] * 20
@@ -204,7 +205,7 @@ async def test_ping_that_cannot_be_written_does_not_take_the_others_down(
 async def test_full_disk_records_nothing_and_rings_nobody(app: App) -> None:
     every = [await put_check(app.database, 1, status="up") for _ in range(20)]
     [limit] = await rows(app.database, "PRAGMA page_count")
-    await app.database._writer.execute(f"PRAGMA max_page_count = {limit + 10}")
+    await pragma(app.database, f"max_page_count = {limit + 10}")
     ping = make_ping(action="fail", body=b"x" * 10_000)
     pinging = app.parts.pinging
     await hush(app)
@@ -213,7 +214,7 @@ async def test_full_disk_records_nothing_and_rings_nobody(app: App) -> None:
         *(pinging.receive(to(check), ping) for check in every), return_exceptions=True
     )
 
-    assert {type(receipt) for receipt in receipts} == {sqlite3.OperationalError}
+    assert {type(receipt) for receipt in receipts} == {UnwritableError}
     assert [await stored(app, check) for check in every] == every
     for table in ("pings", "flips", "notifications"):
         assert await rows(app.database, f"SELECT * FROM {table}") == [], table

@@ -6,11 +6,20 @@ from typing import Any
 from hcl import store
 from hcl.checks import availability
 from hcl.model import Check
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.pings.pruner import BATCH_LIMIT, KEEP
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
-from tests.store import change, note, put_check, put_flip, put_pings, rows, traced
+from tests.store import (
+    change,
+    note,
+    put_check,
+    put_flip,
+    put_pings,
+    rows,
+    traced,
+    writer_of,
+)
 
 
 async def put_log(app: App, numbers: Iterable[int], created: datetime = NOW) -> Check:
@@ -64,7 +73,7 @@ async def test_pruning_again_changes_nothing(app: App) -> None:
     check = await put_log(app, range(1, 26))
     await app.pruner.prune_once(NOW)
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         await app.pruner.prune_once(NOW)
 
     assert await numbers(app, check) == list(range(16, 26))
@@ -86,7 +95,7 @@ async def test_many_pings_go_in_small_transactions(app: App) -> None:
     app.pruner.log_limit = 1
     check = await put_log(app, range(1, 2 * BATCH_LIMIT + 2))
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         await app.pruner.prune_once(NOW)
 
     assert await numbers(app, check) == [2 * BATCH_LIMIT + 1]
@@ -102,7 +111,7 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
     check = await put_check(app.database)
     waits = []
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         pruning = asyncio.create_task(app.pruner.prune_once(NOW))
         while not pruning.done():
             before = statements.count("COMMIT")
@@ -245,7 +254,7 @@ async def test_many_old_rows_go_in_small_transactions(app: App) -> None:
             )
     await tick_off(app)
 
-    async with traced(app.database._writer) as statements:
+    async with traced(await writer_of(app.database)) as statements:
         await app.pruner.prune_once(NOW)
 
     assert await rows(app.database, "SELECT id FROM flips") == [number]
@@ -260,7 +269,7 @@ async def test_loop_prunes_when_it_is_called(app: App) -> None:
     loop = asyncio.create_task(app.pruner.run())
     await asyncio.sleep(0)
 
-    async with traced(app.database._writer) as statements, asyncio.timeout(5):
+    async with traced(await writer_of(app.database)) as statements, asyncio.timeout(5):
         app.alarms["pruner"].ring()
         while not any("DELETE FROM flips" in sql for sql in statements):
             # Whoever gets the lock next has let the pruner have it before.

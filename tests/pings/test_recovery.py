@@ -11,14 +11,14 @@ import pytest
 
 from hcl import store
 from hcl.checks import rules, spec
-from hcl.checks.managing import edited
+from hcl.checks.editing import edited
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import CONFIG, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
 from tests.pings.crashes import crash
 from tests.pings.ledger import Ledger, compare
-from tests.store import change, put_check, rows
+from tests.store import change, pragma, put_check, rows, writer_of
 
 CHECK_LIMIT = 4
 SLUGS = ("a", "b", "c", "d")
@@ -155,8 +155,8 @@ class Life:
             return
         document = self._chance.choice(FIELDS) | {"channels": "*"}
         wanted = spec.parse(document)
-        await self._managing.create(self._project, wanted, 3, now)
-        check = rules.on_edit(edited(rules.new_check(1, "", ""), wanted, 3), now).check
+        await self._managing.create(self._project, wanted, now)
+        check = rules.on_edit(edited(rules.new_check(1, "", ""), wanted), now).check
         self._ledger.add(check, 1, 2)
         await self._ledger.adopt(self._app.database)
 
@@ -164,7 +164,7 @@ class Life:
         """Change a check over the API."""
         if self._ledger.checks:
             check, wanted = self._any(), spec.parse(self._chance.choice(FIELDS))
-            await self._managing.update(self._project, check.code, wanted, 3, now)
+            await self._managing.update(self._project, check.code, wanted, now)
             self._ledger.edit(check, wanted, now)
 
     async def pause_or_resume(self, now: datetime) -> None:
@@ -200,6 +200,7 @@ class Life:
 
     async def end(self, now: datetime, folder: Path) -> None:
         """Crash, maybe in the middle of a filing or right after it."""
+        writer = await writer_of(self._app.database)
         filing = asyncio.create_task(self._app.filer.file_once())
         when = self._chance.choice(("before", "amid", "after"))
         if when == "before":
@@ -208,7 +209,7 @@ class Life:
         await self.ping(now)
         if when == "after":
             await filing
-        await crash(self._app, folder)
+        await crash(self._app, folder, writer)
         if when == "amid":
             await filing
 
@@ -234,7 +235,7 @@ async def test_what_is_kept_is_what_a_server_keeps_that_never_crashed(
     for number in range(1, 7):
         async with running_app(folder, text) as app:
             await compare(app.database, ledger, log_limit)
-            await app.database._writer.execute("PRAGMA busy_timeout = 1")
+            await pragma(app.database, "busy_timeout = 1")
             life = Life(app, ledger, chance)
             for _ in range(chance.randint(1, 40)):
                 await life.step(now)

@@ -1,65 +1,78 @@
-from hcl.pings.states import LIMIT, Memory
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hcl.db import open_database
+from hcl.pings.states import LIMIT, States
 from tests.build import make_check
 
 ONE, TWO = [make_check(id=n, code=f"code-{n}") for n in (1, 2)]
 
 
-def test_what_is_taken_is_found_by_its_code() -> None:
-    memory = Memory()
-
-    memory.take([ONE, TWO])
-
-    assert memory.checks == {1: ONE, 2: TWO}
-    assert memory.by_code == {ONE.code: 1, TWO.code: 2}
-    assert memory.by_slug == {}
-    assert memory.unsaved == {}
+@pytest.fixture
+async def states(tmp_path: Path) -> AsyncIterator[States]:
+    database = await open_database(tmp_path / "hcl.sqlite", "normal")
+    try:
+        yield States(database)
+    finally:
+        await database.close()
 
 
-def test_what_is_remembered_is_not_replaced_by_what_was_read() -> None:
-    memory = Memory()
+async def test_what_is_taken_is_found_by_its_code(states: States) -> None:
+    states.take([ONE, TWO])
+
+    assert states.checks == {1: ONE, 2: TWO}
+    assert states.by_code == {ONE.code: 1, TWO.code: 2}
+    assert states.by_slug == {}
+    assert states.unsaved == {}
+
+
+async def test_what_is_remembered_is_not_replaced_by_what_was_read(
+    states: States,
+) -> None:
     newer = ONE._replace(n_pings=9)
-    memory.checks[1] = memory.unsaved[1] = newer
+    states.checks[1] = states.unsaved[1] = newer
 
-    memory.take([ONE, TWO])
+    states.take([ONE, TWO])
 
-    assert memory.checks == {1: newer, 2: TWO}
-    assert memory.by_code == {ONE.code: 1, TWO.code: 2}
-    assert memory.unsaved == {1: newer}
+    assert states.checks == {1: newer, 2: TWO}
+    assert states.by_code == {ONE.code: 1, TWO.code: 2}
+    assert states.unsaved == {1: newer}
 
 
-def test_what_is_not_saved_is_not_forgotten() -> None:
-    memory = Memory()
-    memory.take([ONE, TWO])
-    memory.by_slug["key", "slug"] = [1, 2]
+async def test_what_is_not_saved_is_not_forgotten(states: States) -> None:
+    states.take([ONE, TWO])
+    states.by_slug["key", "slug"] = [1, 2]
     newer = TWO._replace(n_pings=9)
-    memory.checks[2] = memory.unsaved[2] = newer
+    states.checks[2] = states.unsaved[2] = newer
 
-    memory.forget()
+    states.forget()
 
-    assert memory.checks == memory.unsaved == {2: newer}
-    assert memory.by_code == {TWO.code: 2}
+    assert states.checks == states.unsaved == {2: newer}
+    assert states.by_code == {TWO.code: 2}
     # Slugs are settings: the database has them as they are.
-    assert memory.by_slug == {}
+    assert states.by_slug == {}
 
 
-def test_what_is_remembered_later_is_not_taken_for_unsaved() -> None:
-    memory = Memory()
-    memory.unsaved[2] = TWO
-    memory.forget()
+async def test_what_is_remembered_later_is_not_taken_for_unsaved(
+    states: States,
+) -> None:
+    states.unsaved[2] = TWO
+    states.forget()
 
-    memory.take([ONE])
+    states.take([ONE])
 
-    assert memory.checks == {1: ONE, 2: TWO}
-    assert memory.unsaved == {2: TWO}
+    assert states.checks == {1: ONE, 2: TWO}
+    assert states.unsaved == {2: TWO}
 
 
-def test_it_is_full_at_its_limit_and_not_before() -> None:
-    memory = Memory()
-    memory.checks = dict.fromkeys(range(LIMIT - 1), ONE)
-    before = memory.is_full
+async def test_it_is_full_at_its_limit_and_not_before(states: States) -> None:
+    states.checks = dict.fromkeys(range(LIMIT - 1), ONE)
+    before = states.is_full
 
-    memory.checks[LIMIT] = ONE
+    states.checks[LIMIT] = ONE
 
-    assert (before, memory.is_full) == (False, True)
-    memory.forget()
-    assert not memory.is_full
+    assert (before, states.is_full) == (False, True)
+    states.forget()
+    assert not states.is_full

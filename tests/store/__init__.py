@@ -27,6 +27,18 @@ async def change(database: Database, sql: str, *parameters: Any) -> None:
         await conn.execute(sql, parameters)
 
 
+async def pragma(database: Database, what: str) -> None:
+    """Set how the connection that writes goes on, as by "busy_timeout = 10"."""
+    async with database.turn() as conn:
+        await conn.execute(f"PRAGMA {what}")
+
+
+async def writer_of(database: Database) -> Connection:
+    """Return the connection that writes, for who only looks on at others' turns."""
+    async with database.turn() as conn:
+        return conn
+
+
 async def put_check(database: Database, *channel_ids: int, **overrides: Any) -> Check:
     """Insert a check with codes of its own, of project 1, that uses these channels."""
     codes = {"code": str(uuid.uuid4()), "badge_key": str(uuid.uuid4())}

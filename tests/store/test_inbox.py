@@ -6,7 +6,7 @@ from hcl import store
 from hcl.model import Ping
 from tests.app import App
 from tests.build import FULL_PING, HOUR, NOW, make_ping
-from tests.store import change, plan_of, put_check, put_pings, rows, traced
+from tests.store import change, plan_of, put_check, put_pings, rows, traced, writer_of
 
 
 async def receive(app: App, check_id: int, *log: Ping) -> None:
@@ -186,7 +186,7 @@ async def test_hot_statements_use_indexes(app: App) -> None:
     await receive(app, check.id, *numbered(*range(1, 20)))
 
     uncounted = await plan_of(database, lambda conn: store.inbox.uncounted(conn, 0, 9))
-    async with traced(database._writer) as statements:
+    async with traced(await writer_of(database)) as statements:
         await file_all(app)
     [filing] = [sql for sql in statements if "INTO pings" in sql]
     steps = await rows(database, f"EXPLAIN QUERY PLAN {filing}")

@@ -1,4 +1,6 @@
+import time
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -39,3 +41,51 @@ def test_age_is_rough(seconds: float, text: str) -> None:
 )
 def test_moment_is_told_in_utc_and_local_time(hour: int, tz: str, text: str) -> None:
     assert moments.moment(datetime(2026, 1, 5, hour, tzinfo=UTC), tz) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3 * 3600, "in 3 h"),
+        (-5, "in 5 s"),
+        (-4.9, "now"),
+        (0, "now"),
+        (4.9, "now"),
+        (5, "5 s ago"),
+        (720, "12 min ago"),
+        (5400, "1 h 30 min ago"),
+    ],
+)
+def test_moment_is_told_by_how_far_off_it_is(seconds: float, text: str) -> None:
+    assert moments.relative(NOW - timedelta(seconds=seconds), NOW) == text
+
+
+def test_moment_is_told_by_the_clock_of_its_own_zone() -> None:
+    local = datetime(2026, 1, 5, 5, tzinfo=ZoneInfo("Europe/Riga"))
+
+    assert moments.on_the_wall(local) == "Mon 2026-01-05 05:00:00"
+    assert moments.iso(local) == "2026-01-05T03:00:00Z"
+    assert moments.iso(local + timedelta(microseconds=999_999)) == moments.iso(local)
+
+
+def test_moment_is_told_by_the_clock_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        told = moments.here(datetime(2026, 1, 5, 3, tzinfo=UTC))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert told == "2026-01-05 12:00:00"
+
+
+@pytest.mark.parametrize("name", ["America", "No/Where", "../etc", "", "a\0b"])
+def test_name_that_is_no_zone_has_none(name: str) -> None:
+    assert moments.zone(name) is None
+
+
+def test_zone_is_found_by_its_name() -> None:
+    assert moments.zone("Europe/Riga") == ZoneInfo("Europe/Riga")

@@ -7,7 +7,9 @@ from cronsim import CronSim, CronSimError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hcl.words.schedule import in_words
+from hcl.model import Kind
+from hcl.words.schedule import in_full, in_short, in_words, words_of
+from tests.build import make_check
 
 DAYS = ["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays"]
 DAYS.append("Sundays")
@@ -59,6 +61,46 @@ def test_common_forms_have_words(expression: str, words: str) -> None:
 )
 def test_other_forms_have_none(expression: str) -> None:
     assert in_words(expression) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "schedule", "tz", "words", "full", "short"),
+    [
+        ("simple", "5 3 * * *", "Europe/Riga", *["every 2 hours"] * 3),
+        (
+            "cron",
+            "5 3 * * *",
+            "Europe/Riga",
+            "every day at 03:05",
+            "every day at 03:05 (5 3 * * *, Europe/Riga)",
+            "every day at 03:05 Europe/Riga",
+        ),
+        (
+            "cron",
+            "5 * * * *",
+            "UTC",
+            "every hour at :05",
+            "every hour at :05 (5 * * * *, UTC)",
+            "every hour at :05",
+        ),
+        ("cron", "*/7 * * * *", "UTC", "", "*/7 * * * * (UTC)", "*/7 * * * *"),
+        (
+            "oncalendar",
+            "Mon  08:00\n\n \x1b*-*-*\n",
+            "A\nsia/Tokyo",
+            "",
+            "Mon 08:00; *-*-* (A sia/Tokyo)",
+            "Mon 08:00; *-*-* A sia/Tokyo",
+        ),
+    ],
+)
+def test_schedule_is_said_in_words_in_full_and_in_short(
+    kind: Kind, schedule: str, tz: str, words: str, full: str, short: str
+) -> None:
+    timeout = timedelta(hours=2)
+    check = make_check(kind=kind, timeout=timeout, schedule=schedule, tz=tz)
+
+    assert (words_of(check), in_full(check), in_short(check)) == (words, full, short)
 
 
 def _field(low: int, high: int, *names: str) -> st.SearchStrategy[str]:

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from hcl.model import Alert, Check, Message, Ping
-from hcl.words.lengths import duration, every, rough
-from hcl.words.lines import ACTIONS, clean, counted, cut, listed, one_line
+from hcl.words.lengths import duration, rough
+from hcl.words.lines import clean, counted, cut, listed, one_line
 from hcl.words.moments import ago, moment
-from hcl.words.schedule import in_words
+from hcl.words.names import ACTIONS, check_name
+from hcl.words.schedule import in_full
 
 
 class Fact(NamedTuple):
@@ -30,7 +31,7 @@ def facts(message: Message, alert: Alert, now: datetime) -> tuple[Fact, ...]:
         Fact("Project", one_line(message.project_name)),
         Fact("Tags", ", ".join(map(one_line, check.tag_list)), False),
         Fact("Description", clean(check.desc).strip()),
-        Fact("Schedule", schedule(check)),
+        Fact("Schedule", in_full(check)),
         Fact("Grace", duration(check.grace), False),
         Fact("Last ping", _last_ping(alert, now)),
         Fact("Sent by", _sender(ping), False),
@@ -42,22 +43,12 @@ def facts(message: Message, alert: Alert, now: datetime) -> tuple[Fact, ...]:
 
 def also_down(message: Message) -> Iterator[Fact]:
     """Tell which other checks of the project are down, if any."""
-    names = [cut(one_line(name), 80) for name in message.also_down]
+    names = [cut(check_name(name), 80) for name in message.also_down]
     more = message.also_down_count - len(names)
     if more > 0:
         names.append(f"{more:,} more" if names else counted(more, "check"))
     if names:
         yield Fact("Also down", listed(names))
-
-
-def schedule(check: Check) -> str:
-    """Tell when pings are expected, in words and as it was written."""
-    if check.kind == "simple":
-        return every(check.timeout)
-    expression = "; ".join(filter(None, map(one_line, check.schedule.splitlines())))
-    words = in_words(check.schedule) if check.kind == "cron" else ""
-    tz = one_line(check.tz)
-    return f"{words} ({expression}, {tz})" if words else f"{expression} ({tz})"
 
 
 def _status(alert: Alert, now: datetime) -> str:

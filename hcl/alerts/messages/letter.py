@@ -10,11 +10,12 @@ from hcl.alerts.messages.facts import Fact, also_down, facts
 from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
 from hcl.alerts.messages.purposes import Wording, purpose_of
 from hcl.model import Alert, Message
+from hcl.words import names
 from hcl.words.lines import counted, cut, one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SummaryRow:
     """One check of several that a letter tells of.
 
     `label` is what its status did: `DOWN`, `STILL DOWN`, `DOWN and UP again`.
@@ -23,7 +24,7 @@ class Line:
     status: Literal["down", "up"]
     label: str
     title: str
-    news: str
+    clause: str
     link: str
 
 
@@ -35,7 +36,7 @@ class Letter:
     "down" if any check is. `link` leads to the check, or to the site if there are
     several. `title` is the check's name in full, `headline` a sentence with it.
     `story` holds sentences on what happened and why, `changes` the flips that are told
-    late, oldest first. `lines` is empty unless there are several checks; `output` is
+    late, oldest first. `rows` is empty unless there are several checks; `output` is
     what the job last wrote.
     """
 
@@ -50,7 +51,7 @@ class Letter:
     story: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
-    lines: tuple[Line, ...] = ()
+    rows: tuple[SummaryRow, ...] = ()
     output: Output = NO_OUTPUT
 
 
@@ -63,7 +64,7 @@ def write_letter(message: Message, now: datetime) -> Letter:
 
 def _of_one(message: Message, alert: Alert, now: datetime) -> Letter:
     wording = purpose_of(alert)(alert, now)
-    title = one_line(alert.check.title)
+    title = names.title(alert.check)
     return Letter(
         subject=f"{wording.label}: {cut(title)}",
         status=_status(alert),
@@ -97,12 +98,12 @@ def _of_several(message: Message, now: datetime) -> Letter:
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         facts=(Fact("Project", one_line(message.project_name)), *also_down(message)),
-        lines=tuple(
-            Line(
+        rows=tuple(
+            SummaryRow(
                 _status(alert),
                 wording.label,
-                cut(one_line(alert.check.title)),
-                wording.news,
+                cut(names.title(alert.check)),
+                wording.clause,
                 _link(message, alert),
             )
             for alert, wording in told
@@ -112,12 +113,12 @@ def _of_several(message: Message, now: datetime) -> Letter:
 
 def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     """Count by status: `2 down, 1 still down, 1 up`."""
-    words = {"down": 0, "still down": 0, "up": 0}
-    found = Counter(
+    words = ("down", "still down", "up")
+    counts = Counter(
         "still down" if alert.reminder and not alert.earlier else _status(alert)
         for alert, _ in told
     )
-    return ", ".join(f"{found[word]} {word}" for word in words if found[word])
+    return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
 
 
 def _urgency(alert: Alert) -> tuple[bool, bool, datetime]:

@@ -1,7 +1,7 @@
 """What each kind of message says: down, up, still down, and several changes at once.
 
 Each function holds all the wording of one purpose; a summary of several checks is made
-of their `label` and `news`, in `letter`.
+of their `label` and `clause`, in `letter`.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ class Wording(NamedTuple):
     """What is said of one check.
 
     `label` begins the subject. `predicate` makes a sentence of the check's name.
-    `news` is the whole story in one clause, for a line of a summary.
+    `clause` is the whole story, for the row of a summary.
     """
 
     label: str
     predicate: str
     story: tuple[str, ...]
-    news: str
+    clause: str
     changes: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ def down(alert: Alert, now: datetime) -> Wording:
         label="DOWN",
         predicate="is DOWN",
         story=(_why(alert, now),),
-        news=f"{_why_in_short(alert)}, down since {since}",
+        clause=f"{_why_in_short(alert)}, down since {since}",
     )
 
 
@@ -58,12 +58,12 @@ def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for a
     """Say that a check came back, and how long the outage lasted."""
     tz, when = alert.check.tz, alert.flip.created
     story = [f"It pinged again at {moment(when, tz)}."]
-    news = f"up again since {moment(when, tz)}"
+    clause = f"up again since {moment(when, tz)}"
     if alert.down_since is not None:
         length, since = rough(when - alert.down_since), moment(alert.down_since, tz)
         story.append(f"It had been down for {length}, since {since}.")
-        news += f", after {length}"
-    return Wording("UP", "is UP again", tuple(story), news)
+        clause += f", after {length}"
+    return Wording("UP", "is UP again", tuple(story), clause)
 
 
 def still_down(alert: Alert, now: datetime) -> Wording:
@@ -74,7 +74,7 @@ def still_down(alert: Alert, now: datetime) -> Wording:
         label="STILL DOWN",
         predicate="is STILL DOWN",
         story=(f"It has been down for {length}, since {since}.", _why(alert, now)),
-        news=f"{_why_in_short(alert)}, down for {length}, since {since}",
+        clause=f"{_why_in_short(alert)}, down for {length}, since {since}",
     )
 
 
@@ -91,7 +91,7 @@ def changed(alert: Alert, now: datetime) -> Wording:
             label = f"{status.upper()} after {len(flips)} changes"
             predicate = f"is {label}"
     history = tuple(_history(alert))
-    news = "; ".join(history[-2:])
+    clause = "; ".join(history[-2:])
     left_out = len(history) - _MOST_CHANGES
     if left_out > 0:
         omission = f"… {counted(left_out, 'change')} before these …"
@@ -100,7 +100,7 @@ def changed(alert: Alert, now: datetime) -> Wording:
         label=label,
         predicate=predicate,
         story=(_why(alert, now),) if status == "down" else (),
-        news=news,
+        clause=clause,
         changes=history,
     )
 

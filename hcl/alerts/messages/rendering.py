@@ -6,17 +6,17 @@ from functools import cache
 import jinja2
 
 from hcl.alerts.messages import chats
-from hcl.alerts.messages.letter import Letter, Line
+from hcl.alerts.messages.letter import Letter, SummaryRow
 from hcl.words.lines import cut, one_line
 
-# With more checks than these, each has one line.
+# With more checks than these, the row of each is one line.
 _FEW = 10
 # What chats and phones show: characters of a job's output, of a value, of a name, and
-# of the lines of several checks. Most of them take 4096 in all.
+# of the rows of several checks. Most of them take 4096 in all.
 _OUTPUT = 1000
 _VALUE = 300
 _NAME = 80
-_LINES = 2500
+_ROWS = 2500
 
 
 def in_text(letter: Letter) -> str:
@@ -45,7 +45,7 @@ def _mail(template: str, letter: Letter) -> str:
         .get_template(template)
         .render(
             letter=letter,
-            few=len(letter.lines) <= _FEW,
+            few=len(letter.rows) <= _FEW,
             width=max((len(fact.label) for fact in letter.facts), default=4),
             link_label=_link_label(letter),
             output_label=_output_label(letter.output.is_cut),
@@ -55,13 +55,13 @@ def _mail(template: str, letter: Letter) -> str:
 
 def _chat(environment: jinja2.Environment, letter: Letter) -> str:
     output = letter.output.end(_OUTPUT)
-    few = len(letter.lines) <= _FEW
-    lines = _fitting(letter.lines)
+    few = len(letter.rows) <= _FEW
+    rows = _fitting(letter.rows)
     text = environment.get_template("chat.txt").render(
         letter=letter,
         few=few,
-        lines=lines,
-        left_out=len(letter.lines) - len(lines),
+        rows=rows,
+        left_out=len(letter.rows) - len(rows),
         facts=[
             (fact.label, _shortened(fact.value))
             for fact in letter.facts
@@ -73,14 +73,14 @@ def _chat(environment: jinja2.Environment, letter: Letter) -> str:
     return text.strip("\n")
 
 
-def _fitting(lines: tuple[Line, ...]) -> list[Line]:
-    """Return as many lines as chats take; those that come first matter most."""
-    room, kept = _LINES, []
-    for line in lines:
-        room -= len(line.label) + min(len(line.title), _NAME) + len(line.news)
+def _fitting(rows: tuple[SummaryRow, ...]) -> list[SummaryRow]:
+    """Return as many rows as chats take; those that come first matter most."""
+    room, kept = _ROWS, []
+    for row in rows:
+        room -= len(row.label) + min(len(row.title), _NAME) + len(row.clause)
         if room < 0:
             break
-        kept.append(line)
+        kept.append(row)
     return kept
 
 
@@ -93,7 +93,7 @@ def _shortened(value: str) -> str:
 
 
 def _link_label(letter: Letter) -> str:
-    return "Open all checks" if letter.lines else "Open the check"
+    return "Open all checks" if letter.rows else "Open the check"
 
 
 def _output_label(is_cut: bool) -> str:
@@ -113,7 +113,7 @@ def _markdown() -> jinja2.Environment:
         "block": chats.fenced,
         "prose": chats.with_links,
         "short": _short,
-        "name": lambda line: chats.named_link(_short(line.title), line.link),
+        "name": lambda row: chats.named_link(_short(row.title), row.link),
         "link": lambda link: chats.named_link("Open in hcl", link),
     }
     return environment
@@ -126,7 +126,7 @@ def _plain() -> jinja2.Environment:
         "block": str,
         "prose": str,
         "short": _short,
-        "name": lambda line: _short(line.title),
+        "name": lambda row: _short(row.title),
         "link": str,
     }
     return environment

@@ -1,4 +1,7 @@
-"""Ways out to people, one module a kind of channel."""
+"""Ways out to people, one module a kind of channel.
+
+Each has a function `open_transport` of its own. A group has none: its channels send.
+"""
 
 import os
 from collections.abc import Callable
@@ -6,25 +9,14 @@ from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
-from hcl.config import (
-    ChannelConfig,
-    Config,
-    EmailSettings,
-    ServiceSettings,
-    Settings,
-    ShellSettings,
-    WebhookSettings,
-)
+from hcl.config import ChannelConfig, Config
 from hcl.model import Message
 
-# The module for each kind of settings has a function `open_transport` of its own. A
-# group has none: its channels send.
-_MODULES: dict[type[Settings], str] = {
-    EmailSettings: "hcl.alerts.transports.email",
-    ServiceSettings: "hcl.alerts.transports.service",
-    ShellSettings: "hcl.alerts.transports.shell",
-    WebhookSettings: "hcl.alerts.transports.webhook",
-}
+# What a transport answers, and previews, where a channel tells nothing of a status.
+NOTHING = "nothing to send"
+
+# Seconds that one try may take, from its begin to the other side's last word.
+TRY_TIMEOUT = 30.0
 
 
 class DeliveryError(Exception):
@@ -67,12 +59,17 @@ def open_transport(channel: ChannelConfig, config: Config) -> Transport:
     The libraries of its kind are imported now: ask when there is something to send.
     Raises DeliveryError if hcl cannot send to this kind.
     """
-    module = _MODULES.get(type(channel.settings))
-    if module is None:
+    name = channel.settings.transport
+    if not name:
         raise DeliveryError(f"hcl cannot send to the kind {channel.kind}", True)
     opener: Callable[[ChannelConfig, Config], Transport]
-    opener = import_module(module).open_transport
+    opener = import_module(f"{__name__}.{name}").open_transport
     return opener(channel, config)
+
+
+def too_late(what: str, limit: float) -> DeliveryError:
+    """Tell of what was not done within `limit` seconds."""
+    return DeliveryError(f"{what} within {limit:g} s")
 
 
 def why(error: BaseException) -> str:
@@ -81,15 +78,15 @@ def why(error: BaseException) -> str:
     Libraries wrap that error in some of their own, whose words tell less or too much.
     "" means that there is none.
     """
-    found = ""
+    words = ""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, BaseExceptionGroup):
             link = link.exceptions[0]
         if isinstance(link, OSError):
-            found = _words(link) or found
+            words = _words(link) or words
         link = link.__cause__ or link.__context__
-    return found
+    return words
 
 
 def _words(error: OSError) -> str:

@@ -144,20 +144,20 @@ def _body_format(scheme: str, url: str) -> str:
 def _arguments(scheme: str, letter: Letter, key: str) -> dict[str, Any]:
     """Return what the plugin is told of this letter, unless the URL tells it."""
     down = letter.status == "down"
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if scheme in _TAKEN_FOR_PLAIN:
-        found["format"] = "markdown"
+        arguments["format"] = "markdown"
     if scheme == "tgram":
         # Telegram refuses a whole message over one sign in its Markdown.
-        found["format"] = "html"
+        arguments["format"] = "html"
     if scheme in _PRIORITIES:
-        found["priority"] = "high" if down else "normal"
+        arguments["priority"] = "high" if down else "normal"
     if scheme in ("ntfy", "ntfys"):
-        found["xtags"] = "rotating_light" if down else "white_check_mark"
+        arguments["xtags"] = "rotating_light" if down else "white_check_mark"
     if scheme in INCIDENTS and key:
-        found |= {"action": "map", INCIDENTS[scheme]: key}
+        arguments |= {"action": "map", INCIDENTS[scheme]: key}
     if scheme == "pagerduty":
-        found |= {"source": letter.site_name or "hcl", "component": letter.title}
+        arguments |= {"source": letter.site_name or "hcl", "component": letter.title}
     if scheme in _LINKS and letter.link:
-        found[_LINKS[scheme]] = letter.link
-    return found
+        arguments[_LINKS[scheme]] = letter.link
+    return arguments

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hcl.alerts.transports import DeliveryError
-from hcl.config.apprise_urls import WORKER
+from hcl.alerts.transports.apprise_check import WORKER, last_line
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0
@@ -124,9 +124,7 @@ class _Worker:
         who = "the process that runs Apprise"
         if status < 0:
             return f"{who} was killed by {signal.Signals(-status).name}"
-        # It says nothing any more once it has read a URL, so this is no secret.
-        said = (await self._process.stderr.read()).decode(errors="replace")
-        last = (said.strip().splitlines() or [""])[-1][:200]
+        last = last_line(await self._process.stderr.read())
         return f"{who} ended with status {status}" + (f": {last}" if last else "")
 
 

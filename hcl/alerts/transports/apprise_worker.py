@@ -353,7 +353,7 @@ class Lanes:
 
 def check(urls: list[str]) -> list[dict[str, Any]]:
     """Tell of each URL whether it loads, and as what."""
-    found = []
+    verdicts = []
     for url in urls:
         _trace.set(trace := Trace())
         plugin = load(url)
@@ -361,8 +361,8 @@ def check(urls: list[str]) -> list[dict[str, Any]]:
         problem = "is not a URL that Apprise can load: "
         problem = "" if plugin else problem + _why_not(url, trace)
         name = str(plugin.service_name) if plugin else ""
-        found.append({"problem": problem, "service": name, "schemes": sorted(names)})
-    return found
+        verdicts.append({"problem": problem, "service": name, "schemes": sorted(names)})
+    return verdicts
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import aiosmtplib
 
 from hcl.alerts.messages.letter import Letter, write_letter
 from hcl.alerts.messages.rendering import in_html, in_text
-from hcl.alerts.transports import DeliveryError, why
+from hcl.alerts.transports import TRY_TIMEOUT, DeliveryError, too_late, why
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
 from hcl.model import Alert, Message
 from hcl.words.lines import cut, one_line
@@ -42,7 +42,7 @@ class Email:
         channel_id: str,
         settings: EmailSettings,
         smtp: SmtpConfig,
-        try_timeout: float = 30.0,
+        try_timeout: float = TRY_TIMEOUT,
     ) -> None:
         self._channel_id = channel_id
         self._settings = settings
@@ -61,16 +61,15 @@ class Email:
             refused, answer = await self._deliver(mail)
         except TimeoutError as error:
             # aiosmtplib's own timeouts among them.
-            limit = f"{self._try_timeout:g} s"
-            problem = f"{self._smtp.host} did not take the message within {limit}"
-            raise DeliveryError(problem) from error
+            problem = f"{self._smtp.host} did not take the message"
+            raise too_late(problem, self._try_timeout) from error
         # Whatever a library raises, a try ends in words.
         except Exception as error:
             raise _failure(error, self._smtp.host) from error
         for to, response in refused.items():
-            logger.warning("%s was refused: %s", to, _one_line(response.message))
-        return _one_line(f"250 {answer}") + "".join(
-            f"; refused {to}: {_one_line(f'{response.code} {response.message}')}"
+            logger.warning("%s was refused: %s", to, _answer(response.message))
+        return _answer(f"250 {answer}") + "".join(
+            f"; refused {to}: {_answer(f'{response.code} {response.message}')}"
             for to, response in refused.items()
         )
 
@@ -196,16 +195,16 @@ def _failure(error: Exception, host: str) -> DeliveryError:
         case aiosmtplib.SMTPRecipientsRefused(recipients=[_, *_] as refusals):
             told = "; ".join(f"{r.recipient}: {r.code} {r.message}" for r in refusals)
             permanent = all(_is_permanent(refusal.code) for refusal in refusals)
-            return DeliveryError(_one_line(f"{host} refused {told}"), permanent)
+            return DeliveryError(_answer(f"{host} refused {told}"), permanent)
         case aiosmtplib.SMTPResponseException(code=code, message=text) if code > 0:
-            answer = _one_line(f"{host} answered {code} {text}")
+            answer = _answer(f"{host} answered {code} {text}")
             return DeliveryError(answer, _is_permanent(code))
         case aiosmtplib.SMTPConnectError():
             problem = f"cannot connect to {host}"
         case aiosmtplib.SMTPServerDisconnected():
             problem = f"{host} closed the connection"
         case aiosmtplib.SMTPException():
-            problem = _one_line(f"{host}: {error.message}")
+            problem = _answer(f"{host}: {error.message}")
         case ValueError():
             problem = "the sender or a recipient is not a mail address"
         case _:
@@ -218,5 +217,5 @@ def _is_permanent(code: int) -> bool:
     return 500 <= code <= 599
 
 
-def _one_line(text: str) -> str:
+def _answer(text: str) -> str:
     return cut(one_line(text), 300)

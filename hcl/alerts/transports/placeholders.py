@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from hcl.checks.check_json import Site, check_json
 from hcl.model import Alert, Message
+from hcl.words.lines import cut
 
 # How many checks a message of several names, and how much of each name.
 NAMES = 20
@@ -94,7 +95,7 @@ class Placeholders:
     def _name(self) -> str:
         if len(self._alerts) == 1:
             return self._alert.check.name
-        titles = [_short(alert.check.title) for alert in self._alerts[:NAMES]]
+        titles = [cut(alert.check.title, NAME_LENGTH) for alert in self._alerts[:NAMES]]
         more = len(self._alerts) - NAMES
         rest = f" and {more} more" if more > 0 else ""
         return f"{len(self._alerts)} checks: {', '.join(titles)}{rest}"
@@ -137,7 +138,3 @@ def names_pattern(names: Iterable[str]) -> re.Pattern[str]:
 def _first(message: Message) -> Alert:
     down = (alert for alert in message.alerts if alert.flip.new_status == "down")
     return next(down, message.alerts[0])
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= NAME_LENGTH else f"{title[: NAME_LENGTH - 1]}…"

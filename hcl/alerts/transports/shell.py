@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from hcl.alerts.transports import DeliveryError
+from hcl.alerts.transports import NOTHING, TRY_TIMEOUT, DeliveryError, too_late
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.shell_script import PREFIX, refer
 from hcl.checks.check_json import Site
@@ -61,7 +61,7 @@ class Shell:
         settings: ShellSettings,
         site: Site,
         folder: Path,
-        try_timeout: float = 30.0,
+        try_timeout: float = TRY_TIMEOUT,
         kill_after: float = 2.0,
     ) -> None:
         self._settings = settings
@@ -74,7 +74,7 @@ class Shell:
         """Run the command for the message's status; return `exit status 0`."""
         command = self._command(message)
         if not command:
-            return "nothing to send"
+            return NOTHING
         values = Placeholders(message, now, self._site).everything()
         process = self._start(refer(command, values), variables(values))
         status, output = await self._wait(process)
@@ -91,7 +91,7 @@ class Shell:
         """Show the command as it is written, and what its placeholders stand for."""
         command = self._command(message)
         if not command:
-            return "nothing to send"
+            return NOTHING
         values = Placeholders(message, now, self._site).everything()
         script = refer(command, values)
         named = [n for n in values if re.search(rf"\b{PREFIX}{n}\b", script)]
@@ -138,8 +138,7 @@ class Shell:
                 async with asyncio.timeout(OUTPUT_PATIENCE):
                     await output.ended.wait()
         except TimeoutError:
-            problem = f"did not end within {self._try_timeout:g} s"
-            raise DeliveryError(problem) from None
+            raise too_late("did not end", self._try_timeout) from None
         except asyncio.CancelledError:
             # The server ends, and has little time.
             patience = 0.0
@@ -161,15 +160,15 @@ def variables(values: Mapping[str, Callable[[], str]]) -> dict[bytes, bytes]:
     """
     inherited = sum(len(name) + len(value) for name, value in os.environb.items())
     left = os.sysconf("SC_ARG_MAX") // 2 - inherited
-    found = {}
+    environment = {}
     for name, make in values.items():
         value = make().replace("\0", "").encode("utf-8", "replace")
         limit = max(0, min(VALUE_LIMIT, left))
         # Cut between characters.
         value = value[:limit].decode("utf-8", "ignore").encode()
-        found[f"{PREFIX}{name}".encode()] = value
+        environment[f"{PREFIX}{name}".encode()] = value
         left -= len(PREFIX) + len(name) + len(value)
-    return found
+    return environment
 
 
 class _Output:

@@ -90,12 +90,12 @@ class _Reader:
     def read(self) -> str:
         """Read to the end, and return the script as it is to be run."""
         before = ""
-        while found := self._piece.match(self._script, self._at):
-            piece = found[0]
-            self._at = found.end()
+        while token := self._piece.match(self._script, self._at):
+            piece = token[0]
+            self._at = token.end()
             kind = self._parts[-1].kind
-            if found[1]:
-                self._written.append(self._reference(found[1]))
+            if token[1]:
+                self._written.append(self._reference(token[1]))
             elif piece == "#" and kind in _COMMANDS and before in _GAPS:
                 self._written += piece, self._rest(self._comment())
             else:
@@ -129,11 +129,11 @@ class _Reader:
 
     def _rest(self, pattern: re.Pattern[str]) -> str:
         """Read on as far as a pattern goes, which may be nowhere."""
-        found = pattern.match(self._script, self._at)
-        if found is None:
+        match = pattern.match(self._script, self._at)
+        if match is None:
             return ""
-        self._at = found.end()
-        return found[0]
+        self._at = match.end()
+        return match[0]
 
     def _follow(self, piece: str, kind: _Kind) -> None:
         """Note which part of the script begins or ends with a piece."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from hcl import __version__
-from hcl.alerts.transports import DeliveryError, why
+from hcl.alerts.transports import NOTHING, DeliveryError, too_late, why
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
@@ -57,7 +57,7 @@ class Webhook:
         """Send the request for the message's status; return `HTTP <status>`."""
         wanted = self._wanted(message)
         if wanted is None:
-            return "nothing to send"
+            return NOTHING
         host = _host(wanted.url)
         try:
             request = _request(wanted, Placeholders(message, now, self._site))
@@ -75,7 +75,7 @@ class Webhook:
         """Show the request: no path, no query, no values of headers; the whole body."""
         wanted = self._wanted(message)
         if wanted is None:
-            return "nothing to send"
+            return NOTHING
         try:
             request = _request(wanted, Placeholders(message, now, self._site))
         except Exception as error:  # noqa: BLE001 as in send
@@ -107,9 +107,7 @@ class Webhook:
                     await response.aclose()
         except TimeoutError:
             if status is None:
-                limit = f"{self._try_timeout:g} s"
-                problem = f"{host} did not answer within {limit}"
-                raise DeliveryError(problem) from None
+                raise too_late(f"{host} did not answer", self._try_timeout) from None
         except httpx2.HTTPError:
             if status is None:
                 raise

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from hcl import store
 from hcl.checks import managing, rules, spec
 from hcl.checks.check_json import iso
-from hcl.checks.managing import UnknownCheckError
+from hcl.checks.managing import Managed, UnknownCheckError
+from hcl.checks.spec import CheckSpec
 from hcl.model import Check, Ping
 from hcl.web.api.endpoint import Call
 from hcl.web.badges.badges import badge_urls
@@ -22,19 +23,20 @@ from hcl.web.parts import Parts
 # The most pings in one answer.
 PINGS_LIMIT = 1000
 
-_LATEST = 10_000_000_000
-_LONGEST = 31_536_000
+# The latest moment and the longest span that flips can be asked for, in seconds.
+LATEST = 10_000_000_000
+LONGEST = 31_536_000
 
 
 async def list_checks(call: Call) -> Response:
     """GET checks/: the project's checks, those with a slug or all of some tags."""
     reader, query = await call.parts.database.current(), call.request.query_params
     if query.get("slug"):
-        found = await store.checks.of_project_by_slug(
+        checks = await store.checks.of_project_by_slug(
             reader, call.project.id, query["slug"]
         )
     else:
-        found = await store.checks.of_project(reader, call.project.id)
+        checks = await store.checks.of_project(reader, call.project.id)
     tags = set(query.getlist("tag"))
     codes: dict[int, list[str]] = {}
     if not call.readonly:
@@ -43,7 +45,7 @@ async def list_checks(call: Call) -> Response:
         {
             "checks": [
                 call.describe(check, codes.get(check.id, []))
-                for check in found
+                for check in checks
                 if not tags or tags.issubset(check.tag_list)
             ]
         }
@@ -52,11 +54,8 @@ async def list_checks(call: Call) -> Response:
 
 async def create_check(call: Call) -> Response:
     """POST checks/: create a check, or update the one that `unique` finds."""
-    wanted = spec.parse(call.document)
-    check, codes, created = await call.parts.managing.create(
-        call.project, wanted, call.version, call.now
-    )
-    return JSONResponse(call.describe(check, codes), 201 if created else 200)
+    managed = await call.parts.managing.create(call.project, _wanted(call), call.now)
+    return _answer(call, managed)
 
 
 async def get_check(call: Call) -> Response:
@@ -66,37 +65,49 @@ async def get_check(call: Call) -> Response:
 
 async def update_check(call: Call) -> Response:
     """POST checks/<uuid>: change the fields that are named."""
-    # That there is no such check is told before what is wrong with the fields.
+    # That there is no such check is told before what is wrong with the fields; in what
+    # state it is does not matter here.
     await managing.owned(call.parts.database.committed, call.project, call.code)
-    wanted = spec.parse(call.document)
-    check, codes = await call.parts.managing.update(
-        call.project, call.code, wanted, call.version, call.now
+    wanted = _wanted(call)
+    managed = await call.parts.managing.update(
+        call.project, call.code, wanted, call.now
     )
-    return JSONResponse(call.describe(check, codes))
+    return _answer(call, managed)
+
+
+def _wanted(call: Call) -> CheckSpec:
+    # As Healthchecks does: before v3 the slug follows the name.
+    return spec.parse(call.document, slug_follows_name=call.version < 3)
+
+
+def _answer(call: Call, managed: Managed) -> Response:
+    status = 201 if managed.created else 200
+    return JSONResponse(call.describe(managed.check, managed.codes), status)
 
 
 async def delete_check(call: Call) -> Response:
     """DELETE checks/<uuid>: the check as it was."""
-    check, codes = await call.parts.managing.delete(call.project, call.code)
-    return JSONResponse(call.describe(check, codes))
+    managed = await call.parts.managing.delete(call.project, call.code)
+    return _answer(call, managed)
 
 
 async def pause_check(call: Call) -> Response:
     """POST checks/<uuid>/pause."""
-    check, codes = await call.parts.managing.pause(call.project, call.code, call.now)
-    return JSONResponse(call.describe(check, codes))
+    managed = await call.parts.managing.pause(call.project, call.code, call.now)
+    return _answer(call, managed)
 
 
 async def resume_check(call: Call) -> Response:
     """POST checks/<uuid>/resume: from paused only."""
-    check, codes = await call.parts.managing.resume(call.project, call.code, call.now)
-    return JSONResponse(call.describe(check, codes))
+    managed = await call.parts.managing.resume(call.project, call.code, call.now)
+    return _answer(call, managed)
 
 
 async def list_pings(call: Call) -> Response:
     """GET checks/<uuid>/pings/: the log, newest first, with the lengths of runs."""
-    reader = call.parts.database.committed
     check = await _find(call)
+    # The log has all pings, filed or not.
+    reader = call.parts.database.committed
     limit = min(call.parts.config.pings.log_limit, PINGS_LIMIT)
     newest = await store.pings.newest(reader, check.id, limit)
     earlier = []
@@ -148,19 +159,19 @@ async def get_ping_body(call: Call) -> Response:
 async def list_flips(call: Call) -> Response:
     """GET checks/<uuid>/flips/ and checks/<unique_key>/flips/, newest first."""
     check = await _find(call)
-    start = _number(call, "start", _LATEST)
-    end = _number(call, "end", _LATEST)
+    start = _number(call, "start", LATEST)
+    end = _number(call, "end", LATEST)
     # As Healthchecks does: an empty or zero `seconds` is no filter.
     text = call.request.query_params.get("seconds")
-    seconds = _number(call, "seconds", _LONGEST) if text else None
+    seconds = _number(call, "seconds", LONGEST) if text else None
     if seconds:
         start = max(call.now.timestamp() - seconds, start or 0)
-    found = await store.flips.of_check(
+    flips = await store.flips.of_check(
         call.parts.database.committed, check.id, start, end
     )
     document = [
         {"timestamp": iso(flip.created), "up": int(flip.new_status == "up")}
-        for flip in found
+        for flip in flips
     ]
     if call.parts.config.api.flips == "list":
         return JSONResponse(document)
@@ -180,14 +191,14 @@ def _number(call: Call, name: str, greatest: int) -> float | None:
 
 async def list_channels(call: Call) -> Response:
     """GET channels/: the project's channels, in the file's order."""
-    found = await store.channels.of_project(
+    channels = await store.channels.of_project(
         call.parts.database.committed, call.project.id
     )
     return JSONResponse(
         {
             "channels": [
                 {"id": channel.code, "name": channel.name, "kind": channel.kind}
-                for channel in found
+                for channel in channels
             ]
         }
     )
@@ -195,10 +206,10 @@ async def list_channels(call: Call) -> Response:
 
 async def list_badges(call: Call) -> Response:
     """GET badges/: the badge URLs of each tag, and of all checks together."""
-    found = await store.checks.of_project(
+    checks = await store.checks.of_project(
         call.parts.database.committed, call.project.id
     )
-    tags = sorted({tag for check in found for tag in check.tag_list} - {"*"})
+    tags = sorted({tag for check in checks for tag in check.tag_list} - {"*"})
     parts = call.parts
     return JSONResponse(
         {

@@ -42,6 +42,7 @@ class Sizes:
 
 async def queues(parts: Parts, now: datetime) -> Queues:
     """Return what waits now."""
+    # They are wanted most while the database cannot be written.
     reader = parts.database.committed
     look = await store.checks.next_look(reader)
     owed, held, oldest = await store.notifications.waiting(reader)

@@ -1,13 +1,13 @@
 """Whether the server is well: the database answers, and both loops keep up."""
 
 import asyncio
-import sqlite3
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hcl import store
+from hcl.db import SQLError, UnwritableError
 from hcl.web.parts import Parts
 
 # How long a query may take, in seconds.
@@ -30,12 +30,13 @@ async def get_status(_request: Request, parts: Parts) -> Response:
 
 async def find_trouble(parts: Parts, now: datetime) -> str:
     """Say what is not well; "" if all is."""
+    # It is to answer whether or not the database can be written.
     reader = parts.database.committed
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
             deadline = await store.checks.next_look(reader)
             oldest = await store.outbox.oldest_due(reader)
-    except (sqlite3.Error, TimeoutError):
+    except (SQLError, TimeoutError):
         return "the database takes no query"
     if not parts.database.is_writable and not await _can_write(parts, now):
         return "the database cannot be written"
@@ -51,6 +52,6 @@ async def _can_write(parts: Parts, now: datetime) -> bool:
     try:
         async with parts.database.transaction(changes_checks=False) as conn:
             await store.settings.put(conn, "written", now.isoformat())
-    except sqlite3.OperationalError:
+    except UnwritableError:
         return False
     return True

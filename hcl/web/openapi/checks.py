@@ -1,6 +1,6 @@
 """Checks, their log and their flips, in the OpenAPI document."""
 
-from hcl.web.api.api import PINGS_LIMIT
+from hcl.web.api.api import LATEST, LONGEST, PINGS_LIMIT
 from hcl.web.openapi.answers import (
     CODE_PARAMETER,
     JSON,
@@ -253,17 +253,17 @@ def _moment(name: str, description: str) -> Node:
         "name": name,
         "in": "query",
         "description": description,
-        "schema": {"type": "integer", "minimum": 0, "maximum": 10_000_000_000},
+        "schema": {"type": "integer", "minimum": 0, "maximum": LATEST},
     }
 
 
 def _list_flips(flips: str) -> Node:
-    found: Node = {"type": "array", "items": schema("Flip")}
+    answered: Node = {"type": "array", "items": schema("Flip")}
     seconds = {
         "name": "seconds",
         "in": "query",
         "description": "Only flips of the last so many seconds; 0 means all.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 31_536_000},
+        "schema": {"type": "integer", "minimum": 0, "maximum": LONGEST},
         "allowEmptyValue": True,
     }
     return operation(
@@ -280,7 +280,7 @@ def _list_flips(flips: str) -> Node:
         ],
         responses={
             "200": answer(
-                "The flips.", found if flips == "list" else listed("flips", found)
+                "The flips.", answered if flips == "list" else listed("flips", answered)
             ),
             "400": response("BadRequest"),
             **_ONE_CHECK,

@@ -34,7 +34,7 @@ def paths(ping_endpoint: str, body_limit: int) -> Node:
 
 
 def _by_uuid(ping_endpoint: str, body_limit: int) -> Node:
-    found: Node = {}
+    paths: Node = {}
     for signal, (summary, description) in _SIGNALS.items():
         if not signal:
             description += (
@@ -42,18 +42,18 @@ def _by_uuid(ping_endpoint: str, body_limit: int) -> Node:
                 f" `{ping_endpoint}`. A closing slash is allowed here."
             )
         path = "/ping/{uuid}" + (f"/{signal}" if signal else "")
-        found[path] = _path(
+        paths[path] = _path(
             f"{summary}, by UUID",
             description,
             operation=f"{signal or 'success'}_by_uuid",
             parameters=[CODE_PARAMETER, _RID],
             statuses=_recorded(body_limit),
         )
-    return found
+    return paths
 
 
 def _by_slug(body_limit: int) -> Node:
-    found: Node = {}
+    paths: Node = {}
     root = "/ping/{ping_key}/{slug}"
     statuses = {**_recorded(body_limit), **_by_slug_only(body_limit)}
     shared = [_PING_KEY, _SLUG]
@@ -66,21 +66,21 @@ def _by_slug(body_limit: int) -> Node:
             summary = "Success, by slug; exit status, by UUID"
         else:
             summary += ", by slug"
-        found[f"{root}/{signal}" if signal else root] = _path(
+        paths[f"{root}/{signal}" if signal else root] = _path(
             summary,
             description,
             operation=f"{signal or 'success'}_by_slug",
             parameters=[*shared, _CREATE, _RID],
             statuses=statuses,
         )
-    found[f"{root}/{{exitstatus}}"] = _path(
+    paths[f"{root}/{{exitstatus}}"] = _path(
         "Exit status, by slug",
         f"The job has ended with this exit status, as in `/$?`: {_EXIT_STATUS}",
         operation="exitstatus_by_slug",
         parameters=[*shared, _EXITSTATUS, _CREATE, _RID],
         statuses=statuses,
     )
-    return found
+    return paths
 
 
 def _path(
@@ -91,9 +91,9 @@ def _path(
     parameters: list[Node],
     statuses: Node,
 ) -> Node:
-    found: Node = {"parameters": parameters}
+    path: Node = {"parameters": parameters}
     for method in _METHODS:
-        found[method] = {
+        path[method] = {
             "operationId": f"{operation}_{method}",
             "tags": ["Pinging"],
             "summary": summary,
@@ -101,11 +101,11 @@ def _path(
             "security": [],
             "responses": _without_bodies(statuses) if method == "head" else statuses,
         }
-    found["post"]["requestBody"] = {
+    path["post"]["requestBody"] = {
         "description": "What the job has to say, of any type; it is kept as it comes.",
         "content": {TEXT: {"schema": {"type": "string"}, "example": "42 files saved"}},
     }
-    return found
+    return path
 
 
 def _without_bodies(statuses: Node) -> Node:
@@ -149,19 +149,19 @@ def _by_slug_only(body_limit: int) -> Node:
 
 
 def _refused(description: str, bodies: list[str], body_limit: int) -> Node:
-    found = _said(description, "", body_limit)
-    found["content"] = {TEXT: {"schema": {"type": "string", "enum": bodies}}}
-    return found
+    node = _said(description, "", body_limit)
+    node["content"] = {TEXT: {"schema": {"type": "string", "enum": bodies}}}
+    return node
 
 
 def _said(description: str, body: str, body_limit: int) -> Node:
-    found = text(description, body, "Access-Control-Allow-Origin", "Cache-Control")
-    found["headers"]["Ping-Body-Limit"] = {
+    node = text(description, body, "Access-Control-Allow-Origin", "Cache-Control")
+    node["headers"]["Ping-Body-Limit"] = {
         "description": "How many bytes of a body are kept; the rest is dropped.",
         "required": True,
         "schema": {"type": "integer", "const": body_limit},
     }
-    return found
+    return node
 
 
 _PING_KEY: Node = {

@@ -177,10 +177,10 @@ def _both(
         "security": security,
     }
     # Their text differs, so the one that all others have would not be true.
-    found = {**responses, "503": _answer("Ask again later.", {JSON: {}, TEXT: _TEXT})}
-    bare = {status: {**each, "content": {}} for status, each in found.items()}
+    answers = {**responses, "503": _answer("Ask again later.", {JSON: {}, TEXT: _TEXT})}
+    bare = {status: {**each, "content": {}} for status, each in answers.items()}
     return {
         "parameters": parameters,
-        "get": {**shared, "operationId": name, "responses": found},
+        "get": {**shared, "operationId": name, "responses": answers},
         "head": {**shared, "operationId": f"{name}_head", "responses": bare},
     }

@@ -4,7 +4,10 @@ What spec.py checks is written here once more, in another language; the tests ho
 two together.
 """
 
-from hcl.checks.spec import SLUG_LENGTH, UNIQUE_FIELDS
+from datetime import timedelta
+
+from hcl.checks import spec
+from hcl.model import Check
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi.answers import Node
 from hcl.web.ping import UUID
@@ -22,16 +25,21 @@ def _text(description: str, limit: int | None = None, **rest: object) -> Node:
     return {"type": "string", **bounds, "description": description, **rest}
 
 
+def _keywords(description: str, **rest: object) -> Node:
+    return _text(description, spec.KEYWORDS_LENGTH, **rest)
+
+
 def _switch(description: str) -> Node:
     return {"type": "boolean", "default": False, "description": description}
 
 
-def _seconds(description: str, default: int) -> Node:
+def _seconds(name: str, description: str) -> Node:
+    default: timedelta = Check._field_defaults[name]
     return {
         "type": "integer",
-        "minimum": 60,
-        "maximum": 31536000,
-        "default": default,
+        "minimum": int(spec.SHORTEST.total_seconds()),
+        "maximum": int(spec.LONGEST.total_seconds()),
+        "default": int(default.total_seconds()),
         "description": description,
     }
 
@@ -42,29 +50,29 @@ def _or_null(node: Node, description: str) -> Node:
 
 # The fields of a check that are answered as they were asked for.
 _SETTINGS: dict[str, Node] = {
-    "name": _text("What people call the check.", 100, default=""),
+    "name": _text("What people call the check.", spec.NAME_LENGTH, default=""),
     "slug": _text(
         "Names the check in ping addresses: letters a to z, digits, `-` and `_`.",
-        SLUG_LENGTH,
+        spec.SLUG_LENGTH,
         pattern="^[a-z0-9_-]*$",
         default="",
     ),
     "tags": _text("Tags, separated by spaces.", default=""),
     "desc": _text("A description, for people.", default=""),
     "timeout": _seconds(
+        "timeout",
         "Seconds from one ping to the next. Alone it turns a check with a schedule into"
         " one with a period.",
-        86400,
     ),
     "grace": _seconds(
+        "grace",
         "Seconds that a ping may be late, and that a run may take, before the check"
         " goes down.",
-        3600,
     ),
     "schedule": _text(
         "When pings are due: a cron expression if it is one line of five fields, else"
         " systemd's OnCalendar, of several lines too. It wins over `timeout`.",
-        100,
+        spec.SCHEDULE_LENGTH,
         format="schedule",
     ),
     "tz": _text(
@@ -83,9 +91,9 @@ _SETTINGS: dict[str, Node] = {
         "description": "The HTTP methods that count: any, or `POST` alone. Others are"
         " recorded and ignored.",
     },
-    "start_kw": _text("Keywords that make a message a start.", 200, default=""),
-    "success_kw": _text("Keywords that make a message a success.", 200, default=""),
-    "failure_kw": _text("Keywords that make a message a failure.", 200, default=""),
+    "start_kw": _keywords("Keywords that make a message a start.", default=""),
+    "success_kw": _keywords("Keywords that make a message a success.", default=""),
+    "failure_kw": _keywords("Keywords that make a message a failure.", default=""),
     "filter_subject": _switch("Look for the keywords in the subject of mails."),
     "filter_body": _switch("Look for the keywords in the text of mails."),
     "filter_http_body": _switch(
@@ -94,11 +102,11 @@ _SETTINGS: dict[str, Node] = {
     "filter_default_fail": _switch(
         "Without any keyword a message is a failure; else it is ignored."
     ),
-    "subject": _text(
-        "Sets `success_kw`, and `filter_subject` with it.", 200, deprecated=True
+    "subject": _keywords(
+        "Sets `success_kw`, and `filter_subject` with it.", deprecated=True
     ),
-    "subject_fail": _text(
-        "Sets `failure_kw`, and `filter_subject` with it.", 200, deprecated=True
+    "subject_fail": _keywords(
+        "Sets `failure_kw`, and `filter_subject` with it.", deprecated=True
     ),
 }
 
@@ -110,7 +118,7 @@ _CHANNELS = _text(
 )
 _UNIQUE: Node = {
     "type": "array",
-    "items": {"type": "string", "enum": list(UNIQUE_FIELDS)},
+    "items": {"type": "string", "enum": list(spec.UNIQUE_FIELDS)},
     "default": [],
     "description": "Update the oldest check that has the same values in all these"
     " fields, if there is one and the request names them all; else make a new one.",

@@ -26,19 +26,19 @@ def paths() -> Node:
 
 
 def _list_channels() -> Node:
-    found = {"type": "array", "items": schema("Integration")}
+    channels = {"type": "array", "items": schema("Integration")}
     return operation(
         "list_channels",
         "Integrations",
         "List integrations",
         "The channels of the project, in the order of the config file.",
         security=WRITE,
-        responses={"200": answer("The channels.", listed("channels", found))},
+        responses={"200": answer("The channels.", listed("channels", channels))},
     )
 
 
 def _list_badges() -> Node:
-    found = {"type": "object", "additionalProperties": schema("BadgeUrls")}
+    badges = {"type": "object", "additionalProperties": schema("BadgeUrls")}
     return operation(
         "list_badges",
         "Badges",
@@ -46,7 +46,7 @@ def _list_badges() -> Node:
         "The addresses of the badges of each tag; `*` stands for all checks. They can"
         " be given to anybody: nobody can guess one from another.",
         security=READ,
-        responses={"200": answer("The badges, by tag.", listed("badges", found))},
+        responses={"200": answer("The badges, by tag.", listed("badges", badges))},
     )
 
 
@@ -58,7 +58,7 @@ def _status() -> Node:
         {"type": "string"},
         TEXT,
     )
-    found = operation(
+    get = operation(
         "get_status",
         "Server",
         "Ask how the server is",
@@ -66,16 +66,16 @@ def _status() -> Node:
         security=[],
         responses={"200": well},
     )
-    found["responses"]["503"] = trouble
+    get["responses"]["503"] = trouble
     head = {
-        **found,
+        **get,
         "operationId": "head_status",
         "responses": {
             "200": {**well, "content": {}},
             "503": {**trouble, "content": {}},
         },
     }
-    return {"get": found, "head": head}
+    return {"get": get, "head": head}
 
 
 def _get_metrics() -> Node:
@@ -93,7 +93,7 @@ def _get_metrics() -> Node:
 
 
 def _openapi() -> Node:
-    found = operation(
+    get = operation(
         "get_openapi",
         "Server",
         "Read this document",
@@ -101,10 +101,10 @@ def _openapi() -> Node:
         security=[],
         responses={"200": answer("The document.", {"type": "object"})},
     )
-    del found["responses"]["503"]
+    del get["responses"]["503"]
     head = {
-        **found,
+        **get,
         "operationId": "head_openapi",
         "responses": {"200": {"description": "The document."}},
     }
-    return {"get": found, "head": head}
+    return {"get": get, "head": head}

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from hcl import store
 from hcl.model import Check, Project
 from hcl.web.badges.badges import badge_urls
-from hcl.web.pages.frame import asked_project, render
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
+from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import clean
+from hcl.words.names import title
 
 # What may be chosen, with its words; the first is what is shown unasked.
 FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
@@ -64,36 +63,33 @@ class Badge:
     text: str
 
 
-async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def page(visit: Visit) -> Response:
     """GET …/badges: those for all checks, for each tag and for each check."""
-    project = asked_project(request, viewer)
-    choice = _choice(request)
-    found = await store.checks.of_project(await parts.database.current(), project.id)
-    sought = [check for check in found if _is_sought(check, choice.search)]
+    project = visit.project()
+    choice = _choice(visit.query)
+    conn = await visit.parts.database.current()
+    checks = await store.checks.of_project(conn, project.id)
+    sought = [check for check in checks if _is_sought(check, choice.search)]
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
     shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
-    return render(
-        request,
-        parts,
-        viewer,
+    return visit.render(
         "badges.html",
         project=project,
         nav="badges",
         choice=choice,
         formats=FORMATS,
         states=STATES,
-        whole=_of_tag(parts, project, choice, "*"),
-        tags=[_of_tag(parts, project, choice, tag) for tag in _tags(found, choice)],
-        checks=[_of_check(parts, viewer, choice, check) for check in shown],
+        whole=_of_tag(visit, project, choice, "*"),
+        tags=[_of_tag(visit, project, choice, tag) for tag in _tags(checks, choice)],
+        checks=[_of_check(visit, choice, check) for check in shown],
         total=len(sought),
         number=number,
         pages=pages,
     )
 
 
-def _choice(request: Request) -> Choice:
-    query = request.query_params
+def _choice(query: QueryParams) -> Choice:
     fmt = query.get("format", "")
     states = query.get("states", "")
     syntax = query.get("syntax", "")
@@ -121,35 +117,33 @@ def _is_sought(check: Check, search: str) -> bool:
     return all(word in text for word in words)
 
 
-def _tags(found: Sequence[Check], choice: Choice) -> list[str]:
-    tags = {tag for check in found for tag in check.tag_list}
+def _tags(checks: Sequence[Check], choice: Choice) -> list[str]:
+    tags = {tag for check in checks for tag in check.tag_list}
     words = choice.search.casefold().split()
     return sorted(t for t in tags if all(word in t.casefold() for word in words))
 
 
-def _of_tag(parts: Parts, project: Project, choice: Choice, tag: str) -> Badge:
+def _of_tag(visit: Visit, project: Project, choice: Choice, tag: str) -> Badge:
+    parts = visit.parts
     urls = badge_urls(parts.site.root, parts.secret, project.badge_key, tag)
     end = "3" if choice.states == "3" else ""
     title = parts.config.server.site_name if tag == "*" else tag
     return _badge(title, urls[f"svg{end}"], urls[f"{choice.format}{end}"], choice)
 
 
-def _of_check(parts: Parts, viewer: Viewer, choice: Choice, check: Check) -> Badge:
-    start = f"{parts.site.root}/b/{choice.states}/{check.badge_key}"
-    # Its code would do as a name too, but whoever knows it can ping the check.
-    title = check.name if viewer.readonly else check.title
-    return _badge(
-        title or "unnamed check", f"{start}.svg", f"{start}.{choice.format}", choice
-    )
+def _of_check(visit: Visit, choice: Choice, check: Check) -> Badge:
+    start = f"{visit.parts.site.root}/b/{choice.states}/{check.badge_key}"
+    name = title(check, readonly=visit.viewer.readonly)
+    return _badge(name, f"{start}.svg", f"{start}.{choice.format}", choice)
 
 
 def _badge(title: str, picture: str, url: str, choice: Choice) -> Badge:
     # A page may be reached by another name than the file's: pictures come from there.
-    parts = urlsplit(picture)
+    path = urlsplit(picture).path
     shown = url
     if choice.format == "shields":
         shown = f"https://img.shields.io/endpoint?url={quote(url, safe='')}"
-    return Badge(clean(title), parts.path, _text(choice.syntax, clean(title), shown))
+    return Badge(clean(title), path, _text(choice.syntax, clean(title), shown))
 
 
 def _text(syntax: str, title: str, url: str) -> str:

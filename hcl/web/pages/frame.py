@@ -1,57 +1,19 @@
-"""What every page is made of: the templates, what they may use, and helpers."""
+"""What every page is made of: the templates, and where pages are."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
 import jinja2
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 
-from hcl import __version__, store
 from hcl.model import Check, Project
 from hcl.web.pages import static_files, wording
-from hcl.web.pages.visit.errors import PageError, no_such_check
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
-
-__all__ = [
-    "PageError",
-    "PageHandler",
-    "SeeOther",
-    "asked_project",
-    "owned_check",
-    "render",
-    "see_other",
-    "url_of",
-]
-
-PageHandler = Callable[[Request, Parts, Viewer], Awaitable[Response]]
-
-
-class SeeOther(Response):
-    """Leads to another page; the door adds the site's own path and keeps the notice."""
-
-    def __init__(self, path: str, notice: str = "") -> None:
-        super().__init__(status_code=303, headers={"Location": path})
-        self.notice = notice
-
-
-def see_other(path: str, notice: str = "") -> SeeOther:
-    """Lead to another page after a change; it shows the notice, once.
-
-    `path` begins with a slash, and without the site's own path.
-    """
-    return SeeOther(path, notice)
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
     """Where pages are, for links, as this viewer comes to them.
 
-    `base` is the site's own path, "" for most, and for `see_other`.
+    `base` is the site's own path, "" for most.
     """
 
     base: str
@@ -76,68 +38,6 @@ class Paths:
     def to(self, path: str) -> str:
         """Return any other place, that begins with a slash."""
         return self.base + path
-
-
-def url_of(parts: Parts, viewer: Viewer | None) -> Paths:
-    """Return where pages are, for links in a page."""
-    return Paths(parts.base, viewer is None or viewer.readonly)
-
-
-def render(
-    request: Request,
-    parts: Parts,
-    viewer: Viewer | None,
-    template: str,
-    *,
-    status: int = 200,
-    **context: Any,
-) -> Response:
-    """Answer with a page.
-
-    `context` may hold `project`, the one that the page belongs to, and `nav`, the part
-    of it: checks, integrations, badges, server. `viewer` is None for a page that
-    everybody may see.
-    """
-    project = viewer.projects[0] if viewer else None
-    known = {
-        "viewer": viewer,
-        "project": project,
-        "nav": "",
-        "site_name": parts.config.server.site_name,
-        "version": __version__,
-        "url": url_of(parts, viewer),
-        "now": datetime.now(UTC),
-        "notice": getattr(request.state, "notice", ""),
-    }
-    page = templates().get_template(template).render(known | context)
-    return HTMLResponse(page, status)
-
-
-def asked_project(request: Request, viewer: Viewer) -> Project:
-    """Return the project of the URL. Raises PageError if the viewer may not see it."""
-    project = viewer.project(request.path_params["project"])
-    if project is None:
-        raise PageError(404, "No such project", "Or it is not one of yours.")
-    return project
-
-
-async def owned_check(
-    request: Request, parts: Parts, viewer: Viewer
-) -> tuple[Project, Check]:
-    """Return the check of the URL and its project.
-
-    Raises PageError if there is none, or if it is of a project not the viewer's.
-    """
-    key = request.path_params["code"]
-    conn = await parts.database.current()
-    for project in viewer.projects:
-        if "-" in key:
-            check = await store.checks.by_code(conn, key)
-        else:
-            check = await store.checks.by_unique_key(conn, project.id, key)
-        if check is not None and check.project_id == project.id:
-            return project, check
-    raise no_such_check()
 
 
 @cache

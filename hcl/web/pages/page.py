@@ -8,7 +8,7 @@ class Page(NamedTuple):
 
     `changes`: only for those who may change things, the GET too. `in_place`: it is
     asked for by a script, which is told 401 where a person is asked to sign in.
-    `is_open`: for everybody; the functions take no viewer.
+    `is_open`: for everybody; the functions find no viewer.
     """
 
     get: str = ""

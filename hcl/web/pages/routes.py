@@ -5,6 +5,8 @@ at shall not pay for it in memory or time to start.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
@@ -14,9 +16,12 @@ from starlette.types import Receive, Scope, Send
 from hcl.web.pages.page import Page
 from hcl.web.parts import Parts
 
+if TYPE_CHECKING:
+    from hcl.web.pages.visit.door import Door
+
 PAGES = {
     "/": Page("overview.checks.first"),
-    "/static/{name}": Page("static_files.get", is_open=True),
+    "/static/{name}": Page("files_page.get", is_open=True),
     "/sign-in": Page("visit.sign_in.ask", "visit.sign_in.enter", is_open=True),
     "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
     "/server": Page("server_page.page"),
@@ -62,27 +67,46 @@ PAGES = {
 
 def page_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs of the pages."""
+    pages = _Pages(parts)
     for path, page in PAGES.items():
-        yield Route(path, _PageEndpoint(parts, page))
+        yield Route(path, _PageEndpoint(pages, page))
+
+
+class _Pages:
+    """What all pages of a server have in common."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @property
+    def are_on(self) -> bool:
+        """Tell whether there are any, which a reload may change."""
+        return self._parts.config.web.enabled
+
+    @cached_property
+    def door(self) -> "Door":
+        """Where requests come in; what answers is imported when the first comes."""
+        from hcl.web.pages.visit.door import Door
+
+        return Door(self._parts)
 
 
 class _PageEndpoint:
-    """One URL; an ASGI application, which a reload may switch on and off."""
+    """One URL; an ASGI application."""
 
-    def __init__(self, parts: Parts, page: Page) -> None:
-        self._parts = parts
+    def __init__(self, pages: _Pages, page: Page) -> None:
+        self._pages = pages
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if not self._parts.config.web.enabled:
+        if not self._pages.are_on:
             await PlainTextResponse("not found", 404)(scope, receive, send)
             return
-        from hcl.web.pages.visit import door
-
-        request = Request(scope, receive)
         try:
-            response = await door.answer(self._page, request, self._parts)
+            response = await self._pages.door.answer(
+                self._page, Request(scope, receive)
+            )
         except ClientDisconnect:
             return
         await response(scope, receive, send)

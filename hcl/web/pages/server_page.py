@@ -2,7 +2,6 @@
 
 import platform
 import re
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,17 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from starlette.requests import Request
+from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
+from hcl.db import SQLITE_VERSION
 from hcl.web.figures import figures, health
 from hcl.web.figures.figures import Queues, Sizes
-from hcl.web.pages.frame import render
 from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
 from hcl.words.lengths import duration
-from hcl.words.lines import ACTIONS, clean, counted
+from hcl.words.lines import clean, counted
+from hcl.words.names import ACTIONS
+from hcl.words.sizes import size
 
 _OUTCOMES = ("sent", "failed", "given_up")
 
@@ -58,38 +60,44 @@ class FailingChannel:
     since: datetime
 
 
-async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def page(visit: Visit) -> Response:
     """GET /server: version, queues, sizes, deliveries, copies, failing channels."""
-    now = datetime.now(UTC)
-    reader = await parts.database.current()
-    queues = await figures.queues(parts, now)
+    parts, readonly = visit.parts, visit.viewer.readonly
+    # It is wanted most while the database cannot be written.
+    conn = parts.database.committed
+    queues = await figures.queues(parts, visit.now)
     sizes = figures.sizes(parts)
-    rows = await store.channels.failing(reader)
-    names = {project.id: project for project in viewer.projects}
-    seen = [
-        FailingChannel(names[row[0]].name, names[row[0]].code, row[1], row[2])
-        for row in rows
-        if row[0] in names
-    ]
-    return render(
-        request,
-        parts,
-        viewer,
+    seen, elsewhere = await _failing(conn, visit.viewer)
+    return visit.render(
         "server.html",
         nav="server",
-        trouble=await health.find_trouble(parts, now),
+        trouble=await health.find_trouble(parts, visit.now),
         started=datetime.fromtimestamp(figures.STARTED, UTC),
         process=list(_process(sizes)),
-        storage=list(_storage(parts, viewer, sizes)),
+        storage=list(_storage(visit, sizes)),
         queues=list(_queues(queues)),
         pings=_pings(parts),
         deliveries=_deliveries(parts),
         copies=_copies(parts.config.database.path),
         failing=seen,
-        failing_elsewhere=len(rows) - len(seen),
+        failing_elsewhere=elsewhere,
         clean=clean,
-        config_path="" if viewer.readonly else str(parts.config.path),
+        config_path="" if readonly else str(parts.config.path),
     )
+
+
+async def _failing(
+    conn: Connection, viewer: Viewer
+) -> tuple[list[FailingChannel], int]:
+    """Return the channels that fail, and how many do in projects not the viewer's."""
+    rows = await store.channels.failing(conn)
+    projects = {project.id: project for project in viewer.projects}
+    seen = [
+        FailingChannel(projects[row[0]].name, projects[row[0]].code, row[1], row[2])
+        for row in rows
+        if row[0] in projects
+    ]
+    return seen, len(rows) - len(seen)
 
 
 def _process(sizes: Sizes) -> Iterator[Fact]:
@@ -97,11 +105,11 @@ def _process(sizes: Sizes) -> Iterator[Fact]:
     up = timedelta(seconds=max(0.0, time.time() - figures.STARTED))
     yield Fact("Uptime", duration(up, units=2))
     if sizes.memory is not None:
-        yield Fact("Memory", _size(sizes.memory), "resident")
+        yield Fact("Memory", size(sizes.memory), "resident")
     cpu = time.process_time()
     yield Fact("CPU time", f"{cpu:,.1f} s", _share(cpu, up))
     yield Fact("Python", platform.python_version())
-    yield Fact("SQLite", sqlite3.sqlite_version)
+    yield Fact("SQLite", SQLITE_VERSION)
 
 
 def _share(cpu: float, up: timedelta) -> str:
@@ -109,13 +117,13 @@ def _share(cpu: float, up: timedelta) -> str:
     return f"{100 * cpu / seconds:.1f} % of a core" if seconds >= 60 else ""
 
 
-def _storage(parts: Parts, viewer: Viewer, sizes: Sizes) -> Iterator[Fact]:
-    database = parts.config.database
-    yield Fact("Size", _size(sizes.database))
-    yield Fact("Write-ahead log", _size(sizes.wal))
+def _storage(visit: Visit, sizes: Sizes) -> Iterator[Fact]:
+    database = visit.parts.config.database
+    yield Fact("Size", size(sizes.database))
+    yield Fact("Write-ahead log", size(sizes.wal))
     yield Fact("Commits survive", _SURVIVES[database.synchronous])
     # Where things are on the disk is for those who may change them.
-    if not viewer.readonly:
+    if not visit.viewer.readonly:
         yield Fact("File", str(database.path))
 
 
@@ -158,25 +166,15 @@ def _deliveries(parts: Parts) -> list[tuple[str, list[int]]]:
 def _copies(path: Path) -> list[Copy]:
     """List what migrations set aside, the newest first."""
     pattern = re.compile(re.escape(f"{path.name}.schema-") + r"([0-9]+)")
-    found = []
+    copies = []
     try:
         for file in path.parent.iterdir():
             match = pattern.fullmatch(file.name)
             if match:
                 stat = file.stat()
                 made = datetime.fromtimestamp(stat.st_mtime, UTC)
-                found.append(Copy(file.name, match[1], _size(stat.st_size), made))
+                copies.append(Copy(file.name, match[1], size(stat.st_size), made))
     except OSError:
         # The folder may not be ours to read; the page says the rest.
         return []
-    return sorted(found, key=lambda copy: copy.made, reverse=True)
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes: `1.4 MB`."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+    return sorted(copies, key=lambda copy: copy.made, reverse=True)

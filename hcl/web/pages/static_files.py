@@ -1,13 +1,8 @@
-"""Style sheets, scripts and icons: read once, and kept by browsers for good."""
+"""Style sheets, scripts and icons: read once."""
 
 import hashlib
 from functools import cache
 from importlib.resources import files
-
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-
-from hcl.web.parts import Parts
 
 _KINDS = {
     "css": "text/css",
@@ -35,19 +30,9 @@ def version() -> str:
     return digest.hexdigest()[:10]
 
 
-async def get(request: Request, _parts: Parts) -> Response:
-    """GET /static/<name>?v=<version>: a file; who names its version may keep it."""
-    name = request.path_params["name"]
-    content = _contents().get(name)
-    if content is None:
-        return PlainTextResponse("not found", 404)
-    is_current = request.query_params.get("v") == version()
-    keep = "public, max-age=31536000, immutable" if is_current else "no-cache"
-    return Response(
-        content,
-        media_type=_KINDS[name.rpartition(".")[2]],
-        headers={"Cache-Control": keep},
-    )
+def kind(name: str) -> str:
+    """Return a file's media type, "" if there is no such file."""
+    return _KINDS[name.rpartition(".")[2]] if name in _contents() else ""
 
 
 def content(name: str) -> bytes:

@@ -1,17 +1,19 @@
-"""Moments, lengths and schedules, as pages word them."""
+"""What hcl.words says, as pages show it: the tags, globals and filters of templates."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from hcl.model import Check, Kind, ShownStatus
-from hcl.words.lengths import duration, every
-from hcl.words.lines import clean, one_line
-from hcl.words.moments import moment
-from hcl.words.schedule import in_words
+from hcl.model import Check, ShownStatus
+from hcl.words.lengths import brief, duration
+from hcl.words.lines import clean
+from hcl.words.moments import iso, moment, on_the_wall, relative
+from hcl.words.names import check_name
+from hcl.words.schedule import in_full, in_short
+from hcl.words.sizes import size
 
 # The word that people read for each status.
 STATUS_WORDS: dict[ShownStatus, str] = {
@@ -22,40 +24,6 @@ STATUS_WORDS: dict[ShownStatus, str] = {
     "paused": "paused",
     "started": "running",
 }
-
-UNNAMED = "unnamed check"
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def brief(length: timedelta) -> str:
-    """Write a length in its largest unit: `12 min`; in two where one says little."""
-    seconds = int(length.total_seconds())
-    for i, (unit, word) in enumerate(_UNITS):
-        if seconds >= unit:
-            count = seconds // unit
-            text = f"{count} {word}"
-            # 1 h 50 min is nearly twice 1 h; of 20 h nobody asks for minutes.
-            if i < len(_UNITS) - 1 and count < 3:
-                smaller, its_word = _UNITS[i + 1]
-                rest = (seconds - count * unit) // smaller
-                text += f" {rest} {its_word}" if rest else ""
-            return text
-    return "0 s"
-
-
-def relative(then: datetime, now: datetime) -> str:
-    """Say how far off a moment is: `12 min ago`, `in 3 h`, `now`."""
-    # app.js says the same of the same moments.
-    if abs(now - then) < timedelta(seconds=5):
-        return "now"
-    return f"{brief(now - then)} ago" if then < now else f"in {brief(then - now)}"
-
-
-def iso(when: datetime) -> str:
-    """Write a moment for scripts: whole seconds, UTC."""
-    # Formatting by a pattern takes three times as long.
-    return f"{when.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Markup:
@@ -78,49 +46,17 @@ def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Mark
     )
 
 
-@lru_cache(maxsize=4096)
-def check_name(name: str) -> str:
-    """Write a check's name in one line that can be seen."""
-    text = one_line(name)
-    seen = any(map(str.isprintable, text.replace(" ", "")))
-    return text if seen else UNNAMED
-
-
-def schedule_words(check: Check) -> str:
-    """Say when pings are expected: `every 5 minutes`, or the expression."""
-    return _words(check.kind, check.timeout, check.schedule, check.tz)
+def schedule(check: Check) -> str:
+    """Write, as HTML, when pings are expected; a cron line is told by hovering."""
+    words = _escaped(in_short(check))
+    if check.kind != "cron":
+        return words
+    return f'<span title="{_escaped(in_full(check))}">{words}</span>'
 
 
 @lru_cache(maxsize=4096)
-def _words(kind: Kind, timeout: timedelta, schedule: str, tz: str) -> str:
-    if kind == "simple":
-        return every(timeout)
-    words = in_words(schedule) if kind == "cron" else ""
-    zone = "" if tz == "UTC" else f" {one_line(tz)}"
-    return (words or _expression(schedule)) + zone
-
-
-def schedule_text(check: Check) -> str:
-    """Write the expression of a schedule as it is, in one line."""
-    return _expression(check.schedule)
-
-
-@lru_cache(maxsize=4096)
-def _expression(schedule: str) -> str:
-    lines = schedule.strip().splitlines()
-    return "; ".join(filter(None, map(one_line, lines)))
-
-
-def schedule(check: Check) -> Markup:
-    """Show when pings are expected; hovering tells all of it."""
-    if check.kind == "simple":
-        full = f"{every(check.timeout)}, grace {duration(check.grace)}"
-    else:
-        full = f"{schedule_text(check)} ({check.tz}), grace {duration(check.grace)}"
-    words = escape(schedule_words(check))
-    return Markup(  # noqa: S704 - escaped above and here
-        f'<span title="{escape(full)}">{words}</span>'
-    )
+def _escaped(text: str) -> str:
+    return str(escape(text))
 
 
 def status_word(shown: ShownStatus) -> str:
@@ -130,7 +66,6 @@ def status_word(shown: ShownStatus) -> str:
 
 GLOBALS: dict[str, Callable[..., Any]] = {
     "time_tag": time,
-    "schedule_tag": schedule,
     "status_word": status_word,
 }
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -139,4 +74,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clean": clean,
     "duration": duration,
     "iso": iso,
+    "on_the_wall": on_the_wall,
+    "size": size,
 }

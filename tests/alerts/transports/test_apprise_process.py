@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from hcl.alerts.transports.apprise_check import WORKER
 from hcl.alerts.transports.apprise_process import Answer, Courier, courier_for, dismiss
-from hcl.config.apprise_urls import WORKER
 from tests.sinks import HttpSink
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import make_ping
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import CONFIG, ROOT, App, running_app
 from tests.build import make_ping
 

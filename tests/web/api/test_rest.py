@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx2
 import pytest
 
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import (
     CONFIG,
     METRICS_KEY,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcl.model import Ping
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 

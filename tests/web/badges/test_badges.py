@@ -8,7 +8,7 @@ from xml.etree.ElementTree import fromstring
 import httpx2
 import pytest
 
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from tests.app import CONFIG, OTHER_WRITE_KEY, ROOT, App, running_app
 from tests.build import make_ping
 from tests.web.api.calls import create

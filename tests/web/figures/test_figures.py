@@ -14,11 +14,11 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.model import Check, Ping
-from hcl.pings.pinging import Receipt, Target
+from hcl.pings.arrival import Receipt, Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 from tests.server.process import Serve
-from tests.store import put_check, put_flip, traced
+from tests.store import put_check, put_flip, traced, writer_of
 
 BATCH = 50
 
@@ -67,7 +67,7 @@ async def known_checks(app: App, count: int) -> list[Check]:
 
 async def test_batch_of_pings_is_one_hop_and_one_insert_each(app: App) -> None:
     checks = await known_checks(app, BATCH)
-    writer = app.database._writer
+    writer = await writer_of(app.database)
 
     async with traced(writer) as statements:
         with hops(writer) as count:
@@ -84,7 +84,7 @@ async def test_hops_of_a_batch_that_flips_do_not_grow_with_it(app: App) -> None:
     counts = []
     for size in (2, BATCH):
         checks = await known_checks(app, size)
-        with hops(app.database._writer) as count:
+        with hops(await writer_of(app.database)) as count:
             await ping_all(app, checks, make_ping(action="fail"))
         counts += count
 

@@ -15,12 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Scope
 
 from hcl.counters import Histogram
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
 from hcl.web.figures.prometheus import Family, HistogramFamily, answer
 from hcl.web.http.proxies import Proxies
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import HOUR, NOW, make_ping
-from tests.store import change, put_check, put_flip, rows
+from tests.store import change, pragma, put_check, put_flip, rows
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -326,7 +326,7 @@ async def test_status_says_that_the_database_cannot_be_written(app: App) -> None
     check = await put_check(app.database)
     with sqlite3.connect(app.config.database.path) as other:
         other.execute("BEGIN IMMEDIATE")
-        await app.database._writer.execute("PRAGMA busy_timeout = 1")
+        await pragma(app.database, "busy_timeout = 1")
         refused = await app.http.get(f"/ping/{check.code}")
         during = await app.http.get("/api/v3/status/")
         other.rollback()

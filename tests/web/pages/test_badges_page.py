@@ -5,7 +5,7 @@ import pytest
 
 from tests.app import READ_KEY, ROOT, WRITE_KEY, App
 from tests.store import put_check
-from tests.web.pages.pages import sign_in, text_of
+from tests.web.pages.browsing import sign_in, text_of
 
 
 def path_of(app: App, query: str = "", project: int = 0) -> str:

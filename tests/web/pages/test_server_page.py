@@ -1,14 +1,11 @@
 import sqlite3
 from datetime import UTC, datetime
 
-import pytest
-
 from hcl import __version__, store
-from hcl.web.pages import server_page
 from tests.app import OTHER_READ_KEY, READ_KEY, WRITE_KEY, App
 from tests.build import HOUR, NOW
 from tests.store import change, put_check, put_flip
-from tests.web.pages.pages import sign_in, text_of
+from tests.web.pages.browsing import sign_in, text_of
 
 
 async def page_of(app: App, key: str = WRITE_KEY) -> str:
@@ -88,17 +85,3 @@ async def test_who_is_not_signed_in_sees_nothing(app: App) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/sign-in")
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1400, "1.4 kB"),
-        (3_500_000, "3.5 MB"),
-        (7_000_000_000_000, "7000.0 GB"),
-    ],
-)
-def test_sizes_in_words(count: int, words: str) -> None:
-    assert server_page._size(count) == words

@@ -2,53 +2,66 @@
 
 from datetime import UTC, datetime
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing
+from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
-from hcl.model import Ping
-from hcl.pings.pinging import Target
-from hcl.web.pages import frame
-from hcl.web.pages.check import due
-from hcl.web.pages.frame import PageError
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
+from hcl.model import Check, Ping, Project
+from hcl.pings.arrival import Target
+from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import one_line
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 
 _UA = "hcl dashboard"
 
 
-async def pause(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def pause(visit: Visit) -> Response:
     """POST /checks/<code>/pause."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    await parts.managing.pause(project, check.code, datetime.now(UTC))
-    return _back(check.code, "Paused.")
+    project, check = await visit.check()
+    await visit.parts.managing.pause(project, check.code, visit.now)
+    return _back(visit, check.code, "Paused.")
 
 
-async def resume(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def resume(visit: Visit) -> Response:
     """POST /checks/<code>/resume."""
-    project, check = await frame.owned_check(request, parts, viewer)
+    project, check = await visit.check()
     try:
-        await parts.managing.resume(project, check.code, datetime.now(UTC))
+        await visit.parts.managing.resume(project, check.code, visit.now)
     except NotPausedError:
         raise PageError(
             409,
             "Not paused",
             "The check is not paused: somebody, or a ping, was faster.",
         ) from None
-    return _back(check.code, "Resumed: it waits for the next ping.")
+    return _back(visit, check.code, "Resumed: it waits for the next ping.")
 
 
-async def ping(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def ping(visit: Visit) -> Response:
     """POST /checks/<code>/ping: a success, as if the job had sent it."""
-    _, check = await frame.owned_check(request, parts, viewer)
-    headers = dict(reversed(request.scope["headers"]))
-    remote_addr, scheme = parts.proxies.origin(request.scope, headers)
-    signal = Ping(
+    _, check = await visit.check()
+    await visit.parts.pinging.receive(Target(code=check.code), _signal(visit))
+    # Filters have a say: it may count as something else.
+    newest = await store.pings.newest(visit.parts.database.committed, check.id, 1)
+    action = newest[0].action if newest and newest[0].ua == _UA else "success"
+    notice = {
+        "success": "Pinged: a success is recorded.",
+        "fail": "Pinged: by the keyword filters it counts as a failure.",
+    }.get(action, "Pinged, but this check ignores such a ping; see its log.")
+    return _back(visit, check.code, notice)
+
+
+def _signal(visit: Visit) -> Ping:
+    """Make the ping of who pressed the button."""
+    scope = visit.request.scope
+    headers = dict(reversed(scope["headers"]))
+    remote_addr, scheme = visit.parts.proxies.origin(scope, headers)
+    return Ping(
         n=0,
+        # Not the visit's: what came since then came before this one.
         created=datetime.now(UTC),
         action="success",
         scheme=scheme,
@@ -59,99 +72,89 @@ async def ping(request: Request, parts: Parts, viewer: Viewer) -> Response:
         exitstatus=None,
         body=b"",
     )
-    await parts.pinging.receive(Target(code=check.code), signal)
-    # Filters have a say: it may count as something else.
-    newest = await store.pings.newest(parts.database.committed, check.id, 1)
-    action = newest[0].action if newest and newest[0].ua == _UA else "success"
-    notice = {
-        "success": "Pinged: a success is recorded.",
-        "fail": "Pinged: by the keyword filters it counts as a failure.",
-    }.get(action, "Pinged, but this check ignores such a ping; see its log.")
-    return _back(check.code, notice)
 
 
-async def copy(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def copy(visit: Visit) -> Response:
     """POST /checks/<code>/copy."""
-    project, check = await frame.owned_check(request, parts, viewer)
+    parts = visit.parts
+    project, check = await visit.check()
     try:
-        made = await parts.managing.copy(project, check.code, datetime.now(UTC))
+        made, _, _ = await parts.managing.copy(project, check.code, datetime.now(UTC))
     except LimitError:
         raise PageError(
             403,
             "No more checks",
-            f"The project has {project.check_limit:,} checks, and may have no more."
-            " Delete one, or raise check_limit in hcl.toml.",
+            no_more_checks(project.check_limit),
         ) from None
-    return _back(made.code, "This is the copy.")
+    return _back(visit, made.code, "This is the copy.")
 
 
-async def clear(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def clear(visit: Visit) -> Response:
     """POST /checks/<code>/clear."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    await parts.managing.clear(project, check.code)
-    return _back(check.code, "The pings are gone from the log.")
+    project, check = await visit.check()
+    await visit.parts.managing.clear(project, check.code)
+    return _back(visit, check.code, "The pings are gone from the log.")
 
 
-async def confirm_delete(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def confirm_delete(visit: Visit) -> Response:
     """GET /checks/<code>/delete."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    return frame.render(
-        request,
-        parts,
-        viewer,
+    project, check = await visit.check()
+    return visit.render(
         "delete.html",
         project=project,
         nav="checks",
         check=check,
-        title=due.title(check),
+        title=title(check),
     )
 
 
-async def delete(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def delete(visit: Visit) -> Response:
     """POST /checks/<code>/delete."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    await parts.managing.delete(project, check.code)
-    return frame.see_other(
-        f"/projects/{project.code}/", f"{due.title(check)} is deleted."
-    )
+    project, check = await visit.check()
+    await visit.parts.managing.delete(project, check.code)
+    return visit.see_other(f"/projects/{project.code}/", f"{title(check)} is deleted.")
 
 
-async def assign(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def assign(visit: Visit) -> Response:
     """POST /checks/<code>/integrations: use these and no others."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    wanted = request.state.form.get("channel", [])
-    seen = request.state.form.get("seen", [""])[-1]
+    project, check = await visit.check()
+    wanted = visit.form.get("channel", [])
+    seen = visit.form.get("seen", [""])[-1]
     try:
-        await parts.managing.assign(project, check.code, wanted, seen=seen)
+        await visit.parts.managing.assign(project, check.code, wanted, seen=seen)
     except ChannelError:
         raise PageError(
             422,
             "No such integration",
-            "One of these integrations is gone from hcl.toml meanwhile.",
+            CHANNEL_GONE,
         ) from None
     except EditedError as error:
-        available = await store.channels.of_project(
-            parts.database.committed, project.id
-        )
-        # The form then bears what is assigned now: to send it again is to save it.
-        return frame.render(
-            request,
-            parts,
-            viewer,
-            "assign.html",
-            status=409,
-            project=project,
-            nav="checks",
-            check=check,
-            title=due.title(check),
-            one_line=one_line,
-            channels=available,
-            used=error.codes,
-            wanted=wanted,
-            seen=managing.seen_channels(error.codes),
-        )
-    return _back(check.code, "The integrations are assigned.")
+        return await _ask_again(visit, project, check, wanted, error)
+    return _back(visit, check.code, "The integrations are assigned.")
 
 
-def _back(code: str, notice: str) -> Response:
-    return frame.see_other(f"/checks/{code}", notice)
+async def _ask_again(
+    visit: Visit, project: Project, check: Check, wanted: list[str], error: EditedError
+) -> Response:
+    """Tell that somebody else has assigned integrations meanwhile; nothing is saved.
+
+    The form then bears what is assigned now: to send it again is to save it.
+    """
+    conn = visit.parts.database.committed
+    return visit.render(
+        "assign.html",
+        status=409,
+        project=project,
+        nav="checks",
+        check=check,
+        title=title(check),
+        one_line=one_line,
+        channels=await store.channels.of_project(conn, project.id),
+        used=error.codes,
+        wanted=wanted,
+        seen=editing.seen_channels(error.codes),
+    )
+
+
+def _back(visit: Visit, code: str, notice: str) -> Response:
+    return visit.see_other(f"/checks/{code}", notice)

@@ -92,12 +92,3 @@ def _dump(body: bytes) -> str:
 
 def _visible(row: bytes) -> str:
     return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-
-
-def size_words(size: int) -> str:
-    """Write how large a body is: `312 bytes`, `9.8 kB`."""
-    if size < 1000:
-        return "1 byte" if size == 1 else f"{size} bytes"
-    if size < 999_950:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1_000_000:.1f} MB"

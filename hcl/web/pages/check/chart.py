@@ -6,7 +6,7 @@ from datetime import timedelta
 from statistics import median
 
 from hcl.model import Ping
-from hcl.words.lengths import rough
+from hcl.words.lengths import exact
 
 # Runs that are drawn, and signals that have to be read for as many.
 RUNS = 50
@@ -58,7 +58,7 @@ def chart(signals: Sequence[Ping], lengths: Mapping[int, timedelta]) -> Chart | 
         bars=bars,
         width=len(bars) * STEP,
         median_y=round(HEIGHT - _height(middle, longest), 1),
-        median=length_words(middle),
+        median=exact(middle),
         slowest=next(bar for bar in bars if bar.slowest),
         last=bars[-1],
     )
@@ -74,7 +74,7 @@ def _bar(
         y=round(HEIGHT - height, 1),
         height=height,
         ping=ping,
-        words=length_words(length),
+        words=exact(length),
         failed=ping.action == "fail",
         slowest=slowest,
     )
@@ -82,11 +82,3 @@ def _bar(
 
 def _height(length: timedelta, longest: timedelta) -> float:
     return HEIGHT * (length / longest) if longest else 0.0
-
-
-def length_words(length: timedelta) -> str:
-    """Write how long a run took: `1.4 seconds`, `2 minutes 3 seconds`."""
-    seconds = length.total_seconds()
-    if 0.001 <= seconds < 10:
-        return f"{seconds:.1f} seconds" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-    return rough(length)

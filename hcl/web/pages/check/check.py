@@ -2,28 +2,26 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from aiosqlite import Connection
-from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, managing, rules
+from hcl.checks import availability, editing, rules
 from hcl.config import Config
-from hcl.model import Check, Flip, Project, ShownStatus
-from hcl.web.pages import frame
+from hcl.model import Check, Project, ShownStatus
 from hcl.web.pages.check import bodies, timeline
 from hcl.web.pages.check import chart as charts
-from hcl.web.pages.check.due import Due, due, title, zone_of
-from hcl.web.pages.check.snippets import Snippet, snippets
-from hcl.web.pages.frame import PageError
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
-from hcl.words.lengths import duration
+from hcl.web.pages.check.due import due, zone_of
+from hcl.web.pages.check.snippets import snippets
+from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.visit import Visit
+from hcl.words.lengths import duration, short
 from hcl.words.lines import clean, one_line
+from hcl.words.names import title
 
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
@@ -45,95 +43,74 @@ class _Address:
     text: str
 
 
-async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def page(visit: Visit) -> Response:
     """GET /checks/<code>: all about one check."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    conn = parts.database.committed
-    context = _common(project, check, viewer)
-    found = await _due(check, context["now"])
+    project, check = await visit.check()
+    conn = visit.parts.database.committed
     signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS)
     newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
-    known = [f.flip for f in await store.flips.logged(conn, check.id, MOST_FLIPS + 1)]
-    months = await _months(conn, check, known, context["now"])
     used = await store.channels.codes_of_check(conn, check.id)
-    addresses, examples = await _ways(conn, parts, project, check, viewer)
-    return frame.render(
-        request,
-        parts,
-        viewer,
+    return visit.render(
         "check.html",
-        **context,
-        due=found,
-        times=[(time, time.astimezone(zone_of(check))) for time in found.times],
-        since=known[0].created if known else None,
+        **_common(visit, project, check),
+        **await _when_due(check, visit.now),
         timeline=newest,
         chart=charts.chart(signals, rules.run_lengths(signals)),
-        months=months,
-        gaps=_gaps(months),
-        counted_since=known[MOST_FLIPS - 1].created
-        if len(known) > MOST_FLIPS
-        else None,
-        most_flips=MOST_FLIPS,
-        short=_short,
-        addresses=addresses,
-        snippets=examples,
+        **await _availability(conn, check, visit.now),
+        short=short,
+        **await _ways(visit, project, check),
         channels=await store.channels.of_project(conn, project.id),
         used=used,
-        seen=managing.seen_channels(used),
+        seen=editing.seen_channels(used),
     )
 
 
-async def log(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def log(visit: Visit) -> Response:
     """GET /checks/<code>/log: pings and flips, filtered and paged."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    query = request.query_params
-    search = timeline.read_search(query, zone_of(check), bodies=not viewer.readonly)
-    found = await timeline.load(parts.database.committed, check, search, _PAGE)
-    return frame.render(
-        request,
-        parts,
-        viewer,
+    project, check = await visit.check()
+    search = timeline.read_search(
+        visit.query, zone_of(check), bodies=not visit.viewer.readonly
+    )
+    conn = visit.parts.database.committed
+    entries = await timeline.load(conn, check, search, _PAGE)
+    return visit.render(
         "log.html",
-        **_common(project, check, viewer),
-        timeline=found,
+        **_common(visit, project, check),
+        timeline=entries,
         search=search,
         kinds=timeline.KINDS,
-        older=timeline.query_of(search, found.older) if found.older else "",
+        older=timeline.query_of(search, entries.older) if entries.older else "",
         newest=timeline.query_of(search, ""),
     )
 
 
-async def ping(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def ping(visit: Visit) -> Response:
     """GET /checks/<code>/pings/<n>: one ping with its whole body."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    if viewer.readonly:
+    project, check = await visit.check()
+    if visit.viewer.readonly:
         raise PageError(403, "Only to look", "Read-only keys see no bodies of pings.")
-    n = request.path_params["n"]
-    found = None
+    n, parts = visit.request.path_params["n"], visit.parts
+    record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
-        found = await store.pings.by_n(parts.database.committed, check.id, n)
-    if found is None:
+        record = await store.pings.by_n(parts.database.committed, check.id, n)
+    if record is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")
     source = None
-    if found.scheme == "email":
-        source = bodies.body_of(found._replace(scheme="smtp"), len(found.body))
-    body = await asyncio.to_thread(bodies.body_of, found, len(found.body))
-    return frame.render(
-        request,
-        parts,
-        viewer,
+    if record.scheme == "email":
+        source = bodies.body_of(record._replace(scheme="smtp"), len(record.body))
+    return visit.render(
         "ping.html",
-        **_common(project, check, viewer),
-        ping=found,
-        body=body,
+        **_common(visit, project, check),
+        ping=record,
+        body=await asyncio.to_thread(bodies.body_of, record, len(record.body)),
         source=source,
         has_next=n < check.n_pings,
     )
 
 
-def _common(project: Project, check: Check, viewer: Viewer) -> dict[str, Any]:
+def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     """Return what all pages of a check show."""
-    now = datetime.now(zone_of(check))
+    now, viewer = visit.now.astimezone(zone_of(check)), visit.viewer
     shown = rules.shown_status(check, now)
     return {
         "project": project,
@@ -147,41 +124,44 @@ def _common(project: Project, check: Check, viewer: Viewer) -> dict[str, Any]:
         "clean": clean,
         "one_line": one_line,
         "duration": duration,
-        "size_words": bodies.size_words,
         "actions": timeline.ACTIONS,
         "flip_words": timeline.flip_words,
     }
 
 
-async def _due(check: Check, now: datetime) -> Due:
+async def _when_due(check: Check, now: datetime) -> dict[str, Any]:
+    """Return what is due of a check, and the next times of its schedule there."""
+    zone = zone_of(check)
+    now = now.astimezone(zone)
     if check.kind == "oncalendar":
         # The worst expressions take a while, and pings wait for none of them.
-        return await asyncio.to_thread(due, check, now)
-    return due(check, now)
+        what = await asyncio.to_thread(due, check, now)
+    else:
+        what = due(check, now)
+    return {"due": what, "times": [(at, at.astimezone(zone)) for at in what.times]}
 
 
-async def _months(
-    conn: Connection, check: Check, known: list[Flip], now: datetime
-) -> list[availability.Month]:
-    """Return what is known of the last months by the newest flips, newest first."""
-    since = await store.pings.oldest(conn, check.id)
-    if len(known) > MOST_FLIPS:
+async def _availability(
+    conn: Connection, check: Check, now: datetime
+) -> dict[str, Any]:
+    """Return since when the status lasts, and what is known of the last months."""
+    logged = await store.flips.logged(conn, check.id, MOST_FLIPS + 1)
+    newest = [entry.flip for entry in logged]
+    since, counted_since = await store.pings.oldest(conn, check.id), None
+    if len(newest) > MOST_FLIPS:
         # Of the time before them nothing is known, however old the log is.
-        since = None
-    oldest_first = known[:MOST_FLIPS][::-1]
-    return availability.by_month(oldest_first, check.status, since, now, zone_of(check))
-
-
-def _short(length: timedelta) -> str:
-    """Write a length in its two largest units, briefly: `5 h 41 min`."""
-    minutes = int(length.total_seconds()) // 60
-    if not minutes:
-        return f"{length.total_seconds():.0f} s"
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+        since, counted_since = None, newest[MOST_FLIPS - 1].created
+    zone, oldest_first = zone_of(check), newest[:MOST_FLIPS][::-1]
+    months = availability.by_month(
+        oldest_first, check.status, since, now.astimezone(zone), zone
+    )
+    return {
+        "since": newest[0].created if newest else None,
+        "months": months,
+        "gaps": _gaps(months),
+        "counted_since": counted_since,
+        "most_flips": MOST_FLIPS,
+    }
 
 
 def _gaps(
@@ -196,19 +176,15 @@ def _gaps(
     return gaps[::-1]
 
 
-async def _ways(
-    conn: Connection,
-    parts: Parts,
-    project: Project,
-    check: Check,
-    viewer: Viewer,
-) -> tuple[list[_Address], list[Snippet]]:
+async def _ways(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     """Return where and how the check is pinged; nothing for who may only look."""
-    if viewer.readonly:
-        return [], []
+    if visit.viewer.readonly:
+        return {"addresses": [], "snippets": []}
+    parts = visit.parts
     url = parts.site.ping_endpoint + check.code
     addresses = [_Address("uuid", "URL", url)]
     if check.slug and project.ping_key:
+        conn = parts.database.committed
         same = await store.checks.of_project_by_slug(conn, project.id, check.slug)
         if len(same) == 1:
             by_slug = f"{parts.site.ping_endpoint}{project.ping_key}/{check.slug}"
@@ -216,7 +192,8 @@ async def _ways(
     mail = _mail_address(parts.config, check)
     if mail:
         addresses.append(_Address("email", "E-mail", mail))
-    return addresses, snippets(check, url, parts.config.pings.body_limit)
+    examples = snippets(check, url, parts.config.pings.body_limit)
+    return {"addresses": addresses, "snippets": examples}
 
 
 def _mail_address(config: Config, check: Check) -> str:

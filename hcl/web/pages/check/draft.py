@@ -2,25 +2,16 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
 from hcl.checks import rules, schedule, spec
 from hcl.checks.spec import CheckSpec, SpecError
-from hcl.model import Check
+from hcl.model import SETTINGS, Check
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
-_LONGEST = timedelta(days=365)
-_TEXTS = ("name", "slug", "tags", "desc", "tz", "start_kw", "success_kw", "failure_kw")
-_SWITCHES = (
-    "manual_resume",
-    "filter_subject",
-    "filter_body",
-    "filter_http_body",
-    "filter_default_fail",
-)
 # What the API calls wrong, for people.
 _PROBLEMS = {
     "is too long": "This is too long: {limit} characters at most.",
@@ -29,35 +20,34 @@ _PROBLEMS = {
     "is not a valid timezone": "There is no such time zone. Write it like Europe/Riga.",
     "is not a string": "This is no text that can be kept.",
 }
-_LIMITS = {"name": spec.NAME_LENGTH, "slug": spec.SLUG_LENGTH}
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What the form holds, as it was typed. `channels` are codes."""
 
-    name: str = ""
-    slug: str = ""
-    tags: str = ""
-    desc: str = ""
-    kind: str = "simple"
-    timeout: str = "1"
-    timeout_unit: str = "days"
-    grace: str = "1"
-    grace_unit: str = "hours"
-    cron: str = ""
-    oncalendar: str = ""
-    tz: str = "UTC"
-    start_kw: str = ""
-    success_kw: str = ""
-    failure_kw: str = ""
-    methods: str = ""
-    manual_resume: bool = False
-    filter_subject: bool = False
-    filter_body: bool = False
-    filter_http_body: bool = False
-    filter_default_fail: bool = False
-    channels: frozenset[str] = frozenset()
+    name: str
+    slug: str
+    tags: str
+    desc: str
+    kind: str
+    timeout: str
+    timeout_unit: str
+    grace: str
+    grace_unit: str
+    cron: str
+    oncalendar: str
+    tz: str
+    start_kw: str
+    success_kw: str
+    failure_kw: str
+    methods: str
+    manual_resume: bool
+    filter_subject: bool
+    filter_body: bool
+    filter_http_body: bool
+    filter_default_fail: bool
+    channels: frozenset[str]
 
     @property
     def expression(self) -> str:
@@ -67,11 +57,22 @@ class Draft:
         return self.cron.strip() if self.kind == "cron" else self.oncalendar.strip()
 
 
+_FIELDS = {field.name: field.type for field in fields(Draft)}
+_SWITCHES = [name for name, kind in _FIELDS.items() if kind is bool]
+# What the form holds as a check does: settings of the same type.
+_PLAIN = [
+    name
+    for name, kind in get_type_hints(Check).items()
+    if name in SETTINGS and _FIELDS.get(name) is kind
+]
+
+
 def of_check(check: Check, codes: Collection[str]) -> Draft:
     """Fill the form with a check as it is."""
     timeout, timeout_unit = _in_units(check.timeout)
     grace, grace_unit = _in_units(check.grace)
-    draft = Draft(
+    return Draft(
+        **{name: getattr(check, name) for name in _PLAIN},
         kind=check.kind,
         timeout=timeout,
         timeout_unit=timeout_unit,
@@ -79,11 +80,7 @@ def of_check(check: Check, codes: Collection[str]) -> Draft:
         grace_unit=grace_unit,
         cron=check.schedule if check.kind == "cron" else "",
         oncalendar=check.schedule if check.kind == "oncalendar" else "",
-        methods=check.methods,
         channels=frozenset(codes),
-    )
-    return replace(
-        draft, **{name: getattr(check, name) for name in (*_TEXTS, *_SWITCHES)}
     )
 
 
@@ -95,13 +92,10 @@ def fresh(codes: Collection[str]) -> Draft:
 def read(form: Mapping[str, list[str]]) -> Draft:
     """Read what a browser sends; what is missing is empty or off."""
     values: dict[str, Any] = {}
-    for field in fields(Draft):
-        if field.name in _SWITCHES:
-            values[field.name] = field.name in form
-        elif field.name != "channels":
-            # Browsers end lines as mail does.
-            text = form.get(field.name, [""])[-1]
-            values[field.name] = text.replace("\r\n", "\n")
+    for name in _FIELDS:
+        # Browsers end lines as mail does.
+        text = form.get(name, [""])[-1].replace("\r\n", "\n")
+        values[name] = name in form if name in _SWITCHES else text
     values["channels"] = frozenset(form.get("channel", ()))
     if values["kind"] not in ("simple", "cron", "oncalendar"):
         values["kind"] = "simple"
@@ -123,9 +117,8 @@ def ask(draft: Draft) -> tuple[CheckSpec, dict[str, str]]:
 
     What it asks for counts only if nothing is wrong.
     """
-    document: dict[str, Any] = {name: getattr(draft, name) for name in _TEXTS}
-    document |= {name: getattr(draft, name) for name in _SWITCHES}
-    document |= {"methods": draft.methods, "channels": ",".join(sorted(draft.channels))}
+    document: dict[str, Any] = {name: getattr(draft, name) for name in _PLAIN}
+    document["channels"] = ",".join(sorted(draft.channels))
     problems: dict[str, str] = {}
     lengths = ["grace"] if draft.expression or draft.kind != "simple" else []
     for name in lengths or ["timeout", "grace"]:
@@ -152,9 +145,8 @@ def _problems(
         try:
             spec.parse({name: value})
         except SpecError as error:
-            rule = str(error).removeprefix(f"json validation error: {name} ")
-            text = _PROBLEMS.get(rule, f"This {rule}.")
-            yield name, text.format(limit=_LIMITS.get(name, 200))
+            text = _PROBLEMS.get(error.problem, f"This {error.problem}.")
+            yield name, text.format(limit=error.limit)
 
 
 def _length(number: str, unit: str) -> tuple[int, str]:
@@ -163,10 +155,10 @@ def _length(number: str, unit: str) -> tuple[int, str]:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return 0, "Write a whole number, such as 10."
     seconds = int(text) * UNITS[unit]
-    if seconds < 60:
+    if seconds < spec.SHORTEST.total_seconds():
         return 0, "One minute at least."
-    if seconds > _LONGEST.total_seconds():
-        return 0, "365 days at most."
+    if seconds > spec.LONGEST.total_seconds():
+        return 0, f"{spec.LONGEST.days} days at most."
     return seconds, ""
 
 
@@ -176,13 +168,13 @@ def expression_problem(draft: Draft) -> str:
     if not text:
         example = "0 3 * * *" if draft.kind == "cron" else "Mon..Fri *-*-* 08:00"
         return f"Write an expression, such as {example}"
-    if len(text) > 100:
-        return "This is too long: 100 characters at most."
-    found = schedule.kind_of(text)
-    if found != draft.kind and draft.kind == "cron":
+    if len(text) > spec.SCHEDULE_LENGTH:
+        return _PROBLEMS["is too long"].format(limit=spec.SCHEDULE_LENGTH)
+    kind = schedule.kind_of(text)
+    if kind != draft.kind and draft.kind == "cron":
         count = len(text.split())
         return f"A cron expression has five fields; this has {count}."
-    if found != draft.kind:
+    if kind != draft.kind:
         return "One line of five fields is a cron expression: choose Cron for it."
     try:
         schedule.validate(text)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
 
 from hcl.checks import rules, schedule
-from hcl.model import Check
-from hcl.words.lengths import every, rough
+from hcl.model import Check, Kind
+from hcl.words.lengths import rough
 from hcl.words.lines import clean, one_line
-from hcl.words.schedule import in_words
+from hcl.words.moments import zone
+from hcl.words.schedule import words_of
 
 # So many of the next times are shown.
 TIMES = 5
@@ -49,7 +49,7 @@ def due(check: Check, now: datetime) -> Due:
         problem = one_line(str(error))
     running = "" if check.last_start is None else rough(now - check.last_start)
     return Due(
-        words=schedule_words(check),
+        words=words_of(check) or _BY[check.kind],
         expression="" if check.kind == "simple" else clean(check.schedule).strip(),
         meaning=meaning(check, now),
         expected=expected,
@@ -60,19 +60,8 @@ def due(check: Check, now: datetime) -> Due:
     )
 
 
-def title(check: Check, *, readonly: bool = False) -> str:
-    """Name a check for a page; its code is a secret of those who may change it."""
-    return one_line(check.name) or ("unnamed check" if readonly else check.code)
-
-
-def schedule_words(check: Check) -> str:
-    """Say when pings are expected; what has no words is called by its kind."""
-    if check.kind == "simple":
-        return every(check.timeout)
-    words = in_words(check.schedule) if check.kind == "cron" else ""
-    return words or (
-        "by a cron expression" if check.kind == "cron" else "by OnCalendar"
-    )
+# What has no words is called by its kind; its expression is shown below.
+_BY: dict[Kind, str] = {"cron": "by a cron expression", "oncalendar": "by OnCalendar"}
 
 
 def meaning(check: Check, now: datetime) -> str:
@@ -96,8 +85,4 @@ def meaning(check: Check, now: datetime) -> str:
 
 def zone_of(check: Check) -> tzinfo:
     """Return a check's time zone; UTC if it is none any more."""
-    try:
-        return ZoneInfo(check.tz)
-    # What ZoneInfo raises for names that are no zones; a directory's is an OSError.
-    except (KeyError, ValueError, OSError):
-        return UTC
+    return zone(check.tz) or UTC

@@ -6,27 +6,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing, schedule
+from hcl.checks import editing, schedule
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.model import Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
-from hcl.web.pages import frame
 from hcl.web.pages.check import draft as drafts
-from hcl.web.pages.check import due
 from hcl.web.pages.check.draft import Draft
 from hcl.web.pages.check.due import TIMES
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
+from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, one_line
+from hcl.words.moments import iso, on_the_wall
+from hcl.words.names import title
+from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 from hcl.words.schedule import in_words
-
-# The newest version of the API: no slug is made of a name.
-_VERSION = 3
 
 _LABELS = {
     "name": "Name",
@@ -64,63 +60,63 @@ class Preview:
     problem: str = ""
 
 
-async def new(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def new(visit: Visit) -> Response:
     """GET and POST /projects/<code>/new."""
-    project = frame.asked_project(request, viewer)
+    parts, now, project = visit.parts, visit.now, visit.project()
     available = await store.channels.of_project(parts.database.committed, project.id)
-    form = _Form(request, parts, viewer, project, available)
-    if request.method != "POST":
+    form = _Form(visit, project, available)
+    if visit.request.method != "POST":
         return await form.show(drafts.fresh([c.code for c in available]))
-    typed = drafts.read(request.state.form)
+    typed = drafts.read(visit.form)
     wanted, problems = drafts.ask(typed)
-    if problems or "preview" in request.state.form:
+    if problems or "preview" in visit.form:
         return await form.show(typed, problems)
-    now = datetime.now(UTC)
     try:
-        check, _, _ = await parts.managing.create(project, wanted, _VERSION, now)
+        check, _, _ = await parts.managing.create(project, wanted, now)
     except LimitError:
-        return await form.show(typed, {"": _limit_words(project)}, status=403)
-    except ChannelError:
-        return await form.show(typed, {"channels": _GONE})
-    return frame.see_other(f"/checks/{check.code}", f"{due.title(check)} is made.")
-
-
-async def edit(request: Request, parts: Parts, viewer: Viewer) -> Response:
-    """GET and POST /checks/<code>/edit."""
-    project, check = await frame.owned_check(request, parts, viewer)
-    reader = parts.database.committed
-    available = await store.channels.of_project(reader, project.id)
-    codes = await store.channels.codes_of_check(reader, check.id)
-    form = _Form(request, parts, viewer, project, available, check)
-    if request.method != "POST":
-        seen = managing.fingerprint(check, codes)
-        return await form.show(drafts.of_check(check, codes), seen=seen)
-    typed = drafts.read(request.state.form)
-    seen = request.state.form.get("seen", [""])[-1]
-    wanted, problems = drafts.ask(typed)
-    if problems or "preview" in request.state.form:
-        return await form.show(typed, problems, seen=seen)
-    now = datetime.now(UTC)
-    try:
-        check, _ = await parts.managing.update(
-            project, check.code, wanted, _VERSION, now, seen=seen
+        return await form.show(
+            typed, {"": no_more_checks(project.check_limit)}, status=403
         )
     except ChannelError:
-        return await form.show(typed, {"channels": _GONE}, seen=seen)
+        return await form.show(typed, {"channels": CHANNEL_GONE})
+    return visit.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
+
+
+async def edit(visit: Visit) -> Response:
+    """GET and POST /checks/<code>/edit."""
+    parts, now = visit.parts, visit.now
+    project, check = await visit.check()
+    conn = parts.database.committed
+    available = await store.channels.of_project(conn, project.id)
+    codes = await store.channels.codes_of_check(conn, check.id)
+    form = _Form(visit, project, available, check)
+    if visit.request.method != "POST":
+        seen = editing.fingerprint(check, codes)
+        return await form.show(drafts.of_check(check, codes), seen=seen)
+    typed = drafts.read(visit.form)
+    seen = visit.form.get("seen", [""])[-1]
+    wanted, problems = drafts.ask(typed)
+    if problems or "preview" in visit.form:
+        return await form.show(typed, problems, seen=seen)
+    try:
+        await parts.managing.update(project, check.code, wanted, now, seen=seen)
+    except ChannelError:
+        return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
-    return frame.see_other(f"/checks/{check.code}", "The changes are saved.")
+    return visit.see_other(f"/checks/{check.code}", "The changes are saved.")
 
 
-async def preview(request: Request, parts: Parts, viewer: Viewer) -> Response:  # noqa: ARG001 - all pages alike
+async def preview(visit: Visit) -> Response:
     """POST /projects/<code>/schedule: what a schedule means, for the script."""
-    frame.asked_project(request, viewer)
-    found = await preview_of(drafts.read(request.state.form))
-    zone = ZoneInfo(found.tz)
+    # Only of one's own projects, as all their pages.
+    visit.project()
+    shown = await preview_of(drafts.read(visit.form))
+    zone = ZoneInfo(shown.tz)
     return JSONResponse(
         {
-            "problem": found.problem,
-            "words": found.words,
+            "problem": shown.problem,
+            "words": shown.words,
             "times": [
                 {
                     "at": iso(time),
@@ -128,20 +124,15 @@ async def preview(request: Request, parts: Parts, viewer: Viewer) -> Response:  
                     "wall": f"{time.astimezone(zone):%Y-%m-%dT%H:%M:%S}",
                     "zone": f"{time.astimezone(zone):%Z}",
                 }
-                for time in found.times
+                for time in shown.times
             ],
         }
     )
 
 
-def iso(moment: datetime) -> str:
-    """Write a moment for scripts."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
 def local(moment: datetime) -> str:
-    """Write a moment by the clock of its own zone."""
-    return f"{moment:%a %Y-%m-%d %H:%M:%S %Z}"
+    """Write a moment by the clock of its own zone, with the zone's short name."""
+    return f"{on_the_wall(moment)} {moment:%Z}"
 
 
 async def preview_of(draft: Draft) -> Preview:
@@ -180,31 +171,17 @@ def _simple_preview(draft: Draft) -> Preview:
     )
 
 
-_GONE = "One of these integrations is gone from hcl.toml meanwhile."
-
-
-def _limit_words(project: Project) -> str:
-    return (
-        f"The project has {project.check_limit:,} checks, and may have no more."
-        " Delete one, or raise check_limit in hcl.toml."
-    )
-
-
 class _Form:
     """The page of the form; `check` is the one to edit, None for a new one."""
 
     def __init__(
         self,
-        request: Request,
-        parts: Parts,
-        viewer: Viewer,
+        visit: Visit,
         project: Project,
         available: list[Channel],
         check: Check | None = None,
     ) -> None:
-        self._request = request
-        self._parts = parts
-        self._viewer = viewer
+        self._visit = visit
         self._project = project
         self._available = available
         self._check = check
@@ -219,16 +196,13 @@ class _Form:
         changed: list[tuple[str, str]] | None = None,
     ) -> Response:
         """Show what was typed, and what is wrong with it."""
-        found = await preview_of(draft)
-        return frame.render(
-            self._request,
-            self._parts,
-            self._viewer,
+        shown = await preview_of(draft)
+        return self._visit.render(
             "form.html",
             status=status if problems or changed else 200,
             project=self._project,
             check=self._check,
-            title=due.title(self._check) if self._check else "",
+            title=title(self._check) if self._check else "",
             nav="checks",
             clean=clean,
             one_line=one_line,
@@ -238,10 +212,10 @@ class _Form:
             channels=self._available,
             units=list(drafts.UNITS),
             zones=schedule.zones(),
-            preview=found,
+            preview=shown,
             preview_times=[
-                (time, local(time.astimezone(ZoneInfo(found.tz))))
-                for time in found.times
+                (time, local(time.astimezone(ZoneInfo(shown.tz))))
+                for time in shown.times
             ],
             seen=seen,
             changed=changed or [],
@@ -256,7 +230,7 @@ class _Form:
         changed = [
             (_LABELS[name], _value(error, name, names)) for name in error.changed
         ]
-        seen = managing.fingerprint(error.check, error.codes)
+        seen = editing.fingerprint(error.check, error.codes)
         return await self.show(draft, seen=seen, status=409, changed=changed)
 
 

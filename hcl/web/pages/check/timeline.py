@@ -14,17 +14,14 @@ from hcl import store
 from hcl.checks import rules
 from hcl.model import Action, Check, Flip, Ping
 from hcl.web.pages.check.bodies import Body, body_of
-from hcl.web.pages.check.chart import length_words
+from hcl.words import names
+from hcl.words.lengths import exact
 
 # What of a body stands in the log; the whole has a page of its own.
 EXCERPT = 2000
 
 ACTIONS: dict[Action, str] = {
-    "success": "Success",
-    "fail": "Failure",
-    "start": "Start",
-    "log": "Log",
-    "ign": "Ignored",
+    action: word.capitalize() for action, word in names.ACTIONS.items()
 }
 KINDS: dict[str, str] = dict(ACTIONS) | {"flip": "Changes of status"}
 
@@ -201,7 +198,7 @@ def _entries(
             entries.append(Entry(flip=flip))
         elif n in found:
             ping, size = found[n]
-            length = length_words(lengths[n]) if n in lengths else ""
+            length = exact(lengths[n]) if n in lengths else ""
             body = body_of(ping, size, EXCERPT)
             entries.append(Entry(ping=ping, body=body, length=length))
     return tuple(entries)

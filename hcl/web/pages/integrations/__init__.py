@@ -1,1 +1,1 @@
-"""Channels: where alerts go, how that fares, and tests of it."""
+"""Channels: where alerts go, how that fares, and trials of it."""

@@ -1,46 +1,9 @@
 """What hcl.toml says of a channel, in words, and without what is secret."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-from hcl.config import (
-    Calm,
-    ChannelConfig,
-    EmailSettings,
-    ProjectConfig,
-    ServiceSettings,
-    ShellSettings,
-    WebhookRequest,
-    WebhookSettings,
-)
-from hcl.config.apprise_urls import place_of
+from hcl.config import Calm, ChannelConfig, ProjectConfig
 from hcl.words.lengths import duration, every
-
-
-def place(channel: ChannelConfig) -> str:
-    """Say where a channel's messages go; "" of a group."""
-    settings = channel.settings
-    if isinstance(settings, EmailSettings):
-        return ", ".join(settings.to)
-    if isinstance(settings, WebhookSettings):
-        requests = filter(None, (settings.down, settings.up))
-        return ", ".join(dict.fromkeys(map(_target, requests)))
-    if isinstance(settings, ServiceSettings):
-        return place_of(channel.kind, settings.url)
-    if isinstance(settings, ShellSettings):
-        return "a command on this server"
-    return ""
-
-
-def _target(request: WebhookRequest) -> str:
-    # The path and the query of a webhook are its secret.
-    try:
-        parts = urlsplit(request.url)
-        host = parts.hostname or "?"
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        host, port = "?", ""
-    return f"{request.method} to {host}{port}"
 
 
 def events(channel: ChannelConfig) -> str:

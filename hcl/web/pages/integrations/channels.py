@@ -1,10 +1,9 @@
-"""The integrations of a project: where alerts go, how that fares, and tests of it."""
+"""The integrations of a project: where alerts go, how that fares, and trials of it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from starlette.requests import Request
+from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
@@ -12,12 +11,14 @@ from hcl.config import ChannelConfig, GroupSettings, ProjectConfig
 from hcl.model import Project
 from hcl.store.channels import Standing
 from hcl.store.tries import Record
-from hcl.web.pages.frame import PageError, asked_project, render, see_other
-from hcl.web.pages.integrations import channel_words, trials
-from hcl.web.pages.integrations.trials import Tested, TooManyError
-from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.pages.dashboard.trials import LastTrial, TooManyError, Trials
+from hcl.web.pages.integrations import channel_words
+from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
+from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
+from hcl.words.names import HELD
 
 # Messages that are listed: those that wait, and the newest.
 _QUEUE = 50
@@ -32,15 +33,6 @@ _STATES: dict[State, tuple[str, str]] = {
     "working": ("working", "up"),
     "unused": ("never used", "new"),
     "group": ("group", ""),
-}
-
-# Why a message waits that has not been tried yet.
-HELD = {
-    "": "is sent next",
-    "delay": "held: the check has to be down for longer",
-    "remind": "a reminder, if it is still down then",
-    "quiet": "held for quiet hours",
-    "fold": "held to go out with others",
 }
 
 
@@ -58,8 +50,8 @@ class Card:
     manners: list[str]
     members: list[str]
     waiting: int
-    tested: Tested | None
-    is_testing: bool
+    last_trial: LastTrial | None
+    is_on_trial: bool
 
     @property
     def word(self) -> str:
@@ -72,60 +64,68 @@ class Card:
         return _STATES[self.state][1]
 
 
-async def page(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def page(visit: Visit) -> Response:
     """GET …/integrations: each channel of hcl.toml, the queue, the newest messages."""
-    project = asked_project(request, viewer)
-    wanted = _config(parts, project)
-    reader = await parts.database.current()
-    standings = await store.channels.standings(reader, project.id)
-    waiting = await store.notifications.waiting_by_channel(reader)
-    chosen = _chosen(request, standings)
-    queue = await store.tries.recent(
-        reader, project_id=project.id, wanted="waiting", limit=_QUEUE
-    )
-    newest = await store.tries.recent(
-        reader,
-        project_id=project.id,
-        channel_id=chosen.channel.id if chosen else None,
-        wanted="failed" if request.query_params.get("only") == "failed" else "all",
-        limit=_NEWEST,
-    )
-    return render(
-        request,
-        parts,
-        viewer,
+    project = visit.project()
+    config = _config(visit.parts, project)
+    # Pings put off nothing of channels and messages.
+    conn = visit.parts.database.committed
+    standings = await store.channels.standings(conn, project.id)
+    waiting = await store.notifications.waiting_by_channel(conn)
+    return visit.render(
         "channels.html",
         project=project,
         nav="integrations",
-        tags=_tags(wanted),
-        cards=_cards(parts, wanted, standings, waiting),
-        queue=sorted(queue, key=_next_try),
+        tags=_tags(config),
+        cards=_cards(visit.dashboard.trials, config, standings, waiting),
         waiting=sum(waiting.get(s.channel.id, 0) for s in standings),
-        newest=newest,
-        chosen=chosen,
-        only_failed=request.query_params.get("only") == "failed",
+        **await _messages(conn, visit, project, standings),
         why_waiting=_why_waiting,
         outcome=_outcome,
-        seconds=_seconds,
+        seconds=in_seconds,
         clean=clean,
     )
 
 
-async def send_test(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def _messages(
+    conn: Connection, visit: Visit, project: Project, standings: list[Standing]
+) -> dict[str, Any]:
+    """Return the messages that wait, and the newest of those that are asked for."""
+    chosen = _chosen(visit.query.get("channel", ""), standings)
+    only_failed = visit.query.get("only") == "failed"
+    queue = await store.tries.recent(
+        conn, project_id=project.id, wanted="waiting", limit=_QUEUE
+    )
+    newest = await store.tries.recent(
+        conn,
+        project_id=project.id,
+        channel_id=chosen.channel.id if chosen else None,
+        wanted="failed" if only_failed else "all",
+        limit=_NEWEST,
+    )
+    return {
+        "queue": sorted(queue, key=_next_try),
+        "newest": newest,
+        "chosen": chosen,
+        "only_failed": only_failed,
+    }
+
+
+async def send_test(visit: Visit) -> Response:
     """POST …/integrations/<code>/test: send a test, and show what came of it."""
-    project = asked_project(request, viewer)
-    wanted = _config(parts, project)
-    code = request.path_params["channel"]
-    channel = next((c for c in wanted.channels if c.id == code), None)
+    project = visit.project()
+    config = _config(visit.parts, project)
+    code = visit.request.path_params["channel"]
+    channel = next((c for c in config.channels if c.id == code), None)
     if channel is None:
         raise PageError(404, "No such integration", "It is not in hcl.toml any more.")
     path = f"/projects/{project.code}/integrations#i-{code}"
     try:
-        tested = await trials.of(parts).test(parts.config, wanted, channel)
+        trial = await visit.dashboard.trials.send(visit.parts.config, config, channel)
     except TooManyError as error:
-        return see_other(path, str(error))
-    arrived = "has arrived" if tested.arrived else "did not arrive"
-    return see_other(path, f"The test over {channel.name} {arrived}.")
+        return visit.see_other(path, str(error))
+    arrived = "has arrived" if trial.arrived else "did not arrive"
+    return visit.see_other(path, f"The test over {channel.name} {arrived}.")
 
 
 def _config(parts: Parts, project: Project) -> ProjectConfig:
@@ -135,31 +135,29 @@ def _config(parts: Parts, project: Project) -> ProjectConfig:
     raise PageError(404, "No such project", "It is not in hcl.toml any more.")
 
 
-def _chosen(request: Request, standings: list[Standing]) -> Standing | None:
+def _chosen(code: str, standings: list[Standing]) -> Standing | None:
     """Return the channel whose messages are asked for; None: all of them."""
-    code = request.query_params.get("channel", "")
     return next((s for s in standings if s.channel.code == code), None)
 
 
 def _cards(
-    parts: Parts,
+    trials: Trials,
     project: ProjectConfig,
     standings: list[Standing],
     waiting: dict[int, int],
 ) -> list[Card]:
     configs = {channel.id: channel for channel in project.channels}
-    tested = trials.of(parts)
     return [
         Card(
             standing=standing,
             state=_state(standing, config),
-            place=channel_words.place(config),
+            place=config.place,
             events=channel_words.events(config),
             manners=channel_words.manners(config, project),
             members=_members(config, project),
             waiting=waiting.get(standing.channel.id, 0),
-            tested=tested.last.get(config.id),
-            is_testing=config.id in tested.running,
+            last_trial=trials.last.get(config.id),
+            is_on_trial=config.id in trials.running,
         )
         for standing in standings
         # A reload may be at work between the file and the rows.
@@ -208,11 +206,3 @@ def _outcome(record: Record) -> str:
     if record.next_try is not None:
         return "retrying" if record.tries else "waiting"
     return "given up" if record.tries else "not sent"
-
-
-def _seconds(length: timedelta) -> str:
-    """Write how long a try took, as exactly as it matters."""
-    seconds = length.total_seconds()
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    return f"{seconds:.0f} s"

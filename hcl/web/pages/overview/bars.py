@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hcl.model import Status
 from hcl.store.flips import Turn
-from hcl.web.pages.wording import brief
+from hcl.words.lengths import brief
 
 DAYS = 14
 SPAN = timedelta(days=DAYS)

@@ -1,64 +1,62 @@
 """The list of a project's checks: the page that people look at every day."""
 
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from markupsafe import Markup
-from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
+from hcl.model import Project
 from hcl.web.pages import static_files
-from hcl.web.pages.frame import asked_project, render, see_other, url_of
-from hcl.web.pages.overview import listing, live
-from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.parts import Parts
+from hcl.web.pages.dashboard import boards
+from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.overview import listing
+from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
 _COUNTED = ("down", "grace", "up", "new", "paused", "started")
 
 
-async def first(_request: Request, _parts: Parts, viewer: Viewer) -> Response:
+async def first(visit: Visit) -> Response:
     """GET /: the first project's list."""
-    return see_other(f"/projects/{viewer.projects[0].code}/")
+    return visit.see_other(f"/projects/{visit.viewer.projects[0].code}/")
 
 
-async def list_page(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def list_page(visit: Visit) -> Response:
     """GET /projects/<code>/: the list, by what its URL asks for."""
-    project = asked_project(request, viewer)
-    query = listing.asked(request.query_params)
-    conn, now = await parts.database.current(), datetime.now(UTC)
-    found = listing.shown(await store.checks.of_project(conn, project.id), now)
-    counted = listing.counts(found)
-    wanted = listing.narrowed(found, query, by_code=not viewer.readonly)
-    flipped = await listing.flips_of(conn, wanted, now)
-    url = url_of(parts, viewer)
+    project, now = visit.project(), visit.now
+    query = listing.asked(visit.query)
+    items = await shown(visit, project)
+    counted = listing.counts(items)
+    wanted = listing.narrowed(items, query, by_code=not visit.viewer.readonly)
+    flips = await listing.flips_of(visit.parts.database.committed, wanted, now)
     icon, title = listing.trouble(counted)
-    mark = live.fingerprint({item.check.id: item for item in found})
-    return render(
-        request,
-        parts,
-        viewer,
+    mark = boards.fingerprint(items)
+    return visit.render(
         "checks.html",
         project=project,
         nav="checks",
         query=query,
         counts=counted,
         counted=_COUNTED,
-        tags=listing.tags_of(found),
-        rows=Markup("\n").join(listing.rows(wanted, flipped, url, now).values()),
+        tags=listing.tags_of(items),
+        rows=Markup("\n").join(listing.rows(wanted, flips, visit.url, now).values()),
         icon=icon,
         title=title,
         live=f"live?{urlencode({'rows': '', 'v': mark})}",
-        ping_url=f"{parts.site.ping_endpoint}{project.ping_key}/my-first-job",
+        ping_url=f"{visit.parts.site.ping_endpoint}{project.ping_key}/my-first-job",
     )
 
 
-async def favicon(request: Request, parts: Parts, viewer: Viewer) -> Response:
+async def favicon(visit: Visit) -> Response:
     """GET /projects/<code>/favicon.svg: how all checks together are."""
-    project = asked_project(request, viewer)
-    conn, now = await parts.database.current(), datetime.now(UTC)
-    found = listing.shown(await store.checks.of_project(conn, project.id), now)
-    icon, _ = listing.trouble(listing.counts(found))
+    items = await shown(visit, visit.project())
+    icon, _ = listing.trouble(listing.counts(items))
     content = static_files.content(f"icon-{icon}.svg")
     return Response(content, media_type="image/svg+xml")
+
+
+async def shown(visit: Visit, project: Project) -> list[Shown]:
+    """Return all checks of a project as they are shown just now."""
+    conn = await visit.parts.database.current()
+    return boards.shown(await store.checks.of_project(conn, project.id), visit.now)

@@ -1,11 +1,11 @@
-"""The list of a project's checks: what is asked for, found, counted and shown."""
+"""The list of a project's checks: what is asked for, counted and shown."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from aiosqlite import Connection
@@ -13,22 +13,17 @@ from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from hcl import store
-from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store.flips import Turn
+from hcl.web.pages import wording
+from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.overview import bars
-from hcl.web.pages.wording import (
-    STATUS_WORDS,
-    UNNAMED,
-    brief,
-    check_name,
-    iso,
-    relative,
-    schedule_text,
-    schedule_words,
-)
+from hcl.web.pages.wording import STATUS_WORDS
+from hcl.words.lengths import brief
 from hcl.words.lines import clean
+from hcl.words.moments import iso, relative
+from hcl.words.names import UNNAMED, check_name
 
 SORTS = ("status", "name", "last")
 # What a list may be narrowed to; a check that runs has another status besides.
@@ -47,13 +42,6 @@ _LONGEST_SEARCH = 200
 _MOST_TAGS = 10
 # Of all checks together, for their bars: a check that flips all the time may have more.
 _MOST_FLIPS = 20_000
-
-
-class Shown(NamedTuple):
-    """A check, and the status that people see."""
-
-    check: Check
-    status: ShownStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +81,17 @@ def asked(params: QueryParams) -> Query:
     )
 
 
-def shown(found: Iterable[Check], now: datetime) -> list[Shown]:
-    """Tell the status of each check that people see."""
-    return [Shown(check, rules.shown_status(check, now)) for check in found]
-
-
-def counts(found: Sequence[Shown]) -> dict[str, int]:
+def counts(items: Sequence[Shown]) -> dict[str, int]:
     """Count checks by status, and all of them; those that run count twice."""
-    counted: Counter[str] = Counter(item.status for item in found)
-    counted["started"] = sum(item.check.last_start is not None for item in found)
-    return dict.fromkeys(STATUSES, 0) | {"all": len(found)} | counted
+    counted: Counter[str] = Counter(item.status for item in items)
+    counted["started"] = sum(item.check.last_start is not None for item in items)
+    return dict.fromkeys(STATUSES, 0) | {"all": len(items)} | counted
 
 
-def tags_of(found: Iterable[Shown], most: int = 40) -> list[str]:
+def tags_of(items: Iterable[Shown], most: int = 40) -> list[str]:
     """Return the tags in use, those that most checks have, by name."""
     counted = Counter(
-        tag for item in found if item.check.tags for tag in item.check.tag_list
+        tag for item in items if item.check.tags for tag in item.check.tag_list
     )
     tags = (tag for tag, _ in counted.most_common(most) if clean(tag))
     return sorted(tags, key=str.casefold)
@@ -123,7 +106,7 @@ def trouble(counted: Mapping[str, int]) -> tuple[str, str]:
 
 
 def narrowed(
-    found: Iterable[Shown], query: Query, *, by_code: bool = True
+    items: Iterable[Shown], query: Query, *, by_code: bool = True
 ) -> list[Shown]:
     """Return what is asked for, in the order asked for.
 
@@ -132,7 +115,7 @@ def narrowed(
     words = query.text.casefold().split()
     kept = [
         item
-        for item in found
+        for item in items
         if (not query.status or _has_status(item, query.status))
         and (not query.tags or set(query.tags) <= set(item.check.tag_list))
         and (not words or _holds(item.check, words, by_code))
@@ -169,16 +152,16 @@ def _last_key(item: Shown) -> tuple[float, int]:
 
 
 async def flips_of(
-    conn: Connection, found: Iterable[Shown], now: datetime
+    conn: Connection, items: Iterable[Shown], now: datetime
 ) -> dict[int, list[Turn]]:
     """Return the flips that the rows of these checks show."""
-    ids = [item.check.id for item in found]
+    ids = [item.check.id for item in items]
     return await store.flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS)
 
 
 def rows(
-    found: Iterable[Shown],
-    flipped: Mapping[int, Sequence[Turn]],
+    items: Iterable[Shown],
+    flips: Mapping[int, Sequence[Turn]],
     url: Paths,
     now: datetime,
 ) -> dict[str, Markup]:
@@ -187,12 +170,12 @@ def rows(
     They are put together here: a template takes three times as long, for 1000 of them.
     """
     return {
-        f"c{item.check.id}": row(item, flipped.get(item.check.id, ()), url, now)
-        for item in found
+        f"c{item.check.id}": row(item, flips.get(item.check.id, ()), url, now)
+        for item in items
     }
 
 
-def row(item: Shown, flipped: Sequence[Turn], url: Paths, now: datetime) -> Markup:
+def row(item: Shown, flips: Sequence[Turn], url: Paths, now: datetime) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days."""
     check, status = item
     run = ""
@@ -204,9 +187,9 @@ def row(item: Shown, flipped: Sequence[Turn], url: Paths, now: datetime) -> Mark
         f'<span class="status is-{status}">{STATUS_WORDS[status]}</span>'
         f'<p><a class="name" href="{url.check(check)}">{_name(check.name)}</a>'
         f" {_tags(check)}</p>"
-        f"<p>{_schedule(check)}{run}</p>"
-        f"<p>{_last(check, now)}<small>{_next(item, flipped, now)}</small></p>"
-        f"{bars.bar(check.status, flipped, now)}</li>"
+        f"<p>{wording.schedule(check)}{run}</p>"
+        f"<p>{_last(check, now)}<small>{_next(item, flips, now)}</small></p>"
+        f"{bars.bar(check.status, flips, now)}</li>"
     )
 
 
@@ -228,33 +211,21 @@ def _tag(tag: str) -> str:
     return f'<a class="tag" href="{href}">{text}</a>' if text else ""
 
 
-def _schedule(check: Check) -> str:
-    words = _escaped(schedule_words(check))
-    if check.kind != "cron":
-        return words
-    return f'<span title="{_escaped(schedule_text(check))}">{words}</span>'
-
-
-@lru_cache(maxsize=4096)
-def _escaped(text: str) -> str:
-    return str(escape(text))
-
-
 def _last(check: Check, now: datetime) -> str:
     if check.last_ping is None:
         return '<span class="muted">no ping yet</span>'
     return _time(check.last_ping, now)
 
 
-def _next(item: Shown, flipped: Sequence[Turn], now: datetime) -> str:
+def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
     """Tell what is to come, or since when it is overdue."""
     check, status = item
     if status == "down":
         if check.status != "down":
             return "overdue"
-        if not flipped:
+        if not flips:
             return f"down for more than {bars.DAYS} d"
-        since = datetime.fromtimestamp(flipped[-1][0], UTC)
+        since = datetime.fromtimestamp(flips[-1][0], UTC)
         return f"down for {_time(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""

@@ -7,7 +7,7 @@
   });
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
-  // The words of wording.brief and wording.relative.
+  // The words of hcl.words: lengths.brief and moments.relative.
   function brief(seconds) {
     const i = units.findIndex(([size]) => seconds >= size);
     if (i < 0) return "0 s";

@@ -1,8 +1,7 @@
 """Lets requests in to pages: who asks, what they may, and what all answers bear."""
 
 import logging
-import sqlite3
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from urllib.parse import quote
@@ -11,12 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
+from hcl.db import SQLError
 from hcl.web.errors import RETRY_AFTER
-from hcl.web.pages.frame import SeeOther, render, see_other
+from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
-from hcl.web.pages.visit import posted, session, signing
+from hcl.web.pages.visit import identity, notices, posted
 from hcl.web.pages.visit.errors import PageError, no_such_check
-from hcl.web.pages.visit.session import Visit
+from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
@@ -31,74 +31,86 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_NOTICE = "hcl_notice"
-# How long a notice waits for the page that is to show it, in seconds.
-_NOTICE_AGE = 60
-_NOTICE_LENGTH = 500
+
+class Door:
+    """Where all requests to the pages of one server come in."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._dashboard: Dashboard | None = None
+
+    async def answer(self, page: Page, request: Request) -> Response:
+        """Answer a request to a page, whatever happens."""
+        visit = begin(request, self._parts, await self.dashboard())
+        try:
+            response = await _answer(page, visit)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - is answered, and logged
+            response = _failed(error, visit)
+        _dress(response, page, visit)
+        return response
+
+    async def dashboard(self) -> Dashboard:
+        """Return the dashboard; the first page has it made."""
+        if self._dashboard is None:
+            dashboard = await open_dashboard(self._parts.database)
+            # Another page may have been as early: the first one counts for all.
+            self._dashboard = self._dashboard or dashboard
+        return self._dashboard
 
 
-async def answer(page: Page, request: Request, parts: Parts) -> Response:
-    """Answer a request to a page, whatever happens."""
-    await session.know_ended(request, parts)
-    found = session.visit(request, parts)
-    request.state.visit = found
-    request.state.notice = _notice(request, parts)
-    try:
-        response = await _answer(page, request, parts, found)
-    except ClientDisconnect:
-        raise
-    except Exception as error:  # noqa: BLE001 - is answered, and logged
-        response = _failed(error, request, parts, found)
-    if not page.is_open and "public" not in response.headers.get("Cache-Control", ""):
-        session.keep(response, found, parts)
-    return _dressed(response, request, parts)
+def begin(request: Request, parts: Parts, dashboard: Dashboard) -> Visit:
+    """Begin a visit: tell who sent a request, and what is to be told to them."""
+    now = datetime.now(UTC)
+    sender = identity.identify(request, parts, dashboard.ended_sessions, now)
+    notice = notices.read(request, parts, now)
+    return Visit(request, parts, dashboard, sender, now, notice)
 
 
-async def _answer(page: Page, request: Request, parts: Parts, found: Visit) -> Response:
+async def _answer(page: Page, visit: Visit) -> Response:
+    request, viewer = visit.request, visit.identity.viewer
     reads = request.method in ("GET", "HEAD")
     name = page.get if reads else page.post if request.method == "POST" else ""
     if not name:
         allow = ", ".join(["GET, HEAD"] * bool(page.get) + ["POST"] * bool(page.post))
         return Response(status_code=405, headers={"Allow": allow})
-    form: posted.Form = {}
     if not reads:
-        posted.refuse_foreign(request, parts)
-        form = await posted.read(request, parts)
-    request.state.form = form
+        posted.refuse_foreign(request, visit.parts)
+        visit = replace(visit, form=await posted.read(request, visit.parts))
     if page.is_open:
-        return await _handler(name)(request, parts)
-    if found.viewer is None:
-        return _ask_to_sign_in(page, request, found, reads=reads)
+        return await _handler(name)(visit)
+    if viewer is None:
+        return _ask_to_sign_in(page, visit, reads=reads)
     if not reads:
-        posted.refuse_forged(request, form, found.viewer.csrf)
-    if found.viewer.readonly and (page.changes or not reads):
+        posted.refuse_forged(request, visit.form, viewer.csrf)
+    if viewer.readonly and (page.changes or not reads):
         raise PageError(403, "Only to look", "Your key is read-only: ask for another.")
-    return await _handler(name)(request, parts, found.viewer)
+    return await _handler(name)(visit)
 
 
-def _handler(name: str) -> Callable[..., Awaitable[Response]]:
+def _handler(name: str) -> Handler:
     module, _, function = name.rpartition(".")
-    found: Callable[..., Awaitable[Response]]
-    found = getattr(import_module(f"hcl.web.pages.{module}"), function)
-    return found
+    handler: Handler = getattr(import_module(f"hcl.web.pages.{module}"), function)
+    return handler
 
 
-def _ask_to_sign_in(
-    page: Page, request: Request, found: Visit, *, reads: bool
-) -> Response:
+def _ask_to_sign_in(page: Page, visit: Visit, *, reads: bool) -> Response:
     if page.in_place:
         return Response(status_code=401)
-    notice = "Your key is no longer valid: sign in again." * found.was_signed_in
-    path, query = request.url.path, request.url.query
+    notice = (
+        "Your key is no longer valid: sign in again." * visit.identity.was_signed_in
+    )
+    path, query = visit.request.url.path, visit.request.url.query
     if not reads:
         notice = notice or "You were signed out, and nothing was changed."
         wanted = f"?next={quote(path, safe='/')}" if page.get else ""
-        return see_other(f"/sign-in{wanted}", notice)
+        return visit.see_other(f"/sign-in{wanted}", notice)
     wanted = f"{path}?{query}" if query else path
-    return see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
+    return visit.see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
 
 
-def _failed(error: Exception, request: Request, parts: Parts, found: Visit) -> Response:
+def _failed(error: Exception, visit: Visit) -> Response:
     """Make a page of an error; one that nobody expects is logged."""
     headers = {}
     if isinstance(error, UnknownCheckError | ForeignCheckError):
@@ -107,7 +119,7 @@ def _failed(error: Exception, request: Request, parts: Parts, found: Visit) -> R
         error = PageError(
             403, "No more checks", "The project has as many checks as it may have."
         )
-    elif isinstance(error, sqlite3.Error):
+    elif isinstance(error, SQLError):
         logger.error("the database cannot be used: %s", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(
@@ -116,46 +128,18 @@ def _failed(error: Exception, request: Request, parts: Parts, found: Visit) -> R
     elif not isinstance(error, PageError):
         logger.error("a page failed", exc_info=error)
         error = PageError(500, "Something went wrong", "The server's log tells what.")
-    response = render(
-        request,
-        parts,
-        found.viewer,
-        "error.html",
-        status=error.status,
-        title=error.title,
-        text=error.text,
+    response = visit.render(
+        "error.html", status=error.status, title=error.title, text=error.text
     )
     response.headers.update(headers)
     return response
 
 
-def _dressed(response: Response, request: Request, parts: Parts) -> Response:
+def _dress(response: Response, page: Page, visit: Visit) -> None:
     """Add the headers and cookies that all answers bear."""
+    if not page.is_open and "public" not in response.headers.get("Cache-Control", ""):
+        identity.keep(response, visit.identity, visit.parts, visit.now)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if isinstance(response, SeeOther):
-        location = response.headers["Location"]
-        response.headers["Location"] = parts.base + location
-        if response.notice:
-            _keep_notice(response, parts)
-    elif request.state.notice and response.media_type == "text/html":
-        session.set_cookie(response, _NOTICE, "", parts, 0)
-    return response
-
-
-def _keep_notice(response: SeeOther, parts: Parts) -> None:
-    text = response.notice[:_NOTICE_LENGTH]
-    stamp = int(datetime.now(UTC).timestamp())
-    value = signing.sign(parts.secret, "notice", f"{stamp} {text}")
-    session.set_cookie(response, _NOTICE, value, parts, _NOTICE_AGE)
-
-
-def _notice(request: Request, parts: Parts) -> str:
-    """Return what the page before wants to be told, "" if there is nothing."""
-    cookie = request.cookies.get(_NOTICE, "")
-    said = signing.unsign(parts.secret, "notice", cookie) if cookie else None
-    if said is None:
-        return ""
-    stamp, _, text = said.partition(" ")
-    age = datetime.now(UTC).timestamp() - int(stamp)
-    return text if age < _NOTICE_AGE else ""
+    if visit.notice and response.media_type == "text/html":
+        notices.forget(response, visit.parts)

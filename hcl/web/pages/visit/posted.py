@@ -61,8 +61,8 @@ def _host(url: str) -> str:
 
 def refuse_forged(request: Request, form: Form, csrf: str) -> None:
     """Raise PageError unless a form, or the header of a script, bears this token."""
-    found = request.headers.get("x-csrf-token") or form.get("csrf", [""])[0]
-    if not hmac.compare_digest(found.encode("utf-8", "replace"), csrf.encode()):
+    token = request.headers.get("x-csrf-token") or form.get("csrf", [""])[0]
+    if not hmac.compare_digest(token.encode("utf-8", "replace"), csrf.encode()):
         raise PageError(
             403, "The form is too old", "Go back, load the page anew and try again."
         )

@@ -23,8 +23,8 @@ def sign(secret: str, purpose: str, text: str) -> str:
 
 def unsign(secret: str, purpose: str, signed: str) -> str | None:
     """Return the text that `sign` was given, None if it was not given any."""
-    packed, _, found = signed.partition(".")
+    packed, _, signature = signed.partition(".")
     wanted = mac(secret, purpose, packed)
-    if not hmac.compare_digest(wanted.encode(), found.encode()):
+    if not hmac.compare_digest(wanted.encode(), signature.encode()):
         return None
     return base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()

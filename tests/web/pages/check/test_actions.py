@@ -7,9 +7,9 @@ import pytest
 from tests.app import OTHER_WRITE_KEY, READ_KEY, App
 from tests.store import rows
 from tests.web.api.calls import create, names
+from tests.web.pages.browsing import Visitor
 from tests.web.pages.check.test_check import find
 from tests.web.pages.check.test_forms import seen
-from tests.web.pages.visitor import Visitor
 
 ACTIONS = ("pause", "resume", "ping", "copy", "clear", "integrations", "delete", "edit")
 

@@ -13,7 +13,7 @@ from tests.app import OTHER_WRITE_KEY, PING_KEY, App
 from tests.build import make_ping
 from tests.store import put_flip, put_pings
 from tests.web.api.calls import create
-from tests.web.pages.visitor import Visitor
+from tests.web.pages.browsing import Visitor
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e&amp;{{7*7}}"
 

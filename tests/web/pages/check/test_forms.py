@@ -8,7 +8,7 @@ import pytest
 
 from tests.app import OTHER_WRITE_KEY, App
 from tests.web.api.calls import create, names, update
-from tests.web.pages.visitor import Visitor
+from tests.web.pages.browsing import Visitor
 
 # What the form sends for a check of the defaults.
 TYPED: dict[str, Any] = {

@@ -11,8 +11,8 @@ from tests.app import App
 from tests.build import make_ping
 from tests.store import put_pings
 from tests.web.api.calls import create
+from tests.web.pages.browsing import Visitor
 from tests.web.pages.check.test_check import find
-from tests.web.pages.visitor import Visitor
 
 MAIL = (
     b"From: cron@example.org\r\n"

@@ -19,7 +19,7 @@ from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import NOW
 from tests.sinks import HttpSink
 from tests.store import put_check, put_flip
-from tests.web.pages.pages import csrf_of, sign_in, text_of
+from tests.web.pages.browsing import csrf_of, sign_in, text_of
 
 GROUP = """
 [[projects]]
@@ -279,4 +279,4 @@ def test_a_place_holds_no_secret(url: str, place: str) -> None:
     settings = WebhookSettings(WebhookRequest("POST", url, "", ()), None)
     channel = ChannelConfig("", "", "webhook", frozenset({"down"}), settings)
 
-    assert channel_words.place(channel) == place
+    assert channel.place == place

@@ -11,6 +11,7 @@ from hcl import store
 from hcl.model import Check, Flip
 from hcl.store.flips import Turn
 from hcl.web.pages import static_files
+from hcl.web.pages.dashboard.boards import shown
 from hcl.web.pages.overview import bars, listing
 from hcl.web.pages.overview.listing import Query
 from tests.app import READ_KEY, App
@@ -246,9 +247,9 @@ def test_tag_in_a_url_can_be_taken_out_again() -> None:
 
 
 def test_narrowing_takes_one_pass_for_a_thousand_checks() -> None:
-    found = listing.shown([make_check(id=i, name=f"n{i}") for i in range(1000)], NOW)
+    items = shown([make_check(id=i, name=f"n{i}") for i in range(1000)], NOW)
 
-    assert len(listing.narrowed(found, Query(text="n99"))) == 11
+    assert len(listing.narrowed(items, Query(text="n99"))) == 11
 
 
 async def test_favicon_tells_the_worst(app: App) -> None:

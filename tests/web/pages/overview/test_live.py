@@ -13,15 +13,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from hcl.changes import Changes
-from hcl.pings.pinging import Target
+from hcl.pings.arrival import Target
+from hcl.web.pages.dashboard import boards
+from hcl.web.pages.dashboard.boards import PACE
+from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.overview import live
-from hcl.web.pages.visit import session
-from tests.app import READ_KEY, WRITE_KEY, App
+from hcl.web.pages.visit import door
+from hcl.web.pages.visit.visit import Visit
+from tests.app import READ_KEY, App
 from tests.build import DAY, make_ping
 from tests.server.process import API_KEY, Serve
 from tests.store import change, put_check, put_flip
@@ -56,14 +59,12 @@ class Stream:
         return True
 
 
-def asking(app: App, state: Starlette, query: str = "rows") -> Request:
-    """Make the request of a browser that is signed in."""
-    state.state.ended_sessions = set()
+def visiting(app: App, dashboard: Dashboard, query: str = "rows") -> Visit:
+    """Make the visit of a browser that is signed in."""
     cookies = "; ".join(f"{name}={value}" for name, value in app.http.cookies.items())
-    return Request(
+    request = Request(
         {
             "type": "http",
-            "app": state,
             "method": "GET",
             "path": "/",
             "query_string": query.encode(),
@@ -72,17 +73,16 @@ def asking(app: App, state: Starlette, query: str = "rows") -> Request:
             "path_params": {"project": app.synced.projects[0].code},
         }
     )
+    return door.begin(request, app.parts, dashboard)
 
 
 @asynccontextmanager
 async def streaming(
-    app: App, query: str = "rows", state: Starlette | None = None
+    app: App, query: str = "rows", on: Dashboard | None = None
 ) -> AsyncIterator[Stream]:
     """Open a stream, and read its first words."""
-    request = asking(app, state or Starlette(), query)
-    viewer = session.visit(request, app.parts).viewer
-    assert viewer is not None
-    response = await live.stream(request, app.parts, viewer)
+    dashboard = on or await open_dashboard(app.database)
+    response = await live.stream(visiting(app, dashboard, query))
     assert isinstance(response, StreamingResponse)
     chunks: Any = response.body_iterator
     stream = Stream(chunks)
@@ -160,7 +160,7 @@ async def test_wall_hears_of_no_ping_that_changes_nothing_on_it(app: App) -> Non
 
     async with streaming(app, "") as stream:
         await ping(app, well.code, action="start")
-        await asyncio.sleep(2 * live.PACE)
+        await asyncio.sleep(2 * PACE)
         await ping(app, bad.code, action="fail")
         message = await stream.message()
 
@@ -227,7 +227,7 @@ async def test_many_pings_become_few_messages(app: App) -> None:
             await stream.message()
         took = time.monotonic() - began
 
-    assert took >= 2 * live.PACE
+    assert took >= 2 * PACE
 
 
 async def test_page_of_one_check_hears_of_no_other(app: App) -> None:
@@ -236,7 +236,7 @@ async def test_page_of_one_check_hears_of_no_other(app: App) -> None:
 
     async with streaming(app, f"check={own.code}") as stream:
         await ping(app, other.code)
-        await asyncio.sleep(2 * live.PACE)
+        await asyncio.sleep(2 * PACE)
         app.parts.changes.tell()
         await ping(app, own.code)
         message = await stream.message()
@@ -248,11 +248,9 @@ async def test_page_of_one_check_hears_of_no_other(app: App) -> None:
 
 async def test_page_that_is_old_when_the_stream_begins_is_told(app: App) -> None:
     await sign_in(app)
-    request = asking(app, Starlette(), "rows&v=old")
-    viewer = session.visit(request, app.parts).viewer
-    assert viewer is not None
+    dashboard = await open_dashboard(app.database)
 
-    response = await live.stream(request, app.parts, viewer)
+    response = await live.stream(visiting(app, dashboard, "rows&v=old"))
     assert isinstance(response, StreamingResponse)
     chunks: Any = response.body_iterator
     first = await anext(chunks)
@@ -317,66 +315,58 @@ async def test_one_session_leaves_room_for_others(
 ) -> None:
     monkeypatch.setattr(live, "MOST_OF_ONE", 1)
     monkeypatch.setattr(live, "MOST_OF_KEY", 2)
-    state = Starlette()
+    dashboard = await open_dashboard(app.database)
 
     async with AsyncExitStack() as stack:
         await sign_in(app)
-        await stack.enter_async_context(streaming(app, state=state))
-        same_session = await asked(app, state)
-        await sign_in_anew(app)
-        await stack.enter_async_context(streaming(app, state=state))
-        await sign_in_anew(app)
-        same_key = await asked(app, state)
-        await sign_in_anew(app, READ_KEY)
-        other = await asked(app, state)
+        await stack.enter_async_context(streaming(app, on=dashboard))
+        same_session = await asked(app, dashboard)
+        await sign_in(app)
+        await stack.enter_async_context(streaming(app, on=dashboard))
+        await sign_in(app)
+        same_key = await asked(app, dashboard)
+        await sign_in(app, READ_KEY)
+        other = await asked(app, dashboard)
 
     assert (same_session, same_key, other) == (503, 503, 200)
 
 
-async def asked(app: App, state: Starlette) -> int:
+async def asked(app: App, dashboard: Dashboard) -> int:
     """Ask for a stream without reading it; return the status."""
-    request = asking(app, state)
-    viewer = session.visit(request, app.parts).viewer
-    assert viewer is not None
-    return (await live.stream(request, app.parts, viewer)).status_code
-
-
-async def sign_in_anew(app: App, key: str = WRITE_KEY) -> None:
-    app.http.cookies.clear()
-    await sign_in(app, key)
+    return (await live.stream(visiting(app, dashboard))).status_code
 
 
 async def test_streams_are_counted_and_bounded(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MOST_LISTENERS", 2)
+    monkeypatch.setattr(boards, "MOST_LISTENERS", 2)
     await sign_in(app)
-    state = Starlette()
+    dashboard = await open_dashboard(app.database)
 
-    async with streaming(app, state=state), streaming(app, state=state):
-        request = asking(app, state)
-        viewer = session.visit(request, app.parts).viewer
-        assert viewer is not None
-        refused = await live.stream(request, app.parts, viewer)
+    async with streaming(app, on=dashboard), streaming(app, on=dashboard):
+        refused = await asked(app, dashboard)
 
-    assert refused.status_code == 503
-    assert live.boards_of(asking(app, state)).listeners == 0
+    assert refused == 503
+    assert dashboard.boards.listeners == 0
 
 
 async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
     check = await put_check(app.database, status="up")
     await sign_in(app)
-    state = Starlette()
+    dashboard = await open_dashboard(app.database)
 
-    async with streaming(app, state=state) as one, streaming(app, state=state) as two:
-        board = live.boards_of(asking(app, state)).of(app.parts, app.synced.projects[0])
+    async with (
+        streaming(app, on=dashboard) as one,
+        streaming(app, on=dashboard) as two,
+    ):
+        board = dashboard.boards.of(app.parts, app.synced.projects[0])
         await ping(app, check.code)
         messages = [await one.message(), await two.message()]
-        found = board.found
+        items = board.items
         await board.refresh()
 
     assert messages[0] == messages[1]
-    assert board.found is found
+    assert board.items is items
 
 
 async def test_nobody_is_told_when_nobody_listens(app: App) -> None:

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from hcl.web.auth import digest_of
-from hcl.web.pages.visit import session, signing
+from hcl.web.pages.dashboard.ended_sessions import LIFETIME
+from hcl.web.pages.visit import signing
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.web.pages.browsing import csrf, post, project_path, sign_in
 
@@ -253,7 +254,7 @@ def test_signature_of_one_purpose_is_none_of_another() -> None:
     assert signing.unsign("secret", "session 1", signed) == "text €"
     assert signing.unsign("secret", "notice", signed) is None
     assert signing.unsign("other", "session 1", signed) is None
-    assert timedelta(days=30) == session.LIFETIME
+    assert timedelta(days=30) == LIFETIME
 
 
 def old_cookie(app: App, key: str = WRITE_KEY, days: int = 2) -> str:

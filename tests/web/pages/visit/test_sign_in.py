@@ -2,7 +2,8 @@
 
 import pytest
 
-from hcl.web.pages.visit.sign_in import BY_ALL, BY_ONE, WINDOW, Tries, own_path
+from hcl.web.pages.dashboard.wrong_keys import BY_ONE, WINDOW
+from hcl.web.pages.visit.sign_in import own_path
 from tests.app import OTHER_WRITE_KEY, READ_KEY, ROOT, WRITE_KEY, App
 from tests.web.pages.browsing import post, project_path, sign_in
 
@@ -66,26 +67,6 @@ async def test_too_many_wrong_keys_are_refused_even_a_right_one(app: App) -> Non
 
     assert response.status_code == 429
     assert 0 < int(response.headers["retry-after"]) <= WINDOW + 1
-
-
-def test_tries_are_counted_by_network_and_time() -> None:
-    tries = Tries()
-    for i in range(BY_ONE):
-        tries.note(f"2001:db8::{i:x}", 0.0)
-
-    assert tries.seconds_left("2001:db8::ffff", 1.0) == WINDOW
-    assert tries.seconds_left("2001:db8:0:1::1", 1.0) == 0
-    assert tries.seconds_left("2001:db8::ffff", WINDOW + 1.0) == 0
-
-
-def test_tries_of_all_together_are_slowed_and_shut_nobody_out() -> None:
-    tries = Tries()
-    for i in range(BY_ALL):
-        tries.note(f"10.{i // 256}.{i % 256}.1", 0.0)
-
-    assert tries.seconds_left("192.0.2.7", 1.0) == 0
-    assert tries.are_many(1.0)
-    assert not tries.are_many(WINDOW + 1.0)
 
 
 @pytest.mark.parametrize("wanted", FOREIGN)

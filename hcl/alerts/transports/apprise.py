@@ -7,21 +7,27 @@ from importlib.util import find_spec
 from typing import Any
 
 from hcl.alerts.messages.letter import write_letter
-from hcl.alerts.transports import DeliveryError, apprise_message
+from hcl.alerts.transports import (
+    TRY_TIMEOUT,
+    DeliveryError,
+    apprise_message,
+    too_late,
+)
+from hcl.alerts.transports.apprise_check import NEEDED
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
-from hcl.config import ChannelConfig, Config, ServiceSettings
-from hcl.config.apprise_urls import NEEDED, as_apprise, place_of, scheme_of
+from hcl.config import AppriseSettings, ChannelConfig, Config
+from hcl.config.apprise_urls import as_apprise, place_of, scheme_of
 from hcl.model import Message
 
 
-def open_transport(channel: ChannelConfig, _config: Config) -> "Service":
+def open_transport(channel: ChannelConfig, _config: Config) -> "AppriseTransport":
     """Make the transport of a channel of any kind that Apprise serves."""
-    if not isinstance(channel.settings, ServiceSettings):
+    if not isinstance(channel.settings, AppriseSettings):
         raise TypeError(f"{channel.name} has no settings of a service")
-    return Service(channel.kind, channel.settings.url)
+    return AppriseTransport(channel.kind, channel.settings.url)
 
 
-class Service:
+class AppriseTransport:
     """Send over one of Apprise's URLs.
 
     `try_timeout` is the limit in seconds of one try, with the start of the process.
@@ -32,7 +38,7 @@ class Service:
         self,
         kind: str,
         url: str,
-        try_timeout: float = 30.0,
+        try_timeout: float = TRY_TIMEOUT,
         courier: Courier | None = None,
     ) -> None:
         self._url = as_apprise(url)
@@ -83,9 +89,8 @@ class Service:
         try:
             answer = await courier.send(request, self._try_timeout)
         except TimeoutError:
-            limit = f"{self._try_timeout:g} s"
-            problem = f"{self._place} did not answer within {limit}"
-            raise DeliveryError(problem) from None
+            problem = f"{self._place} did not answer"
+            raise too_late(problem, self._try_timeout) from None
         if not answer.ok:
             raise DeliveryError(answer.words, answer.permanent)
         return answer.words

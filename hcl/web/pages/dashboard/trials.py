@@ -1,4 +1,4 @@
-"""Tests of channels that were asked for on a page: a few at a time, remembered."""
+"""Trials of channels that were asked for on a page: a few at a time, remembered."""
 
 import asyncio
 import time
@@ -6,29 +6,27 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from weakref import WeakKeyDictionary
 
 from hcl.alerts.trial import Trial, try_out
 from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
-from hcl.web.parts import Parts
 from hcl.words.lines import clean
 
-# Tests that may begin in a minute: of one channel, and of all together.
+# Trials that may begin in a minute: of one channel, and of all together.
 _MOST_OF_ONE = 3
 _MOST = 12
 _MINUTE = 60.0
 
-# Seconds that a test may take, whatever a transport does.
+# Seconds that a trial may take, whatever a transport does.
 LIMIT = 45.0
 
 
 class TooManyError(Exception):
-    """A test is refused for now; the text says why."""
+    """A trial is refused for now; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """The last test of a channel: when it ended, and of each member what came of it."""
+class LastTrial:
+    """When a channel was last tried out, and of each member what came of it."""
 
     ended: datetime
     results: tuple[tuple[str, Trial], ...]
@@ -41,28 +39,28 @@ class Tested:
 
 @dataclass(slots=True)
 class Trials:
-    """The tests of one server; `last` is by the channel's id in the file."""
+    """The trials of one server; `last` is by the channel's id in the file."""
 
-    last: dict[str, Tested] = field(default_factory=dict)
+    last: dict[str, LastTrial] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     begun: deque[tuple[float, str]] = field(default_factory=deque)
 
-    async def test(
+    async def send(
         self, config: Config, project: ProjectConfig, channel: ChannelConfig
-    ) -> Tested:
+    ) -> LastTrial:
         """Send a test over a channel, or over each of a group. Raises TooManyError."""
         self._begin(channel)
         try:
             members = _members(project, channel)
-            found = await asyncio.gather(
-                *(_try(config, project, member) for member in members)
+            trials = await asyncio.gather(
+                *(_try_out(config, project, member) for member in members)
             )
         finally:
             self.running.discard(channel.id)
         names = [member.name for member in members]
-        tested = Tested(datetime.now(UTC), tuple(zip(names, found, strict=True)))
-        self.last[channel.id] = tested
-        return tested
+        last = LastTrial(datetime.now(UTC), tuple(zip(names, trials, strict=True)))
+        self.last[channel.id] = last
+        return last
 
     def _begin(self, channel: ChannelConfig) -> None:
         if channel.id in self.running:
@@ -77,14 +75,6 @@ class Trials:
         self.running.add(channel.id)
 
 
-_OF_SERVERS: WeakKeyDictionary[Parts, Trials] = WeakKeyDictionary()
-
-
-def of(parts: Parts) -> Trials:
-    """Return the tests of a server."""
-    return _OF_SERVERS.setdefault(parts, Trials())
-
-
 def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[ChannelConfig]:
     settings = channel.settings
     if not isinstance(settings, GroupSettings):
@@ -92,7 +82,9 @@ def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[Channel
     return [other for other in project.channels if other.id in settings.channels]
 
 
-async def _try(config: Config, project: ProjectConfig, channel: ChannelConfig) -> Trial:
+async def _try_out(
+    config: Config, project: ProjectConfig, channel: ChannelConfig
+) -> Trial:
     # What only tells of up is tried with that.
     event: Event = "down" if channel.tells_of("down") else "up"
     begun = time.monotonic()

@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from hcl.alerts.transports import DeliveryError, service
+from hcl.alerts.transports import DeliveryError, apprise
+from hcl.alerts.transports.apprise import AppriseTransport
 from hcl.alerts.transports.apprise_process import Courier
-from hcl.alerts.transports.service import Service
-from hcl.config import ChannelConfig, ServiceSettings, WebhookRequest, WebhookSettings
+from hcl.config import AppriseSettings, ChannelConfig, WebhookRequest, WebhookSettings
 from hcl.model import Message
 from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
-from tests.alerts.transports.services import ProxySink
+from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import make_check
 from tests.sinks import Behaviour, HttpSink, make_certificate
@@ -59,7 +59,7 @@ async def send(
     limit: float = 20.0,
 ) -> str:
     """Send a message, by default of a check that went down."""
-    transport = Service(kind, url, limit, courier)
+    transport = AppriseTransport(kind, url, limit, courier)
     return await transport.send(message or a_message(), NOW)
 
 
@@ -458,8 +458,8 @@ async def test_any_name_arrives(
 
 async def test_services_share_a_process_and_end_it(sink: HttpSink) -> None:
     host = f"127.0.0.1:{sink.port}"
-    one = Service("ntfy", f"ntfy://{host}/topic")
-    two = Service("gotify", f"gotify://{host}/t0ken")
+    one = AppriseTransport("ntfy", f"ntfy://{host}/topic")
+    two = AppriseTransport("gotify", f"gotify://{host}/t0ken")
 
     await one.send(a_message(), NOW)
     await two.send(a_message(), NOW)
@@ -477,8 +477,8 @@ async def test_services_share_a_process_and_end_it(sink: HttpSink) -> None:
 def test_preview_tells_what_is_sent_and_no_secret() -> None:
     message = a_message()
 
-    ntfy = Service("ntfy", "ntfys://t0ken@ntfy.example.org/t0ken")
-    slack = Service("slack", SLACK)
+    ntfy = AppriseTransport("ntfy", "ntfys://t0ken@ntfy.example.org/t0ken")
+    slack = AppriseTransport("slack", SLACK)
 
     shown = ntfy.preview(message, NOW)
     assert shown.startswith("ntfy at ntfy.example.org\n\nDOWN: Nightly backup\n\n")
@@ -490,7 +490,7 @@ def test_preview_tells_what_is_sent_and_no_secret() -> None:
 def test_preview_of_incidents_shows_each() -> None:
     message = a_message(an_alert(), an_alert(code=make_check().code, name="Other"))
 
-    shown = Service("opsgenie", "opsgenie://t0ken").preview(message, NOW)
+    shown = AppriseTransport("opsgenie", "opsgenie://t0ken").preview(message, NOW)
 
     assert "DOWN: Nightly backup" in shown
     assert "DOWN: Other" in shown
@@ -502,14 +502,14 @@ def test_transport_is_opened_by_settings() -> None:
         name="phone",
         kind="ntfy",
         events=frozenset(("down", "up")),
-        settings=ServiceSettings("ntfy://t0ken"),
+        settings=AppriseSettings("ntfy://t0ken"),
     )
     config: Any = None
 
-    opened = service.open_transport(channel, config)
+    opened = apprise.open_transport(channel, config)
 
     assert opened.preview(a_message(), NOW).startswith("ntfy\n")
     request = WebhookRequest("GET", "http://x/", "", ())
     wrong = replace(channel, settings=WebhookSettings(request, None))
     with pytest.raises(TypeError, match="phone has no settings of a service"):
-        service.open_transport(wrong, config)
+        apprise.open_transport(wrong, config)

@@ -1,0 +1,82 @@
+"""Groups of channels: what comes to one is told by each of its channels."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from hcl import store
+from hcl.alerts.delivery import reminders_after
+from hcl.alerts.lines import Line, Lines
+from hcl.alerts.planning import fill
+from hcl.db import Database, UnusableError
+from hcl.model import Waiting
+from hcl.store.outbox import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def ways_to(line: Line, lines: Iterable[Line]) -> frozenset[int]:
+    """Return the rows of a channel and of the groups that it is in."""
+    groups = (
+        other.row_id
+        for other in lines
+        if line.channel.id in other.channel.settings.members
+    )
+    return frozenset((line.row_id, *groups))
+
+
+async def expand(
+    database: Database, lines: Lines, tries: Mapping[int, datetime], now: datetime
+) -> bool:
+    """Have the channels of each group tell of what is due there, if anything is.
+
+    `tries` holds when the next message is due, by the id of a channel's row.
+    """
+    any_due = False
+    for line in lines:
+        members, due = line.channel.settings.members, tries.get(line.row_id)
+        if members and due is not None and due <= now:
+            rows = [lines.rows[code] for code in members]
+            await _expand_one(database, line, rows, now, ways_to(line, lines))
+            any_due = True
+    return any_due
+
+
+async def _expand_one(
+    database: Database,
+    line: Line,
+    members: Sequence[int],
+    now: datetime,
+    ways: frozenset[int],
+) -> None:
+    try:
+        await fill(database, line, now, ways)
+        while waiting := [row for bundle in line.queue for row in bundle]:
+            line.queue.clear()
+            await _hand_to(database, line, waiting, members, now)
+            await fill(database, line, now, ways)
+    except UnusableError as error:
+        logger.error("cannot pass on what came to a group: %s", error)
+
+
+async def _hand_to(
+    database: Database,
+    line: Line,
+    waiting: Sequence[Waiting],
+    members: Sequence[int],
+    now: datetime,
+) -> None:
+    async with database.transaction(changes_checks=False) as conn:
+        outcomes = []
+        for row in waiting:
+            notification = row.notification
+            count = await store.notifications.expand(conn, notification, members, now)
+            outcome = Outcome(
+                (notification,),
+                f"handed to {count} of its {len(members)} channels",
+                began=now,
+                sent=now,
+                reminders=reminders_after(line, [row], now),
+            )
+            outcomes.append(outcome)
+        await store.outbox.note(conn, outcomes)

@@ -1,0 +1,92 @@
+"""Read what waits, plan what each channel sends next, write down what is put off."""
+
+import logging
+from datetime import datetime, timedelta
+
+from hcl import store
+from hcl.alerts import calm
+from hcl.alerts.lines import Line, Lines
+from hcl.db import Database, UnwritableError
+from hcl.model import Waiting
+
+logger = logging.getLogger(__name__)
+
+# Checks whose messages are read and planned at a time.
+_READ_AT_ONCE = 100
+
+# How long a plan holds: what is ready for longer, behind others, is planned anew.
+_FRESH = timedelta(seconds=1)
+
+
+async def fill(
+    database: Database, line: Line, now: datetime, ways: frozenset[int]
+) -> None:
+    """Plan what is due next, once all that was planned before has been started.
+
+    `ways` is as in calm.plan.
+    """
+    if line.planned is None or now - line.planned > _FRESH:
+        line.queue.clear()
+    while not line.queue:
+        waiting = await _due(database, line, now)
+        if not waiting:
+            return
+        ends = None
+        if line.channel.fold:
+            ends = await store.outbox.window_ends(database.committed, line.row_id, now)
+        plan = calm.plan(
+            line.channel, line.tags, waiting, now, ways=ways, window_ends=ends
+        )
+        line.queue.extend(plan.bundles)
+        line.planned = now
+        if (plan.dropped or plan.held) and not await _put_off(database, plan):
+            return
+
+
+async def _due(database: Database, line: Line, now: datetime) -> list[Waiting]:
+    """Read what is due, but of checks that have a message under way."""
+    # What ends while this is read was still waiting for its tick when it was read.
+    under_way = set(line.under_way)
+    limit = _READ_AT_ONCE + len(under_way)
+    due = await store.outbox.due(database.committed, line.row_id, now, limit)
+    return [row for row in due if row.notification.check_id not in under_way]
+
+
+async def _put_off(database: Database, plan: calm.Plan) -> bool:
+    """Write down what is not sent now; return False if that cannot be done."""
+    try:
+        async with database.transaction(changes_checks=False) as conn:
+            await store.outbox.finish(conn, plan.dropped)
+            await store.outbox.hold(conn, plan.held)
+    except UnwritableError as error:
+        # What is ready goes out although the database cannot be written.
+        logger.error("cannot put off messages: %s", error)
+        return False
+    return True
+
+
+async def plan_anew(
+    database: Database, lines: Lines, now: datetime, *, retry: bool
+) -> None:
+    """Decide anew on what is put off, and on reminders: the settings may differ.
+
+    `retry`: what waits after a failure is due at once.
+    """
+    async with database.transaction(changes_checks=False) as conn:
+        if retry:
+            await store.outbox.retry(conn, now)
+        under_way = [
+            (line.row_id, check_id) for line in lines for check_id in line.under_way
+        ]
+        await store.notifications.drop_reminders(conn, under_way)
+        await store.outbox.look_again(conn, now)
+        told = await store.notifications.last_told(conn)
+        await store.notifications.add_reminders(
+            conn,
+            [
+                (notification, max(now, sent + every))
+                for notification, tags, sent in told
+                if (line := lines.get(notification.channel_id))
+                and (every := line.calm_of(tags).remind_every)
+            ],
+        )

@@ -1,0 +1,96 @@
+"""What an edit makes of a check, and what is different since somebody looked; pure."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from hcl.checks import schedule, spec
+from hcl.checks.spec import CheckSpec
+from hcl.model import SETTINGS, Check
+
+_COPY_SUFFIX = " (copy)"
+
+
+def edited(check: Check, wanted: CheckSpec) -> Check:
+    """Return the check with the fields that a request names."""
+    changes = {
+        name: value
+        for name in SETTINGS
+        if (value := getattr(wanted, name, None)) is not None
+    }
+    renamed = wanted.name is not None and wanted.name != check.name
+    if wanted.slug_follows_name and renamed and wanted.slug is None:
+        changes["slug"] = spec.slugify(wanted.name or "")
+    if wanted.schedule is not None:
+        changes["kind"] = schedule.kind_of(wanted.schedule)
+        # It wins over the period, which stays as it was.
+        changes.pop("timeout", None)
+    elif wanted.timeout is not None:
+        changes["kind"] = "simple"
+    return check._replace(**(changes | _keywords(check, wanted)))
+
+
+def _keywords(check: Check, wanted: CheckSpec) -> dict[str, Any]:
+    """Work out the keywords and filter_subject, old names and new.
+
+    The old names (subject, subject_fail) turn the filter on or off; then the new ones
+    win.
+    """
+    success, failure = check.success_kw, check.failure_kw
+    filtering = check.filter_subject
+    if wanted.subject is not None or wanted.subject_fail is not None:
+        success = success if wanted.subject is None else wanted.subject
+        failure = failure if wanted.subject_fail is None else wanted.subject_fail
+        filtering = bool(success or failure)
+    if wanted.success_kw is not None:
+        success = wanted.success_kw
+    if wanted.failure_kw is not None:
+        failure = wanted.failure_kw
+    if wanted.filter_subject is not None:
+        filtering = wanted.filter_subject
+    return {
+        "success_kw": success,
+        "failure_kw": failure,
+        "filter_subject": filtering,
+    }
+
+
+def copied(check: Check, fresh: Check) -> Check:
+    """Give a new check the settings of another, and a name that tells so.
+
+    It has no slug, since a slug that two share leads to neither.
+    """
+    settings = {name: getattr(check, name) for name in SETTINGS}
+    # A code stands for no name here: read-only keys see names.
+    if check.name:
+        kept = check.name[: spec.NAME_LENGTH - len(_COPY_SUFFIX)]
+        settings["name"] = kept + _COPY_SUFFIX
+    return fresh._replace(**(settings | {"slug": ""}))
+
+
+def fingerprint(check: Check, codes: Sequence[str]) -> str:
+    """Stand for all that an edit may change: a short digest of each, in order."""
+    digests = [_digest(getattr(check, name)) for name in SETTINGS]
+    return ".".join([*digests, seen_channels(codes)])
+
+
+def seen_channels(codes: Sequence[str]) -> str:
+    """Stand for the channels that a check uses."""
+    return _digest(sorted(codes))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def differences(seen: str, check: Check, codes: Sequence[str]) -> list[str]:
+    """Name what is different from what a fingerprint stands for."""
+    now = fingerprint(check, codes).split(".")
+    before = seen.split(".")
+    if len(before) != len(now):
+        # It is of another version of hcl, or made up.
+        before = [""] * len(now)
+    names = (*SETTINGS, "channels")
+    return [
+        name for name, old, new in zip(names, before, now, strict=True) if old != new
+    ]

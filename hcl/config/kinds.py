@@ -1,0 +1,139 @@
+"""The kinds of channels: what each is told, and what the rest of hcl asks of it."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from hcl.config.apprise_urls import place_of
+
+Event = Literal["down", "up"]
+Method = Literal["GET", "POST", "PUT"]
+
+
+class Settings:
+    """What channels of one kind are told.
+
+    `transport` names the module of hcl.alerts.transports that sends for it, "" if none
+    does. `is_for_machines`: programs hear it, so that each flip is a request or a
+    command of its own; people get one message that says that a check went down and is
+    up again.
+    """
+
+    __slots__ = ()
+
+    transport: ClassVar[str] = ""
+    is_for_machines: ClassVar[bool] = False
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the ids of the channels that a group stands for; no other has any."""
+        return ()
+
+    def place(self, kind: str) -> str:  # noqa: ARG002 - one class may serve many kinds
+        """Say where messages go, without what is secret; "" of a group."""
+        return ""
+
+    def tells_of(self, event: Event) -> bool:  # noqa: ARG002 - most tell of both
+        """Tell whether there is something to send for an event."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSettings(Settings):
+    """Whom a mail goes to: one address at least."""
+
+    transport: ClassVar[str] = "email"
+
+    to: tuple[str, ...]
+
+    def place(self, _kind: str) -> str:
+        """Name the addresses."""
+        return ", ".join(self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """The request that tells of one status. Placeholders are not yet filled in."""
+
+    method: Method
+    url: str
+    body: str
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def place(self) -> str:
+        """Name method and host; path and query of a webhook are its secret."""
+        try:
+            parts = urlsplit(self.url)
+            host = parts.hostname or "?"
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            host, port = "?", ""
+        return f"{self.method} to {host}{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings(Settings):
+    """What a webhook requests; None: nothing for this status. One at least is there."""
+
+    transport: ClassVar[str] = "webhook"
+    is_for_machines: ClassVar[bool] = True
+
+    down: WebhookRequest | None
+    up: WebhookRequest | None
+
+    def place(self, _kind: str) -> str:
+        """Name each server that is asked, once."""
+        requests = filter(None, (self.down, self.up))
+        return ", ".join(dict.fromkeys(request.place for request in requests))
+
+    def tells_of(self, event: Event) -> bool:
+        """Tell whether there is a request for an event."""
+        return bool(self.down if event == "down" else self.up)
+
+
+@dataclass(frozen=True, slots=True)
+class ShellSettings(Settings):
+    """Commands for /bin/sh; "": nothing for this status. One at least is there.
+
+    Placeholders are not yet filled in.
+    """
+
+    transport: ClassVar[str] = "shell"
+    is_for_machines: ClassVar[bool] = True
+
+    down: str
+    up: str
+
+    def place(self, _kind: str) -> str:
+        """Tell no more than that there is one: the command may hold a secret."""
+        return "a command on this server"
+
+    def tells_of(self, event: Event) -> bool:
+        """Tell whether there is a command for an event."""
+        return bool(self.down if event == "down" else self.up)
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseSettings(Settings):
+    """A chat or push service, by the URL that Apprise knows it by. It is a secret."""
+
+    transport: ClassVar[str] = "apprise"
+
+    url: str
+
+    def place(self, kind: str) -> str:
+        """Name the service, and its host if that is no secret."""
+        return place_of(kind, self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings(Settings):
+    """The ids of the channels that a group stands for: one at least, no groups."""
+
+    channels: tuple[str, ...]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the ids of its channels."""
+        return self.channels

@@ -1,0 +1,33 @@
+"""Whom a ping is for, and what became of it."""
+
+from enum import IntEnum, auto
+from typing import NamedTuple
+
+from hcl.model import Ping
+
+# A ping key and a slug.
+Slug = tuple[str, str]
+
+
+class Target(NamedTuple):
+    """Whom a ping is for: a check's code, or else a ping key and a slug.
+
+    `create`: make the check if the project has none with this slug.
+    """
+
+    code: str = ""
+    ping_key: str = ""
+    slug: str = ""
+    create: bool = False
+
+
+class Receipt(IntEnum):
+    """What became of a ping. Nothing is recorded of an unknown or ambiguous one."""
+
+    RECORDED = auto()
+    CREATED = auto()
+    UNKNOWN = auto()
+    AMBIGUOUS = auto()
+
+
+Arrival = tuple[Target, Ping]

@@ -1,0 +1,148 @@
+"""What a group of pings does to the checks they are for."""
+
+import logging
+import uuid
+from collections.abc import Collection, Sequence
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.checks import rules
+from hcl.model import Check, Flip, Ping
+from hcl.pings.arrival import Arrival, Receipt, Slug, Target
+from hcl.pings.states import States
+
+logger = logging.getLogger(__name__)
+
+# A ping may make checks up to this many times the project's limit.
+CREATE_FACTOR = 2
+
+
+class Batch:
+    """One transaction of pings: load, record, save, and remember after the commit."""
+
+    def __init__(self, states: States) -> None:
+        self.pings: list[tuple[int, Ping]] = []
+        self.flips: list[tuple[Check, Flip]] = []
+        # Those whose deadline came up, or came nearer.
+        self.nearer: list[Check] = []
+        # Whom pings are for that may make a check.
+        self.to_create: dict[Slug, Target] = {}
+        self._states = states
+        self._created: dict[Slug, Check] = {}
+        self._after: dict[int, Check] = {}
+        self._saved = False
+
+    async def load(self, conn: Connection, arrivals: Sequence[Arrival]) -> None:
+        """Find the checks that are not remembered."""
+        states = self._states
+        codes, slugs = set(), set()
+        for target, _ in arrivals:
+            if not target.code:
+                slugs.add((target.ping_key, target.slug))
+            elif target.code not in states.by_code:
+                codes.add(target.code)
+        if codes:
+            states.take(await store.checks.by_codes(conn, codes))
+        if slugs:
+            await self._load_by_slug(conn, slugs.difference(states.by_slug))
+            for target, _ in arrivals:
+                key = (target.ping_key, target.slug)
+                if target.create and key not in states.by_slug:
+                    self.to_create[key] = target
+
+    async def _load_by_slug(self, conn: Connection, keys: Collection[Slug]) -> None:
+        if keys:
+            checks = await store.checks.by_slugs(conn, keys)
+            self._states.take([check for _, check in checks])
+            for ping_key, check in checks:
+                same = self._states.by_slug.setdefault((ping_key, check.slug), [])
+                same.append(check.id)
+
+    async def create(self, conn: Connection) -> None:
+        """Make the checks that pings with create=1 ask for, as far as they may."""
+        for key, target in self.to_create.items():
+            project = await store.projects.by_ping_key(conn, target.ping_key)
+            if project is None:
+                continue
+            limit = CREATE_FACTOR * project.check_limit
+            if await store.checks.count(conn, project.id) >= limit:
+                continue
+            check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
+            check = check._replace(name=target.slug, slug=target.slug)
+            check = check._replace(id=await store.checks.add(conn, check))
+            await store.channels.assign_all(conn, check.id, project.id)
+            self._created[key] = check
+
+    def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Let pings have their effect; nothing is written yet."""
+        receipts = [self._record(target, ping) for target, ping in arrivals]
+        for check_id, check in self._after.items():
+            deadline = check.alert_after
+            if deadline is not None:
+                known = self._states.checks.get(check_id)
+                before = known and known.alert_after
+                if before is None or deadline < before:
+                    self.nearer.append(check)
+        return receipts
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nobody need hear of it but those who pinged."""
+        return not (self.flips or self.nearer)
+
+    def _record(self, target: Target, ping: Ping) -> Receipt:
+        if target.code:
+            check_id = self._states.by_code.get(target.code)
+            if check_id is None:
+                return Receipt.UNKNOWN
+            self._apply(self._states.checks[check_id], ping)
+            return Receipt.RECORDED
+        key = (target.ping_key, target.slug)
+        ids = self._states.by_slug.get(key, ())
+        if len(ids) > 1:
+            return Receipt.AMBIGUOUS
+        if ids:
+            self._apply(self._states.checks[ids[0]], ping)
+            return Receipt.RECORDED
+        created = self._created.get(key)
+        is_first = created is not None and created.id not in self._after
+        if created is None or (is_first and not target.create):
+            return Receipt.UNKNOWN
+        self._apply(created, ping)
+        return Receipt.CREATED if is_first else Receipt.RECORDED
+
+    def _apply(self, check: Check, ping: Ping) -> None:
+        before = self._after.get(check.id, check)
+        transition, kept = rules.on_ping(before, ping)
+        if transition.problem:
+            logger.error("%s; looking again in an hour", transition.problem)
+        self._after[check.id] = transition.check
+        self.pings.append((check.id, kept))
+        if transition.flip is not None:
+            self.flips.append((transition.check, transition.flip))
+
+    async def save(self, conn: Connection) -> None:
+        """Write it all: pings, states, flips and their notifications."""
+        await conn.executemany(*store.inbox.adding(self.pings))
+        await conn.executemany(*store.checks.saving_states(self._after.values()))
+        if self.nearer:
+            await store.checks.look_earlier(conn, self.nearer)
+        if self.flips:
+            first = await store.flips.add(conn, self.flips)
+            now = max(flip.created for _, flip in self.flips)
+            await store.notifications.add_for_flips(conn, first, now)
+        self._saved = True
+
+    def remember(self) -> None:
+        """Remember the new states, once all is committed."""
+        states = self._states
+        for (ping_key, slug), check in self._created.items():
+            states.take([check])
+            states.by_slug[ping_key, slug] = [check.id]
+        states.checks.update(self._after)
+        if self._saved:
+            for check_id in self._after:
+                states.unsaved.pop(check_id, None)
+        else:
+            states.unsaved.update(self._after)

@@ -1,0 +1,1 @@
+"""What all who look at pages share, in memory."""

@@ -1,0 +1,177 @@
+"""Boards: the checks of a project as they are shown, read once for all who look."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from hcl import store
+from hcl.checks import rules
+from hcl.model import Check, Project, ShownStatus
+from hcl.web.parts import Parts
+
+# Pages that may be open at a time, of all viewers.
+MOST_LISTENERS = 100
+# Pages hear of changes no more often, in seconds.
+PACE = 0.5
+# So often something is sent, lest somebody between takes the connection for dead.
+HEARTBEAT = 15.0
+
+
+class Shown(NamedTuple):
+    """A check, and the status that people see."""
+
+    check: Check
+    status: ShownStatus
+
+
+def shown(checks: Iterable[Check], now: datetime) -> list[Shown]:
+    """Tell the status of each check that people see."""
+    return [Shown(check, rules.shown_status(check, now)) for check in checks]
+
+
+def fingerprint(items: Iterable[Shown]) -> str:
+    """Stand for what a page shows, for as long as the server runs."""
+    seen = ((c.id, status, c.n_pings, c.name) for c, status in items)
+    return format(hash(tuple(seen)) & 0xFFFFFFFFFFFFFFFF, "x")
+
+
+class Change(NamedTuple):
+    """What differs between two looks at a board; `items` are as they are now."""
+
+    before: dict[int, Shown]
+    after: dict[int, Shown]
+    items: list[Shown]
+    gone: list[Shown]
+    # By whether the viewer may only look: their links differ.
+    messages: dict[bool, dict[str, object]]
+
+    @property
+    def moves(self) -> set[str]:
+        """Tell by what checks may now stand elsewhere in a list, or be in another."""
+        before = self.before
+        return {m for new in self.items for m in _moves(before.get(new.check.id), new)}
+
+
+class Board:
+    """The checks of one project as they are shown, read once for all who look."""
+
+    def __init__(self, parts: Parts, project: Project) -> None:
+        self._parts = parts
+        self._project = project
+        self._lock = asyncio.Lock()
+        self.items: dict[int, Shown] = {}
+        self.version = -1
+        self._looked = 0.0
+        # When a status changes by the passing of time alone.
+        self._turns: datetime | None = None
+        self._change: Change | None = None
+
+    async def refresh(self) -> dict[int, Shown]:
+        """Return the checks as they are now; unchanged ones are not read again.
+
+        However many look, and however often: they are worked out once in a PACE.
+        """
+        async with self._lock:
+            if self._is_old:
+                await asyncio.sleep(self._looked + PACE - time.monotonic())
+                self._looked = time.monotonic()
+                await self._look()
+        return self.items
+
+    def change(self, before: dict[int, Shown]) -> Change:
+        """Tell what is new since `before`, worked out once for all who saw that."""
+        last, seen = self._change, self.items
+        if last is None or last.before is not before or last.after is not seen:
+            items = [item for i, item in seen.items() if before.get(i) != item]
+            gone = [item for i, item in before.items() if i not in seen]
+            last = self._change = Change(before, seen, items, gone, {})
+        return last
+
+    @property
+    def _is_old(self) -> bool:
+        return self._parts.changes.is_over(self.version) or self.seconds_left <= 0
+
+    async def _look(self) -> None:
+        changes = self._parts.changes
+        if changes.is_over(self.version):
+            version = changes.begin()
+            conn = await self._parts.database.current()
+            checks = await store.checks.of_project(conn, self._project.id)
+            self.version = version
+        else:
+            checks = [item.check for item in self.items.values()]
+        now = datetime.now(UTC)
+        self.items = {item.check.id: item for item in shown(checks, now)}
+        self._turns = min(
+            (at for check in checks for at in _turns(check) if at > now), default=None
+        )
+
+    @property
+    def seconds_left(self) -> float:
+        """Tell how long all statuses stay as they are, if nothing happens."""
+        if self._turns is None:
+            return HEARTBEAT
+        return (self._turns - datetime.now(UTC)).total_seconds()
+
+
+def _turns(check: Check) -> tuple[datetime, ...]:
+    """Return when a check begins to be late, and when it goes down."""
+    if check.alert_after is None:
+        return ()
+    return check.alert_after - check.grace, check.alert_after
+
+
+class Boards:
+    """The boards that somebody looks at, by project."""
+
+    def __init__(self) -> None:
+        self.listeners = 0
+        self._held: Counter[str] = Counter()
+        self._boards: dict[int, Board] = {}
+
+    def of(self, parts: Parts, project: Project) -> Board:
+        """Return a project's board."""
+        if project.id not in self._boards:
+            self._boards[project.id] = Board(parts, project)
+        return self._boards[project.id]
+
+    def has_room(self, holders: dict[str, int]) -> bool:
+        """Tell whether one more may listen, by what each of `holders` may have."""
+        return self.listeners < MOST_LISTENERS and all(
+            self._held[name] < most for name, most in holders.items()
+        )
+
+    def enter(self, holders: Collection[str]) -> None:
+        """Count one who listens."""
+        self.listeners += 1
+        # Given a mapping a Counter would add its values.
+        self._held.update(list(holders))
+
+    def leave(self, holders: Collection[str]) -> None:
+        """Forget all boards when nobody is left to look at them."""
+        self.listeners -= 1
+        self._held.subtract(list(holders))
+        if not self.listeners:
+            self._held.clear()
+            self._boards.clear()
+
+
+def _moves(old: Shown | None, new: Shown) -> Iterator[str]:
+    if old is None or _words(old.check) != _words(new.check):
+        yield "all"
+    elif old.status != new.status:
+        yield "status"
+    if old is None:
+        return
+    if (old.check.last_start is None) != (new.check.last_start is None):
+        yield "started"
+    if old.check.last_ping != new.check.last_ping:
+        yield "last"
+
+
+def _words(check: Check) -> tuple[str, str, str]:
+    """Return what a list is ordered and searched by, and only edits change."""
+    return check.name, check.tags, check.slug

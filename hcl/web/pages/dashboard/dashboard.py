@@ -1,0 +1,24 @@
+"""What pages keep in memory for as long as the server runs; a reload keeps it too."""
+
+from dataclasses import dataclass, field
+
+from hcl.db import Database
+from hcl.web.pages.dashboard.boards import Boards
+from hcl.web.pages.dashboard.ended_sessions import EndedSessions
+from hcl.web.pages.dashboard.trials import Trials
+from hcl.web.pages.dashboard.wrong_keys import WrongKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What the pages of one server keep in memory, made when the first is asked for."""
+
+    ended_sessions: EndedSessions
+    boards: Boards = field(default_factory=Boards)
+    trials: Trials = field(default_factory=Trials)
+    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
+
+
+async def open_dashboard(database: Database) -> Dashboard:
+    """Begin with what the database knows of before."""
+    return Dashboard(await EndedSessions.read(database))

@@ -1,0 +1,121 @@
+"""One request to a page: who looks, what is asked for, and how it is answered."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from hcl import __version__, store
+from hcl.model import Check, Project
+from hcl.web.pages.dashboard.dashboard import Dashboard
+from hcl.web.pages.frame import Paths, templates
+from hcl.web.pages.visit import notices
+from hcl.web.pages.visit.errors import PageError, no_such_check
+from hcl.web.pages.visit.identity import Identity, identify
+from hcl.web.pages.visit.posted import Form
+from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request to a page, as the API has its Call.
+
+    `notice` is what the page before wants to be told, "" for nothing. `form` is what a
+    POST sent, else empty.
+    """
+
+    request: Request
+    parts: Parts
+    dashboard: Dashboard
+    identity: Identity
+    now: datetime
+    notice: str = ""
+    form: Form = field(default_factory=dict)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is signed in; pages that are open to everybody ask `identity` instead."""
+        if self.identity.viewer is None:
+            raise LookupError("nobody is signed in")
+        return self.identity.viewer
+
+    @property
+    def query(self) -> QueryParams:
+        """What the URL asks for."""
+        return self.request.query_params
+
+    @property
+    def url(self) -> Paths:
+        """Where pages are, for links in a page."""
+        viewer = self.identity.viewer
+        return Paths(self.parts.base, viewer is None or viewer.readonly)
+
+    def identify(self, now: datetime) -> Identity:
+        """Tell who looks by what counts now, since keys and sessions may end."""
+        return identify(self.request, self.parts, self.dashboard.ended_sessions, now)
+
+    def project(self) -> Project:
+        """Return the project of the URL.
+
+        Raises PageError if the viewer may not see it.
+        """
+        project = self.viewer.project(self.request.path_params["project"])
+        if project is None:
+            raise PageError(404, "No such project", "Or it is not one of yours.")
+        return project
+
+    async def check(self) -> tuple[Project, Check]:
+        """Return the check of the URL and its project.
+
+        Raises PageError if there is none, or if it is of a project not the viewer's.
+        """
+        key = self.request.path_params["code"]
+        conn = await self.parts.database.current()
+        for project in self.viewer.projects:
+            if "-" in key:
+                check = await store.checks.by_code(conn, key)
+            else:
+                check = await store.checks.by_unique_key(conn, project.id, key)
+            if check is not None and check.project_id == project.id:
+                return project, check
+        raise no_such_check()
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
+        """Answer with a page.
+
+        `context` may hold `project`, the one that the page belongs to, and `nav`, the
+        part of it: checks, integrations, badges, server.
+        """
+        viewer = self.identity.viewer
+        known = {
+            "viewer": viewer,
+            "project": viewer.projects[0] if viewer else None,
+            "nav": "",
+            "site_name": self.parts.config.server.site_name,
+            "version": __version__,
+            "url": self.url,
+            # Not of the visit: by it app.js tells how far the browser's clock is off.
+            "now": datetime.now(UTC),
+            "notice": self.notice,
+        }
+        page = templates().get_template(template).render(known | context)
+        return HTMLResponse(page, status)
+
+    def see_other(self, path: str, notice: str = "") -> Response:
+        """Lead to another page, mostly after a change; it shows the notice, once.
+
+        `path` begins with a slash, and without the site's own path.
+        """
+        response = Response(status_code=303, headers={"Location": self.url.to(path)})
+        if notice:
+            # What was done may have taken a while, such as a trial of a channel.
+            notices.keep(response, notice, self.parts, datetime.now(UTC))
+        return response
+
+
+Handler = Callable[[Visit], Awaitable[Response]]

@@ -1,0 +1,43 @@
+"""What things are called: checks, signals, and why a message waits."""
+
+from functools import lru_cache
+
+from hcl.model import Action, Check, Hold
+from hcl.words.lines import one_line
+
+UNNAMED = "unnamed check"
+
+# What the signals are called.
+ACTIONS: dict[Action, str] = {
+    "success": "success",
+    "fail": "failure",
+    "start": "start",
+    "log": "log",
+    "ign": "ignored",
+}
+
+# Why a message waits that has not been tried yet.
+HELD: dict[Hold, str] = {
+    "": "is sent next",
+    "delay": "it has to be down for longer",
+    "remind": "it is reminded of if it is down then",
+    "quiet": "held for quiet hours",
+    "fold": "held to go out with others",
+}
+
+
+# A list names a thousand checks at once, again and again.
+@lru_cache(maxsize=4096)
+def check_name(name: str, otherwise: str = UNNAMED) -> str:
+    """Write a check's name in one line, or `otherwise` if nobody could see that."""
+    text = one_line(name)
+    seen = any(map(str.isprintable, text.replace(" ", "")))
+    return text if seen else otherwise
+
+
+def title(check: Check, *, readonly: bool = False) -> str:
+    """Name a check for people, by its code if it has no name.
+
+    The code is a secret of those who may change the check.
+    """
+    return check_name(check.name, UNNAMED if readonly else check.code)

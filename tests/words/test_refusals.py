@@ -1,0 +1,8 @@
+from hcl.words import refusals
+
+
+def test_full_project_is_told_what_it_can_do() -> None:
+    assert refusals.no_more_checks(10_000) == (
+        "The project has 10,000 checks, and may have no more."
+        " Delete one, or raise check_limit in hcl.toml."
+    )

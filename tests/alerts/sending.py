@@ -8,11 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hcl import config as configuration
-from hcl.config import Config
 from hcl.model import Check
 from hcl.pings.pinging import Target
-from hcl.server.syncing import sync
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
 from tests.sinks import HttpSink, SmtpSink
@@ -84,16 +81,6 @@ async def finished(app: App) -> None:
 
 def targets(sink: HttpSink) -> list[str]:
     return [record.target for record in sink.records]
-
-
-async def use(app: App, folder: Path, content: str) -> Config:
-    """Bring another hcl.toml to a running app, as a reload does."""
-    path = folder / "hcl.toml"
-    path.write_text(content)
-    config = configuration.load(path)
-    synced = await sync(app.database, config)
-    await app.sender.use(config, synced.channels)
-    return config
 
 
 # Channels by name, each with a receiver of its own
@@ -174,7 +161,7 @@ class Post:
 
     async def use(self, *parts: str) -> None:
         """Bring other settings to the app, as a reload does."""
-        self.app.config = await use(self.app, self.folder, self.file(*parts))
+        await self.app.reload(self.file(*parts))
 
     def mails(self, name: str = "Mail") -> list[str]:
         """Return the subjects of what a channel got."""

@@ -17,7 +17,6 @@ from tests.alerts.sending import (
     ping,
     targets,
     text,
-    use,
     waiting,
 )
 from tests.app import App, running_app
@@ -302,9 +301,9 @@ async def test_messages_for_a_channel_taken_out_of_the_file_are_given_up(
         await down(app, 1, 2)
         await app.sender.send_once(NOW)
 
-        await use(app, tmp_path, text([kept]))
+        await app.reload(text([kept]))
         await app.sender.send_once(NOW + HOUR)
-        await use(app, tmp_path, text([kept, gone]))
+        await app.reload(text([kept, gone]))
         await app.sender.send_once(NOW + 9 * HOUR)
 
         assert (len(kept.records), len(gone.records)) == (3, 1)
@@ -321,7 +320,7 @@ async def test_changed_channel_sends_to_its_new_address(tmp_path: Path) -> None:
         check = await down(app, 1)
         await app.sender.send_once(NOW)
 
-        await use(app, tmp_path, text([other]))
+        await app.reload(text([other]))
         await app.sender.send_once(NOW + HOUR)
 
         assert len(sink.records) == 1
@@ -338,7 +337,7 @@ async def test_channel_taken_out_while_its_message_fails_leaves_nothing_waiting(
         sending = asyncio.create_task(app.sender.send_once(NOW))
         await gone.wait_for(1)
 
-        await use(app, tmp_path, text([kept]))
+        await app.reload(text([kept]))
         async with asyncio.timeout(5):
             await sending
 
@@ -353,7 +352,7 @@ async def test_reload_while_a_message_is_under_way_does_not_send_it_twice(
         sending = asyncio.create_task(app.sender.send_once(NOW))
         await sink.wait_for(1)
 
-        await use(app, tmp_path, text([sink]))
+        await app.reload(text([sink]))
         async with asyncio.timeout(5):
             await sending
         await app.sender.send_once(NOW + HOUR)
@@ -554,7 +553,7 @@ async def test_message_for_a_status_without_a_request_is_ticked_off(
         await down(app, 1)
         only_up = text([sink]).replace("down = ", "# ")
 
-        await use(app, tmp_path, only_up)
+        await app.reload(only_up)
         await app.sender.send_once(NOW)
 
         assert sink.records == []

@@ -12,6 +12,7 @@ from hcl.config import Config
 from hcl.db import open_database
 from hcl.server.parts import Assembly, assemble
 from hcl.server.syncing import Synced
+from tests import toml
 
 ROOT = "http://hcl.example"
 PING_KEY = "homehomehomehomehome22"
@@ -22,54 +23,22 @@ OTHER_WRITE_KEY = "hcw_" + "o" * 28
 OTHER_READ_KEY = "hcr_" + "p" * 28
 METRICS_KEY = "m" * 20
 
-CONFIG = f"""
-[server]
-listen = "127.0.0.1:0"
-site_root = "{ROOT}"
+_A, _B = "http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"
 
-[api]
-metrics_key = "{METRICS_KEY}"
-
-[[projects]]
-name = "Home"
-ping_key = "{PING_KEY}"
-check_limit = 10
-
-[[projects.keys]]
-name = "rw"
-key = "{WRITE_KEY}"
-access = "read-write"
-
-[[projects.keys]]
-name = "ro"
-key = "{READ_KEY}"
-access = "read-only"
-
-[[projects.channels]]
-name = "Hook A"
-kind = "webhook"
-down = {{ url = "http://127.0.0.1:9/a/down" }}
-up = {{ url = "http://127.0.0.1:9/a/up" }}
-
-[[projects.channels]]
-name = "Hook B"
-kind = "webhook"
-down = {{ url = "http://127.0.0.1:9/b/down" }}
-
-[[projects]]
-name = "Other"
-ping_key = "{OTHER_PING_KEY}"
-
-[[projects.keys]]
-name = "rw"
-key = "{OTHER_WRITE_KEY}"
-access = "read-write"
-
-[[projects.keys]]
-name = "ro"
-key = "{OTHER_READ_KEY}"
-access = "read-only"
-"""
+CONFIG = "\n".join(
+    [
+        toml.table("server", listen="127.0.0.1:0", site_root=ROOT),
+        toml.table("api", metrics_key=METRICS_KEY),
+        toml.project("Home", PING_KEY, check_limit=10),
+        toml.key("rw", WRITE_KEY, access="read-write"),
+        toml.key("ro", READ_KEY, access="read-only"),
+        toml.webhook("Hook A", down=f"{_A}down", up=f"{_A}up"),
+        toml.webhook("Hook B", down=f"{_B}down"),
+        toml.project("Other", OTHER_PING_KEY),
+        toml.key("rw", OTHER_WRITE_KEY, access="read-write"),
+        toml.key("ro", OTHER_READ_KEY, access="read-only"),
+    ]
+)
 
 
 class App:

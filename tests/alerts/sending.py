@@ -10,26 +10,22 @@ from typing import Any
 
 from hcl.model import Check
 from hcl.pings.pinging import Target
+from tests import toml
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
 from tests.sinks import HttpSink, SmtpSink
 from tests.store import put_check, rows
 
 
-def text(sinks: Sequence[HttpSink], more: str = "") -> str:
+def text(sinks: Sequence[HttpSink]) -> str:
     """Write an hcl.toml with a webhook for each sink."""
-    hooks = "".join(
-        f"""
-        [[projects.channels]]
-        name = "Hook {number}"
-        kind = "webhook"
-        down = {{ url = "{sink.url}down/$CODE" }}
-        up = {{ url = "{sink.url}up/$CODE" }}
-        """
+    hooks = [
+        toml.webhook(
+            f"Hook {number}", down=f"{sink.url}down/$CODE", up=f"{sink.url}up/$CODE"
+        )
         for number, sink in enumerate(sinks, start=1)
-    )
-    project = '[[projects]]\nname = "Home"\nping_key = "home"\n'
-    return f"{more}\n{project}{hooks}"
+    ]
+    return "\n".join([toml.project(), *hooks])
 
 
 @asynccontextmanager
@@ -92,15 +88,13 @@ def channel(name: str, kind: str = "email", **keys: str) -> str:
     A mail goes to the name in lower case at example.org, a request to /<name>/<status>/
     <check>; ports are filled in by `Post`.
     """
-    where = {
-        "email": f'to = ["{name.lower()}@example.org"]\n',
-        "webhook": "".join(
-            f'{status} = {{ url = "@HTTP@{name.lower()}/$STATUS/$NAME" }}\n'
-            for status in ("down", "up")
-        ),
-    }.get(kind, "")
-    more = "".join(f"{key} = {value}\n" for key, value in keys.items())
-    return f'[[projects.channels]]\nname = "{name}"\nkind = "{kind}"\n{where}{more}'
+    more = {key: toml.Raw(value) for key, value in keys.items()}
+    if kind == "email":
+        return toml.email(name, f"{name.lower()}@example.org", **more)
+    if kind == "webhook":
+        url = f"@HTTP@{name.lower()}/$STATUS/$NAME"
+        return toml.webhook(name, down=url, up=url, **more)
+    return toml.channel(name, kind, **more)
 
 
 def group(*names: str, **keys: str) -> str:
@@ -111,8 +105,7 @@ def group(*names: str, **keys: str) -> str:
 
 def tag(name: str, **keys: str) -> str:
     """Write what is different for a tag."""
-    more = "".join(f"{key} = {value}\n" for key, value in keys.items())
-    return f'[[projects.tags]]\ntag = "{name}"\n{more}'
+    return toml.tag(name, **{key: toml.Raw(value) for key, value in keys.items()})
 
 
 def quiet(start: str, end: str, tz: str = "UTC") -> str:
@@ -131,11 +124,8 @@ class Post:
 
     def file(self, *parts: str) -> str:
         """Write an hcl.toml with these channels and tags."""
-        head = (
-            f'[smtp]\nhost = "127.0.0.1"\nport = {self.smtp.port}\n'
-            'security = "none"\n[[projects]]\nname = "Home"\nping_key = "home"\n'
-        )
-        return (head + "\n".join(parts)).replace("@HTTP@", self.http.url)
+        head = toml.smtp(self.smtp.port), toml.project()
+        return "\n".join([*head, *parts]).replace("@HTTP@", self.http.url)
 
     async def down(
         self, name: str, *channel_ids: int, at: datetime = NOW, **check: Any

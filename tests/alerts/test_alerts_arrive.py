@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from hcl.alerts.lines import CONCURRENCY
+from tests import toml
 from tests.server.process import Serve, until
 from tests.sinks import HttpRecord, HttpSink, SmtpRecord, SmtpSink
 
@@ -26,49 +27,6 @@ N_FLIPS = 25
 
 NAMES = [f"check-{number}" for number in range(N_CHECKS)]
 NUMBERS = range(1, N_FLIPS + 1)
-
-CHANNELS = """
-[[projects.channels]]
-name = "Mail"
-kind = "email"
-to = ["ops@example.org"]
-
-[[projects.channels]]
-name = "Phone"
-kind = "ntfy"
-url = "ntfy://127.0.0.1:{phone}/alerts"
-
-[[projects.channels]]
-name = "Script"
-kind = "shell"
-down = "echo $NAME $STATUS $BODY >> '{script}'"
-up = "echo $NAME $STATUS $BODY >> '{script}'"
-
-[[projects.channels]]
-name = "Slow"
-kind = "webhook"
-down = {{ method = "POST", url = "{slow}", body = "$NAME $STATUS $BODY" }}
-up = {{ method = "POST", url = "{slow}", body = "$NAME $STATUS $BODY" }}
-
-[[projects.channels]]
-name = "Failing"
-kind = "webhook"
-down = {{ url = "{failing}" }}
-up = {{ url = "{failing}" }}
-
-[[projects.channels]]
-name = "Refusing"
-kind = "gotify"
-url = "gotify://127.0.0.1:{refusing}/a-token-that-is-wrong"
-"""
-
-SMTP = """
-[smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-from = "hcl@example.org"
-"""
 
 # What is waiting for the healthy channels, and which channels do not deliver.
 WAITING = (
@@ -223,12 +181,16 @@ async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9
         HttpSink(status=401) as refusing,
         httpx2.AsyncClient(trust_env=False) as client,
     ):
-        channels = CHANNELS.format(
-            phone=phone.port,
-            script=script,
-            slow=slow.url,
-            failing=failing.url,
-            refusing=refusing.port,
+        told = toml.post(slow.url, "$NAME $STATUS $BODY")
+        write = f"echo $NAME $STATUS $BODY >> '{script}'"
+        wrong = f"gotify://127.0.0.1:{refusing.port}/a-token-that-is-wrong"
+        channels = (
+            toml.email("Mail")
+            + toml.channel("Phone", "ntfy", url=f"ntfy://127.0.0.1:{phone.port}/alerts")
+            + toml.channel("Script", "shell", down=write, up=write)
+            + toml.webhook("Slow", down=told, up=told)
+            + toml.webhook("Failing", down=failing.url, up=failing.url)
+            + toml.channel("Refusing", "gotify", url=wrong)
         )
         # Each comes while a message is under way, or has just come.
         moments: list[Callable[[], Awaitable[object]]] = [
@@ -237,7 +199,7 @@ async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9
             lambda: phone.wait_for(len(phone.records) + 1),
             lambda: growth(script),
         ]
-        serve = Serve(tmp_path, channels, tables=SMTP.format(port=mail.port))
+        serve = Serve(tmp_path, channels, tables=toml.smtp(mail.port))
         with serve:
             server = Killed(serve)
             checks = [
@@ -335,21 +297,6 @@ def look_into_outbox(folder: Path) -> None:
     assert {name for name, _, attempts, *_ in rows if attempts} == set(BROKEN)
 
 
-REMINDING = """
-[[projects.channels]]
-name = "Mail"
-kind = "email"
-to = ["ops@example.org"]
-remind_every = "1s"
-
-[[projects.channels]]
-name = "Hook"
-kind = "webhook"
-remind_every = "1s"
-down = {{ method = "POST", url = "{hook}", body = "$STATUS" }}
-up = {{ method = "POST", url = "{hook}", body = "$STATUS" }}
-"""
-
 # What went out over a channel, in the order of its tries.
 SENT = (
     "SELECT n.reminder, f.new_status, n.created, t.created FROM tries t"
@@ -376,8 +323,11 @@ async def test_a_lasting_outage_is_repeated_every_second_despite_kill_9(
         SmtpSink() as mail,
         httpx2.AsyncClient(trust_env=False) as client,
     ):
-        channels = REMINDING.format(hook=hook.url)
-        serve = Serve(tmp_path, channels, tables=SMTP.format(port=mail.port))
+        status = toml.post(hook.url, "$STATUS")
+        channels = toml.email("Mail", remind_every="1s") + toml.webhook(
+            "Hook", remind_every="1s", down=status, up=status
+        )
+        serve = Serve(tmp_path, channels, tables=toml.smtp(mail.port))
         with serve:
             server = Killed(serve)
             check = await server.api("POST", "checks/", name="Backup", channels="*")

@@ -10,6 +10,7 @@ from hcl import store
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
 from hcl.pings.pinging import Target
+from tests import toml
 from tests.alerts.sending import (
     app_and_sinks,
     down,
@@ -506,12 +507,8 @@ async def test_finish_does_not_wait_longer_than_it_may(tmp_path: Path) -> None:
 
 async def test_message_tells_of_its_flip_and_the_ping_up_to_it(tmp_path: Path) -> None:
     async with HttpSink() as sink:
-        body = 'body = "$NAME $STATUS $BODY"'
-        request = f'{{ method = "POST", url = "{sink.url}", {body} }}'
-        content = (
-            '[[projects]]\nname = "Home"\nping_key = "home"\n[[projects.channels]]\n'
-            f'name = "Hook"\nkind = "webhook"\ndown = {request}\nup = {request}\n'
-        )
+        request = toml.post(sink.url, "$NAME $STATUS $BODY")
+        content = toml.project() + toml.webhook("Hook", down=request, up=request)
         async with running_app(tmp_path, content) as app:
             check = await put_check(app.database, 1, status="up", name="Backup")
             for n, action in enumerate(("fail", "log", "success", "log")):
@@ -527,11 +524,7 @@ async def test_message_tells_of_its_flip_and_the_ping_up_to_it(tmp_path: Path) -
 
 async def test_mail_arrives_and_is_ticked_off(tmp_path: Path) -> None:
     async with SmtpSink() as sink:
-        content = (
-            f'[smtp]\nhost = "127.0.0.1"\nport = {sink.port}\nsecurity = "none"\n'
-            '[[projects]]\nname = "Home"\nping_key = "home"\n[[projects.channels]]\n'
-            'name = "Mail"\nkind = "email"\nto = ["ops@example.org"]\n'
-        )
+        content = toml.smtp(sink.port) + toml.project() + toml.email("Mail")
         async with running_app(tmp_path, content) as app:
             sink.refusals.data = "451 not now"
             await down(app, 1)

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import httpx2
 
+from tests import toml
+
 PING_KEY = "homehomehomehomehomeho"
 API_KEY = "hcw_" + "k" * 28
 
@@ -35,21 +37,10 @@ class Serve:
 
     def write_config(self, channels: str, *, tables: str = "") -> None:
         """Write hcl.toml; a running server reads it on SIGHUP."""
+        address = {"listen": f"127.0.0.1:{self.port}", "site_root": self.root}
+        home = toml.project("Home", PING_KEY), toml.key("me", API_KEY)
         (self.folder / "hcl.toml").write_text(
-            f"""
-[server]
-listen = "127.0.0.1:{self.port}"
-site_root = "{self.root}"
-{tables}
-[[projects]]
-name = "Home"
-ping_key = "{PING_KEY}"
-
-[[projects.keys]]
-name = "me"
-key = "{API_KEY}"
-{channels}
-"""
+            "\n".join([toml.table("server", **address), tables, *home, channels])
         )
 
     @property

@@ -13,45 +13,23 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests import toml
 from tests.server.process import API_KEY, PING_KEY, Serve, curl, until
 from tests.sinks import HttpSink, SmtpSink
 
-HOOK = """
-[[projects.channels]]
-name = "Hook"
-kind = "webhook"
-[projects.channels.down]
-method = "POST"
-url = "{url}down?name=$NAME"
-body = "$NAME is $STATUS: $BODY"
-[projects.channels.up]
-method = "POST"
-url = "{url}up"
-body = "$NAME is $STATUS"
-"""
 
-MAIL = """
-[[projects.channels]]
-name = "Mail"
-kind = "email"
-to = ["ops@example.org"]
-"""
-
-SMTP = """
-[smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-from = "hcl@example.org"
-"""
+def hook_to(url: str) -> str:
+    """Write a webhook."""
+    down = toml.post(f"{url}down?name=$NAME", "$NAME is $STATUS: $BODY")
+    return toml.webhook("Hook", down=down, up=toml.post(f"{url}up"))
 
 
 async def test_a_run_that_overruns_its_grace_alerts_by_webhook_and_mail(
     tmp_path: Path,
 ) -> None:
     async with HttpSink() as hook, SmtpSink() as smtp:
-        channels = HOOK.format(url=hook.url) + MAIL
-        tables = SMTP.format(port=smtp.port)
+        channels = hook_to(hook.url) + toml.email("Mail")
+        tables = toml.smtp(smtp.port, **{"from": "hcl@example.org"})
         with Serve(tmp_path, channels, tables=tables) as serve:
             check = serve.api(
                 "POST", "checks/", name="Backup", timeout=60, grace=60, channels="*"
@@ -86,7 +64,7 @@ async def test_an_alert_survives_kill_9_between_the_flip_and_its_delivery(
     tmp_path: Path,
 ) -> None:
     async with HttpSink(behave="hang") as hook:
-        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+        with Serve(tmp_path, hook_to(hook.url)) as serve:
             check = serve.api("POST", "checks/", name="Backup", channels="*")
             curl(f"{check['ping_url']}/fail")
             await hook.wait_for(1)
@@ -103,7 +81,7 @@ async def test_an_alert_survives_kill_9_between_the_flip_and_its_delivery(
 
 async def test_what_failed_is_tried_again_after_a_restart(tmp_path: Path) -> None:
     async with HttpSink(status=500) as hook:
-        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+        with Serve(tmp_path, hook_to(hook.url)) as serve:
             check = serve.api("POST", "checks/", name="Backup", channels="*")
             curl(f"{check['ping_url']}/fail")
             await until(lambda: "failed, next try in" in serve.log)
@@ -127,7 +105,7 @@ def waiting(folder: Path) -> int:
 
 async def test_a_missed_ping_alerts_at_its_deadline(tmp_path: Path) -> None:
     async with HttpSink() as hook:
-        with Serve(tmp_path, HOOK.format(url=hook.url)) as serve:
+        with Serve(tmp_path, hook_to(hook.url)) as serve:
             check = serve.api(
                 "POST", "checks/", name="Backup", timeout=60, grace=60, channels="*"
             )
@@ -218,10 +196,10 @@ async def test_sighup_takes_a_new_config_and_keeps_the_old_if_it_is_wrong(
         with Serve(tmp_path) as serve:
             assert serve.api("GET", "channels/") == {"channels": []}
 
-            serve.write_config(HOOK.format(url=hook.url))
+            serve.write_config(hook_to(hook.url))
             serve.process.send_signal(signal.SIGHUP)
             await until(lambda: len(serve.api("GET", "channels/")["channels"]) == 1)
-            serve.write_config("[[projects.channels]]\nname = 'x'\nkind = 'emial'")
+            serve.write_config(toml.channel("x", "emial"))
             serve.process.send_signal(signal.SIGHUP)
             await until(lambda: '"emial" is not a kind' in serve.log)
 
@@ -269,8 +247,8 @@ def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(
 def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
     tmp_path: Path,
 ) -> None:
-    phone = '[[projects.channels]]\nname = "Phone"\nkind = "gotify"\n'
-    with Serve(tmp_path, f'{phone}url = "gotify://gotify.example.org"\n') as serve:
+    phone = toml.channel("Phone", "gotify", url="gotify://gotify.example.org")
+    with Serve(tmp_path, phone) as serve:
         serve.api("GET", "checks/")
 
     [line] = [line for line in serve.log.splitlines() if "WARNING" in line]
@@ -325,20 +303,14 @@ def test_a_database_that_cannot_be_written_is_503_and_nothing_is_half_written(
 async def test_it_listens_on_a_unix_socket_whose_peers_are_trusted(
     tmp_path: Path,
 ) -> None:
+    address = {
+        "listen": f"unix:{tmp_path}/hcl.sock",
+        "site_root": "https://hcl.example",
+    }
     (tmp_path / "hcl.toml").write_text(
-        f"""
-[server]
-listen = "unix:{tmp_path}/hcl.sock"
-site_root = "https://hcl.example"
-
-[[projects]]
-name = "Home"
-ping_key = "{PING_KEY}"
-
-[[projects.keys]]
-name = "me"
-key = "{API_KEY}"
-"""
+        toml.table("server", **address)
+        + toml.project("Home", PING_KEY)
+        + toml.key("me", API_KEY)
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hcl", "serve", cwd=tmp_path, stderr=subprocess.PIPE
@@ -420,7 +392,7 @@ def test_a_post_cut_off_in_its_body_is_not_recorded(tmp_path: Path) -> None:
 
 
 def test_send_test_tells_by_its_exit_status_whether_it_arrived(tmp_path: Path) -> None:
-    serve = Serve(tmp_path, HOOK.format(url="http://127.0.0.1:9/"))
+    serve = Serve(tmp_path, hook_to("http://127.0.0.1:9/"))
 
     refused = subprocess.run(
         [sys.executable, "-m", "hcl", "send-test", "Hook"],
@@ -436,7 +408,7 @@ def test_send_test_tells_by_its_exit_status_whether_it_arrived(tmp_path: Path) -
 
 async def test_send_test_sends_a_message_that_says_it_is_a_test(tmp_path: Path) -> None:
     async with HttpSink() as hook:
-        serve = Serve(tmp_path, HOOK.format(url=hook.url))
+        serve = Serve(tmp_path, hook_to(hook.url))
 
         process = await asyncio.create_subprocess_exec(
             sys.executable,

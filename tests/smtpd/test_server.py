@@ -21,27 +21,27 @@ from typing import Any
 
 import pytest
 
+from tests import toml
 from tests.server.process import API_KEY, PING_KEY, Serve, free_port, until
 from tests.sinks import HttpSink, make_certificate
 
 DOMAIN = "hc.example.org"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-SMTPD = """
-[smtpd]
-listen = "127.0.0.1:{port}"
-domain = "hc.example.org"
-"""
-TLS = 'tls_cert = "certificate.pem"\ntls_key = "key.pem"\n'
+TLS = {"tls_cert": "certificate.pem", "tls_key": "key.pem"}
 GOOD = b"Subject: job\r\n\r\nall good\r\n"
+
+
+def smtpd(port: int, **keys: str) -> str:
+    """Write where mail comes in."""
+    return toml.table("smtpd", listen=f"127.0.0.1:{port}", domain=DOMAIN, **keys)
 
 
 class MailServe(Serve):
     """`hcl serve` that takes mail."""
 
-    def __init__(self, folder: Path, extra: str = "", channels: str = "") -> None:
+    def __init__(self, folder: Path, *, channels: str = "", **keys: str) -> None:
         self.mail_port = free_port()
-        tables = SMTPD.format(port=self.mail_port) + extra
-        super().__init__(folder, channels, tables=tables)
+        super().__init__(folder, channels, tables=smtpd(self.mail_port, **keys))
 
     def check(self, **fields: Any) -> dict[str, Any]:
         """Make a check; `address` is its address."""
@@ -120,7 +120,7 @@ def envelope(*to: str) -> bytes:
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServe]:
     folder = tmp_path_factory.mktemp("mail")
     make_certificate(folder)
-    with MailServe(folder, TLS) as running:
+    with MailServe(folder, **TLS) as running:
         yield running
         assert running.stop() == 0
         assert "Traceback" not in running.log
@@ -248,10 +248,7 @@ def test_filters_search_what_people_read(
 
 async def test_a_mail_that_says_failure_alerts(tmp_path: Path) -> None:
     async with HttpSink() as hook:
-        channel = (
-            "[[projects.channels]]\nname = 'Hook'\nkind = 'webhook'\n"
-            f"down = {{ url = '{hook.url}?status=$STATUS' }}\n"
-        )
+        channel = toml.webhook("Hook", down=f"{hook.url}?status=$STATUS")
         with MailServe(tmp_path, channels=channel) as serve:
             check = serve.check(subject_fail="failed", channels="*")
 
@@ -670,7 +667,7 @@ def test_sigterm_lets_a_mail_finish_and_sends_the_idle_away(tmp_path: Path) -> N
 
 async def test_sighup_takes_domain_size_and_certificate_anew(tmp_path: Path) -> None:
     make_certificate(tmp_path)
-    with MailServe(tmp_path, TLS) as serve:
+    with MailServe(tmp_path, **TLS) as serve:
         check = serve.check(name="Backup")
         old = certificate_shown(serve)
 
@@ -719,7 +716,7 @@ def test_it_says_where_it_listens_for_mail(tmp_path: Path) -> None:
 def test_an_address_in_use_is_told_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        Serve(tmp_path, tables=SMTPD.format(port=port))
+        Serve(tmp_path, tables=smtpd(port))
 
         status, said = started(tmp_path)
 
@@ -764,8 +761,7 @@ def test_a_wrong_certificate_is_told_in_one_line(
     whole = (tmp_path / "certificate.pem").read_text()
     (tmp_path / "cut.pem").write_text(whole[:200])
     (tmp_path / "locked.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
-    extra = f'tls_cert = "{cert}"\ntls_key = "{key}"\n'
-    MailServe(tmp_path, extra)
+    MailServe(tmp_path, tls_cert=cert, tls_key=key)
 
     status, said = started(tmp_path)
 

@@ -16,6 +16,7 @@ from hcl.alerts.transports.shell import Shell, variables
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, ShellSettings, load
 from hcl.model import Message
+from tests import toml
 from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
 from tests.server.process import until
 
@@ -377,9 +378,7 @@ def test_preview_shows_the_command_and_what_it_names(tmp_path: Path) -> None:
 
 async def test_commands_are_run_in_the_folder_of_the_config(tmp_path: Path) -> None:
     path = tmp_path / "hcl.toml"
-    path.write_text(
-        '[[projects]]\nname = "Home"\nping_key = "homehomehomehomehomeho"\n'
-    )
+    path.write_text(toml.project())
     settings = ShellSettings("echo $JSON > told", "")
     channel = ChannelConfig("id", "Lamp", "shell", frozenset({"down"}), settings)
 

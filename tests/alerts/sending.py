@@ -13,6 +13,7 @@ from hcl.pings.pinging import Target
 from tests import toml
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
+from tests.patience import ENDS
 from tests.sinks import HttpSink, SmtpSink
 from tests.store import put_check, rows
 
@@ -71,7 +72,7 @@ async def waiting(app: App) -> list[Any]:
 
 async def finished(app: App) -> None:
     """Wait until a channel has done its work: it rings the sender then."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await app.alarms["sender"].sleep(None)
 
 

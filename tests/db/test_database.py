@@ -16,6 +16,7 @@ import hcl
 from hcl import store
 from hcl.db import Database, DatabaseError, open_database, open_to_read
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
+from tests.patience import ENDS
 from tests.store import rows, traced
 
 
@@ -87,7 +88,7 @@ async def run_cancelled(coroutine: Coroutine[Any, Any, None], *times: int) -> in
     async def run() -> None:
         await steps
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         task = asyncio.create_task(run())
         await asyncio.wait([task])
     assert task.cancelled() == (steps.waits >= times[0])
@@ -159,7 +160,7 @@ async def test_cancelled_transaction_leaves_all_or_nothing(
     waits = await run_cancelled(put_two(database), at, at + again)
 
     assert waits == at + 1
-    async with asyncio.timeout(5), database.transaction() as conn:
+    async with asyncio.timeout(ENDS), database.transaction() as conn:
         await store.settings.put(conn, "c", "3")
     found = await names(database)
     # Once COMMIT is on its way nobody can call it back.
@@ -180,7 +181,7 @@ async def test_cancelled_while_waiting_for_its_turn_does_nothing(
         task.cancel()
         await asyncio.wait([task])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await other
     assert task.cancelled()
     assert await names(database) == ["a", "b", "c"]
@@ -190,13 +191,13 @@ async def test_many_cancelled_at_once_leave_the_database_usable(
     database: Database,
 ) -> None:
     tasks = [asyncio.create_task(put_two(database)) for _ in range(20)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
-    async with asyncio.timeout(5), database.transaction() as conn:
+    async with asyncio.timeout(ENDS), database.transaction() as conn:
         await store.settings.put(conn, "c", "3")
 
     assert await names(database) == ["a", "b", "c"]
@@ -270,11 +271,12 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 def refusal(path: Path) -> str:
     """Fail to open a database as a process does, up to the end of its threads."""
+    # Others, of pytest itself, do not end.
+    before = set(threading.enumerate())
     with pytest.raises(DatabaseError) as caught:
         asyncio.run(open_database(path))
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(5)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(ENDS)
     return str(caught.value)
 
 
@@ -435,7 +437,7 @@ def writing(database: Database) -> Writing:
 
 
 async def submit_all(writing: Writing, items: Sequence[str]) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENDS):
         return await asyncio.gather(
             *(writing.group.submit(item) for item in items), return_exceptions=True
         )
@@ -475,7 +477,7 @@ async def test_items_that_come_during_a_commit_share_the_next(
         await asyncio.sleep(0)
         assert not any(task.done() for task in (first, *rest))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.gather(first, *rest)
     assert writing.batches == [["a"], ["b", "c", "d"]]
 
@@ -509,7 +511,7 @@ async def test_cancelled_submitter_harms_nobody(
     await asyncio.sleep(0)
 
     tasks[1].cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.wait(tasks)
 
     assert tasks[1].cancelled()
@@ -528,7 +530,7 @@ async def test_item_whose_only_submitter_is_cancelled_leaves_a_group_that_works(
     task.cancel()
     await asyncio.wait([task])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         assert await writing.group.submit("b") == "B"
 
 

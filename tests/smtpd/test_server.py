@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests import toml
+from tests.patience import ENDS
 from tests.server.process import API_KEY, PING_KEY, Serve, free_port, until
 from tests.sinks import HttpSink, make_certificate
 
@@ -65,7 +66,7 @@ class MailServe(Serve):
 
     def client(self) -> smtplib.SMTP:
         """Connect as a mail program."""
-        return smtplib.SMTP("127.0.0.1", self.mail_port, timeout=20)
+        return smtplib.SMTP("127.0.0.1", self.mail_port, timeout=ENDS)
 
     def mail(self, *to: str, message: bytes = GOOD, sender: str = "cron@box") -> None:
         """Send one mail; smtplib raises if it is refused."""
@@ -81,7 +82,7 @@ class Wire:
     """A bare connection to the mail port."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ENDS)
 
     def __enter__(self) -> "Wire":
         return self
@@ -451,7 +452,7 @@ def trusting(serve: Serve) -> ssl.SSLContext:
 
 def test_mail_comes_over_starttls(serve: MailServe) -> None:
     check = serve.check(name="TLS")
-    client = smtplib.SMTP("localhost", serve.mail_port, timeout=20)
+    client = smtplib.SMTP("localhost", serve.mail_port, timeout=ENDS)
     with client:
         client.starttls(context=trusting(serve))
         client.sendmail("cron@box", check["address"], GOOD * 10_000)
@@ -593,7 +594,7 @@ tls_trust_file {serve.folder}/certificate.pem
         [tool("msmtp"), f"--file={settings}", "-FCronDaemon", "-i", "-t"],
         input=mail.encode(),
         check=True,
-        timeout=30,
+        timeout=ENDS,
     )
 
     (ping,) = serve.pings(check)
@@ -613,7 +614,7 @@ def test_swaks_delivers(serve: MailServe, extra: tuple[str, ...]) -> None:
         ],
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=ENDS,
     )
 
     assert serve.pings(check)[0]["ua"] == "Email from root@box"
@@ -654,11 +655,12 @@ def test_sigterm_lets_a_mail_finish_and_sends_the_idle_away(tmp_path: Path) -> N
 
             wire.send(GOOD + b".\r\n")
             answer = wire.rest()
-            status = serve.process.wait(timeout=10)
+            status = serve.process.wait(ENDS)
             took = time.monotonic() - begun
 
         assert b"250 2.0.0" in answer
-        assert (status, took < 5) == (0, True)
+        assert status == 0
+        assert took < 4.5 + serve.start_seconds
         assert "Traceback" not in serve.log
     with sqlite3.connect(tmp_path / "hcl.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM log").fetchall() == [(1,)]
@@ -734,7 +736,7 @@ def started(folder: Path) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=ENDS,
     )
     return ended.returncode, ended.stderr
 
@@ -796,7 +798,7 @@ def test_it_takes_mail_on_a_unix_socket_and_over_v6(tmp_path: Path) -> None:
     config.write_text(text.replace("127.0.0.1:" + str(serve.mail_port), "[::1]:0"))
     with serve:
         (port,) = re.findall(r"listens for mail on \[::1\]:(\d+)", serve.log)
-        with smtplib.SMTP("::1", int(port), timeout=20) as smtp:
+        with smtplib.SMTP("::1", int(port), timeout=ENDS) as smtp:
             smtp.sendmail("cron@box", check["address"], GOOD)
         assert serve.pings(check)[0]["remote_addr"] == "::1"
 
@@ -820,7 +822,7 @@ def test_without_an_address_nothing_of_it_is_loaded(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=ENDS,
     ).stdout
 
     assert printed == "False\n"

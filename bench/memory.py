@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 from bench import load, proc
 from bench.client import get
@@ -11,6 +12,7 @@ from bench.receivers import Hook, Mailbox
 from bench.seed import seed
 from bench.servers import Hcl
 from bench.table import Row, at_most
+from tests import toml
 
 N_CHECKS = 1000
 _GOAL = 50
@@ -21,21 +23,7 @@ _PATIENCE = 600
 
 _FIGURE = f"memory (RSS), {N_CHECKS} checks, a channel of each kind"
 
-# Beside the webhook and the mail. What the command does tells that it ran.
-_OTHERS = """
-[[projects.channels]]
-name = "Script"
-kind = "shell"
-down = "touch '{told}'"
-[[projects.channels]]
-name = "Phone"
-kind = "ntfy"
-url = "ntfy://127.0.0.1:{phone}/alerts"
-[[projects.channels]]
-name = "All"
-kind = "group"
-channels = ["Hook", "Mail", "Script", "Phone"]
-"""
+# The file that the command makes: it tells that it ran.
 _TOLD = "told"
 
 
@@ -47,7 +35,7 @@ def measure(plan: Plan) -> list[Row]:
 async def _measure(plan: Plan) -> list[Row]:
     folder = plan.new_folder()
     async with Hook() as hook, Mailbox() as mailbox, Hook() as phone:
-        others = _OTHERS.format(phone=phone.port, told=folder / _TOLD)
+        others = _others(folder, phone.port)
         hcl = Hcl(folder, hook=hook.port, smtp=mailbox.port, channels=others)
         codes = await asyncio.to_thread(seed, hcl.folder, N_CHECKS)
         with hcl:
@@ -72,6 +60,16 @@ async def _measure(plan: Plan) -> list[Row]:
             if not plan.goals:
                 rows.append(_under_load(plan, hcl, codes))
     return rows
+
+
+def _others(folder: Path, phone: int) -> str:
+    """Write the channels beside the webhook and the mail."""
+    names = ["Hook", "Mail", "Script", "Phone"]
+    return (
+        toml.channel("Script", "shell", down=f"touch '{folder / _TOLD}'")
+        + toml.channel("Phone", "ntfy", url=f"ntfy://127.0.0.1:{phone}/alerts")
+        + toml.channel("All", "group", channels=names)
+    )
 
 
 def _under_load(plan: Plan, hcl: Hcl, codes: list[str]) -> Row:

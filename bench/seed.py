@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hcl import config as configuration
 from hcl import store
 from hcl.checks import rules
-from hcl.db import open_database
 from hcl.model import Check
-from hcl.server.syncing import sync
+from tests.app import assembled
 
 
 def seed(
@@ -39,21 +37,17 @@ async def _seed(
     schedule: str,
     deadlines: Sequence[datetime],
 ) -> list[str]:
-    config = configuration.load(folder / "hcl.toml")
-    database = await open_database(config.database.path)
-    try:
-        synced = await sync(database, config)
+    async with assembled(folder / "hcl.toml") as assembly:
+        path, synced = assembly.config.database.path, assembly.synced
         project = synced.projects[0]
         made = _checks(project.id, n_checks, n_pings, schedule, deadlines)
-        async with database.transaction() as conn:
+        async with assembly.database.transaction() as conn:
             for check in made:
                 check_id = await store.checks.add(conn, check)
                 if synced.channels:
                     await store.channels.assign_all(conn, check_id, project.id)
-    finally:
-        await database.close()
     if n_pings:
-        _add_pings(config.database.path, n_checks, n_pings)
+        _add_pings(path, n_checks, n_pings)
     return [check.code for check in made]
 
 

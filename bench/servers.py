@@ -12,6 +12,7 @@ from typing import Self
 
 from bench.machine import SERVER_CORE, on_core
 from bench.plan import BenchError
+from tests import toml
 
 PING_KEY = "benchbenchbenchbenchbe"
 API_KEY = "hcw_" + "b" * 28
@@ -146,48 +147,19 @@ class Hcl(Server):
 
     def _config(self, hook: int, smtp: int) -> str:
         root = f"http://127.0.0.1:{self.port}"
-        lines = [
-            "[server]",
-            f'listen = "127.0.0.1:{self.port}"',
-            f'site_root = "{root}"',
-        ]
-        if smtp:
-            lines += [
-                "[smtp]",
-                'host = "127.0.0.1"',
-                f"port = {smtp}",
-                'security = "none"',
-                'from = "hcl@example.org"',
-            ]
-        lines += [
-            "[[projects]]",
-            'name = "Bench"',
-            f'id = "{PROJECT}"',
-            f'ping_key = "{PING_KEY}"',
-            "[[projects.keys]]",
-            'name = "bench"',
-            f'key = "{API_KEY}"',
-            "[[projects.keys]]",
-            'name = "scraper"',
-            f'key = "{READ_KEY}"',
-            'access = "read-only"',
+        tables = [
+            toml.table("server", listen=f"127.0.0.1:{self.port}", site_root=root),
+            toml.smtp(smtp, **{"from": "hcl@example.org"}) if smtp else "",
+            toml.project("Bench", PING_KEY, id=PROJECT),
+            toml.key("bench", API_KEY),
+            toml.key("scraper", READ_KEY, access="read-only"),
         ]
         if hook:
-            lines += [
-                "[[projects.channels]]",
-                'name = "Hook"',
-                'kind = "webhook"',
-                f'down = {{ method = "POST", url = "http://127.0.0.1:{hook}/$CODE",'
-                ' body = "$NAME is $STATUS" }',
-            ]
+            down = toml.post(f"http://127.0.0.1:{hook}/$CODE")
+            tables.append(toml.webhook("Hook", down=down))
         if smtp:
-            lines += [
-                "[[projects.channels]]",
-                'name = "Mail"',
-                'kind = "email"',
-                'to = ["ops@example.org"]',
-            ]
-        return "\n".join(lines) + "\n"
+            tables.append(toml.email("Mail"))
+        return "".join(tables)
 
 
 class Yardstick(Server):

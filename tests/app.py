@@ -2,28 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from hcl import config as configuration
-from hcl.alarm import Alarm
-from hcl.alerts.sender import Sender
-from hcl.changes import Changes
-from hcl.checks.checker import Checker
-from hcl.checks.managing import Managing
 from hcl.config import Config
-from hcl.counters import Counters
-from hcl.db import Database, open_database
-from hcl.pings.filer import Filer
-from hcl.pings.pinging import Pinging
-from hcl.pings.pruner import Pruner
-from hcl.server.syncing import Synced, sync
-from hcl.web.app import create_app
-from hcl.web.parts import Parts
-from hcl.web.ping import PingEndpoint
+from hcl.db import open_database
+from hcl.server.parts import Assembly, assemble
+from hcl.server.syncing import Synced
+from tests import toml
 
 ROOT = "http://hcl.example"
 PING_KEY = "homehomehomehomehome22"
@@ -34,75 +23,56 @@ OTHER_WRITE_KEY = "hcw_" + "o" * 28
 OTHER_READ_KEY = "hcr_" + "p" * 28
 METRICS_KEY = "m" * 20
 
-CONFIG = f"""
-[server]
-listen = "127.0.0.1:0"
-site_root = "{ROOT}"
+_A, _B = "http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"
 
-[api]
-metrics_key = "{METRICS_KEY}"
-
-[[projects]]
-name = "Home"
-ping_key = "{PING_KEY}"
-check_limit = 10
-
-[[projects.keys]]
-name = "rw"
-key = "{WRITE_KEY}"
-access = "read-write"
-
-[[projects.keys]]
-name = "ro"
-key = "{READ_KEY}"
-access = "read-only"
-
-[[projects.channels]]
-name = "Hook A"
-kind = "webhook"
-down = {{ url = "http://127.0.0.1:9/a/down" }}
-up = {{ url = "http://127.0.0.1:9/a/up" }}
-
-[[projects.channels]]
-name = "Hook B"
-kind = "webhook"
-down = {{ url = "http://127.0.0.1:9/b/down" }}
-
-[[projects]]
-name = "Other"
-ping_key = "{OTHER_PING_KEY}"
-
-[[projects.keys]]
-name = "rw"
-key = "{OTHER_WRITE_KEY}"
-access = "read-write"
-
-[[projects.keys]]
-name = "ro"
-key = "{OTHER_READ_KEY}"
-access = "read-only"
-"""
+CONFIG = "\n".join(
+    [
+        toml.table("server", listen="127.0.0.1:0", site_root=ROOT),
+        toml.table("api", metrics_key=METRICS_KEY),
+        toml.project("Home", PING_KEY, check_limit=10),
+        toml.key("rw", WRITE_KEY, access="read-write"),
+        toml.key("ro", READ_KEY, access="read-only"),
+        toml.webhook("Hook A", down=f"{_A}down", up=f"{_A}up"),
+        toml.webhook("Hook B", down=f"{_B}down"),
+        toml.project("Other", OTHER_PING_KEY),
+        toml.key("rw", OTHER_WRITE_KEY, access="read-write"),
+        toml.key("ro", OTHER_READ_KEY, access="read-only"),
+    ]
+)
 
 
-@dataclass
 class App:
     """What a test drives: `http` speaks to the app through ASGI, loops by `once`."""
 
-    config: Config
-    synced: Synced
-    database: Database
-    parts: Parts
-    checker: Checker
-    sender: Sender
-    filer: Filer
-    pruner: Pruner
-    alarms: dict[str, Alarm]
-    http: httpx2.AsyncClient
+    def __init__(self, assembly: Assembly, http: httpx2.AsyncClient) -> None:
+        self.assembly = assembly
+        self.http = http
+        self.database = assembly.database
+        self.parts = assembly.parts
+        self.checker = assembly.checker
+        self.sender = assembly.sender
+        self.filer = assembly.filer
+        self.pruner = assembly.pruner
+        self.alarms = assembly.alarms
+
+    @property
+    def config(self) -> Config:
+        """The settings that are in use."""
+        return self.assembly.config
+
+    @property
+    def synced(self) -> Synced:
+        """What these settings mean in rows."""
+        return self.assembly.synced
 
     async def use(self, config: Config) -> None:
         """Bring other settings to the app, as a reload does."""
-        synced = await sync(self.database, config)
-        self.parts.use(config, synced.projects, synced.secret)
+        await self.assembly.use(config)
+
+    async def reload(self, text: str) -> None:
+        """Bring another hcl.toml to the app, as a reload does."""
+        self.config.path.write_text(text)
+        await self.use(configuration.load(self.config.path))
 
     async def api(
         self,
@@ -126,59 +96,20 @@ async def running_app(
     """Open the app on a database in `folder`; requests come from the address `peer`."""
     path = folder / "hcl.toml"
     path.write_text(text)
+    async with assembled(path) as assembly:
+        transport = httpx2.ASGITransport(assembly.app, client=(peer, 1234))
+        async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
+            yield App(assembly, http)
+
+
+@asynccontextmanager
+async def assembled(path: Path) -> AsyncIterator[Assembly]:
+    """Open the parts of the server that an hcl.toml describes; none of them runs."""
     config = configuration.load(path)
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
-    alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
-    counters, changes = Counters(), Changes()
-    sender = Sender(
-        database, alarm=alarms["sender"], counters=counters, jitter=lambda: 1.0
-    )
-    limit = config.pings.log_limit
-    filer = Filer(
-        database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit
-    )
-    pinging = Pinging(
-        database,
-        checker=alarms["checker"],
-        sender=alarms["sender"],
-        received=filer.note,
-        counters=counters,
-        changes=changes,
-    )
     try:
-        await pinging.recover()
-        synced = await sync(database, config)
-        await sender.use(config, synced.channels)
-        parts = Parts(
-            database,
-            pinging,
-            Managing(database, checker=alarms["checker"], changes=changes),
-            counters,
-            changes,
-        )
-        parts.use(config, synced.projects, synced.secret)
-        transport = httpx2.ASGITransport(
-            create_app(parts, PingEndpoint(parts)), client=(peer, 1234)
-        )
-        async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
-            yield App(
-                config=config,
-                synced=synced,
-                database=database,
-                parts=parts,
-                checker=Checker(
-                    database,
-                    alarm=alarms["checker"],
-                    sender=alarms["sender"],
-                    changes=changes,
-                ),
-                sender=sender,
-                filer=filer,
-                pruner=Pruner(database, alarm=alarms["pruner"], log_limit=limit),
-                alarms=alarms,
-                http=http,
-            )
+        async with assemble(config, database, jitter=lambda: 1.0) as assembly:
+            yield assembly
     finally:
-        await sender.close()
         await database.close()

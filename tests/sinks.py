@@ -25,6 +25,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from tests.patience import ENDS
+
 Record = TypeVar("Record")
 
 
@@ -41,7 +43,7 @@ class Inbox(Generic[Record]):
         self._arrived.set()
 
     # A timeout of the caller's (ASYNC109) could not tell how many came.
-    async def wait_for(self, n: int, timeout: float = 5.0) -> list[Record]:  # noqa: ASYNC109
+    async def wait_for(self, n: int, timeout: float = ENDS) -> list[Record]:  # noqa: ASYNC109
         """Return all records once there are n; fail if they do not come in time."""
         try:
             async with asyncio.timeout(timeout):

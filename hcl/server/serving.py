@@ -1,4 +1,4 @@
-"""The composition root: opens, starts, watches and stops all parts of the server."""
+"""Start what listens and the loops, hear signals, reload, and stop in order."""
 
 import asyncio
 import gc
@@ -9,29 +9,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from hcl import __version__
-from hcl.alarm import Alarm
-from hcl.alerts.sender import Sender
-from hcl.changes import Changes
-from hcl.checks.checker import Checker
-from hcl.checks.managing import Managing
 from hcl.config import Config, ConfigError, HostPort
-from hcl.counters import Counters
-from hcl.db import Database, DatabaseError, SQLError, open_database
-from hcl.pings.filer import Filer
-from hcl.pings.pinging import Pinging
-from hcl.pings.pruner import Pruner
+from hcl.db import DatabaseError, SQLError, open_database
+from hcl.server.parts import Assembly, assemble
 from hcl.server.sockets import describe, listening, name_of
-from hcl.server.syncing import sync
-from hcl.web.app import create_app
 from hcl.web.http.http import HttpServer
-from hcl.web.parts import Parts
-from hcl.web.ping import PingEndpoint
-
-if TYPE_CHECKING:
-    from hcl.smtpd.server import MailServer
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +57,9 @@ async def serve(
             config.database.path, config.database.synchronous
         )
         try:
-            server = _Server(config, database, sockets, mail_sockets)
-            await server.run(reread, greet)
+            async with assemble(config, database) as assembly:
+                await _Server(assembly, sockets, mail_sockets).run(reread, greet)
+            logger.info("stopped")
         except SQLError as error:
             raise DatabaseError(f"{config.database.path}: {error}") from error
         finally:
@@ -95,76 +80,53 @@ def _listening_for_mail(config: Config) -> Iterator[list[socket.socket]]:
 class _Server:
     def __init__(
         self,
-        config: Config,
-        database: Database,
+        assembly: Assembly,
         sockets: list[socket.socket],
         mail_sockets: list[socket.socket],
     ) -> None:
-        checker, sender, filer, pruner = Alarm(), Alarm(), Alarm(), Alarm()
-        self._config = config
-        self._database = database
+        self._assembly = assembly
         self._sockets = sockets
         self._mail_sockets = mail_sockets
-        counters, changes = Counters(), Changes()
-        self._checker = Checker(database, alarm=checker, sender=sender, changes=changes)
-        self._sender = Sender(database, alarm=sender, counters=counters)
-        limit = config.pings.log_limit
-        self._filer = Filer(database, alarm=filer, pruner=pruner, log_limit=limit)
-        self._pruner = Pruner(database, alarm=pruner, log_limit=limit)
-        self._pinging = Pinging(
-            database,
-            checker=checker,
-            sender=sender,
-            received=self._filer.note,
-            counters=counters,
-            changes=changes,
-        )
-        managing = Managing(database, checker=checker, changes=changes)
-        self._parts = Parts(database, self._pinging, managing, counters, changes)
-        ping = PingEndpoint(self._parts)
-        self._http = HttpServer(create_app(self._parts, ping), ping.answer_soon)
-        self._mail = _mail_server(config, self._pinging)
+        self._http = HttpServer(assembly.app, assembly.ping.answer_soon)
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
 
     async def run(
         self, reread: Callable[[], Config], greet: Callable[[], None]
     ) -> None:
-        """Run the loops and the HTTP server; if one dies, all do."""
-        await self._pinging.recover()
-        await self._use(self._config)
+        """Run the loops and what takes connections; if one dies, all do."""
+        self._hear_signals()
+        async with asyncio.TaskGroup() as group:
+            loops = [
+                group.create_task(loop)
+                for loop in (*self._assembly.loops(), self._reload(reread))
+            ]
+            self._tell_where()
+            greet()
+            _tame_gc()
+            doors = [group.create_task(self._http.serve(self._sockets))]
+            if (mail := self._assembly.mail) is not None:
+                doors += [group.create_task(mail.serve(self._mail_sockets))]
+            await self._stop.wait()
+            await self._finish(doors)
+            for task in loops:
+                task.cancel()
+
+    def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangups.set)
-        try:
-            async with asyncio.TaskGroup() as group:
-                loops = [
-                    group.create_task(self._checker.run()),
-                    group.create_task(self._sender.run()),
-                    group.create_task(self._filer.run()),
-                    group.create_task(self._pruner.run()),
-                    group.create_task(self._reload(reread)),
-                ]
-                self._tell_where()
-                greet()
-                _tame_gc()
-                doors = [group.create_task(self._http.serve(self._sockets))]
-                if self._mail is not None:
-                    doors += [group.create_task(self._mail.serve(self._mail_sockets))]
-                await self._stop.wait()
-                self._http.stop()
-                self._parts.changes.close()
-                if self._mail is not None:
-                    self._mail.stop()
-                await self._sender.finish(SEND_PATIENCE)
-                for door in doors:
-                    await door
-                for task in loops:
-                    task.cancel()
-        finally:
-            await self._sender.close()
-        logger.info("stopped")
+
+    async def _finish(self, doors: list[asyncio.Task[None]]) -> None:
+        """Take no more connections, and see to what is under way."""
+        self._http.stop()
+        self._assembly.parts.changes.close()
+        if self._assembly.mail is not None:
+            self._assembly.mail.stop()
+        await self._assembly.sender.finish(SEND_PATIENCE)
+        for door in doors:
+            await door
 
     def _tell_where(self) -> None:
         for bound in self._sockets:
@@ -172,26 +134,16 @@ class _Server:
         for bound in self._mail_sockets:
             logger.info("hcl %s listens for mail on %s", __version__, _place(bound))
 
-    async def _use(self, config: Config, *, retry: bool = False) -> None:
-        """Bring the settings to the parts that can change while they run."""
-        if self._mail is not None and config.smtpd.listen is not None:
-            self._mail.use(config.smtpd)
-        synced = await sync(self._database, config)
-        self._config = config
-        self._parts.use(config, synced.projects, synced.secret)
-        self._filer.log_limit = self._pruner.log_limit = config.pings.log_limit
-        await self._sender.use(config, synced.channels, retry=retry)
-
     async def _reload(self, reread: Callable[[], Config]) -> None:
         """Repeat: 1. wait for SIGHUP, 2. read the file, 3. use it if it is right."""
         while True:
             await self._hangups.wait()
             self._hangups.clear()
-            before = self._config
+            before = self._assembly.config
             try:
                 # It may ask Apprise, which takes a second.
                 config = await asyncio.to_thread(reread)
-                await self._use(config, retry=True)
+                await self._assembly.use(config, retry=True)
             except ConfigError as error:
                 logger.error("not reloaded: %s", error)
             except SQLError as error:
@@ -210,15 +162,6 @@ def _tame_gc() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 100)
-
-
-def _mail_server(config: Config, pinging: Pinging) -> "MailServer | None":
-    if config.smtpd.listen is None:
-        return None
-    # Imported here: aiosmtpd takes memory, and few want mail.
-    from hcl.smtpd.server import MailServer
-
-    return MailServer(pinging, config.smtpd)
 
 
 def _place(bound: socket.socket) -> str:

@@ -8,31 +8,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hcl import config as configuration
-from hcl.config import Config
 from hcl.model import Check
 from hcl.pings.arrival import Target
-from hcl.server.syncing import sync
+from tests import toml
 from tests.app import App, running_app
 from tests.build import NOW, make_ping
+from tests.patience import ENDS
 from tests.sinks import HttpSink, SmtpSink
 from tests.store import put_check, rows
 
 
-def text(sinks: Sequence[HttpSink], more: str = "") -> str:
+def text(sinks: Sequence[HttpSink]) -> str:
     """Write an hcl.toml with a webhook for each sink."""
-    hooks = "".join(
-        f"""
-        [[projects.channels]]
-        name = "Hook {number}"
-        kind = "webhook"
-        down = {{ url = "{sink.url}down/$CODE" }}
-        up = {{ url = "{sink.url}up/$CODE" }}
-        """
+    hooks = [
+        toml.webhook(
+            f"Hook {number}", down=f"{sink.url}down/$CODE", up=f"{sink.url}up/$CODE"
+        )
         for number, sink in enumerate(sinks, start=1)
-    )
-    project = '[[projects]]\nname = "Home"\nping_key = "home"\n'
-    return f"{more}\n{project}{hooks}"
+    ]
+    return "\n".join([toml.project(), *hooks])
 
 
 @asynccontextmanager
@@ -78,22 +72,12 @@ async def waiting(app: App) -> list[Any]:
 
 async def finished(app: App) -> None:
     """Wait until a channel has done its work: it rings the sender then."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await app.alarms["sender"].sleep(None)
 
 
 def targets(sink: HttpSink) -> list[str]:
     return [record.target for record in sink.records]
-
-
-async def use(app: App, folder: Path, content: str) -> Config:
-    """Bring another hcl.toml to a running app, as a reload does."""
-    path = folder / "hcl.toml"
-    path.write_text(content)
-    config = configuration.load(path)
-    synced = await sync(app.database, config)
-    await app.sender.use(config, synced.channels)
-    return config
 
 
 # Channels by name, each with a receiver of its own
@@ -105,15 +89,13 @@ def channel(name: str, kind: str = "email", **keys: str) -> str:
     A mail goes to the name in lower case at example.org, a request to /<name>/<status>/
     <check>; ports are filled in by `Post`.
     """
-    where = {
-        "email": f'to = ["{name.lower()}@example.org"]\n',
-        "webhook": "".join(
-            f'{status} = {{ url = "@HTTP@{name.lower()}/$STATUS/$NAME" }}\n'
-            for status in ("down", "up")
-        ),
-    }.get(kind, "")
-    more = "".join(f"{key} = {value}\n" for key, value in keys.items())
-    return f'[[projects.channels]]\nname = "{name}"\nkind = "{kind}"\n{where}{more}'
+    more = {key: toml.Raw(value) for key, value in keys.items()}
+    if kind == "email":
+        return toml.email(name, f"{name.lower()}@example.org", **more)
+    if kind == "webhook":
+        url = f"@HTTP@{name.lower()}/$STATUS/$NAME"
+        return toml.webhook(name, down=url, up=url, **more)
+    return toml.channel(name, kind, **more)
 
 
 def group(*names: str, **keys: str) -> str:
@@ -124,8 +106,7 @@ def group(*names: str, **keys: str) -> str:
 
 def tag(name: str, **keys: str) -> str:
     """Write what is different for a tag."""
-    more = "".join(f"{key} = {value}\n" for key, value in keys.items())
-    return f'[[projects.tags]]\ntag = "{name}"\n{more}'
+    return toml.tag(name, **{key: toml.Raw(value) for key, value in keys.items()})
 
 
 def quiet(start: str, end: str, tz: str = "UTC") -> str:
@@ -144,11 +125,8 @@ class Post:
 
     def file(self, *parts: str) -> str:
         """Write an hcl.toml with these channels and tags."""
-        head = (
-            f'[smtp]\nhost = "127.0.0.1"\nport = {self.smtp.port}\n'
-            'security = "none"\n[[projects]]\nname = "Home"\nping_key = "home"\n'
-        )
-        return (head + "\n".join(parts)).replace("@HTTP@", self.http.url)
+        head = toml.smtp(self.smtp.port), toml.project()
+        return "\n".join([*head, *parts]).replace("@HTTP@", self.http.url)
 
     async def down(
         self, name: str, *channel_ids: int, at: datetime = NOW, **check: Any
@@ -174,7 +152,7 @@ class Post:
 
     async def use(self, *parts: str) -> None:
         """Bring other settings to the app, as a reload does."""
-        self.app.config = await use(self.app, self.folder, self.file(*parts))
+        await self.app.reload(self.file(*parts))
 
     def mails(self, name: str = "Mail") -> list[str]:
         """Return the subjects of what a channel got."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import httpx2
 
 from hcl.alerts.lines import CONCURRENCY
+from tests import toml
+from tests.patience import ENDS
 from tests.server.process import Serve, until
 from tests.sinks import HttpRecord, HttpSink, SmtpRecord, SmtpSink
 
@@ -26,49 +28,6 @@ N_FLIPS = 25
 
 NAMES = [f"check-{number}" for number in range(N_CHECKS)]
 NUMBERS = range(1, N_FLIPS + 1)
-
-CHANNELS = """
-[[projects.channels]]
-name = "Mail"
-kind = "email"
-to = ["ops@example.org"]
-
-[[projects.channels]]
-name = "Phone"
-kind = "ntfy"
-url = "ntfy://127.0.0.1:{phone}/alerts"
-
-[[projects.channels]]
-name = "Script"
-kind = "shell"
-down = "echo $NAME $STATUS $BODY >> '{script}'"
-up = "echo $NAME $STATUS $BODY >> '{script}'"
-
-[[projects.channels]]
-name = "Slow"
-kind = "webhook"
-down = {{ method = "POST", url = "{slow}", body = "$NAME $STATUS $BODY" }}
-up = {{ method = "POST", url = "{slow}", body = "$NAME $STATUS $BODY" }}
-
-[[projects.channels]]
-name = "Failing"
-kind = "webhook"
-down = {{ url = "{failing}" }}
-up = {{ url = "{failing}" }}
-
-[[projects.channels]]
-name = "Refusing"
-kind = "gotify"
-url = "gotify://127.0.0.1:{refusing}/a-token-that-is-wrong"
-"""
-
-SMTP = """
-[smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-from = "hcl@example.org"
-"""
 
 # What is waiting for the healthy channels, and which channels do not deliver.
 WAITING = (
@@ -160,7 +119,7 @@ class Killed:
 
     async def ping(self, client: httpx2.AsyncClient, url: str, body: str) -> None:
         """Ping until that is acknowledged."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENDS):
             while True:
                 try:
                     response = await client.post(url, content=body)
@@ -223,12 +182,16 @@ async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9
         HttpSink(status=401) as refusing,
         httpx2.AsyncClient(trust_env=False) as client,
     ):
-        channels = CHANNELS.format(
-            phone=phone.port,
-            script=script,
-            slow=slow.url,
-            failing=failing.url,
-            refusing=refusing.port,
+        told = toml.post(slow.url, "$NAME $STATUS $BODY")
+        write = f"echo $NAME $STATUS $BODY >> '{script}'"
+        wrong = f"gotify://127.0.0.1:{refusing.port}/a-token-that-is-wrong"
+        channels = (
+            toml.email("Mail")
+            + toml.channel("Phone", "ntfy", url=f"ntfy://127.0.0.1:{phone.port}/alerts")
+            + toml.channel("Script", "shell", down=write, up=write)
+            + toml.webhook("Slow", down=told, up=told)
+            + toml.webhook("Failing", down=failing.url, up=failing.url)
+            + toml.channel("Refusing", "gotify", url=wrong)
         )
         # Each comes while a message is under way, or has just come.
         moments: list[Callable[[], Awaitable[object]]] = [
@@ -237,7 +200,7 @@ async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9
             lambda: phone.wait_for(len(phone.records) + 1),
             lambda: growth(script),
         ]
-        serve = Serve(tmp_path, channels, tables=SMTP.format(port=mail.port))
+        serve = Serve(tmp_path, channels, tables=toml.smtp(mail.port))
         with serve:
             server = Killed(serve)
             checks = [
@@ -256,7 +219,7 @@ async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9
             await flip_all(server, client, urls, parts[-1])
             await server.kill()
             await reload_until_failing(serve)
-            await until(lambda: not query(tmp_path, WAITING, *HEALTHY), seconds=30)
+            await until(lambda: not query(tmp_path, WAITING, *HEALTHY), 4 * ENDS)
 
             for check in checks:
                 found = await server.api("GET", f"checks/{check['uuid']}/flips/")
@@ -335,21 +298,6 @@ def look_into_outbox(folder: Path) -> None:
     assert {name for name, _, attempts, *_ in rows if attempts} == set(BROKEN)
 
 
-REMINDING = """
-[[projects.channels]]
-name = "Mail"
-kind = "email"
-to = ["ops@example.org"]
-remind_every = "1s"
-
-[[projects.channels]]
-name = "Hook"
-kind = "webhook"
-remind_every = "1s"
-down = {{ method = "POST", url = "{hook}", body = "$STATUS" }}
-up = {{ method = "POST", url = "{hook}", body = "$STATUS" }}
-"""
-
 # What went out over a channel, in the order of its tries.
 SENT = (
     "SELECT n.reminder, f.new_status, n.created, t.created FROM tries t"
@@ -359,9 +307,6 @@ SENT = (
 )
 
 REMINDERS = 4
-
-# How late a reminder may begin, in seconds: a loop has to wake up for it.
-LATE = 0.2
 
 
 async def test_a_lasting_outage_is_repeated_every_second_despite_kill_9(
@@ -376,8 +321,11 @@ async def test_a_lasting_outage_is_repeated_every_second_despite_kill_9(
         SmtpSink() as mail,
         httpx2.AsyncClient(trust_env=False) as client,
     ):
-        channels = REMINDING.format(hook=hook.url)
-        serve = Serve(tmp_path, channels, tables=SMTP.format(port=mail.port))
+        status = toml.post(hook.url, "$STATUS")
+        channels = toml.email("Mail", remind_every="1s") + toml.webhook(
+            "Hook", remind_every="1s", down=status, up=status
+        )
+        serve = Serve(tmp_path, channels, tables=toml.smtp(mail.port))
         with serve:
             server = Killed(serve)
             check = await server.api("POST", "checks/", name="Backup", channels="*")
@@ -395,8 +343,10 @@ async def test_a_lasting_outage_is_repeated_every_second_despite_kill_9(
 
     (down, up) = (at for (at,) in query(tmp_path, "SELECT created FROM flips"))
     lasted = up - down
+    # How late a reminder may begin: a loop has to wake up for it.
+    late = max(0.2, serve.start_seconds / 2)
     # The last of them; each comes a second after the one before, the kill delays one.
-    assert REMINDERS <= lasted <= REMINDERS * (1 + LATE) + away + LATE
+    assert REMINDERS <= lasted <= REMINDERS * (1 + late) + away + late
     subjects = [str(record.message["Subject"]) for record in mail.records]
     statuses = [record.text for record in hook.records]
     for name, arrived in (("Hook", len(hook.records)), ("Mail", len(mail.records))):
@@ -406,14 +356,14 @@ async def test_a_lasting_outage_is_repeated_every_second_despite_kill_9(
         counted = f"{name}: {len(sent)} messages, {repeats} repeats in {lasted:.2f} s"
         logger.info(counted)
         # Each was taken once, but for the one that was under way at the kill.
-        assert REMINDERS <= max(reminders) <= int(lasted + LATE), counted
+        assert REMINDERS <= max(reminders) <= int(lasted + late), counted
         assert reminders == list(range(max(reminders) + 1)), counted
         assert 0 <= repeats <= 1, counted
         # It is up: nothing comes after that, for nothing waits.
         assert sent[-1][:2] == (0, "up")
         pauses = [later - sooner for (*_, sooner), (*_, later) in pairwise(sent[:-1])]
-        assert min(pauses) >= 1 - LATE, counted
-        assert all(0 <= began - due < LATE for *_, due, began in sent), counted
+        assert min(pauses) >= 1 - late, counted
+        assert all(0 <= began - due < late for *_, due, began in sent), counted
     assert statuses == ["down"] * (len(statuses) - 1) + ["up"]
     assert subjects[0] == "DOWN: Backup"
     assert set(subjects[1:-1]) == {"STILL DOWN: Backup"}

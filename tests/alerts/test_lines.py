@@ -8,6 +8,7 @@ from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
 from hcl.config import Calm
+from tests import toml
 from tests.alerts.sending import Post, channel, posting, tag
 from tests.alerts.test_calm import row
 from tests.app import App
@@ -125,7 +126,7 @@ async def test_group_has_no_transport(tmp_path: Path) -> None:
 
 
 async def test_tags_are_those_of_the_channels_project(tmp_path: Path) -> None:
-    other = '[[projects]]\nname = "Other"\nping_key = "other"\n'
+    other = toml.project("Other", "other")
     parts = (
         channel("Mail", delay='"1h"'),
         tag("prod", delay='"1m"'),

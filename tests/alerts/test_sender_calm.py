@@ -10,6 +10,7 @@ from hcl import store
 from hcl.alerts.lines import PAUSES
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import DAY, HOUR, NOW
+from tests.patience import ENDS
 from tests.store import change, put_check, rows, traced
 
 MINUTE = timedelta(minutes=1)
@@ -834,11 +835,16 @@ async def test_loop_does_not_spin_while_messages_are_held_or_fail(
             await post.fail(check, NOW)
         # All webhooks, and what begins meanwhile.
         await post.http.wait_for(10)
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(ENDS):
+            while await _statements_in(post, 0.2) >= 20:
+                pass
 
-        async with traced(post.app.database.committed) as statements:
-            await asyncio.sleep(0.4)
-
+        assert await _statements_in(post, 0.4) < 20
         loop.cancel()
         await asyncio.wait([loop])
-        assert len(statements) < 20
+
+
+async def _statements_in(post: Post, seconds: float) -> int:
+    async with traced(post.app.database.committed) as statements:
+        await asyncio.sleep(seconds)
+    return len(statements)

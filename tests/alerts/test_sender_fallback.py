@@ -9,6 +9,7 @@ import pytest
 from hcl.alerts.lines import CONCURRENCY, FAILED_AFTER, LONGEST_HOLD, PAUSES
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import HOUR, NOW
+from tests.patience import ENDS
 from tests.store import pragma, rows, traced
 
 MINUTE = timedelta(minutes=1)
@@ -322,7 +323,7 @@ async def test_others_are_sent_while_the_database_cannot_be_written(
         await pragma(post.app.database, "query_only = ON")
         loop = asyncio.create_task(post.app.sender.run())
         try:
-            await post.smtp.wait_for(1, timeout=2)
+            await post.smtp.wait_for(1)
         finally:
             loop.cancel()
             await asyncio.wait([loop])
@@ -344,7 +345,7 @@ async def test_message_that_is_ready_goes_out_while_others_cannot_be_put_off(
         await pragma(post.app.database, "query_only = ON")
         loop = asyncio.create_task(post.app.sender.run())
 
-        await post.smtp.wait_for(1, timeout=2)
+        await post.smtp.wait_for(1)
 
         loop.cancel()
         await asyncio.wait([loop])
@@ -380,7 +381,7 @@ async def test_finish_waits_for_a_summary_that_is_under_way(tmp_path: Path) -> N
 
         await post.app.sender.finish(5 * SECOND)
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(ENDS):
             await sending
         told = 130 - len(await post.waiting())
         assert told == {1: 100, 2: 130}[len(post.requests())]

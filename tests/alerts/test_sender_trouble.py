@@ -11,6 +11,7 @@ from hcl.alerts.delivery import PERMANENT_STEP
 from hcl.alerts.lines import PAUSES
 from tests.alerts.sending import channel, group, posting, quiet, restarted
 from tests.build import DAY, HOUR, NOW
+from tests.patience import ENDS
 from tests.store import change, rows
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -54,7 +55,7 @@ async def test_flapping_check_leaves_no_backlog_that_grows(tmp_path: Path) -> No
         await change(post.app.database, FLAPPED, 3000, NOW.timestamp())
         await change(post.app.database, WAITING)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENDS):
             await post.send(NOW + DAY)
 
         waits = "SELECT count(*) FROM notifications WHERE next_try IS NOT NULL"

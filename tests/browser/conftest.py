@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import toml
 from tests.browser.made_up import HOSTILE, STORIES, Story, fill
 from tests.browser.sink import Sink
 from tests.server.process import Serve, curl
@@ -88,33 +89,14 @@ def project_of(browser: "Browser") -> str:
 
 
 def _channels(url: str) -> str:
-    return f"""
-[[projects.keys]]
-name = "wall"
-key = "{READ_KEY}"
-access = "read-only"
-
-[[projects.channels]]
-name = "Ops hook"
-kind = "webhook"
-remind_every = "4h"
-down = {{ method = "POST", url = "{url}secret", body = "$NAME is $STATUS" }}
-up = {{ method = "POST", url = "{url}secret", body = "$NAME is $STATUS" }}
-
-[[projects.channels]]
-name = "Nowhere <b>"
-kind = "webhook"
-fold = "1h"
-fallback = "Ops hook"
-down = {{ url = "http://127.0.0.1:9/secret" }}
-
-[[projects.channels]]
-name = "Both"
-kind = "group"
-channels = ["Ops hook", "Nowhere <b>"]
-
-[[projects.tags]]
-tag = "prod"
-urgent = true
-delay = "5m"
-"""
+    sink, nobody = toml.post(f"{url}secret"), "http://127.0.0.1:9/secret"
+    names = ["Ops hook", "Nowhere <b>"]
+    return "\n".join(
+        [
+            toml.key("wall", READ_KEY, access="read-only"),
+            toml.webhook(names[0], remind_every="4h", down=sink, up=sink),
+            toml.webhook(names[1], fold="1h", fallback=names[0], down=nobody),
+            toml.channel("Both", "group", channels=names),
+            toml.tag("prod", urgent=True, delay="5m"),
+        ]
+    )

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hcl import config as configuration
 from hcl import store
 from hcl.checks import rules
 from hcl.checks.spec import slugify
-from hcl.db import Database, open_database
+from hcl.db import Database
 from hcl.model import Check, Flip, Ping
-from hcl.server.syncing import sync
+from tests.app import assembled
 from tests.build import make_check, make_ping
 from tests.store import put_pings
 
@@ -72,13 +71,8 @@ STORIES = (
 
 async def fill(folder: Path, stories: tuple[Story, ...] = STORIES) -> list[Check]:
     """Write a past into the database of the hcl.toml in a folder; nothing serves it."""
-    config = configuration.load(folder / "hcl.toml")
-    database = await open_database(config.database.path, "normal")
-    try:
-        await sync(database, config)
-        return [await _tell(database, story) for story in stories]
-    finally:
-        await database.close()
+    async with assembled(folder / "hcl.toml") as assembly:
+        return [await _tell(assembly.database, story) for story in stories]
 
 
 async def _tell(database: Database, story: Story) -> Check:
@@ -154,6 +148,6 @@ def _ping(created: datetime, action: Any, **more: Any) -> Ping:
 def _end(check: Check, story: Story) -> tuple[Check, list[tuple[Check, Flip]]]:
     if story.ends == "paused":
         transition = rules.on_pause(check, datetime.now(UTC) - 9 * DAY)
-        found = [(transition.check, transition.flip)] if transition.flip else []
-        return transition.check, found
+        flips = [(transition.check, transition.flip)] if transition.flip else []
+        return transition.check, flips
     return check, []

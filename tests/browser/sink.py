@@ -6,6 +6,8 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
+from tests.patience import ENDS
+
 
 class Sink:
     """Answer every POST with 200, and keep its body."""
@@ -33,7 +35,7 @@ class Sink:
         """Where it listens, with a slash at the end."""
         return f"http://127.0.0.1:{self._server.server_port}/"
 
-    def wait_for(self, body: str, seconds: float = 10) -> None:
+    def wait_for(self, body: str, seconds: float = ENDS) -> None:
         """Wait until a body like this has come."""
         deadline = time.monotonic() + seconds
         while body not in self.bodies:

@@ -18,6 +18,7 @@ from hcl.checks.rules import NotPausedError
 from hcl.pings.arrival import Target
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
+from tests.patience import ENDS
 from tests.store import put_check, rows
 
 
@@ -140,7 +141,7 @@ async def test_edit_that_brings_a_deadline_nearer_wakes_the_checker(app: App) ->
         app.synced.projects[0], check.code, spec.parse({"timeout": 60}), start
     )
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(ENDS):
         await task
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from hcl import __version__
 from hcl.cli import COMMANDS, main
 from hcl.config import load
+from tests import toml
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def test_check_config_tells_in_one_line_what_is_wrong(folder: Path) -> None:
 
 def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
     (folder / "hcl.toml").write_text(
-        '[[projects]]\nname = "Home"\nping_key = "home"\n[[projects.channels]]\n'
-        'name = "Phone"\nkind = "gotify"\nurl = "gotify://gotify.example.org"\n'
+        toml.project()
+        + toml.channel("Phone", "gotify", url="gotify://gotify.example.org")
     )
 
     result = CliRunner().invoke(main, ["check-config"])

@@ -12,12 +12,11 @@ from click.testing import CliRunner, Result
 
 from hcl.cli import main
 from hcl.pings.arrival import Target
+from tests import toml
 from tests.app import running_app
 from tests.build import make_ping
 from tests.sinks import HttpSink
 from tests.store import put_check
-
-PROJECT = '[[projects]]\nname = "Home"\nping_key = "home"\n'
 
 
 @pytest.fixture
@@ -31,11 +30,8 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["notifications", *arguments])
 
 
-def hook(name: str, url: str, more: str = "") -> str:
-    return (
-        f'[[projects.channels]]\nname = "{name}"\nkind = "webhook"\n'
-        f'down = {{ url = "{url}" }}\nup = {{ url = "{url}" }}\n{more}\n'
-    )
+def hook(name: str, url: str, **keys: str) -> str:
+    return toml.webhook(name, down=url, up=url, **keys)
 
 
 async def some_messages(folder: Path) -> None:
@@ -44,11 +40,11 @@ async def some_messages(folder: Path) -> None:
     async with HttpSink() as good, HttpSink(status=404) as gone:
         channels = (
             hook("Good", good.url)
-            + hook("Gone", gone.url, 'fallback = "Good"')
-            + hook("Later", good.url, 'delay = "1h"')
-            + hook("Again", good.url, 'remind_every = "4h"')
+            + hook("Gone", gone.url, fallback="Good")
+            + hook("Later", good.url, delay="1h")
+            + hook("Again", good.url, remind_every="4h")
         )
-        async with running_app(folder, PROJECT + channels) as app:
+        async with running_app(folder, toml.project() + channels) as app:
             check = await put_check(
                 app.database, 1, 2, 3, 4, status="up", name="Nightly\x1b[31m backup"
             )
@@ -129,7 +125,7 @@ def test_json_has_all_of_it(folder: Path) -> None:
 
 
 def test_database_that_is_not_there_is_told_of_and_not_made(folder: Path) -> None:
-    (folder / "hcl.toml").write_text(PROJECT)
+    (folder / "hcl.toml").write_text(toml.project())
 
     result = run()
 
@@ -162,7 +158,7 @@ def test_reading_changes_nothing(folder: Path) -> None:
 
 
 def test_two_choices_at_once_are_refused(folder: Path) -> None:
-    (folder / "hcl.toml").write_text(PROJECT)
+    (folder / "hcl.toml").write_text(toml.project())
 
     assert run("--waiting", "--failed").exit_code == 2
 

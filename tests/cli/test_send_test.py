@@ -19,20 +19,8 @@ from hcl.config import (
     ShellSettings,
     load,
 )
+from tests import toml
 from tests.sinks import HttpSink
-
-PROJECT = """
-[[projects]]
-name = "{name}"
-ping_key = "{key}"
-"""
-
-HOOK = """
-[[projects.channels]]
-name = "{name}"
-kind = "webhook"
-{status} = {{ method = "POST", url = "{url}", body = "$NAME is $STATUS" }}
-"""
 
 
 @pytest.fixture
@@ -42,13 +30,11 @@ async def sink() -> AsyncIterator[HttpSink]:
 
 
 def project(name: str, *channels: str) -> str:
-    return PROJECT.format(name=name, key=name.lower().ljust(22, "x")) + "".join(
-        channels
-    )
+    return toml.project(name, name.lower()) + "".join(channels)
 
 
 def hook(name: str, url: str, status: str = "down") -> str:
-    return HOOK.format(name=name, url=url, status=status)
+    return toml.webhook(name, **{status: toml.post(url)})
 
 
 async def invoke(folder: Path, text: str, *arguments: str) -> Result:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from hcl.config import ChannelConfig, Config, ConfigError, parse
+from tests import toml
 
 FOLDER = Path("/srv/hcl")
-PROJECT = '[[projects]]\nname = "Home"\nping_key = "pk"\n'
+PROJECT = toml.project("Home", "pk")
 CHANNEL = "[[projects.channels]]\nname = 'Hook'\nkind = 'webhook'\n"
 HOOK = CHANNEL + "down = { url = 'https://example.org' }\n"
 UUID = "0c5c1a4e-8a55-4f0e-8c1e-0f4b5e7d2a10"

@@ -25,6 +25,7 @@ from hcl.db import (
     open_to_read,
 )
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
+from tests.patience import ENDS
 from tests.store import pragma, rows, traced, writer_of
 
 Use = Callable[[Database], AbstractAsyncContextManager[Connection]]
@@ -98,7 +99,7 @@ async def run_cancelled(coroutine: Coroutine[Any, Any, None], *times: int) -> in
     async def run() -> None:
         await steps
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         task = asyncio.create_task(run())
         await asyncio.wait([task])
     assert task.cancelled() == (steps.waits >= times[0])
@@ -242,7 +243,7 @@ async def test_cancelled_transaction_leaves_all_or_nothing(
     waits = await run_cancelled(put_two(database), at, at + again)
 
     assert waits == at + 1
-    async with asyncio.timeout(5), database.transaction() as conn:
+    async with asyncio.timeout(ENDS), database.transaction() as conn:
         await store.settings.put(conn, "c", "3")
     found = await names(database)
     # Once COMMIT is on its way nobody can call it back.
@@ -263,7 +264,7 @@ async def test_cancelled_while_waiting_for_its_turn_does_nothing(
         task.cancel()
         await asyncio.wait([task])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await other
     assert task.cancelled()
     assert await names(database) == ["a", "b", "c"]
@@ -273,13 +274,13 @@ async def test_many_cancelled_at_once_leave_the_database_usable(
     database: Database,
 ) -> None:
     tasks = [asyncio.create_task(put_two(database)) for _ in range(20)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
-    async with asyncio.timeout(5), database.transaction() as conn:
+    async with asyncio.timeout(ENDS), database.transaction() as conn:
         await store.settings.put(conn, "c", "3")
 
     assert await names(database) == ["a", "b", "c"]
@@ -353,11 +354,12 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 def refusal(path: Path) -> str:
     """Fail to open a database as a process does, up to the end of its threads."""
+    # Others, of pytest itself, do not end.
+    before = set(threading.enumerate())
     with pytest.raises(DatabaseError) as caught:
         asyncio.run(open_database(path))
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(5)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(ENDS)
     return str(caught.value)
 
 
@@ -518,7 +520,7 @@ def writing(database: Database) -> Writing:
 
 
 async def submit_all(writing: Writing, items: Sequence[str]) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENDS):
         return await asyncio.gather(
             *(writing.group.submit(item) for item in items), return_exceptions=True
         )
@@ -558,7 +560,7 @@ async def test_items_that_come_during_a_commit_share_the_next(
         await asyncio.sleep(0)
         assert not any(task.done() for task in (first, *rest))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.gather(first, *rest)
     assert writing.batches == [["a"], ["b", "c", "d"]]
 
@@ -592,7 +594,7 @@ async def test_cancelled_submitter_harms_nobody(
     await asyncio.sleep(0)
 
     tasks[1].cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.wait(tasks)
 
     assert tasks[1].cancelled()
@@ -611,7 +613,7 @@ async def test_item_whose_only_submitter_is_cancelled_leaves_a_group_that_works(
     task.cancel()
     await asyncio.wait([task])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         assert await writing.group.submit("b") == "B"
 
 

@@ -10,6 +10,7 @@ import pytest
 import hcl
 from hcl import store
 from hcl.alerts.lines import PAUSES
+from tests import toml
 from tests.alerts.sending import targets
 from tests.app import running_app
 from tests.build import HOUR, NOW
@@ -82,13 +83,9 @@ def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def text(sink: HttpSink, more: str = "") -> str:
-    return (
-        '[[projects]]\nname = "Home"\nping_key = "home"\n'
-        '[[projects.channels]]\nname = "Hook"\nkind = "webhook"\n'
-        f'down = {{ url = "{sink.url}down/$CODE" }}\n'
-        f'up = {{ url = "{sink.url}up/$CODE" }}\n{more}'
-    )
+def text(sink: HttpSink, **keys: str) -> str:
+    down, up = f"{sink.url}down/$CODE", f"{sink.url}up/$CODE"
+    return toml.project() + toml.webhook("Hook", down=down, up=up, **keys)
 
 
 async def test_what_waited_is_sent_by_the_new_version(older: Path) -> None:
@@ -128,8 +125,8 @@ async def test_what_had_failed_goes_on_failing_where_it_was(older: Path) -> None
 
 
 async def test_outage_of_before_is_reminded_of(older: Path) -> None:
-    reminded = 'remind_every = "2h"\n'
-    async with HttpSink() as sink, running_app(older, text(sink, reminded)) as app:
+    reminded = {"remind_every": "2h"}
+    async with HttpSink() as sink, running_app(older, text(sink, **reminded)) as app:
         assert await rows(
             app.database,
             "SELECT check_id, reminder FROM notifications WHERE hold = 'remind'",

@@ -19,6 +19,7 @@ from hcl.pings.filer import BATCH_LIMIT, FILE_AFTER, FILE_BYTES, FILE_PINGS, Fil
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.db.test_database import run_cancelled
+from tests.patience import ENDS, idle
 from tests.pings.crashes import crash, crashes
 from tests.store import change, pragma, put_check, put_pings, rows, traced, writer_of
 
@@ -300,7 +301,7 @@ class Diary(Alarm):
         await super().sleep(until, at_most=at_most)
 
     async def next(self) -> datetime | None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENDS):
             return await self.sleeps.get()
 
 
@@ -315,7 +316,7 @@ class Loop:
 
     async def filed(self) -> None:
         """Wait until it has filed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENDS):
             await self.pruner.sleep(None)
 
     @asynccontextmanager
@@ -332,7 +333,7 @@ class Loop:
 def is_soon(moment: datetime | None, wait: timedelta) -> bool:
     """Tell whether a moment was set just now, so far ahead."""
     assert moment is not None
-    return abs(moment - datetime.now(UTC) - wait) < timedelta(seconds=5)
+    return abs(moment - datetime.now(UTC) - wait) < timedelta(seconds=ENDS)
 
 
 async def test_loop_looks_a_minute_after_the_start(app: App) -> None:
@@ -367,7 +368,7 @@ async def test_loop_sleeps_without_end_while_the_inbox_is_empty(app: App) -> Non
         until = await loop.diary.next()
         # What was refused, or cannot be found, is in no inbox.
         loop.filer.note([])
-        await asyncio.sleep(0.05)
+        await idle()
 
     assert until is None
     assert loop.diary.sleeps.empty()
@@ -383,7 +384,7 @@ async def test_loop_is_due_a_minute_after_the_first_ping(app: App) -> None:
         loop.filer.note([(1, make_ping())])
         until = await loop.diary.next()
         loop.filer.note([(1, make_ping())] * (FILE_PINGS - 2))
-        await asyncio.sleep(0.05)
+        await idle()
 
     assert is_soon(until, FILE_AFTER)
     # Those that come later neither wake it nor put it off.

@@ -13,6 +13,7 @@ from hcl.model import Check, Ping
 from hcl.pings.arrival import Receipt, Target
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
+from tests.patience import ENDS, idle
 from tests.store import change, pragma, put_check, rows, traced, writer_of
 
 RID = "1a2b3c4d-0000-4000-8000-000000000000"
@@ -21,7 +22,7 @@ RID = "1a2b3c4d-0000-4000-8000-000000000000"
 async def receive(app: App, *arrivals: tuple[Target, Ping]) -> list[Receipt]:
     """Let pings arrive together, so that they share a transaction."""
     pinging = app.parts.pinging
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENDS):
         return await asyncio.gather(*(pinging.receive(*each) for each in arrivals))
 
 
@@ -351,10 +352,11 @@ async def test_checker_is_rung_only_for_a_nearer_deadline(app: App) -> None:
         task = asyncio.create_task(alarm.sleep(now + 10_000 * DAY + then))
         await asyncio.sleep(0)
         await receive(app, (to(check), make_ping(created=now + 10_000 * DAY)))
-        done, _ = await asyncio.wait([task], timeout=0.05)
+        await idle()
+        done = task.done()
         task.cancel()
         await asyncio.wait([task])
-        return bool(done)
+        return done
 
     deadline = DAY + timedelta(minutes=1)
     assert not await woken_while_asleep_until_a_day_from(deadline)
@@ -379,7 +381,7 @@ async def test_checker_is_rung_for_the_nearest_deadline_of_a_batch(app: App) -> 
         (to(paused), make_ping(action="log", created=start)),
     )
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(ENDS):
         await task
 
 
@@ -398,9 +400,9 @@ async def test_checker_is_not_rung_for_a_deadline_that_the_batch_moved_on(
         (to(check), make_ping(created=start + HOUR)),
     )
 
-    done, _ = await asyncio.wait([task], timeout=0.05)
+    await idle()
+    assert not task.done()
     task.cancel()
-    assert not done
 
 
 @pytest.mark.parametrize("action", ["fail", "success"])
@@ -442,7 +444,7 @@ async def test_who_is_rung_finds_what_there_is_to_do(app: App) -> None:
             *((to(c), make_ping(action="fail", body=body)) for c in down),
         )
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENDS):
             assert await looking == (True, True)
         await change(app.database, "DELETE FROM checks")
 
@@ -464,7 +466,7 @@ async def test_cancelled_client_does_not_harm_the_batch(app: App) -> None:
     await asyncio.sleep(0)
 
     tasks[0].cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENDS):
         await asyncio.wait(tasks)
 
     assert [task.cancelled() for task in tasks] == [True, False, False]

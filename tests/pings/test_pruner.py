@@ -10,6 +10,7 @@ from hcl.pings.arrival import Target
 from hcl.pings.pruner import BATCH_LIMIT, KEEP
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
+from tests.patience import ENDS
 from tests.store import (
     change,
     note,
@@ -269,7 +270,10 @@ async def test_loop_prunes_when_it_is_called(app: App) -> None:
     loop = asyncio.create_task(app.pruner.run())
     await asyncio.sleep(0)
 
-    async with traced(await writer_of(app.database)) as statements, asyncio.timeout(5):
+    async with (
+        traced(await writer_of(app.database)) as statements,
+        asyncio.timeout(ENDS),
+    ):
         app.alarms["pruner"].ring()
         while not any("DELETE FROM flips" in sql for sql in statements):
             # Whoever gets the lock next has let the pruner have it before.

@@ -12,6 +12,9 @@ from typing import Any, Self
 
 import httpx2
 
+from tests import toml
+from tests.patience import ENDS
+
 PING_KEY = "homehomehomehomehomeho"
 API_KEY = "hcw_" + "k" * 28
 
@@ -29,27 +32,20 @@ class Serve:
     def __init__(self, folder: Path, channels: str = "", *, tables: str = "") -> None:
         self.folder = folder
         self.port = free_port()
+        self.address = ("127.0.0.1", self.port)
         self.root = f"http://127.0.0.1:{self.port}"
+        # How long the last start took. It is all work, so this tells how busy the
+        # machine is: what limits of time are to be measured by.
+        self.start_seconds = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self.write_config(channels, tables=tables)
 
     def write_config(self, channels: str, *, tables: str = "") -> None:
         """Write hcl.toml; a running server reads it on SIGHUP."""
+        address = {"listen": f"127.0.0.1:{self.port}", "site_root": self.root}
+        home = toml.project("Home", PING_KEY), toml.key("me", API_KEY)
         (self.folder / "hcl.toml").write_text(
-            f"""
-[server]
-listen = "127.0.0.1:{self.port}"
-site_root = "{self.root}"
-{tables}
-[[projects]]
-name = "Home"
-ping_key = "{PING_KEY}"
-
-[[projects.keys]]
-name = "me"
-key = "{API_KEY}"
-{channels}
-"""
+            "\n".join([toml.table("server", **address), tables, *home, channels])
         )
 
     @property
@@ -73,21 +69,24 @@ key = "{API_KEY}"
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        deadline = time.monotonic() + 20
+        begun = time.monotonic()
         while True:
             try:
                 httpx2.get(f"{self.root}/api/v3/status/", trust_env=False)
-                return
             except httpx2.TransportError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                late = time.monotonic() - begun > ENDS
+                if late or self.process.poll() is not None:
                     raise RuntimeError(self.log) from None
                 time.sleep(0.02)
+            else:
+                self.start_seconds = time.monotonic() - begun
+                return
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, return the exit status."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(timeout=15)
+            return self.process.wait(ENDS)
         finally:
             if self.process.stdout is not None:
                 self.process.stdout.close()
@@ -119,14 +118,14 @@ key = "{API_KEY}"
 def curl(*arguments: str) -> str:
     """Run curl as a crontab line would, and return what it prints."""
     return subprocess.run(
-        ["curl", "-fsS", "-m", "10", "--retry", "3", *arguments],
+        ["curl", "-fsS", "-m", "30", "--retry", "3", *arguments],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = ENDS) -> None:
     """Wait for a condition that only a process outside of this one can bring about."""
     async with asyncio.timeout(seconds):
         # Another process sets no Event.

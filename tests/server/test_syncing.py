@@ -8,6 +8,7 @@ import pytest
 from hcl import config as configuration
 from hcl import store
 from hcl.server.syncing import Synced, sync
+from tests import toml
 from tests.app import App, running_app
 from tests.build import NOW
 from tests.store import put_check, put_flip, rows
@@ -20,22 +21,19 @@ UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def project(name: str, *hooks: str, **keys: str) -> str:
     """Write a project; its ping key is made of its name."""
-    keys = {"name": name, "ping_key": name.lower()} | keys
-    lines = [f'{key} = "{value}"' for key, value in keys.items()]
-    return "\n".join(["[[projects]]", *lines, *hooks, ""])
+    keys = {"ping_key": name.lower()} | keys
+    return "\n".join([toml.project(name, **keys), *hooks, ""])
 
 
 def hook(
     name: str, id_: str = "", down: bool = True, up: bool = True, events: str = ""
 ) -> str:
     """Write a webhook, with an address for each status that it tells of."""
-    lines = ["[[projects.channels]]", f'name = "{name}"', 'kind = "webhook"']
-    lines += [f'id = "{id_}"'] if id_ else []
-    lines += [f"events = {events}"] if events else []
-    for status, wanted in (("down", down), ("up", up)):
-        if wanted:
-            lines.append(f'{status} = {{ url = "http://127.0.0.1:9/{status}" }}')
-    return "\n".join(lines)
+    keys: dict[str, toml.Value] = {"id": id_} if id_ else {}
+    keys |= {"events": toml.Raw(events)} if events else {}
+    keys |= {"down": "http://127.0.0.1:9/down"} if down else {}
+    keys |= {"up": "http://127.0.0.1:9/up"} if up else {}
+    return toml.webhook(name, **keys)
 
 
 async def resync(app: App, folder: Path, *parts: str) -> Synced:
@@ -238,7 +236,7 @@ async def test_id_finds_a_project_though_another_now_bears_its_name(
 
 async def test_channel_that_changes_its_kind_stays_the_same(tmp_path: Path) -> None:
     async with running_app(tmp_path, project("Home", hook("A"))) as app:
-        mail = '[[projects.channels]]\nname = "A"\nkind = "email"\nto = ["a@b.example"]'
+        mail = toml.email("A", "a@b.example")
 
         await resync(app, tmp_path, '[smtp]\nhost = "127.0.0.1"', project("Home", mail))
 
@@ -338,10 +336,8 @@ async def test_channel_tells_of_what_it_is_to_tell_of(
 
 
 async def test_mail_tells_of_its_events(tmp_path: Path) -> None:
-    mail = '[[projects.channels]]\nkind = "email"\nto = ["a@b.example"]\n'
-    text = '[smtp]\nhost = "127.0.0.1"\n' + project(
-        "Home", mail + 'name = "A"', mail + 'name = "B"\nevents = ["up"]'
-    )
+    mails = toml.email("A"), toml.email("B", events=["up"])
+    text = toml.smtp(25) + project("Home", *mails)
     async with running_app(tmp_path, text) as app:
         found = await rows(app.database, "SELECT on_down, on_up FROM channels")
 

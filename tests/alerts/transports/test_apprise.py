@@ -18,6 +18,7 @@ from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import make_check
+from tests.patience import ENDS
 from tests.sinks import Behaviour, HttpSink, make_certificate
 
 LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
@@ -56,7 +57,7 @@ async def send(
     message: Message | None = None,
     *,
     kind: str = "apprise",
-    limit: float = 20.0,
+    limit: float = ENDS,
 ) -> str:
     """Send a message, by default of a check that went down."""
     transport = AppriseTransport(kind, url, limit, courier)
@@ -342,7 +343,7 @@ async def test_server_that_hangs_is_told_of(courier: Courier, sink: HttpSink) ->
 
     assert error.reason == "ntfy at 127.0.0.1 did not answer within 1 s"
     assert not error.permanent
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < ENDS
 
 
 async def test_patience_of_the_url_comes_first(

@@ -12,6 +12,7 @@ import pytest
 
 from bench import proc
 from hcl.alerts.transports.apprise_process import LINGER
+from tests import toml
 from tests.server.process import API_KEY, Serve, until
 from tests.sinks import HttpSink
 
@@ -20,13 +21,6 @@ logger = logging.getLogger(__name__)
 LIMIT = 50_000_000
 
 N_CHECKS = 100
-
-PHONE = """
-[[projects.channels]]
-name = "Phone"
-kind = "ntfy"
-url = "ntfy://127.0.0.1:{port}/alerts"
-"""
 
 # `hcl serve`, telling at its end what it has imported.
 SERVE = """
@@ -52,7 +46,8 @@ async def test_a_message_through_apprise_leaves_nothing_of_it_in_memory(
     tmp_path: Path,
 ) -> None:
     async with HttpSink() as phone:
-        serve = Serve(tmp_path, PHONE.format(port=phone.port))
+        url = f"ntfy://127.0.0.1:{phone.port}/alerts"
+        serve = Serve(tmp_path, toml.channel("Phone", "ntfy", url=url))
         with (tmp_path / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-c", SERVE],

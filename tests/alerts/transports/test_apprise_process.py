@@ -13,12 +13,13 @@ import pytest
 
 from hcl.alerts.transports.apprise_check import WORKER
 from hcl.alerts.transports.apprise_process import Answer, Courier, courier_for, dismiss
+from tests.patience import ENDS
 from tests.sinks import HttpSink
 
 
 @pytest.fixture
 async def courier() -> AsyncIterator[Courier]:
-    courier = Courier(linger=0.3)
+    courier = Courier(linger=2 * ENDS)
     yield courier
     await courier.close()
     assert workers() == []
@@ -67,7 +68,7 @@ def is_there(pid: int) -> bool:
 
 
 async def until_gone(pids: list[int]) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(ENDS):
         # Another process tells nobody here of its end.
         while any(map(is_there, pids)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -78,39 +79,39 @@ async def test_hundreds_of_messages_use_one_process(
 ) -> None:
     requests = [to(sink, str(i % 10)) for i in range(300)]
 
-    answers = await asyncio.gather(*(courier.send(r, 20.0) for r in requests))
+    answers = await asyncio.gather(*(courier.send(r, ENDS) for r in requests))
 
     assert set(answers) == {Answer(True, "HTTP 200 from 127.0.0.1", False)}
     assert len(sink.records) == 300
     assert len(workers()) == 1
 
 
-async def test_process_ends_after_a_while_and_starts_again(
-    courier: Courier, sink: HttpSink
-) -> None:
-    await courier.send(to(sink), 10.0)
+async def test_process_ends_after_a_while_and_starts_again(sink: HttpSink) -> None:
+    courier = Courier(linger=1.5)
+    await courier.send(to(sink), ENDS)
     first = workers()
-    await courier.send(to(sink), 10.0)
+    await courier.send(to(sink), ENDS)
     same = workers()
     await until_gone(first)
-    await courier.send(to(sink), 10.0)
+    await courier.send(to(sink), ENDS)
 
     assert len(first) == 1
     assert same == first
     assert len(workers()) == 1
     assert workers() != first
     assert len(sink.records) == 3
+    await courier.close()
 
 
 async def test_closing_ends_the_process_at_once(sink: HttpSink) -> None:
-    courier = Courier(linger=60.0)
-    await courier.send(to(sink), 10.0)
+    courier = Courier(linger=2 * ENDS)
+    await courier.send(to(sink), ENDS)
     begun = time.monotonic()
 
     await courier.close()
 
     assert workers() == []
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < ENDS
 
 
 async def test_closing_ends_what_is_under_way(sink: HttpSink) -> None:
@@ -131,15 +132,15 @@ async def test_message_that_hangs_hinders_no_other(
 ) -> None:
     async with HttpSink(behave="hang") as hanging, HttpSink(delay=1.5) as slow:
         late = asyncio.create_task(courier.send(to(hanging), 1.0))
-        behind = asyncio.create_task(courier.send(to(hanging), 30.0))
-        other = asyncio.create_task(courier.send(to(slow), 30.0))
+        behind = asyncio.create_task(courier.send(to(hanging), ENDS))
+        other = asyncio.create_task(courier.send(to(slow), ENDS))
         await hanging.wait_for(1)
         await slow.wait_for(1)
         first = workers()
         with pytest.raises(TimeoutError):
             await late
         # That process is given up, but it is still needed.
-        prompt = await courier.send(to(sink), 10.0)
+        prompt = await courier.send(to(sink), ENDS)
 
         assert prompt.ok
         assert len(workers()) == 2
@@ -152,12 +153,12 @@ async def test_message_that_hangs_hinders_no_other(
 async def test_message_that_cannot_begin_in_time_is_not_sent_later(
     courier: Courier, sink: HttpSink
 ) -> None:
-    sink.delay = 1.5
-    first = asyncio.create_task(courier.send(to(sink), 10.0))
+    sink.delay = 2.0
+    first = asyncio.create_task(courier.send(to(sink), ENDS))
     await sink.wait_for(1)
 
     with pytest.raises(TimeoutError):
-        await courier.send(to(sink), 1.0)
+        await courier.send(to(sink), 0.5)
 
     assert (await first).ok
     assert len(sink.records) == 1
@@ -167,14 +168,14 @@ async def test_killed_process_fails_its_messages_in_words(
     courier: Courier, sink: HttpSink
 ) -> None:
     sink.behave = "hang"
-    sending = [asyncio.create_task(courier.send(to(sink, p), 30.0)) for p in "ab"]
+    sending = [asyncio.create_task(courier.send(to(sink, p), ENDS)) for p in "ab"]
     await sink.wait_for(2)
     [pid] = workers()
 
     os.kill(pid, signal.SIGKILL)
     answers = await asyncio.gather(*sending)
     sink.behave = "answer"
-    after = await courier.send(to(sink), 10.0)
+    after = await courier.send(to(sink), ENDS)
 
     problem = "the process that runs Apprise was killed by SIGKILL"
     assert answers == [Answer(False, problem, False)] * 2
@@ -188,7 +189,7 @@ async def test_process_that_cannot_start_tells_why(
     (tmp_path / "requests.py").write_text("raise RuntimeError('broken')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    answer = await courier.send(to(sink), 10.0)
+    answer = await courier.send(to(sink), ENDS)
 
     problem = "the process that runs Apprise ended with status 1: RuntimeError: broken"
     assert answer == Answer(False, problem, False)
@@ -198,7 +199,7 @@ async def test_signals_for_all_processes_do_not_end_it(
     courier: Courier, sink: HttpSink
 ) -> None:
     sink.delay = 0.3
-    sending = asyncio.create_task(courier.send(to(sink), 10.0))
+    sending = asyncio.create_task(courier.send(to(sink), ENDS))
     await sink.wait_for(1)
     [pid] = workers()
 
@@ -212,7 +213,7 @@ async def test_cancelled_message_leaves_nothing_behind(
     courier: Courier, sink: HttpSink
 ) -> None:
     sink.behave = "hang"
-    sending = asyncio.create_task(courier.send(to(sink), 30.0))
+    sending = asyncio.create_task(courier.send(to(sink), ENDS))
     await sink.wait_for(1)
     pids = workers()
 
@@ -226,7 +227,7 @@ async def test_cancelled_message_leaves_nothing_behind(
 async def test_message_may_be_cancelled_at_any_moment(sink: HttpSink) -> None:
     for i in range(12):
         courier = Courier()
-        sending = asyncio.create_task(courier.send(to(sink), 30.0))
+        sending = asyncio.create_task(courier.send(to(sink), ENDS))
         await asyncio.sleep(i * 0.002)
         sending.cancel()
         await asyncio.wait([sending])
@@ -238,7 +239,7 @@ async def test_message_may_be_cancelled_at_any_moment(sink: HttpSink) -> None:
 async def test_large_messages_arrive(courier: Courier, sink: HttpSink) -> None:
     body = 'Ünï€ 😀 \\ " $x\n' * 20_000
 
-    answer = await courier.send(to(sink) | {"body": body}, 10.0)
+    answer = await courier.send(to(sink) | {"body": body}, ENDS)
 
     # Apprise cuts what is longer than its service takes.
     assert answer.ok
@@ -247,8 +248,8 @@ async def test_large_messages_arrive(courier: Courier, sink: HttpSink) -> None:
 
 async def test_users_share_a_process_until_the_last(sink: HttpSink) -> None:
     one, two = object(), object()
-    await courier_for(one).send(to(sink), 10.0)
-    await courier_for(two).send(to(sink), 10.0)
+    await courier_for(one).send(to(sink), ENDS)
+    await courier_for(two).send(to(sink), ENDS)
     shared = workers()
 
     await dismiss(one)
@@ -268,9 +269,9 @@ def test_faster_loop_does_as_well() -> None:
         async with HttpSink() as sink, HttpSink(behave="hang") as hanging:
             courier = Courier()
             late = asyncio.create_task(courier.send(to(hanging), 1.0))
-            answer = await courier.send(to(sink), 10.0)
+            answer = await courier.send(to(sink), ENDS)
             await asyncio.wait([late])
-            again = await courier.send(to(sink), 10.0)
+            again = await courier.send(to(sink), ENDS)
             await courier.close()
             timed_out = isinstance(late.exception(), TimeoutError)
             return [answer.ok, again.ok, timed_out]
@@ -283,7 +284,7 @@ def test_each_loop_has_a_process_of_its_own() -> None:
     async def use() -> bool:
         async with HttpSink() as sink:
             user = object()
-            answer = await courier_for(user).send(to(sink), 10.0)
+            answer = await courier_for(user).send(to(sink), ENDS)
             await dismiss(user)
             return answer.ok
 
@@ -294,7 +295,7 @@ def test_each_loop_has_a_process_of_its_own() -> None:
 
 async def forget_to_dismiss(url: str) -> int:
     """Send, and leave the process to the loop; return its pid."""
-    await courier_for(object()).send(a_request(url), 10.0)
+    await courier_for(object()).send(a_request(url), ENDS)
     return workers()[0]
 
 
@@ -336,7 +337,7 @@ async def test_process_ends_with_its_parent(sink: HttpSink) -> None:
 
 async def test_no_secret_is_on_show(courier: Courier, sink: HttpSink) -> None:
     url = f"json://user:t0ken@127.0.0.1:{sink.port}/t0ken"
-    await courier.send(a_request(url), 10.0)
+    await courier.send(a_request(url), ENDS)
     [pid] = workers()
 
     def shown(name: str) -> bytes:

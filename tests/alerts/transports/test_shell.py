@@ -16,7 +16,9 @@ from hcl.alerts.transports.shell import Shell, variables
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, ShellSettings, load
 from hcl.model import Message
+from tests import toml
 from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.patience import ENDS
 from tests.server.process import until
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")
@@ -52,11 +54,12 @@ async def run(
     command: str,
     message: Message | None = None,
     *,
-    limit: float = 10.0,
+    limit: float = ENDS,
+    kill_after: float = 0.5,
 ) -> str:
     """Send a message, by default of a check that went down, by one command."""
     settings = ShellSettings(command, "")
-    shell = Shell(settings, SITE, folder, try_timeout=limit, kill_after=0.5)
+    shell = Shell(settings, SITE, folder, try_timeout=limit, kill_after=kill_after)
     return await shell.send(message or a_message(), NOW)
 
 
@@ -76,8 +79,8 @@ def is_running(pid: int) -> bool:
 
 
 async def until_ended(folder: Path) -> None:
-    """Wait for the ends of all that a command wrote into the file pids: at once."""
-    await until(lambda: not any(map(is_running, pids(folder))), 0.5)
+    """Wait for the ends of all that a command wrote into the file pids."""
+    await until(lambda: not any(map(is_running, pids(folder))))
 
 
 def pids(folder: Path) -> list[int]:
@@ -191,17 +194,18 @@ async def test_command_that_never_ends_is_ended(tmp_path: Path) -> None:
     command = "sleep 60 & echo $$ $! > pids; (sleep 60; true) | sleep 60"
 
     before = time.monotonic()
-    error = await failure(tmp_path, command, limit=0.5)
+    error = await failure(tmp_path, command, limit=1.0)
 
-    assert error.reason == "did not end within 0.5 s"
-    assert time.monotonic() - before < 4
+    assert error.reason == "did not end within 1 s"
+    assert time.monotonic() - before < ENDS
     await until_ended(tmp_path)
 
 
 async def test_command_may_clean_up_at_its_limit(tmp_path: Path) -> None:
     command = "trap 'sleep 0.1; touch cleaned; exit' TERM; while :; do sleep 0.01; done"
 
-    await failure(tmp_path, f"sh -c '{command.replace(chr(39), chr(34))}'", limit=0.5)
+    script = f"sh -c '{command.replace(chr(39), chr(34))}'"
+    await failure(tmp_path, script, limit=1.0, kill_after=ENDS)
 
     assert (tmp_path / "cleaned").exists()
 
@@ -213,10 +217,10 @@ async def test_command_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     )
 
     before = time.monotonic()
-    error = await failure(tmp_path, command, limit=0.5)
+    error = await failure(tmp_path, command, limit=1.0)
 
-    assert error.reason == "did not end within 0.5 s"
-    assert 0.8 < time.monotonic() - before < 4
+    assert error.reason == "did not end within 1 s"
+    assert 1.3 < time.monotonic() - before < ENDS
     await until_ended(tmp_path)
 
 
@@ -226,7 +230,7 @@ async def test_children_that_ignore_sigterm_are_killed_after_their_shell(
     # The shell itself obeys; nobody but the children is left in its group.
     command = "sh -c 'trap \"\" TERM; sleep 60 & echo $! > pids'; sleep 60"
 
-    await failure(tmp_path, command, limit=0.5)
+    await failure(tmp_path, command, limit=1.0)
 
     await until_ended(tmp_path)
 
@@ -238,7 +242,7 @@ async def test_background_process_neither_holds_up_nor_is_ended(tmp_path: Path) 
 
     [pid] = pids(tmp_path)
     assert answer == "exit status 0"
-    assert took < 2
+    assert took < ENDS
     assert is_running(pid)
     os.kill(pid, signal.SIGKILL)
 
@@ -266,21 +270,21 @@ async def test_megabytes_of_output_do_no_harm(tmp_path: Path) -> None:
 
 
 async def test_endless_output_is_ended_and_leaves_others_time(tmp_path: Path) -> None:
-    longest = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal turns
         while True:
-            before = time.monotonic()
             await asyncio.sleep(0.005)
-            longest = max(longest, time.monotonic() - before)
+            turns += 1
 
     watching = asyncio.create_task(watch())
     error = await failure(tmp_path, "yes | cat & yes >&2", limit=0.5)
     watching.cancel()
 
     assert error.reason == "did not end within 0.5 s"
-    assert longest < 0.4
+    # A hundred, if nothing else took time; some, however busy the machine is.
+    assert turns >= 10
 
 
 async def test_cancelling_ends_the_command(tmp_path: Path) -> None:
@@ -377,9 +381,7 @@ def test_preview_shows_the_command_and_what_it_names(tmp_path: Path) -> None:
 
 async def test_commands_are_run_in_the_folder_of_the_config(tmp_path: Path) -> None:
     path = tmp_path / "hcl.toml"
-    path.write_text(
-        '[[projects]]\nname = "Home"\nping_key = "homehomehomehomehomeho"\n'
-    )
+    path.write_text(toml.project())
     settings = ShellSettings("echo $JSON > told", "")
     channel = ChannelConfig("id", "Lamp", "shell", frozenset({"down"}), settings)
 
@@ -404,7 +406,7 @@ def test_importing_the_shell_imports_no_library() -> None:
 async def test_cancelled_command_has_no_time_to_end(tmp_path: Path) -> None:
     """A server that ends has less time than a command that ignores SIGTERM takes."""
     script = "trap '' TERM INT; echo > begun; while :; do sleep 0.1; done"
-    shell = Shell(ShellSettings(script, ""), SITE, tmp_path)
+    shell = Shell(ShellSettings(script, ""), SITE, tmp_path, kill_after=2 * ENDS)
     sending = asyncio.create_task(shell.send(a_message(), NOW))
     await until((tmp_path / "begun").exists)
     began = time.monotonic()
@@ -412,4 +414,4 @@ async def test_cancelled_command_has_no_time_to_end(tmp_path: Path) -> None:
     sending.cancel()
     await asyncio.wait([sending])
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < ENDS

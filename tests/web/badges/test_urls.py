@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hcl import config as configuration
 from hcl.web.badges.badges import signature
 from tests.app import CONFIG, OTHER_WRITE_KEY, App
 from tests.server.process import Serve, curl
@@ -174,20 +173,12 @@ async def test_project_taken_out_of_the_file_has_no_badges(app: App) -> None:
     home, _, rest = CONFIG.partition('[[projects]]\nname = "Other"')
     kept = home.partition("[[projects]]")[0] + '[[projects]]\nname = "Other"' + rest
 
-    await reload(app, kept)
+    await app.reload(kept)
     without = [(await app.http.get(url)).status_code for url in urls]
-    await reload(app, CONFIG)
+    await app.reload(CONFIG)
     back = [(await app.http.get(url)).status_code for url in urls]
 
     assert (without, back) == ([404] * 3, [200] * 3)
-
-
-async def reload(app: App, text: str) -> None:
-    """Take on another hcl.toml, as the server does on SIGHUP."""
-    path = app.config.database.path.parent / "hcl.toml"
-    path.write_text(text)
-    config = configuration.load(path)
-    await app.use(config)
 
 
 @pytest.mark.parametrize("path", ["/badge", "/badge/", "/b", "/b/", "/b/2", "/b/2/"])

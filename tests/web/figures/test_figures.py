@@ -17,6 +17,7 @@ from hcl.model import Check, Ping
 from hcl.pings.arrival import Receipt, Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
+from tests.patience import ENDS
 from tests.server.process import Serve
 from tests.store import put_check, put_flip, traced, writer_of
 
@@ -53,7 +54,7 @@ def hops(conn: Connection) -> Iterator[list[int]]:
 
 async def ping_all(app: App, checks: list[Check], ping: Ping) -> None:
     receive = app.parts.pinging.receive
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENDS):
         receipts = [receive(Target(code=check.code), ping) for check in checks]
         assert set(await asyncio.gather(*receipts)) == {Receipt.RECORDED}
 

@@ -13,6 +13,14 @@ from starlette.types import Message, Receive, Scope, Send
 from hcl.web.http.http import HttpServer
 from hcl.web.http.protocol import HEAD_LIMIT, Answer, Respond
 from tests.app import App
+from tests.leaping import LEAPING, Backend
+from tests.patience import ENDS
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return LEAPING
+
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -108,7 +116,7 @@ async def send_all(port: int, *packets: bytes, answers: int = 1) -> bytes:
 
 async def read_answers(reader: asyncio.StreamReader, answers: int) -> bytes:
     received = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENDS):
         while not answers or len(statuses(received)) < answers:
             data = await reader.read(100_000)
             if not data:
@@ -401,7 +409,7 @@ async def test_answer_that_closes_the_connection_does() -> None:
     async with serving(Recorder(), fail) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(get("/soon"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENDS):
             received = await reader.read()
         writer.close()
 

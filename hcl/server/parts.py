@@ -1,0 +1,136 @@
+"""The only place where the parts of the server meet: wired, and given settings."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from hcl.alarm import Alarm
+from hcl.alerts.sender import Sender
+from hcl.changes import Changes
+from hcl.checks.checker import Checker
+from hcl.checks.managing import Managing
+from hcl.config import Config
+from hcl.counters import Counters
+from hcl.db import Database
+from hcl.pings.filer import Filer
+from hcl.pings.pinging import Pinging
+from hcl.pings.pruner import Pruner
+from hcl.server.syncing import Synced, sync
+from hcl.web.app import create_app
+from hcl.web.parts import Parts
+from hcl.web.ping import PingEndpoint
+
+if TYPE_CHECKING:
+    from hcl.smtpd.server import MailServer
+
+# What the sender's pauses are multiplied by, if not by what it has itself.
+Jitter = Callable[[], float]
+
+
+@dataclass
+class Assembly:
+    """All parts of one server, wired, and the settings that they use now.
+
+    `alarms` are those of the loops, by name; `parts` is what the web may use; `mail` is
+    None if no mail is to come in.
+    """
+
+    config: Config
+    synced: Synced = field(init=False)
+    database: Database
+    alarms: dict[str, Alarm]
+    checker: Checker
+    sender: Sender
+    filer: Filer
+    pruner: Pruner
+    parts: Parts
+    ping: PingEndpoint
+    app: ASGIApp
+    mail: "MailServer | None"
+
+    def loops(self) -> list[Coroutine[None, None, None]]:
+        """Return the loops to run beside what takes connections."""
+        return [
+            self.checker.run(),
+            self.sender.run(),
+            self.filer.run(),
+            self.pruner.run(),
+        ]
+
+    async def use(self, config: Config, *, retry: bool = False) -> None:
+        """Bring the settings to the parts that can change while they run.
+
+        `retry`: try again at once what waits after a failure: its cause may be mended.
+        """
+        if self.mail is not None and config.smtpd.listen is not None:
+            self.mail.use(config.smtpd)
+        self.synced = await sync(self.database, config)
+        self.config = config
+        self.parts.use(config, self.synced.projects, self.synced.secret)
+        self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
+        await self.sender.use(config, self.synced.channels, retry=retry)
+
+
+@asynccontextmanager
+async def assemble(
+    config: Config, database: Database, *, jitter: Jitter | None = None
+) -> AsyncIterator[Assembly]:
+    """Wire the parts around a database, and have them use these settings.
+
+    Nothing runs yet, but pings that a crash kept from being counted are counted. What
+    the parts open is closed on every way out; the database stays the caller's.
+    """
+    assembly = _wire(config, database, jitter)
+    try:
+        await assembly.parts.pinging.recover()
+        await assembly.use(config)
+        yield assembly
+    finally:
+        await assembly.sender.close()
+
+
+def _wire(config: Config, database: Database, jitter: Jitter | None) -> Assembly:
+    alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
+    to_check, to_send = alarms["checker"], alarms["sender"]
+    counters, changes = Counters(), Changes()
+    limit = config.pings.log_limit
+    filer = Filer(
+        database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit
+    )
+    pinging = Pinging(
+        database,
+        checker=to_check,
+        sender=to_send,
+        received=filer.note,
+        counters=counters,
+        changes=changes,
+    )
+    managing = Managing(database, checker=to_check, changes=changes)
+    parts = Parts(database, pinging, managing, counters, changes)
+    ping = PingEndpoint(parts)
+    spread = {} if jitter is None else {"jitter": jitter}
+    return Assembly(
+        config=config,
+        database=database,
+        alarms=alarms,
+        checker=Checker(database, alarm=to_check, sender=to_send, changes=changes),
+        sender=Sender(database, alarm=to_send, counters=counters, **spread),
+        filer=filer,
+        pruner=Pruner(database, alarm=alarms["pruner"], log_limit=limit),
+        parts=parts,
+        ping=ping,
+        app=create_app(parts, ping),
+        mail=_mail_server(config, pinging),
+    )
+
+
+def _mail_server(config: Config, pinging: Pinging) -> "MailServer | None":
+    if config.smtpd.listen is None:
+        return None
+    # Imported here: aiosmtpd takes memory, and few want mail.
+    from hcl.smtpd.server import MailServer
+
+    return MailServer(pinging, config.smtpd)

@@ -1,7 +1,8 @@
 """What a loop sleeps on: the time of its next work, or somebody's call."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 # The longest sleep in seconds before the clock is read again: a clock that is set
 # (a Raspberry Pi has none that survives a power cut) does not move asyncio's timers.
@@ -14,7 +15,9 @@ LOOK_AGAIN = timedelta(minutes=1)
 class Alarm:
     """Wake one loop at a time of its own, or when others have work for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """Sleep by the time that `now` tells."""
+        self._now = now
         self._rung = asyncio.Event()
         self._until: datetime | None = None
         self._asleep = False
@@ -36,14 +39,14 @@ class Alarm:
         `at_most`: but no longer than this; None: however long it takes.
         """
         if at_most is not None:
-            latest = datetime.now(UTC) + at_most
+            latest = self._now() + at_most
             until = latest if until is None else min(until, latest)
         self._until, self._asleep = until, True
         try:
             while not self._rung.is_set():
                 seconds = LONGEST_SLEEP
                 if until is not None:
-                    seconds = (until - datetime.now(UTC)).total_seconds()
+                    seconds = (until - self._now()).total_seconds()
                     if seconds <= 0:
                         break
                 await self._wait(min(seconds, LONGEST_SLEEP))

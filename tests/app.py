@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from hcl import config as configuration
+from hcl.clock import Clock
 from hcl.config import Config
 from hcl.db import open_database
 from hcl.server.parts import Assembly, assemble
@@ -65,6 +66,11 @@ class App:
         """What these settings mean in rows."""
         return self.assembly.synced
 
+    @property
+    def clock(self) -> Clock:
+        """What tells the time."""
+        return self.assembly.clock
+
     async def use(self, config: Config) -> None:
         """Bring other settings to the app, as a reload does."""
         await self.assembly.use(config)
@@ -91,25 +97,33 @@ class App:
 
 @asynccontextmanager
 async def running_app(
-    folder: Path, text: str = CONFIG, peer: str = "192.0.2.1"
+    folder: Path,
+    text: str = CONFIG,
+    peer: str = "192.0.2.1",
+    clock: Clock | None = None,
 ) -> AsyncIterator[App]:
-    """Open the app on a database in `folder`; requests come from the address `peer`."""
+    """Open the app on a database in `folder`; requests come from the address `peer`.
+
+    `clock` None: that of the machine.
+    """
     path = folder / "hcl.toml"
     path.write_text(text)
-    async with assembled(path) as assembly:
+    async with assembled(path, clock) as assembly:
         transport = httpx2.ASGITransport(assembly.app, client=(peer, 1234))
         async with httpx2.AsyncClient(transport=transport, base_url=ROOT) as http:
             yield App(assembly, http)
 
 
 @asynccontextmanager
-async def assembled(path: Path) -> AsyncIterator[Assembly]:
+async def assembled(path: Path, clock: Clock | None = None) -> AsyncIterator[Assembly]:
     """Open the parts of the server that an hcl.toml describes; none of them runs."""
     config = configuration.load(path)
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
     try:
-        async with assemble(config, database, jitter=lambda: 1.0) as assembly:
+        async with assemble(
+            config, database, clock=clock, jitter=lambda: 1.0
+        ) as assembly:
             yield assembly
     finally:
         await database.close()

@@ -30,9 +30,13 @@ async def sleeper(
         await asyncio.wait([task])
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 @pytest.mark.parametrize("ahead", [None, HOUR])
 async def test_ring_wakes(ahead: timedelta | None) -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
 
     async with sleeper(alarm, from_now(ahead)) as task:
         assert not task.done()
@@ -42,14 +46,14 @@ async def test_ring_wakes(ahead: timedelta | None) -> None:
 
 @pytest.mark.parametrize("ahead", [timedelta(0), -HOUR])
 async def test_past_moment_is_not_slept_for(ahead: timedelta) -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
 
     async with sleeper(alarm, datetime.now(UTC) + ahead) as task:
         await task
 
 
 async def test_wakes_at_its_time_and_not_before() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     start = time.monotonic()
     until = datetime.now(UTC) + timedelta(seconds=0.2)
 
@@ -60,7 +64,7 @@ async def test_wakes_at_its_time_and_not_before() -> None:
 
 
 async def test_ring_for_an_earlier_moment_wakes() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     until = datetime.now(UTC) + HOUR
 
     async with sleeper(alarm, until) as task:
@@ -69,7 +73,7 @@ async def test_ring_for_an_earlier_moment_wakes() -> None:
 
 
 async def test_ring_for_any_moment_wakes_who_sleeps_for_ever() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
 
     async with sleeper(alarm, None) as task:
         alarm.ring(datetime.now(UTC) + 1000 * HOUR)
@@ -80,7 +84,7 @@ async def test_ring_for_any_moment_wakes_who_sleeps_for_ever() -> None:
 async def test_ring_for_the_same_or_a_later_moment_does_not_wake(
     later: timedelta,
 ) -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     until = datetime.now(UTC) + HOUR
 
     async with sleeper(alarm, until) as task:
@@ -90,7 +94,7 @@ async def test_ring_for_the_same_or_a_later_moment_does_not_wake(
 
 
 async def test_ring_for_a_later_moment_does_not_delay_the_waking() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     until = datetime.now(UTC) + timedelta(seconds=0.2)
 
     async with sleeper(alarm, until) as task:
@@ -102,7 +106,7 @@ async def test_ring_for_a_later_moment_does_not_delay_the_waking() -> None:
 
 @pytest.mark.parametrize("at", [None, HOUR, -HOUR])
 async def test_ring_before_the_first_sleep_is_heard(at: timedelta | None) -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
 
     alarm.ring(from_now(at))
 
@@ -114,7 +118,7 @@ async def test_ring_before_the_first_sleep_is_heard(at: timedelta | None) -> Non
 async def test_ring_while_at_work_is_heard_at_the_next_sleep(
     at: timedelta | None,
 ) -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     until = datetime.now(UTC) + HOUR
     async with sleeper(alarm, until) as task:
         alarm.ring()
@@ -128,7 +132,7 @@ async def test_ring_while_at_work_is_heard_at_the_next_sleep(
 
 
 async def test_rings_count_once() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     for _ in range(3):
         alarm.ring()
     await alarm.sleep(None)
@@ -138,7 +142,7 @@ async def test_rings_count_once() -> None:
 
 
 async def test_ring_between_waking_and_running_again_wakes_once() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
 
     async with sleeper(alarm, None) as task:
         alarm.ring()
@@ -150,7 +154,7 @@ async def test_ring_between_waking_and_running_again_wakes_once() -> None:
 
 
 async def test_cancelled_sleep_leaves_an_alarm_that_works() -> None:
-    alarm = Alarm()
+    alarm = Alarm(now)
     async with sleeper(alarm, None) as task:
         task.cancel()
 

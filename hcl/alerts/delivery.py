@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from aiosqlite import Connection
@@ -28,7 +28,7 @@ GIVE_UP_AFTER = timedelta(days=7)
 # … but not before so many tries.
 GIVE_UP_TRIES = 6
 
-Clock = Callable[[], datetime]
+Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,17 @@ async def try_once(
     line: Line,
     bundle: Bundle,
     message: Message,
-    clock: Clock,
+    clock: Now,
     jitter: Callable[[], float],
+    now: Now,
 ) -> EndedTry:
     """Send a message, and decide what follows; raise only what cancels it."""
     told = tuple(row.notification for row in bundle)
-    outcome = Outcome(told, "", began=datetime.now(UTC), asked=clock())
+    outcome = Outcome(told, "", began=now(), asked=clock())
     begun = time.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
-        outcome = replace(outcome, answer=answer, sent=datetime.now(UTC))
+        outcome = replace(outcome, answer=answer, sent=now())
     except DeliveryError as error:
         outcome = replace(outcome, answer=str(error), refused=error.permanent)
     except Exception as error:

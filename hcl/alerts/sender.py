@@ -5,15 +5,16 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.alerts import delivery, groups, planning
 from hcl.alerts.calm import Bundle
 from hcl.alerts.composing import compose
-from hcl.alerts.delivery import Clock, EndedTry, try_once
+from hcl.alerts.delivery import EndedTry, Now, try_once
 from hcl.alerts.lines import Line, Lines
+from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
 from hcl.db import PATIENCE, Database, UnusableError, UnwritableError
@@ -41,11 +42,13 @@ class Sender:
         self,
         database: Database,
         *,
+        clock: Clock,
         alarm: Alarm,
         counters: Counters,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._database = database
+        self._clock = clock
         self._alarm = alarm
         self._counters = counters
         self._jitter = jitter
@@ -67,14 +70,14 @@ class Sender:
         """
         async with self._starting:
             await self._lines.use(config, in_file)
-            now = datetime.now(UTC)
+            now = self._clock.now()
             await planning.plan_anew(self._database, self._lines, now, retry=retry)
         self._alarm.ring()
 
     async def _retry(self, channel_id: int) -> None:
         """Try again what waits of a channel after a failure."""
         async with self._database.transaction(changes_checks=False) as conn:
-            await store.outbox.retry(conn, datetime.now(UTC), channel_id)
+            await store.outbox.retry(conn, self._clock.now(), channel_id)
         self._alarm.ring()
 
     async def close(self) -> None:
@@ -85,7 +88,7 @@ class Sender:
         """Repeat: 1. start what is due, as far as there is room, 2. sleep."""
         async with asyncio.TaskGroup() as group:
             while True:
-                now = datetime.now(UTC)
+                now = self._clock.now()
                 try:
                     await self._start(group, now)
                     until = await self._next(now)
@@ -144,7 +147,7 @@ class Sender:
                     started.add(task)
         return started
 
-    async def _deliver(self, line: Line, bundle: Bundle, clock: Clock) -> None:
+    async def _deliver(self, line: Line, bundle: Bundle, clock: Now) -> None:
         try:
             # It may have waited for long: pings that changed no status came meanwhile.
             message = await compose(
@@ -155,7 +158,9 @@ class Sender:
             )
             if message is not None:
                 was_failing = line.failures > 0
-                ended = await try_once(line, bundle, message, clock, self._jitter)
+                ended = await try_once(
+                    line, bundle, message, clock, self._jitter, self._clock.now
+                )
                 self._counters.deliveries[line.channel.kind, ended.word] += 1
                 await self._tick_off(ended)
                 if was_failing and ended.word == "sent":
@@ -184,7 +189,7 @@ class Sender:
         return [None] * len(tries)
 
 
-def _clock_from(now: datetime) -> Clock:
+def _clock_from(now: datetime) -> Now:
     """Go on from `now`, in whole seconds: pauses count from the end of a try."""
     begun = time.monotonic()
     return lambda: now + timedelta(seconds=int(time.monotonic() - begun))

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hcl.alerts.transports import DeliveryError, open_transport
 from hcl.checks import rules
@@ -30,12 +30,12 @@ async def try_out(
     channel: ChannelConfig,
     event: Event,
     show: Callable[[str], None],
+    now: datetime,
 ) -> Trial:
     """Send a test message over a channel that is no group; raise only what cancels it.
 
     `show` is called with what goes out, before it does.
     """
-    now = datetime.now(UTC)
     message = example(config, project_name, now, event)
     begun = time.monotonic()
     try:

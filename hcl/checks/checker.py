@@ -1,12 +1,14 @@
 """The loop that notices missing pings: overdue checks flip to down."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
 from hcl.checks import rules
+from hcl.checks.watch import Watch
+from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError
 
 logger = logging.getLogger(__name__)
@@ -15,28 +17,52 @@ logger = logging.getLogger(__name__)
 BATCH_LIMIT = 200
 
 
+# So often it is looked whether the wall can be believed, while that is waited for.
+_WHILE_WAITING = timedelta(seconds=1)
+
+
 class Checker:
     """Flips checks when their deadline has come; sleeps until the next one."""
 
     def __init__(
-        self, database: Database, *, alarm: Alarm, sender: Alarm, changes: Changes
+        self,
+        database: Database,
+        *,
+        alarm: Alarm,
+        sender: Alarm,
+        changes: Changes,
+        clock: Clock,
+        watch: Watch,
     ) -> None:
         self._database = database
+        self._clock = clock
+        self._watch = watch
         self._alarm = alarm
         self._sender = sender
         self._changes = changes
 
     async def run(self) -> None:
-        """Repeat: 1. flip what is overdue, 2. sleep until the next deadline."""
+        """Repeat: 1. see what time did, 2. flip what is overdue, 3. sleep on.
+
+        While nobody may be called down it is looked again and again.
+        """
         while True:
-            now = datetime.now(UTC)
             try:
-                await self.check_once(now)
-                until = await store.checks.next_look(self._database.committed)
+                until = await self._look()
             except UnusableError as error:
                 logger.error("cannot check for missing pings: %s", error)
-                until = now + PATIENCE
+                until = self._clock.now() + PATIENCE
+            length = until - self._clock.now() if until else LOOK_AGAIN
+            self._watch.sleeps(min(length, LOOK_AGAIN).total_seconds())
             await self._alarm.sleep(until, at_most=LOOK_AGAIN)
+
+    async def _look(self) -> datetime | None:
+        await self._watch.look()
+        now = self._clock.now()
+        if not self._watch.may_call_down:
+            return now + _WHILE_WAITING
+        await self.check_once(now)
+        return await store.checks.next_look(self._database.committed)
 
     async def check_once(self, now: datetime) -> int:
         """Flip every check whose deadline has passed; return how many flipped.
@@ -63,8 +89,9 @@ class Checker:
         async with self._database.transaction() as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
             changed, new_flips = [], []
+            loose = self._clock.is_doubtful
             for check in overdue:
-                transition = rules.on_deadline(check, now)
+                transition = rules.on_deadline(check, now, loose=loose)
                 if transition.problem:
                     logger.error("%s; looking again in an hour", transition.problem)
                 changed.append(transition.check)

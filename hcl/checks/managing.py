@@ -13,6 +13,7 @@ from hcl.changes import Changes
 from hcl.checks import editing, rules
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
+from hcl.clock import Clock
 from hcl.db import Database
 from hcl.model import Check, Project
 
@@ -60,10 +61,13 @@ class Managing:
     Those that take a code raise UnknownCheckError and ForeignCheckError.
     """
 
-    def __init__(self, database: Database, *, checker: Alarm, changes: Changes) -> None:
+    def __init__(
+        self, database: Database, *, checker: Alarm, changes: Changes, clock: Clock
+    ) -> None:
         self._database = database
         self._checker = checker
         self._changes = changes
+        self._clock = clock
 
     async def create(
         self, project: Project, wanted: CheckSpec, now: datetime
@@ -77,7 +81,9 @@ class Managing:
             created = check is None
             if check is None:
                 check = await _fresh(conn, project)
-            managed = await _save(conn, check, wanted, now)
+            managed = await _save(
+                conn, check, wanted, now, loose=self._clock.is_doubtful
+            )
         self._ring(managed.check)
         return managed._replace(created=created)
 
@@ -102,7 +108,9 @@ class Managing:
                 changed = editing.differences(seen, check, codes)
                 if changed:
                     raise EditedError(check, codes, changed)
-            managed = await _save(conn, check, wanted, now)
+            managed = await _save(
+                conn, check, wanted, now, loose=self._clock.is_doubtful
+            )
         self._ring(managed.check)
         return managed
 
@@ -131,7 +139,7 @@ class Managing:
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             copy = editing.copied(check, await _fresh(conn, project))
-            copy = rules.on_edit(copy, now).check
+            copy = rules.on_edit(copy, now, loose=self._clock.is_doubtful).check
             copy = copy._replace(id=await store.checks.add(conn, copy))
             codes = await store.channels.codes_of_check(conn, check.id)
             available = await store.channels.of_project(conn, project.id)
@@ -213,12 +221,12 @@ async def _fresh(conn: Connection, project: Project) -> Check:
 
 
 async def _save(
-    conn: Connection, check: Check, wanted: CheckSpec, now: datetime
+    conn: Connection, check: Check, wanted: CheckSpec, now: datetime, *, loose: bool
 ) -> Managed:
     ids = None
     if wanted.channels is not None:
         ids = await _channel_ids(conn, check.project_id, wanted.channels)
-    check = rules.on_edit(editing.edited(check, wanted), now).check
+    check = rules.on_edit(editing.edited(check, wanted), now, loose=loose).check
     if check.id:
         await store.checks.save(conn, check)
     else:

@@ -8,7 +8,7 @@ along that was counted by the old time.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from aiosqlite import Connection
@@ -19,7 +19,7 @@ from hcl.changes import Changes
 from hcl.checks.judging import Judging, Unheard
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, Clock
-from hcl.db import Database
+from hcl.db import Database, UnusableError
 from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
 
@@ -47,8 +47,8 @@ class Watch:
     """Looks, whenever the checker wakes, for what time has done to hcl.
 
     `excuses`: whether absences excuse checks; else all is judged as if hcl had
-    listened. `heard` returns when the last ping came, by the boot clock; `file` takes
-    what was received to the logs.
+    listened. `others` are the alarms of the other loops. `heard` returns when the last
+    ping came, by the boot clock; `file` takes what was received to the logs.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Watch:
         clock: Clock,
         *,
         changes: Changes,
-        sender: Alarm,
+        others: Sequence[Alarm],
         heard: Callable[[], float],
         file: Callable[[], Awaitable[None]],
         excuses: bool = True,
@@ -66,7 +66,7 @@ class Watch:
         self._database = database
         self._clock = clock
         self._changes = changes
-        self._sender = sender
+        self._others = others
         self._heard = heard
         self._file = file
         self._judging = Judging(database, clock)
@@ -132,8 +132,12 @@ class Watch:
 
     async def end(self) -> None:
         """Leave a last sign of life; but not before an absence has been judged."""
-        if self._away is None:
+        if self._away is not None:
+            return
+        try:
             await self._leave_sign()
+        except UnusableError as error:
+            logger.error("no sign of life is left at the end: %s", error)
 
     async def look(self) -> None:
         """Do what has to be done before anybody is called down."""
@@ -213,7 +217,9 @@ class Watch:
 
     async def _tell(self) -> None:
         self._changes.tell()
-        self._sender.ring()
+        # What they sleep until may have moved.
+        for alarm in self._others:
+            alarm.ring()
 
     async def _look_at_wall(self) -> None:
         """Take note of whether the wall is known to be right."""

@@ -10,6 +10,7 @@ import click
 from hcl.alerts.transports import NOTHING
 from hcl.alerts.trial import try_out
 from hcl.cli.config_file import load_config
+from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config, Event
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
@@ -110,7 +111,9 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
 
 
 async def _try(config: Config, target: Target, event: Event) -> bool:
-    trial = await try_out(config, target.project, target.channel, event, _show)
+    trial = await try_out(
+        config, target.project, target.channel, event, _show, Clock().now()
+    )
     took = in_seconds(trial.took)
     word = f"delivered in {took}" if trial.arrived else f"not delivered after {took}"
     click.echo(f"  {word}: {clean(trial.answer)}")

@@ -30,4 +30,5 @@ class Receipt(IntEnum):
     AMBIGUOUS = auto()
 
 
-Arrival = tuple[Target, Ping]
+# A ping, whom it is for, and how many steps of the clock had been taken when it came.
+Arrival = tuple[Target, Ping, int]

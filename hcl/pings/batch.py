@@ -21,7 +21,9 @@ CREATE_FACTOR = 2
 class Batch:
     """One transaction of pings: load, record, save, and remember after the commit."""
 
-    def __init__(self, states: States) -> None:
+    def __init__(self, states: States, *, loose: bool = False) -> None:
+        """Begin a batch; `loose` as in `rules.on_ping`."""
+        self._loose = loose
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
         # Those whose deadline came up, or came nearer.
@@ -37,7 +39,7 @@ class Batch:
         """Find the checks that are not remembered."""
         states = self._states
         codes, slugs = set(), set()
-        for target, _ in arrivals:
+        for target, _, _ in arrivals:
             if not target.code:
                 slugs.add((target.ping_key, target.slug))
             elif target.code not in states.by_code:
@@ -46,7 +48,7 @@ class Batch:
             states.take(await store.checks.by_codes(conn, codes))
         if slugs:
             await self._load_by_slug(conn, slugs.difference(states.by_slug))
-            for target, _ in arrivals:
+            for target, _, _ in arrivals:
                 key = (target.ping_key, target.slug)
                 if target.create and key not in states.by_slug:
                     self.to_create[key] = target
@@ -76,7 +78,7 @@ class Batch:
 
     def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Let pings have their effect; nothing is written yet."""
-        receipts = [self._record(target, ping) for target, ping in arrivals]
+        receipts = [self._record(target, ping) for target, ping, _ in arrivals]
         for check_id, check in self._after.items():
             deadline = check.alert_after
             if deadline is not None:
@@ -114,7 +116,7 @@ class Batch:
 
     def _apply(self, check: Check, ping: Ping) -> None:
         before = self._after.get(check.id, check)
-        transition, kept = rules.on_ping(before, ping)
+        transition, kept = rules.on_ping(before, ping, loose=self._loose)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
         self._after[check.id] = transition.check

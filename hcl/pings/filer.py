@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
+from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError
 from hcl.model import Ping
 
@@ -25,15 +26,22 @@ class Filer:
     """Files pings in transactions so small that no ping waits for long."""
 
     def __init__(
-        self, database: Database, *, alarm: Alarm, pruner: Alarm, log_limit: int
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        alarm: Alarm,
+        pruner: Alarm,
+        log_limit: int,
     ) -> None:
         self.log_limit = log_limit
         self._database = database
+        self._clock = clock
         self._alarm = alarm
         self._pruner = pruner
         self._pings = self._bytes = 0
         # When filing is due; None: the inbox is empty. It may not be at the start.
-        self._due: datetime | None = datetime.now(UTC) + FILE_AFTER
+        self._due: datetime | None = self._clock.now() + FILE_AFTER
 
     def note(self, pings: Sequence[tuple[int, Ping]]) -> None:
         """Take note of pings that the inbox has got."""
@@ -42,7 +50,7 @@ class Filer:
         self._pings += len(pings)
         self._bytes += sum(len(ping.body) for _, ping in pings)
         if self._due is None:
-            self._due = datetime.now(UTC) + FILE_AFTER
+            self._due = self._clock.now() + FILE_AFTER
             self._alarm.ring(self._due)
         if self._is_full:
             self._alarm.ring()
@@ -54,7 +62,7 @@ class Filer:
     async def run(self) -> None:
         """Repeat: 1. file if that is due, 2. sleep until it is, or until called."""
         while True:
-            now = datetime.now(UTC)
+            now = self._clock.now()
             if self._due is not None:
                 # The clock may have been set back.
                 self._due = min(self._due, now + FILE_AFTER)

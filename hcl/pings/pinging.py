@@ -3,12 +3,14 @@
 import time
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from aiosqlite import Connection
 
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
+from hcl.clock import Clock
 from hcl.counters import Counters
 from hcl.db import Database, begun, write_at_once
 from hcl.db.group_commit import Done, GroupCommit
@@ -16,6 +18,8 @@ from hcl.model import Ping
 from hcl.pings.arrival import Arrival, Receipt, Target
 from hcl.pings.batch import Batch
 from hcl.pings.states import States
+
+_NOTHING = timedelta(0)
 
 
 class Pinging:
@@ -34,6 +38,7 @@ class Pinging:
         received: Callable[[Sequence[tuple[int, Ping]]], None],
         counters: Counters,
         changes: Changes,
+        clock: Clock,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
@@ -42,7 +47,10 @@ class Pinging:
         self._received = received
         self._counters = counters
         self._changes = changes
-        self._states = States(database)
+        self._states = States(database, clock)
+        self._clock = clock
+        # When a ping came last, by the boot clock.
+        self.heard = 0.0
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
 
     def receive(self, target: Target, ping: Ping) -> Future[Receipt]:
@@ -52,11 +60,11 @@ class Pinging:
         and its notifications are on the disk together. It raises UnwritableError if the
         database cannot be written; nothing is recorded then.
         """
-        return self._group.submit((target, ping))
+        return self._group.submit((target, ping, len(self._clock.steps)))
 
     def receive_and_call(self, target: Target, ping: Ping, done: Done[Receipt]) -> None:
         """Do as `receive`, and call `done` instead of a future."""
-        self._group.submit_and_call((target, ping), done)
+        self._group.submit_and_call((target, ping, len(self._clock.steps)), done)
 
     async def knows(self, target: Target) -> bool:
         """Tell whether a ping to this target would find a check, or may make one."""
@@ -76,10 +84,25 @@ class Pinging:
         """
         await self._states.recover()
 
+    def _of_this_time(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        """Move pings along that came before a step of the clock, and waited since."""
+        steps = self._clock.steps
+        if all(taken == len(steps) for _, _, taken in arrivals):
+            return arrivals
+        return [
+            (
+                target,
+                ping._replace(created=ping.created + sum(steps[taken:], _NOTHING)),
+                len(steps),
+            )
+            for target, ping, taken in arrivals
+        ]
+
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         async with self._database.turn() as conn:
             await self._states.catch_up(conn)
-            batch = Batch(self._states)
+            arrivals = self._of_this_time(arrivals)
+            batch = Batch(self._states, loose=self._clock.is_doubtful)
             begun_at = time.perf_counter()
             try:
                 await batch.load(conn, arrivals)
@@ -121,5 +144,6 @@ class Pinging:
             self._checker.ring(min(deadlines))
         if batch.flips:
             self._sender.ring()
+        self.heard = self._clock.boot()
         self._received(batch.pings)
         self._changes.tell()

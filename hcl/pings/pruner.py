@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from hcl import store
 from hcl.alarm import Alarm
+from hcl.clock import Clock
 from hcl.db import Database, UnusableError
 
 logger = logging.getLogger(__name__)
@@ -24,17 +25,20 @@ BATCH_LIMIT = 500
 class Pruner:
     """Deletes what is no longer kept, in transactions so small that no ping waits."""
 
-    def __init__(self, database: Database, *, alarm: Alarm, log_limit: int) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, alarm: Alarm, log_limit: int
+    ) -> None:
         self.log_limit = log_limit
         self._database = database
+        self._clock = clock
         self._alarm = alarm
 
     async def run(self) -> None:
         """Repeat: 1. sleep until called, or an hour, 2. delete what is too much."""
         while True:
-            await self._alarm.sleep(datetime.now(UTC) + INTERVAL)
+            await self._alarm.sleep(self._clock.now() + INTERVAL)
             try:
-                await self.prune_once(datetime.now(UTC))
+                await self.prune_once(self._clock.now())
             except UnusableError as error:
                 logger.error("cannot prune: %s", error)
 

@@ -6,6 +6,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.clock import Clock
 from hcl.db import Database, begun, write_at_once
 from hcl.model import Check
 from hcl.pings.arrival import Slug
@@ -27,12 +28,13 @@ class States:
     Each of their pings is in the inbox, and from it `recover` works out the state anew.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self.checks: dict[int, Check] = {}
         self.by_code: dict[str, int] = {}
         self.by_slug: dict[Slug, list[int]] = {}
         self.unsaved: dict[int, Check] = {}
         self._database = database
+        self._clock = clock
         self._edition = database.edition
         database.put_off(self.settle)
 
@@ -74,7 +76,7 @@ class States:
     async def recover(self) -> None:
         """Count the pings in the inbox that a crash kept from being counted."""
         counted: dict[int, Check] = {}
-        last = 0
+        last, loose = 0, self._clock.is_doubtful
         async with self._database.turn() as conn, begun(conn):
             while pings := await store.inbox.uncounted(conn, last, RECOVER_AT_ONCE):
                 for _, check_id, ping in pings:
@@ -82,7 +84,9 @@ class States:
                         conn, check_id
                     )
                     if check is not None:
-                        counted[check_id] = rules.on_counted(check, ping).check
+                        counted[check_id] = rules.on_counted(
+                            check, ping, loose=loose
+                        ).check
                 last = pings[-1][0]
             await store.checks.save_states(conn, counted.values())
             # Another version of hcl, or of the time zones, may have other deadlines.

@@ -12,6 +12,8 @@ from hcl.alerts.sender import Sender
 from hcl.changes import Changes
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
+from hcl.checks.watch import Watch
+from hcl.clock import Clock
 from hcl.config import Config
 from hcl.counters import Counters
 from hcl.db import Database
@@ -42,6 +44,8 @@ class Assembly:
     synced: Synced = field(init=False)
     database: Database
     alarms: dict[str, Alarm]
+    clock: Clock
+    watch: Watch
     checker: Checker
     sender: Sender
     filer: Filer
@@ -76,29 +80,46 @@ class Assembly:
 
 @asynccontextmanager
 async def assemble(
-    config: Config, database: Database, *, jitter: Jitter | None = None
+    config: Config,
+    database: Database,
+    *,
+    clock: Clock | None = None,
+    jitter: Jitter | None = None,
 ) -> AsyncIterator[Assembly]:
     """Wire the parts around a database, and have them use these settings.
+
+    `clock` None: that of the machine.
 
     Nothing runs yet, but pings that a crash kept from being counted are counted. What
     the parts open is closed on every way out; the database stays the caller's.
     """
-    assembly = _wire(config, database, jitter)
+    assembly = _wire(config, database, clock or Clock(), jitter)
     try:
         await assembly.parts.pinging.recover()
+        await assembly.watch.begin()
         await assembly.use(config)
         yield assembly
+        await assembly.watch.end()
     finally:
         await assembly.sender.close()
 
 
-def _wire(config: Config, database: Database, jitter: Jitter | None) -> Assembly:
-    alarms = {name: Alarm() for name in ("checker", "sender", "filer", "pruner")}
+def _wire(
+    config: Config, database: Database, clock: Clock, jitter: Jitter | None
+) -> Assembly:
+    alarms = {
+        name: Alarm(clock.now) for name in ("checker", "sender", "filer", "pruner")
+    }
     to_check, to_send = alarms["checker"], alarms["sender"]
+    clock.on_step = to_check.ring
     counters, changes = Counters(), Changes()
     limit = config.pings.log_limit
     filer = Filer(
-        database, alarm=alarms["filer"], pruner=alarms["pruner"], log_limit=limit
+        database,
+        clock=clock,
+        alarm=alarms["filer"],
+        pruner=alarms["pruner"],
+        log_limit=limit,
     )
     pinging = Pinging(
         database,
@@ -107,30 +128,50 @@ def _wire(config: Config, database: Database, jitter: Jitter | None) -> Assembly
         received=filer.note,
         counters=counters,
         changes=changes,
+        clock=clock,
     )
-    managing = Managing(database, checker=to_check, changes=changes)
-    parts = Parts(database, pinging, managing, counters, changes)
+    watch = Watch(
+        database,
+        clock,
+        changes=changes,
+        others=[alarm for alarm in alarms.values() if alarm is not to_check],
+        heard=lambda: pinging.heard,
+        file=filer.file_once,
+    )
+    managing = Managing(database, checker=to_check, changes=changes, clock=clock)
+    parts = Parts(database, pinging, managing, counters, changes, clock)
     ping = PingEndpoint(parts)
     spread = {} if jitter is None else {"jitter": jitter}
     return Assembly(
         config=config,
         database=database,
         alarms=alarms,
-        checker=Checker(database, alarm=to_check, sender=to_send, changes=changes),
-        sender=Sender(database, alarm=to_send, counters=counters, **spread),
+        clock=clock,
+        watch=watch,
+        checker=Checker(
+            database,
+            alarm=to_check,
+            sender=to_send,
+            changes=changes,
+            clock=clock,
+            watch=watch,
+        ),
+        sender=Sender(
+            database, clock=clock, alarm=to_send, counters=counters, **spread
+        ),
         filer=filer,
-        pruner=Pruner(database, alarm=alarms["pruner"], log_limit=limit),
+        pruner=Pruner(database, clock=clock, alarm=alarms["pruner"], log_limit=limit),
         parts=parts,
         ping=ping,
         app=create_app(parts, ping),
-        mail=_mail_server(config, pinging),
+        mail=_mail_server(config, pinging, clock),
     )
 
 
-def _mail_server(config: Config, pinging: Pinging) -> "MailServer | None":
+def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer | None":
     if config.smtpd.listen is None:
         return None
     # Imported here: aiosmtpd takes memory, and few want mail.
     from hcl.smtpd.server import MailServer
 
-    return MailServer(pinging, config.smtpd)
+    return MailServer(pinging, config.smtpd, clock)

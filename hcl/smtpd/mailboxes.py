@@ -4,8 +4,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from hcl.clock import Clock
 from hcl.db import SQLError
 from hcl.model import Ping
 from hcl.pings.arrival import Receipt, Target
@@ -26,9 +26,10 @@ _SLUG = re.compile(r"([A-Za-z0-9_-]+)\+([A-Za-z0-9_-]+)")
 class Mailboxes:
     """The addresses of all checks, `<uuid>` and `<ping_key>+<slug>` at one domain."""
 
-    def __init__(self, pinging: Pinging, domain: str) -> None:
+    def __init__(self, pinging: Pinging, domain: str, clock: Clock) -> None:
         self.domain = domain
         self._pinging = pinging
+        self._clock = clock
 
     def target_of(self, recipient: str) -> Target | None:
         """Return which check a recipient stands for; None: this is none of ours."""
@@ -49,7 +50,7 @@ class Mailboxes:
         wanted = list(dict.fromkeys(targets))
         ping = Ping(
             n=0,
-            created=datetime.now(UTC),
+            created=self._clock.now(),
             action="success",
             scheme="email",
             remote_addr=peer,

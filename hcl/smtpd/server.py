@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Collection, Iterable
 
+from hcl.clock import Clock
 from hcl.config import SmtpdConfig
 from hcl.config.certificate import server_context
 from hcl.pings.pinging import Pinging
@@ -21,11 +22,12 @@ class MailServer:
         self,
         pinging: Pinging,
         config: SmtpdConfig,
+        clock: Clock,
         *,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
         """Prepare to serve. Raises CertificateError."""
-        self._mailboxes = Mailboxes(pinging, config.domain)
+        self._mailboxes = Mailboxes(pinging, config.domain, clock)
         self._idle_timeout = idle_timeout
         self._room = Room()
         self._stopping = asyncio.Event()

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
 from hcl.checks.managing import Managing
+from hcl.clock import Clock
 from hcl.config import Config
 from hcl.counters import Counters
 from hcl.db import Database
@@ -35,8 +36,11 @@ class Parts:
         managing: Managing,
         counters: Counters,
         changes: Changes,
+        clock: Clock,
     ) -> None:
         self.database = database
+        self.clock = clock
+        self.started = clock.now()
         self.counters = counters
         self.pinging = pinging
         self.managing = managing

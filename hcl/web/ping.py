@@ -1,7 +1,6 @@
 """The Pinging API: one plain ASGI callable, since it is what hcl does most."""
 
 import re
-from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -105,7 +104,7 @@ class PingEndpoint:
             limit = self._parts.config.pings.body_limit
             body = await _kept_body(receive, limit)
             # A slow upload must not be older than what was recorded meanwhile.
-            ping = ping._replace(body=body, created=datetime.now(UTC))
+            ping = ping._replace(body=body, created=self._parts.clock.now())
         return self._recorded(await pinging.receive(target, ping))
 
     def _recorded(self, receipt: Receipt) -> Answer:
@@ -128,7 +127,7 @@ class PingEndpoint:
         # By position: names take twice as long.
         ping = Ping(
             0,
-            datetime.now(UTC),
+            self._parts.clock.now(),
             action,
             scheme,
             remote_addr,

@@ -45,7 +45,9 @@ async def try_of(
     """Try to send a bundle, at NOW."""
     message = await compose(post.app.database.committed, line.config, bundle)
     assert message is not None
-    return await try_once(line, bundle, message, lambda: NOW, lambda: jitter)
+    return await try_once(
+        line, bundle, message, lambda: NOW, lambda: jitter, post.app.clock.now
+    )
 
 
 async def written(post: Post, *tries: EndedTry) -> None:
@@ -94,7 +96,12 @@ async def test_pauses_of_the_sender_differ_a_little(tmp_path: Path) -> None:
         for n in range(8):
             await post.down(f"{n}")
         app = post.app
-        sender = Sender(app.database, alarm=app.alarms["sender"], counters=Counters())
+        sender = Sender(
+            app.database,
+            clock=app.clock,
+            alarm=app.alarms["sender"],
+            counters=Counters(),
+        )
         await sender.use(app.config, app.synced.channels)
 
         await sender.send_once(NOW)

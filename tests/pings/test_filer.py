@@ -1,7 +1,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -290,8 +290,8 @@ async def test_filing_that_is_cancelled_anywhere_harms_nobody(app: App) -> None:
 class Diary(Alarm):
     """An alarm that notes until when its loop means to sleep."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
         self.sleeps: asyncio.Queue[datetime | None] = asyncio.Queue()
 
     async def sleep(
@@ -309,9 +309,14 @@ class Loop:
     """A filer of its own, and the alarms it hears and rings."""
 
     def __init__(self, app: App) -> None:
-        self.diary, self.pruner = Diary(), Alarm()
+        now = app.clock.now
+        self.diary, self.pruner = Diary(now), Alarm(now)
         self.filer = Filer(
-            app.database, alarm=self.diary, pruner=self.pruner, log_limit=1000
+            app.database,
+            clock=app.clock,
+            alarm=self.diary,
+            pruner=self.pruner,
+            log_limit=1000,
         )
 
     async def filed(self) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from hcl.clock import Clock
 from hcl.db import open_database
 from hcl.pings.states import LIMIT, States
 from tests.build import make_check
@@ -14,7 +15,7 @@ ONE, TWO = [make_check(id=n, code=f"code-{n}") for n in (1, 2)]
 async def states(tmp_path: Path) -> AsyncIterator[States]:
     database = await open_database(tmp_path / "hcl.sqlite", "normal")
     try:
-        yield States(database)
+        yield States(database, Clock())
     finally:
         await database.close()
 

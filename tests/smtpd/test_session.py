@@ -60,7 +60,7 @@ async def mail(app: App, tmp_path: Path, idle_timeout: float) -> AsyncIterator[R
         tls_cert=tmp_path / "certificate.pem",
         tls_key=tmp_path / "key.pem",
     )
-    server = MailServer(app.parts.pinging, config, idle_timeout=idle_timeout)
+    server = MailServer(app.parts.pinging, config, app.clock, idle_timeout=idle_timeout)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         serving = asyncio.create_task(server.serve([bound]))
         yield Running(server, bound.getsockname()[1])

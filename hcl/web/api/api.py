@@ -1,7 +1,6 @@
 """The Management API, v1 to v3: what each request does and answers."""
 
 import hmac
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -232,7 +231,7 @@ async def get_metrics(request: Request, parts: Parts) -> Response:
     reader = await parts.database.current()
     return JSONResponse(
         {
-            "ts": int(time.time()),
+            "ts": int(parts.clock.timestamp()),
             "max_ping_id": await store.pings.highest_id(reader),
             "max_notification_id": await store.notifications.highest_id(reader),
             "num_unprocessed_flips": await store.notifications.count_waiting(reader),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -48,7 +48,7 @@ class Call:
             channels=channels,
             version=self.version,
             readonly=self.readonly,
-            now=self.now,
+            now=self.parts.clock.shown(),
         )
 
 
@@ -150,7 +150,7 @@ def with_key(
                 project=access.project,
                 readonly=access.readonly,
                 document=document,
-                now=datetime.now(UTC),
+                now=parts.clock.now(),
             )
         )
 

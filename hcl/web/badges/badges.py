@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -60,7 +60,8 @@ async def get_badge(request: Request, parts: Parts) -> Response:
         return _not_found()
     counted = found if every else [check for check in found if tag in check.tag_list]
     label = parts.config.server.site_name if every else tag
-    return _badge(params["fmt"], label, counted, with_late=not signed[8:])
+    now = parts.clock.shown()
+    return _badge(params["fmt"], label, counted, now, with_late=not signed[8:])
 
 
 async def get_check_badge(request: Request, parts: Parts) -> Response:
@@ -70,15 +71,14 @@ async def get_check_badge(request: Request, parts: Parts) -> Response:
     check = await store.checks.by_badge_key(reader, params["key"])
     if check is None:
         return _not_found()
-    return _badge(
-        params["fmt"], check.title, [check], with_late=params["states"] == "3"
-    )
+    with_late = params["states"] == "3"
+    now = parts.clock.shown()
+    return _badge(params["fmt"], check.title, [check], now, with_late=with_late)
 
 
 def _badge(
-    fmt: str, label: str, counted: Iterable[Check], *, with_late: bool
+    fmt: str, label: str, counted: Iterable[Check], now: datetime, *, with_late: bool
 ) -> Response:
-    now = datetime.now(UTC)
     counts = Counter(rules.shown_status(check, now) for check in counted)
     # As Healthchecks does: a tag that no check has any more is up.
     status = "up"

@@ -1,16 +1,12 @@
 """Figures of the server itself, for /metrics and for its page."""
 
 import os
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hcl import store
 from hcl.web.parts import Parts
-
-# When the server began, in unix seconds.
-STARTED = time.time()
 
 _NONE = timedelta(0)
 

@@ -1,7 +1,7 @@
 """Whether the server is well: the database answers, and both loops keep up."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -22,7 +22,7 @@ _SENDER_PATIENCE = timedelta(minutes=10)
 
 async def get_status(_request: Request, parts: Parts) -> Response:
     """GET status/: OK, or 503 with a line that says what is not well."""
-    trouble = await find_trouble(parts, datetime.now(UTC))
+    trouble = await find_trouble(parts, parts.clock.now())
     if trouble:
         return PlainTextResponse(trouble, 503)
     return PlainTextResponse("OK")

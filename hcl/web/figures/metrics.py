@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -33,7 +33,7 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
         return PlainTextResponse("wrong key", 403)
     conn = await parts.database.current()
     found = await store.checks.of_project(conn, access.project.id)
-    return answer(_of_checks(found, datetime.now(UTC)))
+    return answer(_of_checks(found, parts.clock.shown()))
 
 
 def _of_checks(found: Sequence[Check], now: datetime) -> Iterator[Family]:
@@ -124,7 +124,7 @@ def _of_work(parts: Parts) -> Iterator[Family | HistogramFamily]:
 
 
 async def _of_queues(parts: Parts) -> list[Family]:
-    queues = await figures.queues(parts, datetime.now(UTC))
+    queues = await figures.queues(parts, parts.clock.now())
     lag, age = queues.checker_lag.total_seconds(), queues.oldest.total_seconds()
     return [
         gauge(
@@ -153,4 +153,8 @@ def _of_size(parts: Parts) -> Iterator[Family]:
         "CPU time of the process.",
         [({}, time.process_time())],
     )
-    yield gauge("process_start_time_seconds", "When the server began.", figures.STARTED)
+    yield gauge(
+        "process_start_time_seconds",
+        "When the server began.",
+        parts.started.timestamp(),
+    )

@@ -72,8 +72,8 @@ async def page(visit: Visit) -> Response:
         "server.html",
         nav="server",
         trouble=await health.find_trouble(parts, visit.now),
-        started=datetime.fromtimestamp(figures.STARTED, UTC),
-        process=list(_process(sizes)),
+        started=parts.started,
+        process=list(_process(sizes, visit.now - parts.started)),
         storage=list(_storage(visit, sizes)),
         queues=list(_queues(queues)),
         pings=_pings(parts),
@@ -100,9 +100,8 @@ async def _failing(
     return seen, len(rows) - len(seen)
 
 
-def _process(sizes: Sizes) -> Iterator[Fact]:
+def _process(sizes: Sizes, up: timedelta) -> Iterator[Fact]:
     yield Fact("Version", f"hcl {__version__}")
-    up = timedelta(seconds=max(0.0, time.time() - figures.STARTED))
     yield Fact("Uptime", duration(up, units=2))
     if sizes.memory is not None:
         yield Fact("Memory", size(sizes.memory), "resident")

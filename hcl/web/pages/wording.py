@@ -1,7 +1,9 @@
 """What hcl.words says, as pages show it: the tags, globals and filters of templates."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +28,20 @@ STATUS_WORDS: dict[ShownStatus, str] = {
 }
 
 
+# What time it is for the page that is being written.
+_AS_OF: ContextVar[datetime] = ContextVar("_AS_OF")
+
+
+@contextmanager
+def as_of(now: datetime) -> Iterator[None]:
+    """Say how long ago moments were as of this one, while a page is written."""
+    token = _AS_OF.set(now)
+    try:
+        yield
+    finally:
+        _AS_OF.reset(token)
+
+
 def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Markup:
     """Show a moment, which app.js words in the viewer's language and zone.
 
@@ -34,7 +50,7 @@ def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Mark
     """
     if when is None:
         return Markup('<span class="none">–</span>')
-    now = datetime.now(UTC)
+    now = _AS_OF.get()
     exact = moment(when, tz)
     if kind == "absolute":
         text, title = exact, ""

@@ -160,7 +160,8 @@ async def test_answer_to_head_has_no_secret_of_the_key(app: App) -> None:
 
 
 def test_time_tag_escapes_what_it_is_given() -> None:
-    tag = wording.time(NOW, "absolute", "<b>")
+    with wording.as_of(NOW):
+        tag = wording.time(NOW, "absolute", "<b>")
 
     assert "<b>" not in tag
     assert wording.time(None) == '<span class="none">–</span>'

@@ -1,7 +1,5 @@
 """What can be done to a check with one button."""
 
-from datetime import UTC, datetime
-
 from starlette.responses import Response
 
 from hcl import store
@@ -62,7 +60,7 @@ def _signal(visit: Visit) -> Ping:
     return Ping(
         n=0,
         # Not the visit's: what came since then came before this one.
-        created=datetime.now(UTC),
+        created=visit.parts.clock.now(),
         action="success",
         scheme=scheme,
         remote_addr=remote_addr,
@@ -79,7 +77,7 @@ async def copy(visit: Visit) -> Response:
     parts = visit.parts
     project, check = await visit.check()
     try:
-        made, _, _ = await parts.managing.copy(project, check.code, datetime.now(UTC))
+        made, _, _ = await parts.managing.copy(project, check.code, visit.now)
     except LimitError:
         raise PageError(
             403,

@@ -53,7 +53,7 @@ async def page(visit: Visit) -> Response:
     return visit.render(
         "check.html",
         **_common(visit, project, check),
-        **await _when_due(check, visit.now),
+        **await _when_due(check, visit.shown),
         timeline=newest,
         chart=charts.chart(signals, rules.run_lengths(signals)),
         **await _availability(conn, check, visit.now),
@@ -110,7 +110,7 @@ async def ping(visit: Visit) -> Response:
 
 def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     """Return what all pages of a check show."""
-    now, viewer = visit.now.astimezone(zone_of(check)), visit.viewer
+    now, viewer = visit.shown.astimezone(zone_of(check)), visit.viewer
     shown = rules.shown_status(check, now)
     return {
         "project": project,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -111,7 +111,7 @@ async def preview(visit: Visit) -> Response:
     """POST /projects/<code>/schedule: what a schedule means, for the script."""
     # Only of one's own projects, as all their pages.
     visit.project()
-    shown = await preview_of(drafts.read(visit.form))
+    shown = await preview_of(drafts.read(visit.form), visit.now)
     zone = ZoneInfo(shown.tz)
     return JSONResponse(
         {
@@ -135,7 +135,7 @@ def local(moment: datetime) -> str:
     return f"{on_the_wall(moment)} {moment:%Z}"
 
 
-async def preview_of(draft: Draft) -> Preview:
+async def preview_of(draft: Draft, now: datetime) -> Preview:
     """Tell what the schedule of a draft means."""
     if draft.kind == "simple":
         return _simple_preview(draft)
@@ -150,7 +150,7 @@ async def preview_of(draft: Draft) -> Preview:
     try:
         # The worst expressions take a while, and pings wait for none of them.
         times = await asyncio.to_thread(
-            schedule.next_occurrences, kind, text, tz, datetime.now(UTC), TIMES
+            schedule.next_occurrences, kind, text, tz, now, TIMES
         )
     except schedule.ScheduleError:
         return Preview(tz=tz, problem="This cannot be understood.")
@@ -196,7 +196,7 @@ class _Form:
         changed: list[tuple[str, str]] | None = None,
     ) -> Response:
         """Show what was typed, and what is wrong with it."""
-        shown = await preview_of(draft)
+        shown = await preview_of(draft, self._visit.now)
         return self._visit.render(
             "form.html",
             status=status if problems or changed else 200,

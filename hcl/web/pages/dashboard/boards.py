@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from hcl import store
@@ -103,7 +103,7 @@ class Board:
             self.version = version
         else:
             checks = [item.check for item in self.items.values()]
-        now = datetime.now(UTC)
+        now = self._parts.clock.shown()
         self.items = {item.check.id: item for item in shown(checks, now)}
         self._turns = min(
             (at for check in checks for at in _turns(check) if at > now), default=None
@@ -114,7 +114,7 @@ class Board:
         """Tell how long all statuses stay as they are, if nothing happens."""
         if self._turns is None:
             return HEARTBEAT
-        return (self._turns - datetime.now(UTC)).total_seconds()
+        return (self._turns - self._parts.clock.shown()).total_seconds()
 
 
 def _turns(check: Check) -> tuple[datetime, ...]:

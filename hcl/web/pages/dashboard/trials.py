@@ -5,9 +5,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hcl.alerts.trial import Trial, try_out
+from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
 from hcl.words.lines import clean
 
@@ -46,19 +47,23 @@ class Trials:
     begun: deque[tuple[float, str]] = field(default_factory=deque)
 
     async def send(
-        self, config: Config, project: ProjectConfig, channel: ChannelConfig
+        self,
+        config: Config,
+        project: ProjectConfig,
+        channel: ChannelConfig,
+        clock: Clock,
     ) -> LastTrial:
         """Send a test over a channel, or over each of a group. Raises TooManyError."""
         self._begin(channel)
         try:
             members = _members(project, channel)
             trials = await asyncio.gather(
-                *(_try_out(config, project, member) for member in members)
+                *(_try_out(config, project, member, clock.now()) for member in members)
             )
         finally:
             self.running.discard(channel.id)
         names = [member.name for member in members]
-        last = LastTrial(datetime.now(UTC), tuple(zip(names, trials, strict=True)))
+        last = LastTrial(clock.now(), tuple(zip(names, trials, strict=True)))
         self.last[channel.id] = last
         return last
 
@@ -83,14 +88,14 @@ def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[Channel
 
 
 async def _try_out(
-    config: Config, project: ProjectConfig, channel: ChannelConfig
+    config: Config, project: ProjectConfig, channel: ChannelConfig, now: datetime
 ) -> Trial:
     # What only tells of up is tried with that.
     event: Event = "down" if channel.tells_of("down") else "up"
     begun = time.monotonic()
     try:
         async with asyncio.timeout(LIMIT):
-            trial = await try_out(config, project.name, channel, event, _unseen)
+            trial = await try_out(config, project.name, channel, event, _unseen, now)
     except TimeoutError:
         took = timedelta(seconds=time.monotonic() - begun)
         return Trial(False, f"no answer within {LIMIT:g} s", took)

@@ -121,7 +121,9 @@ async def send_test(visit: Visit) -> Response:
         raise PageError(404, "No such integration", "It is not in hcl.toml any more.")
     path = f"/projects/{project.code}/integrations#i-{code}"
     try:
-        trial = await visit.dashboard.trials.send(visit.parts.config, config, channel)
+        trial = await visit.dashboard.trials.send(
+            visit.parts.config, config, channel, visit.parts.clock
+        )
     except TooManyError as error:
         return visit.see_other(path, str(error))
     arrived = "has arrived" if trial.arrived else "did not arrive"

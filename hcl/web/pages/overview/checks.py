@@ -24,7 +24,7 @@ async def first(visit: Visit) -> Response:
 
 async def list_page(visit: Visit) -> Response:
     """GET /projects/<code>/: the list, by what its URL asks for."""
-    project, now = visit.project(), visit.now
+    project, now = visit.project(), visit.shown
     query = listing.asked(visit.query)
     items = await shown(visit, project)
     counted = listing.counts(items)
@@ -59,4 +59,4 @@ async def favicon(visit: Visit) -> Response:
 async def shown(visit: Visit, project: Project) -> list[Shown]:
     """Return all checks of a project as they are shown just now."""
     conn = await visit.parts.database.current()
-    return boards.shown(await store.checks.of_project(conn, project.id), visit.now)
+    return boards.shown(await store.checks.of_project(conn, project.id), visit.shown)

@@ -4,7 +4,6 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from starlette.responses import Response, StreamingResponse
 
@@ -96,7 +95,7 @@ def _goes_on(visit: Visit) -> bool:
     """Tell whether there are pages, and the viewer still may do just what they did."""
     if visit.parts.changes.is_closed or not visit.parts.config.web.enabled:
         return False
-    viewer = visit.identify(datetime.now(UTC)).viewer
+    viewer = visit.identify(visit.parts.clock.now()).viewer
     return (
         viewer is not None
         and viewer.readonly == visit.viewer.readonly
@@ -130,7 +129,7 @@ def _concerns(change: Change, wanted: str | None) -> bool:
 
 async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, object]:
     """Return the rows that have changed, and what stands above the list."""
-    now = datetime.now(UTC)
+    now = visit.parts.clock.shown()
     conn = visit.parts.database.committed
     flips = await listing.flips_of(conn, change.items, now)
     counted = listing.counts(list(change.after.values()))

@@ -24,7 +24,7 @@ async def page(visit: Visit) -> Response:
     wrong = [item for item in ordered if item.status in ("down", "grace")]
     rest = [item for item in ordered if item.status not in ("down", "grace")]
     conn = visit.parts.database.committed
-    flips = await listing.flips_of(conn, wrong[:_MOST_TILES], visit.now)
+    flips = await listing.flips_of(conn, wrong[:_MOST_TILES], visit.shown)
     since = {
         check_id: datetime.fromtimestamp(turns[-1][0], UTC)
         for check_id, turns in flips.items()

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib import import_module
 from urllib.parse import quote
 
@@ -62,7 +61,7 @@ class Door:
 
 def begin(request: Request, parts: Parts, dashboard: Dashboard) -> Visit:
     """Begin a visit: tell who sent a request, and what is to be told to them."""
-    now = datetime.now(UTC)
+    now = parts.clock.now()
     sender = identity.identify(request, parts, dashboard.ended_sessions, now)
     notice = notices.read(request, parts, now)
     return Visit(request, parts, dashboard, sender, now, notice)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from hcl import __version__, store
 from hcl.model import Check, Project
+from hcl.web.pages import wording
 from hcl.web.pages.dashboard.dashboard import Dashboard
 from hcl.web.pages.frame import Paths, templates
 from hcl.web.pages.visit import notices
@@ -43,6 +44,11 @@ class Visit:
         if self.identity.viewer is None:
             raise LookupError("nobody is signed in")
         return self.identity.viewer
+
+    @property
+    def shown(self) -> datetime:
+        """As of when checks are shown: now, but while an absence is not judged yet."""
+        return self.parts.clock.shown()
 
     @property
     def query(self) -> QueryParams:
@@ -91,7 +97,7 @@ class Visit:
         `context` may hold `project`, the one that the page belongs to, and `nav`, the
         part of it: checks, integrations, badges, server.
         """
-        viewer = self.identity.viewer
+        viewer, now = self.identity.viewer, self.parts.clock.now()
         known = {
             "viewer": viewer,
             "project": viewer.projects[0] if viewer else None,
@@ -100,10 +106,11 @@ class Visit:
             "version": __version__,
             "url": self.url,
             # Not of the visit: by it app.js tells how far the browser's clock is off.
-            "now": datetime.now(UTC),
+            "now": now,
             "notice": self.notice,
         }
-        page = templates().get_template(template).render(known | context)
+        with wording.as_of(now):
+            page = templates().get_template(template).render(known | context)
         return HTMLResponse(page, status)
 
     def see_other(self, path: str, notice: str = "") -> Response:
@@ -114,7 +121,7 @@ class Visit:
         response = Response(status_code=303, headers={"Location": self.url.to(path)})
         if notice:
             # What was done may have taken a while, such as a trial of a channel.
-            notices.keep(response, notice, self.parts, datetime.now(UTC))
+            notices.keep(response, notice, self.parts, self.parts.clock.now())
         return response
 
 

@@ -71,7 +71,7 @@ def browser(window: "Browser") -> "Iterator[Browser]":
     window.scripts(on=True)
     window.judge()
     # A page that is live would hold up what comes next.
-    window.driver.get("about:blank")
+    window.leave()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Typed values out of a TOML table, or a line that says what is wrong with it."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -235,6 +234,9 @@ class Table:
 
 def closest(word: str, words: Iterable[str]) -> str:
     """Return that of some words which was probably meant, "" if none is like it."""
+    # Imported here: only a mistake needs it.
+    import difflib
+
     return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")
 
 

@@ -93,8 +93,8 @@ class Browser:
         """Return the button or link with this text that is shown."""
         kinds = "[self::button or self::a or self::summary][not(@aria-hidden)]"
         path = f"//*{kinds}[normalize-space()='{text}']"
-        found = self.driver.find_elements(By.XPATH, path)
-        return next(element for element in found if element.is_displayed())
+        elements = self.driver.find_elements(By.XPATH, path)
+        return next(element for element in elements if element.is_displayed())
 
     def has(self, text: str) -> bool:
         """Tell whether the page shows a text."""
@@ -168,9 +168,9 @@ class Browser:
             "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
         )
         return [
-            f"{found['id']}: {node['html'][:200]} ({node['failureSummary']!r})"
-            for found in result["violations"]
-            for node in found["nodes"]
+            f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']!r})"
+            for rule in result["violations"]
+            for node in rule["nodes"]
         ]
 
     def note(self) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from hcl.config import ConfigError, write_fresh
+from hcl.config import ConfigError
+from hcl.config.fresh import write_fresh
 
 
 @click.command()

@@ -62,8 +62,11 @@ def _find(explicit: str | None) -> tuple[Path, bool]:
     path = configuration.find(explicit, os.environ, Path())
     if path is not None:
         return path, False
+    # Imported here: it is needed once.
+    from hcl.config.fresh import write_fresh
+
     path = Path(FRESH)
-    configuration.write_fresh(path)
+    write_fresh(path)
     return path, True
 
 

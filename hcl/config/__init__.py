@@ -1,6 +1,5 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
-from hcl.config.fresh import fresh_text, write_fresh
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
     AppriseSettings,
@@ -68,8 +67,6 @@ __all__ = [
     "WebhookRequest",
     "WebhookSettings",
     "find",
-    "fresh_text",
     "load",
     "parse",
-    "write_fresh",
 ]

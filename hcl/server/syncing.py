@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.config import (
-    ChannelConfig,
-    Config,
-    ProjectConfig,
-)
+from hcl.config import ChannelConfig, Config, ProjectConfig
 from hcl.db import Database
 from hcl.model import Channel, Project
 
@@ -39,7 +35,7 @@ async def sync(database: Database, config: Config) -> Synced:
     async with database.transaction() as conn:
         await store.projects.disable_all(conn)
         await store.channels.disable_all(conn)
-        found, in_file = [], {}
+        projects, channels = [], {}
         await store.projects.free_badge_keys(
             conn, [p.badge_key for p in config.projects if p.badge_key]
         )
@@ -47,15 +43,14 @@ async def sync(database: Database, config: Config) -> Synced:
         channel_codes = [c.id for p in config.projects for c in p.channels]
         for wanted in config.projects:
             project = await _sync_project(conn, wanted, codes)
-            found.append(project)
+            projects.append(project)
             for channel in wanted.channels:
-                in_file[await _sync_channel(conn, project, channel, channel_codes)] = (
-                    channel
-                )
+                row_id = await _sync_channel(conn, project, channel, channel_codes)
+                channels[row_id] = channel
         await store.notifications.give_up_disabled(conn)
         await _warn_of_missing(conn)
         secret = config.server.secret or await _secret(conn)
-    return Synced(tuple(found), in_file, secret)
+    return Synced(tuple(projects), channels, secret)
 
 
 async def _sync_project(

@@ -63,11 +63,11 @@ async def down(app: App, *channel_ids: int, at: datetime = NOW) -> Check:
 
 async def waiting(app: App) -> list[Any]:
     """Return when each waiting message is to be tried next."""
-    found = await rows(
+    stamps = await rows(
         app.database,
         "SELECT next_try FROM notifications WHERE next_try IS NOT NULL ORDER BY id",
     )
-    return [datetime.fromtimestamp(stamp, UTC) for stamp in found]
+    return [datetime.fromtimestamp(stamp, UTC) for stamp in stamps]
 
 
 async def finished(app: App) -> None:
@@ -175,11 +175,11 @@ class Post:
 
     async def waiting(self, columns: str = "hold, next_try") -> list[Any]:
         """Return what waits; moments as minutes from NOW."""
-        found = await rows(
+        messages = await rows(
             self.app.database,
             f"SELECT {columns} FROM notifications WHERE next_try NOT NULL ORDER BY id",
         )
-        return [_readable(row) for row in found]
+        return [_readable(row) for row in messages]
 
     async def answers(self) -> list[str]:
         """Return what became of each message that is finished."""

@@ -16,13 +16,14 @@ import pytest
 pytest.importorskip("selenium", reason="needs selenium, of the extra dev")
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.patience import ENDS
 from tests.server.process import API_KEY
 
 # Tests import all of selenium from here: where it is not installed, they are skipped.
@@ -47,7 +48,6 @@ _OPTIONS = (
     "--no-first-run",
     "--window-size=1280,900",
 )
-_PATIENCE = 10.0
 
 
 def why_not() -> str:
@@ -77,6 +77,10 @@ class Browser:
         self.one("#key").send_keys(key, Keys.ENTER)
         self.until("return location.pathname.startsWith('/projects/')")
 
+    def leave(self) -> None:
+        """Leave the page: nothing of it goes on."""
+        self.driver.get("about:blank")
+
     def sign_out(self) -> None:
         """Forget who is signed in."""
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
@@ -89,8 +93,8 @@ class Browser:
         """Return the button or link with this text that is shown."""
         kinds = "[self::button or self::a or self::summary][not(@aria-hidden)]"
         path = f"//*{kinds}[normalize-space()='{text}']"
-        found = self.driver.find_elements(By.XPATH, path)
-        return next(element for element in found if element.is_displayed())
+        elements = self.driver.find_elements(By.XPATH, path)
+        return next(element for element in elements if element.is_displayed())
 
     def has(self, text: str) -> bool:
         """Tell whether the page shows a text."""
@@ -100,7 +104,7 @@ class Browser:
         """Run a script in the page; return what it returns."""
         return self.driver.execute_script(script, *arguments)
 
-    def until(self, script: str, *arguments: Any, seconds: float = _PATIENCE) -> None:
+    def until(self, script: str, *arguments: Any, seconds: float = ENDS) -> None:
         """Wait until a script returns true."""
         wait = WebDriverWait(self.driver, seconds, poll_frequency=0.05)
         wait.until(
@@ -108,7 +112,7 @@ class Browser:
             f"{script} {arguments}: {self.driver.current_url}",
         )
 
-    def until_shown(self, text: str, seconds: float = _PATIENCE) -> None:
+    def until_shown(self, text: str, seconds: float = ENDS) -> None:
         """Wait until the page shows a text."""
         script = (
             "return document.querySelector('main').innerText.includes(arguments[0])"
@@ -122,15 +126,16 @@ class Browser:
             self.driver.refresh()
             return self.has(text)
 
-        WebDriverWait(self.driver, _PATIENCE).until(shown, text)
+        WebDriverWait(self.driver, ENDS).until(shown, text)
 
     def until_read(self, text: str) -> None:
         """Wait until the page shows a text, where it runs no scripts."""
         wait = WebDriverWait(
             self.driver,
-            _PATIENCE,
+            ENDS,
             poll_frequency=0.05,
-            ignored_exceptions=(StaleElementReferenceException,),
+            # What is read may belong to a page that has just gone.
+            ignored_exceptions=(WebDriverException,),
         )
         wait.until(lambda _: self.has(text), text)
 
@@ -163,9 +168,9 @@ class Browser:
             "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
         )
         return [
-            f"{found['id']}: {node['html'][:200]} ({node['failureSummary']!r})"
-            for found in result["violations"]
-            for node in found["nodes"]
+            f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']!r})"
+            for rule in result["violations"]
+            for node in rule["nodes"]
         ]
 
     def note(self) -> None:
@@ -200,7 +205,7 @@ def chromium(root: str, profile: Path) -> Iterator[Browser]:
     # With the path of a driver selenium looks for none, and asks nobody.
     driver = webdriver.Chrome(options, Service(DRIVER))
     try:
-        driver.set_script_timeout(20)
+        driver.set_script_timeout(ENDS)
         yield Browser(driver, root)
     finally:
         driver.quit()

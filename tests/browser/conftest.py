@@ -71,7 +71,7 @@ def browser(window: "Browser") -> "Iterator[Browser]":
     window.scripts(on=True)
     window.judge()
     # A page that is live would hold up what comes next.
-    window.driver.get("about:blank")
+    window.leave()
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def signed_in(browser: "Browser") -> "Browser":
 
 def project_of(browser: "Browser") -> str:
     """Return where the project's pages are, by the page that is open."""
-    found = re.search(r"/projects/[0-9a-f-]{36}/", browser.driver.current_url)
-    assert found
-    return found[0]
+    path = re.search(r"/projects/[0-9a-f-]{36}/", browser.driver.current_url)
+    assert path
+    return path[0]
 
 
 def _channels(url: str) -> str:

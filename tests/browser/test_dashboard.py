@@ -6,6 +6,7 @@ from tests.browser.chromium import Browser, By, Keys
 from tests.browser.conftest import READ_KEY, project_of
 from tests.browser.made_up import HOSTILE
 from tests.browser.sink import Sink
+from tests.patience import ENDS
 from tests.server.process import API_KEY, PING_KEY, Serve, curl
 
 # The word of a check's status in the list.
@@ -16,7 +17,7 @@ return row?.querySelector('.status').textContent.trim()
 """
 
 
-def status_is(browser: Browser, name: str, word: str, seconds: float = 10) -> None:
+def status_is(browser: Browser, name: str, word: str, seconds: float = ENDS) -> None:
     """Wait until the list shows a check with this status."""
     script = f"const status = (function () {{{_STATUS}}})(arguments[0]);"
     browser.until(
@@ -166,6 +167,8 @@ def test_a_check_page_is_live(signed_in: Browser, server: Serve) -> None:
     browser.until(f"{head} === 'down'")
 
     assert browser.run("return window.here") is True
+    # The page may be about to ask for it again.
+    browser.leave()
     server.api("DELETE", f"checks/{code}")
 
 
@@ -181,7 +184,7 @@ def test_a_page_becomes_live_again_after_the_server_was_gone(
     server.start()
     curl(f"{server.root}/ping/{code}")
 
-    status_is(browser, "Patient", "up", seconds=20)
+    status_is(browser, "Patient", "up")
     assert browser.run("return window.here") is True
     server.api("DELETE", f"checks/{code}")
     # That the connection was lost is what this is about.

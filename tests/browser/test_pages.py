@@ -62,20 +62,20 @@ def test_axe_finds_nothing_wrong(signed_in: Browser, places: dict[str, str]) -> 
     browser = signed_in
     if not AXE.exists():
         pytest.skip(f"needs {AXE}: scripts/install gets it, if there is npm")
-    found = []
+    wrongs = []
     for name, path in places.items():
         browser.open(path)
         browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
         for scheme in SCHEMES:
             browser.scheme(scheme)
-            found += [f"{name}, {scheme}: {wrong}" for wrong in browser.axe()]
+            wrongs += [f"{name}, {scheme}: {wrong}" for wrong in browser.axe()]
     browser.sign_out()
     browser.open("/sign-in")
     for scheme in SCHEMES:
         browser.scheme(scheme)
-        found += [f"sign-in, {scheme}: {wrong}" for wrong in browser.axe()]
+        wrongs += [f"sign-in, {scheme}: {wrong}" for wrong in browser.axe()]
 
-    assert not found, "\n".join(found)
+    assert not wrongs, "\n".join(wrongs)
 
 
 def test_no_page_scrolls_sideways(signed_in: Browser, places: dict[str, str]) -> None:

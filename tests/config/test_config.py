@@ -15,11 +15,10 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
     find,
-    fresh_text,
     load,
     parse,
-    write_fresh,
 )
+from hcl.config.fresh import fresh_text, write_fresh
 from tests.config import FOLDER, HOOK, PROJECT, UUID, read, refusal
 
 KEY = "[[projects.keys]]\nname = 'me'\n"

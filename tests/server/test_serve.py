@@ -181,9 +181,10 @@ def test_sigterm_answers_what_is_under_way(tmp_path: Path) -> None:
         check = serve.api("POST", "checks/", name="Backup")
         path = check["ping_url"].removeprefix(serve.root)
         with socket.create_connection(serve.address) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
-            client.sendall(head.encode() + b"bo")
-            time.sleep(0.3)
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+            client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"bo")
             serve.process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
 

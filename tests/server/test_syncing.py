@@ -180,9 +180,9 @@ async def test_ping_key_of_a_project_taken_out_can_be_used_by_another(
     async with running_app(tmp_path, project("A", ping_key="k")) as app:
         await resync(app, tmp_path, project("B", ping_key="k"))
 
-        found = await store.projects.by_ping_key(app.database.committed, "k")
-        assert found is not None
-        assert found.name == "B"
+        kept = await store.projects.by_ping_key(app.database.committed, "k")
+        assert kept is not None
+        assert kept.name == "B"
 
 
 async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -> None:
@@ -194,13 +194,13 @@ async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -
 
         await resync(app, tmp_path, without)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 0)]
-        found = await store.channels.codes_of_check(app.database.committed, check.id)
-        assert len(found) == 1
+        used = await store.channels.codes_of_check(app.database.committed, check.id)
+        assert len(used) == 1
 
         await resync(app, tmp_path, with_it)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1)]
-        found = await store.channels.codes_of_check(app.database.committed, check.id)
-        assert found == codes
+        used = await store.channels.codes_of_check(app.database.committed, check.id)
+        assert used == codes
         assert await rows(
             app.database, "SELECT channel_id, next_try, answer FROM notifications"
         ) == [(1, NOW.timestamp(), ""), (2, None, "the channel was taken out")]
@@ -220,8 +220,8 @@ async def test_id_finds_a_channel_though_another_now_bears_its_name(
     async with running_app(tmp_path, project("Home", hook("A", ID))) as app:
         await resync(app, tmp_path, project("Home", hook("A", OTHER_ID), hook("Z", ID)))
 
-        found = await rows(app.database, "SELECT id, code, name FROM channels")
-        assert found == [(1, ID, "Z"), (2, OTHER_ID, "A")]
+        channels = await rows(app.database, "SELECT id, code, name FROM channels")
+        assert channels == [(1, ID, "Z"), (2, OTHER_ID, "A")]
 
 
 async def test_id_finds_a_project_though_another_now_bears_its_name(
@@ -230,8 +230,8 @@ async def test_id_finds_a_project_though_another_now_bears_its_name(
     async with running_app(tmp_path, project("A", id=ID)) as app:
         await resync(app, tmp_path, project("A", id=OTHER_ID), project("Z", id=ID))
 
-        found = await rows(app.database, "SELECT id, code, name FROM projects")
-        assert found == [(1, ID, "Z"), (2, OTHER_ID, "A")]
+        projects = await rows(app.database, "SELECT id, code, name FROM projects")
+        assert projects == [(1, ID, "Z"), (2, OTHER_ID, "A")]
 
 
 async def test_channel_that_changes_its_kind_stays_the_same(tmp_path: Path) -> None:
@@ -240,8 +240,8 @@ async def test_channel_that_changes_its_kind_stays_the_same(tmp_path: Path) -> N
 
         await resync(app, tmp_path, '[smtp]\nhost = "127.0.0.1"', project("Home", mail))
 
-        found = await rows(app.database, "SELECT id, kind, on_down FROM channels")
-        assert found == [(1, "email", 1)]
+        channels = await rows(app.database, "SELECT id, kind, on_down FROM channels")
+        assert channels == [(1, "email", 1)]
 
 
 async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> 
     async with running_app(tmp_path, text) as app:
         await resync(app, tmp_path, project("Home"), project("Work", hook("A", ID)))
 
-        found = await store.channels.of_project(app.database.committed, 2)
-        assert [channel.code for channel in found] == [ID]
+        channels = await store.channels.of_project(app.database.committed, 2)
+        assert [channel.code for channel in channels] == [ID]
         assert await store.channels.of_project(app.database.committed, 1) == []
 
 
@@ -331,17 +331,17 @@ async def test_channel_tells_of_what_it_is_to_tell_of(
     async with running_app(tmp_path, project("Home", hook("A"))) as app:
         await resync(app, tmp_path, project("Home", written))
 
-        found = await rows(app.database, "SELECT on_down, on_up FROM channels")
-        assert found == [(on_down, on_up)]
+        channels = await rows(app.database, "SELECT on_down, on_up FROM channels")
+        assert channels == [(on_down, on_up)]
 
 
 async def test_mail_tells_of_its_events(tmp_path: Path) -> None:
     mails = toml.email("A"), toml.email("B", events=["up"])
     text = toml.smtp(25) + project("Home", *mails)
     async with running_app(tmp_path, text) as app:
-        found = await rows(app.database, "SELECT on_down, on_up FROM channels")
+        channels = await rows(app.database, "SELECT on_down, on_up FROM channels")
 
-        assert found == [(1, 1), (0, 1)]
+        assert channels == [(1, 1), (0, 1)]
 
 
 async def test_sync_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
@@ -367,8 +367,8 @@ async def test_new_channel_serves_the_checks_that_are_there(tmp_path: Path) -> N
     async with running_app(
         tmp_path, project("Home", hook("A")) + project("Work")
     ) as app:
-        found = await rows(app.database, "SELECT * FROM checks_channels")
-    assert found == [(1, 1)]
+        used = await rows(app.database, "SELECT * FROM checks_channels")
+    assert used == [(1, 1)]
 
 
 async def test_channel_that_comes_back_serves_those_that_used_it(
@@ -380,8 +380,8 @@ async def test_channel_that_comes_back_serves_those_that_used_it(
         await app.http.get("/ping/home/made-without?create=1")
 
     async with running_app(tmp_path, project("Home", hook("A"))) as app:
-        found = await rows(app.database, "SELECT * FROM checks_channels")
-    assert found == [(1, 1)]
+        used = await rows(app.database, "SELECT * FROM checks_channels")
+    assert used == [(1, 1)]
 
 
 async def test_what_alerts_nobody_any_more_is_told(

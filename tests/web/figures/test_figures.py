@@ -34,8 +34,9 @@ LATE = {
     "oncalendar",
     "unittest",
 }
-# Each Python has some others.
-MODULES_AT_START = 420
+# Of others: how finely hcl's own rooms are split costs next to nothing. Each Python has
+# some more or fewer.
+OTHERS_AT_START = 340
 
 
 @contextmanager
@@ -178,9 +179,9 @@ serving.run(settings, lambda: settings, greet)
         timeout=30,
     )
 
-    modules = json.loads(done.stdout)
-    assert LATE & {name.partition(".")[0] for name in modules} == set()
-    assert len(modules) <= MODULES_AT_START
+    packages = [name.partition(".")[0] for name in json.loads(done.stdout)]
+    assert LATE & set(packages) == set()
+    assert len(packages) - packages.count("hcl") <= OTHERS_AT_START
 
 
 async def fill(app: App, count: int) -> str:

@@ -72,7 +72,7 @@ def test_answers_are_those_of_the_document(tmp_path: Path) -> None:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     assert run.returncode == 0, run.stdout + run.stderr

@@ -6,6 +6,7 @@ connection that `Database.transaction` hands out, and commit with it.
 """
 
 from hcl.store import (
+    announcements,
     channels,
     checks,
     flips,
@@ -20,6 +21,7 @@ from hcl.store import (
 )
 
 __all__ = [
+    "announcements",
     "channels",
     "checks",
     "flips",

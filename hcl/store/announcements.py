@@ -41,7 +41,7 @@ async def add(conn: Connection, announcement: Announcement) -> int:
             json.dumps(list(announcement.story)),
         ),
     )
-    return next(iter(rows))[0]
+    return int(next(iter(rows))[0])
 
 
 async def since(

@@ -115,7 +115,8 @@ class Clock:
         # When anybody asked last, by the boot clock: hcl was there then. And when
         # before the last long while in which nobody did.
         self.asked = self.gap_from = self._boot()
-        # By when the watch was to wake, by the boot clock.
+        # When the watch looked, and by when it was to wake, by the boot clock.
+        self.looked = self.asked
         self.wakes_by = math.inf
         # As of when people are shown how checks are; None: now.
         self.shown_as_of: datetime | None = None
@@ -168,8 +169,10 @@ class Clock:
         """
         if self.shown_as_of is not None:
             return self.shown_as_of
-        now, late = self.now(), self._boot() - self.wakes_by
-        return now - timedelta(seconds=late) if late > GAP else now
+        now = self.now()
+        if self._boot() - self.wakes_by <= GAP:
+            return now
+        return self.at(max(self.looked, self.gap_from))
 
     def timestamp(self) -> float:
         """Return hcl's time in unix seconds."""

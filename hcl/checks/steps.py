@@ -1,6 +1,7 @@
 """Move all that was counted by the old time along with a clock that was set."""
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from aiosqlite import Connection
@@ -10,12 +11,13 @@ from hcl.checks.judging import Judging
 from hcl.clock import Clock
 from hcl.db import Database
 from hcl.store.life import Absence
+from hcl.store.pings import Unfixed
 from hcl.words.lengths import duration
 
 logger = logging.getLogger(__name__)
 
-# Filed pings that are moved in one transaction, and after one step.
-_AT_ONCE = 500
+# Logs that are moved in one transaction, and filed pings after one step.
+_AT_ONCE = 20
 MOST_MOVED = 100_000
 
 # What is older was written by another time.
@@ -27,14 +29,22 @@ _NOTHING = timedelta(0)
 class Steps:
     """Takes the steps of a clock, each with all that has to follow it.
 
-    Flips up to `first_flip`, an id, are of an earlier run: they stay as they are.
+    Flips up to `fixed_flip`, an id, were written by a clock that was right, or in an
+    earlier run: they stay as they are. `file` takes what was received to the logs.
     """
 
-    def __init__(self, database: Database, clock: Clock, judging: Judging) -> None:
-        self.first_flip = 0
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        judging: Judging,
+        file: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.fixed_flip = 0
         self._database = database
         self._clock = clock
         self._judging = judging
+        self._file = file
 
     async def follow(self, synchronised: datetime) -> bool:
         """Take the step that there is, if any; tell whether there was one.
@@ -46,12 +56,15 @@ class Steps:
         if not step:
             return False
         since = max(synchronised, self._clock.now() - LONGEST_MOVED)
+        await self._file()
         async with self._database.transaction() as conn:
+            await self._fix(conn, since)
             await store.checks.shift(conn, step, since)
             await store.outbox.shift(conn, step, self._clock.now() + step)
-            await self._move_history(conn, step, since)
+            await self._move_history(conn, step)
+            logs = await store.pings.unfixed(conn)
         self._take(step)
-        await self._move_logs(step, since)
+        await self._move_logs(step, logs)
         return True
 
     async def follow_first(self, began: datetime, *, excuses: bool) -> bool:
@@ -65,10 +78,13 @@ class Steps:
             clock.take(step)
             return False
         before = clock.shown_as_of = clock.now()
+        await self._file()
         async with self._database.transaction() as conn:
+            await self._fix(conn, began)
             await store.checks.shift_written(conn, step, began)
             await store.outbox.shift(conn, step, before + step, began)
-            await self._move_history(conn, step, began)
+            await self._move_history(conn, step)
+            logs = await store.pings.unfixed(conn)
             if step < _NOTHING:
                 await store.checks.cut_to(conn, before + step)
         self._take(step)
@@ -77,7 +93,7 @@ class Steps:
             await self._judging.judge(away, written_since=began + step)
         await self._judging.renew(began + step)
         clock.shown_as_of = None
-        await self._move_logs(step, began)
+        await self._move_logs(step, logs)
         return True
 
     def _take(self, step: timedelta) -> None:
@@ -91,24 +107,21 @@ class Steps:
             duration(abs(step), units=2),
         )
 
-    async def _move_history(
-        self, conn: Connection, step: timedelta, since: datetime
-    ) -> None:
-        await store.flips.shift(conn, step, since, self.first_flip)
-        await store.pings.shift_inbox(conn, step, since)
+    async def _fix(self, conn: Connection, since: datetime) -> None:
+        """Let what was written before a moment be as it is, whatever comes."""
+        await store.fixed.fix(conn, since)
+        self.fixed_flip = await store.flips.last_before(conn, since, self.fixed_flip)
 
-    async def _move_logs(self, step: timedelta, since: datetime) -> None:
-        """Move the filed pings that were written since a moment, the newest of them."""
-        last, left = 0, MOST_MOVED
-        while left > 0:
-            ids = await store.pings.came_since(
-                self._database.committed, since, last, _AT_ONCE
-            )
-            if not ids:
+    async def _move_history(self, conn: Connection, step: timedelta) -> None:
+        await store.flips.shift(conn, step, self.fixed_flip)
+        await store.pings.shift_inbox(conn, step)
+
+    async def _move_logs(self, step: timedelta, logs: Sequence[Unfixed]) -> None:
+        """Move filed pings, a few logs at a time, up to as many as are worth it."""
+        left = MOST_MOVED
+        for start in range(0, len(logs), _AT_ONCE):
+            async with self._database.transaction(changes_checks=False) as conn:
+                for log in logs[start : start + _AT_ONCE]:
+                    left -= await store.pings.shift_log(conn, step, log)
+            if left <= 0:
                 return
-            last = ids[-1]
-            for check_id in ids:
-                async with self._database.transaction(changes_checks=False) as conn:
-                    left -= await store.pings.shift_log(
-                        conn, check_id, step, since, min(left, _AT_ONCE)
-                    )

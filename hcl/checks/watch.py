@@ -63,6 +63,8 @@ class Watch:
         excuses: bool = True,
     ) -> None:
         self.excuses = excuses
+        self.quiet = QUIET
+        self.most_patience = MOST_PATIENCE
         self._database = database
         self._clock = clock
         self._changes = changes
@@ -70,7 +72,7 @@ class Watch:
         self._heard = heard
         self._file = file
         self._judging = Judging(database, clock)
-        self._steps = Steps(database, clock, self._judging)
+        self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
         # By how much the boot clock was ahead of the monotonic one at the last look.
@@ -92,7 +94,7 @@ class Watch:
         """Find out how long hcl was away. To be called before anybody reads."""
         conn = self._database.committed
         sign = await self._last_sign()
-        self._steps.first_flip = await store.flips.last_id(conn)
+        self._steps.fixed_flip = await store.flips.last_id(conn)
         is_synchronised = self._clock.source.is_synchronised()
         self._was_synchronised = is_synchronised
         if sign is None:
@@ -106,6 +108,7 @@ class Watch:
         unjudged = await store.life.unjudged_since(conn)
         went = min(sign.moment, unjudged or sign.moment, returned)
         async with self._database.transaction() as conn:
+            await store.fixed.fix_ahead(conn, returned)
             await store.checks.cut_to(conn, returned)
         await self._return(Absence(went, returned, "stopped"))
 
@@ -146,10 +149,6 @@ class Watch:
             await self._let_in()
             await self._judge(self._away)
         await self._look_at_wall()
-        if self._waits_until is None:
-            began = max(self._synchronised, self._began)
-            if await self._steps.follow(self._clock.at(began)):
-                await self._tell()
         self._note_look()
         if self._looked - self._signed >= SIGN_EVERY:
             await self._leave_sign()
@@ -160,7 +159,7 @@ class Watch:
         self._clock.wakes_by = self._looked + seconds
 
     def _note_look(self) -> None:
-        self._looked = self._clock.boot()
+        self._looked = self._clock.looked = self._clock.boot()
         self._ahead = self._looked - self._clock.monotonic()
 
     async def _look_for_gap(self) -> None:
@@ -190,7 +189,9 @@ class Watch:
         begun = self._clock.boot()
         while True:
             now = self._clock.boot()
-            until = min(max(begun, self._heard()) + QUIET, begun + MOST_PATIENCE)
+            until = min(
+                max(begun, self._heard()) + self.quiet, begun + self.most_patience
+            )
             if now >= until:
                 return
             await asyncio.sleep(until - now)
@@ -222,9 +223,15 @@ class Watch:
             alarm.ring()
 
     async def _look_at_wall(self) -> None:
-        """Take note of whether the wall is known to be right."""
+        """Follow a wall that was set; take note of whether it is known to be right."""
         clock = self._clock
         is_synchronised = clock.source.is_synchronised()
+        if self._waits_until is None:
+            right = max(self._synchronised, self._began)
+            if await self._steps.follow(clock.at(right)):
+                await self._tell()
+        elif self._ends_wait(is_synchronised):
+            await self._end_wait(is_synchronised)
         if is_synchronised and not clock.step:
             self._synchronised = clock.boot()
         if is_synchronised and not self._was_synchronised:
@@ -232,8 +239,6 @@ class Watch:
             await self._leave_sign()
         if self._set_doubt(is_synchronised):
             await self._judging.reschedule()
-        if self._waits_until is not None and self._ends_wait(is_synchronised):
-            await self._end_wait(is_synchronised)
 
     def _set_doubt(self, is_synchronised: bool) -> bool:
         """Tell the others whether the wall may be wrong; return whether that is new."""

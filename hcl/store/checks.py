@@ -9,6 +9,7 @@ from aiosqlite import Connection
 
 from hcl.db import Statement
 from hcl.model import SETTINGS, STATE, Check
+from hcl.store.fixed import HAS_MORE
 from hcl.store.times import moment, seconds, stamp
 
 # A word of SQL.
@@ -315,16 +316,17 @@ async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
 async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
     """Move what deadlines count from, and deadlines, after a step of the clock.
 
-    What was heard since `since`, by the old time, moves itself; before that it is
-    history, which stays, and `counted_from` moves in its place. In one statement: in
-    between some checks would be of one time and some of another.
+    What was heard since `since`, by the old time, and is not fixed moves itself; what
+    was heard before is history, which stays, and `counted_from` moves in its place. In
+    one statement: in between some checks would be of one time and some of another.
     """
+    heard = f"last_ping >= :since AND counted_from IS NULL AND {HAS_MORE}"
     await conn.execute(
         "UPDATE check_states SET"
         " counted_from = CASE"
         " WHEN counted_from IS NOT NULL THEN counted_from + :by"
-        " WHEN status = 'up' AND last_ping < :since THEN last_ping + :by END,"
-        " last_ping = iif(last_ping >= :since, last_ping + :by, last_ping),"
+        f" WHEN status = 'up' AND NOT ({heard}) THEN last_ping + :by END,"
+        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = last_start + :by, not_before = not_before + :by,"
         " alert_after = alert_after + :by, look_at = look_at + :by",
         {"by": seconds(by), "since": stamp(since)},
@@ -338,10 +340,11 @@ async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
 
 async def shift_written(conn: Connection, by: timedelta, since: datetime) -> None:
     """Move only what was written since a moment, by the old time; not the deadlines."""
+    heard = f"last_ping >= :since AND {HAS_MORE}"
     await conn.execute(
         "UPDATE check_states SET"
         " counted_from = iif(counted_from >= :since, counted_from + :by, counted_from),"
-        " last_ping = iif(last_ping >= :since, last_ping + :by, last_ping),"
+        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = iif(last_start >= :since, last_start + :by, last_start),"
         " not_before = iif(not_before >= :since, not_before + :by, not_before)",
         {"by": seconds(by), "since": stamp(since)},

@@ -119,12 +119,18 @@ async def last_id(conn: Connection) -> int:
     return int(next(iter(rows))[0])
 
 
-async def shift(conn: Connection, by: timedelta, since: datetime, after: int) -> None:
-    """Move the flips with an id above `after` that were since a moment, by old time."""
+async def last_before(conn: Connection, moment: datetime, after: int) -> int:
+    """Return the id of the newest flip before a moment; `after`: none is above it."""
+    rows = await conn.execute_fetchall(
+        "SELECT max(id) FROM flips WHERE id > ? AND created < ?", (after, stamp(moment))
+    )
+    return next(iter(rows))[0] or after
+
+
+async def shift(conn: Connection, by: timedelta, after: int) -> None:
+    """Move the flips with an id above `after`."""
     await conn.execute(
-        "UPDATE flips SET created = created + :by"
-        " WHERE id > :after AND created >= :since",
-        {"by": seconds(by), "since": stamp(since), "after": after},
+        "UPDATE flips SET created = created + ? WHERE id > ?", (seconds(by), after)
     )
 
 

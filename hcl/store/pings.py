@@ -153,51 +153,43 @@ async def outcomes(
     }
 
 
-async def shift_inbox(conn: Connection, by: timedelta, since: datetime) -> None:
-    """Move the pings in the inbox that came since a moment, by the old time."""
+async def shift_inbox(conn: Connection, by: timedelta) -> None:
+    """Move the pings in the inbox after a step: what came before has been filed."""
     await conn.execute(
-        "UPDATE inbox SET created = created + :by WHERE created >= :since",
-        {"by": seconds(by), "since": stamp(since)},
+        "UPDATE inbox SET created = created + ? WHERE n > coalesce((SELECT fixed.n"
+        " FROM temp.fixed WHERE fixed.check_id = inbox.check_id), 0)",
+        (seconds(by),),
     )
 
 
-async def came_since(
-    conn: Connection, since: datetime, after: int, limit: int
-) -> list[int]:
-    """Return the ids of checks whose newest filed ping came since a moment."""
+class Unfixed(NamedTuple):
+    """Filed pings of a check that a step of the clock moves: `after` up to `newest`."""
+
+    check_id: int
+    after: int
+    newest: int
+
+
+async def unfixed(conn: Connection) -> list[Unfixed]:
+    """Return, of each check that has any, which filed pings a step moves."""
     rows = await conn.execute_fetchall(
-        "SELECT check_id FROM check_states s WHERE check_id > :after AND :since <="
-        ' (SELECT created FROM pings WHERE "key" BETWEEN s.check_id << 32'
-        ' AND (s.check_id << 32) + 4294967295 ORDER BY "key" DESC LIMIT 1)'
-        " ORDER BY check_id LIMIT :limit",
-        {"since": stamp(since), "after": after, "limit": limit},
+        "SELECT check_id, after, newest FROM (SELECT s.check_id,"
+        " coalesce((SELECT fixed.n FROM temp.fixed"
+        " WHERE fixed.check_id = s.check_id), 0) AS after,"
+        ' (SELECT n FROM pings WHERE "key" BETWEEN s.check_id << 32'
+        ' AND (s.check_id << 32) + 4294967295 ORDER BY "key" DESC LIMIT 1) AS newest'
+        " FROM check_states s) WHERE newest > after"
     )
-    return [row[0] for row in rows]
+    return [Unfixed(*row) for row in rows]
 
 
-async def shift_log(
-    conn: Connection, check_id: int, by: timedelta, since: datetime, limit: int
-) -> int:
-    """Move a check's newest filed pings since a moment; return how many.
-
-    Up to the first that is older: what lies before it was written before. To be called
-    once for each check and step.
-    """
+async def shift_log(conn: Connection, by: timedelta, log: Unfixed) -> int:
+    """Move filed pings; return how many there were."""
     cursor = await conn.execute(
         "UPDATE pings SET created = created + :by"
-        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
-        ' AND "key" > coalesce((SELECT "key" FROM pings'
-        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
-        ' AND created < :since ORDER BY "key" DESC LIMIT 1), 0)'
-        ' AND "key" IN (SELECT "key" FROM pings'
-        ' WHERE "key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
-        ' ORDER BY "key" DESC LIMIT :limit)',
-        {
-            "check_id": check_id,
-            "by": seconds(by),
-            "since": stamp(since),
-            "limit": limit,
-        },
+        ' WHERE "key" > (:check_id << 32) + :after'
+        ' AND "key" <= (:check_id << 32) + :newest',
+        {"by": seconds(by), **log._asdict()},
     )
     return cursor.rowcount
 

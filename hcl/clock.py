@@ -19,8 +19,12 @@ STEP = 2.0
 # The watch wakes so many seconds late at most, where hcl was there all the time.
 GAP = 10.0
 
+# By so many seconds the boot clock runs ahead of the monotonic one without a suspend.
+SUSPENDED = 1.0
+
 # Two looks at the boot clock, this many seconds apart at most, were at the same time.
 _AT_ONCE = 0.010
+_LOOKS = 9
 
 # The kernel's word for how wrong its wall may be, in microseconds: it grows to this
 # while nobody synchronises it (NTP_PHASE_LIMIT in the kernel's timex.h).
@@ -100,7 +104,8 @@ class Clock:
 
     Between the moment that somebody sets the wall and the moment that all which was
     counted from the old time has been moved, hcl's time goes on by the boot clock.
-    `on_step` is called when a step is noticed, by whoever asked the time.
+    `on_step` is called when a step, or that the machine slept, is noticed by whoever
+    asked the time.
     """
 
     def __init__(self, source: Source | None = None) -> None:
@@ -118,6 +123,8 @@ class Clock:
         # When the watch looked, and by when it was to wake, by the boot clock.
         self.looked = self.asked
         self.wakes_by = math.inf
+        # By how much the boot clock was ahead of the monotonic one at that look.
+        self.lead = self.looked - self.source.monotonic()
         # As of when people are shown how checks are; None: now.
         self.shown_as_of: datetime | None = None
         # The wall was right once and is not known to be now.
@@ -130,12 +137,18 @@ class Clock:
         # Each ping comes by here: nothing but the two looks that it takes.
         boot = self._boot()
         if boot - self.asked > GAP:
-            self.gap_from = self.asked
+            self._note_gap(boot)
         self.asked = boot
         wall = self._wall()
         if self._least <= wall - boot <= self._most:
             return datetime.fromtimestamp(wall, UTC)
         return self._look()
+
+    def _note_gap(self, boot: float) -> None:
+        """Keep since when nobody asked; wake the watch if the machine slept."""
+        self.gap_from = self.asked
+        if boot - self.source.monotonic() - self.lead > SUSPENDED:
+            self.on_step()
 
     def _look(self) -> datetime:
         """Return hcl's time; follow a slewing wall, and notice a step."""
@@ -203,12 +216,20 @@ class Clock:
 
     @property
     def step(self) -> timedelta:
-        """Return how far the wall is ahead of hcl's time; 0: it is no step."""
-        before, wall, boot = self._boot(), self._wall(), self._boot()
-        moved = wall - boot - self._ahead
-        if boot - before > _AT_ONCE or -STEP <= moved <= STEP:
+        """Return how far the wall is ahead of hcl's time; 0: it is no step.
+
+        Where it cannot be told, since the machine is busy, the next who asks the time
+        wakes the watch again.
+        """
+        for _ in range(_LOOKS):
+            before, wall, boot = self._boot(), self._wall(), self._boot()
+            if boot - before <= _AT_ONCE:
+                break
+        else:
+            self._has_stepped = False
             return timedelta(0)
-        return timedelta(seconds=moved)
+        moved = wall - boot - self._ahead
+        return timedelta(seconds=0 if -STEP <= moved <= STEP else moved)
 
     def go_on(self, known: datetime) -> None:
         """Go on from what hcl's time is known to be: the wall may have been set."""

@@ -104,7 +104,7 @@ class Steps:
         logger.warning(
             "the clock was set %s by %s: deadlines, and what waits, have moved along",
             "forward" if step > _NOTHING else "back",
-            duration(abs(step), units=2),
+            duration(timedelta(seconds=round(abs(step.total_seconds()))), units=2),
         )
 
     async def _fix(self, conn: Connection, since: datetime) -> None:

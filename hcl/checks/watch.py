@@ -18,7 +18,7 @@ from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.judging import Judging, Unheard
 from hcl.checks.steps import Steps
-from hcl.clock import GAP, Clock
+from hcl.clock import GAP, SUSPENDED, Clock
 from hcl.db import Database, UnusableError
 from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
@@ -36,9 +36,6 @@ MOST_PATIENCE = 10.0
 # For so many seconds after a start nobody is called down while the wall, which was
 # right once, is not known to be right.
 UNSYNCHRONISED = 600.0
-
-# By so many seconds the boot clock runs ahead of the monotonic one without a suspend.
-_SUSPENDED = 1.0
 
 _DAY = 86_400
 
@@ -75,8 +72,6 @@ class Watch:
         self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
-        # By how much the boot clock was ahead of the monotonic one at the last look.
-        self._ahead = boot - clock.monotonic()
         self._ran_before = 0.0
         self._was_synchronised = False
         # When the wall was known to be right last, by the boot clock.
@@ -145,9 +140,13 @@ class Watch:
     async def look(self) -> None:
         """Do what has to be done before anybody is called down."""
         await self._look_for_gap()
-        if self._away is not None:
+        while self._away is not None:
+            away = self._away
             await self._let_in()
-            await self._judge(self._away)
+            # It may stand still again meanwhile: that is the same absence.
+            await self._look_for_gap()
+            if self._away == away:
+                await self._judge(away)
         await self._look_at_wall()
         self._note_look()
         if self._looked - self._signed >= SIGN_EVERY:
@@ -160,22 +159,25 @@ class Watch:
 
     def _note_look(self) -> None:
         self._looked = self._clock.looked = self._clock.boot()
-        self._ahead = self._looked - self._clock.monotonic()
+        self._clock.lead = self._looked - self._clock.monotonic()
 
     async def _look_for_gap(self) -> None:
         """Find out whether the process, or the machine, stood still."""
         clock = self._clock
         boot = clock.boot()
         late, clock.wakes_by = boot - clock.wakes_by, math.inf
-        slept = boot - clock.monotonic() - self._ahead
-        if self._away is not None or (late <= GAP and slept <= _SUSPENDED):
+        slept = boot - clock.monotonic() - clock.lead
+        if late <= GAP and slept <= SUSPENDED:
             return
-        reason: Away = "suspended" if slept > _SUSPENDED else "starved"
+        reason: Away = "suspended" if slept > SUSPENDED else "starved"
         # By then it was there for certain: pings may have come before it was not.
-        went = max(self._looked, clock.gap_from)
-        length = duration(timedelta(seconds=boot - went), units=2)
+        went = clock.at(max(self._looked, clock.gap_from))
+        self._note_look()
+        length = duration(clock.now() - went, units=2)
         logger.warning("hcl was not running for %s: it was %s", length, reason)
-        await self._return(Absence(clock.at(went), clock.now(), reason))
+        if self._away is not None:
+            went, reason = self._away.went, self._away.reason
+        await self._return(Absence(went, clock.now(), reason))
 
     async def _return(self, away: Absence) -> None:
         """Show all as it was, until it is known what the absence means."""
@@ -194,6 +196,7 @@ class Watch:
             )
             if now >= until:
                 return
+            self.sleeps(until - now)
             await asyncio.sleep(until - now)
 
     async def _judge(self, away: Absence) -> None:

@@ -1,6 +1,7 @@
 """A real `hcl serve` process on a free port, and what its users run beside it."""
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -37,6 +38,8 @@ class Serve:
         # How long the last start took. It is all work, so this tells how busy the
         # machine is: what limits of time are to be measured by.
         self.start_seconds = 0.0
+        # What the process finds in its environment beside our own.
+        self.env: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.write_config(channels, tables=tables)
 
@@ -66,6 +69,7 @@ class Serve:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hcl", "serve"],
                 cwd=self.folder,
+                env={**os.environ, **self.env},
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -8,7 +8,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks.judging import Judging
-from hcl.clock import Clock
+from hcl.clock import STEP, Clock
 from hcl.db import Database
 from hcl.store.life import Absence
 from hcl.store.pings import Unfixed
@@ -45,6 +45,8 @@ class Steps:
         self._clock = clock
         self._judging = judging
         self._file = file
+        # The last step, and since when what it moved was written, by the time now.
+        self._step, self._since = _NOTHING, clock.now()
 
     async def follow(self, synchronised: datetime) -> bool:
         """Take the step that there is, if any; tell whether there was one.
@@ -55,15 +57,21 @@ class Steps:
         step = self._clock.step
         if not step:
             return False
+        is_undone = abs(step + self._step) <= timedelta(seconds=STEP)
         since = max(synchronised, self._clock.now() - LONGEST_MOVED)
+        if is_undone:
+            # What the last one moved goes back, whatever the wall was said to be.
+            since = self._since
         await self._file()
         async with self._database.transaction() as conn:
-            await self._fix(conn, since)
+            if not is_undone:
+                await self._fix(conn, since)
             await store.checks.shift(conn, step, since)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step)
             logs = await store.pings.unfixed(conn)
         self._take(step)
+        self._step, self._since = step, since + step
         await self._move_logs(step, logs)
         return True
 

@@ -1,7 +1,8 @@
-"""Docs and code say the same: README knows every command, kind, key and route."""
+"""Docs and code say the same: every command, kind, key, route and room is in them."""
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,21 @@ from tests.alerts import NOW, a_message, an_alert
 from tests.app import App
 from tests.config import PROJECT
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+_BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
+[DRAWING] = [block for kind, block in _BLOCK.findall(ARCHITECTURE) if kind == "text"]
+# What the documents about the code name in backticks.
+NAMED = set(re.findall(r"`([^`\n]+)`", _BLOCK.sub("", ARCHITECTURE + CONTRIBUTING)))
+PATHS = {
+    name
+    for name in NAMED
+    if re.fullmatch(r"[.\w<>-]+(/[.\w<>-]+)*/?", name)
+    and ("/" in name or name.endswith((".md", ".example")) or name == "pyproject.toml")
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -86,3 +101,90 @@ async def test_routes_of_the_api_are_in_readme(app: App) -> None:
     for path in paths:
         shown = re.sub(r"{(\w+):\w+}", r"<\1>", path).replace("<code>", "<uuid>")
         assert f"{shown}`" in README
+
+
+@cache
+def modules() -> dict[Path, str]:
+    """Read all modules of hcl and of its tests."""
+    folders = ROOT / "hcl", ROOT / "tests"
+    paths = (path for folder in folders for path in folder.rglob("*.py"))
+    return {path: path.read_text() for path in paths}
+
+
+def begins(text: str, pattern: str) -> bool:
+    """Tell whether a line begins so, and where a word ends then."""
+    return bool(re.search(rf"(?m)^{pattern}\b", text))
+
+
+def test_files_that_are_named_exist() -> None:
+    globs = {path: re.sub("<[^>]*>", "*", path).rstrip("/") for path in PATHS}
+
+    assert len(globs) > 50
+    assert [path for path, glob in globs.items() if not any(ROOT.glob(glob))] == []
+
+
+def test_functions_that_are_named_exist() -> None:
+    form = re.compile(r"(?:await )?((?:\w+\.)*)(\w+)\.(\w+)(?:\(.*\))?")
+    found = [match for match in map(form.fullmatch, NAMED - PATHS) if match]
+    # Such as hcl.toml, which is the user's.
+    members = {(match[2], match[3]) for match in found if match[3] != "toml"}
+
+    missing = [
+        (owner, member)
+        for owner, member in members
+        if not any(
+            re.search(rf"\b{member}\b", text)
+            for path, text in modules().items()
+            if path.stem == owner or begins(text, f"class {owner}")
+        )
+    ]
+
+    assert len(members) > 20
+    assert missing == []
+
+
+def test_classes_and_constants_that_are_named_exist() -> None:
+    names = [name for name in NAMED if re.fullmatch(r"[A-Z]\w+", name)]
+
+    texts = modules().values()
+
+    assert len(names) > 20
+    assert [
+        name
+        for name in names
+        if not any(begins(text, f"(class )?{name}") for text in texts)
+    ] == []
+
+
+def test_rooms_are_drawn_as_the_contract_has_them() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    layers = tools["importlinter"]["contracts"][0]["layers"]
+
+    assert [line.split("  ")[0] for line in DRAWING.splitlines()] == layers
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    rooms = {path.parent for path in (ROOT / "hcl").rglob("__init__.py")}
+
+    drawn = {ROOT / "hcl" / name for name in re.findall(r"\w+", DRAWING)}
+    told = {ROOT / path for path in PATHS if f"`{path}`" in ARCHITECTURE}
+
+    assert rooms - drawn - told == set()
+
+
+def test_every_script_is_in_contributing() -> None:
+    blocks = "".join(block for _, block in _BLOCK.findall(CONTRIBUTING))
+
+    told = set(re.findall(r"\bscripts/(\w+)", blocks))
+
+    assert told == {path.name for path in (ROOT / "scripts").iterdir()}
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_lead_somewhere(file: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / file).read_text())
+
+    files = [link for link in links if not link.startswith("http")]
+
+    assert files
+    assert [link for link in files if not (ROOT / link).exists()] == []

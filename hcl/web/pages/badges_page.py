@@ -69,7 +69,7 @@ async def page(visit: Visit) -> Response:
     choice = _choice(visit.query)
     conn = await visit.parts.database.current()
     checks = await store.checks.of_project(conn, project.id)
-    sought = [check for check in checks if _is_sought(check, choice.search)]
+    sought = [check for check in checks if _is_sought(visit, check, choice.search)]
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
     shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
@@ -111,9 +111,11 @@ def _choice(query: QueryParams) -> Choice:
     )
 
 
-def _is_sought(check: Check, search: str) -> bool:
+def _is_sought(visit: Visit, check: Check, search: str) -> bool:
     words = search.casefold().split()
-    text = f"{check.title} {check.slug} {check.tags}".casefold()
+    # By what is shown: who may not see codes could find them out.
+    name = title(check, readonly=visit.viewer.readonly)
+    text = f"{name} {check.slug} {check.tags}".casefold()
     return all(word in text for word in words)
 
 

@@ -118,3 +118,24 @@ async def test_rights(app: App) -> None:
     assert nameless.badge_key in page.text
     assert nameless.code not in page.text
     assert (await app.http.get(path_of(app, project=1))).status_code == 404
+
+
+async def test_code_cannot_be_found_out_by_the_search(app: App) -> None:
+    nameless = await put_check(app.database, name="")
+    await sign_in(app, READ_KEY)
+
+    guesses = [nameless.code, nameless.code[:8], nameless.code[:4]]
+    pages = [await app.http.get(path_of(app, f"?q={guess}")) for guess in guesses]
+    found = await app.http.get(path_of(app, "?q=unnamed"))
+
+    assert [nameless.badge_key in page.text for page in pages] == [False] * 3
+    assert nameless.badge_key in found.text
+
+
+async def test_who_may_change_a_check_finds_it_by_its_code(app: App) -> None:
+    nameless = await put_check(app.database, name="")
+    await sign_in(app, WRITE_KEY)
+
+    page = await app.http.get(path_of(app, f"?q={nameless.code[:8]}"))
+
+    assert nameless.badge_key in page.text

@@ -214,7 +214,8 @@ def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
     """Return how long runs took, by the number of the ping that ended each.
 
     `pings` come oldest first. A success or fail ends the latest start of its rid (none
-    counts as one), unless another did or the start is MAX_RUN old.
+    counts as one), unless another did or the start is MAX_RUN old. No length is
+    negative, whatever the clock did.
     """
     starts: dict[str | None, datetime] = {}
     lengths = {}
@@ -224,7 +225,7 @@ def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
         elif ping.action in ("success", "fail"):
             start = starts.pop(ping.rid, None)
             if start is not None and ping.created - start < MAX_RUN:
-                lengths[ping.n] = ping.created - start
+                lengths[ping.n] = max(ping.created - start, timedelta(0))
     return lengths
 
 

@@ -228,11 +228,12 @@ async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:
     Held are those put off on purpose; the last is None if none is owed.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, created,"
-        " NULL)) FROM notifications WHERE next_try IS NOT NULL"
+        # SQLite takes `created` from the row of the least id.
+        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, id,"
+        " NULL)), created FROM notifications WHERE next_try IS NOT NULL"
     )
-    owed, held, oldest = next(iter(rows))
-    return int(owed), int(held), moment(oldest)
+    owed, held, first, created = next(iter(rows))
+    return int(owed), int(held), moment(None if first is None else created)
 
 
 async def waiting_by_channel(conn: Connection) -> dict[int, int]:

@@ -1028,6 +1028,16 @@ LOGS: dict[str, tuple[list[LogRow], dict[int, float]]] = {
         {},
     ),
     "at the same moment": ([(0, "start", None), (0, "success", None)], {2: 0}),
+    "over a step back of the clock": (
+        [
+            (2, "start", None),
+            (1, "success", None),
+            (1, "start", None),
+            (3, "fail", None),
+        ],
+        {2: 0, 4: 2},
+    ),
+    "over a step back of a year": ([(8760, "start", RID), (0, "fail", RID)], {2: 0}),
 }
 
 

@@ -52,13 +52,34 @@ async def test_flips_added_are_those_above_the_id_returned(app: App) -> None:
 
 async def test_flips_of_a_check_come_newest_first(app: App) -> None:
     check, other = [await put_check(app.database) for _ in range(2)]
-    for hours in (2, 0, 1):
+    for hours in (0, 1, 2):
         await put_flip(app.database, check, NOW + hours * HOUR)
     await put_flip(app.database, other)
 
     found = await store.flips.of_check(app.database.committed, check.id)
 
     assert [flip.created for flip in found] == [NOW + n * HOUR for n in (2, 1, 0)]
+
+
+async def test_newest_flip_was_written_last_whatever_the_clock_said(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    moments = [NOW + hours * HOUR for hours in (-2, 2, -1, 9999)]
+    for at in moments[:-1]:
+        await put_flip(app.database, check, at)
+        await put_flip(app.database, other, moments[-1])
+    reader, since = app.database.committed, NOW - 2 * HOUR
+    ids = [check.id, other.id]
+
+    newest = await store.flips.of_check(reader, check.id)
+    within = await store.flips.of_check(reader, check.id, None, NOW.timestamp())
+    lately = await store.flips.lately(reader, ids, since, 99)
+    fewer = await store.flips.lately(reader, ids, since, 3)
+
+    assert [flip.created for flip in newest] == moments[2::-1]
+    assert [flip.created for flip in within] == [moments[2], moments[0]]
+    assert [at for at, *_ in lately[check.id]] == [m.timestamp() for m in moments[:3]]
+    assert [at for at, *_ in fewer[check.id]] == [moments[2].timestamp()]
+    assert await store.flips.down_since(reader, check.id, 9) == moments[2]
 
 
 async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:
@@ -201,7 +222,7 @@ async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
         app.database, lambda conn: store.flips.down_since(conn, check.id, 9)
     )
 
-    assert "SEARCH flips USING INDEX flips_check (check_id=?)" in plan
+    assert "SEARCH flips USING INDEX flips_written (check_id=? AND id<?)" in plan
 
 
 async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> None:

@@ -213,6 +213,24 @@ async def test_down_says_since_when(app: App) -> None:
             "u" * 10 + "p" + "u" * 3,
             "down 6 h",
         ),
+        # A clock that was set back: within an outage, and by a year.
+        (
+            "up",
+            [(3.5, "up", "down"), (3.75, "down", "up")],
+            "u" * 14,
+            "never down",
+        ),
+        (
+            "down",
+            [
+                (-365, "new", "up"),
+                (-366, "up", "down"),
+                (1.75, "down", "up"),
+                (0.5, "up", "down"),
+            ],
+            "-" * 12 + "ud",
+            "down 12 h in 2 times",
+        ),
         ("paused", [(1, "up", "paused")], "u" * 13 + "-", "never down"),
     ],
 )

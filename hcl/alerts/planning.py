@@ -89,4 +89,5 @@ async def plan_anew(
                 if (line := lines.get(notification.channel_id))
                 and (every := line.calm_of(tags).remind_every)
             ],
+            now,
         )

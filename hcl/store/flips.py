@@ -129,26 +129,25 @@ async def shift(conn: Connection, by: timedelta, since: datetime, after: int) ->
     )
 
 
-async def drop(conn: Connection, before: datetime, limit: int) -> int:
-    """Delete the oldest flips before a moment, `limit` at most; return how many.
+async def drop(conn: Connection, up_to: int, limit: int) -> int:
+    """Delete the oldest flips up to an id, `limit` at most; return how many.
 
     Flips as young as the oldest ping in their check's log stay, since the two are read
     together; so do those with a notification that is not finished. So does each check's
-    last one before the moment: it tells the status since, maybe until today.
+    last one up to the id: it tells the status since, maybe until today.
     """
     cursor = await conn.execute(
         "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f"
-        " WHERE f.created < :before"
+        " WHERE f.id <= :up_to"
         " AND EXISTS (SELECT 1 FROM flips later WHERE later.check_id = f.check_id"
-        " AND later.created < :before"
-        " AND (later.created, later.id) > (f.created, f.id))"
-        " AND f.created < coalesce((SELECT created FROM pings"
+        " AND later.id <= :up_to AND later.id > f.id)"
+        ' AND f.n_pings < coalesce((SELECT "key" - (f.check_id << 32) FROM pings'
         ' WHERE "key" BETWEEN f.check_id << 32 AND (f.check_id << 32) + 4294967295'
-        ' ORDER BY "key" LIMIT 1), f.created + 1)'
+        ' ORDER BY "key" LIMIT 1), f.n_pings + 1)'
         " AND NOT EXISTS (SELECT 1 FROM notifications"
         " WHERE flip_id = f.id AND next_try IS NOT NULL)"
-        " ORDER BY f.created LIMIT :limit)",
-        {"before": stamp(before), "limit": limit},
+        " ORDER BY f.id LIMIT :limit)",
+        {"up_to": up_to, "limit": limit},
     )
     return cursor.rowcount
 

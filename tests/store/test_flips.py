@@ -12,9 +12,9 @@ STATUSES = get_args(Status)
 REASONS = get_args(Reason)
 
 
-async def drop(app: App, limit: int = 100) -> int:
+async def drop(app: App, limit: int = 100, up_to: int = 1000) -> int:
     async with app.database.transaction() as conn:
-        return await store.flips.drop(conn, NOW, limit)
+        return await store.flips.drop(conn, up_to, limit)
 
 
 async def finish_all(app: App) -> None:
@@ -113,10 +113,11 @@ async def test_start_is_included_and_end_is_not(app: App) -> None:
 
 async def test_oldest_flips_are_dropped_first(app: App) -> None:
     check = await put_check(app.database)
-    for hours in (1, 3, 2, 0):
+    # By the clock the second one is the newest of all.
+    for hours in (3, -9, 1, 0):
         await put_flip(app.database, check, NOW - hours * HOUR)
 
-    dropped = [await drop(app, 2), await drop(app, 2), await drop(app, 2)]
+    dropped = [await drop(app, 2, up_to=3) for _ in range(3)]
 
     assert dropped == [2, 0, 0]
     assert [
@@ -144,14 +145,14 @@ async def test_flips_to_drop_are_found_by_indexes(app: App) -> None:
         await put_flip(app.database, check)
 
     async with app.database.transaction() as conn, traced(conn) as statements:
-        await store.flips.drop(conn, NOW, 1)
+        await store.flips.drop(conn, 9, 1)
     sql = f"EXPLAIN QUERY PLAN {statements[-1]}"
     plan = [row[3] for row in await rows(app.database, sql)]
 
-    assert "SEARCH f USING INDEX flips_created (created<?)" in plan
-    # Both bounds in one: (check_id=? AND created>? AND created<?).
+    assert "SEARCH f USING INTEGER PRIMARY KEY (rowid<?)" in plan
+    # Both bounds in one.
     [later] = [line for line in plan if "later" in line]
-    assert "flips_check (check_id=? AND created>? AND created<?)" in later
+    assert "flips_written (check_id=? AND id>? AND id<?)" in later
     assert not any("TEMP B-TREE" in line or line.startswith("SCAN") for line in plan)
 
 
@@ -160,8 +161,10 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
     log = [make_ping(n=n, created=NOW - (10 - n) * HOUR) for n in (8, 9)]
     await put_pings(app.database, *((check.id, ping) for ping in log))
     oldest = log[0].created
-    for created in (oldest - MICROSECOND, oldest, NOW - 2 * MICROSECOND):
-        await put_flip(app.database, check, created)
+    for n, created in enumerate(
+        (oldest - MICROSECOND, oldest, NOW - 2 * MICROSECOND), start=7
+    ):
+        await put_flip(app.database, check._replace(n_pings=n), created)
 
     assert await drop(app) == 1
 

@@ -245,7 +245,7 @@ async def test_no_more_pings_than_the_log_keeps(tmp_path: Path) -> None:
             await app.http.post(f"/ping/{code}", content=b"%d" % i)
 
         before = await get_pings(app, code)
-        await app.pruner.prune_once(datetime.now(UTC))
+        await app.pruner.prune_once(0)
         after = await get_pings(app, code)
         bodies = [
             await app.api("GET", f"checks/{code}/pings/{n}/body") for n in range(7)

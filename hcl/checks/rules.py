@@ -185,6 +185,16 @@ _NO_ABSENCE: dict[str, Any] = {
 }
 
 
+def as_shown(check: Check, now: datetime) -> Check:
+    """Return the check as people see it: a clock that was ahead has heard it just now.
+
+    Its log tells when each ping came by the clock of then.
+    """
+    if check.last_ping is None or check.last_ping <= now:
+        return check
+    return check._replace(last_ping=now)
+
+
 def shown_status(check: Check, now: datetime) -> ShownStatus:
     """Return the status people see: also grace, and down once a deadline has passed."""
     if check.last_start is not None:

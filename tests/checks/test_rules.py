@@ -1061,6 +1061,26 @@ def test_run_of_72_hours_but_a_microsecond_has_a_length() -> None:
     assert rules.run_lengths([start, success]) == {2: length}
 
 
+@pytest.mark.parametrize(
+    ("last_ping", "expected"),
+    [
+        (None, None),
+        (NOW - HOUR, NOW - HOUR),
+        (NOW, NOW),
+        (NOW + MICROSECOND, NOW),
+        (NOW + 9999 * HOUR, NOW),
+    ],
+)
+def test_no_check_is_shown_to_be_heard_in_the_future(
+    last_ping: datetime | None, expected: datetime | None
+) -> None:
+    check = make_check(status="up", last_ping=last_ping)
+
+    shown = rules.as_shown(check, NOW)
+
+    assert shown == check._replace(last_ping=expected)
+
+
 # Flips
 
 

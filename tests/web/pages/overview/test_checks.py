@@ -187,6 +187,16 @@ async def test_list_without_matches_says_so(app: App) -> None:
     assert "No check is like that" in await page(app, "?q=zzz")
 
 
+async def test_last_ping_is_never_in_the_future(app: App) -> None:
+    await sign_in(app)
+    now = datetime.now(UTC)
+    await put_up(app, "a", last_ping=now + 3 * DAY, alert_after=now + DAY + 2 * HOUR)
+
+    text = await page(app)
+
+    assert re.search(r"<time [^>]+ data-relative [^>]+>now</time><small>due", text)
+
+
 async def test_down_says_since_when(app: App) -> None:
     await sign_in(app)
     check = await put_up(app, "a", status="down", alert_after=None)

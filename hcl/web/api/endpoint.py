@@ -44,13 +44,17 @@ class Call:
     def describe(self, check: Check, channels: list[str]) -> dict[str, Any]:
         """Describe a check as this caller may see it."""
         clock = self.parts.clock
+        now = clock.shown()
+        if check.last_ping is not None and check.last_ping > now:
+            # What came since hcl returned is told at once.
+            check = rules.as_shown(check, clock.now())
         return check_json(
-            rules.as_shown(check, clock.now()),
+            check,
             site=self.parts.site,
             channels=channels,
             version=self.version,
             readonly=self.readonly,
-            now=clock.shown(),
+            now=now,
         )
 
 

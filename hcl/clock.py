@@ -125,6 +125,8 @@ class Clock:
         self.wakes_by = math.inf
         # By how much the boot clock was ahead of the monotonic one at that look.
         self.lead = self.looked - self.source.monotonic()
+        # The monotonic clock less how long hcl has run.
+        self._ran_from = self.source.monotonic()
         # As of when people are shown how checks are; None: now.
         self.shown_as_of: datetime | None = None
         # The wall was right once and is not known to be now.
@@ -198,6 +200,18 @@ class Clock:
     def monotonic(self) -> float:
         """Return the monotonic clock, in seconds: it stands still in a suspend."""
         return self.source.monotonic()
+
+    @property
+    def ran(self) -> float:
+        """Return for how many seconds hcl has run since the database was made.
+
+        While there was no process, or the machine slept, it did not run.
+        """
+        return self.source.monotonic() - self._ran_from
+
+    def has_run(self, seconds: float) -> None:
+        """Go on from how long hcl had run before this start."""
+        self._ran_from = self.source.monotonic() - seconds
 
     def at(self, boot: float) -> datetime:
         """Return what hcl's time was, or will be, when the boot clock shows this."""

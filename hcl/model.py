@@ -189,7 +189,8 @@ class Notification:
 
     `attempts` counts the failed tries so far. `reminder` is 0 for the first message of
     a flip, then 1, 2 … `hold` tells why it was put off, "" if it was not. `notice`
-    tells which channel could not deliver it, "" if it is the channel's own.
+    tells which channel could not deliver it, "" if it is the channel's own. `ran` is
+    for how many seconds hcl had run when it was written: its age goes by that.
     """
 
     id: int
@@ -201,6 +202,7 @@ class Notification:
     reminder: int = 0
     hold: Hold = ""
     notice: str = ""
+    ran: float = 0.0
 
 
 class Waiting(NamedTuple):

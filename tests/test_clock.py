@@ -42,6 +42,20 @@ def test_a_step_counts_once_it_is_taken(seconds: float) -> None:
     assert len(noticed) == 1
 
 
+def test_it_runs_for_as_long_as_there_is_a_process_that_is_awake() -> None:
+    clock, times = a_clock()
+
+    at_first = clock.ran
+    times.run(60)
+    times.suspend(7200)
+    times.set_wall(-86_400)
+    after_a_minute = clock.ran
+    clock.has_run(1_000_000)
+    times.run(1)
+
+    assert (at_first, after_a_minute, clock.ran) == (0, 60, 1_000_001)
+
+
 def test_a_step_that_is_undone_before_it_is_taken_is_none() -> None:
     clock, times = a_clock()
 

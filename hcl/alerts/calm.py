@@ -163,7 +163,7 @@ def _of_check(
             result.dropped.append((notification, _OVER))
         elif _is_early(row, channel, now):
             continue
-        elif (until := _delayed_until(row, calm)) is None:
+        elif (until := _delayed_until(row, calm, now)) is None:
             yield row
         elif (end := _next_flip(row, later)) and _ends_before(end, until):
             result.dropped.append((notification, _SHORT))
@@ -194,12 +194,15 @@ def _is_over(row: Waiting, rows: Iterable[Waiting], ways: frozenset[int]) -> boo
     return not row.notification.notice and not row.channels & ways
 
 
-def _delayed_until(row: Waiting, calm: Calm) -> datetime | None:
+def _delayed_until(row: Waiting, calm: Calm, now: datetime) -> datetime | None:
     """Return before when it is too early to tell of an outage; None: it is not."""
     notification = row.notification
     if not calm.delay or row.flip.new_status != "down":
         return None
     if notification.reminder or notification.attempts or notification.notice:
+        return None
+    if row.flip.created > now + _MINUTE:
+        # A clock that was ahead holds nobody's message back until it is there again.
         return None
     return row.flip.created + calm.delay
 

@@ -13,6 +13,7 @@ from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
+from hcl.clock import Clock
 from hcl.model import Message, Notification, Waiting
 from hcl.store.outbox import Outcome
 from hcl.words.names import check_name
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 # Where a permanent refusal begins in PAUSES: it may still be somebody's mistake.
 PERMANENT_STEP = 5
 
-# A message that could not be delivered for so long is given up.
+# A message that could not be delivered while hcl ran for so long is given up.
 GIVE_UP_AFTER = timedelta(days=7)
 
 # … but not before so many tries.
@@ -55,17 +56,20 @@ async def try_once(
     line: Line,
     bundle: Bundle,
     message: Message,
-    clock: Now,
-    jitter: Callable[[], float],
     now: Now,
+    jitter: Callable[[], float],
+    clock: Clock,
 ) -> EndedTry:
-    """Send a message, and decide what follows; raise only what cancels it."""
+    """Send a message, and decide what follows; raise only what cancels it.
+
+    `now` is the time that pauses count by, the `clock` what is written down.
+    """
     told = tuple(row.notification for row in bundle)
-    outcome = Outcome(told, "", began=now(), asked=clock())
+    outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
     begun = time.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
-        outcome = replace(outcome, answer=answer, sent=now())
+        outcome = replace(outcome, answer=answer, sent=clock.now())
     except DeliveryError as error:
         outcome = replace(outcome, answer=str(error), refused=error.permanent)
     except Exception as error:
@@ -77,9 +81,9 @@ async def try_once(
         logger.info("sent: %s: %s", what, outcome.answer)
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
-        reminders = reminders_after(line, bundle, clock())
-        return EndedTry(line, replace(outcome, reminders=reminders), clock())
-    return _failed(line, outcome, what, clock(), jitter)
+        reminders = reminders_after(line, bundle, now())
+        return EndedTry(line, replace(outcome, reminders=reminders), now())
+    return _failed(line, outcome, what, now(), jitter)
 
 
 def _what(message: Message) -> str:
@@ -103,10 +107,10 @@ def _failed(
     if failing and not line.is_failing:
         line.is_failing = True
         logger.error("%s does not deliver: %s", line.channel.name, outcome.answer)
-    # What is newer than the rest gets all of its time, and the rest with it. A clock
-    # that was set makes messages old at once: tries count too.
-    age, least = now - max(n.created for n in told), min(n.attempts for n in told) + 1
-    if age > GIVE_UP_AFTER and least >= GIVE_UP_TRIES:
+    # What is newer than the rest gets all of its time, and the rest with it. While hcl
+    # does not run nothing can be tried, and whatever the clock says makes nothing old.
+    age, least = outcome.ran - max(n.ran for n in told), min(n.attempts for n in told)
+    if age > GIVE_UP_AFTER.total_seconds() and least + 1 >= GIVE_UP_TRIES:
         logger.error("given up after %d tries: %s: %s", tries, what, outcome.answer)
         return EndedTry(line, outcome, now, failing)
     step = max(tries - 1, PERMANENT_STEP * outcome.refused)

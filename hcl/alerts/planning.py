@@ -84,9 +84,11 @@ async def plan_anew(
         await store.notifications.add_reminders(
             conn,
             [
-                (notification, max(now, sent + every))
+                # A clock that was ahead puts none off until it is there again.
+                (notification, max(now, min(sent, now) + every))
                 for notification, tags, sent in told
                 if (line := lines.get(notification.channel_id))
                 and (every := line.calm_of(tags).remind_every)
             ],
+            now,
         )

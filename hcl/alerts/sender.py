@@ -159,7 +159,7 @@ class Sender:
             if message is not None:
                 was_failing = line.failures > 0
                 ended = await try_once(
-                    line, bundle, message, clock, self._jitter, self._clock.now
+                    line, bundle, message, clock, self._jitter, self._clock
                 )
                 self._counters.deliveries[line.channel.kind, ended.word] += 1
                 await self._tick_off(ended)

@@ -50,7 +50,7 @@ def by_month(
 ) -> list[Month]:
     """Return the last `count` months, the newest first.
 
-    `flips` are all that are known, oldest first, `status` is the check's own now.
+    `flips` are all that are known, as they were written, `status` is the check's own.
     `since` is when the check is known to have been there, None: not before its flips.
     """
     months = [Month(start) for start in _starts(now.astimezone(zone), count)]
@@ -76,17 +76,18 @@ def by_month(
 def _spans(
     flips: Sequence[Flip], status: Status, since: datetime | None, now: datetime
 ) -> Iterator[Span]:
-    """Yield how long each status held, as far as it is known, without overlaps."""
+    """Yield how long each status held, the last one first, without overlaps."""
+    end = now
+    for flip in reversed(flips):
+        # Of time that a clock which was set back told twice, what was written last is
+        # right; and what lies ahead has not happened.
+        begin = min(flip.created, end)
+        if begin < end:
+            yield begin, end, flip.new_status
+        end, status = begin, flip.old_status
     # A log that is younger than the flips tells nothing new.
-    begin = None if flips and since and since > flips[0].created else since
-    for flip in flips:
-        if begin is not None and flip.created > begin:
-            yield begin, flip.created, flip.old_status
-        # A clock that was set back counts no time twice.
-        begin = flip.created if begin is None else max(begin, flip.created)
-        status = flip.new_status
-    if begin is not None and begin < now:
-        yield begin, now, status
+    if since is not None and since < end:
+        yield since, end, status
 
 
 def _starts(now: datetime, count: int) -> list[datetime]:

@@ -185,6 +185,16 @@ _NO_ABSENCE: dict[str, Any] = {
 }
 
 
+def as_shown(check: Check, now: datetime) -> Check:
+    """Return the check as people see it: a clock that was ahead has heard it just now.
+
+    Its log tells when each ping came by the clock of then.
+    """
+    if check.last_ping is None or check.last_ping <= now:
+        return check
+    return check._replace(last_ping=now)
+
+
 def shown_status(check: Check, now: datetime) -> ShownStatus:
     """Return the status people see: also grace, and down once a deadline has passed."""
     if check.last_start is not None:
@@ -214,7 +224,8 @@ def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
     """Return how long runs took, by the number of the ping that ended each.
 
     `pings` come oldest first. A success or fail ends the latest start of its rid (none
-    counts as one), unless another did or the start is MAX_RUN old.
+    counts as one), unless another did or the start is MAX_RUN old. No length is
+    negative, whatever the clock did.
     """
     starts: dict[str | None, datetime] = {}
     lengths = {}
@@ -224,7 +235,7 @@ def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
         elif ping.action in ("success", "fail"):
             start = starts.pop(ping.rid, None)
             if start is not None and ping.created - start < MAX_RUN:
-                lengths[ping.n] = ping.created - start
+                lengths[ping.n] = max(ping.created - start, timedelta(0))
     return lengths
 
 

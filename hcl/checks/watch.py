@@ -72,7 +72,6 @@ class Watch:
         self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
-        self._ran_before = 0.0
         self._was_synchronised = False
         # When the wall was known to be right last, by the boot clock.
         self._synchronised = boot
@@ -96,7 +95,7 @@ class Watch:
             await self._leave_sign()
             return
         self._was_synchronised |= sign.was_synchronised
-        self._ran_before = sign.ran
+        self._clock.has_run(sign.ran)
         self._go_on_from(sign, is_synchronised)
         self._set_doubt(is_synchronised)
         returned = self._clock.now()
@@ -272,7 +271,7 @@ class Watch:
             boot_id=self._clock.source.boot_id,
             boot=boot,
             moment=self._clock.at(boot),
-            ran=self._ran_before + boot - self._began,
+            ran=self._clock.ran,
             was_synchronised=self._was_synchronised,
         )
 

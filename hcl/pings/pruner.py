@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from hcl import store
@@ -12,11 +12,14 @@ from hcl.db import Database, UnusableError
 
 logger = logging.getLogger(__name__)
 
-# Flips, and what was sent of them, are kept for three months, as Healthchecks does.
+# Flips, and what was sent of them, are kept for three months, as Healthchecks does: for
+# so many days that hcl runs.
 KEEP = timedelta(days=93)
 
 # How often it looks without being called.
 INTERVAL = timedelta(hours=1)
+
+_DAY = 86_400
 
 # Rows that go in one transaction: no ping waits for more.
 BATCH_LIMIT = 500
@@ -38,23 +41,28 @@ class Pruner:
         while True:
             await self._alarm.sleep(self._clock.now() + INTERVAL)
             try:
-                await self.prune_once(self._clock.now())
+                await self.prune_once(self._clock.ran)
             except UnusableError as error:
                 logger.error("cannot prune: %s", error)
 
-    async def prune_once(self, now: datetime) -> None:
+    async def prune_once(self, ran: float) -> None:
         """Delete pings over the log limit, and old finished notifications and flips.
 
-        Then give back the room, if it is much.
+        Then give back the room, if it is much. `ran` is for how many seconds hcl has
+        run: stamps tell no age, since a clock may be set by a year.
         """
         reader = await self._database.current()
         for check_id, up_to in await store.pings.checks_over(reader, self.log_limit):
             await self._repeat(
                 partial(store.pings.drop, check_id=check_id, up_to=up_to)
             )
-        before = now - KEEP
-        await self._repeat(partial(store.notifications.drop, before=before))
-        await self._repeat(partial(store.flips.drop, before=before))
+        day = int(ran // _DAY) - KEEP.days
+        flip_id, notification_id = await store.life.marked(reader, day)
+        await self._repeat(partial(store.notifications.drop, up_to=notification_id))
+        await self._repeat(partial(store.flips.drop, up_to=flip_id))
+        if await store.life.has_outlived(reader, day):
+            async with self._database.transaction(changes_checks=False) as conn:
+                await store.life.forget(conn, day)
         await self._database.release()
 
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:

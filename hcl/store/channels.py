@@ -169,11 +169,11 @@ async def standings(conn: Connection, project_id: int) -> list[Standing]:
         " h.last_sent, h.last_error, h.failing_since,"
         " coalesce(iif(c.name = '', c.code, c.name), ''), coalesce(c.code, ''),"
         " coalesce(c.unique_key, '')"
-        # By when it was written, which is at most as long before as it is tried.
+        # Looked for by when it was written: at most so long before it was taken.
         " FROM channels h LEFT JOIN notifications n ON n.id = ("
         " SELECT id FROM notifications WHERE created BETWEEN h.last_sent - :longest"
         " AND h.last_sent AND channel_id = h.id AND sent = h.last_sent"
-        " ORDER BY created DESC LIMIT 1)"
+        " ORDER BY +id DESC LIMIT 1)"
         " LEFT JOIN checks c ON c.id = n.check_id"
         " WHERE h.project_id = :project_id AND h.enabled ORDER BY h.id",
         {"project_id": project_id, "longest": _LONGEST.total_seconds()},

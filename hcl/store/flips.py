@@ -51,12 +51,13 @@ async def of_check(
 ) -> list[Flip]:
     """Return a check's flips, the newest first.
 
-    `start` (included) and `end` (excluded) are unix seconds; None: no bound.
+    By when they were written: the clock may have been set. `start` (included) and
+    `end` (excluded) are unix seconds; None: no bound.
     """
     rows = await conn.execute_fetchall(
         "SELECT created, old_status, new_status, reason FROM flips"
         " WHERE check_id = :check_id AND (:start IS NULL OR created >= :start)"
-        " AND (:end IS NULL OR created < :end) ORDER BY created DESC, id DESC",
+        " AND (:end IS NULL OR created < :end) ORDER BY id DESC",
         {"check_id": check_id, "start": start, "end": end},
     )
     return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
@@ -105,7 +106,7 @@ async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime 
     """Return when the outage began that a flip starts or ends; None: not known."""
     rows = await conn.execute_fetchall(
         "SELECT created FROM flips WHERE check_id = ? AND new_status = 'down'"
-        " AND id <= ? ORDER BY created DESC, id DESC LIMIT 1",
+        " AND id <= ? ORDER BY id DESC LIMIT 1",
         (check_id, flip_id),
     )
     return moment(next((row[0] for row in rows), None))
@@ -134,26 +135,25 @@ async def shift(conn: Connection, by: timedelta, after: int) -> None:
     )
 
 
-async def drop(conn: Connection, before: datetime, limit: int) -> int:
-    """Delete the oldest flips before a moment, `limit` at most; return how many.
+async def drop(conn: Connection, up_to: int, limit: int) -> int:
+    """Delete the oldest flips up to an id, `limit` at most; return how many.
 
     Flips as young as the oldest ping in their check's log stay, since the two are read
     together; so do those with a notification that is not finished. So does each check's
-    last one before the moment: it tells the status since, maybe until today.
+    last one up to the id: it tells the status since, maybe until today.
     """
     cursor = await conn.execute(
         "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f"
-        " WHERE f.created < :before"
+        " WHERE f.id <= :up_to"
         " AND EXISTS (SELECT 1 FROM flips later WHERE later.check_id = f.check_id"
-        " AND later.created < :before"
-        " AND (later.created, later.id) > (f.created, f.id))"
-        " AND f.created < coalesce((SELECT created FROM pings"
+        " AND later.id <= :up_to AND later.id > f.id)"
+        ' AND f.n_pings < coalesce((SELECT "key" - (f.check_id << 32) FROM pings'
         ' WHERE "key" BETWEEN f.check_id << 32 AND (f.check_id << 32) + 4294967295'
-        ' ORDER BY "key" LIMIT 1), f.created + 1)'
+        ' ORDER BY "key" LIMIT 1), f.n_pings + 1)'
         " AND NOT EXISTS (SELECT 1 FROM notifications"
         " WHERE flip_id = f.id AND next_try IS NOT NULL)"
-        " ORDER BY f.created LIMIT :limit)",
-        {"before": stamp(before), "limit": limit},
+        " ORDER BY f.id LIMIT :limit)",
+        {"up_to": up_to, "limit": limit},
     )
     return cursor.rowcount
 
@@ -165,17 +165,17 @@ Turn = tuple[float, Status, Status]
 async def lately(
     conn: Connection, check_ids: Iterable[int], since: datetime, limit: int
 ) -> dict[int, list[Turn]]:
-    """Return the flips of checks since a moment, oldest first, by check id.
+    """Return the flips of checks since a moment, in the order written, by check id.
 
-    Only the newest `limit` of all of them.
+    Only the last `limit` of all of them.
     """
     rows = await conn.execute_fetchall(
         "SELECT check_id, created, old_status, new_status"
         " FROM json_each(?) j CROSS JOIN flips ON check_id = j.value AND created >= ?"
-        " ORDER BY created DESC, flips.id DESC LIMIT ?",
+        " ORDER BY flips.id DESC LIMIT ?",
         (json.dumps(list(check_ids)), stamp(since), limit),
     )
-    found: dict[int, list[Turn]] = {}
+    turns: dict[int, list[Turn]] = {}
     for check_id, created, old_status, new_status in reversed(list(rows)):
-        found.setdefault(check_id, []).append((created, old_status, new_status))
-    return found
+        turns.setdefault(check_id, []).append((created, old_status, new_status))
+    return turns

@@ -135,6 +135,14 @@ async def marked(conn: Connection, day: int) -> tuple[int, int]:
     return next(((row[0], row[1]) for row in rows), (0, 0))
 
 
+async def has_outlived(conn: Connection, day: int) -> bool:
+    """Tell whether there are marks up to a day but the last of them."""
+    rows = await conn.execute_fetchall(
+        "SELECT count(*) > 1 FROM marks WHERE day <= ?", (day,)
+    )
+    return bool(next(iter(rows))[0])
+
+
 async def forget(conn: Connection, day: int) -> None:
     """Delete the marks before a day, but the last of them."""
     await conn.execute(

@@ -13,6 +13,8 @@ from hcl.store.times import moment, stamp
 # Messages that ought to go out, and not such as are held on purpose.
 _OWED = "next_try IS NOT NULL AND (hold = '' OR attempts > 0)"
 
+# For how many seconds hcl has run, as the last sign of life tells: by a minute less.
+RAN = "(SELECT coalesce(max(ran), 0) FROM life)"
 
 # The number of the reminder that comes next of the flip f over the channel c.
 _NEXT_REMINDER = (
@@ -35,8 +37,9 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
         {"now": stamp(now), "after": after},
     )
     cursor = await conn.execute(
-        "INSERT INTO notifications (flip_id, check_id, channel_id, created, next_try)"
-        " SELECT f.id, f.check_id, c.id, :now, :now FROM flips f"
+        "INSERT INTO notifications"
+        " (flip_id, check_id, channel_id, created, ran, next_try)"
+        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM flips f"
         " JOIN checks_channels cc ON cc.check_id = f.check_id"
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
         " WHERE f.id > :after AND ((f.new_status = 'down' AND c.on_down)"
@@ -48,22 +51,25 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
 
 
 def from_row(row: Sequence[Any]) -> Notification:
-    """Make a notification of its columns in their order, hold and notice last."""
+    """Make a notification of its columns in their order, `hold` to `ran` last."""
     created = datetime.fromtimestamp(row[4], UTC)
-    return Notification(row[0], row[1], row[2], row[3], created, *row[5:9])
+    return Notification(row[0], row[1], row[2], row[3], created, *row[5:10])
 
 
 async def add_reminders(
-    conn: Connection, reminders: Iterable[tuple[Notification, datetime]]
+    conn: Connection, reminders: Iterable[tuple[Notification, datetime]], now: datetime
 ) -> None:
     """Write down what follows messages of flips to down, each at its moment.
+
+    Their age counts from then.
 
     Those are left out whose check has flipped since, and those that wait already.
     """
     await conn.executemany(
         "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, next_try, reminder, hold)"
-        f" SELECT f.id, f.check_id, :channel_id, :at, :at, {_NEXT_REMINDER}, 'remind'"
+        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold)"
+        f" SELECT f.id, f.check_id, :channel_id, :at, {RAN} + max(0, :at - :now), :at,"
+        f" {_NEXT_REMINDER}, 'remind'"
         " FROM flips f JOIN channels c ON c.id = :channel_id"
         " WHERE f.id = :flip_id AND NOT EXISTS (SELECT 1 FROM flips newer"
         " WHERE newer.check_id = f.check_id AND newer.id > f.id)"
@@ -75,6 +81,7 @@ async def add_reminders(
                 "channel_id": notification.channel_id,
                 "flip_id": notification.flip_id,
                 "at": stamp(at),
+                "now": stamp(now),
             }
             for notification, at in reminders
         ],
@@ -103,8 +110,8 @@ async def hand_on(
     ids = None if only is None else json.dumps([n.id for n in only])
     cursor = await conn.execute(
         "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
-        " SELECT n.flip_id, n.check_id, c.id, :now, :now, n.reminder,"
+        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold,"
+        f" notice) SELECT n.flip_id, n.check_id, c.id, :now, {RAN}, :now, n.reminder,"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
         " trim(n.notice || ' ' || :notice) FROM notifications n"
         " JOIN flips f ON f.id = n.flip_id"
@@ -137,8 +144,8 @@ async def expand(
     """
     cursor = await conn.execute(
         "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, next_try, reminder, hold, notice)"
-        " SELECT f.id, f.check_id, c.id, g.created, :now,"
+        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold,"
+        " notice) SELECT f.id, f.check_id, c.id, g.created, g.ran, :now,"
         f" iif(g.reminder, {_NEXT_REMINDER}, 0),"
         " iif(g.hold IN ('fold', 'quiet'), g.hold, ''), g.notice"
         " FROM notifications g JOIN flips f ON f.id = g.flip_id JOIN channels c"
@@ -176,7 +183,7 @@ async def last_told(
     rows = await conn.execute_fetchall(
         "SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         # SQLite takes the other columns from the row of the maximum.
-        " max(n.reminder), n.hold, n.notice, c.tags, n.sent"
+        " max(n.reminder), n.hold, n.notice, n.ran, c.tags, n.sent"
         " FROM check_states s JOIN checks c ON c.id = s.check_id"
         " JOIN notifications n ON n.check_id = s.check_id AND n.sent IS NOT NULL"
         " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
@@ -187,8 +194,8 @@ async def last_told(
     return [
         (
             from_row(row),
-            tuple(row[9].split()),
-            datetime.fromtimestamp(row[10], UTC),
+            tuple(row[10].split()),
+            datetime.fromtimestamp(row[11], UTC),
         )
         for row in map(tuple, rows)
     ]
@@ -228,11 +235,12 @@ async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:
     Held are those put off on purpose; the last is None if none is owed.
     """
     rows = await conn.execute_fetchall(
-        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, created,"
-        " NULL)) FROM notifications WHERE next_try IS NOT NULL"
+        # SQLite takes `created` from the row of the least id.
+        f"SELECT total({_OWED}), count(*) - total({_OWED}), min(iif({_OWED}, id,"
+        " NULL)), created FROM notifications WHERE next_try IS NOT NULL"
     )
-    owed, held, oldest = next(iter(rows))
-    return int(owed), int(held), moment(oldest)
+    owed, held, first, created = next(iter(rows))
+    return int(owed), int(held), moment(None if first is None else created)
 
 
 async def waiting_by_channel(conn: Connection) -> dict[int, int]:
@@ -252,11 +260,11 @@ async def highest_id(conn: Connection) -> int | None:
     return next((int(row[0]) for row in rows), None)
 
 
-async def drop(conn: Connection, before: datetime, limit: int) -> int:
-    """Delete the oldest finished ones before a moment; return how many."""
+async def drop(conn: Connection, up_to: int, limit: int) -> int:
+    """Delete the oldest finished ones up to an id; return how many."""
     cursor = await conn.execute(
         "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications"
-        " WHERE created < ? AND next_try IS NULL ORDER BY created LIMIT ?)",
-        (stamp(before), limit),
+        " WHERE id <= ? AND next_try IS NULL ORDER BY id LIMIT ?)",
+        (up_to, limit),
     )
     return cursor.rowcount

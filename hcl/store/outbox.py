@@ -26,10 +26,10 @@ class Outcome:
     """What became of one try to send notifications as one message.
 
     `began` is when, `seconds` how long it took; `asked` is when by the sender's clock,
-    None: by no other. `sent` is when the message was taken,
-    None if it was not; `next_try` is when to try again, None: never; `soon` if a newer
-    message came meanwhile. `refused`: it will hardly be taken later either.
-    `reminders` are due if the check is still down then.
+    None: by no other; `ran` is for how many seconds hcl had run. `sent` is when the
+    message was taken, None if it was not; `next_try` is when to try again, None: never;
+    `soon` if a newer message came meanwhile. `refused`: it will hardly be taken later
+    either. `reminders` are due if the check is still down then.
     """
 
     notifications: tuple[Notification, ...]
@@ -42,6 +42,7 @@ class Outcome:
     refused: bool = False
     asked: datetime | None = None
     reminders: tuple[tuple[Notification, datetime], ...] = ()
+    ran: float = 0.0
 
 
 async def due(
@@ -56,7 +57,7 @@ async def due(
         " WHERE channel_id = :channel_id AND next_try <= :now"
         " GROUP BY check_id ORDER BY oldest LIMIT :limit)"
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
-        " n.reminder, n.hold, n.notice, n.next_try,"
+        " n.reminder, n.hold, n.notice, n.ran, n.next_try,"
         " f.created, f.old_status, f.new_status, f.reason, f.n_pings, s.status, c.tags,"
         " iif(n.reminder, (SELECT group_concat(channel_id) FROM checks_channels"
         " WHERE check_id = n.check_id), '')"
@@ -74,12 +75,12 @@ async def due(
 def _waiting(row: tuple[Any, ...]) -> Waiting:
     return Waiting(
         notifications.from_row(row),
-        datetime.fromtimestamp(row[9], UTC),
-        Flip(datetime.fromtimestamp(row[10], UTC), *row[11:14]),
-        row[14],
+        datetime.fromtimestamp(row[10], UTC),
+        Flip(datetime.fromtimestamp(row[11], UTC), *row[12:15]),
         row[15],
-        tuple(row[16].split()),
-        frozenset(map(int, filter(None, (row[17] or "").split(",")))),
+        row[16],
+        tuple(row[17].split()),
+        frozenset(map(int, filter(None, (row[18] or "").split(",")))),
     )
 
 
@@ -189,15 +190,15 @@ async def finish(conn: Connection, dropped: Iterable[tuple[Notification, str]]) 
 async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
     """Tick off what was sent, plan the next try of what failed, give up the rest.
 
-    What was refused for good, and an hour ago for the first time, is given up if a
-    newer message of its check waits behind it. Other messages of a check wait with one
+    What was refused for good, and is an hour old as hcl runs, is given up if a newer
+    message of its check waits behind it. Other messages of a check wait with one
     that failed. Reminders are written down unless the check has flipped meanwhile.
     """
     tried = [(outcome, n) for outcome in outcomes for n in outcome.notifications]
     await conn.executemany(
         # What was given up meanwhile, with its channel, stays so.
         "UPDATE notifications SET sent = :sent, answer = :answer,"
-        " next_try = iif(next_try IS NULL OR (:refused AND created <= :old AND EXISTS"
+        " next_try = iif(next_try IS NULL OR (:refused AND ran <= :old AND EXISTS"
         " (SELECT 1 FROM notifications newer"
         " WHERE newer.check_id = notifications.check_id"
         " AND newer.channel_id = notifications.channel_id AND newer.id > :last"
@@ -209,7 +210,7 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
                 "next_try": stamp(outcome.next_try),
                 "answer": outcome.answer,
                 "refused": outcome.refused,
-                "old": stamp((outcome.asked or outcome.began) - _REFUSAL),
+                "old": outcome.ran - _REFUSAL.total_seconds(),
                 "id": notification.id,
                 "last": max(n.id for n in outcome.notifications),
             }
@@ -225,8 +226,10 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
             if o.sent or n.attempts < _MOST_TRIES
         ],
     )
-    follow = [reminder for outcome in outcomes for reminder in outcome.reminders]
-    await notifications.add_reminders(conn, follow)
+    for outcome in outcomes:
+        if outcome.reminders:
+            now = outcome.asked or outcome.began
+            await notifications.add_reminders(conn, outcome.reminders, now)
 
 
 async def _let_others_wait(conn: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -437,6 +437,27 @@ def test_message_that_failed_is_told_however_short_the_outage() -> None:
     assert ids(planned(LATE, down, up)) == sent([1, 2])
 
 
+@pytest.mark.parametrize(
+    ("ahead", "is_held"),
+    [
+        (timedelta(0), True),
+        # It was written while this was planned.
+        (SECOND, True),
+        # The clock has been set back since.
+        (HOUR, False),
+        (365 * DAY, False),
+    ],
+)
+def test_clock_that_was_ahead_holds_nothing_back(
+    ahead: timedelta, is_held: bool
+) -> None:
+    down = row(1, at=NOW + ahead, next_try=NOW)
+
+    plan = planned(LATE, down)
+
+    assert (bool(plan.held), bool(plan.bundles)) == (is_held, not is_held)
+
+
 def test_delayed_message_stays_when_that_of_another_channel_comes_over_its_own() -> (
     None
 ):

@@ -46,7 +46,7 @@ async def try_of(
     message = await compose(post.app.database.committed, line.config, bundle)
     assert message is not None
     return await try_once(
-        line, bundle, message, lambda: NOW, lambda: jitter, post.app.clock.now
+        line, bundle, message, lambda: NOW, lambda: jitter, post.app.clock
     )
 
 
@@ -133,12 +133,12 @@ async def test_pauses_grow(tmp_path: Path, attempts: int, status: int) -> None:
 
 
 async def put_old(post: Post, attempts: int, id_: int = 1) -> None:
-    created = (NOW - GIVE_UP_AFTER - SECOND).timestamp()
+    ran = post.app.clock.ran - (GIVE_UP_AFTER + SECOND).total_seconds()
     await change(
         post.app.database,
-        "UPDATE notifications SET attempts = ?, created = ? WHERE id = ?",
+        "UPDATE notifications SET attempts = ?, ran = ? WHERE id = ?",
         attempts,
-        created,
+        ran,
         id_,
     )
 

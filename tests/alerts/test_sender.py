@@ -9,6 +9,7 @@ import pytest
 from hcl import store
 from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
+from hcl.clock import Clock
 from hcl.pings.arrival import Target
 from tests import toml
 from tests.alerts.sending import (
@@ -22,9 +23,12 @@ from tests.alerts.sending import (
 )
 from tests.app import App, running_app
 from tests.build import HOUR, MICROSECOND, NOW, make_ping
+from tests.clocks import a_clock
 from tests.patience import ENDS, watched
 from tests.sinks import HttpSink, SmtpSink
 from tests.store import change, put_check, rows
+
+DAY = 86_400.0
 
 
 async def test_message_arrives_and_is_ticked_off(tmp_path: Path) -> None:
@@ -250,7 +254,8 @@ async def test_message_is_given_up_after_a_week(tmp_path: Path) -> None:
         await ping(app, check, "success")
         week = NOW + GIVE_UP_AFTER
 
-        # A clock that was set makes a message old at once: it gets its tries too.
+        # What could not be tried while hcl ran gets its tries too.
+        app.clock.has_run(GIVE_UP_AFTER.total_seconds() + 1)
         await app.sender.send_once(week)
         assert await waiting(app) == [week + PAUSES[0]] * 2
         tries = GIVE_UP_TRIES - 1
@@ -269,6 +274,47 @@ async def test_message_is_given_up_after_a_week(tmp_path: Path) -> None:
         await app.sender.send_once(week + PAUSES[0] + LONGEST_HOLD)
         assert targets(sink)[-1] == f"/up/{check.code}"
         assert await waiting(app) == []
+
+
+WEEK = GIVE_UP_AFTER.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("ran", "off", "slept", "step", "is_given_up"),
+    [
+        (WEEK - 60, 0, 0, 0, False),
+        (WEEK + 60, 0, 0, 0, True),
+        # It was off, or slept, for a week and a day.
+        (60, 8 * DAY, 0, 0, False),
+        (WEEK + 60, 8 * DAY, 0, 0, True),
+        (60, 0, 8 * DAY, 0, False),
+        (WEEK + 60, 0, 8 * DAY, 0, True),
+        # The clock was set by a year.
+        (60, 0, 0, 365 * DAY, False),
+        (WEEK + 60, 0, 0, 365 * DAY, True),
+        (WEEK + 60, 0, 0, -365 * DAY, True),
+        (WEEK + 60, 8 * DAY, 0, -365 * DAY, True),
+    ],
+)
+async def test_age_at_which_a_message_is_given_up_counts_the_time_that_hcl_ran(
+    tmp_path: Path, ran: float, off: float, slept: float, step: float, is_given_up: bool
+) -> None:
+    clock, times = a_clock()
+    async with HttpSink(status=500) as sink:
+        async with running_app(tmp_path, text([sink]), clock=clock) as app:
+            await down(app, 1)
+            await change(app.database, "UPDATE notifications SET attempts = 9")
+        times.run(off)
+        times.set_wall(step)
+
+        clock = Clock(times)
+        async with running_app(tmp_path, text([sink]), clock=clock) as app:
+            times.suspend(slept)
+            times.run(ran)
+            await app.sender.send_once(clock.now() + 400 * timedelta(seconds=DAY))
+
+            assert len(sink.records) == 1
+            assert (await waiting(app) == []) == is_given_up
 
 
 async def test_check_deleted_before_sending_is_not_told_of(tmp_path: Path) -> None:
@@ -595,6 +641,7 @@ async def test_refused_message_gives_way_to_a_newer_one(tmp_path: Path) -> None:
         await app.sender.send_once(NOW)
         await ping(app, check, "success")
 
+        app.clock.has_run(HOUR.total_seconds() + 1)
         await app.sender.send_once(NOW + HOUR)
         assert len(await waiting(app)) == 1
         sink.status = 200

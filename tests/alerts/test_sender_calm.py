@@ -204,6 +204,31 @@ async def test_reload_reckons_with_the_reminders_of_now(
         assert await last_sent_minutes_before_the_next(post) == length
 
 
+async def test_reminder_does_not_wait_for_a_clock_that_was_ahead(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, HOURLY) as post:
+        await post.down("a")
+        await post.send(NOW)
+        year = 365 * DAY.total_seconds()
+        await change(
+            post.app.database,
+            "UPDATE notifications SET sent = sent + ?, next_try = next_try + ?",
+            year,
+            year,
+        )
+
+        await post.use(HOURLY)
+
+        now = post.app.clock.timestamp()
+        [ahead] = await rows(
+            post.app.database,
+            "SELECT next_try - ? FROM notifications WHERE next_try NOTNULL",
+            now,
+        )
+        assert 3500 < ahead <= 3600
+
+
 async def test_reminder_that_is_overdue_by_new_settings_comes_once_and_now(
     tmp_path: Path,
 ) -> None:

@@ -1,8 +1,11 @@
 """Availability by month, from flips."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from hcl.checks.availability import Month, by_month
 from hcl.model import Flip
@@ -106,6 +109,31 @@ def test_clock_that_was_set_back_counts_no_time_twice() -> None:
     assert known(by_month(flips, "up", None, NOW)) == [
         ("2026-06", 4 * HOUR, timedelta(0), 0)
     ]
+
+
+@pytest.mark.parametrize(
+    ("hours", "status", "up", "down"),
+    [
+        # Set back within an outage, and at its end.
+        ([-4, -1, -2], "up", 4, 0),
+        ([-4, -3, -5, -2], "down", 3, 2),
+        # The clock was a year ahead when the check went down, or all the time.
+        ([-4, 8760], "down", 4, 0),
+        ([8760, 8761, -1], "up", 1, 0),
+        ([8760, 8761, -2, -1], "down", 1, 1),
+    ],
+)
+def test_no_time_is_negative_or_counts_twice_whatever_the_clock_said(
+    hours: list[int], status: Any, up: int, down: int
+) -> None:
+    flips = [
+        flip(NOW + at * HOUR, "down" if number % 2 == 0 else "up", new)
+        for number, (at, new) in enumerate(zip(hours, cycle(("up", "down"))))
+    ]
+
+    [month] = [m for m in by_month(flips, status, None, NOW) if m.share is not None]
+
+    assert (month.up, month.down) == (up * HOUR, down * HOUR)
 
 
 def test_months_begin_by_the_clock_of_the_zone() -> None:

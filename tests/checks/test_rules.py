@@ -1028,6 +1028,16 @@ LOGS: dict[str, tuple[list[LogRow], dict[int, float]]] = {
         {},
     ),
     "at the same moment": ([(0, "start", None), (0, "success", None)], {2: 0}),
+    "over a step back of the clock": (
+        [
+            (2, "start", None),
+            (1, "success", None),
+            (1, "start", None),
+            (3, "fail", None),
+        ],
+        {2: 0, 4: 2},
+    ),
+    "over a step back of a year": ([(8760, "start", RID), (0, "fail", RID)], {2: 0}),
 }
 
 
@@ -1049,6 +1059,26 @@ def test_run_of_72_hours_but_a_microsecond_has_a_length() -> None:
     success = make_ping(n=2, created=NOW + length)
 
     assert rules.run_lengths([start, success]) == {2: length}
+
+
+@pytest.mark.parametrize(
+    ("last_ping", "expected"),
+    [
+        (None, None),
+        (NOW - HOUR, NOW - HOUR),
+        (NOW, NOW),
+        (NOW + MICROSECOND, NOW),
+        (NOW + 9999 * HOUR, NOW),
+    ],
+)
+def test_no_check_is_shown_to_be_heard_in_the_future(
+    last_ping: datetime | None, expected: datetime | None
+) -> None:
+    check = make_check(status="up", last_ping=last_ping)
+
+    shown = rules.as_shown(check, NOW)
+
+    assert shown == check._replace(last_ping=expected)
 
 
 # Flips

@@ -194,9 +194,9 @@ class Life:
         """File what is in the inbox."""
         await self._app.filer.file_once()
 
-    async def prune_once(self, now: datetime) -> None:
+    async def prune_once(self, _now: datetime) -> None:
         """Delete what is too much."""
-        await self._app.pruner.prune_once(now)
+        await self._app.pruner.prune_once(self._app.clock.ran)
 
     async def end(self, now: datetime, folder: Path) -> None:
         """Crash, maybe in the middle of a filing or right after it."""
@@ -246,7 +246,7 @@ async def test_what_is_kept_is_what_a_server_keeps_that_never_crashed(
     async with running_app(folder, text) as app:
         await compare(app.database, ledger, log_limit)
         await app.filer.file_once()
-        await app.pruner.prune_once(now)
+        await app.pruner.prune_once(app.clock.ran)
         await compare(app.database, ledger, log_limit)
         assert await rows(app.database, "SELECT id FROM inbox") == []
 

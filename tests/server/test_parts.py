@@ -15,7 +15,7 @@ async def test_reload_reaches_filer_pruner_and_web(app: App) -> None:
     assert await rows(app.database, log) == [1, 2, 3, 4]
 
     await app.reload(CONFIG.replace("Home", "House") + "\n[pings]\nlog_limit = 2\n")
-    await app.pruner.prune_once(NOW)
+    await app.pruner.prune_once(0)
     pruned = await rows(app.database, log)
     for n in range(4, 7):
         await ping(app, check, "success", NOW + n * MICROSECOND)

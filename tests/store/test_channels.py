@@ -4,7 +4,7 @@ from hcl import store
 from hcl.model import Channel
 from tests.app import App
 from tests.build import HOUR, NOW
-from tests.store import change, put_check, put_flip, rows
+from tests.store import change, plan_of, put_check, put_flip, rows
 
 
 async def save(app: App, project_id: int, name: str) -> Channel:
@@ -222,6 +222,24 @@ async def test_standings_tell_how_each_channel_fares(app: App) -> None:
     assert (first.last_error, first.failing_since) == ("", None)
     assert (second.checks, second.last_sent, second.last_title) == (0, None, "")
     assert (second.last_error, second.failing_since) == ("HTTP 500", NOW)
+
+
+async def test_last_of_a_summary_was_written_last_whatever_the_clock_said(
+    app: App,
+) -> None:
+    for name, at in (("Ahead", NOW - HOUR), ("Last", NOW - 2 * HOUR)):
+        check = await put_check(app.database, 1, name=name)
+        await put_flip(app.database, check, at)
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE notifications SET sent = ?", (NOW.timestamp(),))
+        await store.channels.note_sent(conn, 1, NOW)
+    reader = app.database.committed
+
+    first, _ = await store.channels.standings(reader, 1)
+    plan = await plan_of(app.database, lambda conn: store.channels.standings(conn, 1))
+
+    assert first.last_title == "Last"
+    assert "notifications_created (created>? AND created<?)" in plan
 
 
 async def test_a_standing_outlives_the_check_of_its_last_message(app: App) -> None:

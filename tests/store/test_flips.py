@@ -12,9 +12,9 @@ STATUSES = get_args(Status)
 REASONS = get_args(Reason)
 
 
-async def drop(app: App, limit: int = 100) -> int:
+async def drop(app: App, limit: int = 100, up_to: int = 1000) -> int:
     async with app.database.transaction() as conn:
-        return await store.flips.drop(conn, NOW, limit)
+        return await store.flips.drop(conn, up_to, limit)
 
 
 async def finish_all(app: App) -> None:
@@ -52,13 +52,34 @@ async def test_flips_added_are_those_above_the_id_returned(app: App) -> None:
 
 async def test_flips_of_a_check_come_newest_first(app: App) -> None:
     check, other = [await put_check(app.database) for _ in range(2)]
-    for hours in (2, 0, 1):
+    for hours in (0, 1, 2):
         await put_flip(app.database, check, NOW + hours * HOUR)
     await put_flip(app.database, other)
 
     found = await store.flips.of_check(app.database.committed, check.id)
 
     assert [flip.created for flip in found] == [NOW + n * HOUR for n in (2, 1, 0)]
+
+
+async def test_newest_flip_was_written_last_whatever_the_clock_said(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    moments = [NOW + hours * HOUR for hours in (-2, 2, -1, 9999)]
+    for at in moments[:-1]:
+        await put_flip(app.database, check, at)
+        await put_flip(app.database, other, moments[-1])
+    reader, since = app.database.committed, NOW - 2 * HOUR
+    ids = [check.id, other.id]
+
+    newest = await store.flips.of_check(reader, check.id)
+    within = await store.flips.of_check(reader, check.id, None, NOW.timestamp())
+    lately = await store.flips.lately(reader, ids, since, 99)
+    fewer = await store.flips.lately(reader, ids, since, 3)
+
+    assert [flip.created for flip in newest] == moments[2::-1]
+    assert [flip.created for flip in within] == [moments[2], moments[0]]
+    assert [at for at, *_ in lately[check.id]] == [m.timestamp() for m in moments[:3]]
+    assert [at for at, *_ in fewer[check.id]] == [moments[2].timestamp()]
+    assert await store.flips.down_since(reader, check.id, 9) == moments[2]
 
 
 async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:
@@ -92,10 +113,11 @@ async def test_start_is_included_and_end_is_not(app: App) -> None:
 
 async def test_oldest_flips_are_dropped_first(app: App) -> None:
     check = await put_check(app.database)
-    for hours in (1, 3, 2, 0):
+    # By the clock the second one is the newest of all.
+    for hours in (3, -9, 1, 0):
         await put_flip(app.database, check, NOW - hours * HOUR)
 
-    dropped = [await drop(app, 2), await drop(app, 2), await drop(app, 2)]
+    dropped = [await drop(app, 2, up_to=3) for _ in range(3)]
 
     assert dropped == [2, 0, 0]
     assert [
@@ -123,14 +145,14 @@ async def test_flips_to_drop_are_found_by_indexes(app: App) -> None:
         await put_flip(app.database, check)
 
     async with app.database.transaction() as conn, traced(conn) as statements:
-        await store.flips.drop(conn, NOW, 1)
+        await store.flips.drop(conn, 9, 1)
     sql = f"EXPLAIN QUERY PLAN {statements[-1]}"
     plan = [row[3] for row in await rows(app.database, sql)]
 
-    assert "SEARCH f USING INDEX flips_created (created<?)" in plan
-    # Both bounds in one: (check_id=? AND created>? AND created<?).
+    assert "SEARCH f USING INTEGER PRIMARY KEY (rowid<?)" in plan
+    # Both bounds in one.
     [later] = [line for line in plan if "later" in line]
-    assert "flips_check (check_id=? AND created>? AND created<?)" in later
+    assert "flips_written (check_id=? AND id>? AND id<?)" in later
     assert not any("TEMP B-TREE" in line or line.startswith("SCAN") for line in plan)
 
 
@@ -139,8 +161,10 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
     log = [make_ping(n=n, created=NOW - (10 - n) * HOUR) for n in (8, 9)]
     await put_pings(app.database, *((check.id, ping) for ping in log))
     oldest = log[0].created
-    for created in (oldest - MICROSECOND, oldest, NOW - 2 * MICROSECOND):
-        await put_flip(app.database, check, created)
+    for n, created in enumerate(
+        (oldest - MICROSECOND, oldest, NOW - 2 * MICROSECOND), start=7
+    ):
+        await put_flip(app.database, check._replace(n_pings=n), created)
 
     assert await drop(app) == 1
 
@@ -201,7 +225,7 @@ async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
         app.database, lambda conn: store.flips.down_since(conn, check.id, 9)
     )
 
-    assert "SEARCH flips USING INDEX flips_check (check_id=?)" in plan
+    assert "SEARCH flips USING INDEX flips_written (check_id=? AND id<?)" in plan
 
 
 async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> None:

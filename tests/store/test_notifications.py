@@ -39,6 +39,7 @@ async def test_each_channel_of_the_check_gets_one(app: App) -> None:
     await put_check(app.database, 1, 2)
     check = await put_check(app.database, 1, 2)
     created = NOW - MICROSECOND
+    await change(app.database, "DELETE FROM life")
 
     flip_id = await put_flip(app.database, check, created)
 
@@ -153,7 +154,7 @@ async def test_only_old_finished_ones_are_dropped_the_oldest_first(app: App) -> 
 
     async with app.database.transaction() as conn:
         dropped = [
-            await store.notifications.drop(conn, NOW, limit) for limit in (1, 2, 2)
+            await store.notifications.drop(conn, 4, limit) for limit in (1, 2, 2)
         ]
 
     assert dropped == [1, 2, 0]
@@ -167,7 +168,7 @@ async def test_only_old_finished_ones_are_dropped_the_oldest_first(app: App) -> 
 
 async def remind(app: App, *reminders: tuple[Notification, datetime]) -> None:
     async with app.database.transaction() as conn:
-        await store.notifications.add_reminders(conn, reminders)
+        await store.notifications.add_reminders(conn, reminders, NOW)
 
 
 async def put_down(app: App, *channel_ids: int, **check: Any) -> list[Notification]:
@@ -373,18 +374,30 @@ async def expand(app: App, notification: Notification, *channel_ids: int) -> int
 async def test_group_has_its_channels_tell(app: App) -> None:
     check = await put_check(app.database, 1)
     created = NOW - HOUR
+    await change(app.database, "UPDATE life SET ran = 7.5")
     await put_flip(app.database, check, created)
     [told] = await due(app)
+    await change(app.database, "UPDATE life SET ran = 3600")
 
     assert await expand(app, told, 1, 2) == 1
 
     # The first was to tell of it anyway.
     found = await store.outbox.due(app.database.committed, 2, LATER, 9)
     assert [row.notification for row in found] == [
-        Notification(2, 2, check.id, told.flip_id, created, 0)
+        Notification(2, 2, check.id, told.flip_id, created, 0, ran=7.5)
     ]
     assert found[0].next_try == LATER
     assert await expand(app, told, 2) == 0
+
+
+async def test_age_of_a_reminder_counts_from_its_moment(app: App) -> None:
+    [told] = await put_down(app, 1)
+    await change(app.database, "UPDATE life SET ran = 7.5")
+
+    await remind(app, (told, LATER))
+
+    [(reminder, *_)] = await store.outbox.due(app.database.committed, 1, LATER, 9)
+    assert (reminder.created, reminder.ran) == (LATER, 3607.5)
 
 
 async def test_reminder_and_notice_of_a_group_are_told_too(app: App) -> None:

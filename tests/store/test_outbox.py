@@ -12,6 +12,9 @@ from tests.store import change, note, plan_of, put_check, put_flip, rows
 
 LATER = NOW + HOUR
 
+# For so many seconds hcl has run when what is refused may be given up.
+REFUSED = 3700.0
+
 
 async def due(
     app: App, channel_id: int = 1, now: datetime = NOW, limit: int = 100
@@ -52,12 +55,13 @@ async def next_tries(app: App) -> list[datetime | None]:
 async def test_due_message_comes_with_all_that_decides_on_it(app: App) -> None:
     check = await put_check(app.database, 1, 2, n_pings=7, tags="prod  db")
     created = NOW - MICROSECOND
+    await change(app.database, "UPDATE life SET ran = 7.5")
     flip_id = await put_flip(app.database, check, created)
 
     [found] = await due(app, 2)
 
     assert found == Waiting(
-        notification=Notification(2, 2, check.id, flip_id, created, 0),
+        notification=Notification(2, 2, check.id, flip_id, created, 0, ran=7.5),
         next_try=created,
         flip=Flip(created, "up", "down", ""),
         n_pings=7,
@@ -84,7 +88,7 @@ async def test_reminder_comes_with_the_channels_of_its_check(app: App) -> None:
         flip_id = await put_flip(app.database, check)
         first = Notification(0, 1, check.id, flip_id, NOW, 0)
         async with app.database.transaction() as conn:
-            await store.notifications.add_reminders(conn, [(first, NOW)])
+            await store.notifications.add_reminders(conn, [(first, NOW)], NOW)
 
     found = [row for row in await due(app) if row.notification.reminder]
 
@@ -440,7 +444,7 @@ async def test_refused_message_is_given_up_for_a_newer_one(
     if not newer:
         await note(app.database, Notification(2, 1, 1, 2, NOW, 0), sent=NOW)
 
-    await note(app.database, first, next_try=LATER, refused=refused, asked=LATER)
+    await note(app.database, first, next_try=LATER, refused=refused, ran=REFUSED)
 
     assert await next_tries(app) == expected
 
@@ -454,7 +458,8 @@ async def test_refused_summary_gives_way_check_by_check(app: App) -> None:
 
     async with app.database.transaction() as conn:
         await store.outbox.note(
-            conn, [Outcome(told, "no", LATER, next_try=LATER, refused=True)]
+            conn,
+            [Outcome(told, "no", NOW, next_try=LATER, refused=True, ran=REFUSED)],
         )
 
     assert await next_tries(app) == [LATER, LATER, None, NOW]

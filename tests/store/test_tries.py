@@ -91,7 +91,7 @@ async def test_tries_go_with_their_notification(app: App) -> None:
     await try_all(app, "HTTP 200", sent=NOW)
 
     async with app.database.transaction() as conn:
-        await store.notifications.drop(conn, NOW, 9)
+        await store.notifications.drop(conn, 1, 9)
 
     assert await rows(app.database, "SELECT count(*) FROM tries") == [0]
 

@@ -121,8 +121,9 @@ def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
 
 
-def _urgency(alert: Alert) -> tuple[bool, bool, datetime]:
-    return _status(alert) != "down", bool(alert.reminder), alert.flip.created
+def _urgency(alert: Alert) -> tuple[bool, bool]:
+    # Alike ones stay in the order of their flips.
+    return _status(alert) != "down", bool(alert.reminder)
 
 
 def _status(alert: Alert) -> Literal["down", "up"]:

@@ -157,9 +157,10 @@ def _why_in_short(alert: Alert, flip: Flip | None = None) -> str:
 
 def _failure(alert: Alert) -> str:
     ping = alert.ping
-    # A reminder knows the newest ping only. And a fail with exit status 0 comes from a
-    # filter or a URL, not from the status.
-    if ping and ping.created <= alert.flip.created and ping.exitstatus:
+    # A reminder knows the newest ping only: the flip's own has its moment. And a fail
+    # with exit status 0 comes from a filter or a URL, not from the status.
+    is_its_own = ping and (not alert.reminder or ping.created == alert.flip.created)
+    if ping and is_its_own and ping.exitstatus:
         return f"failed with exit status {ping.exitstatus}"
     return "reported failure"
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from hcl.checks import rules
 from hcl.checks.check_json import Site, check_json
 from hcl.model import Alert, Message
 from hcl.words.lines import cut
@@ -117,7 +118,7 @@ class Placeholders:
 
     def _document(self, alert: Alert) -> dict[str, Any]:
         document = check_json(
-            alert.check,
+            rules.as_shown(alert.check, self._now),
             site=self._site,
             channels=alert.channels,
             version=3,

@@ -40,7 +40,7 @@ CREATE TABLE absences (
 );
 
 -- The last ids of each day that hcl ran: what is deleted by age goes by them, since
--- stamps may be wrong.
+-- stamps may be wrong. Rows of the version before are as old as this migration.
 CREATE TABLE marks (
     day INTEGER PRIMARY KEY,          -- whole days that hcl had run
     flip_id INTEGER NOT NULL,
@@ -97,6 +97,9 @@ CREATE INDEX notifications_check ON notifications (check_id);
 CREATE INDEX notifications_announcement ON notifications (announcement_id)
     WHERE announcement_id IS NOT NULL;
 CREATE INDEX notifications_created ON notifications (created);
+
+-- Nothing is deleted by its stamp any more.
+DROP INDEX flips_created;
 
 -- The newest flip of a check is the one that was written last: ids tell, stamps may not.
 CREATE INDEX flips_written ON flips (check_id, id);

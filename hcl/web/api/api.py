@@ -111,9 +111,10 @@ async def list_pings(call: Call) -> Response:
     newest = await store.pings.newest(reader, check.id, limit)
     earlier = []
     if newest:
-        oldest = newest[-1]
-        since = oldest.created - rules.MAX_RUN
-        earlier = await store.pings.signals_before(reader, check.id, oldest.n, since)
+        # A clock that was set back may have stamped a later one earlier.
+        since = min(ping.created for ping in newest) - rules.MAX_RUN
+        n = newest[-1].n
+        earlier = await store.pings.signals_before(reader, check.id, n, since)
     lengths = rules.run_lengths([*earlier, *reversed(newest)])
     return JSONResponse(
         {"pings": [_ping(call, check, ping, lengths.get(ping.n)) for ping in newest]}

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hcl.checks import rules
 from hcl.checks.check_json import check_json
 from hcl.model import Check, Project
 from hcl.web.auth import KEY_LENGTH
@@ -42,13 +43,18 @@ class Call:
 
     def describe(self, check: Check, channels: list[str]) -> dict[str, Any]:
         """Describe a check as this caller may see it."""
+        clock = self.parts.clock
+        now = clock.shown()
+        if check.last_ping is not None and check.last_ping > now:
+            # What came since hcl returned is told at once.
+            check = rules.as_shown(check, clock.now())
         return check_json(
             check,
             site=self.parts.site,
             channels=channels,
             version=self.version,
             readonly=self.readonly,
-            now=self.parts.clock.shown(),
+            now=now,
         )
 
 

@@ -1,11 +1,14 @@
 """Checks over the Management API: list, create, read, delete, and the limit."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.app import OTHER_READ_KEY, OTHER_WRITE_KEY, READ_KEY, ROOT, App
+from tests.build import DAY
+from tests.store import put_check
 from tests.web.api.calls import FULL, create, names, update
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
@@ -134,6 +137,23 @@ async def test_check_of_another_project_is_not_shown(app: App, key: str) -> None
 
 
 # Lists
+
+
+@VERSIONS
+async def test_last_ping_is_never_in_the_future(app: App, version: int) -> None:
+    now = datetime.now(UTC)
+    ahead = await put_check(app.database, status="up", last_ping=now + 3 * DAY)
+    past = now - DAY
+    behind = await put_check(app.database, status="up", last_ping=past)
+
+    listed = (await app.api("GET", "checks/", version=version)).json()["checks"]
+    alone = (await app.api("GET", f"checks/{ahead.code}", version=version)).json()
+    told = {check["uuid"]: check["last_ping"] for check in listed}
+
+    for last_ping in (told[ahead.code], alone["last_ping"]):
+        shown = datetime.fromisoformat(last_ping)
+        assert timedelta(0) <= shown - now.replace(microsecond=0) < timedelta(minutes=1)
+    assert told[behind.code] == past.isoformat(timespec="seconds")
 
 
 async def test_list_is_in_order_of_creation(app: App) -> None:

@@ -74,6 +74,20 @@ async def test_flips_come_newest_first(app: App, version: int, by: str) -> None:
     }
 
 
+async def test_newest_flip_is_the_last_one_whatever_the_clock_said(app: App) -> None:
+    code = await new_check(app)
+    # The power is cut after the fail, and the clock is half an hour behind at boot.
+    await flip(app, code, 0, 7140, 4620)
+
+    assert [
+        (flip["timestamp"][11:16], flip["up"]) for flip in await get_flips(app, code)
+    ] == [
+        ("01:17", 1),
+        ("01:59", 0),
+        ("00:00", 1),
+    ]
+
+
 @VERSIONS
 async def test_flips_are_a_bare_list_if_so_configured(
     tmp_path: Path, version: int

@@ -167,6 +167,18 @@ async def test_ignored_outcome_has_no_duration_and_ends_no_run(app: App) -> None
     assert "duration" not in ignored
 
 
+@VERSIONS
+async def test_no_duration_is_negative_over_a_step_back(app: App, version: int) -> None:
+    code = await new_check(app)
+    await signal(app, code, 7200, action="start")
+    await signal(app, code, 10, action="success")
+
+    newest, _ = await get_pings(app, code, version)
+    check = (await app.api("GET", f"checks/{code}", version=version)).json()
+
+    assert (newest["duration"], check["last_duration"]) == (0, 0)
+
+
 async def test_duration_does_not_depend_on_the_checks_own_run(app: App) -> None:
     code = await new_check(app)
     await signal(app, code, 0, action="start")
@@ -190,6 +202,22 @@ async def test_start_before_the_listed_pings_counts(tmp_path: Path) -> None:
         newest, oldest = await get_pings(app, code)
 
         assert (newest["n"], oldest["n"]) == (4, 3)
+        assert newest["duration"] == 3
+
+
+async def test_start_before_the_listed_pings_counts_over_a_step_back(
+    tmp_path: Path,
+) -> None:
+    text = f"{CONFIG}\n[pings]\nlog_limit = 2"
+    async with running_app(tmp_path, text) as app:
+        code = await new_check(app)
+        await signal(app, code, 0, action="start")
+        # Longer ahead than a run may take.
+        await signal(app, code, 1_000_000, action="log")
+        await signal(app, code, 3, action="success")
+
+        newest, _ = await get_pings(app, code)
+
         assert newest["duration"] == 3
 
 
@@ -217,7 +245,7 @@ async def test_no_more_pings_than_the_log_keeps(tmp_path: Path) -> None:
             await app.http.post(f"/ping/{code}", content=b"%d" % i)
 
         before = await get_pings(app, code)
-        await app.pruner.prune_once(datetime.now(UTC))
+        await app.pruner.prune_once(0)
         after = await get_pings(app, code)
         bodies = [
             await app.api("GET", f"checks/{code}/pings/{n}/body") for n in range(7)

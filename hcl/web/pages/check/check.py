@@ -115,7 +115,7 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     return {
         "project": project,
         "nav": "checks",
-        "check": check,
+        "check": rules.as_shown(check, visit.now),
         "title": title(check, readonly=viewer.readonly),
         "shown": shown,
         "icon": _ICONS.get(shown, "up"),
@@ -156,7 +156,7 @@ async def _availability(
         oldest_first, check.status, since, now.astimezone(zone), zone
     )
     return {
-        "since": newest[0].created if newest else None,
+        "since": min(newest[0].created, now) if newest else None,
         "months": months,
         "gaps": _gaps(months),
         "counted_since": counted_since,

@@ -27,7 +27,7 @@ _ALWAYS: dict[Status, tuple[str, str]] = {
 
 
 def bar(status: Status, flips: Sequence[Turn], now: datetime) -> Markup:
-    """Draw the days up to now; `status` is the check's own, flips come oldest first."""
+    """Draw the days up to now; `status` is the check's own, flips come as written."""
     if not flips:
         letter, text = _ALWAYS[status]
         return _drawn(letter * DAYS or "-" * DAYS, text)
@@ -46,20 +46,19 @@ def _seconds(flips: Sequence[Turn], now: datetime) -> tuple[list[float], list[fl
     down = [0.0] * DAYS
     up = [0.0] * DAYS
     days = {"up": up, "down": down}
-    begin, status = 0.0, flips[0][1]
-    start = (now - SPAN).timestamp()
+    start, end = (now - SPAN).timestamp(), _ALL
     # A list may show thousands of flips: this loop is most of what it costs.
-    for created, _, new_status in flips:
-        end = created - start
-        # A clock that was set back turns no time around.
-        if end > begin:
-            end = min(_ALL, end)
+    for created, _, status in reversed(flips):
+        begin = created - start
+        # Of time that a clock which was set back told twice, what was written last is
+        # right; and what lies ahead has not happened.
+        if begin < end:
+            begin = max(begin, 0.0)
             if status in days:
                 _spread(days[status], begin, end)
-            begin = end
-        status = new_status
-    if status in days:
-        _spread(days[status], begin, _ALL)
+            end = begin
+    if (status := flips[0][1]) in days:
+        _spread(days[status], 0.0, end)
     return down, [sum(pair) for pair in zip(up, down, strict=True)]
 
 

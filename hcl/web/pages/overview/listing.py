@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from hcl import store
+from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store.flips import Turn
 from hcl.web.pages import wording
@@ -177,8 +178,8 @@ def rows(
 
 def row(item: Shown, flips: Sequence[Turn], url: Paths, now: datetime) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days."""
-    check, status = item
-    run = ""
+    status, run = item.status, ""
+    check = rules.as_shown(item.check, now)
     if check.last_start is not None:
         length = _time(check.last_start, now, "elapsed")
         run = f'<small class="run">running for {length}</small>'

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from hcl.checks import rules
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.overview import listing
 from hcl.web.pages.overview.checks import shown
@@ -38,7 +39,10 @@ async def page(visit: Visit) -> Response:
         counts=counted,
         icon=icon,
         title=title,
-        tiles=wrong[:_MOST_TILES],
+        tiles=[
+            (rules.as_shown(check, visit.now), status)
+            for check, status in wrong[:_MOST_TILES]
+        ],
         more=len(wrong) - len(wrong[:_MOST_TILES]),
         since=since,
         names=rest[:_MOST_NAMES],

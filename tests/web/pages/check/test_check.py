@@ -11,7 +11,7 @@ from hcl.model import Check
 from hcl.web.pages.check.check import MOST_FLIPS
 from tests.app import OTHER_WRITE_KEY, PING_KEY, App
 from tests.build import make_ping
-from tests.store import put_flip, put_pings
+from tests.store import put_check, put_flip, put_pings
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor
 
@@ -42,6 +42,22 @@ async def test_new_check_tells_how_to_ping_it(app: App) -> None:
     assert "curl -fsS -m 10 --retry 5" in page
     assert "ExecStopPost" in page
     assert page.index("How to ping") < page.index("When it is due")
+
+
+async def test_nothing_that_has_happened_is_in_the_future(app: App) -> None:
+    visitor, now = await Visitor.enter(app), datetime.now(UTC)
+    ahead = now + timedelta(days=700)
+    check = await put_check(app.database, status="down", n_pings=1, last_ping=ahead)
+    await put_flip(app.database, check, ahead)
+    await put_pings(app.database, (check.id, make_ping(n=1, created=ahead)))
+
+    page = await visitor.get(f"/checks/{check.code}")
+
+    above, _, log = page.partition('id="log"')
+    assert re.search(r"<dt>Last ping</dt><dd><time [^>]+>now</time>", above)
+    assert f"{ahead:%Y-%m-%d}" not in above
+    # The log tells what the clock said.
+    assert f"{ahead:%Y-%m-%d}" in log
 
 
 async def test_shared_slug_is_not_shown_as_an_address(app: App) -> None:

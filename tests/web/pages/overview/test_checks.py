@@ -187,6 +187,16 @@ async def test_list_without_matches_says_so(app: App) -> None:
     assert "No check is like that" in await page(app, "?q=zzz")
 
 
+async def test_last_ping_is_never_in_the_future(app: App) -> None:
+    await sign_in(app)
+    now = datetime.now(UTC)
+    await put_up(app, "a", last_ping=now + 3 * DAY, alert_after=now + DAY + 2 * HOUR)
+
+    text = await page(app)
+
+    assert re.search(r"<time [^>]+ data-relative [^>]+>now</time><small>due", text)
+
+
 async def test_down_says_since_when(app: App) -> None:
     await sign_in(app)
     check = await put_up(app, "a", status="down", alert_after=None)
@@ -212,6 +222,24 @@ async def test_down_says_since_when(app: App) -> None:
             [(3.5, "up", "down"), (3.25, "down", "up")],
             "u" * 10 + "p" + "u" * 3,
             "down 6 h",
+        ),
+        # A clock that was set back: within an outage, and by a year.
+        (
+            "up",
+            [(3.5, "up", "down"), (3.75, "down", "up")],
+            "u" * 14,
+            "never down",
+        ),
+        (
+            "down",
+            [
+                (-365, "new", "up"),
+                (-366, "up", "down"),
+                (1.75, "down", "up"),
+                (0.5, "up", "down"),
+            ],
+            "-" * 12 + "ud",
+            "down 12 h in 2 times",
         ),
         ("paused", [(1, "up", "paused")], "u" * 13 + "-", "never down"),
     ],

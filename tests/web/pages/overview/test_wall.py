@@ -1,5 +1,6 @@
 """The wall: what is wrong, large, for all who may look."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,14 @@ async def test_what_is_down_is_a_tile(app: App) -> None:
     assert "&lt;b&gt;Bad" in tiles
     assert "Good" in rest
     assert "<title>(1 down) Home" in text
+
+
+async def test_last_ping_is_never_in_the_future(app: App) -> None:
+    await sign_in(app)
+    ahead = datetime.now(UTC) + 3 * DAY
+    await put(app, "Bad", status="down", alert_after=None, last_ping=ahead)
+
+    assert re.search(r"last ping <time [^>]+>now</time>", await wall(app))
 
 
 async def test_wall_has_no_controls(app: App) -> None:

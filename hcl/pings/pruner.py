@@ -43,7 +43,7 @@ class Pruner:
                 logger.error("cannot prune: %s", error)
 
     async def prune_once(self, now: datetime) -> None:
-        """Delete pings over the log limit, and old finished notifications and flips.
+        """Delete pings over the log limit, old finished notifications, and old flips.
 
         Then give back the room, if it is much.
         """
@@ -55,6 +55,8 @@ class Pruner:
         before = now - KEEP
         await self._repeat(partial(store.notifications.drop, before=before))
         await self._repeat(partial(store.flips.drop, before=before))
+        if await store.announcements.has_before(reader, before):
+            await self._repeat(partial(store.announcements.drop, before=before))
         await self._database.release()
 
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:

@@ -52,6 +52,12 @@ async def by_id(conn: Connection, announcement_id: int) -> Announcement | None:
     return next((_read(*row) for row in rows), None)
 
 
+async def last_id(conn: Connection) -> int:
+    """Return the id of the newest; 0: there is none."""
+    rows = await conn.execute_fetchall("SELECT max(id) FROM announcements")
+    return next(iter(rows))[0] or 0
+
+
 async def has_before(conn: Connection, before: datetime) -> bool:
     """Tell whether any is kept that was made before a moment."""
     rows = await conn.execute_fetchall(

@@ -5,8 +5,9 @@ takes a fifth of the time of a frozen dataclass.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 Kind = Literal["simple", "cron", "oncalendar"]
@@ -15,6 +16,7 @@ ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
 Hold = Literal["", "delay", "remind", "quiet", "fold"]
+News = Literal["absence", "reload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,25 @@ class Flip:
         return self.new_status == "down"
 
 
+# What a message tells of that tells of no flip.
+NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What hcl tells of itself: a line, and the paragraphs below it.
+
+    `project_id` None: it concerns all projects. `id` 0: it is not kept yet.
+    """
+
+    project_id: int | None
+    created: datetime
+    kind: News
+    subject: str
+    story: Sequence[str] = ()
+    id: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A way to reach people, described in hcl.toml; the API calls it an integration."""
@@ -185,7 +206,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message of one flip over one channel: a row of the outbox.
+    """One message of one flip, or of an announcement, over one channel.
+
+    A row of the outbox. `check_id` and `flip_id` are 0 where it tells of hcl itself,
+    `announcement_id` where it tells of a check.
 
     `attempts` counts the failed tries so far. `reminder` is 0 for the first message of
     a flip, then 1, 2 … `hold` tells why it was put off, "" if it was not. `notice`
@@ -203,11 +227,18 @@ class Notification:
     hold: Hold = ""
     notice: str = ""
     ran: float = 0.0
+    announcement_id: int = 0
+
+    @property
+    def topic(self) -> int:
+        """Tell apart what may go out side by side: one check's messages may not."""
+        return self.check_id or -self.announcement_id
 
 
 class Waiting(NamedTuple):
     """A message that waits, and what decides whether and when it goes out.
 
+    `flip` is NO_FLIP if it tells of hcl itself.
     `n_pings` is the number of the last ping up to the flip, 0 if there was none.
     `status` and `tags` are those of its check now. `channels` holds the ids of the rows
     of the channels that the check uses; it is empty but for reminders.
@@ -248,7 +279,8 @@ class Alert:
 class Message:
     """What goes out over one channel at a time.
 
-    `alerts` holds one at least, each of another check, the oldest flip first.
+    `alerts` holds one at least, each of another check, the oldest flip first; or none,
+    and it tells of hcl itself, by `announcement`.
     `also_down` holds the titles of other checks of the project that are down, a few of
     them, and `also_down_count` tells how many there are. `notice` tells why a message
     of another channel comes over this one, "" for its own. `site_root` is what links
@@ -262,3 +294,4 @@ class Message:
     also_down: tuple[str, ...] = ()
     also_down_count: int = 0
     notice: str = ""
+    announcement: Announcement | None = None

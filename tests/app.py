@@ -50,6 +50,7 @@ class App:
         self.http = http
         self.database = assembly.database
         self.parts = assembly.parts
+        self.watch = assembly.watch
         self.checker = assembly.checker
         self.sender = assembly.sender
         self.filer = assembly.filer

@@ -52,8 +52,8 @@ def channel(name: str, kind: str, **keys: Value) -> str:
 
 
 def webhook(name: str, **keys: Value) -> str:
-    """Write a webhook; `down` and `up` are a URL to get, or what `post` returns."""
-    for status in {"down", "up"} & keys.keys():
+    """Write a webhook; each request is a URL to get, or what `post` returns."""
+    for status in {"down", "up", "server"} & keys.keys():
         if isinstance(url := keys[status], str):
             keys[status] = {"url": url}
     return channel(name, "webhook", **keys)

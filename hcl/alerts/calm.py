@@ -103,6 +103,7 @@ def plan(
     """
     result = Plan()
     ready: list[Bundle] = []
+    news: list[Bundle] = []
     is_apart = channel.settings.is_for_machines
     for rows in by_check(waiting):
         calm = calm_of(channel, tags, rows[0].tags)
@@ -112,13 +113,16 @@ def plan(
             result.dropped += [(row.notification, _OLD) for row in old]
         if (until := _quiet_until(calm, now)) is not None:
             result.held += [(row.notification, until, "quiet") for row in told]
+        elif rows[0].notification.announcement_id:
+            # It is no check's: nothing is gathered with it.
+            news.append(told)
         elif channel.fold and not any(map(_is_gathered, told)):
             # A clock that is set back, or a longer fold, does not make it longer.
             ends = min(window_ends or now + channel.fold, now + channel.fold)
             result.held += [(row.notification, ends, "fold") for row in told]
         elif told:
             ready.append(told)
-    result.bundles += _bundles(ready, apart=is_apart)
+    result.bundles += [*_bundles(ready, apart=is_apart), *news]
     return result
 
 
@@ -129,10 +133,13 @@ def _quiet_until(calm: Calm, now: datetime) -> datetime | None:
 
 
 def by_check(waiting: Iterable[Waiting]) -> list[Bundle]:
-    """Put the messages of each check together, in the order of its flips."""
+    """Put the messages of each check together, in the order of its flips.
+
+    Each that tells of hcl itself stands alone.
+    """
     checks: dict[int, list[Waiting]] = {}
     for row in waiting:
-        checks.setdefault(row.notification.check_id, []).append(row)
+        checks.setdefault(row.notification.topic, []).append(row)
     # What comes late from another channel may tell of an older flip.
     return [
         tuple(sorted(rows, key=lambda row: row.notification.flip_id))

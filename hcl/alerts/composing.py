@@ -18,9 +18,11 @@ async def compose(
 ) -> Message | None:
     """Return what some notifications of one channel tell together.
 
-    None: their checks were deleted meanwhile. `for_people`: also what no placeholder
-    tells, which takes longer where many checks are down.
+    None: what they tell of was deleted meanwhile. `for_people`: also what no
+    placeholder tells, which takes longer where many checks are down.
     """
+    if announcement_id := bundle[0].notification.announcement_id:
+        return await _announced(conn, config, bundle, announcement_id)
     checks = [
         (check, rows)
         for rows in by_check(bundle)
@@ -41,6 +43,23 @@ async def compose(
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
         notice=" ".join(dict.fromkeys(_notices(bundle))),
+    )
+
+
+async def _announced(
+    conn: Connection, config: Config, bundle: Bundle, announcement_id: int
+) -> Message | None:
+    announcement = await store.announcements.by_id(conn, announcement_id)
+    if announcement is None:
+        return None
+    project = announcement.project_id
+    return Message(
+        site_name=config.server.site_name,
+        site_root=config.server.site_root,
+        project_name=await store.projects.name_of(conn, project) if project else "",
+        alerts=(),
+        notice=" ".join(dict.fromkeys(_notices(bundle))),
+        announcement=announcement,
     )
 
 

@@ -87,6 +87,8 @@ async def try_once(
 
 
 def _what(message: Message) -> str:
+    if message.announcement is not None:
+        return f'"{message.announcement.subject}"'
     if len(message.alerts) > 1:
         return f"a summary of {len(message.alerts)} checks"
     [alert] = message.alerts

@@ -40,7 +40,7 @@ _APPRISE_CONCURRENCY = 2
 class Line:
     """One channel: its transport, what it is to send next, what is under way.
 
-    `under_way` is keyed by check: no message overtakes another of its check.
+    `under_way` is keyed by topic: no message overtakes another of its check.
     """
 
     def __init__(self, row_id: int, config: Config, channel: ChannelConfig) -> None:
@@ -83,12 +83,12 @@ class Line:
     def begin(self, bundle: Bundle, task: asyncio.Task[None]) -> None:
         """Note that a message is under way."""
         for row in bundle:
-            self.under_way[row.notification.check_id] = task
+            self.under_way[row.notification.topic] = task
 
     async def end(self, bundle: Bundle) -> None:
         """Note that a message is not under way any more, however it ended."""
-        for check_id in {row.notification.check_id for row in bundle}:
-            del self.under_way[check_id]
+        for topic in {row.notification.topic for row in bundle}:
+            del self.under_way[topic]
         if not self.under_way:
             await self._close_retired()
 

@@ -44,12 +44,12 @@ async def fill(
 
 
 async def _due(database: Database, line: Line, now: datetime) -> list[Waiting]:
-    """Read what is due, but of checks that have a message under way."""
+    """Read what is due, but of what has a message under way."""
     # What ends while this is read was still waiting for its tick when it was read.
     under_way = set(line.under_way)
     limit = _READ_AT_ONCE + len(under_way)
     due = await store.outbox.due(database.committed, line.row_id, now, limit)
-    return [row for row in due if row.notification.check_id not in under_way]
+    return [row for row in due if row.notification.topic not in under_way]
 
 
 async def _put_off(database: Database, plan: calm.Plan) -> bool:
@@ -75,9 +75,7 @@ async def plan_anew(
     async with database.transaction(changes_checks=False) as conn:
         if retry:
             await store.outbox.retry(conn, now)
-        under_way = [
-            (line.row_id, check_id) for line in lines for check_id in line.under_way
-        ]
+        under_way = [(line.row_id, topic) for line in lines for topic in line.under_way]
         await store.notifications.drop_reminders(conn, under_way)
         await store.outbox.look_again(conn, now)
         told = await store.notifications.last_told(conn)

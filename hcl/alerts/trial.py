@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hcl.alerts.transports import DeliveryError, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
-from hcl.model import Alert, Flip, Message, Ping
+from hcl.model import Alert, Announcement, Flip, Message, Ping
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +55,26 @@ async def try_out(
     return Trial(True, answer, timedelta(seconds=took))
 
 
+def event_to_try(channel: ChannelConfig) -> Event:
+    """Choose what to try a channel out with: what it tells of, down before all."""
+    events: tuple[Event, ...] = ("down", "up", "server")
+    return next((event for event in events if channel.tells_of(event)), "down")
+
+
 def _failed(problem: str, begun: float) -> Trial:
     return Trial(False, problem, timedelta(seconds=time.monotonic() - begun))
 
 
 def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
-    """Return a message about a check that does not exist, called TEST."""
+    """Return a message about a check that does not exist, called TEST; or about hcl."""
+    server = config.server
+    if event == "server":
+        told = Announcement(
+            None, now, "absence", "TEST", ("This is a test message of hcl itself.",)
+        )
+        return Message(
+            server.site_name, server.site_root, project_name, (), announcement=told
+        )
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
     last_ping = now if event == "up" else now - timedelta(days=1, hours=1)
     check = check._replace(
@@ -88,5 +102,4 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
     else:
         flip, down_since = Flip(now, "up", "down", "timeout"), now
     alert = Alert(check, flip, ping, channels=(), down_since=down_since)
-    server = config.server
     return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -11,11 +11,10 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
-from aiosqlite import Connection
-
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
+from hcl.checks.announcing import announce
 from hcl.checks.judging import Judging, Unheard
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, SUSPENDED, Clock
@@ -208,15 +207,10 @@ class Watch:
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
             await store.life.leave(conn, self._sign())
-            await self._announce(conn, away, unheard)
+            await announce(conn, away, unheard, self._clock.now())
         self._signed = self._clock.boot()
         self._away = self._clock.shown_as_of = None
         await self._tell()
-
-    async def _announce(
-        self, conn: Connection, away: Absence, unheard: Mapping[int, Unheard]
-    ) -> None:
-        """Have people told of an absence in which something may have gone unheard."""
 
     async def _tell(self) -> None:
         self._changes.tell()

@@ -73,15 +73,20 @@ async def _read(
 
 
 def _lines(record: Record) -> Iterator[str]:
-    what = "STILL DOWN" if record.reminder else record.status.upper()
-    check = check_name(record.check, record.code)
     channel = one_line(record.channel)
-    head = f"{here(record.created)}  {what}: {check}, over {channel}"
+    head = f"{here(record.created)}  {_what(record)}, over {channel}"
     yield f"{head} ({record.kind}): {_state(record)}"
     if record.notice:
         yield f"    {one_line(record.notice)}"
     for ended in record.tries:
         yield f"    {here(ended.created)}  {_result(ended)}"
+
+
+def _what(record: Record) -> str:
+    if record.subject:
+        return f"SERVER: {one_line(record.subject)}"
+    word = "STILL DOWN" if record.reminder else record.status.upper()
+    return f"{word}: {check_name(record.check, record.code)}"
 
 
 def _state(record: Record) -> str:
@@ -106,11 +111,12 @@ def _document(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "project": record.project,
-        "check": record.check,
+        "check": None if record.subject else record.check,
         "channel": record.channel,
         "kind": record.kind,
         "created": iso(record.created),
-        "status": record.status,
+        "status": None if record.subject else record.status,
+        "subject": record.subject,
         "reminder": record.reminder,
         "hold": record.hold,
         "notice": record.notice,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from hcl.alerts.transports import NOTHING
-from hcl.alerts.trial import try_out
+from hcl.alerts.trial import event_to_try, try_out
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config, Event
@@ -99,8 +99,7 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
         channel = target.channel
         owner = f", {target.project}" if several else ""
         click.echo(f"{channel.name} ({channel.kind}{owner})")
-        # What only tells of up is tried with that.
-        event: Event = "up" if up or not channel.tells_of("down") else "down"
+        event: Event = "up" if up else event_to_try(channel)
         if channel.tells_of(event):
             arrived.append(await _try(config, target, event))
         else:

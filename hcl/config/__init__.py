@@ -14,6 +14,7 @@ from hcl.config.kinds import (
 from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
+    AlertsConfig,
     ApiConfig,
     Calm,
     ChannelConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "KEYS",
     "SYSTEM_PATH",
     "Listen",
+    "AlertsConfig",
     "ApiConfig",
     "Calm",
     "ChannelConfig",

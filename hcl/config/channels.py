@@ -36,12 +36,16 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     if "," in name:
         # The API takes names of channels joined by commas.
         raise table.error("name", f"{shown(name)} has a comma; use a name without")
+    code, events = stable_id(table, uuid.UUID(project_id), name), _events(table)
+    settings = KINDS[kind](table)
+    if not events:
+        events = _EVENTS if settings.hears_of_server else _EVENTS - {"server"}
     return ChannelConfig(
-        id=stable_id(table, uuid.UUID(project_id), name),
+        id=code,
         name=name,
         kind=kind,
-        events=_events(table),
-        settings=KINDS[kind](table),
+        events=events,
+        settings=settings,
         calm=read_calm(table),
         fold=_fold(table, kind),
         fallback=_fallback(table, kind),
@@ -152,15 +156,21 @@ def _kind(table: Table) -> str:
 
 
 def _events(table: Table) -> frozenset[Event]:
+    """Read of what a channel tells; nothing: the file does not say."""
     known: tuple[Event, ...] = get_args(Event)
-    values = table.lines("events", known)
+    if "events" not in table.data:
+        return frozenset()
+    values = table.lines("events")
     for i, value in enumerate(values):
         if value not in known:
             problem = f"{shown(value)} is not an event"
             raise table.error("events", f"{problem}; use {' or '.join(known)}", i)
     if not values:
-        raise table.error("events", f"is empty; use {' or '.join(known)}, or both")
+        raise table.error("events", f"is empty; use {' or '.join(known)}, or several")
     return frozenset(event for event in known if event in values)
+
+
+_EVENTS: frozenset[Event] = frozenset(get_args(Event))
 
 
 def _email(table: Table) -> EmailSettings:
@@ -168,8 +178,9 @@ def _email(table: Table) -> EmailSettings:
 
 
 def _webhook(table: Table) -> WebhookSettings:
-    settings = WebhookSettings(_request(table, "down"), _request(table, "up"))
-    if not settings.down and not settings.up:
+    requests = (_request(table, key) for key in KEYS["projects.channels:webhook"])
+    settings = WebhookSettings(*requests)
+    if not settings.tells_of("server"):
         raise table.error("down", "has no url; a webhook needs one here or in up")
     return settings
 
@@ -196,8 +207,9 @@ def _headers(request: Table) -> tuple[tuple[str, str], ...]:
 
 
 def _shell(table: Table) -> ShellSettings:
-    settings = ShellSettings(_command(table, "down"), _command(table, "up"))
-    if not settings.down and not settings.up:
+    commands = (_command(table, key) for key in KEYS["projects.channels:shell"])
+    settings = ShellSettings(*commands)
+    if not settings.tells_of("server"):
         raise table.error("down", "is missing; a shell needs a command here or in up")
     return settings
 

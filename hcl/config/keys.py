@@ -16,6 +16,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "web",
         "smtp",
         "smtpd",
+        "alerts",
         "projects",
     ),
     "server": (
@@ -33,6 +34,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "web": ("enabled", "user_header"),
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
+    "alerts": ("after_absence",),
     "projects": (
         "name",
         "id",
@@ -48,8 +50,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
     "projects.channels:apprise": ("url",),
-    "projects.channels:shell": ("down", "up"),
-    "projects.channels:webhook": ("down", "up"),
+    "projects.channels:shell": ("down", "up", "server"),
+    "projects.channels:webhook": ("down", "up", "server"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
     "quiet_hours": ("from", "to", "tz"),

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from hcl.config.apprise_urls import place_of
+from hcl.config.apprise_urls import place_of, scheme_of
+from hcl.config.machines import is_for_people
 
-Event = Literal["down", "up"]
+# down and up are a check's; server is what concerns hcl itself.
+Event = Literal["down", "up", "server"]
 Method = Literal["GET", "POST", "PUT"]
 
 
@@ -33,8 +35,13 @@ class Settings:
         """Say where messages go, without what is secret; "" of a group."""
         return ""
 
-    def tells_of(self, event: Event) -> bool:  # noqa: ARG002 - most tell of both
+    def tells_of(self, event: Event) -> bool:  # noqa: ARG002 - most tell of all
         """Tell whether there is something to send for an event."""
+        return True
+
+    @property
+    def hears_of_server(self) -> bool:
+        """Tell whether it is told of hcl itself, where the file does not say."""
         return True
 
 
@@ -74,29 +81,46 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings(Settings):
-    """What a webhook requests; None: nothing for this status. One at least is there."""
+    """What a webhook requests; None: nothing for this status. One at least is there.
+
+    What concerns hcl itself goes by the request of a check that is down, or up, if
+    there is none for `server`.
+    """
 
     transport: ClassVar[str] = "webhook"
     is_for_machines: ClassVar[bool] = True
 
     down: WebhookRequest | None
     up: WebhookRequest | None
+    server: WebhookRequest | None = None
 
     def place(self, _kind: str) -> str:
         """Name each server that is asked, once."""
-        requests = filter(None, (self.down, self.up))
+        requests = filter(None, (self.down, self.up, self.server))
         return ", ".join(dict.fromkeys(request.place for request in requests))
 
     def tells_of(self, event: Event) -> bool:
         """Tell whether there is a request for an event."""
-        return bool(self.down if event == "down" else self.up)
+        return self.request(event) is not None
+
+    @property
+    def hears_of_server(self) -> bool:
+        """Tell whether it has a request for that: what it asks is made for checks."""
+        return self.server is not None
+
+    def request(self, event: Event) -> WebhookRequest | None:
+        """Return what to request for an event; None: nothing."""
+        if event == "server":
+            return self.server or self.down or self.up
+        return self.down if event == "down" else self.up
 
 
 @dataclass(frozen=True, slots=True)
 class ShellSettings(Settings):
     """Commands for /bin/sh; "": nothing for this status. One at least is there.
 
-    Placeholders are not yet filled in.
+    Placeholders are not yet filled in. What concerns hcl itself is told by the command
+    for a check that is down, or up, if there is none for `server`.
     """
 
     transport: ClassVar[str] = "shell"
@@ -104,6 +128,7 @@ class ShellSettings(Settings):
 
     down: str
     up: str
+    server: str = ""
 
     def place(self, _kind: str) -> str:
         """Tell no more than that there is one: the command may hold a secret."""
@@ -111,7 +136,18 @@ class ShellSettings(Settings):
 
     def tells_of(self, event: Event) -> bool:
         """Tell whether there is a command for an event."""
-        return bool(self.down if event == "down" else self.up)
+        return bool(self.command(event))
+
+    @property
+    def hears_of_server(self) -> bool:
+        """Tell whether it has a command for that: the others are made for checks."""
+        return bool(self.server)
+
+    def command(self, event: Event) -> str:
+        """Return what to run for an event; "": nothing."""
+        if event == "server":
+            return self.server or self.down or self.up
+        return self.down if event == "down" else self.up
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +161,11 @@ class AppriseSettings(Settings):
     def place(self, kind: str) -> str:
         """Name the service, and its host if that is no secret."""
         return place_of(kind, self.url)
+
+    @property
+    def hears_of_server(self) -> bool:
+        """Tell whether people read there, and it opens no ticket and moves nothing."""
+        return is_for_people(scheme_of(self.url))
 
 
 @dataclass(frozen=True, slots=True)

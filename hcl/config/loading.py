@@ -11,6 +11,8 @@ from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
 from hcl.config.settings import (
+    AfterAbsence,
+    AlertsConfig,
     ApiConfig,
     Config,
     DatabaseConfig,
@@ -93,6 +95,7 @@ def parse(
         web=_web(_section(root, "web")),
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
+        alerts=_alerts(_section(root, "alerts")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
     )
 
@@ -177,6 +180,11 @@ def _smtpd(table: Table) -> SmtpdConfig:
         tls_cert=cert,
         tls_key=key,
     )
+
+
+def _alerts(table: Table) -> AlertsConfig:
+    choices = get_args(AfterAbsence)
+    return AlertsConfig(after_absence=table.choice("after_absence", "excuse", choices))
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

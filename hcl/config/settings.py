@@ -11,6 +11,7 @@ from hcl.config.kinds import Event, Settings
 Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
+AfterAbsence = Literal["excuse", "alert"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
 
@@ -119,6 +120,17 @@ class SmtpdConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsConfig:
+    """What holds for all alerts.
+
+    `after_absence` tells what becomes of a check that may have pinged while hcl was not
+    there: it is excused, or judged as if hcl had listened.
+    """
+
+    after_absence: AfterAbsence
+
+
+@dataclass(frozen=True, slots=True)
 class KeyConfig:
     """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
 
@@ -218,4 +230,5 @@ class Config:
     web: WebConfig
     smtp: SmtpConfig
     smtpd: SmtpdConfig
+    alerts: AlertsConfig
     projects: tuple[ProjectConfig, ...]

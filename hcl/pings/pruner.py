@@ -46,7 +46,7 @@ class Pruner:
                 logger.error("cannot prune: %s", error)
 
     async def prune_once(self, ran: float) -> None:
-        """Delete pings over the log limit, and old finished notifications and flips.
+        """Delete pings over the log limit, and what is old of flips and messages.
 
         Then give back the room, if it is much. `ran` is for how many seconds hcl has
         run: stamps tell no age, since a clock may be set by a year.
@@ -57,9 +57,13 @@ class Pruner:
                 partial(store.pings.drop, check_id=check_id, up_to=up_to)
             )
         day = int(ran // _DAY) - KEEP.days
-        flip_id, notification_id = await store.life.marked(reader, day)
-        await self._repeat(partial(store.notifications.drop, up_to=notification_id))
-        await self._repeat(partial(store.flips.drop, up_to=flip_id))
+        marked = await store.life.marked(reader, day)
+        await self._repeat(partial(store.notifications.drop, up_to=marked.notification))
+        await self._repeat(partial(store.flips.drop, up_to=marked.flip))
+        if marked.announcement:
+            await self._repeat(
+                partial(store.announcements.drop, up_to=marked.announcement)
+            )
         if await store.life.has_outlived(reader, day):
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.life.forget(conn, day)

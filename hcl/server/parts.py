@@ -75,6 +75,7 @@ class Assembly:
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
+        self.watch.excuses = config.alerts.after_absence == "excuse"
         await self.sender.use(config, self.synced.channels, retry=retry)
 
 
@@ -137,6 +138,7 @@ def _wire(
         others=[alarm for alarm in alarms.values() if alarm is not to_check],
         heard=lambda: pinging.heard,
         file=filer.file_once,
+        excuses=config.alerts.after_absence == "excuse",
     )
     managing = Managing(database, checker=to_check, changes=changes, clock=clock)
     parts = Parts(database, pinging, managing, counters, changes, clock)

@@ -87,6 +87,7 @@ async def _sync_channel(
         channel,
         on_down=wanted.tells_of("down"),
         on_up=wanted.tells_of("up"),
+        on_server=wanted.tells_of("server"),
     )
 
 

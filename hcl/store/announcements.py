@@ -1,31 +1,15 @@
 """What hcl tells of itself: absences, reloads; each concerns a project, or all."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from aiosqlite import Connection
 
+from hcl.model import Announcement as Announcement
+from hcl.model import News
 from hcl.store.times import stamp
 
-Kind = Literal["absence", "reload"]
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What is told: a line, and the paragraphs below it.
-
-    `project_id` None: it concerns all projects. `id` 0: it is not kept yet.
-    """
-
-    project_id: int | None
-    created: datetime
-    kind: Kind
-    subject: str
-    story: Sequence[str] = ()
-    id: int = 0
+_COLUMNS = "id, project_id, created, kind, subject, story"
 
 
 async def add(conn: Connection, announcement: Announcement) -> int:
@@ -52,7 +36,7 @@ async def since(
     `project_id` None: of all projects; else those that concern that one.
     """
     rows = await conn.execute_fetchall(
-        "SELECT id, project_id, created, kind, subject, story FROM announcements"
+        f"SELECT {_COLUMNS} FROM announcements"
         " WHERE created >= :start AND (:project IS NULL OR project_id IS NULL"
         " OR project_id = :project) ORDER BY id DESC",
         {"start": stamp(start), "project": project_id},
@@ -60,8 +44,33 @@ async def since(
     return [_read(*row) for row in rows]
 
 
+async def by_id(conn: Connection, announcement_id: int) -> Announcement | None:
+    """Return one; None: it is not kept any more."""
+    rows = await conn.execute_fetchall(
+        f"SELECT {_COLUMNS} FROM announcements WHERE id = ?", (announcement_id,)
+    )
+    return next((_read(*row) for row in rows), None)
+
+
+async def last_id(conn: Connection) -> int:
+    """Return the id of the newest; 0: there is none."""
+    rows = await conn.execute_fetchall("SELECT max(id) FROM announcements")
+    return next(iter(rows))[0] or 0
+
+
+async def drop(conn: Connection, up_to: int, limit: int) -> int:
+    """Delete those up to an id whose messages are deleted; return how many."""
+    cursor = await conn.execute(
+        "DELETE FROM announcements WHERE id IN (SELECT id FROM announcements a"
+        " WHERE id <= ? AND NOT EXISTS (SELECT 1 FROM notifications"
+        " WHERE announcement_id = a.id) LIMIT ?)",
+        (up_to, limit),
+    )
+    return cursor.rowcount
+
+
 def _read(
-    id_: int, project: int | None, created: float, kind: Kind, subject: str, story: str
+    id_: int, project: int | None, created: float, kind: News, subject: str, story: str
 ) -> Announcement:
     at = datetime.fromtimestamp(created, UTC)
     return Announcement(project, at, kind, subject, json.loads(story), id_)

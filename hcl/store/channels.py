@@ -73,18 +73,25 @@ async def disable_all(conn: Connection) -> None:
 
 
 async def save(
-    conn: Connection, project_id: int, channel: Channel, *, on_down: bool, on_up: bool
+    conn: Connection,
+    project_id: int,
+    channel: Channel,
+    *,
+    on_down: bool,
+    on_up: bool,
+    on_server: bool = False,
 ) -> int:
     """Insert a channel (its id is 0) or update it, and put it in use; return its id.
 
     As Healthchecks does: a new channel serves every check that its project has. One
     that comes from another project leaves that one's checks.
     """
-    values = (channel.code, channel.name, channel.kind, on_down, on_up)
+    events = on_down, on_up, on_server
+    values = (channel.code, channel.name, channel.kind, *events)
     if channel.id:
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
-            " on_up = ?, project_id = ?, enabled = 1 WHERE id = ?",
+            " on_up = ?, on_server = ?, project_id = ?, enabled = 1 WHERE id = ?",
             (*values, project_id, channel.id),
         )
         await conn.execute(
@@ -94,8 +101,9 @@ async def save(
         )
         return channel.id
     rows = await conn.execute_fetchall(
-        "INSERT INTO channels (code, name, kind, on_down, on_up, project_id, enabled)"
-        " VALUES (?, ?, ?, ?, ?, ?, 1) RETURNING id",
+        "INSERT INTO channels"
+        " (code, name, kind, on_down, on_up, on_server, project_id, enabled)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 1) RETURNING id",
         (*values, project_id),
     )
     channel_id = int(next(iter(rows))[0])

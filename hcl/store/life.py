@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aiosqlite import Connection
 
@@ -111,28 +111,38 @@ async def absences(conn: Connection, since: datetime) -> list[Absence]:
     ]
 
 
+class Marked(NamedTuple):
+    """The last ids that a day ended with; 0: there was none, or it is not known."""
+
+    flip: int = 0
+    notification: int = 0
+    announcement: int = 0
+
+
 async def mark(conn: Connection, day: int) -> None:
     """Remember which ids a day that hcl ran ended with; once for each day.
 
     `day` counts whole days that hcl had run.
     """
+    given = (
+        "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '{}')".format
+    )
     await conn.execute(
-        "INSERT OR IGNORE INTO marks (day, flip_id, notification_id) VALUES (?,"
-        " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'flips'),"
-        " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence"
-        " WHERE name = 'notifications'))",
+        "INSERT OR IGNORE INTO marks (day, flip_id, notification_id, announcement_id)"
+        f" VALUES (?, {given('flips')}, {given('notifications')},"
+        f" {given('announcements')})",
         (day,),
     )
 
 
-async def marked(conn: Connection, day: int) -> tuple[int, int]:
-    """Return the last ids (flip, notification) up to a day; 0: no mark is so old."""
+async def marked(conn: Connection, day: int) -> Marked:
+    """Return the last ids up to a day; all 0: no mark is so old."""
     rows = await conn.execute_fetchall(
-        "SELECT flip_id, notification_id FROM marks WHERE day <= ?"
+        "SELECT flip_id, notification_id, announcement_id FROM marks WHERE day <= ?"
         " ORDER BY day DESC LIMIT 1",
         (day,),
     )
-    return next(((row[0], row[1]) for row in rows), (0, 0))
+    return next((Marked(*row) for row in rows), Marked())
 
 
 async def has_outlived(conn: Connection, day: int) -> bool:

@@ -1,4 +1,4 @@
-"""Notifications: the outbox, one message of one flip over one channel."""
+"""Notifications: the outbox, one message of one flip, or of hcl, over one channel."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,12 @@ _OWED = "next_try IS NOT NULL AND (hold = '' OR attempts > 0)"
 
 # For how many seconds hcl has run, as the last sign of life tells: by a minute less.
 RAN = "(SELECT coalesce(max(ran), 0) FROM life)"
+
+# Whether a channel c tells of what a message n tells of; f is its flip, if it has one.
+_IS_TOLD = (
+    "CASE WHEN n.announcement_id IS NOT NULL THEN c.on_server"
+    " WHEN f.new_status = 'up' THEN c.on_up ELSE c.on_down END"
+)
 
 # The number of the reminder that comes next of the flip f over the channel c.
 _NEXT_REMINDER = (
@@ -46,6 +52,25 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
         " OR (f.new_status = 'up' AND f.old_status = 'down' AND c.on_up))"
         " ORDER BY f.id, c.id",
         {"now": stamp(now), "after": after},
+    )
+    return cursor.rowcount
+
+
+async def add_for_announcement(
+    conn: Connection, announcement_id: int, now: datetime
+) -> int:
+    """Write down what is to be sent of an announcement; return how much.
+
+    One notification for each channel, of its project or of all, that tells of hcl.
+    """
+    cursor = await conn.execute(
+        "INSERT INTO notifications"
+        " (announcement_id, channel_id, created, ran, next_try)"
+        f" SELECT a.id, c.id, :now, {RAN}, :now FROM announcements a"
+        " JOIN channels c ON c.enabled AND c.on_server"
+        " AND (a.project_id IS NULL OR a.project_id = c.project_id)"
+        " WHERE a.id = :id ORDER BY c.id",
+        {"now": stamp(now), "id": announcement_id},
     )
     return cursor.rowcount
 
@@ -109,14 +134,14 @@ async def hand_on(
     )
     ids = None if only is None else json.dumps([n.id for n in only])
     cursor = await conn.execute(
-        "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold,"
-        f" notice) SELECT n.flip_id, n.check_id, c.id, :now, {RAN}, :now, n.reminder,"
-        " iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
+        "INSERT INTO notifications (flip_id, check_id, announcement_id, channel_id,"
+        " created, ran, next_try, reminder, hold, notice)"
+        f" SELECT n.flip_id, n.check_id, n.announcement_id, c.id, :now, {RAN}, :now,"
+        " n.reminder, iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
         " trim(n.notice || ' ' || :notice) FROM notifications n"
-        " JOIN flips f ON f.id = n.flip_id"
+        " LEFT JOIN flips f ON f.id = n.flip_id"
         " JOIN channels c ON c.id = :fallback AND c.enabled"
-        f" {owed} AND iif(f.new_status = 'up', c.on_up, c.on_down) ORDER BY n.id",
+        f" {owed} AND {_IS_TOLD} ORDER BY n.id",
         {
             "channel_id": channel_id,
             "fallback": fallback,
@@ -143,17 +168,19 @@ async def expand(
     A channel that was to tell of it anyway does so once.
     """
     cursor = await conn.execute(
-        "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold,"
-        " notice) SELECT f.id, f.check_id, c.id, g.created, g.ran, :now,"
-        f" iif(g.reminder, {_NEXT_REMINDER}, 0),"
-        " iif(g.hold IN ('fold', 'quiet'), g.hold, ''), g.notice"
-        " FROM notifications g JOIN flips f ON f.id = g.flip_id JOIN channels c"
+        "INSERT INTO notifications (flip_id, check_id, announcement_id, channel_id,"
+        " created, ran, next_try, reminder, hold, notice)"
+        " SELECT n.flip_id, n.check_id, n.announcement_id, c.id, n.created, n.ran,"
+        " :now,"
+        f" iif(n.reminder, {_NEXT_REMINDER}, 0),"
+        " iif(n.hold IN ('fold', 'quiet'), n.hold, ''), n.notice"
+        " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id JOIN channels c"
         " ON c.id IN (SELECT value FROM json_each(:channel_ids)) AND c.enabled"
-        " WHERE g.id = :id AND iif(f.new_status = 'up', c.on_up, c.on_down)"
-        " AND (g.reminder OR NOT EXISTS (SELECT 1 FROM notifications n"
-        " WHERE n.flip_id = f.id AND n.channel_id = c.id AND NOT n.reminder"
-        " AND n.notice = g.notice)) ORDER BY c.id",
+        f" WHERE n.id = :id AND {_IS_TOLD}"
+        " AND (n.reminder OR NOT EXISTS (SELECT 1 FROM notifications told"
+        " WHERE told.channel_id = c.id AND NOT told.reminder"
+        " AND told.notice = n.notice AND (told.flip_id = n.flip_id"
+        " OR told.announcement_id = n.announcement_id))) ORDER BY c.id",
         {
             "id": notification.id,
             "channel_ids": json.dumps(list(channel_ids)),

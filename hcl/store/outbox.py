@@ -1,13 +1,13 @@
 """The outbox: notifications that wait, and what became of each try."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.model import Flip, Hold, Notification, Waiting
+from hcl.model import NO_FLIP, Flip, Hold, Notification, Waiting
 from hcl.store import notifications, tries
 from hcl.store.times import moment, seconds, stamp
 
@@ -50,11 +50,43 @@ async def due(
 ) -> list[Waiting]:
     """Return all that waits of checks that a channel has to send something of now.
 
-    In order, of `limit` checks at most.
+    In order, of `limit` checks at most; behind it what is due of hcl itself.
     """
+    announcements = await _announcements_due(conn, channel_id, now, limit)
+    return [*await _alerts_due(conn, channel_id, now, limit), *announcements]
+
+
+async def _announcements_due(
+    conn: Connection, channel_id: int, now: datetime, limit: int
+) -> list[Waiting]:
+    rows = await conn.execute_fetchall(
+        "SELECT id, channel_id, 0, 0, created, attempts, reminder, hold, notice, ran,"
+        " announcement_id, next_try FROM notifications"
+        " WHERE channel_id = ? AND check_id IS NULL AND next_try IS NOT NULL"
+        # The index by check finds these few among all that is due.
+        " AND +next_try <= ? ORDER BY id LIMIT ?",
+        (channel_id, stamp(now), limit),
+    )
+    return [
+        Waiting(
+            replace(notifications.from_row(row), announcement_id=row[10]),
+            datetime.fromtimestamp(row[11], UTC),
+            NO_FLIP,
+            n_pings=0,
+            status="new",
+            tags=(),
+            channels=frozenset(),
+        )
+        for row in map(tuple, rows)
+    ]
+
+
+async def _alerts_due(
+    conn: Connection, channel_id: int, now: datetime, limit: int
+) -> list[Waiting]:
     rows = await conn.execute_fetchall(
         "WITH due AS (SELECT check_id, min(id) AS oldest FROM notifications"
-        " WHERE channel_id = :channel_id AND next_try <= :now"
+        " WHERE channel_id = :channel_id AND check_id IS NOT NULL AND next_try <= :now"
         " GROUP BY check_id ORDER BY oldest LIMIT :limit)"
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         " n.reminder, n.hold, n.notice, n.ran, n.next_try,"

@@ -35,6 +35,9 @@ class Try:
 class Record:
     """A notification as people read of it; `code` and `unique_key` are its check's.
 
+    `subject` says what it tells of hcl itself; then `check`, `code` and `unique_key`
+    are "", and `status` says nothing. It is "" where it tells of a check.
+
     `sent` is when it was taken, `next_try` when it is tried next; both None: it is
     given up, or was not to be sent any more, as `answer` tells. `hold` and `notice` are
     those of `model.Notification`.
@@ -56,6 +59,7 @@ class Record:
     next_try: datetime | None
     answer: str
     tries: tuple[Try, ...]
+    subject: str = ""
 
 
 async def recent(
@@ -76,13 +80,16 @@ async def recent(
     found = await conn.execute_fetchall(
         "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
         " h.name, h.kind, n.created, f.new_status, n.reminder, n.hold, n.notice,"
-        " n.sent, n.next_try, n.answer"
-        " FROM notifications n JOIN flips f ON f.id = n.flip_id"
-        " JOIN checks c ON c.id = n.check_id JOIN channels h ON h.id = n.channel_id"
-        f" JOIN projects p ON p.id = c.project_id WHERE {_WANTED[wanted]}"
+        " n.sent, n.next_try, n.answer, a.subject"
+        " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"
+        " LEFT JOIN checks c ON c.id = n.check_id"
+        " LEFT JOIN announcements a ON a.id = n.announcement_id"
+        " JOIN channels h ON h.id = n.channel_id"
+        " JOIN projects p ON p.id = coalesce(c.project_id, a.project_id, h.project_id)"
+        f" WHERE {_WANTED[wanted]}"
         " AND (:check IS NULL OR :check IN (c.name, c.slug, c.code))"
         " AND (:channel IS NULL OR :channel = h.name)"
-        " AND (:project_id IS NULL OR :project_id = c.project_id)"
+        " AND (:project_id IS NULL OR :project_id = p.id)"
         " AND (:channel_id IS NULL OR :channel_id = n.channel_id)"
         " ORDER BY n.id DESC LIMIT :limit",
         {
@@ -102,13 +109,13 @@ def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
     return Record(
         id=row[0],
         project=row[1],
-        check=row[2],
-        code=row[3],
-        unique_key=row[4],
+        check=row[2] or "",
+        code=row[3] or "",
+        unique_key=row[4] or "",
         channel=row[5],
         kind=row[6],
         created=datetime.fromtimestamp(row[7], UTC),
-        status=row[8],
+        status=row[8] or "new",
         reminder=row[9],
         hold=row[10],
         notice=row[11],
@@ -116,6 +123,7 @@ def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
         next_try=moment(row[13]),
         answer=row[14],
         tries=tuple(tried.get(row[0], ())),
+        subject=row[15] or "",
     )
 
 

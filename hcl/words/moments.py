@@ -35,6 +35,13 @@ def moment(when: datetime, tz: str = "UTC") -> str:
     return f"{text} ({local:{shown}} {one_line(tz)})"
 
 
+def span(start: datetime, end: datetime) -> str:
+    """Write from when to when: `from 02:55 to 03:10 UTC`; with days if they differ."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d %H:%M"
+    return f"from {start:{form}} to {end:{form}} UTC"
+
+
 def on_the_wall(when: datetime) -> str:
     """Write a moment by the clock of its own zone: `Mon 2026-01-05 05:00:00`."""
     return f"{when:%a %Y-%m-%d %H:%M:%S}"

@@ -21,7 +21,7 @@ def test_an_email_channel_knows_its_recipients() -> None:
     [channel] = read(text).projects[0].channels
 
     assert (channel.name, channel.kind) == ("Mail", "email")
-    assert channel.events == {"down", "up"}
+    assert channel.events == {"down", "up", "server"}
     assert channel.settings == EmailSettings(("a@b", "c@d.org"))
 
 
@@ -143,7 +143,7 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
         ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),
         ('up = { headers = { A = "1\\r\\nB: 2" } }', "up.headers.A: has a control ch"),
         ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
-        ("events = []", "events: is empty; use down or up, or both"),
+        ("events = []", "events: is empty; use down or up or server, or several"),
         ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
         (f"id = '{UUID}0'", f'id: "{UUID}0" is not a UUID; use 32 hex digits with 4'),
     ],

@@ -399,3 +399,26 @@ async def test_what_alerts_nobody_any_more_is_told(
         'project "Work" is not in the file: its 1 checks alert nobody',
         'channel "A" of project "Home" is not in the file: 1 checks used it',
     ]
+
+
+async def test_channels_remember_who_hears_of_hcl_itself(tmp_path: Path) -> None:
+    told = toml.webhook("Told", down="http://127.0.0.1:9", server="http://127.0.0.1:9")
+    async with running_app(tmp_path, project("Home", hook("A"), told)) as app:
+        before = await rows(app.database, "SELECT on_server FROM channels ORDER BY id")
+        asked = hook("A", events='["down", "server"]')
+        await resync(app, tmp_path, project("Home", asked, hook("Told")))
+
+        after = await rows(app.database, "SELECT on_server FROM channels ORDER BY id")
+
+    assert (before, after) == ([0, 1], [1, 0])
+
+
+async def test_a_reload_changes_what_an_absence_does(tmp_path: Path) -> None:
+    home = project("Home")
+    async with running_app(tmp_path, home) as app:
+        excuses = [app.watch.excuses]
+        for value in ("alert", "excuse"):
+            await app.reload(f'[alerts]\nafter_absence = "{value}"\n{home}')
+            excuses.append(app.watch.excuses)
+
+    assert excuses == [True, False, True]

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from hcl import store
-from hcl.store.life import Absence, Sign
+from hcl.store.life import Absence, Marked, Sign
 from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import change, put_check, put_flip, put_pings, rows
@@ -73,11 +73,11 @@ async def test_marks_tell_the_last_ids_of_days(app: App) -> None:
         await store.life.mark(conn, 5)
 
     conn = app.database.committed
-    assert await store.life.marked(conn, 2) == (0, 0)
-    assert await store.life.marked(conn, 3) == (0, 0)
-    assert await store.life.marked(conn, 4) == (0, 0)
-    assert await store.life.marked(conn, 5) == (1, 1)
-    assert await store.life.marked(conn, 99) == (1, 1)
+    assert await store.life.marked(conn, 2) == Marked(0, 0)
+    assert await store.life.marked(conn, 3) == Marked(0, 0)
+    assert await store.life.marked(conn, 4) == Marked(0, 0)
+    assert await store.life.marked(conn, 5) == Marked(1, 1)
+    assert await store.life.marked(conn, 99) == Marked(1, 1)
 
 
 async def test_old_marks_are_forgotten_but_the_one_that_counts(app: App) -> None:

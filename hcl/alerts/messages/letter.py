@@ -9,7 +9,7 @@ from typing import Literal
 from hcl.alerts.messages.facts import Fact, also_down, facts
 from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
 from hcl.alerts.messages.purposes import Wording, purpose_of
-from hcl.model import Alert, Message
+from hcl.model import Alert, Announcement, Message
 from hcl.words import names
 from hcl.words.lines import counted, cut, one_line
 
@@ -32,6 +32,7 @@ class SummaryRow:
 class Letter:
     """What a message tells; the renderers lay it out.
 
+    `paragraphs` tell of hcl itself; then `status` is "info", and `label` is empty.
     `subject` and `label` are one line each. `status` is how things are at the end:
     "down" if any check is. `link` leads to the check, or to the site if there are
     several. `title` is the check's name in full, `headline` a sentence with it.
@@ -41,7 +42,7 @@ class Letter:
     """
 
     subject: str
-    status: Literal["down", "up"]
+    status: Literal["down", "up", "info"]
     label: str
     title: str
     headline: str
@@ -53,10 +54,13 @@ class Letter:
     facts: tuple[Fact, ...] = ()
     rows: tuple[SummaryRow, ...] = ()
     output: Output = NO_OUTPUT
+    paragraphs: tuple[str, ...] = ()
 
 
 def write_letter(message: Message, now: datetime) -> Letter:
     """Put a message into words."""
+    if message.announcement is not None:
+        return _of_hcl(message, message.announcement)
     if len(message.alerts) == 1:
         return _of_one(message, message.alerts[0], now)
     return _of_several(message, now)
@@ -108,6 +112,23 @@ def _of_several(message: Message, now: datetime) -> Letter:
             )
             for alert, wording in told
         ),
+    )
+
+
+def _of_hcl(message: Message, announcement: Announcement) -> Letter:
+    subject = one_line(announcement.subject)
+    project = Fact("Project", one_line(message.project_name))
+    return Letter(
+        subject=cut(subject),
+        status="info",
+        label="",
+        title=subject,
+        headline=f"{subject}.",
+        link=f"{message.site_root}/",
+        notice=one_line(message.notice),
+        site_name=one_line(message.site_name),
+        facts=(project,) if project.value else (),
+        paragraphs=tuple(map(one_line, announcement.story)),
     )
 
 

@@ -93,7 +93,8 @@ def _shortened(value: str) -> str:
 
 
 def _link_label(letter: Letter) -> str:
-    return "Open all checks" if letter.rows else "Open the check"
+    is_of_one = not letter.rows and letter.status != "info"
+    return "Open the check" if is_of_one else "Open all checks"
 
 
 def _output_label(is_cut: bool) -> str:

@@ -74,7 +74,7 @@ class AppriseTransport:
 
     def _requests(self, message: Message, now: datetime) -> list[dict[str, Any]]:
         messages = [message]
-        if self._scheme in apprise_message.INCIDENTS:
+        if self._scheme in apprise_message.INCIDENTS and message.alerts:
             # Each check has its own incident to open and to close.
             messages = [replace(message, alerts=(alert,)) for alert in message.alerts]
         return [
@@ -99,4 +99,6 @@ class AppriseTransport:
 def _key(message: Message) -> str:
     # Hashed, because a check's code is enough to ping it.
     codes = " ".join(alert.check.code for alert in message.alerts)
+    if message.announcement is not None:
+        codes = f"announcement {message.announcement.id}"
     return hashlib.sha256(codes.encode()).hexdigest()[:32]

@@ -67,6 +67,13 @@ _LINKS = {
 
 _PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
 
+# The signs that ntfy shows before a title.
+_NTFY_TAGS = {
+    "down": "rotating_light",
+    "up": "white_check_mark",
+    "info": "information_source",
+}
+
 # Services that call people by a mention in a text; those that show Markdown do too. So
 # may a service whose own URL Apprise knows, and hcl does not.
 _CHATS = _MARKDOWN | _names(
@@ -110,9 +117,13 @@ def request(scheme: str, url: str, letter: Letter, key: str) -> dict[str, Any]:
         # Its summary is a line, on which people are called; the rest goes beside it.
         arguments["details"] = {"Message": body}
         title, body = "", title
+    status: str = letter.status
+    if status == "info" and scheme in INCIDENTS:
+        # What only informs acknowledges there, or closes, what is not open.
+        status = "warning"
     return {
         "url": url,
-        "status": letter.status,
+        "status": status,
         "title": _encodable(title),
         "body": _encodable(body),
         "format": body_format,
@@ -153,7 +164,7 @@ def _arguments(scheme: str, letter: Letter, key: str) -> dict[str, Any]:
     if scheme in _PRIORITIES:
         arguments["priority"] = "high" if down else "normal"
     if scheme in ("ntfy", "ntfys"):
-        arguments["xtags"] = "rotating_light" if down else "white_check_mark"
+        arguments["xtags"] = _NTFY_TAGS[letter.status]
     if scheme in INCIDENTS and key:
         arguments |= {"action": "map", INCIDENTS[scheme]: key}
     if scheme == "pagerduty":

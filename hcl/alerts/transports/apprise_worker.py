@@ -3,7 +3,7 @@
 Apprise takes 45 MB and it blocks, so the server runs it outside, and only while there
 is something to send. Nothing of hcl is imported here: the program stands alone.
 
-In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (down or up),
+In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (of _TYPES),
 `title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
 plugin, where the URL does not say), `pace` (seconds between two messages over the URL),
 `until` (of time.monotonic; what has not begun by then is dropped).
@@ -207,9 +207,17 @@ def _why_not(url: str, trace: Trace) -> str:
     return scrubbed(told, secrets_of(url)).rstrip(".")
 
 
+_TYPES = {
+    "down": NotifyType.FAILURE,
+    "up": NotifyType.SUCCESS,
+    "warning": NotifyType.WARNING,
+    "info": NotifyType.INFO,
+}
+
+
 def _notify(plugin: NotifyBase, job: dict[str, Any]) -> bool:
-    down = job["status"] == "down"
-    if type(plugin).__name__ == "NotifyOpsgenie" and not down and _closes(plugin):
+    up = job["status"] == "up"
+    if type(plugin).__name__ == "NotifyOpsgenie" and up and _closes(plugin):
         return _close_opsgenie(plugin, job["title"])
     # Between the targets of one message, too.
     plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, job["pace"])
@@ -219,7 +227,7 @@ def _notify(plugin: NotifyBase, job: dict[str, Any]) -> bool:
         title=job["title"],
         body=job["body"] or job["title"],
         body_format=job["format"],
-        notify_type=NotifyType.FAILURE if down else NotifyType.SUCCESS,
+        notify_type=_TYPES[job["status"]],
     ) as result:
         return bool(result)
 

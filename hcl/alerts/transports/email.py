@@ -129,6 +129,9 @@ class Email:
     def _message_id(self, message: Message) -> str:
         # The same for every try, so that a mailbox can tell a repeat from a second
         # message.
+        if message.announcement is not None:
+            seed = f"{message.announcement.id} {message.announcement.created}"
+            return self._id(f"{message.notice}\n{seed}")
         if _begins_outage(message):
             [alert] = message.alerts
             return self._outage_id(alert, alert.flip.created)
@@ -137,9 +140,11 @@ class Email:
 
     def _answered(self, message: Message) -> str:
         """Return the Message-ID of the mail that told of the outage's begin, or ""."""
-        alert = message.alerts[0]
+        if len(message.alerts) != 1:
+            return ""
+        [alert] = message.alerts
         began = alert.down_since
-        if len(message.alerts) != 1 or began is None:
+        if began is None:
             return ""
         # No mail told of it if this one is the first to.
         first = any(flip.created == began for flip in alert.earlier)

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from hcl.checks import rules
 from hcl.checks.check_json import Site, check_json
-from hcl.model import Alert, Message
+from hcl.model import Alert, Announcement, Message
 from hcl.words.lines import cut
 
 # How many checks a message of several names, and how much of each name.
@@ -21,11 +21,33 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def status_of(message: Message) -> str:
-    """Return what a message tells of; of several checks, down if one of them is."""
+    """Return what a message tells of; of several checks, down if one of them is.
+
+    `server`: of hcl itself.
+    """
+    if message.announcement is not None:
+        return "server"
     statuses = [alert.flip.new_status for alert in message.alerts]
     if len(statuses) == 1:
         return statuses[0]
     return "down" if "down" in statuses else "up"
+
+
+class _Subject(Protocol):
+    """What a message tells of, as the placeholders name it."""
+
+    code: str
+    slug: str
+    tags: str
+    tag_list: list[str]
+
+    def name(self) -> str: ...
+
+    def exitstatus(self) -> str: ...
+
+    def body(self) -> str: ...
+
+    def document(self) -> Any: ...
 
 
 class Placeholders:
@@ -36,23 +58,19 @@ class Placeholders:
     """
 
     def __init__(self, message: Message, now: datetime, site: Site) -> None:
-        self._alerts = message.alerts
-        self._alert = alert = _first(message)
-        self._now = now
-        self._site = site
-        check = alert.check
+        self._subject = subject = _subject_of(message, now, site)
         self._values: dict[str, Callable[[], str]] = {
-            "CODE": lambda: check.code,
+            "CODE": lambda: subject.code,
             "STATUS": lambda: status_of(message),
             "NOW": lambda: now.isoformat(timespec="seconds"),
-            "NAME": self._name,
-            "NAME_JSON": lambda: json.dumps(self._name()),
-            "SLUG": lambda: check.slug,
-            "TAGS": lambda: check.tags,
-            "JSON": self._json,
-            "EXITSTATUS": self._exitstatus,
+            "NAME": subject.name,
+            "NAME_JSON": lambda: json.dumps(subject.name()),
+            "SLUG": lambda: subject.slug,
+            "TAGS": lambda: subject.tags,
+            "JSON": lambda: json.dumps(subject.document()),
+            "EXITSTATUS": subject.exitstatus,
         }
-        for number, tag in enumerate(check.tag_list, 1):
+        for number, tag in enumerate(subject.tag_list, 1):
             self._values[f"TAG{number}"] = partial(str, tag)
 
     def in_url(self, template: str) -> str:
@@ -91,9 +109,23 @@ class Placeholders:
         )
 
     def _bodies(self) -> dict[str, Callable[[], str]]:
-        return {"BODY": self._body, "BODY_JSON": lambda: json.dumps(self._body())}
+        body = self._subject.body
+        return {"BODY": body, "BODY_JSON": lambda: json.dumps(body())}
 
-    def _name(self) -> str:
+
+class _Checks:
+    """The checks that a message tells of: one at least."""
+
+    def __init__(self, message: Message, now: datetime, site: Site) -> None:
+        self._alerts = message.alerts
+        self._alert = _first(message)
+        self._now = now
+        self._site = site
+        check = self._alert.check
+        self.code, self.slug, self.tags = check.code, check.slug, check.tags
+        self.tag_list = check.tag_list
+
+    def name(self) -> str:
         if len(self._alerts) == 1:
             return self._alert.check.name
         titles = [cut(alert.check.title, NAME_LENGTH) for alert in self._alerts[:NAMES]]
@@ -101,20 +133,20 @@ class Placeholders:
         rest = f" and {more} more" if more > 0 else ""
         return f"{len(self._alerts)} checks: {', '.join(titles)}{rest}"
 
-    def _exitstatus(self) -> str:
+    def exitstatus(self) -> str:
         ping = self._alert.ping
         if ping is None or ping.exitstatus is None:
             return "-1"
         return str(ping.exitstatus)
 
-    def _body(self) -> str:
+    def body(self) -> str:
         ping = self._alert.ping
         return "" if ping is None else ping.body.decode("utf-8", "replace")
 
-    def _json(self) -> str:
+    def document(self) -> Any:
         if len(self._alerts) == 1:
-            return json.dumps(self._document(self._alert))
-        return json.dumps([self._document(alert) for alert in self._alerts])
+            return self._document(self._alert)
+        return [self._document(alert) for alert in self._alerts]
 
     def _document(self, alert: Alert) -> dict[str, Any]:
         document = check_json(
@@ -128,6 +160,42 @@ class Placeholders:
         # The check may have changed since, and a late retry must not contradict itself.
         document["status"] = alert.flip.new_status
         return document
+
+
+class _Hcl:
+    """Hcl itself: its name is what happened, in a line, and its body the rest."""
+
+    def __init__(self, announcement: Announcement, project: str) -> None:
+        self._announcement = announcement
+        self._project = project
+        self.code = self.slug = self.tags = ""
+        self.tag_list: list[str] = []
+
+    def name(self) -> str:
+        return self._announcement.subject
+
+    def exitstatus(self) -> str:
+        return "-1"
+
+    def body(self) -> str:
+        return "\n\n".join(self._announcement.story)
+
+    def document(self) -> Any:
+        # Whoever reads a check's name and status there finds them here.
+        return {
+            "name": self._announcement.subject,
+            "status": "server",
+            "kind": self._announcement.kind,
+            "project": self._project,
+            "created": self._announcement.created.isoformat(timespec="seconds"),
+            "text": list(self._announcement.story),
+        }
+
+
+def _subject_of(message: Message, now: datetime, site: Site) -> _Subject:
+    if message.announcement is not None:
+        return _Hcl(message.announcement, message.project_name)
+    return _Checks(message, now, site)
 
 
 def names_pattern(names: Iterable[str]) -> re.Pattern[str]:

@@ -102,8 +102,11 @@ class Shell:
         """Do nothing: every message has a process of its own."""
 
     def _command(self, message: Message) -> str:
+        status = status_of(message)
+        if status == "server":
+            return self._settings.command("server")
         commands = {"down": self._settings.down, "up": self._settings.up}
-        return commands.get(status_of(message), "")
+        return commands.get(status, "")
 
     def _start(
         self, script: str, more: Mapping[bytes, bytes]

@@ -92,8 +92,11 @@ class Webhook:
             self._client = None
 
     def _wanted(self, message: Message) -> WebhookRequest | None:
+        status = status_of(message)
+        if status == "server":
+            return self._settings.request("server")
         requests = {"down": self._settings.down, "up": self._settings.up}
-        return requests.get(status_of(message))
+        return requests.get(status)
 
     async def _status(self, request: httpx2.Request, host: str) -> int:
         status: int | None = None

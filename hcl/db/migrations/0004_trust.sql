@@ -44,7 +44,8 @@ CREATE TABLE absences (
 CREATE TABLE marks (
     day INTEGER PRIMARY KEY,          -- whole days that hcl had run
     flip_id INTEGER NOT NULL,
-    notification_id INTEGER NOT NULL
+    notification_id INTEGER NOT NULL,
+    announcement_id INTEGER NOT NULL
 );
 
 -- What is told of hcl itself, and of no check.

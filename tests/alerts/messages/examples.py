@@ -3,7 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hcl.checks.announcing import of_absence
+from hcl.checks.judging import Unheard
 from hcl.model import Flip, Message
+from hcl.store.life import Absence
 from tests.alerts import FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
 
 MINUTE = timedelta(minutes=1)
@@ -171,6 +174,13 @@ def _hundred() -> Message:
     return a_message(*alerts)
 
 
+def _absence() -> Message:
+    away = Absence(NOW - 20 * MINUTE, NOW - 5 * MINUTE, "stopped")
+    names = [f"Job {n}" for n in range(9)] + ["db_1 *dump*"]
+    told = of_absence(1, away, Unheard(names, 14), NOW)
+    return replace(a_message(), alerts=(), announcement=told)
+
+
 EXAMPLES = {
     "missed": _missed(),
     "failed": _failed(),
@@ -187,4 +197,5 @@ EXAMPLES = {
         _failed(),
         notice="The channel Phone could not deliver this: HTTP 404 from ntfy.sh",
     ),
+    "absence": _absence(),
 }

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hcl.alerts.trial import Trial, try_out
+from hcl.alerts.trial import Trial, event_to_try, try_out
 from hcl.clock import Clock
-from hcl.config import ChannelConfig, Config, Event, GroupSettings, ProjectConfig
+from hcl.config import ChannelConfig, Config, GroupSettings, ProjectConfig
 from hcl.words.lines import clean
 
 # Trials that may begin in a minute: of one channel, and of all together.
@@ -90,8 +90,7 @@ def _members(project: ProjectConfig, channel: ChannelConfig) -> Sequence[Channel
 async def _try_out(
     config: Config, project: ProjectConfig, channel: ChannelConfig, now: datetime
 ) -> Trial:
-    # What only tells of up is tried with that.
-    event: Event = "down" if channel.tells_of("down") else "up"
+    event = event_to_try(channel)
     begun = time.monotonic()
     try:
         async with asyncio.timeout(LIMIT):

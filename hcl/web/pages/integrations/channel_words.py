@@ -9,9 +9,10 @@ from hcl.words.lengths import duration, every
 def events(channel: ChannelConfig) -> str:
     """Say of what a channel tells."""
     told = [event for event in ("down", "up") if channel.tells_of(event)]
-    if len(told) == 1:
-        return f"only when a check {_HAPPENS[told[0]]}"
-    return f"when a check {_HAPPENS['down']} or {_HAPPENS['up']}"
+    words = f"when a check {' or '.join(map(_HAPPENS.__getitem__, told))}"
+    if channel.tells_of("server"):
+        return f"{words}, and of hcl itself" if told else "only of hcl itself"
+    return f"only {words}" if len(told) == 1 else words
 
 
 _HAPPENS = {"down": "goes down", "up": "comes back"}

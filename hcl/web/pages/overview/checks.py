@@ -10,7 +10,7 @@ from hcl.model import Project
 from hcl.web.pages import static_files
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import Shown
-from hcl.web.pages.overview import listing
+from hcl.web.pages.overview import listing, news
 from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
@@ -31,12 +31,14 @@ async def list_page(visit: Visit) -> Response:
     wanted = listing.narrowed(items, query, by_code=not visit.viewer.readonly)
     flips = await listing.flips_of(visit.parts.database.committed, wanted, now)
     icon, title = listing.trouble(counted)
-    mark = boards.fingerprint(items)
+    told = await news.of(visit, project)
+    mark = boards.fingerprint(items, told.last_id)
     return visit.render(
         "checks.html",
         project=project,
         nav="checks",
         query=query,
+        news=told,
         counts=counted,
         counted=_COUNTED,
         tags=listing.tags_of(items),

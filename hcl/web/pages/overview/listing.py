@@ -215,7 +215,12 @@ def _tag(tag: str) -> str:
 def _last(check: Check, now: datetime) -> str:
     if check.last_ping is None:
         return '<span class="muted">no ping yet</span>'
-    return _time(check.last_ping, now)
+    last = _time(check.last_ping, now)
+    if not check.excused:
+        return last
+    # Until it pings again nothing is known of it: hcl was away, and may have missed it.
+    since = _time(check.last_ping, now, "absolute")
+    return f'{last}<small class="unheard">not heard since {since}</small>'
 
 
 def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
@@ -240,9 +245,9 @@ def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
 def _time(when: datetime, now: datetime, kind: str = "relative") -> str:
     """Show a moment, as `wording.time` does."""
     length = max(now - when, timedelta(0))
-    text = brief(length) if kind == "elapsed" else relative(when, now)
     exact = iso(when)
-    return (
-        f'<time datetime="{exact}" data-{kind}'
-        f' title="{exact[:10]} {exact[11:19]} UTC">{text}</time>'
-    )
+    title = f"{exact[:10]} {exact[11:19]} UTC"
+    if kind == "absolute":
+        return f'<time datetime="{exact}" data-absolute>{title}</time>'
+    text = brief(length) if kind == "elapsed" else relative(when, now)
+    return f'<time datetime="{exact}" data-{kind} title="{title}">{text}</time>'

@@ -50,11 +50,13 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
     try:
         board = boards.of(visit.parts, project)
         seen = await board.refresh()
-        version = board.version
+        version, news = board.version, board.news
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
         is_old = (
-            known != fingerprint(seen.values()) if known else "check" in visit.query
+            known != fingerprint(seen.values(), news)
+            if known
+            else "check" in visit.query
         )
         yield "retry: 2000\n" + (_event({"anew": True}) if is_old else ":\n\n")
         sent = time.monotonic()
@@ -67,10 +69,14 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
             version = board.version
             if not _goes_on(visit):
                 break
-            message = {}
+            message: dict[str, object] = {}
             if seen is not before:
                 change = board.change(before)
-                message = await _message(visit, project, change)
+                # Others are sent the same: what is added below is for this one.
+                message = dict(await _message(visit, project, change))
+            if board.news != news and "check" not in visit.query:
+                news = board.news
+                message["anew"] = True
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
                 sent = time.monotonic()

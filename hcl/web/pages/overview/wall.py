@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hcl.checks import rules
 from hcl.web.pages.dashboard import boards
-from hcl.web.pages.overview import listing
+from hcl.web.pages.overview import listing, news
 from hcl.web.pages.overview.checks import shown
 from hcl.web.pages.overview.listing import Query
 from hcl.web.pages.visit.visit import Visit
@@ -32,10 +32,12 @@ async def page(visit: Visit) -> Response:
     }
     counted = listing.counts(items)
     icon, title = listing.trouble(counted)
-    mark = boards.fingerprint(items)
+    told = await news.of(visit, project)
+    mark = boards.fingerprint(items, told.last_id)
     return visit.render(
         "wall.html",
         project=project,
+        news=told,
         counts=counted,
         icon=icon,
         title=title,

@@ -13,6 +13,11 @@ from hcl.store.times import moment, stamp
 
 _COLUMNS = "id, code, name, kind"
 
+# Assignments outlive an edit that takes a channel elsewhere, so that undoing it undoes
+# all: they count while the channel is in the file and in the project of the check.
+# Wants checks_channels as cc, channels as h, checks as c.
+_COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
+
 # How long before it is sent a message may have been written, to be looked for.
 _LONGEST = timedelta(days=8)
 
@@ -77,43 +82,52 @@ async def save(
 ) -> int:
     """Insert a channel (its id is 0) or update it, and put it in use; return its id.
 
-    As Healthchecks does: a new channel serves every check that its project has. One
-    that comes from another project leaves that one's checks.
+    As Healthchecks does: a new channel serves every check that its project has. So does
+    one that comes to a project for the first time. What it served in another project
+    stays written down, for its return.
     """
-    values = (channel.code, channel.name, channel.kind, on_down, on_up)
+    values = (channel.code, channel.name, channel.kind, on_down, on_up, project_id)
     if channel.id:
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
             " on_up = ?, project_id = ?, enabled = 1 WHERE id = ?",
-            (*values, project_id, channel.id),
+            (*values, channel.id),
         )
-        await conn.execute(
-            "DELETE FROM checks_channels WHERE channel_id = ?"
-            " AND check_id NOT IN (SELECT id FROM checks WHERE project_id = ?)",
-            (channel.id, project_id),
-        )
+        await _serve_all(conn, channel.id, project_id)
         return channel.id
     rows = await conn.execute_fetchall(
         "INSERT INTO channels (code, name, kind, on_down, on_up, project_id, enabled)"
         " VALUES (?, ?, ?, ?, ?, ?, 1) RETURNING id",
-        (*values, project_id),
+        values,
     )
     channel_id = int(next(iter(rows))[0])
-    await conn.execute(
-        "INSERT INTO checks_channels (check_id, channel_id)"
-        " SELECT id, ? FROM checks WHERE project_id = ?",
+    await _serve_all(conn, channel_id, project_id)
+    return channel_id
+
+
+async def _serve_all(conn: Connection, channel_id: int, project_id: int) -> None:
+    """Have a channel serve all checks of a project, unless it has been there before."""
+    cursor = await conn.execute(
+        "INSERT OR IGNORE INTO channels_projects (channel_id, project_id)"
+        " VALUES (?, ?)",
         (channel_id, project_id),
     )
-    return channel_id
+    if cursor.rowcount:
+        await conn.execute(
+            "INSERT OR IGNORE INTO checks_channels (check_id, channel_id)"
+            " SELECT id, ? FROM checks WHERE project_id = ?",
+            (channel_id, project_id),
+        )
 
 
 async def missing(conn: Connection) -> list[tuple[str, str, int]]:
     """Return (project, channel, how many checks use it) of those not in the file."""
     rows = await conn.execute_fetchall(
-        "SELECT p.name, c.name, count(*) FROM channels c"
-        " JOIN projects p ON p.id = c.project_id"
-        " JOIN checks_channels cc ON cc.channel_id = c.id"
-        " WHERE p.enabled AND NOT c.enabled GROUP BY c.id ORDER BY c.id"
+        "SELECT p.name, h.name, count(*) FROM channels h"
+        " JOIN projects p ON p.id = h.project_id"
+        " JOIN checks_channels cc ON cc.channel_id = h.id"
+        " JOIN checks c ON c.id = cc.check_id AND c.project_id = h.project_id"
+        " WHERE p.enabled AND NOT h.enabled GROUP BY h.id ORDER BY h.id"
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
@@ -121,8 +135,8 @@ async def missing(conn: Connection) -> list[tuple[str, str, int]]:
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
     """Return the codes of the channels that a check uses."""
     rows = await conn.execute_fetchall(
-        "SELECT c.code FROM checks_channels cc JOIN channels c ON c.id = cc.channel_id"
-        " WHERE cc.check_id = ? AND c.enabled ORDER BY c.code",
+        "SELECT h.code FROM checks c JOIN checks_channels cc ON cc.check_id = c.id"
+        f" JOIN channels h ON {_COUNTS} WHERE c.id = ? ORDER BY h.code",
         (check_id,),
     )
     return [row[0] for row in rows]
@@ -131,9 +145,10 @@ async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
 async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[str]]:
     """Return the codes of each check's channels in a project, by the check's id."""
     rows = await conn.execute_fetchall(
-        "SELECT cc.check_id, c.code FROM channels c"
-        " JOIN checks_channels cc ON cc.channel_id = c.id"
-        " WHERE c.project_id = ? AND c.enabled",
+        "SELECT cc.check_id, h.code FROM channels h"
+        " JOIN checks_channels cc ON cc.channel_id = h.id"
+        f" JOIN checks c ON c.id = cc.check_id AND {_COUNTS}"
+        " WHERE h.project_id = ?",
         (project_id,),
     )
     codes: dict[int, list[str]] = defaultdict(list)
@@ -143,11 +158,12 @@ async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[
 
 
 async def assign(conn: Connection, check_id: int, channel_ids: Iterable[int]) -> None:
-    """Let a check use these channels and no others that are in the file."""
+    """Let a check use these channels and no others of its project in the file."""
     await conn.execute(
-        "DELETE FROM checks_channels WHERE check_id = ?"
-        " AND channel_id IN (SELECT id FROM channels WHERE enabled)",
-        (check_id,),
+        "DELETE FROM checks_channels WHERE check_id = :check_id"
+        " AND channel_id IN (SELECT id FROM channels WHERE enabled AND project_id ="
+        " (SELECT project_id FROM checks WHERE id = :check_id))",
+        {"check_id": check_id},
     )
     await conn.executemany(
         "INSERT INTO checks_channels (check_id, channel_id) VALUES (?, ?)",
@@ -165,7 +181,8 @@ async def standings(conn: Connection, project_id: int) -> list[Standing]:
     """Return how each of the project's channels that are in the file fares."""
     rows = await conn.execute_fetchall(
         "SELECT h.id, h.code, h.name, h.kind,"
-        " (SELECT count(*) FROM checks_channels cc WHERE cc.channel_id = h.id),"
+        " (SELECT count(*) FROM checks_channels cc JOIN checks u ON u.id = cc.check_id"
+        " WHERE cc.channel_id = h.id AND u.project_id = h.project_id),"
         " h.last_sent, h.last_error, h.failing_since,"
         " coalesce(iif(c.name = '', c.code, c.name), ''), coalesce(c.code, ''),"
         " coalesce(c.unique_key, '')"

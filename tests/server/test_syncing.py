@@ -254,6 +254,120 @@ async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> 
         assert await store.channels.of_project(app.database.committed, 1) == []
 
 
+HOME, NEW = project("Home", hook("A", ID), hook("B")), project("New")
+
+
+async def used(app: App, *check_ids: int) -> list[list[str]]:
+    """Return the names of the channels that tell of each check."""
+    reader = app.database.committed
+    names = dict(await rows(app.database, "SELECT code, name FROM channels"))
+    return [
+        sorted(names[c] for c in await store.channels.codes_of_check(reader, check_id))
+        for check_id in check_ids
+    ]
+
+
+async def told(app: App, check_id: int, project_id: int = 1) -> list[str]:
+    """Let a check go down, and return the names of the channels that are to tell."""
+    check = await store.checks.by_id(app.database.committed, check_id)
+    assert check is not None
+    flip_id = await put_flip(app.database, check)
+    return await rows(
+        app.database,
+        "SELECT h.name FROM notifications n JOIN channels h ON h.id = n.channel_id"
+        " WHERE n.flip_id = ? ORDER BY h.name",
+        flip_id,
+    )
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        # A new project pasted above the channel.
+        [project("Home") + project("New", hook("A", ID), hook("B"))],
+        # The project renamed, and once more.
+        [
+            project("House", hook("A", ID), hook("B"), ping_key="home"),
+            project("Hut", hook("A", ID), hook("B"), ping_key="home"),
+        ],
+        # The channel taken out, put into another project, taken out there.
+        [project("Home"), project("Home") + project("New", hook("A", ID)), NEW],
+        # Its name is that of one that stays, its id goes.
+        [project("Home", hook("A"), hook("B")) + project("New", hook("Z", ID))],
+        # Its id is another's; its name is.
+        [project("Home", hook("A", OTHER_ID), hook("B", ID))],
+        [project("Home", hook("Z", ID))],
+    ],
+)
+async def test_undoing_edits_gives_each_check_its_channels_back(
+    tmp_path: Path, edits: list[str]
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        for channel_ids in ((1, 2), (1,), (2,), ()):
+            await put_check(app.database, *channel_ids)
+        before = await used(app, 1, 2, 3, 4)
+
+        for edit in edits:
+            await resync(app, tmp_path, edit)
+        await resync(app, tmp_path, HOME)
+
+        assert before == [["A", "B"], ["A"], ["B"], []]
+        assert await used(app, 1, 2, 3, 4) == before
+        assert await told(app, 2) == ["A"]
+        standings = await store.channels.standings(app.database.committed, 1)
+        assert [(s.channel.name, s.checks) for s in standings] == [("A", 2), ("B", 2)]
+
+
+async def test_channel_in_another_project_tells_of_no_check_of_the_old(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        check = await put_check(app.database, 1, 2)
+
+        await resync(
+            app, tmp_path, project("Home", hook("B")), project("New", hook("A", ID))
+        )
+
+        assert await used(app, check.id) == [["B"]]
+        assert await told(app, check.id) == ["B"]
+        standings = await store.channels.standings(app.database.committed, 2)
+        assert [s.checks for s in standings] == [0]
+
+
+async def test_channel_new_to_a_project_serves_its_checks_once(tmp_path: Path) -> None:
+    moved = project("Home"), project("New", hook("A", ID))
+    async with running_app(tmp_path, HOME + NEW) as app:
+        await put_check(app.database, project_id=2)
+        await put_check(app.database, project_id=2)
+
+        await resync(app, tmp_path, *moved)
+        first = await used(app, 1, 2)
+        async with app.database.transaction() as conn:
+            await store.channels.assign(conn, 2, [])
+        await resync(app, tmp_path, HOME, NEW)
+        between = await used(app, 1, 2)
+        await resync(app, tmp_path, *moved)
+
+        assert (first, between) == ([["A"], ["A"]], [[], []])
+        assert await used(app, 1, 2) == [["A"], []]
+
+
+async def test_assigning_spares_a_channel_that_is_in_another_project(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        check = await put_check(app.database, 1)
+        await resync(
+            app, tmp_path, project("Home", hook("B")), project("New", hook("A", ID))
+        )
+
+        async with app.database.transaction() as conn:
+            await store.channels.assign_all(conn, check.id, 1)
+        await resync(app, tmp_path, HOME)
+
+        assert await used(app, check.id) == [["A", "B"]]
+
+
 async def test_badge_key_is_made_once(tmp_path: Path) -> None:
     async with running_app(tmp_path, project("Home")) as app:
         [before] = app.synced.projects

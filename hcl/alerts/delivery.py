@@ -35,13 +35,15 @@ Now = Callable[[], datetime]
 class EndedTry:
     """A try that has ended, when, and what came of it.
 
-    `is_failing`: the channel does not deliver, and its fallback has to.
+    `is_failing`: the channel does not deliver, and its fallback has to. `opens`: it
+    failed before, and delivers again.
     """
 
     line: Line
     outcome: Outcome
     at: datetime
     is_failing: bool = False
+    opens: bool = False
 
     @property
     def word(self) -> Literal["sent", "failed", "given_up"]:
@@ -62,6 +64,7 @@ async def try_once(
     """Send a message, and decide what follows; raise only what cancels it."""
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=now(), asked=clock())
+    has_failed = line.failures > 0
     begun = time.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
@@ -78,7 +81,8 @@ async def try_once(
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
         reminders = reminders_after(line, bundle, clock())
-        return EndedTry(line, replace(outcome, reminders=reminders), clock())
+        outcome = replace(outcome, reminders=reminders)
+        return EndedTry(line, outcome, clock(), opens=has_failed)
     return _failed(line, outcome, what, clock(), jitter)
 
 
@@ -157,7 +161,14 @@ async def write_down(
             await store.channels.note_sent(conn, row_id, outcome.sent)
         else:
             since = outcome.began if ended.is_failing else None
-            await store.channels.note_failed(conn, row_id, outcome.answer, since)
+            await store.channels.note_failed(
+                conn, row_id, outcome.answer, since, ended.line.failures
+            )
+    for ended in tries:
+        if ended.opens and ended.outcome.sent is not None:
+            # Where one message came through, others may now. It is written down with
+            # the tick: who is killed in between would forget it.
+            await store.outbox.retry(conn, ended.outcome.sent, ended.line.row_id)
 
 
 def _notice(ended: EndedTry) -> str:

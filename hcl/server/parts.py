@@ -97,7 +97,8 @@ async def assemble(
     try:
         await assembly.parts.pinging.recover()
         await assembly.watch.begin()
-        await assembly.use(config)
+        # Whoever has mended something restarts hcl as often as they reload it.
+        await assembly.use(config, retry=True)
         yield assembly
         await assembly.watch.end()
     finally:

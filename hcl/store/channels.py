@@ -230,21 +230,38 @@ async def count_failing(conn: Connection) -> int:
 async def note_sent(conn: Connection, channel_id: int, sent: datetime) -> None:
     """Note that a channel delivered a message."""
     await conn.execute(
-        "UPDATE channels SET last_sent = ?, last_error = '', failing_since = NULL"
-        " WHERE id = ?",
+        "UPDATE channels SET last_sent = ?, last_error = '', failing_since = NULL,"
+        " failures = 0 WHERE id = ?",
         (stamp(sent), channel_id),
     )
 
 
 async def note_failed(
-    conn: Connection, channel_id: int, error: str, failing_since: datetime | None
+    conn: Connection,
+    channel_id: int,
+    error: str,
+    failing_since: datetime | None,
+    failures: int = 0,
 ) -> None:
     """Note that a channel failed to deliver a message.
 
-    `failing_since` is the moment if it counts as failing from now on at the latest.
+    `failing_since` is the moment if it counts as failing from now on at the latest;
+    `failures` is how often it failed in a row, where its receiver refused nothing.
     """
     await conn.execute(
-        "UPDATE channels SET last_error = ?,"
+        "UPDATE channels SET last_error = ?, failures = ?,"
         " failing_since = coalesce(failing_since, ?) WHERE id = ?",
-        (error, stamp(failing_since), channel_id),
+        (error, failures, stamp(failing_since), channel_id),
     )
+
+
+async def troubles(conn: Connection) -> dict[int, tuple[int, bool]]:
+    """Return (failures in a row, whether it counts as failing) by the channel's id.
+
+    Those that deliver are left out.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT id, failures, failing_since IS NOT NULL FROM channels"
+        " WHERE failures > 0 OR failing_since IS NOT NULL"
+    )
+    return {row[0]: (row[1], bool(row[2])) for row in rows}

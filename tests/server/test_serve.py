@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -92,6 +93,43 @@ async def test_what_failed_is_tried_again_after_a_restart(tmp_path: Path) -> Non
             serve.start()
             await hook.wait_for(2)
             await until(lambda: waiting(tmp_path) == 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_a_failing_channel_owes_goes_out_after_a_restart(
+    tmp_path: Path, number: int
+) -> None:
+    async with HttpSink(status=500) as hook:
+        with Serve(tmp_path, hook_to(hook.url)) as serve:
+            for name in ("a", "b", "c"):
+                check = serve.api("POST", "checks/", name=name, channels="*")
+                curl(f"{check['ping_url']}/fail")
+            await until(lambda: waiting(tmp_path) == 3)
+            await until(lambda: "next try in" in serve.log)
+            serve.stop(number)
+            put_off(tmp_path)
+            hook.status = 200
+            hook.records.clear()
+
+            serve.start()
+            await hook.wait_for(3)
+            await until(lambda: waiting(tmp_path) == 0)
+
+            assert sorted({r.text for r in hook.records}) == [
+                "a is down: ",
+                "b is down: ",
+                "c is down: ",
+            ]
+
+
+def put_off(folder: Path) -> None:
+    """Have what waits wait for most of a day, as after days of failing."""
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as connection:
+        connection.execute(
+            "UPDATE notifications SET next_try = next_try + 80000"
+            " WHERE next_try IS NOT NULL"
+        )
+        connection.commit()
 
 
 def waiting(folder: Path) -> int:

@@ -244,3 +244,15 @@ async def test_failing_channels_are_named_the_longest_first(app: App) -> None:
     found = await store.channels.failing(app.database.committed)
 
     assert found == [(1, "Hook B", NOW - HOUR), (1, "Hook A", NOW)]
+
+
+async def test_troubles_are_those_of_channels_that_do_not_deliver(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await store.channels.note_failed(conn, 1, "no", None, failures=2)
+        await store.channels.note_failed(conn, 2, "never", NOW)
+    both = await store.channels.troubles(app.database.committed)
+    async with app.database.transaction() as conn:
+        await store.channels.note_sent(conn, 1, NOW)
+
+    assert both == {1: (2, False), 2: (0, True)}
+    assert await store.channels.troubles(app.database.committed) == {2: (0, True)}

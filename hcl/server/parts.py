@@ -71,7 +71,7 @@ class Assembly:
         """
         if self.mail is not None and config.smtpd.listen is not None:
             self.mail.use(config.smtpd)
-        self.synced = await sync(self.database, config)
+        self.synced = await sync(self.database, config, self.clock.now())
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
@@ -18,8 +19,31 @@ _COLUMNS = "id, code, name, kind"
 # Wants checks_channels as cc, channels as h, checks as c.
 _COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
 
+# Of checks as c: no channel serves it.
+_ALONE = (
+    "NOT EXISTS (SELECT 1 FROM checks_channels cc"
+    f" JOIN channels h ON {_COUNTS} WHERE cc.check_id = c.id)"
+)
+
+# Channels as h and the checks c that they serve in a project, whether they are there
+# now or not; takes pairs of their ids.
+_SERVED = (
+    "json_each(?) j JOIN channels h ON h.id = json_extract(j.value, '$[0]')"
+    " JOIN checks_channels cc ON cc.channel_id = h.id JOIN checks c"
+    " ON c.id = cc.check_id AND c.project_id = json_extract(j.value, '$[1]')"
+)
+
 # How long before it is sent a message may have been written, to be looked for.
 _LONGEST = timedelta(days=8)
+
+
+class Known(NamedTuple):
+    """What the database knows of a channel, whether it is in the file or not."""
+
+    project_id: int
+    code: str
+    name: str
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +144,51 @@ async def _serve_all(conn: Connection, channel_id: int, project_id: int) -> None
         )
 
 
-async def missing(conn: Connection) -> list[tuple[str, str, int]]:
-    """Return (project, channel, how many checks use it) of those not in the file."""
+async def known(conn: Connection) -> dict[int, Known]:
+    """Return all channels by their ids, those not in the file too."""
     rows = await conn.execute_fetchall(
-        "SELECT p.name, h.name, count(*) FROM channels h"
-        " JOIN projects p ON p.id = h.project_id"
-        " JOIN checks_channels cc ON cc.channel_id = h.id"
-        " JOIN checks c ON c.id = cc.check_id AND c.project_id = h.project_id"
-        " WHERE p.enabled AND NOT h.enabled GROUP BY h.id ORDER BY h.id"
+        "SELECT id, project_id, code, name, enabled FROM channels ORDER BY id"
+    )
+    return {row[0]: Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+
+async def count_served(
+    conn: Connection, places: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """Count the checks that are served by channels in projects, given by their ids.
+
+    Whether the channel is in that project now or not.
+    """
+    rows = await conn.execute_fetchall(
+        f"SELECT h.id, c.project_id, count(*) FROM {_SERVED} GROUP BY 1, 2",
+        (json.dumps(list(places)),),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def left_alone(
+    conn: Connection, places: Iterable[tuple[int, int]]
+) -> list[tuple[int, int, str]]:
+    """Return (project's id, id, name) of checks that no channel serves any more.
+
+    Of those that channels served in projects, given by their ids.
+    """
+    rows = await conn.execute_fetchall(
+        f"SELECT DISTINCT c.project_id, c.id, c.name FROM {_SERVED}"
+        f" WHERE {_ALONE} ORDER BY c.id",
+        (json.dumps(list(places)),),
     )
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def alone(conn: Connection, project_id: int) -> dict[int, str]:
+    """Return the names of the project's checks that no channel serves, by their ids."""
+    rows = await conn.execute_fetchall(
+        f"SELECT c.id, c.name FROM checks c WHERE c.project_id = ? AND {_ALONE}"
+        " ORDER BY c.id",
+        (project_id,),
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:

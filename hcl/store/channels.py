@@ -191,6 +191,16 @@ async def alone(conn: Connection, project_id: int) -> dict[int, str]:
     return {row[0]: row[1] for row in rows}
 
 
+async def alone_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
+    """Return the ids of those of these checks that no channel serves."""
+    rows = await conn.execute_fetchall(
+        "SELECT c.id FROM json_each(?) j CROSS JOIN checks c ON c.id = j.value"
+        f" WHERE {_ALONE}",
+        (json.dumps(list(check_ids)),),
+    )
+    return {row[0] for row in rows}
+
+
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
     """Return the codes of the channels that a check uses."""
     rows = await conn.execute_fetchall(

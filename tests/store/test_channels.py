@@ -256,3 +256,17 @@ async def test_troubles_are_those_of_channels_that_do_not_deliver(app: App) -> N
 
     assert both == {1: (2, False), 2: (0, True)}
     assert await store.channels.troubles(app.database.committed) == {2: (0, True)}
+
+
+async def test_alone_are_checks_that_no_channel_in_the_file_serves(app: App) -> None:
+    told = await put_check(app.database, 1)
+    never = await put_check(app.database, name="Never")
+    left = await put_check(app.database, 2, name="Left")
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 2")
+    reader = app.database.committed
+
+    assert await store.channels.alone(reader, 1) == {
+        never.id: "Never",
+        left.id: "Left",
+    }
+    assert await store.channels.alone_among(reader, [told.id, left.id]) == {left.id}

@@ -36,13 +36,15 @@ Now = Callable[[], datetime]
 class EndedTry:
     """A try that has ended, when, and what came of it.
 
-    `is_failing`: the channel does not deliver, and its fallback has to.
+    `is_failing`: the channel does not deliver, and its fallback has to. `opens`: it
+    failed before, and delivers again.
     """
 
     line: Line
     outcome: Outcome
     at: datetime
     is_failing: bool = False
+    opens: bool = False
 
     @property
     def word(self) -> Literal["sent", "failed", "given_up"]:
@@ -66,6 +68,7 @@ async def try_once(
     """
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
+    has_failed = line.failures > 0
     begun = time.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
@@ -81,8 +84,8 @@ async def try_once(
         logger.info("sent: %s: %s", what, outcome.answer)
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
-        reminders = reminders_after(line, bundle, now())
-        return EndedTry(line, replace(outcome, reminders=reminders), now())
+        outcome = replace(outcome, reminders=reminders_after(line, bundle, now()))
+        return EndedTry(line, outcome, now(), opens=has_failed)
     return _failed(line, outcome, what, now(), jitter)
 
 
@@ -163,7 +166,14 @@ async def write_down(
             await store.channels.note_sent(conn, row_id, outcome.sent)
         else:
             since = outcome.began if ended.is_failing else None
-            await store.channels.note_failed(conn, row_id, outcome.answer, since)
+            await store.channels.note_failed(
+                conn, row_id, outcome.answer, since, ended.line.failures
+            )
+    for ended in tries:
+        if ended.opens and ended.outcome.sent is not None:
+            # Where one message came through, others may now. It is written down with
+            # the tick: who is killed in between would forget it.
+            await store.outbox.retry(conn, ended.outcome.sent, ended.line.row_id)
 
 
 def _notice(ended: EndedTry) -> str:

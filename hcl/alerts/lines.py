@@ -92,6 +92,10 @@ class Line:
         if not self.under_way:
             await self._close_retired()
 
+    def restore(self, failures: int, is_failing: bool) -> None:
+        """Go on from how the channel fared when hcl was last there."""
+        self.failures, self.is_failing = failures, is_failing
+
     def note_success(self) -> bool:
         """Open the line; tell whether it counted as failing."""
         was_failing, self.is_failing = self.is_failing, False
@@ -156,14 +160,23 @@ class Lines:
         """Return one by the id of its row; None: it is not in the file."""
         return self._lines.get(row_id)
 
-    async def use(self, config: Config, in_file: Mapping[int, ChannelConfig]) -> None:
-        """Have these channels at work from now on, by the id of their row."""
+    async def use(
+        self,
+        config: Config,
+        in_file: Mapping[int, ChannelConfig],
+        troubles: Mapping[int, tuple[int, bool]] | None = None,
+    ) -> None:
+        """Have these channels at work from now on, by the id of their row.
+
+        `troubles` is what `store.channels.troubles` returns, for those that are new.
+        """
         before = self._removed | self._lines
         self._lines = {}
         for row_id, channel in in_file.items():
             line = before.pop(row_id, None)
             if line is None:
                 line = Line(row_id, config, channel)
+                line.restore(*(troubles or {}).get(row_id, (0, False)))
             else:
                 await line.use(config, channel)
             self._lines[row_id] = line

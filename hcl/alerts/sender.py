@@ -69,15 +69,10 @@ class Sender:
         `retry`: try again at once what waits after a failure: its cause may be mended.
         """
         async with self._starting:
-            await self._lines.use(config, in_file)
+            troubles = await store.channels.troubles(self._database.committed)
+            await self._lines.use(config, in_file, troubles)
             now = self._clock.now()
             await planning.plan_anew(self._database, self._lines, now, retry=retry)
-        self._alarm.ring()
-
-    async def _retry(self, channel_id: int) -> None:
-        """Try again what waits of a channel after a failure."""
-        async with self._database.transaction(changes_checks=False) as conn:
-            await store.outbox.retry(conn, self._clock.now(), channel_id)
         self._alarm.ring()
 
     async def close(self) -> None:
@@ -157,15 +152,11 @@ class Sender:
                 for_people=not line.channel.settings.is_for_machines,
             )
             if message is not None:
-                was_failing = line.failures > 0
                 ended = await try_once(
                     line, bundle, message, clock, self._jitter, self._clock
                 )
                 self._counters.deliveries[line.channel.kind, ended.word] += 1
                 await self._tick_off(ended)
-                if was_failing and ended.word == "sent":
-                    # Where one message came through, others may now.
-                    await self._retry(line.row_id)
         except UnusableError as error:
             logger.error("cannot read what to send: %s", error)
             await asyncio.sleep(PATIENCE.total_seconds())

@@ -1,5 +1,6 @@
 """`hcl check-config`: tell whether hcl.toml is right."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
+from hcl.words.lines import counted
 
 
 @click.command()
@@ -16,7 +18,8 @@ def check_config(config: str | None) -> None:
 
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
-    is a warning: the server starts all the same.
+    is a warning: the server starts all the same. If there is a database, it tells what
+    a reload would change: whom nobody would be told of any more.
     """
     try:
         path = find(config, os.environ, Path())
@@ -30,14 +33,36 @@ def check_config(config: str | None) -> None:
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:
             click.echo(f"{project.name} has the id {project.id}")
+        _tell_changes(path, read)
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
 
 
+def _tell_changes(file: Path, config: Config) -> None:
+    """Say what a reload would change by what the database knows, if there is one."""
+    if not config.database.path.exists():
+        return
+    # Imported here: without a database none of it is needed.
+    from hcl.db import DatabaseError
+    from hcl.server.reloading import some
+    from hcl.server.syncing import foresee
+
+    try:
+        told, alone = asyncio.run(foresee(config))
+    except DatabaseError as error:
+        click.echo(f"{file}: what would change is not known: {error}", err=True)
+        return
+    for change in told:
+        word = "warning: " if change.is_alarming else ""
+        click.echo(f"{file}: {word}{change.line}", err=change.is_alarming)
+    for name, checks in alone.items():
+        if checks:
+            count = len(checks)
+            verb = "has" if count == 1 else "have"
+            line = f"{counted(count, 'check')} {verb} no channel: {some(checks, count)}"
+            click.echo(f"{name}: {line}")
+
+
 def _summary(config: Config) -> str:
     channels = sum(len(project.channels) for project in config.projects)
-    return f"{_count(len(config.projects), 'project')}, {_count(channels, 'channel')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{counted(len(config.projects), 'project')}, {counted(channels, 'channel')}"

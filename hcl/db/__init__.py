@@ -8,7 +8,12 @@ from hcl.db.errors import (
     UnusableError,
     UnwritableError,
 )
-from hcl.db.opening import SQLITE_VERSION, open_database, open_to_read
+from hcl.db.opening import (
+    SQLITE_VERSION,
+    open_database,
+    open_to_read,
+    open_to_rehearse,
+)
 
 __all__ = [
     "PATIENCE",
@@ -23,5 +28,6 @@ __all__ = [
     "begun",
     "open_database",
     "open_to_read",
+    "open_to_rehearse",
     "write_at_once",
 ]

@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from importlib import resources
@@ -79,6 +79,31 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(f"{path}: {error}") from error
+
+
+@asynccontextmanager
+async def open_to_rehearse(
+    path: Path, tables: Iterable[str]
+) -> AsyncIterator[Connection]:
+    """Open a database as `open_to_read` does, with tables that can be written.
+
+    They are copies, which are forgotten at the end.
+    """
+    async with open_to_read(path) as connection:
+        await connection.execute("PRAGMA temp_store = MEMORY")
+        for table in tables:
+            ((sql,),) = await connection.execute_fetchall(
+                "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?",
+                (table,),
+            )
+            # Who names a table without its database means the temporary one.
+            await connection.execute(
+                sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1)
+            )
+            await connection.execute(
+                f"INSERT INTO temp.{table} SELECT * FROM main.{table}"  # noqa: S608 - a name of ours
+            )
+        yield connection
 
 
 async def _connect(

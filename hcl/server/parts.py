@@ -71,7 +71,7 @@ class Assembly:
         """
         if self.mail is not None and config.smtpd.listen is not None:
             self.mail.use(config.smtpd)
-        self.synced = await sync(self.database, config)
+        self.synced = await sync(self.database, config, self.clock.now())
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
@@ -98,7 +98,8 @@ async def assemble(
     try:
         await assembly.parts.pinging.recover()
         await assembly.watch.begin()
-        await assembly.use(config)
+        # Whoever has mended something restarts hcl as often as they reload it.
+        await assembly.use(config, retry=True)
         yield assembly
         await assembly.watch.end()
     finally:

@@ -1,17 +1,20 @@
 """Bring the projects and channels of hcl.toml into the database."""
 
-import logging
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiosqlite import Connection
 
 from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
-from hcl.db import Database
+from hcl.db import Database, open_to_rehearse
 from hcl.model import Channel, Project
+from hcl.server import reloading
+from hcl.server.reloading import Change
 
-logger = logging.getLogger(__name__)
+# What `_match` writes.
+_WRITTEN = ("projects", "channels", "channels_projects", "checks_channels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +29,57 @@ class Synced:
     secret: str
 
 
-async def sync(database: Database, config: Config) -> Synced:
+async def sync(database: Database, config: Config, now: datetime) -> Synced:
     """Match projects and channels to rows by id, else by name, in one transaction.
 
     What is no longer in the file is switched off and keeps its history; messages that
-    wait for such a channel are given up.
+    wait for such a channel are given up. What differs from before is logged, and
+    announced to those whom it concerns.
     """
     async with database.transaction() as conn:
-        await store.projects.disable_all(conn)
-        await store.channels.disable_all(conn)
-        projects, channels = [], {}
-        await store.projects.free_badge_keys(
-            conn, [p.badge_key for p in config.projects if p.badge_key]
-        )
-        codes = [p.id for p in config.projects]
-        channel_codes = [c.id for p in config.projects for c in p.channels]
-        for wanted in config.projects:
-            project = await _sync_project(conn, wanted, codes)
-            projects.append(project)
-            for channel in wanted.channels:
-                row_id = await _sync_channel(conn, project, channel, channel_codes)
-                channels[row_id] = channel
+        before = await reloading.known(conn)
+        projects, channels = await _match(conn, config)
         await store.notifications.give_up_disabled(conn)
-        await _warn_of_missing(conn)
+        told = await reloading.changes(conn, before)
+        await reloading.announce(conn, told, now)
         secret = config.server.secret or await _secret(conn)
-    return Synced(tuple(projects), channels, secret)
+    reloading.log(told)
+    return Synced(projects, channels, secret)
+
+
+async def foresee(config: Config) -> tuple[list[Change], dict[str, dict[int, str]]]:
+    """Tell what `sync` would change, and of what checks nobody would be told then.
+
+    These are by the name of their project, and by their ids. Nothing is written; raises
+    DatabaseError.
+    """
+    async with open_to_rehearse(config.database.path, _WRITTEN) as conn:
+        before = await reloading.known(conn)
+        projects, _ = await _match(conn, config)
+        told = await reloading.changes(conn, before)
+        alone = {p.name: await store.channels.alone(conn, p.id) for p in projects}
+    return told, alone
+
+
+async def _match(
+    conn: Connection, config: Config
+) -> tuple[tuple[Project, ...], dict[int, ChannelConfig]]:
+    """Bring projects and channels into their rows; return them as `Synced` has them."""
+    await store.projects.disable_all(conn)
+    await store.channels.disable_all(conn)
+    projects, channels = [], {}
+    await store.projects.free_badge_keys(
+        conn, [p.badge_key for p in config.projects if p.badge_key]
+    )
+    codes = [p.id for p in config.projects]
+    channel_codes = [c.id for p in config.projects for c in p.channels]
+    for wanted in config.projects:
+        project = await _sync_project(conn, wanted, codes)
+        projects.append(project)
+        for channel in wanted.channels:
+            row_id = await _sync_channel(conn, project, channel, channel_codes)
+            channels[row_id] = channel
+    return tuple(projects), channels
 
 
 async def _sync_project(
@@ -89,21 +118,6 @@ async def _sync_channel(
         on_up=wanted.tells_of("up"),
         on_server=wanted.tells_of("server"),
     )
-
-
-async def _warn_of_missing(conn: Connection) -> None:
-    """Say what alerts nobody any more: a change of names looks like this too."""
-    for name, checks in await store.projects.missing(conn):
-        logger.warning(
-            'project "%s" is not in the file: its %d checks alert nobody', name, checks
-        )
-    for project, name, checks in await store.channels.missing(conn):
-        logger.warning(
-            'channel "%s" of project "%s" is not in the file: %d checks used it',
-            name,
-            project,
-            checks,
-        )
 
 
 async def _secret(conn: Connection) -> str:

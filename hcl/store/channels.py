@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
@@ -13,8 +14,36 @@ from hcl.store.times import moment, stamp
 
 _COLUMNS = "id, code, name, kind"
 
+# Assignments outlive an edit that takes a channel elsewhere, so that undoing it undoes
+# all: they count while the channel is in the file and in the project of the check.
+# Wants checks_channels as cc, channels as h, checks as c.
+_COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
+
+# Of checks as c: no channel serves it.
+_ALONE = (
+    "NOT EXISTS (SELECT 1 FROM checks_channels cc"
+    f" JOIN channels h ON {_COUNTS} WHERE cc.check_id = c.id)"
+)
+
+# Channels as h and the checks c that they serve in a project, whether they are there
+# now or not; takes pairs of their ids.
+_SERVED = (
+    "json_each(?) j JOIN channels h ON h.id = json_extract(j.value, '$[0]')"
+    " JOIN checks_channels cc ON cc.channel_id = h.id JOIN checks c"
+    " ON c.id = cc.check_id AND c.project_id = json_extract(j.value, '$[1]')"
+)
+
 # How long before it is sent a message may have been written, to be looked for.
 _LONGEST = timedelta(days=8)
+
+
+class Known(NamedTuple):
+    """What the database knows of a channel, whether it is in the file or not."""
+
+    project_id: int
+    code: str
+    name: str
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,54 +112,108 @@ async def save(
 ) -> int:
     """Insert a channel (its id is 0) or update it, and put it in use; return its id.
 
-    As Healthchecks does: a new channel serves every check that its project has. One
-    that comes from another project leaves that one's checks.
+    As Healthchecks does: a new channel serves every check that its project has. So does
+    one that comes to a project for the first time. What it served in another project
+    stays written down, for its return.
     """
     events = on_down, on_up, on_server
-    values = (channel.code, channel.name, channel.kind, *events)
+    values = (channel.code, channel.name, channel.kind, *events, project_id)
     if channel.id:
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
             " on_up = ?, on_server = ?, project_id = ?, enabled = 1 WHERE id = ?",
-            (*values, project_id, channel.id),
+            (*values, channel.id),
         )
-        await conn.execute(
-            "DELETE FROM checks_channels WHERE channel_id = ?"
-            " AND check_id NOT IN (SELECT id FROM checks WHERE project_id = ?)",
-            (channel.id, project_id),
-        )
+        await _serve_all(conn, channel.id, project_id)
         return channel.id
     rows = await conn.execute_fetchall(
         "INSERT INTO channels"
         " (code, name, kind, on_down, on_up, on_server, project_id, enabled)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 1) RETURNING id",
-        (*values, project_id),
+        values,
     )
     channel_id = int(next(iter(rows))[0])
-    await conn.execute(
-        "INSERT INTO checks_channels (check_id, channel_id)"
-        " SELECT id, ? FROM checks WHERE project_id = ?",
-        (channel_id, project_id),
-    )
+    await _serve_all(conn, channel_id, project_id)
     return channel_id
 
 
-async def missing(conn: Connection) -> list[tuple[str, str, int]]:
-    """Return (project, channel, how many checks use it) of those not in the file."""
+async def _serve_all(conn: Connection, channel_id: int, project_id: int) -> None:
+    """Have a channel serve all checks of a project, unless it has been there before."""
+    cursor = await conn.execute(
+        "INSERT OR IGNORE INTO channels_projects (channel_id, project_id)"
+        " VALUES (?, ?)",
+        (channel_id, project_id),
+    )
+    if cursor.rowcount:
+        await conn.execute(
+            "INSERT OR IGNORE INTO checks_channels (check_id, channel_id)"
+            " SELECT id, ? FROM checks WHERE project_id = ?",
+            (channel_id, project_id),
+        )
+
+
+async def known(conn: Connection) -> dict[int, Known]:
+    """Return all channels by their ids, those not in the file too."""
     rows = await conn.execute_fetchall(
-        "SELECT p.name, c.name, count(*) FROM channels c"
-        " JOIN projects p ON p.id = c.project_id"
-        " JOIN checks_channels cc ON cc.channel_id = c.id"
-        " WHERE p.enabled AND NOT c.enabled GROUP BY c.id ORDER BY c.id"
+        "SELECT id, project_id, code, name, enabled FROM channels ORDER BY id"
+    )
+    return {row[0]: Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+
+async def count_served(
+    conn: Connection, places: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """Count the checks that are served by channels in projects, given by their ids.
+
+    Whether the channel is in that project now or not.
+    """
+    rows = await conn.execute_fetchall(
+        f"SELECT h.id, c.project_id, count(*) FROM {_SERVED} GROUP BY 1, 2",
+        (json.dumps(list(places)),),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def left_alone(
+    conn: Connection, places: Iterable[tuple[int, int]]
+) -> list[tuple[int, int, str]]:
+    """Return (project's id, id, name) of checks that no channel serves any more.
+
+    Of those that channels served in projects, given by their ids.
+    """
+    rows = await conn.execute_fetchall(
+        f"SELECT DISTINCT c.project_id, c.id, c.name FROM {_SERVED}"
+        f" WHERE {_ALONE} ORDER BY c.id",
+        (json.dumps(list(places)),),
     )
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def alone(conn: Connection, project_id: int) -> dict[int, str]:
+    """Return the names of the project's checks that no channel serves, by their ids."""
+    rows = await conn.execute_fetchall(
+        f"SELECT c.id, c.name FROM checks c WHERE c.project_id = ? AND {_ALONE}"
+        " ORDER BY c.id",
+        (project_id,),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def alone_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
+    """Return the ids of those of these checks that no channel serves."""
+    rows = await conn.execute_fetchall(
+        "SELECT c.id FROM json_each(?) j CROSS JOIN checks c ON c.id = j.value"
+        f" WHERE {_ALONE}",
+        (json.dumps(list(check_ids)),),
+    )
+    return {row[0] for row in rows}
 
 
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
     """Return the codes of the channels that a check uses."""
     rows = await conn.execute_fetchall(
-        "SELECT c.code FROM checks_channels cc JOIN channels c ON c.id = cc.channel_id"
-        " WHERE cc.check_id = ? AND c.enabled ORDER BY c.code",
+        "SELECT h.code FROM checks c JOIN checks_channels cc ON cc.check_id = c.id"
+        f" JOIN channels h ON {_COUNTS} WHERE c.id = ? ORDER BY h.code",
         (check_id,),
     )
     return [row[0] for row in rows]
@@ -139,9 +222,10 @@ async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
 async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[str]]:
     """Return the codes of each check's channels in a project, by the check's id."""
     rows = await conn.execute_fetchall(
-        "SELECT cc.check_id, c.code FROM channels c"
-        " JOIN checks_channels cc ON cc.channel_id = c.id"
-        " WHERE c.project_id = ? AND c.enabled",
+        "SELECT cc.check_id, h.code FROM channels h"
+        " JOIN checks_channels cc ON cc.channel_id = h.id"
+        f" JOIN checks c ON c.id = cc.check_id AND {_COUNTS}"
+        " WHERE h.project_id = ?",
         (project_id,),
     )
     codes: dict[int, list[str]] = defaultdict(list)
@@ -151,11 +235,12 @@ async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[
 
 
 async def assign(conn: Connection, check_id: int, channel_ids: Iterable[int]) -> None:
-    """Let a check use these channels and no others that are in the file."""
+    """Let a check use these channels and no others of its project in the file."""
     await conn.execute(
-        "DELETE FROM checks_channels WHERE check_id = ?"
-        " AND channel_id IN (SELECT id FROM channels WHERE enabled)",
-        (check_id,),
+        "DELETE FROM checks_channels WHERE check_id = :check_id"
+        " AND channel_id IN (SELECT id FROM channels WHERE enabled AND project_id ="
+        " (SELECT project_id FROM checks WHERE id = :check_id))",
+        {"check_id": check_id},
     )
     await conn.executemany(
         "INSERT INTO checks_channels (check_id, channel_id) VALUES (?, ?)",
@@ -173,7 +258,8 @@ async def standings(conn: Connection, project_id: int) -> list[Standing]:
     """Return how each of the project's channels that are in the file fares."""
     rows = await conn.execute_fetchall(
         "SELECT h.id, h.code, h.name, h.kind,"
-        " (SELECT count(*) FROM checks_channels cc WHERE cc.channel_id = h.id),"
+        " (SELECT count(*) FROM checks_channels cc JOIN checks u ON u.id = cc.check_id"
+        " WHERE cc.channel_id = h.id AND u.project_id = h.project_id),"
         " h.last_sent, h.last_error, h.failing_since,"
         " coalesce(iif(c.name = '', c.code, c.name), ''), coalesce(c.code, ''),"
         " coalesce(c.unique_key, '')"
@@ -221,21 +307,38 @@ async def count_failing(conn: Connection) -> int:
 async def note_sent(conn: Connection, channel_id: int, sent: datetime) -> None:
     """Note that a channel delivered a message."""
     await conn.execute(
-        "UPDATE channels SET last_sent = ?, last_error = '', failing_since = NULL"
-        " WHERE id = ?",
+        "UPDATE channels SET last_sent = ?, last_error = '', failing_since = NULL,"
+        " failures = 0 WHERE id = ?",
         (stamp(sent), channel_id),
     )
 
 
 async def note_failed(
-    conn: Connection, channel_id: int, error: str, failing_since: datetime | None
+    conn: Connection,
+    channel_id: int,
+    error: str,
+    failing_since: datetime | None,
+    failures: int = 0,
 ) -> None:
     """Note that a channel failed to deliver a message.
 
-    `failing_since` is the moment if it counts as failing from now on at the latest.
+    `failing_since` is the moment if it counts as failing from now on at the latest;
+    `failures` is how often it failed in a row, where its receiver refused nothing.
     """
     await conn.execute(
-        "UPDATE channels SET last_error = ?,"
+        "UPDATE channels SET last_error = ?, failures = ?,"
         " failing_since = coalesce(failing_since, ?) WHERE id = ?",
-        (error, stamp(failing_since), channel_id),
+        (error, failures, stamp(failing_since), channel_id),
     )
+
+
+async def troubles(conn: Connection) -> dict[int, tuple[int, bool]]:
+    """Return (failures in a row, whether it counts as failing) by the channel's id.
+
+    Those that deliver are left out.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT id, failures, failing_since IS NOT NULL FROM channels"
+        " WHERE failures > 0 OR failing_since IS NOT NULL"
+    )
+    return {row[0]: (row[1], bool(row[2])) for row in rows}

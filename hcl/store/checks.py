@@ -196,6 +196,15 @@ async def down_titles(
     return [row[0] for row in rows]
 
 
+async def names(conn: Connection, project_id: int, limit: int) -> dict[int, str]:
+    """Return the names of a project's first checks, by their ids."""
+    rows = await conn.execute_fetchall(
+        "SELECT id, name FROM checks WHERE project_id = ? ORDER BY id LIMIT ?",
+        (project_id, limit),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def count(conn: Connection, project_id: int) -> int:
     """Return how many checks a project has."""
     rows = await conn.execute_fetchall(

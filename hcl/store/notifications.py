@@ -46,8 +46,11 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try)"
         f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM flips f"
-        " JOIN checks_channels cc ON cc.check_id = f.check_id"
+        " JOIN checks k ON k.id = f.check_id"
+        " JOIN checks_channels cc ON cc.check_id = k.id"
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
+        # What was assigned before the channel went to another project does not count.
+        " AND c.project_id = k.project_id"
         " WHERE f.id > :after AND ((f.new_status = 'down' AND c.on_down)"
         " OR (f.new_status = 'up' AND f.old_status = 'down' AND c.on_up))"
         " ORDER BY f.id, c.id",
@@ -213,6 +216,7 @@ async def last_told(
         " max(n.reminder), n.hold, n.notice, n.ran, c.tags, n.sent"
         " FROM check_states s JOIN checks c ON c.id = s.check_id"
         " JOIN notifications n ON n.check_id = s.check_id AND n.sent IS NOT NULL"
+        " JOIN channels h ON h.id = n.channel_id AND h.project_id = c.project_id"
         " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
         " WHERE s.status = 'down' AND n.notice = '' AND NOT EXISTS (SELECT 1"
         " FROM flips newer WHERE newer.check_id = f.check_id AND newer.id > f.id)"

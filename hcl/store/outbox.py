@@ -91,8 +91,9 @@ async def _alerts_due(
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         " n.reminder, n.hold, n.notice, n.ran, n.next_try,"
         " f.created, f.old_status, f.new_status, f.reason, f.n_pings, s.status, c.tags,"
-        " iif(n.reminder, (SELECT group_concat(channel_id) FROM checks_channels"
-        " WHERE check_id = n.check_id), '')"
+        " iif(n.reminder, (SELECT group_concat(cc.channel_id) FROM checks_channels cc"
+        " JOIN channels h ON h.id = cc.channel_id AND h.project_id = c.project_id"
+        " WHERE cc.check_id = n.check_id), '')"
         # In the order of a CROSS JOIN: few of those that wait are due.
         " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
         " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"

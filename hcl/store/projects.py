@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
@@ -11,13 +12,20 @@ from hcl.model import Project
 _COLUMNS = "id, code, name, coalesce(ping_key, ''), badge_key, check_limit"
 
 
-async def missing(conn: Connection) -> list[tuple[str, int]]:
-    """Return (name, how many checks it has) of the projects not in the file."""
+class Known(NamedTuple):
+    """What the database knows of a project, whether it is in the file or not."""
+
+    code: str
+    name: str
+    enabled: bool
+
+
+async def known(conn: Connection) -> dict[int, Known]:
+    """Return all projects by their ids, those not in the file too."""
     rows = await conn.execute_fetchall(
-        "SELECT p.name, count(*) FROM projects p JOIN checks c ON c.project_id = p.id"
-        " WHERE NOT p.enabled GROUP BY p.id ORDER BY p.id"
+        "SELECT id, code, name, enabled FROM projects ORDER BY id"
     )
-    return [(row[0], row[1]) for row in rows]
+    return {row[0]: Known(row[1], row[2], bool(row[3])) for row in rows}
 
 
 async def by_ping_key(conn: Connection, ping_key: str) -> Project | None:

@@ -23,7 +23,7 @@ from hcl.counters import Counters
 from hcl.model import Waiting
 from tests.alerts.sending import Post, channel, posting
 from tests.alerts.test_calm import row
-from tests.build import HOUR, NOW
+from tests.build import DAY, HOUR, NOW
 from tests.store import change, rows
 
 SECOND = timedelta(seconds=1)
@@ -243,6 +243,32 @@ async def test_message_that_arrived_is_not_handed_on_with_one_that_did_not(
         await written(post, *await tries_at_once(post, 200, 404))
 
         assert await handed_on(post) == [2]
+
+
+async def test_success_frees_what_waits_in_the_commit_of_its_tick(
+    tmp_path: Path,
+) -> None:
+    """Who is killed after the tick finds a channel that delivers, and frees none."""
+    async with posting(tmp_path, HOOK, MAIL) as post:
+        await post.down("a")
+        await post.down("b")
+        first, _ = await due(post)
+        line, begun = line_of(post), post.app.clock.now()
+        line.note_failure(NOW)
+        await change(
+            post.app.database,
+            "UPDATE notifications SET next_try = ? WHERE id > 1",
+            (begun + DAY).timestamp(),
+        )
+
+        await written(post, await try_of(post, line, first))
+
+        [at] = await rows(
+            post.app.database,
+            "SELECT next_try FROM notifications WHERE next_try NOTNULL",
+        )
+        assert begun.timestamp() <= at < (begun + HOUR).timestamp()
+        await line.close()
 
 
 async def test_how_a_channel_fares_is_told_by_the_last_try(tmp_path: Path) -> None:

@@ -296,6 +296,30 @@ async def test_failing_channel_goes_on_failing_after_a_restart(tmp_path: Path) -
             assert post.mails() == ["DOWN: a"]
 
 
+async def test_failures_before_and_after_a_restart_count_together(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with posting(tmp_path, HOOK, MAIL) as post:
+        post.http.status = 500
+        await post.down("a")
+        await post.send(NOW)
+        await post.down("b", at=NOW + MINUTE)
+        await post.send(NOW + MINUTE)
+
+        async with restarted(post):
+            await post.down("c", at=NOW + HOUR)
+            await post.send(NOW + HOUR)
+            assert await failing(post) == [True, False]
+
+        async with restarted(post):
+            post.http.status = 200
+            await post.send(NOW + 2 * HOUR)
+
+    levels = [r.levelname for r in caplog.records if "does not deliver" in r.message]
+    assert levels == ["ERROR"]
+    assert sorted(post.mails()) == ["DOWN: a", "DOWN: b", "DOWN: c"]
+
+
 async def test_many_messages_are_handed_on_once_each(tmp_path: Path) -> None:
     async with posting(tmp_path, HOOK, MAIL) as post:
         post.http.status = 500

@@ -9,9 +9,21 @@ import pytest
 from hcl.alerts.calm import LONGEST_HISTORY
 from hcl.alerts.delivery import PERMANENT_STEP
 from hcl.alerts.lines import PAUSES
-from tests.alerts.sending import channel, group, posting, quiet, restarted
+from tests.alerts.sending import (
+    channel,
+    down,
+    group,
+    posting,
+    quiet,
+    restarted,
+    waiting,
+)
+from tests.alerts.sending import text as hooks_to
+from tests.app import running_app
 from tests.build import DAY, HOUR, NOW
+from tests.clocks import a_clock
 from tests.patience import ENDS
+from tests.sinks import HttpSink
 from tests.store import change, rows
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -211,3 +223,35 @@ async def test_group_passes_on_all_at_once(tmp_path: Path, count: int) -> None:
 
         handed = "SELECT count(*) FROM notifications WHERE channel_id = 1"
         assert await rows(post.app.database, handed) == [count]
+
+
+async def test_failing_channel_is_probed_by_one_message_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    clock, times = a_clock()
+    async with HttpSink(500) as sink:
+        async with running_app(tmp_path, hooks_to([sink]), clock=clock) as app:
+            for _ in range(4):
+                await down(app, 1)
+            await app.sender.send_once(NOW)
+            assert len(sink.records) == 4
+            # As after days of failing.
+            await change(
+                app.database,
+                "UPDATE notifications SET next_try = ?",
+                (NOW + DAY).timestamp(),
+            )
+        sink.records.clear()
+        times.run(HOUR.total_seconds())
+
+        async with running_app(tmp_path, hooks_to([sink]), clock=clock) as app:
+            await app.sender.send_once(clock.now())
+            assert len(sink.records) == 1
+
+            sink.status = 200
+            times.run(60)
+            await down(app, 1, at=clock.now())
+            await app.sender.send_once(clock.now())
+
+            assert len(sink.records) == 1 + 5
+            assert await waiting(app) == []

@@ -1,3 +1,4 @@
+import asyncio
 import stat
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from hcl import __version__
 from hcl.cli import COMMANDS, main
 from hcl.config import load
 from tests import toml
+from tests.app import running_app
+from tests.store import put_check
 
 
 @pytest.fixture
@@ -91,6 +94,61 @@ def test_check_config_fails_where_a_named_file_is_missing(
     assert result.exit_code == 1
     problem = "no.toml: cannot be read: No such file or directory"
     assert result.stderr == f"Error: {problem}\n"
+
+
+def before_of(folder: Path) -> None:
+    """Have a database in which two checks are told of by two channels."""
+
+    async def fill() -> None:
+        hooks = toml.webhook("A", down=HOOK), toml.webhook("B", down=HOOK)
+        async with running_app(folder, "\n".join([toml.project(), *hooks])) as app:
+            await put_check(app.database, 1, name="backup")
+            await put_check(app.database, 2, name="sync")
+
+    asyncio.run(fill())
+
+
+HOOK = "http://127.0.0.1:9/"
+
+
+def test_check_config_says_what_a_reload_would_change(folder: Path) -> None:
+    before_of(folder)
+    same = CliRunner().invoke(main, ["check-config"])
+    (folder / "hcl.toml").write_text(
+        "\n".join([toml.project(), toml.webhook("B", down=HOOK)])
+    )
+    kept = (folder / "hcl.sqlite").read_bytes()
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert (same.exit_code, same.stderr) == (0, "")
+    assert len(same.stdout.splitlines()) == 2
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        'hcl.toml: warning: channel "A" of project "Home" is not in the file:'
+        " 1 check used it",
+        'hcl.toml: warning: 1 check of project "Home" is left without a channel:'
+        " backup",
+    ]
+    assert result.stdout.splitlines()[2:] == [
+        "Home: 1 check has no channel: backup",
+    ]
+    assert (folder / "hcl.sqlite").read_bytes() == kept
+
+
+def test_check_config_is_right_though_the_database_cannot_be_read(
+    folder: Path,
+) -> None:
+    (folder / "hcl.toml").write_text(toml.project())
+    (folder / "hcl.sqlite").write_text("no database" * 1000)
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "hcl.toml: what would change is not known:"
+        f" {folder / 'hcl.sqlite'}: file is not a database\n"
+    )
 
 
 def test_help_lists_every_command() -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -92,6 +93,43 @@ async def test_what_failed_is_tried_again_after_a_restart(tmp_path: Path) -> Non
             serve.start()
             await hook.wait_for(2)
             await until(lambda: waiting(tmp_path) == 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_a_failing_channel_owes_goes_out_after_a_restart(
+    tmp_path: Path, number: int
+) -> None:
+    async with HttpSink(status=500) as hook:
+        with Serve(tmp_path, hook_to(hook.url)) as serve:
+            for name in ("a", "b", "c"):
+                check = serve.api("POST", "checks/", name=name, channels="*")
+                curl(f"{check['ping_url']}/fail")
+            await until(lambda: waiting(tmp_path) == 3)
+            await until(lambda: "next try in" in serve.log)
+            serve.stop(number)
+            put_off(tmp_path)
+            hook.status = 200
+            hook.records.clear()
+
+            serve.start()
+            await hook.wait_for(3)
+            await until(lambda: waiting(tmp_path) == 0)
+
+            assert sorted({r.text for r in hook.records}) == [
+                "a is down: ",
+                "b is down: ",
+                "c is down: ",
+            ]
+
+
+def put_off(folder: Path) -> None:
+    """Have what waits wait for most of a day, as after days of failing."""
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as connection:
+        connection.execute(
+            "UPDATE notifications SET next_try = next_try + 80000"
+            " WHERE next_try IS NOT NULL"
+        )
+        connection.commit()
 
 
 def waiting(folder: Path) -> int:
@@ -204,6 +242,50 @@ async def test_sighup_takes_a_new_config_and_keeps_the_old_if_it_is_wrong(
             check = serve.api("POST", "checks/", name="Backup", channels="Hook")
             curl(f"{check['ping_url']}/fail")
             await hook.wait_for(1)
+
+
+async def test_channel_that_came_through_another_project_alerts_again(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as hook:
+        ours = toml.webhook(
+            "Hook",
+            id="0c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11",
+            down=toml.post(f"{hook.url}down", "$NAME is $STATUS"),
+        )
+        with Serve(tmp_path, ours) as serve:
+            check = serve.api("POST", "checks/", name="Backup", channels="*")
+            assert check["channels"]
+
+            serve.write_config(toml.project("Pasted", "p" * 22) + ours)
+            told = await asyncio.to_thread(check_config, tmp_path)
+            serve.process.send_signal(signal.SIGHUP)
+            await until(lambda: serve.log.count("INFO reloaded") == 1)
+            without = serve.api("GET", f"checks/{check['uuid']}")
+            serve.write_config(ours)
+            serve.process.send_signal(signal.SIGHUP)
+            await until(lambda: serve.log.count("INFO reloaded") == 2)
+            curl(f"{check['ping_url']}/fail")
+            [request] = await hook.wait_for(1)
+
+            left = '1 check of project "Home" is left without a channel: Backup'
+            assert left in told
+            assert f"WARNING {left}\n" in serve.log
+            assert without["channels"] == ""
+            assert request.text == "Backup is down"
+            again = serve.api("GET", f"checks/{check['uuid']}")
+            assert again["channels"] == check["channels"]
+
+
+def check_config(folder: Path) -> str:
+    """Return what `hcl check-config` says on standard error, beside the server."""
+    return subprocess.run(
+        [sys.executable, "-m", "hcl", "check-config"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
 
 
 def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(

@@ -7,7 +7,7 @@ import pytest
 
 from hcl import config as configuration
 from hcl import store
-from hcl.server.syncing import Synced, sync
+from hcl.server.syncing import Synced, foresee, sync
 from tests import toml
 from tests.app import App, running_app
 from tests.build import NOW
@@ -15,6 +15,7 @@ from tests.store import put_check, put_flip, rows
 from tests.store.test_projects import enabled
 
 ID = "0c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
+WRITTEN = ("projects", "channels", "channels_projects", "checks_channels", "settings")
 OTHER_ID = "1c9b4c0e-3c8b-4f6e-9d76-0d6a7c3a8e11"
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -40,7 +41,7 @@ async def resync(app: App, folder: Path, *parts: str) -> Synced:
     """Sync with another hcl.toml, as a reload does."""
     path = folder / "hcl.toml"
     path.write_text("\n".join(parts))
-    return await sync(app.database, configuration.load(path))
+    return await sync(app.database, configuration.load(path), NOW)
 
 
 async def project_rows(app: App) -> list[Any]:
@@ -254,6 +255,120 @@ async def test_channel_moved_to_another_project_keeps_its_id(tmp_path: Path) -> 
         assert await store.channels.of_project(app.database.committed, 1) == []
 
 
+HOME, NEW = project("Home", hook("A", ID), hook("B")), project("New")
+
+
+async def used(app: App, *check_ids: int) -> list[list[str]]:
+    """Return the names of the channels that tell of each check."""
+    reader = app.database.committed
+    names = dict(await rows(app.database, "SELECT code, name FROM channels"))
+    return [
+        sorted(names[c] for c in await store.channels.codes_of_check(reader, check_id))
+        for check_id in check_ids
+    ]
+
+
+async def told(app: App, check_id: int, project_id: int = 1) -> list[str]:
+    """Let a check go down, and return the names of the channels that are to tell."""
+    check = await store.checks.by_id(app.database.committed, check_id)
+    assert check is not None
+    flip_id = await put_flip(app.database, check)
+    return await rows(
+        app.database,
+        "SELECT h.name FROM notifications n JOIN channels h ON h.id = n.channel_id"
+        " WHERE n.flip_id = ? ORDER BY h.name",
+        flip_id,
+    )
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        # A new project pasted above the channel.
+        [project("Home") + project("New", hook("A", ID), hook("B"))],
+        # The project renamed, and once more.
+        [
+            project("House", hook("A", ID), hook("B"), ping_key="home"),
+            project("Hut", hook("A", ID), hook("B"), ping_key="home"),
+        ],
+        # The channel taken out, put into another project, taken out there.
+        [project("Home"), project("Home") + project("New", hook("A", ID)), NEW],
+        # Its name is that of one that stays, its id goes.
+        [project("Home", hook("A"), hook("B")) + project("New", hook("Z", ID))],
+        # Its id is another's; its name is.
+        [project("Home", hook("A", OTHER_ID), hook("B", ID))],
+        [project("Home", hook("Z", ID))],
+    ],
+)
+async def test_undoing_edits_gives_each_check_its_channels_back(
+    tmp_path: Path, edits: list[str]
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        for channel_ids in ((1, 2), (1,), (2,), ()):
+            await put_check(app.database, *channel_ids)
+        before = await used(app, 1, 2, 3, 4)
+
+        for edit in edits:
+            await resync(app, tmp_path, edit)
+        await resync(app, tmp_path, HOME)
+
+        assert before == [["A", "B"], ["A"], ["B"], []]
+        assert await used(app, 1, 2, 3, 4) == before
+        assert await told(app, 2) == ["A"]
+        standings = await store.channels.standings(app.database.committed, 1)
+        assert [(s.channel.name, s.checks) for s in standings] == [("A", 2), ("B", 2)]
+
+
+async def test_channel_in_another_project_tells_of_no_check_of_the_old(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        check = await put_check(app.database, 1, 2)
+
+        await resync(
+            app, tmp_path, project("Home", hook("B")), project("New", hook("A", ID))
+        )
+
+        assert await used(app, check.id) == [["B"]]
+        assert await told(app, check.id) == ["B"]
+        standings = await store.channels.standings(app.database.committed, 2)
+        assert [s.checks for s in standings] == [0]
+
+
+async def test_channel_new_to_a_project_serves_its_checks_once(tmp_path: Path) -> None:
+    moved = project("Home"), project("New", hook("A", ID))
+    async with running_app(tmp_path, HOME + NEW) as app:
+        await put_check(app.database, project_id=2)
+        await put_check(app.database, project_id=2)
+
+        await resync(app, tmp_path, *moved)
+        first = await used(app, 1, 2)
+        async with app.database.transaction() as conn:
+            await store.channels.assign(conn, 2, [])
+        await resync(app, tmp_path, HOME, NEW)
+        between = await used(app, 1, 2)
+        await resync(app, tmp_path, *moved)
+
+        assert (first, between) == ([["A"], ["A"]], [[], []])
+        assert await used(app, 1, 2) == [["A"], []]
+
+
+async def test_assigning_spares_a_channel_that_is_in_another_project(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        check = await put_check(app.database, 1)
+        await resync(
+            app, tmp_path, project("Home", hook("B")), project("New", hook("A", ID))
+        )
+
+        async with app.database.transaction() as conn:
+            await store.channels.assign_all(conn, check.id, 1)
+        await resync(app, tmp_path, HOME)
+
+        assert await used(app, check.id) == [["A", "B"]]
+
+
 async def test_badge_key_is_made_once(tmp_path: Path) -> None:
     async with running_app(tmp_path, project("Home")) as app:
         [before] = app.synced.projects
@@ -396,8 +511,8 @@ async def test_what_alerts_nobody_any_more_is_told(
         pass
 
     assert [record.getMessage() for record in caplog.records] == [
-        'project "Work" is not in the file: its 1 checks alert nobody',
-        'channel "A" of project "Home" is not in the file: 1 checks used it',
+        'project "Work" is not in the file: its 1 check (backup) alerts nobody',
+        'channel "A" of project "Home" is not in the file: 1 check used it',
     ]
 
 
@@ -422,3 +537,221 @@ async def test_a_reload_changes_what_an_absence_does(tmp_path: Path) -> None:
             excuses.append(app.watch.excuses)
 
     assert excuses == [True, False, True]
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if record.name == "hcl.server.reloading"
+    ]
+
+
+B_ONLY = project("Home", hook("B"))
+IN_NEW = project("New", hook("A", ID))
+A_MOVED = (
+    'channel "A" of project "Home" is now in project "New": 2 checks used it',
+    '1 check of project "Home" is left without a channel: first',
+)
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (HOME, []),
+        (HOME + NEW, []),
+        (HOME + project("New", hook("C")), []),
+        (B_ONLY + IN_NEW, [("WARNING", line) for line in A_MOVED]),
+        (
+            project("Home", hook("A", ID)),
+            [
+                (
+                    "WARNING",
+                    'channel "B" of project "Home" is not in the file: 1 check used it',
+                ),
+            ],
+        ),
+        (
+            project("Home"),
+            [
+                (
+                    "WARNING",
+                    'channel "A" of project "Home" is not in the file:'
+                    " 2 checks used it",
+                ),
+                (
+                    "WARNING",
+                    'channel "B" of project "Home" is not in the file: 1 check used it',
+                ),
+                (
+                    "WARNING",
+                    '2 checks of project "Home" are left without a channel:'
+                    " first, second",
+                ),
+            ],
+        ),
+        (
+            project("House", hook("A", ID), hook("B")),
+            [
+                (
+                    "WARNING",
+                    'project "Home" is not in the file: its 3 checks'
+                    " (first, second, check 3) alert nobody",
+                ),
+                (
+                    "INFO",
+                    'channel "A" of project "Home" is now in project "House":'
+                    " 2 checks used it",
+                ),
+            ],
+        ),
+        (
+            project("Home", hook("A", OTHER_ID), hook("B"), id=ID),
+            [
+                (
+                    "INFO",
+                    'project "Home" was found by its name: its id was'
+                    f" {{home}} and is {ID} now",
+                ),
+                (
+                    "INFO",
+                    'channel "A" of project "Home" was found by its name: its id'
+                    f" was {ID} and is {OTHER_ID} now",
+                ),
+                (
+                    "INFO",
+                    'channel "B" of project "Home" was found by its name: its id'
+                    " was {b} and is {new_b} now",
+                ),
+            ],
+        ),
+        (
+            project("Home", hook("Z", ID), hook("B")),
+            [
+                (
+                    "INFO",
+                    'channel "A" of project "Home" was found by its id: its name'
+                    ' is "Z" now',
+                ),
+            ],
+        ),
+    ],
+)
+async def test_reload_tells_what_it_changed(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    edit: str,
+    expected: list[tuple[str, str]],
+) -> None:
+    caplog.set_level("INFO")
+    async with running_app(tmp_path, HOME) as app:
+        await put_check(app.database, 1, name="first")
+        await put_check(app.database, 1, 2, name="second")
+        await put_check(app.database)
+        [home], codes = app.synced.projects, list(app.synced.channels.values())
+        assert logged(caplog) == []
+
+        synced = await resync(app, tmp_path, edit)
+
+        now = list(synced.channels.values())
+        ids = {"home": home.code, "b": codes[1].id, "new_b": now[-1].id if now else ""}
+        lines = [line.format(**ids) for _, line in expected]
+        levels = [level for level, _ in expected]
+        assert logged(caplog) == list(zip(levels, lines, strict=True))
+        kept = await store.announcements.since(app.database.committed, NOW)
+        shown = [line.replace(" (first, second, check 3)", "") for line in lines]
+        assert sorted(line for a in kept for line in a.story) == sorted(shown)
+        assert {a.kind for a in kept} <= {"reload"}
+
+        caplog.clear()
+        await resync(app, tmp_path, edit)
+        assert logged(caplog) == []
+
+
+async def test_start_tells_what_is_different_since_the_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        await put_check(app.database, 1, name="first")
+
+    async with running_app(tmp_path, B_ONLY):
+        changed = logged(caplog)
+        caplog.clear()
+    async with running_app(tmp_path, B_ONLY):
+        pass
+
+    assert changed == [
+        (
+            "WARNING",
+            'channel "A" of project "Home" is not in the file: 1 check used it',
+        ),
+        ("WARNING", '1 check of project "Home" is left without a channel: first'),
+    ]
+    assert logged(caplog) == []
+
+
+async def test_undone_edit_is_told_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running_app(tmp_path, HOME) as app:
+        await resync(app, tmp_path, project("House", hook("A", ID)))
+        caplog.clear()
+
+        await resync(app, tmp_path, HOME)
+
+    assert logged(caplog) == [
+        ("INFO", 'project "Home" is back in the file'),
+        ("INFO", 'project "House" is not in the file'),
+        ("INFO", 'channel "A" of project "House" is now in project "Home"'),
+        ("INFO", 'channel "B" of project "Home" is back in the file'),
+    ]
+
+
+async def test_ten_checks_are_named_and_the_rest_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        for n in range(12):
+            await put_check(app.database, 1, name=f"job\n{n}")
+
+        await resync(app, tmp_path, B_ONLY)
+
+    names = ", ".join(f"job {n}" for n in range(10))
+    left = f'12 checks of project "Home" are left without a channel: {names} and 2 more'
+    assert logged(caplog)[-1] == ("WARNING", left)
+
+
+async def test_each_project_hears_of_what_concerns_it(tmp_path: Path) -> None:
+    async with running_app(tmp_path, HOME + project("Work") + NEW) as app:
+        await put_check(app.database, 1, name="first")
+        await put_check(app.database, project_id=2, name="secret")
+
+        await resync(app, tmp_path, B_ONLY + IN_NEW)
+
+        kept = await store.announcements.since(app.database.committed, NOW)
+        assert {a.project_id: a.subject for a in kept} == {
+            1: 'hcl.toml has changed: channel "A" of project "Home" is now in project'
+            ' "New": 1 check used it (and 1 more)',
+            None: 'hcl.toml has changed: project "Work" is not in the file: its 1 check'
+            " alerts nobody",
+        }
+
+
+async def test_what_is_foreseen_is_what_comes_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        await put_check(app.database, 1, name="first")
+        await put_check(app.database, 1, 2, name="second")
+        await put_check(app.database)
+        before = [await rows(app.database, f"SELECT * FROM {t}") for t in WRITTEN]
+        (tmp_path / "next.toml").write_text(B_ONLY + IN_NEW)
+
+        told, alone = await foresee(configuration.load(tmp_path / "next.toml"))
+
+        assert [change.line for change in told] == list(A_MOVED)
+        assert alone == {"Home": {1: "first", 3: ""}, "New": {}}
+        assert before == [
+            await rows(app.database, f"SELECT * FROM {t}") for t in WRITTEN
+        ]

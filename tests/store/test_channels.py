@@ -262,3 +262,29 @@ async def test_failing_channels_are_named_the_longest_first(app: App) -> None:
     found = await store.channels.failing(app.database.committed)
 
     assert found == [(1, "Hook B", NOW - HOUR), (1, "Hook A", NOW)]
+
+
+async def test_troubles_are_those_of_channels_that_do_not_deliver(app: App) -> None:
+    async with app.database.transaction() as conn:
+        await store.channels.note_failed(conn, 1, "no", None, failures=2)
+        await store.channels.note_failed(conn, 2, "never", NOW)
+    both = await store.channels.troubles(app.database.committed)
+    async with app.database.transaction() as conn:
+        await store.channels.note_sent(conn, 1, NOW)
+
+    assert both == {1: (2, False), 2: (0, True)}
+    assert await store.channels.troubles(app.database.committed) == {2: (0, True)}
+
+
+async def test_alone_are_checks_that_no_channel_in_the_file_serves(app: App) -> None:
+    told = await put_check(app.database, 1)
+    never = await put_check(app.database, name="Never")
+    left = await put_check(app.database, 2, name="Left")
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 2")
+    reader = app.database.committed
+
+    assert await store.channels.alone(reader, 1) == {
+        never.id: "Never",
+        left.id: "Left",
+    }
+    assert await store.channels.alone_among(reader, [told.id, left.id]) == {left.id}

@@ -5,6 +5,7 @@ from hcl.store.outbox import Outcome
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW
 from tests.store import change, put_check, put_flip, rows
+from tests.store.test_channels import save
 
 
 async def try_all(app: App, answer: str, **what: object) -> None:
@@ -107,7 +108,8 @@ async def test_try_of_a_deleted_notification_is_left_out(app: App) -> None:
 
 async def test_records_are_found_by_project_and_by_channel_row(app: App) -> None:
     ours = await put_check(app.database, 1, 2, name="Ours")
-    theirs = await put_check(app.database, 1, name="Theirs", project_id=2)
+    bell = await save(app, 2, "Bell")
+    theirs = await put_check(app.database, bell.id, name="Theirs", project_id=2)
     for check in (ours, theirs):
         await put_flip(app.database, check)
     reader = app.database.committed

@@ -20,6 +20,19 @@ ALTER TABLE checks ADD COLUMN early REAL NOT NULL DEFAULT 0;  -- a success so lo
 ALTER TABLE channels ADD COLUMN on_late INTEGER NOT NULL DEFAULT 0;    -- whether it tells that grace begins
 ALTER TABLE channels ADD COLUMN on_server INTEGER NOT NULL DEFAULT 0;  -- whether it tells of hcl itself
 
+-- Failed tries in a row, as the sender counts them: a restart goes on from there.
+ALTER TABLE channels ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+UPDATE channels SET failures = iif(failing_since IS NULL, last_error != '', 3);
+
+-- Where each channel has been: it serves all checks of a project at its first coming,
+-- and at its return those that it served before.
+CREATE TABLE channels_projects (
+    channel_id INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE,
+    project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    PRIMARY KEY (channel_id, project_id)
+) WITHOUT ROWID;
+INSERT INTO channels_projects SELECT id, project_id FROM channels;
+
 -- The sign of life: when hcl was there last. One row.
 CREATE TABLE life (
     id INTEGER PRIMARY KEY CHECK (id = 1),

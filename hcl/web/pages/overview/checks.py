@@ -29,7 +29,9 @@ async def list_page(visit: Visit) -> Response:
     items = await shown(visit, project)
     counted = listing.counts(items)
     wanted = listing.narrowed(items, query, by_code=not visit.viewer.readonly)
-    flips = await listing.flips_of(visit.parts.database.committed, wanted, now)
+    reader = visit.parts.database.committed
+    flips = await listing.flips_of(reader, wanted, now)
+    alone = await listing.alone_of(reader, wanted)
     icon, title = listing.trouble(counted)
     told = await news.of(visit, project)
     mark = boards.fingerprint(items, told.last_id)
@@ -42,7 +44,9 @@ async def list_page(visit: Visit) -> Response:
         counts=counted,
         counted=_COUNTED,
         tags=listing.tags_of(items),
-        rows=Markup("\n").join(listing.rows(wanted, flips, visit.url, now).values()),
+        rows=Markup("\n").join(
+            listing.rows(wanted, flips, visit.url, now, alone).values()
+        ),
         icon=icon,
         title=title,
         live=f"live?{urlencode({'rows': '', 'v': mark})}",

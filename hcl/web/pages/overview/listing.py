@@ -1,7 +1,7 @@
 """The list of a project's checks: what is asked for, counted and shown."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -160,26 +160,43 @@ async def flips_of(
     return await store.flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS)
 
 
+async def alone_of(conn: Connection, items: Iterable[Shown]) -> set[int]:
+    """Return the ids of those of these checks that no channel serves."""
+    return await store.channels.alone_among(conn, [item.check.id for item in items])
+
+
 def rows(
     items: Iterable[Shown],
     flips: Mapping[int, Sequence[Turn]],
     url: Paths,
     now: datetime,
+    alone: Container[int] = (),
 ) -> dict[str, Markup]:
     """Return the rows of the list, by their ids in the page.
+
+    `alone` holds the ids of checks that no channel serves.
 
     They are put together here: a template takes three times as long, for 1000 of them.
     """
     return {
-        f"c{item.check.id}": row(item, flips.get(item.check.id, ()), url, now)
+        f"c{item.check.id}": row(
+            item, flips.get(item.check.id, ()), url, now, item.check.id in alone
+        )
         for item in items
     }
 
 
-def row(item: Shown, flips: Sequence[Turn], url: Paths, now: datetime) -> Markup:
+def row(
+    item: Shown,
+    flips: Sequence[Turn],
+    url: Paths,
+    now: datetime,
+    is_alone: bool = False,
+) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days."""
     status, run = item.status, ""
     check = rules.as_shown(item.check, now)
+    alone = "<small>no channel</small>" if is_alone else ""
     if check.last_start is not None:
         length = _time(check.last_start, now, "elapsed")
         run = f'<small class="run">running for {length}</small>'
@@ -187,7 +204,7 @@ def row(item: Shown, flips: Sequence[Turn], url: Paths, now: datetime) -> Markup
         f'<li id="c{check.id}" class="{status}">'
         f'<span class="status is-{status}">{STATUS_WORDS[status]}</span>'
         f'<p><a class="name" href="{url.check(check)}">{_name(check.name)}</a>'
-        f" {_tags(check)}</p>"
+        f" {_tags(check)}{alone}</p>"
         f"<p>{wording.schedule(check)}{run}</p>"
         f"<p>{_last(check, now)}<small>{_next(item, flips, now)}</small></p>"
         f"{bars.bar(check.status, flips, now)}</li>"

@@ -138,12 +138,13 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     now = visit.parts.clock.shown()
     conn = visit.parts.database.committed
     flips = await listing.flips_of(conn, change.items, now)
+    alone = await listing.alone_of(conn, change.items)
     counted = listing.counts(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": listing.rows(change.items, flips, visit.url, now),
+        "rows": listing.rows(change.items, flips, visit.url, now, alone),
         "counts": counted,
         "icon": icon,
         "title": f"{title}{project.name} – {visit.parts.config.server.site_name}",

@@ -16,7 +16,7 @@ from hcl.web.pages.overview import bars, listing
 from hcl.web.pages.overview.listing import Query
 from tests.app import READ_KEY, App
 from tests.build import DAY, HOUR, NOW, make_check
-from tests.store import put_check
+from tests.store import change, put_check
 from tests.web.pages.browsing import project_path, sign_in
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }}"
@@ -73,6 +73,19 @@ async def test_status_is_told_in_words_and_counted(app: App) -> None:
     for word in ("down 1", "late 1", "up 2", "new 1", "paused 1", "running 1", "all 6"):
         assert word in text
     assert "running for <time" in text
+
+
+async def test_check_that_no_channel_serves_is_marked(app: App) -> None:
+    await sign_in(app)
+    await put_check(app.database, 1, name="Told")
+    await put_check(app.database, name="Alone")
+    await put_check(app.database, 2, name="Left")
+    await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 2")
+
+    rows = (await page(app)).split("<li id=")[1:]
+
+    marked = {re.findall(r">([^<]*)</a>", row)[0]: "no channel" in row for row in rows}
+    assert marked == {"Told": False, "Alone": True, "Left": True}
 
 
 async def test_late_is_told_when_nothing_is_down(app: App) -> None:

@@ -17,7 +17,7 @@ from hcl.alerts.lines import Line, Lines
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
-from hcl.db import PATIENCE, Database, UnusableError, UnwritableError
+from hcl.db import PATIENCE, Database, UnusableError, UnwritableError, tell
 from hcl.db.group_commit import GroupCommit
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Sender:
                     await self._start(group, now)
                     until = await self._next(now)
                 except UnusableError as error:
-                    logger.error("cannot read the outbox: %s", error)
+                    tell(logger, "cannot read the outbox", error)
                     until = now + PATIENCE
                 await self._alarm.sleep(until, at_most=LOOK_AGAIN)
 
@@ -167,7 +167,7 @@ class Sender:
                     # Where one message came through, others may now.
                     await self._retry(line.row_id)
         except UnusableError as error:
-            logger.error("cannot read what to send: %s", error)
+            tell(logger, "cannot read what to send", error)
             await asyncio.sleep(PATIENCE.total_seconds())
         finally:
             await line.end(bundle)
@@ -180,7 +180,7 @@ class Sender:
                 return
             except UnwritableError as error:
                 # It was sent: wait to write that down, rather than send it again.
-                logger.error("cannot tick off a message: %s", error)
+                tell(logger, "cannot tick off a message", error)
                 await asyncio.sleep(PATIENCE.total_seconds())
 
     async def _note(self, tries: Sequence[EndedTry]) -> list[None]:

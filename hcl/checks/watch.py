@@ -19,7 +19,7 @@ from hcl.changes import Changes
 from hcl.checks.judging import Judging, Unheard
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, Clock
-from hcl.db import Database, UnusableError
+from hcl.db import Database, UnusableError, tell
 from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
 
@@ -137,7 +137,7 @@ class Watch:
         try:
             await self._leave_sign()
         except UnusableError as error:
-            logger.error("no sign of life is left at the end: %s", error)
+            tell(logger, "no sign of life is left at the end", error)
 
     async def look(self) -> None:
         """Do what has to be done before anybody is called down."""

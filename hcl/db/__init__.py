@@ -7,7 +7,10 @@ from hcl.db.errors import (
     UnreadableError,
     UnusableError,
     UnwritableError,
+    explain,
+    tell,
 )
+from hcl.db.lock import held
 from hcl.db.opening import SQLITE_VERSION, open_database, open_to_read
 
 __all__ = [
@@ -21,7 +24,10 @@ __all__ = [
     "UnusableError",
     "UnwritableError",
     "begun",
+    "explain",
+    "held",
     "open_database",
     "open_to_read",
+    "tell",
     "write_at_once",
 ]

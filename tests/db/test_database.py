@@ -349,7 +349,10 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError) as caught:
         await open_database(path)
 
-    assert str(caught.value) == f"{path}: made by a newer hcl (schema 999)"
+    assert str(caught.value) == (
+        f"{path}: made by a newer hcl (schema 999): run that one, or go back by"
+        " hcl.sqlite.schema-4 as docs/upgrading.md says"
+    )
 
 
 def refusal(path: Path) -> str:

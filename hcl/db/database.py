@@ -61,6 +61,10 @@ class Reader(Connection):
             raise unusable(UnreadableError, error, self.trouble) from error
 
 
+def _identity(of: os.stat_result) -> tuple[int, int]:
+    return of.st_dev, of.st_ino
+
+
 class OpenFiles:
     """The files of a database that are open: those that its path named then.
 
@@ -71,24 +75,26 @@ class OpenFiles:
         self._path = path
         real = os.path.realpath(path)
         # By its configured name: a link may come to name another.
-        self._files = [(name, os.stat(name)) for name in (str(path), f"{real}-wal")]
+        names = (str(path), f"{real}-wal")
+        # Bytes, and no more than is compared: it is looked at for each commit.
+        self._files = [(os.fsencode(name), _identity(os.stat(name))) for name in names]
 
     def loss(self) -> str:
         """Say what has become of them; "" if they are where they were."""
-        for name, opened in self._files:
-            try:
-                now = os.stat(name)
-            except FileNotFoundError:
-                return self._lost(name, "was deleted or moved away")
-            except OSError as error:
-                return self._lost(name, f"is gone ({error.strerror})")
-            if now.st_ino != opened.st_ino or now.st_dev != opened.st_dev:
-                return self._lost(name, "was replaced")
+        try:
+            for name, opened in self._files:
+                if _identity(os.stat(name)) != opened:
+                    return self._lost(name, "was replaced")
+        except FileNotFoundError:
+            return self._lost(name, "was deleted or moved away")
+        except OSError as error:
+            return self._lost(name, f"is gone ({error.strerror})")
         return ""
 
-    def _lost(self, name: str, fate: str) -> str:
+    def _lost(self, path: bytes, fate: str) -> str:
+        name = os.path.basename(os.fsdecode(path))
         return (
-            f"{self._path}: {Path(name).name} {fate} while hcl served it; what came"
+            f"{self._path}: {name} {fate} while hcl served it; what came"
             " since was refused. Put the right file there, and start hcl again"
         )
 

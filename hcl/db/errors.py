@@ -90,7 +90,9 @@ def explain(error: SQLError) -> str:
 def tell(logger: logging.Logger, what: str, error: SQLError) -> None:
     """Log what cannot be done: of the file's trouble once, and then with a count."""
     if isinstance(error, UnusableError) and error.trouble is not None:
-        why = explain(error) if error.is_damage else str(error)
+        # A lock is mostly over before anybody reads of it.
+        is_locked = error.code == sqlite3.SQLITE_BUSY
+        why = str(error) if is_locked else explain(error)
         error.trouble.tell(logger, what, why)
     else:
         logger.error("%s: %s", what, error)

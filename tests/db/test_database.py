@@ -580,6 +580,25 @@ async def test_failing_item_does_not_take_the_others_down(
     assert await names(database) == ["a", "b", "c"]
 
 
+async def test_item_on_a_damaged_page_does_not_take_the_others_down(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write(items: Sequence[str]) -> list[str]:
+        if "bad" in items:
+            raise UnwritableError("malformed", code=sqlite3.SQLITE_CORRUPT)
+        return [item.upper() for item in items]
+
+    group = GroupCommit[str, str](write)
+
+    async with asyncio.timeout(ENDS):
+        results = await asyncio.gather(
+            *map(group.submit, ["a", "bad", "b"]), return_exceptions=True
+        )
+
+    assert [str(result) for result in results] == ["A", "malformed", "B"]
+    assert caplog.messages == []
+
+
 async def test_single_failing_item_fails_and_the_next_one_does_not(
     database: Database, writing: Writing
 ) -> None:

@@ -1,6 +1,7 @@
 """One server a database, with real processes: its lock, its path, its disk."""
 
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -370,6 +371,38 @@ def test_while_another_program_holds_its_lock_pings_are_answered_soon_and_told_o
         assert serve.log.removeprefix(before).splitlines() == [
             "ERROR the database cannot be used: database is locked"
         ]
+
+
+def test_while_the_disk_is_full_each_ping_is_503_and_the_log_has_one_line(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        assert curl(check["ping_url"]) == "OK"
+        before = serve.log
+        # No file grows any more, as on a disk without room.
+        size = (tmp_path / "hcl.sqlite-wal").stat().st_size
+        limits = resource.prlimit(serve.process.pid, resource.RLIMIT_FSIZE)
+        full = (size, limits[1])
+        resource.prlimit(serve.process.pid, resource.RLIMIT_FSIZE, full)
+
+        with httpx2.Client(trust_env=False) as client:
+            answers = [client.get(check["ping_url"]) for _ in range(50)]
+            status = client.get(f"{serve.root}/api/v3/status/")
+        resource.prlimit(serve.process.pid, resource.RLIMIT_FSIZE, limits)
+
+        assert {answer.status_code for answer in answers} == {503}
+        assert (status.status_code, status.text) == (
+            503,
+            "the database cannot be written",
+        )
+        assert curl(check["ping_url"]) == "OK"
+        assert serve.api("GET", f"checks/{check['uuid']}")["n_pings"] == 2
+        [line] = serve.log.removeprefix(before).splitlines()
+        assert line == (
+            "ERROR the database cannot be used: disk I/O error: the disk is full, or"
+            " fails; the kernel's log tells more"
+        )
 
 
 _ON_A_DISK = 'mount -t tmpfs -o size={size} none disk && {then} exec "$@"'

@@ -23,7 +23,8 @@ def examine(path: Path, newest: int) -> str:
     `newest` is the version of the schema that this hcl knows. Nothing is written; no
     connection of this process may be open, since closing the file drops its locks.
     """
-    with path.open("rb") as file:
+    header = b""
+    with suppress(FileNotFoundError), path.open("rb") as file:
         header = file.read(_HEADER)
     if not header:
         return ""

@@ -56,9 +56,9 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     # SQLite has the WAL beside the file itself, whatever link leads there.
     real = Path(os.path.realpath(path))  # noqa: ASYNC240 - nothing else runs yet
     try:
-        _make_private(real)
         if problem := examine(real, _steps()[-1][0]):
             raise DatabaseError(f"{path}: {problem}")
+        _make_private(real)
         writer = await _connect(Connection, real, synchronous, _WRITER_CACHE)
         try:
             await _migrate(writer, real)

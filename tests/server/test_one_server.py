@@ -299,8 +299,12 @@ def test_database_that_cannot_be_used_is_told_in_one_line_and_left_as_it_was(
     assert after == before
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+def files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        file.name: (file.stat().st_mode, file.read_bytes())
+        for file in folder.iterdir()
+        if file.is_file()
+    }
 
 
 def test_damage_of_a_page_is_told_once_and_the_rest_is_served(tmp_path: Path) -> None:
@@ -346,6 +350,23 @@ def damage(path: Path, table: str) -> None:
         for [root] in roots:
             file.seek((root - 1) * size)
             file.write(b"\xff" * size)
+
+
+def test_start_while_another_program_holds_its_lock_is_told_in_one_line(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hcl.sqlite"
+    with Serve(tmp_path) as serve:
+        serve.stop()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        line = only_error(serve_in(tmp_path))
+
+    assert line == (
+        f"{path}: database is locked: another program holds its lock; end that one (an"
+        " sqlite3 shell, a backup)"
+    )
 
 
 def test_while_another_program_holds_its_lock_pings_are_answered_soon_and_told_once(

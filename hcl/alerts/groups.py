@@ -8,7 +8,7 @@ from hcl import store
 from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.planning import fill
-from hcl.db import Database, UnusableError
+from hcl.db import Database, UnusableError, tell
 from hcl.model import Waiting
 from hcl.store.outbox import Outcome
 
@@ -56,7 +56,7 @@ async def _expand_one(
             await _hand_to(database, line, waiting, members, now)
             await fill(database, line, now, ways)
     except UnusableError as error:
-        logger.error("cannot pass on what came to a group: %s", error)
+        tell(logger, "cannot pass on what came to a group", error)
 
 
 async def _hand_to(

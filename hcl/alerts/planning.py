@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
-from hcl.db import Database, UnwritableError
+from hcl.db import Database, UnwritableError, tell
 from hcl.model import Waiting
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ async def _put_off(database: Database, plan: calm.Plan) -> bool:
             await store.outbox.hold(conn, plan.held)
     except UnwritableError as error:
         # What is ready goes out although the database cannot be written.
-        logger.error("cannot put off messages: %s", error)
+        tell(logger, "cannot put off messages", error)
         return False
     return True
 

@@ -17,7 +17,7 @@ from hcl.alerts.lines import Line, Lines
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
-from hcl.db import PATIENCE, Database, UnusableError, UnwritableError
+from hcl.db import PATIENCE, Database, UnusableError, UnwritableError, tell
 from hcl.db.group_commit import GroupCommit
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Sender:
                     await self._start(group, now)
                     until = await self._next(now)
                 except UnusableError as error:
-                    logger.error("cannot read the outbox: %s", error)
+                    tell(logger, "cannot read the outbox", error)
                     until = now + PATIENCE
                 await self._alarm.sleep(until, at_most=LOOK_AGAIN)
 
@@ -158,7 +158,7 @@ class Sender:
                 self._counters.deliveries[line.channel.kind, ended.word] += 1
                 await self._tick_off(ended)
         except UnusableError as error:
-            logger.error("cannot read what to send: %s", error)
+            tell(logger, "cannot read what to send", error)
             await asyncio.sleep(PATIENCE.total_seconds())
         finally:
             await line.end(bundle)
@@ -171,7 +171,7 @@ class Sender:
                 return
             except UnwritableError as error:
                 # It was sent: wait to write that down, rather than send it again.
-                logger.error("cannot tick off a message: %s", error)
+                tell(logger, "cannot tick off a message", error)
                 await asyncio.sleep(PATIENCE.total_seconds())
 
     async def _note(self, tries: Sequence[EndedTry]) -> list[None]:

@@ -9,7 +9,7 @@ from hcl.changes import Changes
 from hcl.checks import rules
 from hcl.checks.watch import Watch
 from hcl.clock import Clock
-from hcl.db import PATIENCE, Database, UnusableError
+from hcl.db import PATIENCE, Database, UnusableError, tell
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Checker:
             try:
                 until = await self._look()
             except UnusableError as error:
-                logger.error("cannot check for missing pings: %s", error)
+                tell(logger, "cannot check for missing pings", error)
                 until = self._clock.now() + PATIENCE
             length = until - self._clock.now() if until else LOOK_AGAIN
             self._watch.sleeps(min(length, LOOK_AGAIN).total_seconds())

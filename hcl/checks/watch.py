@@ -18,7 +18,7 @@ from hcl.checks.announcing import announce
 from hcl.checks.judging import Judging, Unheard
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, SUSPENDED, Clock
-from hcl.db import Database, UnusableError
+from hcl.db import Database, UnusableError, tell
 from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
 
@@ -133,7 +133,7 @@ class Watch:
         try:
             await self._leave_sign()
         except UnusableError as error:
-            logger.error("no sign of life is left at the end: %s", error)
+            tell(logger, "no sign of life is left at the end", error)
 
     async def look(self) -> None:
         """Do what has to be done before anybody is called down."""

@@ -18,10 +18,13 @@ FRESH = "hcl.toml"
 
 @click.command()
 @click.option("--config", "explicit", metavar="PATH", help="Read this file.")
-def serve(explicit: str | None) -> None:
+@click.option("--new", is_flag=True, help="Make a new database if there is none.")
+def serve(explicit: str | None, new: bool) -> None:
     """Run the server until SIGTERM; SIGHUP reads the config again.
 
-    Without a config it writes ./hcl.toml with fresh keys first.
+    Without a config it writes ./hcl.toml with fresh keys first. A database is made by
+    itself only beside the config, where none has been: that of a disk that is not
+    mounted is missed, and not made anew.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.
@@ -52,7 +55,7 @@ def serve(explicit: str | None) -> None:
             _welcome(config)
 
     try:
-        serving.run(config, reread, greet)
+        serving.run(config, reread, greet, new=new)
     except (BindError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
 

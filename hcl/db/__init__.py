@@ -7,7 +7,10 @@ from hcl.db.errors import (
     UnreadableError,
     UnusableError,
     UnwritableError,
+    explain,
+    tell,
 )
+from hcl.db.lock import held
 from hcl.db.opening import (
     SQLITE_VERSION,
     open_database,
@@ -26,8 +29,11 @@ __all__ = [
     "UnusableError",
     "UnwritableError",
     "begun",
+    "explain",
+    "held",
     "open_database",
     "open_to_read",
     "open_to_rehearse",
+    "tell",
     "write_at_once",
 ]

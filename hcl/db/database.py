@@ -2,15 +2,24 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.db.errors import UnreadableError, UnwritableError
+from hcl.db.errors import (
+    UnreadableError,
+    UnwritableError,
+    is_of_the_file,
+    tell,
+    unusable,
+)
+from hcl.db.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +32,12 @@ PATIENCE = timedelta(seconds=10)
 _SPARE_PAGES = 10_000
 _RELEASE_AT_ONCE = 250
 
+# So many milliseconds another program's lock is waited for; once it lasts so long, only
+# so few more, lest those who wait for their turn wait for one another too: each ping is
+# answered within five seconds.
+LOCK_PATIENCE = 3000
+_SHORT_PATIENCE = 200
+
 # SQL, and the parameters of each time that it runs.
 Statement = tuple[str, Iterable[Sequence[object]]]
 
@@ -33,13 +48,55 @@ class Reader(Connection):
     Those of the connection that writes have their errors told by `Database.turn`.
     """
 
+    trouble = Trouble()
+
     # All that aiosqlite's connections and cursors do goes through it: its minor version
     # is pinned.
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        except sqlite3.OperationalError as error:
-            raise UnreadableError(str(error)) from error
+        except sqlite3.DatabaseError as error:
+            if not is_of_the_file(error):
+                raise
+            raise unusable(UnreadableError, error, self.trouble) from error
+
+
+def _identity(of: os.stat_result) -> tuple[int, int]:
+    return of.st_dev, of.st_ino
+
+
+class OpenFiles:
+    """The files of a database that are open: those that its path named then.
+
+    What is committed into a file that was deleted, or moved away, is lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        real = os.path.realpath(path)
+        # By its configured name: a link may come to name another.
+        names = (str(path), f"{real}-wal")
+        # Bytes, and no more than is compared: it is looked at for each commit.
+        self._files = [(os.fsencode(name), _identity(os.stat(name))) for name in names]
+
+    def loss(self) -> str:
+        """Say what has become of them; "" if they are where they were."""
+        try:
+            for name, opened in self._files:
+                if _identity(os.stat(name)) != opened:
+                    return self._lost(name, "was replaced")
+        except FileNotFoundError:
+            return self._lost(name, "was deleted or moved away")
+        except OSError as error:
+            return self._lost(name, f"is gone ({error.strerror})")
+        return ""
+
+    def _lost(self, path: bytes, fate: str) -> str:
+        name = os.path.basename(os.fsdecode(path))
+        return (
+            f"{self._path}: {name} {fate} while hcl served it; what came"
+            " since was refused. Put the right file there, and start hcl again"
+        )
 
 
 class Database:
@@ -48,13 +105,19 @@ class Database:
     `committed` reads what is committed: without what is put off, see `put_off`.
     `edition` counts the commits that may have changed checks, so that who remembers
     checks can tell when to forget them. `is_writable` is False after a write that
-    failed, until one does not.
+    failed, until one does not. `lost` is set, and `loss` says why, once the path no
+    longer names the files that are open: nothing can be written any more.
     """
 
-    def __init__(self, writer: Connection, reader: Connection) -> None:
-        self.committed = reader
+    def __init__(self, writer: Connection, reader: Reader, files: OpenFiles) -> None:
+        self.committed: Connection = reader
         self.edition = 0
         self.is_writable = True
+        self.lost = asyncio.Event()
+        self.loss = ""
+        self.trouble = reader.trouble = Trouble()
+        self._files = files
+        self._is_locked = False
         self._writer = writer
         self._lock = asyncio.Lock()
         self._closed = False
@@ -86,9 +149,11 @@ class Database:
             async with asyncio.timeout(seconds):
                 await self.settle()
         except UnwritableError as error:
-            logger.error("read without the last pings: %s", error)
+            tell(logger, "read without the last pings", error)
         except TimeoutError:
-            logger.error("read without the last pings: others write for too long")
+            self.trouble.tell(
+                logger, "read without the last pings", "others write for too long"
+            )
         return self.committed
 
     @asynccontextmanager
@@ -101,14 +166,40 @@ class Database:
         async with self._lock:
             if self._closed:
                 raise UnwritableError("the database is closed")
+            if self.loss:
+                raise UnwritableError(self.loss, self.trouble)
             changes = self._writer.total_changes
             try:
                 yield self._writer
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
+                if not is_of_the_file(error):
+                    raise
                 self.is_writable = False
-                raise UnwritableError(str(error)) from error
+                said = unusable(UnwritableError, error, self.trouble)
+                await self._note_lock(said.code == sqlite3.SQLITE_BUSY)
+                raise said from error
             if self._writer.total_changes != changes:
+                # Before anybody is told that it is written.
+                self._look_at_files()
                 self.is_writable = True
+                self.trouble.written()
+                await self._note_lock(False)
+
+    def _look_at_files(self) -> None:
+        self.loss = self._files.loss()
+        if self.loss:
+            self.is_writable = False
+            # Who stops for it tells of it.
+            self.trouble.is_told = True
+            self.lost.set()
+            raise UnwritableError(self.loss, self.trouble)
+
+    async def _note_lock(self, is_locked: bool) -> None:
+        """Wait for others less, once one has held its lock for long."""
+        if is_locked != self._is_locked:
+            self._is_locked = is_locked
+            patience = _SHORT_PATIENCE if is_locked else LOCK_PATIENCE
+            await self._writer.execute(f"PRAGMA busy_timeout = {patience}")
 
     @asynccontextmanager
     async def transaction(
@@ -151,9 +242,12 @@ class Database:
         async with self._lock:
             self._closed = True
             try:
-                await self._settle(self._writer)
-            except sqlite3.OperationalError as error:
-                logger.error("cannot be written at the end: %s", error)
+                if not self.loss:
+                    await self._settle(self._writer)
+            except sqlite3.DatabaseError as error:
+                if not is_of_the_file(error):
+                    raise
+                self.trouble.tell(logger, "cannot be written at the end", str(error))
             finally:
                 await self.committed.close()
                 await self._writer.close()

@@ -26,7 +26,8 @@ class GroupCommit(Generic[Item, Result]):
     """Write all items that wait in one transaction, and answer each after its commit.
 
     One sync of the disk then serves many. While a batch is written, the next one
-    fills. If a batch fails for a reason of its items, each of them is tried alone.
+    fills. If a batch fails for a reason of its items, or since the file is damaged in
+    places, each of them is tried alone.
     """
 
     def __init__(
@@ -80,8 +81,12 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = await self._write([item for item, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, UnusableError):
-                logger.exception("a batch of %d failed; trying one by one", len(batch))
+            unusable = error if isinstance(error, UnusableError) else None
+            if len(batch) > 1 and (unusable is None or unusable.is_damage):
+                if unusable is None:
+                    logger.exception(
+                        "a batch of %d failed; trying one by one", len(batch)
+                    )
                 for entry in batch:
                     await self._commit([entry])
                 return

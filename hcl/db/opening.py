@@ -4,20 +4,24 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiosqlite
 from aiosqlite import Connection
 
-from hcl.db.database import Database, Reader
-from hcl.db.errors import DatabaseError
+from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader
+from hcl.db.errors import DatabaseError, explain
+from hcl.db.examining import examine
 
 logger = logging.getLogger(__name__)
+
+_Kind = TypeVar("_Kind", bound=Connection)
 
 SQLITE_VERSION = sqlite3.sqlite_version
 
@@ -46,20 +50,41 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     """Open and migrate the database at `path`; make it if there is none.
 
     `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a
-    crash of the process). Raises DatabaseError.
+    crash of the process). One that hcl cannot use is left as it was. Raises
+    DatabaseError.
     """
+    # SQLite has the WAL beside the file itself, whatever link leads there.
+    real = Path(os.path.realpath(path))  # noqa: ASYNC240 - nothing else runs yet
     try:
-        writer = await _connect(Connection, path, synchronous, _WRITER_CACHE)
+        if problem := examine(real, _steps()[-1][0]):
+            raise DatabaseError(f"{path}: {problem}")
+        _make_private(real)
+        writer = await _connect(Connection, real, synchronous, _WRITER_CACHE)
         try:
-            await _migrate(writer, path)
-            reader = await _connect(Reader, path, synchronous, _READER_CACHE)
+            await _migrate(writer, real)
+            reader = await _connect(Reader, real, synchronous, _READER_CACHE)
         except BaseException:
             await writer.close()
             raise
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {explain(error)}") from error
+    except OSError as error:
+        raise DatabaseError(
+            f"{path}: unable to open database file: {error.strerror}"
+        ) from error
+    return await _opened(path, writer, reader)
+
+
+async def _opened(path: Path, writer: Connection, reader: Reader) -> Database:
+    try:
+        await reader.execute("PRAGMA query_only = ON")
+        # Else there may be no WAL yet.
+        await reader.execute_fetchall("SELECT 1 FROM sqlite_master")
+        return Database(writer, reader, OpenFiles(path))
     except (sqlite3.Error, OSError) as error:
+        await reader.close()
+        await writer.close()
         raise DatabaseError(f"{path}: {error}") from error
-    await reader.execute("PRAGMA query_only = ON")
-    return Database(writer, reader)
 
 
 @asynccontextmanager
@@ -107,14 +132,16 @@ async def open_to_rehearse(
 
 
 async def _connect(
-    kind: type[Connection], path: Path, synchronous: str, cache: int
-) -> Connection:
-    _make_private(path)
+    kind: type[_Kind], path: Path, synchronous: str, cache: int
+) -> _Kind:
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
     sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
-    connect = partial(sqlite3.connect, path, isolation_level=None)
-    connection = await kind(connect, _ROWS_AT_ONCE)
+    connect = partial(
+        sqlite3.connect, path, isolation_level=None, timeout=LOCK_PATIENCE / 1000
+    )
+    connection = kind(connect, _ROWS_AT_ONCE)
+    await connection
     try:
         for pragma in (
             *_PRAGMAS,
@@ -129,12 +156,17 @@ async def _connect(
 
 
 def _make_private(path: Path) -> None:
-    """Make an empty file that only its owner may read, if there is none yet.
+    """Make an empty file, if there is none yet; let only its owner read what is there.
 
-    It will hold keys and the output of jobs; SQLite gives its WAL the same mode.
+    It holds keys and the output of jobs; SQLite gives its WAL the same mode.
     """
-    if path.parent.is_dir() and not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return
+    for name in (path, path.with_name(f"{path.name}-wal")):
+        # It may be another's, or not be there.
+        with suppress(OSError):
+            name.chmod(0o600)
 
 
 async def _migrate(connection: Connection, path: Path) -> None:
@@ -145,8 +177,6 @@ async def _migrate(connection: Connection, path: Path) -> None:
     """
     steps = _steps()
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
-    if version > steps[-1][0]:
-        raise DatabaseError(f"{path}: made by a newer hcl (schema {version})")
     missing = [(number, file) for number, file in steps if number > version]
     if missing and version > 0:
         await _set_aside(connection, path.with_name(f"{path.name}.schema-{version}"))

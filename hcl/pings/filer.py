@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.clock import Clock
-from hcl.db import PATIENCE, Database, UnusableError
+from hcl.db import PATIENCE, Database, UnusableError, tell
 from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Filer:
                 try:
                     await self.file_once()
                 except UnusableError as error:
-                    logger.error("cannot file pings: %s", error)
+                    tell(logger, "cannot file pings", error)
                     self._due = now + PATIENCE
             await self._alarm.sleep(self._due)
 

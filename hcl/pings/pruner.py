@@ -8,7 +8,7 @@ from functools import partial
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.clock import Clock
-from hcl.db import Database, UnusableError
+from hcl.db import Database, UnusableError, tell
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Pruner:
             try:
                 await self.prune_once(self._clock.ran)
             except UnusableError as error:
-                logger.error("cannot prune: %s", error)
+                tell(logger, "cannot prune", error)
 
     async def prune_once(self, ran: float) -> None:
         """Delete pings over the log limit, and what is old of flips and messages.

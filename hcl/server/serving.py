@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from hcl import __version__
 from hcl.config import Config, ConfigError, HostPort
-from hcl.db import DatabaseError, SQLError, open_database
+from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
 from hcl.server.parts import Assembly, assemble
 from hcl.server.sockets import describe, listening, name_of
 from hcl.web.http.http import HttpServer
@@ -24,17 +24,22 @@ SEND_PATIENCE = timedelta(seconds=4)
 
 
 def run(
-    config: Config, reread: Callable[[], Config], greet: Callable[[], None]
+    config: Config,
+    reread: Callable[[], Config],
+    greet: Callable[[], None],
+    *,
+    new: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; on SIGHUP take the settings of `reread`.
 
-    `greet` is called once connections are taken. Raises BindError if the address
+    `greet` is called once connections are taken; with `new` a database is made if there
+    is none, wherever that is. Raises BindError if the address
     cannot be listened on, db.DatabaseError if the database cannot be used, and what
     killed a loop: better dead than answering pings and never
     alerting.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(config, reread, greet))
+        runner.run(serve(config, reread, greet, new=new))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -46,10 +51,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def serve(
-    config: Config, reread: Callable[[], Config], greet: Callable[[], None]
+    config: Config,
+    reread: Callable[[], Config],
+    greet: Callable[[], None],
+    *,
+    new: bool = False,
 ) -> None:
     """Open what is needed, serve, and close it on every way out."""
     with (
+        # First: who starts a second server is to hear of the first one.
+        held(config.database.path, config.path, new=new),
         listening(config.server.listen, os.environ) as sockets,
         _listening_for_mail(config) as mail_sockets,
     ):
@@ -59,9 +70,11 @@ async def serve(
         try:
             async with assemble(config, database) as assembly:
                 await _Server(assembly, sockets, mail_sockets).run(reread, greet)
+            if database.loss:
+                raise DatabaseError(database.loss)
             logger.info("stopped")
         except SQLError as error:
-            raise DatabaseError(f"{config.database.path}: {error}") from error
+            raise DatabaseError(f"{config.database.path}: {explain(error)}") from error
         finally:
             await database.close()
 
@@ -99,7 +112,11 @@ class _Server:
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(loop)
-                for loop in (*self._assembly.loops(), self._reload(reread))
+                for loop in (
+                    *self._assembly.loops(),
+                    self._reload(reread),
+                    self._stop_if_lost(self._assembly.database),
+                )
             ]
             self._tell_where()
             greet()
@@ -111,6 +128,11 @@ class _Server:
             await self._finish(doors)
             for task in loops:
                 task.cancel()
+
+    async def _stop_if_lost(self, database: Database) -> None:
+        """Stop in order once nothing can be written any more: who pings is told so."""
+        await database.lost.wait()
+        self._stop.set()
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()

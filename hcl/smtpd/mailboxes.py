@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from hcl.clock import Clock
-from hcl.db import SQLError
+from hcl.db import SQLError, tell
 from hcl.model import Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.pings.pinging import Pinging
@@ -65,7 +65,7 @@ class Mailboxes:
                 *(self._pinging.receive(target, ping) for target in wanted)
             )
         except SQLError as error:
-            logger.error("mail from %s put off, the database says: %s", sender, error)
+            tell(logger, "mail put off, the database cannot be used", error)
             return "451 4.3.0 The database cannot be written, try again later"
         for target, receipt in zip(wanted, receipts, strict=True):
             if receipt is not Receipt.RECORDED:

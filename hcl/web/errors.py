@@ -14,7 +14,7 @@ from hcl.checks.managing import (
 )
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
-from hcl.db import SQLError
+from hcl.db import SQLError, tell
 from hcl.web.json_answer import JSONResponse
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def api_answer(error: Exception) -> Response | None:
 
 def unavailable(error: SQLError, kind: type[Response] = PlainTextResponse) -> Response:
     """Answer while the database cannot be used; nothing of the request is written."""
-    logger.error("the database cannot be used: %s", error)
+    tell(logger, "the database cannot be used", error)
     text = "the database cannot be written now"
     body = {"error": text} if kind is JSONResponse else text
     return kind(body, 503, {"Retry-After": str(RETRY_AFTER)})

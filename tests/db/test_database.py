@@ -349,7 +349,10 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError) as caught:
         await open_database(path)
 
-    assert str(caught.value) == f"{path}: made by a newer hcl (schema 999)"
+    assert str(caught.value) == (
+        f"{path}: made by a newer hcl (schema 999): run that one, or go back by"
+        " hcl.sqlite.schema-4 as docs/upgrading.md says"
+    )
 
 
 def refusal(path: Path) -> str:
@@ -575,6 +578,25 @@ async def test_failing_item_does_not_take_the_others_down(
 
     assert [type(result) for result in results] == [str, error, str, error, str]
     assert await names(database) == ["a", "b", "c"]
+
+
+async def test_item_on_a_damaged_page_does_not_take_the_others_down(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write(items: Sequence[str]) -> list[str]:
+        if "bad" in items:
+            raise UnwritableError("malformed", code=sqlite3.SQLITE_CORRUPT)
+        return [item.upper() for item in items]
+
+    group = GroupCommit[str, str](write)
+
+    async with asyncio.timeout(ENDS):
+        results = await asyncio.gather(
+            *map(group.submit, ["a", "bad", "b"]), return_exceptions=True
+        )
+
+    assert [str(result) for result in results] == ["A", "malformed", "B"]
+    assert caplog.messages == []
 
 
 async def test_single_failing_item_fails_and_the_next_one_does_not(

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -329,16 +330,21 @@ def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
     with Serve(tmp_path, phone) as serve:
         serve.api("GET", "checks/")
 
-    [line] = [line for line in serve.log.splitlines() if "WARNING" in line]
+    line, made = [line for line in serve.log.splitlines() if "WARNING" in line]
+    assert made == (
+        f"WARNING {tmp_path}/hcl.sqlite: there is no database, a new one is made"
+    )
     place = f"WARNING {tmp_path}/hcl.toml: projects[0].channels[0].url"
     assert line.startswith(f"{place}: is not a URL that Apprise can load")
 
 
 def test_an_address_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
     with Serve(tmp_path) as serve:
+        shutil.copy(tmp_path / "hcl.toml", tmp_path / "other")
         second = subprocess.run(
             [sys.executable, "-m", "hcl", "serve"],
-            cwd=tmp_path,
+            cwd=tmp_path / "other",
             capture_output=True,
             text=True,
             check=False,

@@ -38,6 +38,8 @@ async def find_trouble(parts: Parts, now: datetime) -> str:
             oldest = await store.outbox.oldest_due(reader)
     except (SQLError, TimeoutError):
         return "the database takes no query"
+    if parts.database.trouble.is_damage:
+        return "the database is damaged"
     if not parts.database.is_writable and not await _can_write(parts, now):
         return "the database cannot be written"
     if deadline is not None and now - deadline > _CHECKER_PATIENCE:

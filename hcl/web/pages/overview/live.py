@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
-from hcl.db import SQLError
+from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing
@@ -84,7 +84,7 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
             yield "event: end\ndata:\n\n"
     except SQLError as error:
         # The page will ask again.
-        logger.error("changes cannot be read: %s", error)
+        tell(logger, "changes cannot be read", error)
     finally:
         boards.leave(holders)
 

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
-from hcl.db import SQLError
+from hcl.db import SQLError, tell
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
@@ -119,7 +119,7 @@ def _failed(error: Exception, visit: Visit) -> Response:
             403, "No more checks", "The project has as many checks as it may have."
         )
     elif isinstance(error, SQLError):
-        logger.error("the database cannot be used: %s", error)
+        tell(logger, "the database cannot be used", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(
             503, "Not just now", "The database cannot be used; nothing was changed."

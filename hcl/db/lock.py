@@ -1,0 +1,132 @@
+"""One server a database: the lock beside it, and whether one may be made."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hcl.db.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".lock"
+
+_LOCKS = Path("/proc/locks")
+
+
+@contextmanager
+def held(path: Path, config: Path, *, new: bool = False) -> Iterator[None]:
+    """Hold the lock of the database at `path`, which stays when the process has ended.
+
+    A database that is not there yet may be made if it is to lie beside the `config` and
+    none has lain there, or with `new`. Raises DatabaseError.
+    """
+    real = Path(os.path.realpath(path))
+    lock = real.with_name(real.name + SUFFIX)
+    try:
+        is_there = _is_there(path, real)
+        is_beside = real.parent == Path(os.path.realpath(config.parent))
+        if not (is_there or new or is_beside):
+            raise DatabaseError(_not_there(path, f"and not beside {config.name}"))
+        fd, is_first = _locked(path, lock)
+    except OSError as error:
+        raise DatabaseError(f"{path}: {_why(error)}") from error
+    try:
+        if not (is_there or new or is_first):
+            raise DatabaseError(_not_there(path, f"but {lock.name} of an earlier one"))
+        if not is_there:
+            logger.warning("%s: there is no database, a new one is made", path)
+        yield
+    finally:
+        # A start that came to nothing must not make the next one look for a database.
+        if is_first and not real.exists():
+            lock.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _not_there(path: Path, besides: str) -> str:
+    return (
+        f"{path}: there is no database, {besides}: mount its disk, put it back, or have"
+        " a new one made by `hcl serve --new`"
+    )
+
+
+def _is_there(path: Path, real: Path) -> bool:
+    """Tell whether a database is there, if empty; an empty file is as good as none."""
+    if not real.parent.is_dir():
+        raise DatabaseError(
+            f"{path}: there is no folder {real.parent}: make it, or mount its disk"
+        )
+    try:
+        size = real.stat().st_size
+    except FileNotFoundError:
+        return False
+    if not real.is_file():
+        kind = "a folder" if real.is_dir() else "no file"
+        raise DatabaseError(f"{path}: is {kind}: let database.path name a file")
+    return size > 0
+
+
+def _locked(path: Path, lock: Path) -> tuple[int, bool]:
+    """Open and lock the lock file; tell whether it was made for that."""
+    while True:
+        fd, is_first = _open(path, lock)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Else it was deleted before it was locked: the next one would not see it.
+            if os.path.samestat(os.fstat(fd), os.stat(lock)):
+                with suppress(PermissionError):
+                    os.fchmod(fd, 0o600)
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+                return fd, is_first
+        except FileNotFoundError:
+            pass
+        except BlockingIOError as error:
+            pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            os.close(fd)
+            raise _taken(path, pid) from error
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _open(path: Path, lock: Path) -> tuple[int, bool]:
+    flags = os.O_RDWR | os.O_NOFOLLOW
+    with suppress(FileNotFoundError):
+        try:
+            return os.open(lock, flags), False
+        except PermissionError:
+            _drop_left_over(path, lock)
+    with suppress(FileExistsError):
+        return os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+    return _open(path, lock)
+
+
+def _drop_left_over(path: Path, lock: Path) -> None:
+    """Delete the lock of another user, unless one of their processes holds it."""
+    inode = lock.stat().st_ino
+    for line in _LOCKS.read_text().splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF
+        words = line.split()
+        if "FLOCK" in words and f":{inode} " in line:
+            raise _taken(path, words[4])
+    lock.unlink()
+
+
+def _taken(path: Path, pid: str) -> DatabaseError:
+    return DatabaseError(
+        f"{path}: another hcl serves it, process {pid or '?'}: one server a database;"
+        " stop that one first"
+    )
+
+
+def _why(error: OSError) -> str:
+    name = Path(os.fsdecode(error.filename)).name if error.filename else "its lock"
+    return (
+        f"{name} cannot be written: {error.strerror}: hcl needs a folder that it can"
+        " write, on a disk with room"
+    )

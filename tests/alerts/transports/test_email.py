@@ -18,7 +18,15 @@ from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.email import Email
 from hcl.config import EmailSettings, SmtpConfig
 from hcl.model import Flip, Message
-from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.alerts import (
+    CODE,
+    FAILED,
+    NOW,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+)
 from tests.patience import ENDS
 from tests.sinks import SmtpSink, make_certificate
 

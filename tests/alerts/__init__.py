@@ -1,9 +1,10 @@
 """Alerts and messages to write about, each part of which a test may replace."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hcl.model import Alert, Check, Flip, Message, Ping
+from hcl.model import Alert, Announcement, Check, Flip, Message, Ping
 from tests.build import make_check, make_ping
 
 NOW = datetime(2026, 1, 5, 4, 5, 6, 789000, tzinfo=UTC)
@@ -60,6 +61,20 @@ def a_message(*alerts: Alert, **more: Any) -> Message:
         "project_name": "Home",
     }
     return Message(alerts=alerts or (an_alert(),), **(values | more))
+
+
+def an_announcement(**changes: Any) -> Message:
+    """Make a message that concerns no check."""
+    values: dict[str, Any] = {
+        "project_id": 1,
+        "created": NOW,
+        "kind": "absence",
+        "subject": "hcl was away from 03:50 to 04:05 UTC, 15 min",
+        "story": ("It was not running.", "hcl cannot know of 1 check: a_b."),
+        "id": 7,
+    }
+    told = Announcement(**(values | changes))
+    return replace(a_message(), alerts=(), announcement=told)
 
 
 FAILED = Flip(NOW - timedelta(minutes=5), "up", "down", "fail")

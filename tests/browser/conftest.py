@@ -1,9 +1,14 @@
 """One server with a made-up past, and one Chromium, for all tests of pages."""
 
 import asyncio
+import json
 import os
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[Ser
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
     serve = Serve(tmp_path_factory.mktemp("serve"), _channels(sink.url))
     asyncio.run(fill(serve.folder, (*STORIES, _ODD)))
+    _tell_of_an_absence(serve.folder)
     with serve:
         # So that there are messages: one is sent, one waits to go out with others.
         down = serve.api("GET", "checks/?slug=off-site-copy")["checks"][0]["ping_url"]
@@ -86,6 +92,22 @@ def project_of(browser: "Browser") -> str:
     path = re.search(r"/projects/[0-9a-f-]{36}/", browser.driver.current_url)
     assert path
     return path[0]
+
+
+def _tell_of_an_absence(folder: Path) -> None:
+    """Let hcl have been away, and a check not have been heard since."""
+    story = [f"hcl cannot know of 1 check: {HOSTILE}.", "It has its time again."]
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO announcements (created, kind, subject, story)"
+            " VALUES (?, 'absence', 'hcl was away from 02:55 to 03:10 UTC, 15 min', ?)",
+            (time.time() - 3600, json.dumps(story)),
+        )
+        connection.execute(
+            "UPDATE check_states SET excused = 1, counted_from = ? WHERE check_id ="
+            " (SELECT id FROM checks WHERE name = 'Heating logger')",
+            (time.time(),),
+        )
 
 
 def _channels(url: str) -> str:

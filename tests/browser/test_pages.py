@@ -28,6 +28,7 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
     project = project_of(browser)
     codes = {c["name"]: c["uuid"] for c in server.api("GET", "checks/")["checks"]}
     nightly, down = codes["Nightly backup"], codes["Off-site copy"]
+    unheard = codes["Heating logger"]
     return {
         "list": project,
         "list, nothing found": f"{project}?q=zzz",
@@ -38,6 +39,7 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
         "server": "/server",
         "check": f"/checks/{nightly}",
         "check, down": f"/checks/{down}",
+        "check, unheard": f"/checks/{unheard}",
         "check, new": f"/checks/{codes['Invoice run']}",
         "check, odd": f"/checks/{codes[HOSTILE[:100]]}",
         "log": f"/checks/{nightly}/log",

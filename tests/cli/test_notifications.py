@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hcl import store
 from hcl.cli import main
+from hcl.model import Announcement
 from hcl.pings.arrival import Target
 from tests import toml
 from tests.app import running_app
@@ -168,3 +170,30 @@ def test_without_a_config_it_says_so(folder: Path) -> None:
 
     assert result.exit_code == 1
     assert "there is no hcl.toml here" in result.stderr
+
+
+def test_message_of_hcl_itself_is_listed(folder: Path) -> None:
+    asyncio.run(a_message_of_hcl(folder))
+
+    told = lines(run().output)
+    [document] = json.loads(run("--json").output)
+
+    assert told == ["TIME  SERVER: hcl was[31m away, over Good (webhook): sent", ANSWER]
+    assert (document["check"], document["status"]) == (None, None)
+    assert document["subject"] == "hcl was\x1b[31m away"
+    assert run("--check", "Nightly").output == "none\n"
+
+
+ANSWER = "    TIME  sent in SPAN: HTTP 200"
+
+
+async def a_message_of_hcl(folder: Path) -> None:
+    now = datetime.now(UTC)
+    told = Announcement(1, now, "absence", "hcl was\x1b[31m away")
+    async with HttpSink() as good:
+        file = toml.project() + toml.webhook("Good", server=good.url)
+        async with running_app(folder, file) as app:
+            async with app.database.transaction() as conn:
+                id_ = await store.announcements.add(conn, told)
+                await store.notifications.add_for_announcement(conn, id_, now)
+            await app.sender.send_once(now + timedelta(seconds=1))

@@ -23,6 +23,19 @@ def test_age_is_rough(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.25, "from 04:05 to 04:20 UTC"),
+        (0, "from 04:05 to 04:05 UTC"),
+        (24, "from 2026-01-05 04:05 to 2026-01-06 04:05 UTC"),
+        (-5, "from 2026-01-05 04:05 to 2026-01-04 23:05 UTC"),
+    ],
+)
+def test_span_names_days_if_they_differ(hours: float, text: str) -> None:
+    assert moments.span(NOW, NOW + timedelta(hours=hours)) == text
+
+
+@pytest.mark.parametrize(
     ("hour", "tz", "text"),
     [
         (3, "UTC", "2026-01-05 03:00:00 UTC"),

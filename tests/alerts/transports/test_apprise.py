@@ -14,7 +14,14 @@ from hcl.alerts.transports.apprise import AppriseTransport
 from hcl.alerts.transports.apprise_process import Courier
 from hcl.config import AppriseSettings, ChannelConfig, WebhookRequest, WebhookSettings
 from hcl.model import Message
-from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.alerts import (
+    NOW,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+    an_announcement,
+)
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import make_check
@@ -286,6 +293,22 @@ async def test_each_check_has_an_incident_of_its_own(
     assert one["dedup_key"] == closed["dedup_key"] != other["dedup_key"]
     assert one["payload"]["summary"] == "DOWN: Nightly backup"
     assert (one["event_action"], closed["event_action"]) == ("trigger", "resolve")
+
+
+async def test_message_of_hcl_itself_opens_an_incident_where_it_is_asked_for(
+    courier: Courier, internet: ProxySink
+) -> None:
+    internet.status, internet.body = 202, b'{"requestId": "x", "status": "success"}'
+    told = an_announcement()
+
+    await send(courier, "pagerduty://A1BRTD4JD@TIiajkdnlazkcOXrIdevi7FQ", told)
+    await send(courier, "opsgenie://aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", told)
+
+    one, other = internet.records
+    document = json.loads(one.text)
+    assert document["event_action"] == "trigger"
+    assert document["payload"]["summary"].startswith("hcl was away from 03:50")
+    assert other.target == "/v2/alerts"
 
 
 async def test_refusals_tell_their_status(courier: Courier, sink: HttpSink) -> None:

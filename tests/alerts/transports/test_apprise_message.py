@@ -4,7 +4,7 @@ import pytest
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.transports.apprise_message import request, unmentioned
-from tests.alerts import NOW, RECOVERED, a_message, an_alert
+from tests.alerts import NOW, RECOVERED, a_message, an_alert, an_announcement
 
 LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
 EVIL = "@everyone <!channel> *x* [y](http://z)"
@@ -119,3 +119,40 @@ def test_mentions_are_broken(text: str, safe: str) -> None:
 
     assert unmentioned(text.replace("|", gap)) == safe.replace("|", gap)
     assert unmentioned(safe.replace("|", gap)) == safe.replace("|", gap)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "arguments"),
+    [
+        (
+            "ntfy",
+            "info",
+            {
+                "priority": "normal",
+                "xtags": "information_source",
+                "click": "https://hcl.example.org/",
+            },
+        ),
+        ("slack", "info", {}),
+        # To inform would acknowledge or close there what is not open.
+        ("opsgenie", "warning", {"action": "map", "alias": "key"}),
+        ("splunk", "warning", {"action": "map", "entity_id": "key"}),
+    ],
+)
+def test_message_of_hcl_itself_is_neither_up_nor_down(
+    scheme: str, status: str, arguments: dict[str, Any]
+) -> None:
+    laid = request(scheme, "", write_letter(an_announcement(), NOW), "key")
+
+    assert (laid["status"], laid["arguments"]) == (status, arguments)
+    assert "It was not running." in laid["body"]
+
+
+def test_names_in_a_message_of_hcl_itself_are_escaped_for_chats() -> None:
+    evil = an_announcement(story=(f"hcl cannot know of 1 check: {EVIL}.",))
+
+    body = request("slack", "", write_letter(evil, NOW), "key")["body"]
+
+    assert "@everyone" not in body
+    assert "<!channel>" not in body
+    assert r"\*x\*" in body

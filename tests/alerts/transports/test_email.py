@@ -5,6 +5,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -18,7 +19,16 @@ from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.email import Email
 from hcl.config import EmailSettings, SmtpConfig
 from hcl.model import Flip, Message
-from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.alerts import (
+    CODE,
+    FAILED,
+    NOW,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+    an_announcement,
+)
 from tests.patience import ENDS
 from tests.sinks import SmtpSink, make_certificate
 
@@ -241,6 +251,21 @@ async def ids(sink: SmtpSink, *messages: Message, **more: Any) -> list[str]:
     for message in messages:
         await send(sink.port, message=message, **more)
     return [record.message["Message-ID"] for record in sink.records[before:]]
+
+
+async def test_message_of_hcl_itself_has_one_message_id_for_all_tries(
+    sink: SmtpSink,
+) -> None:
+    repeated = await ids(sink, an_announcement(), an_announcement())
+    others = await ids(
+        sink,
+        an_announcement(id=8),
+        replace(an_announcement(), notice="The channel Phone could not deliver this."),
+    )
+
+    assert len(set(repeated)) == 1
+    assert len({*repeated, *others}) == 3
+    assert sink.records[0].message["In-Reply-To"] is None
 
 
 async def test_message_id_tells_repeats_from_other_messages(sink: SmtpSink) -> None:

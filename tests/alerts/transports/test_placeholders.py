@@ -6,7 +6,16 @@ import pytest
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.checks.check_json import Site
 from hcl.model import Alert, Flip
-from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.alerts import (
+    CODE,
+    FAILED,
+    NOW,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+    an_announcement,
+)
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")
 
@@ -213,3 +222,27 @@ def test_reminder_is_filled_in_as_the_first_message() -> None:
     reminder = fill(an_alert(reminder=True)).in_body(template)
 
     assert reminder == fill(an_alert()).in_body(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("$STATUS: $NAME", "server: hcl was away from 03:50 to 04:05 UTC, 15 min"),
+        ("$NAME_JSON", '"hcl was away from 03:50 to 04:05 UTC, 15 min"'),
+        ("$NOW", "2026-01-05T04:05:06+00:00"),
+        ("[$CODE$SLUG$TAGS] $TAG1", "[] $TAG1"),
+        ("$EXITSTATUS", "-1"),
+        ("$BODY", "It was not running.\n\nhcl cannot know of 1 check: a_b."),
+    ],
+)
+def test_message_of_hcl_itself_fills_them_in_too(template: str, text: str) -> None:
+    placeholders = Placeholders(an_announcement(), NOW, SITE)
+
+    assert placeholders.in_body(template) == text
+
+
+def test_message_of_hcl_itself_has_the_placeholders_of_a_check() -> None:
+    own = Placeholders(an_announcement(), NOW, SITE).everything()
+
+    assert list(own) == list(fill(an_alert(tags="")).everything())
+    assert json.loads(own["JSON"]())["kind"] == "absence"

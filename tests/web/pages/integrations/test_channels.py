@@ -14,9 +14,12 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
 )
+from hcl.model import Announcement
 from hcl.web.pages.integrations import channel_words
+from tests import toml
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import NOW
+from tests.config import PROJECT, channels_of
 from tests.sinks import HttpSink
 from tests.store import put_check, put_flip
 from tests.web.pages.browsing import csrf_of, sign_in, text_of
@@ -280,3 +283,42 @@ def test_a_place_holds_no_secret(url: str, place: str) -> None:
     channel = ChannelConfig("", "", "webhook", frozenset({"down"}), settings)
 
     assert channel.place == place
+
+
+async def test_messages_of_hcl_itself_are_listed(app: App) -> None:
+    told = Announcement(1, NOW, "absence", "hcl was <b>away</b>")
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE channels SET on_server = 1 WHERE id = 1")
+        id_ = await store.announcements.add(conn, told)
+        await store.notifications.add_for_announcement(conn, id_, NOW)
+    await sign_in(app)
+    path = f"/projects/{app.synced.projects[0].code}/integrations"
+
+    waits = (await app.http.get(path)).text
+    await app.sender.send_once(NOW)
+    tried = (await app.http.get(path)).text
+
+    assert "<b>away</b>" not in waits
+    assert "hcl was <b>away</b> hcl itself Hook A" in text_of(waits)
+    assert "hcl itself : hcl was <b>away</b> over Hook A" in text_of(tried)
+    assert "cannot connect to 127.0.0.1" in text_of(tried)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (
+            '["down", "up", "server"]',
+            "when a check goes down or comes back, and of hcl",
+        ),
+        ('["down", "server"]', "when a check goes down, and of hcl itself"),
+        ('["server"]', "only of hcl itself"),
+        ('["up"]', "only when a check comes back"),
+    ],
+)
+def test_what_a_channel_tells_of_is_said(events: str, words: str) -> None:
+    hook = toml.webhook("Hook", down="http://x", up="http://x", events=toml.Raw(events))
+
+    [channel] = channels_of(PROJECT + hook).values()
+
+    assert channel_words.events(channel).startswith(words)

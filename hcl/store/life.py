@@ -11,6 +11,10 @@ from hcl.store.times import moment, stamp
 Away = Literal["stopped", "suspended", "starved", "clock", "restored"]
 
 
+# Absences that are kept.
+MOST_KEPT = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Sign:
     """That hcl was there.
@@ -77,6 +81,11 @@ async def add_absence(conn: Connection, absence: Absence) -> int:
     rows = await conn.execute_fetchall(
         "INSERT INTO absences (went, returned, reason) VALUES (?, ?, ?) RETURNING id",
         (stamp(absence.went), stamp(absence.returned), absence.reason),
+    )
+    # A process that is starved again and again fills no disk with them.
+    await conn.execute(
+        "DELETE FROM absences WHERE judged AND id <= (SELECT max(id) FROM absences) - ?",
+        (MOST_KEPT,),
     )
     return int(next(iter(rows))[0])
 

@@ -185,9 +185,27 @@ def test_every_script_is_in_contributing() -> None:
 
 @pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
 def test_links_to_files_lead_somewhere(file: str) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / file).read_text())
+    text = (ROOT / file).read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    # As GitHub makes them of headings without signs.
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    anchors = {"#" + heading.lower().replace(" ", "-") for heading in headings}
 
-    files = [link for link in links if not link.startswith("http")]
+    files = [link for link in links if not link.startswith(("http", "#"))]
 
     assert files
     assert [link for link in files if not (ROOT / link).exists()] == []
+    assert {link for link in links if link.startswith("#")} <= anchors
+
+
+def test_each_promise_is_held_by_tests_that_there_are() -> None:
+    promises = (ROOT / "docs/promises.md").read_text()
+    rows = [line for line in promises.splitlines() if line.startswith("| ")]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    held = [line for line in rows if "`test_" in line]
+    named = set(re.findall(r"`(test_\w+)`", promises))
+
+    # All but the heads of the four tables, and the rules below them.
+    assert len(rows) - len(held) == 2 * 4
+    assert {name for name in named if f"def {name}(" not in tests} == set()

@@ -20,7 +20,7 @@ from hcl.store.life import Absence
 logger = logging.getLogger(__name__)
 
 # Checks that are judged in one transaction: no ping waits for more.
-AT_ONCE = 100
+AT_ONCE = 50
 
 # Checks that a message names of which nothing is known.
 _NAMED = 20

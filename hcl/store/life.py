@@ -84,7 +84,8 @@ async def add_absence(conn: Connection, absence: Absence) -> int:
     )
     # A process that is starved again and again fills no disk with them.
     await conn.execute(
-        "DELETE FROM absences WHERE judged AND id <= (SELECT max(id) FROM absences) - ?",
+        "DELETE FROM absences"
+        " WHERE judged AND id <= (SELECT max(id) FROM absences) - ?",
         (MOST_KEPT,),
     )
     return int(next(iter(rows))[0])

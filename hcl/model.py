@@ -16,7 +16,7 @@ ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
 Hold = Literal["", "delay", "remind", "quiet", "fold"]
-News = Literal["absence", "reload"]
+AnnouncementKind = Literal["absence", "reload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,6 @@ class Check(NamedTuple):
         """Split the tags, which are separated by spaces."""
         return [tag for tag in map(str.strip, self.tags.split(" ")) if tag]
 
-    @property
-    def title(self) -> str:
-        """Name the check for people: its name, or else its code."""
-        return self.name or self.code
-
 
 # What an absence did to a check that has been heard since: nothing.
 _HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
@@ -188,7 +183,7 @@ class Announcement:
 
     project_id: int | None
     created: datetime
-    kind: News
+    kind: AnnouncementKind
     subject: str
     story: Sequence[str] = ()
     id: int = 0

@@ -103,7 +103,7 @@ def plan(
     """
     result = Plan()
     ready: list[Bundle] = []
-    news: list[Bundle] = []
+    fresh: list[Bundle] = []
     is_apart = channel.settings.is_for_machines
     for rows in by_check(waiting):
         calm = calm_of(channel, tags, rows[0].tags)
@@ -115,14 +115,14 @@ def plan(
             result.held += [(row.notification, until, "quiet") for row in told]
         elif rows[0].notification.announcement_id:
             # It is no check's: nothing is gathered with it.
-            news.append(told)
+            fresh.append(told)
         elif channel.fold and not any(map(_is_gathered, told)):
             # A clock that is set back, or a longer fold, does not make it longer.
             ends = min(window_ends or now + channel.fold, now + channel.fold)
             result.held += [(row.notification, ends, "fold") for row in told]
         elif told:
             ready.append(told)
-    result.bundles += [*_bundles(ready, apart=is_apart), *news]
+    result.bundles += [*_bundles(ready, apart=is_apart), *fresh]
     return result
 
 

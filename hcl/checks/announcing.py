@@ -12,7 +12,6 @@ from hcl.store.life import Absence, Away
 from hcl.words.lengths import brief
 from hcl.words.lines import counted, cut, listed
 from hcl.words.moments import moment, span
-from hcl.words.names import check_name
 
 # Of what is shorter nobody needs to hear.
 SHORTEST = timedelta(seconds=60)
@@ -66,7 +65,7 @@ def of_absence(
 
 
 def _named(checks: Unheard) -> str:
-    titles = (cut(check_name(title), _NAME_LENGTH) for title in checks.titles[:_NAMED])
+    titles = (cut(title, _NAME_LENGTH) for title in checks.titles[:_NAMED])
     names = list(titles)
     more = checks.count - len(names)
     return listed([*names, f"{more:,} more"] if more > 0 else names)

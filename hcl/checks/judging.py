@@ -16,6 +16,7 @@ from hcl.clock import Clock
 from hcl.db import Database
 from hcl.model import Check
 from hcl.store.life import Absence
+from hcl.words import names
 
 logger = logging.getLogger(__name__)
 
@@ -157,4 +158,4 @@ def _note(unheard: dict[int, Unheard], check: Check) -> None:
     project = unheard.setdefault(check.project_id, Unheard())
     project.count += 1
     if len(project.titles) < _NAMED:
-        project.titles.append(check.title)
+        project.titles.append(names.title(check))

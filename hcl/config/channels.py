@@ -181,7 +181,9 @@ def _webhook(table: Table) -> WebhookSettings:
     requests = (_request(table, key) for key in KEYS["projects.channels:webhook"])
     settings = WebhookSettings(*requests)
     if not settings.tells_of("server"):
-        raise table.error("down", "has no url; a webhook needs one here or in up")
+        raise table.error(
+            "down", "has no url; a webhook needs one here, in up or in server"
+        )
     return settings
 
 
@@ -210,7 +212,9 @@ def _shell(table: Table) -> ShellSettings:
     commands = (_command(table, key) for key in KEYS["projects.channels:shell"])
     settings = ShellSettings(*commands)
     if not settings.tells_of("server"):
-        raise table.error("down", "is missing; a shell needs a command here or in up")
+        raise table.error(
+            "down", "is missing; a shell needs a command here, in up or in server"
+        )
     return settings
 
 

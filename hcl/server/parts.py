@@ -1,8 +1,9 @@
 """The only place where the parts of the server meet: wired, and given settings."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
@@ -69,14 +70,24 @@ class Assembly:
 
         `retry`: try again at once what waits after a failure: its cause may be mended.
         """
-        if self.mail is not None and config.smtpd.listen is not None:
-            self.mail.use(config.smtpd)
+        use_mail = self._mail_with(config)
         self.synced = await sync(self.database, config, self.clock.now())
+        # What may fail is over: a reload is taken as a whole or not at all.
+        use_mail()
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
         await self.sender.use(config, self.synced.channels, retry=retry)
+
+    def _mail_with(self, config: Config) -> Callable[[], None]:
+        """Read what mail needs; return what takes it. Raises CertificateError."""
+        if self.mail is None or config.smtpd.listen is None:
+            return lambda: None
+        # Imported here: it takes memory, and few want mail.
+        from hcl.smtpd.server import certificate_of
+
+        return partial(self.mail.use, config.smtpd, certificate_of(config.smtpd))
 
 
 @asynccontextmanager
@@ -115,23 +126,7 @@ def _wire(
     to_check, to_send = alarms["checker"], alarms["sender"]
     clock.on_step = to_check.ring
     counters, changes = Counters(), Changes()
-    limit = config.pings.log_limit
-    filer = Filer(
-        database,
-        clock=clock,
-        alarm=alarms["filer"],
-        pruner=alarms["pruner"],
-        log_limit=limit,
-    )
-    pinging = Pinging(
-        database,
-        checker=to_check,
-        sender=to_send,
-        received=filer.note,
-        counters=counters,
-        changes=changes,
-        clock=clock,
-    )
+    filer, pinging = _pings(config, database, clock, alarms, counters, changes)
     watch = Watch(
         database,
         clock,
@@ -163,12 +158,44 @@ def _wire(
             database, clock=clock, alarm=to_send, counters=counters, **spread
         ),
         filer=filer,
-        pruner=Pruner(database, clock=clock, alarm=alarms["pruner"], log_limit=limit),
+        pruner=Pruner(
+            database,
+            clock=clock,
+            alarm=alarms["pruner"],
+            log_limit=config.pings.log_limit,
+        ),
         parts=parts,
         ping=ping,
         app=create_app(parts, ping),
         mail=_mail_server(config, pinging, clock),
     )
+
+
+def _pings(
+    config: Config,
+    database: Database,
+    clock: Clock,
+    alarms: Mapping[str, Alarm],
+    counters: Counters,
+    changes: Changes,
+) -> tuple[Filer, Pinging]:
+    filer = Filer(
+        database,
+        clock=clock,
+        alarm=alarms["filer"],
+        pruner=alarms["pruner"],
+        log_limit=config.pings.log_limit,
+    )
+    pinging = Pinging(
+        database,
+        checker=alarms["checker"],
+        sender=alarms["sender"],
+        received=filer.note,
+        counters=counters,
+        changes=changes,
+        clock=clock,
+    )
+    return filer, pinging
 
 
 def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer | None":

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Collection, Iterable
 
 from hcl.clock import Clock
@@ -13,6 +14,16 @@ from hcl.smtpd.session import IDLE_TIMEOUT, MailSession, Room
 
 # How long mails that are coming in may hold up the end, in seconds.
 STOP_TIMEOUT = 3.0
+
+
+def certificate_of(config: SmtpdConfig) -> ssl.SSLContext | None:
+    """Read the certificate for STARTTLS; None: there is none.
+
+    Raises CertificateError.
+    """
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    return server_context(config.tls_cert, config.tls_key)
 
 
 class MailServer:
@@ -31,16 +42,10 @@ class MailServer:
         self._idle_timeout = idle_timeout
         self._room = Room()
         self._stopping = asyncio.Event()
-        self.use(config)
+        self.use(config, certificate_of(config))
 
-    def use(self, config: SmtpdConfig) -> None:
-        """Take other settings, and the certificate anew, for connections to come.
-
-        Raises CertificateError.
-        """
-        tls = None
-        if config.tls_cert is not None and config.tls_key is not None:
-            tls = server_context(config.tls_cert, config.tls_key)
+    def use(self, config: SmtpdConfig, tls: ssl.SSLContext | None) -> None:
+        """Take other settings, and a certificate, for connections to come."""
         self._tls = tls
         self._size_limit = config.size_limit
         self._mailboxes.domain = config.domain

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from aiosqlite import Connection
 
 from hcl.model import Announcement as Announcement
-from hcl.model import News
+from hcl.model import AnnouncementKind
 from hcl.store.times import stamp
 
 _COLUMNS = "id, project_id, created, kind, subject, story"
@@ -70,7 +70,12 @@ async def drop(conn: Connection, up_to: int, limit: int) -> int:
 
 
 def _read(
-    id_: int, project: int | None, created: float, kind: News, subject: str, story: str
+    id_: int,
+    project: int | None,
+    created: float,
+    kind: AnnouncementKind,
+    subject: str,
+    story: str,
 ) -> Announcement:
     at = datetime.fromtimestamp(created, UTC)
     return Announcement(project, at, kind, subject, json.loads(story), id_)

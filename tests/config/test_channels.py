@@ -126,8 +126,11 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "down: has no url; a webhook needs one here or in up"),
-        ("down = { url = '' }", "down: has no url; a webhook needs one here or in up"),
+        ("", "down: has no url; a webhook needs one here, in up or in server"),
+        (
+            "down = { url = '' }",
+            "down: has no url; a webhook needs one here, in up or in server",
+        ),
         (
             "down = 'http://x'",
             'down: "http://x" is not a table; use { … }',
@@ -196,8 +199,11 @@ def test_a_url_that_may_hold_a_token_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "down: is missing; a shell needs a command here or in up"),
-        ("down = ' '", "down: is missing; a shell needs a command here or in up"),
+        ("", "down: is missing; a shell needs a command here, in up or in server"),
+        (
+            "down = ' '",
+            "down: is missing; a shell needs a command here, in up or in server",
+        ),
         ('up = "secret\\u0000"', "up: has a NUL character; no command can"),
         ("down = ['secret']", 'down: is not a string; use "…", { file = "path" } or '),
         ("down = { url = 'secret' }", 'down: is not a string; use "…", { file = "pa'),

@@ -202,7 +202,7 @@ async def test_settings_change_for_the_next_connection(mail: Running) -> None:
     before = await mail.connect()
     assert (await before[0].readline()).startswith(b"220 hc.test")
 
-    mail.server.use(SmtpdConfig(None, "new.test", 4000, None, None))
+    mail.server.use(SmtpdConfig(None, "new.test", 4000, None, None), None)
 
     after = await mail.connect()
     for client in (before, after):

@@ -32,7 +32,6 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import requests
 import requests.adapters
 import requests.sessions
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType, PersistentStoreMode
@@ -162,10 +161,9 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     # A plugin may raise anything, and its words may hold anything.
     except Exception as error:  # noqa: BLE001
         problem = f"Apprise failed: {type(error).__name__}"
-    if ok:
-        words = f"HTTP {trace.status} from {trace.host}" if trace.status else "sent"
-    else:
-        words = problem or reason(trace, secrets)
+    words = "sent" if ok else problem or reason(trace, secrets)
+    if ok and trace.status:
+        words = f"HTTP {trace.status} from {trace.host}"
     permanent = problem.startswith("the URL") or trace.status in PERMANENT
     return {"id": job["id"], "ok": ok, "words": words, "permanent": permanent}
 
@@ -188,9 +186,8 @@ def load(url: str, arguments: dict[str, Any] | None = None) -> NotifyBase | None
     values = url_to_dict(url)  # type: ignore[no-untyped-call]  # it has no types
     if values is None:
         return None
-    for name, value in (DEFAULTS | (arguments or {})).items():
-        if not values.get(name):
-            values[name] = value
+    defaults = DEFAULTS | (arguments or {})
+    values |= {name: defaults[name] for name in defaults if not values.get(name)}
     try:
         return Apprise.instantiate(values, asset=asset, suppress_exceptions=False)
     # Mostly Apprise's own, but a plugin may raise anything over a URL.
@@ -366,8 +363,8 @@ def check(urls: list[str]) -> list[dict[str, Any]]:
         _trace.set(trace := Trace())
         plugin = load(url)
         names = plugin.schemas() if plugin else ()  # type: ignore[no-untyped-call]
-        problem = "is not a URL that Apprise can load: "
-        problem = "" if plugin else problem + _why_not(url, trace)
+        why = "" if plugin else _why_not(url, trace)
+        problem = why and f"is not a URL that Apprise can load: {why}"
         name = str(plugin.service_name) if plugin else ""
         verdicts.append({"problem": problem, "service": name, "schemes": sorted(names)})
     return verdicts
@@ -376,13 +373,13 @@ def check(urls: list[str]) -> list[dict[str, Any]]:
 def main() -> None:
     """Do what the arguments say, until stdin ends."""
     # Both come to all processes of a terminal or a service; the server decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     output = os.dup(1)
     # A plugin may print, even what is secret. What goes wrong before is still told.
     with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+        for file in (1, 2):
+            os.dup2(nowhere.fileno(), file)
     # Where every session of requests takes its adapter from.
     requests.sessions.HTTPAdapter = WatchedAdapter  # type: ignore[attr-defined]
     logger = logging.getLogger("apprise")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from hcl.checks import rules
 from hcl.checks.check_json import Site, check_json
 from hcl.model import Alert, Announcement, Message
+from hcl.words import names
 from hcl.words.lines import cut
 
 # How many checks a message of several names, and how much of each name.
@@ -128,7 +129,9 @@ class _Checks:
     def name(self) -> str:
         if len(self._alerts) == 1:
             return self._alert.check.name
-        titles = [cut(alert.check.title, NAME_LENGTH) for alert in self._alerts[:NAMES]]
+        titles = [
+            cut(names.title(alert.check), NAME_LENGTH) for alert in self._alerts[:NAMES]
+        ]
         more = len(self._alerts) - NAMES
         rest = f" and {more} more" if more > 0 else ""
         return f"{len(self._alerts)} checks: {', '.join(titles)}{rest}"

@@ -32,13 +32,13 @@ def shown(checks: Iterable[Check], now: datetime) -> list[Shown]:
     return [Shown(check, rules.shown_status(check, now)) for check in checks]
 
 
-def fingerprint(items: Iterable[Shown], news: int) -> str:
+def fingerprint(items: Iterable[Shown], announced: int) -> str:
     """Stand for what a page shows, for as long as the server runs.
 
-    `news` is the id of the newest announcement.
+    `announced` is the id of the newest announcement.
     """
     seen = ((c.id, status, c.n_pings, c.name, c.excused) for c, status in items)
-    return format(hash((news, *seen)) & 0xFFFFFFFFFFFFFFFF, "x")
+    return format(hash((announced, *seen)) & 0xFFFFFFFFFFFFFFFF, "x")
 
 
 class Change(NamedTuple):
@@ -67,7 +67,7 @@ class Board:
         self._lock = asyncio.Lock()
         self.items: dict[int, Shown] = {}
         # The id of the newest announcement.
-        self.news = 0
+        self.announced = 0
         self.version = -1
         self._looked = 0.0
         # When a status changes by the passing of time alone.
@@ -105,7 +105,7 @@ class Board:
             version = changes.begin()
             conn = await self._parts.database.current()
             checks = await store.checks.of_project(conn, self._project.id)
-            self.news = await store.announcements.last_id(conn)
+            self.announced = await store.announcements.last_id(conn)
             self.version = version
         else:
             checks = [item.check for item in self.items.values()]

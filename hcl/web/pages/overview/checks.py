@@ -10,7 +10,7 @@ from hcl.model import Project
 from hcl.web.pages import static_files
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import Shown
-from hcl.web.pages.overview import listing, news
+from hcl.web.pages.overview import announced, listing
 from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
@@ -33,14 +33,14 @@ async def list_page(visit: Visit) -> Response:
     flips = await listing.flips_of(reader, wanted, now)
     alone = await listing.alone_of(reader, wanted)
     icon, title = listing.trouble(counted)
-    told = await news.of(visit, project)
+    told = await announced.of(visit, project)
     mark = boards.fingerprint(items, told.last_id)
     return visit.render(
         "checks.html",
         project=project,
         nav="checks",
         query=query,
-        news=told,
+        announced=told,
         counts=counted,
         counted=_COUNTED,
         tags=listing.tags_of(items),

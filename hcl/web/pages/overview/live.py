@@ -50,11 +50,11 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
     try:
         board = boards.of(visit.parts, project)
         seen = await board.refresh()
-        version, news = board.version, board.news
+        version, announced = board.version, board.announced
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
         is_old = (
-            known != fingerprint(seen.values(), news)
+            known != fingerprint(seen.values(), announced)
             if known
             else "check" in visit.query
         )
@@ -74,8 +74,8 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 change = board.change(before)
                 # Others are sent the same: what is added below is for this one.
                 message = dict(await _message(visit, project, change))
-            if board.news != news and "check" not in visit.query:
-                news = board.news
+            if board.announced != announced and "check" not in visit.query:
+                announced = board.announced
                 message["anew"] = True
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"

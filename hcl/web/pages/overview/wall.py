@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hcl.checks import rules
 from hcl.web.pages.dashboard import boards
-from hcl.web.pages.overview import listing, news
+from hcl.web.pages.overview import announced, listing
 from hcl.web.pages.overview.checks import shown
 from hcl.web.pages.overview.listing import Query
 from hcl.web.pages.visit.visit import Visit
@@ -32,12 +32,12 @@ async def page(visit: Visit) -> Response:
     }
     counted = listing.counts(items)
     icon, title = listing.trouble(counted)
-    told = await news.of(visit, project)
+    told = await announced.of(visit, project)
     mark = boards.fingerprint(items, told.last_id)
     return visit.render(
         "wall.html",
         project=project,
-        news=told,
+        announced=told,
         counts=counted,
         icon=icon,
         title=title,

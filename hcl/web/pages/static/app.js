@@ -205,9 +205,9 @@
         poll = null;
       };
       source.onmessage = (event) => {
-        const news = JSON.parse(event.data);
-        if (news.rows) served.clear();
-        for (const [id, html] of Object.entries(news.rows || {})) {
+        const told = JSON.parse(event.data);
+        if (told.rows) served.clear();
+        for (const [id, html] of Object.entries(told.rows || {})) {
           const old = document.getElementById(id);
           if (!old) continue;
           const box = document.createElement("template");
@@ -219,9 +219,9 @@
           tick(row);
           if (link) row.querySelector("a").focus({ preventScroll: true });
         }
-        if (news.counts) summarize(news);
+        if (told.counts) summarize(told);
         // A page that is under way may be older than these rows.
-        if (news.anew || (news.rows && asking) || moves(news.moves || [])) anew();
+        if (told.anew || (told.rows && asking) || moves(told.moves || [])) anew();
       };
       source.addEventListener("end", () => location.reload());
       source.onerror = () => {

@@ -41,7 +41,7 @@ async def page(app: App, path: str = "", index: int = 0) -> str:
 
 
 def news(page: str) -> str:
-    match = re.search(r'<div class="news".*?</div>', page, re.DOTALL)
+    match = re.search(r'<div class="announced".*?</div>', page, re.DOTALL)
     assert match
     return text_of(match[0])
 
@@ -62,7 +62,7 @@ async def test_nothing_is_told_where_there_is_nothing(app: App) -> None:
     await sign_in(app)
 
     assert news(await page(app)) == ""
-    assert 'class="news"' not in await page(app, "wall")
+    assert 'class="announced"' not in await page(app, "wall")
 
 
 async def test_it_is_told_to_those_whom_it_concerns(app: App) -> None:

@@ -12,7 +12,7 @@ _SHOWN_FOR = timedelta(days=1)
 _MOST = 3
 
 
-class News(NamedTuple):
+class Announced(NamedTuple):
     """The newest announcements, how many more there are, and the newest one's id."""
 
     told: list[Announcement]
@@ -20,10 +20,10 @@ class News(NamedTuple):
     last_id: int
 
 
-async def of(visit: Visit, project: Project) -> News:
+async def of(visit: Visit, project: Project) -> Announced:
     """Return what concerns a project."""
     conn = visit.parts.database.committed
     start = visit.parts.clock.now() - _SHOWN_FOR
     told = await store.announcements.since(conn, start, project.id)
     last_id = await store.announcements.last_id(conn)
-    return News(told[:_MOST], len(told[_MOST:]), last_id)
+    return Announced(told[:_MOST], len(told[_MOST:]), last_id)

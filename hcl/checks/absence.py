@@ -21,6 +21,9 @@ LAST_CHANCE = timedelta(seconds=60)
 INTERVALS = 5
 _TOO_FEW = 3
 
+# A wall that slews may be so far from what its moments are worked out by.
+_SLEWED = timedelta(seconds=1)
+
 # Moments that are no further apart are one: they are kept as seconds.
 _SAME = timedelta(milliseconds=1)
 
@@ -57,12 +60,12 @@ def on_return(
     due = check.alert_after
     if check.status == "down" or due is None or due < went:
         return check
-    if check.last_start is not None and check.last_start <= went:
+    if check.last_start is not None and check.last_start <= went + _SLEWED:
         check = check._replace(run_excused=True)
     if check.status != "up":
         # It was never heard, so that nothing but its run can be late.
         if check.run_excused:
-            check = check._replace(counted_from=returned)
+            check = _excused(check, returned, counted, last_chance=due < returned)
     elif due < returned:
         check = _excused(check, returned, counted, last_chance=True)
     elif _may_have_pinged(check, returned, intervals):
@@ -97,7 +100,7 @@ def _excused(
     last_chance: bool = False,
 ) -> Check:
     """Let it be as if a success had come at the return; but not for ever."""
-    is_anew = counted is None or check.counted_from != counted
+    is_anew = counted is None or not is_same(check.counted_from, counted)
     if is_anew and check.excused >= MOST_EXCUSED:
         if not last_chance:
             return check

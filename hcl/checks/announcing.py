@@ -10,7 +10,7 @@ from hcl.checks.judging import Unheard
 from hcl.model import Announcement
 from hcl.store.life import Absence, Away
 from hcl.words.lengths import brief
-from hcl.words.lines import counted, cut, listed
+from hcl.words.lines import counted, cut, listed, one_line
 from hcl.words.moments import moment, span
 
 # Of what is shorter nobody needs to hear.
@@ -23,6 +23,7 @@ _WHY: dict[Away, str] = {
     "stopped": "it was not running",
     "suspended": "it was suspended with its machine",
     "starved": "it was given no time to run",
+    "unwritable": "its database could not be written",
     "clock": "it had no right time",
     "restored": "it was not there: it goes on from a copy of its database",
 }
@@ -65,7 +66,7 @@ def of_absence(
 
 
 def _named(checks: Unheard) -> str:
-    titles = (cut(title, _NAME_LENGTH) for title in checks.titles[:_NAMED])
+    titles = (cut(one_line(title), _NAME_LENGTH) for title in checks.titles[:_NAMED])
     names = list(titles)
     more = checks.count - len(names)
     return listed([*names, f"{more:,} more"] if more > 0 else names)

@@ -51,6 +51,7 @@ class Checker:
                 until = await self._look()
             except UnusableError as error:
                 tell(logger, "cannot check for missing pings", error)
+                self._watch.failed()
                 until = self._clock.now() + PATIENCE
             length = until - self._clock.now() if until else LOOK_AGAIN
             self._watch.sleeps(min(length, LOOK_AGAIN).total_seconds())

@@ -38,29 +38,38 @@ class Unheard:
 class Judging:
     """Goes through all checks that have a deadline.
 
-    `counted` is the return at which this start excused checks, in hcl's time; None: it
-    has excused none. One start counts once, however often it is judged.
+    `counted` is the return at which an absence excused checks, in hcl's time; None: it
+    has excused none yet. It counts once, however often it is judged.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.counted: datetime | None = None
+        # By project id.
+        self.unheard: dict[int, Unheard] = {}
         self._database = database
         self._clock = clock
 
+    def begin(self) -> None:
+        """Forget the absence before: the next one counts anew."""
+        self.counted = None
+        self.unheard = {}
+
     async def judge(
         self, away: Absence, *, written_since: datetime | None = None
-    ) -> dict[int, Unheard]:
-        """Judge all checks after an absence; return who was excused, by project id.
+    ) -> None:
+        """Judge all checks after an absence, or those that are left after an error.
 
-        `written_since`: but those that were heard since. Their last intervals are read
-        from the logs: what was received must be filed.
+        Who was excused is noted in `unheard`. `written_since`: but those that were
+        heard since. Their last intervals are read from the logs: what was received must
+        be filed.
         """
-        unheard: dict[int, Unheard] = {}
+        if self.counted is None:
+            self.counted = away.returned
 
         def judged(check: Check, intervals: Sequence[timedelta]) -> Check:
             if written_since and was_written(check, written_since):
                 return check
-            after = absence.on_return(
+            return absence.on_return(
                 check,
                 away.went,
                 away.returned,
@@ -68,12 +77,15 @@ class Judging:
                 counted=self.counted,
                 loose=self._clock.is_doubtful,
             )
-            if after != check:
-                _note(unheard, check)
-            return after
 
-        await self._go_through(judged)
-        return unheard
+        await self._go_through(judged, self._note)
+        self.counted = away.returned
+
+    def _note(self, check: Check) -> None:
+        project = self.unheard.setdefault(check.project_id, Unheard())
+        project.count += 1
+        if len(project.titles) < _NAMED:
+            project.titles.append(names.title(check))
 
     async def excuse(self, returned: datetime) -> None:
         """Judge all checks, but those heard since, as if each had pinged then."""
@@ -111,8 +123,11 @@ class Judging:
         await self._go_through(rescheduled)
 
     async def _go_through(
-        self, change: Callable[[Check, Sequence[timedelta]], Check]
+        self,
+        change: Callable[[Check, Sequence[timedelta]], Check],
+        note: Callable[[Check], None] | None = None,
     ) -> None:
+        """Change all checks that have a deadline; `note` those that were, committed."""
         last = 0
         while True:
             async with self._database.transaction() as conn:
@@ -129,6 +144,9 @@ class Judging:
                 ]
                 await store.checks.save_states(conn, changed)
                 await store.checks.look_again(conn, changed)
+            if note is not None:
+                for check in changed:
+                    note(check)
 
 
 def _changed(
@@ -152,10 +170,3 @@ def was_written(check: Check, since: datetime) -> bool:
     """Tell whether what a check's deadline counts from was heard since a moment."""
     heard = check.counted_from or check.last_ping
     return heard is not None and heard >= since
-
-
-def _note(unheard: dict[int, Unheard], check: Check) -> None:
-    project = unheard.setdefault(check.project_id, Unheard())
-    project.count += 1
-    if len(project.titles) < _NAMED:
-        project.titles.append(names.title(check))

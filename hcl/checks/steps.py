@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aiosqlite import Connection
@@ -10,7 +11,7 @@ from hcl import store
 from hcl.checks.judging import Judging
 from hcl.clock import STEP, Clock
 from hcl.db import Database
-from hcl.store.life import Absence
+from hcl.store.life import Absence, Sign
 from hcl.store.pings import Unfixed
 from hcl.words.lengths import duration
 
@@ -45,19 +46,22 @@ class Steps:
         self._clock = clock
         self._judging = judging
         self._file = file
-        # The last step, and since when what it moved was written, by the time now.
-        self._step, self._since = _NOTHING, clock.now()
+        # The last step; since when what it moved was written, by the time now; and when
+        # it was taken, by the boot clock.
+        self._step, self._since, self._taken = _NOTHING, clock.now(), clock.boot()
+        self._left: tuple[timedelta, Sequence[Unfixed]] = _NOTHING, ()
 
-    async def follow(self, synchronised: datetime) -> bool:
+    async def follow(self, synchronised: datetime, sign: Callable[[], Sign]) -> bool:
         """Take the step that there is, if any; tell whether there was one.
 
         A step changes no length: what deadlines count from moves along, and deadlines.
-        Of the history moves what was written since the wall was `synchronised` last.
+        Of the history moves what was written since the wall was `synchronised` last. A
+        `sign` of life is left by the new time with it.
         """
         step = self._clock.step
         if not step:
             return False
-        is_undone = abs(step + self._step) <= timedelta(seconds=STEP)
+        is_undone = self._undoes_last(step)
         since = max(synchronised, self._clock.now() - LONGEST_MOVED)
         if is_undone:
             # What the last one moved goes back, whatever the wall was said to be.
@@ -68,41 +72,52 @@ class Steps:
                 await self._fix(conn, since)
             await store.checks.shift(conn, step, since)
             await store.outbox.shift(conn, step, self._clock.now() + step)
-            await self._move_history(conn, step)
+            await self._move_history(conn, step, sign)
             logs = await store.pings.unfixed(conn)
         self._take(step)
-        self._step, self._since = step, since + step
+        self._step, self._since, self._taken = step, since + step, self._clock.boot()
         await self._move_logs(step, logs)
         return True
 
-    async def follow_first(self, began: datetime, *, excuses: bool) -> bool:
+    def _undoes_last(self, step: timedelta) -> bool:
+        is_recent = self._clock.boot() - self._taken <= LONGEST_MOVED.total_seconds()
+        return is_recent and abs(step + self._step) <= timedelta(seconds=STEP)
+
+    async def follow_first(
+        self, began: datetime, sign: Callable[[], Sign]
+    ) -> Absence | None:
         """Take the step from a time that was only guessed since hcl `began`.
 
-        Only what was written since then moves. The rest is of the right time: it is
-        judged as after an absence so long, if anything `excuses`.
+        Only what was written since then moves. The rest is of the right time: it is to
+        be judged as after an absence so long, which is returned, and kept with the
+        step. None: there is none. To be followed by `finish`.
         """
         clock, step = self._clock, self._clock.step
         if not step:
             clock.take(step)
-            return False
-        before = clock.shown_as_of = clock.now()
+            return None
+        before = clock.now()
+        away = Absence(before, before + step, "clock") if step > _NOTHING else None
         await self._file()
         async with self._database.transaction() as conn:
             await self._fix(conn, began)
             await store.checks.shift_written(conn, step, began)
             await store.outbox.shift(conn, step, before + step, began)
-            await self._move_history(conn, step)
+            await self._move_history(conn, step, sign)
             logs = await store.pings.unfixed(conn)
-            if step < _NOTHING:
+            if away is not None:
+                await store.life.add_absence(conn, away)
+            else:
                 await store.checks.cut_to(conn, before + step)
         self._take(step)
-        if step > _NOTHING and excuses:
-            away = Absence(before, before + step, "clock")
-            await self._judging.judge(away, written_since=began + step)
-        await self._judging.renew(began + step)
-        clock.shown_as_of = None
+        self._left = step, logs
+        return away
+
+    async def finish(self) -> None:
+        """Move the logs that `follow_first` left."""
+        step, logs = self._left
         await self._move_logs(step, logs)
-        return True
+        self._left = _NOTHING, ()
 
     def _take(self, step: timedelta) -> None:
         """Let the wall count, after a commit, and before anybody else gets a turn."""
@@ -120,7 +135,11 @@ class Steps:
         await store.fixed.fix(conn, since)
         self.fixed_flip = await store.flips.last_before(conn, since, self.fixed_flip)
 
-    async def _move_history(self, conn: Connection, step: timedelta) -> None:
+    async def _move_history(
+        self, conn: Connection, step: timedelta, sign: Callable[[], Sign]
+    ) -> None:
+        left = sign()
+        await store.life.leave(conn, replace(left, moment=left.moment + step))
         await store.flips.shift(conn, step, self.fixed_flip)
         await store.pings.shift_inbox(conn, step)
 

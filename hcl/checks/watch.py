@@ -8,14 +8,14 @@ along that was counted by the old time.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.announcing import announce
-from hcl.checks.judging import Judging, Unheard
+from hcl.checks.judging import Judging
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, SUSPENDED, Clock
 from hcl.db import Database, UnusableError, tell
@@ -37,6 +37,7 @@ MOST_PATIENCE = 10.0
 UNSYNCHRONISED = 600.0
 
 _DAY = 86_400
+_EVER = datetime.fromtimestamp(0, UTC)
 
 
 class Watch:
@@ -77,6 +78,14 @@ class Watch:
         # Until when the wall is waited for after a start, by the boot clock.
         self._waits_until: float | None = None
         self._away: Absence | None = None
+        # What was heard since is not judged after that absence; None: all is.
+        self._written_since: datetime | None = None
+        # When a look failed first since the database cannot be written, and the sign
+        # before, by the boot clock; None: it can be.
+        self._deaf_from: tuple[float, float] | None = None
+        # What was heard since has to be scheduled anew: its time was guessed.
+        self._renews_since: datetime | None = None
+        self._has_to_reschedule = self._has_cut = False
 
     @property
     def may_call_down(self) -> bool:
@@ -96,13 +105,13 @@ class Watch:
         self._was_synchronised |= sign.was_synchronised
         self._clock.has_run(sign.ran)
         self._go_on_from(sign, is_synchronised)
-        self._set_doubt(is_synchronised)
+        self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
         unjudged = await store.life.unjudged_since(conn)
-        went = min(sign.moment, unjudged or sign.moment, returned)
+        went = min(await self._last_heard(sign), unjudged or sign.moment, returned)
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
-            await store.checks.cut_to(conn, returned)
+            self._has_cut = await store.checks.cut_to(conn, returned)
         await self._return(Absence(went, returned, "stopped"))
 
     async def _last_sign(self) -> Sign | None:
@@ -111,6 +120,12 @@ class Watch:
         sign = await store.life.last(conn)
         heard = None if sign else await store.checks.last_heard(conn)
         return Sign("", 0.0, heard) if heard else sign
+
+    async def _last_heard(self, sign: Sign) -> datetime:
+        """Return when hcl was there last: what was filed since the sign tells too."""
+        latest = sign.moment + timedelta(seconds=2 * SIGN_EVERY)
+        heard = await store.checks.last_heard(self._database.committed, latest)
+        return max(heard or sign.moment, sign.moment)
 
     def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:
         """Tell hcl's time from the last sign, as far as the wall cannot be believed."""
@@ -136,51 +151,100 @@ class Watch:
             tell(logger, "no sign of life is left at the end", error)
 
     async def look(self) -> None:
-        """Do what has to be done before anybody is called down."""
-        await self._look_for_gap()
-        while self._away is not None:
-            away = self._away
-            await self._let_in()
-            # It may stand still again meanwhile: that is the same absence.
+        """Do what has to be done before anybody is called down.
+
+        Raises UnusableError; what is left to do is done at the next look.
+        """
+        while True:
             await self._look_for_gap()
-            if self._away == away:
-                await self._judge(away)
-        await self._look_at_wall()
-        self._note_look()
-        if self._looked - self._signed >= SIGN_EVERY:
+            if self._away is not None:
+                await self._end_absence()
+            if self._away is None:
+                if self._renews_since is not None:
+                    await self._finish_wait(self._renews_since)
+                await self._look_at_wall()
+            has_more = self._away is not None or self._renews_since is not None
+            if not (has_more or self._has_slept()):
+                break
+        if self._looked - self._signed >= SIGN_EVERY / 2:
             await self._leave_sign()
+
+    async def _end_absence(self) -> None:
+        """Let in what waits; then have all judged, if it did not stand still again."""
+        away = self._away
+        await self._let_in()
+        await self._look_for_gap()
+        if away is not None and self._away == away:
+            await self._judge(away)
 
     def sleeps(self, seconds: float) -> None:
         """Note for how long the checker is going to sleep at most."""
+        if self._clock.boot() - self._looked > GAP or self._has_slept():
+            # It stood still while it was at work: the next look finds that.
+            self._clock.wakes_by = self._looked
+            return
         self._note_look()
         self._clock.wakes_by = self._looked + seconds
+
+    def failed(self) -> None:
+        """Note that a look failed: what cannot be written cannot be heard either."""
+        if self._deaf_from is None:
+            self._deaf_from = self._looked, self._signed
 
     def _note_look(self) -> None:
         self._looked = self._clock.looked = self._clock.boot()
         self._clock.lead = self._looked - self._clock.monotonic()
 
-    async def _look_for_gap(self) -> None:
-        """Find out whether the process, or the machine, stood still."""
+    def _has_slept(self) -> bool:
+        """Tell whether the machine was suspended since the last look."""
         clock = self._clock
-        boot = clock.boot()
-        late, clock.wakes_by = boot - clock.wakes_by, math.inf
-        slept = boot - clock.monotonic() - clock.lead
-        if late <= GAP and slept <= SUSPENDED:
-            return
-        reason: Away = "suspended" if slept > SUSPENDED else "starved"
+        return clock.boot() - clock.monotonic() - clock.lead > SUSPENDED
+
+    async def _look_for_gap(self) -> None:
+        """Find out whether the process, or the machine, stood still, or was deaf."""
+        clock = self._clock
+        late, clock.wakes_by = clock.boot() - clock.wakes_by, math.inf
+        if self._has_slept():
+            await self._note_gap("suspended")
+        elif late > GAP:
+            await self._note_gap("starved")
+        elif self._deaf_from is not None:
+            await self._end_deafness(*self._deaf_from)
+        else:
+            self._note_look()
+
+    async def _note_gap(self, reason: Away) -> None:
         # By then it was there for certain: pings may have come before it was not.
-        went = clock.at(max(self._looked, clock.gap_from))
+        went = self._clock.at(max(self._looked, self._clock.gap_from))
         self._note_look()
-        length = duration(clock.now() - went, units=2)
+        length = duration(self._clock.now() - went, units=2)
         logger.warning("hcl was not running for %s: it was %s", length, reason)
         if self._away is not None:
+            # That is the same absence; all are judged, whoever was heard in between.
             went, reason = self._away.went, self._away.reason
-        await self._return(Absence(went, clock.now(), reason))
+            self._written_since = None
+        await self._return(Absence(went, self._clock.now(), reason))
+
+    async def _end_deafness(self, since: float, signed: float) -> None:
+        """Judge what could not be kept as what could not be heard.
+
+        `since` is when a look failed first, `signed` the sign before: pings may have
+        been refused from then on.
+        """
+        self._note_look()
+        # Raises for as long as it cannot be written.
+        await self._leave_sign()
+        self._deaf_from = None
+        if self._looked - since > GAP and self._away is None:
+            went, returned = self._clock.at(signed), self._clock.now()
+            await self._return(Absence(went, returned, "unwritable"))
 
     async def _return(self, away: Absence) -> None:
         """Show all as it was, until it is known what the absence means."""
-        self._clock.shown_as_of = away.went
+        if self._away is None:
+            self._judging.begin()
         self._away = away
+        self._clock.shown_as_of = away.went
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.add_absence(conn, away)
 
@@ -199,17 +263,20 @@ class Watch:
 
     async def _judge(self, away: Absence) -> None:
         """Have every check judged after an absence, and people told."""
-        unheard: Mapping[int, Unheard] = {}
+        if self._has_cut and not self.excuses:
+            # What deadlines count from was cut: they would lie in that future still.
+            await self._judging.renew(_EVER)
+        self._has_cut = False
         if self.excuses:
             await self._file()
-            unheard = await self._judging.judge(away)
-            self._judging.counted = away.returned
+            await self._judging.judge(away, written_since=self._written_since)
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
             await store.life.leave(conn, self._sign())
-            await announce(conn, away, unheard, self._clock.now())
+            await announce(conn, away, self._judging.unheard, self._clock.now())
         self._signed = self._clock.boot()
-        self._away = self._clock.shown_as_of = None
+        self._away = self._clock.shown_as_of = self._written_since = None
+        self._judging.unheard = {}
         await self._tell()
 
     async def _tell(self) -> None:
@@ -224,7 +291,7 @@ class Watch:
         is_synchronised = clock.source.is_synchronised()
         if self._waits_until is None:
             right = max(self._synchronised, self._began)
-            if await self._steps.follow(clock.at(right)):
+            if await self._steps.follow(clock.at(right), self._sign):
                 await self._tell()
         elif self._ends_wait(is_synchronised):
             await self._end_wait(is_synchronised)
@@ -233,15 +300,16 @@ class Watch:
         if is_synchronised and not self._was_synchronised:
             self._was_synchronised = True
             await self._leave_sign()
-        if self._set_doubt(is_synchronised):
-            await self._judging.reschedule()
+        await self._doubt(is_synchronised)
 
-    def _set_doubt(self, is_synchronised: bool) -> bool:
-        """Tell the others whether the wall may be wrong; return whether that is new."""
+    async def _doubt(self, is_synchronised: bool) -> None:
+        """Tell the others whether the wall may be wrong; schedules count by that."""
         doubtful = self._was_synchronised and not is_synchronised
-        is_new = doubtful != self._clock.is_doubtful
+        self._has_to_reschedule |= doubtful != self._clock.is_doubtful
         self._clock.is_doubtful = doubtful
-        return is_new
+        if self._has_to_reschedule:
+            await self._judging.reschedule()
+            self._has_to_reschedule = False
 
     def _ends_wait(self, is_synchronised: bool) -> bool:
         """Tell whether the wall counts: right, caught up, or waited for too long."""
@@ -254,8 +322,18 @@ class Watch:
         if self._was_synchronised and not is_synchronised and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
             await self._judging.excuse(began)
-        await self._steps.follow_first(began, excuses=self.excuses)
+        away = await self._steps.follow_first(began, self._sign)
         self._waits_until = None
+        self._renews_since = began = self._clock.at(self._began)
+        if away is not None:
+            # The same absence as that of the start, and longer than it was known to be.
+            self._away, self._written_since = away, began
+            self._clock.shown_as_of = away.went
+
+    async def _finish_wait(self, began: datetime) -> None:
+        await self._judging.renew(began)
+        self._renews_since = None
+        await self._steps.finish()
         await self._leave_sign()
         await self._tell()
 

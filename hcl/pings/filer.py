@@ -1,5 +1,6 @@
 """The loop that takes pings from the inbox to their checks' logs."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ class Filer:
         self._pruner = pruner
         self._pings = self._bytes = 0
         # When filing is due; None: the inbox is empty. It may not be at the start.
+        self._filing = asyncio.Lock()
         self._due: datetime | None = self._clock.now() + FILE_AFTER
 
     def note(self, pings: Sequence[tuple[int, Ping]]) -> None:
@@ -75,7 +77,12 @@ class Filer:
             await self._alarm.sleep(self._due)
 
     async def file_once(self) -> None:
-        """File what is in the inbox now."""
+        """File what is in the inbox now; the watch asks for it too."""
+        # Of two at once each would drop what only the other has filed.
+        async with self._filing:
+            await self._file_once()
+
+    async def _file_once(self) -> None:
         self._due = None
         self._pings = self._bytes = 0
         # Looked up before the states are saved, so that they count all up to it: a ping

@@ -360,20 +360,28 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
     )
 
 
-async def cut_to(conn: Connection, now: datetime) -> None:
-    """Let nothing that has happened lie in the future: the clock was ahead."""
-    await conn.execute(
+async def cut_to(conn: Connection, now: datetime) -> bool:
+    """Let nothing that has happened lie in the future; tell whether anything did."""
+    cursor = await conn.execute(
         "UPDATE check_states SET last_ping = min(last_ping, :now),"
         " last_start = min(last_start, :now), counted_from = min(counted_from, :now)"
         " WHERE last_ping > :now OR last_start > :now OR counted_from > :now",
         {"now": stamp(now)},
     )
+    return cursor.rowcount > 0
 
 
-async def last_heard(conn: Connection) -> datetime | None:
-    """Return when any check was last heard; None: none ever was."""
+async def last_heard(
+    conn: Connection, latest: datetime | None = None
+) -> datetime | None:
+    """Return when any check was heard last, up to a moment; None: none ever was.
+
+    `latest` None: however late.
+    """
     rows = await conn.execute_fetchall(
-        "SELECT max(max(coalesce(last_ping, 0), coalesce(last_start, 0)))"
-        " FROM check_states"
+        "SELECT max(heard) FROM (SELECT last_ping AS heard FROM check_states"
+        " UNION ALL SELECT last_start FROM check_states)"
+        " WHERE :latest IS NULL OR heard <= :latest",
+        {"latest": stamp(latest)},
     )
-    return moment(next(iter(rows))[0] or None)
+    return moment(next(iter(rows))[0])

@@ -8,7 +8,7 @@ from aiosqlite import Connection
 
 from hcl.store.times import moment, stamp
 
-Away = Literal["stopped", "suspended", "starved", "clock", "restored"]
+Away = Literal["stopped", "suspended", "starved", "unwritable", "clock", "restored"]
 
 
 # Absences that are kept.

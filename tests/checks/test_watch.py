@@ -1,17 +1,19 @@
 """Absences and steps on a real database, by clocks that the test drives."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from hcl import store
 from hcl.clock import Clock
-from hcl.model import Check
+from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
 from tests.app import App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
@@ -199,6 +201,122 @@ async def test_restarts_cannot_make_deaf(tmp_path: Path) -> None:
     assert told.created <= NOW + 2 * MINUTE + 60 * 27 * SECOND + 3 * 2 * MINUTE + MINUTE
 
 
+async def test_nights_of_a_machine_that_sleeps_cannot_make_deaf(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW)
+        away = timedelta()
+        flips: list[Flip] = []
+        while not flips and away < 14 * 8 * HOUR:
+            for _ in range(16):
+                app.assembly.watch.sleeps(3600)
+                times.run(3600)
+                await look(app)
+            times.suspend(8 * 3600)
+            away += 8 * HOUR
+            await look(app)
+            flips = await store.flips.of_check(app.database.committed, check.id)
+
+        bound = NOW + DAY + HOUR + away + 3 * (DAY + HOUR) + MINUTE
+        assert flips
+        assert flips[0].created <= bound
+        assert (await again(app, check)).excused == 3
+
+
+async def test_an_absence_counts_once_though_judging_it_fails(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + MINUTE)
+    times.run(130)
+
+    async with running(tmp_path, times) as app:
+        await change(
+            app.database,
+            "CREATE TRIGGER fail BEFORE UPDATE ON absences"
+            " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+        )
+        for _ in range(3):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+        await change(app.database, "DROP TRIGGER fail")
+        await look(app)
+
+        assert (await again(app, check)).excused == 1
+        assert await status(app, check) == "up"
+        [story] = await rows(app.database, "SELECT story FROM announcements")
+        assert "1 check" in story
+
+
+async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        app.assembly.watch.sleeps(60)
+        times.run(60)
+        # The disk is full, and stays so for an hour.
+        for event in ("INSERT", "UPDATE"):
+            await change(
+                app.database,
+                f"CREATE TRIGGER fail_{event} BEFORE {event} ON life"
+                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+            )
+        for _ in range(60):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            times.run(60)
+        for event in ("INSERT", "UPDATE"):
+            await change(app.database, f"DROP TRIGGER fail_{event}")
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        [away] = await store.life.absences(app.database.committed, NOW - DAY)
+        assert (away.reason, away.went) == ("unwritable", NOW)
+
+
+async def test_a_suspend_while_the_checker_is_at_work_is_found(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY)
+        await look(app)
+        # After its look, and before it sleeps.
+        times.suspend(8 * 3600)
+        app.assembly.watch.sleeps(60)
+
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_crash_soon_after_a_step_judges_by_the_new_time(
+    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=HOUR, grace=MINUTE, alert_after=NOW + HOUR + MINUTE
+        )
+        times.run(60)
+        times.set_wall(seconds)
+        await look(app)
+        # No clean end: no sign is left.
+        monkeypatch.setattr(app.assembly.watch, "end", AsyncMock())
+    times.run(2)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+        assert app.clock.steps == []
+
+
 async def test_an_older_database_without_a_sign_counts_from_its_last_ping(
     tmp_path: Path,
 ) -> None:
@@ -270,7 +388,7 @@ async def test_a_sign_of_life_is_left_once_a_minute(tmp_path: Path) -> None:
             times.run(29)
 
     begin = NOW.timestamp()
-    assert signs == [begin, begin, begin, begin + 87, begin + 87]
+    assert signs == [begin, begin, begin + 58, begin + 58, begin + 116]
 
 
 # Steps of the clock

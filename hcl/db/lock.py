@@ -3,8 +3,9 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from hcl.db.errors import DatabaseError
@@ -13,15 +14,23 @@ logger = logging.getLogger(__name__)
 
 SUFFIX = ".lock"
 
+# Stands in the lock behind the pid until there is a database that it tells of.
+_STARTS = b" starts\n"
+
+_LONGEST = 64
+
 _LOCKS = Path("/proc/locks")
 
 
 @contextmanager
-def held(path: Path, config: Path, *, new: bool = False) -> Iterator[None]:
+def held(
+    path: Path, config: Path, *, new: bool = False
+) -> Iterator[Callable[[], None]]:
     """Hold the lock of the database at `path`, which stays when the process has ended.
 
     A database that is not there yet may be made if it is to lie beside the `config` and
-    none has lain there, or with `new`. Raises DatabaseError.
+    none has lain there, or with `new`. What is yielded is to be called once it is open:
+    the lock tells from then on that there is one. Raises DatabaseError.
     """
     real = Path(os.path.realpath(path))
     lock = real.with_name(real.name + SUFFIX)
@@ -30,18 +39,20 @@ def held(path: Path, config: Path, *, new: bool = False) -> Iterator[None]:
         is_beside = real.parent == Path(os.path.realpath(config.parent))
         if not (is_there or new or is_beside):
             raise DatabaseError(_not_there(path, f"and not beside {config.name}"))
-        fd, is_first = _locked(path, lock)
+        fd, was_served = _locked(path, lock)
     except OSError as error:
         raise DatabaseError(f"{path}: {_why(error)}") from error
     try:
-        if not (is_there or new or is_first):
+        if was_served and not (is_there or new):
             raise DatabaseError(_not_there(path, f"but {lock.name} of an earlier one"))
-        if not is_there:
+        if is_there:
+            _write(fd, b"\n")
+        else:
             logger.warning("%s: there is no database, a new one is made", path)
-        yield
+        yield partial(_write, fd, b"\n")
     finally:
-        # A start that came to nothing must not make the next one look for a database.
-        if is_first and not real.exists():
+        # A start that came to nothing leaves nothing.
+        if not _was_served(fd) and not real.exists():
             lock.unlink(missing_ok=True)
         os.close(fd)
 
@@ -70,39 +81,51 @@ def _is_there(path: Path, real: Path) -> bool:
 
 
 def _locked(path: Path, lock: Path) -> tuple[int, bool]:
-    """Open and lock the lock file; tell whether it was made for that."""
+    """Open and lock the lock file; tell whether a database was served with it."""
     while True:
-        fd, is_first = _open(path, lock)
+        fd, was_served = _open(path, lock)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Else it was deleted before it was locked: the next one would not see it.
             if os.path.samestat(os.fstat(fd), os.stat(lock)):
                 with suppress(PermissionError):
                     os.fchmod(fd, 0o600)
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-                return fd, is_first
+                was_served |= _was_served(fd)
+                _write(fd, b"\n" if was_served else _STARTS)
+                return fd, was_served
         except FileNotFoundError:
             pass
         except BlockingIOError as error:
-            pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            pid = os.pread(fd, _LONGEST, 0).decode("ascii", "replace").split()[:1]
             os.close(fd)
-            raise _taken(path, pid) from error
+            raise _taken(path, "".join(pid)) from error
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
 
 
+def _write(fd: int, rest: bytes) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, b"%d%s" % (os.getpid(), rest), 0)
+
+
+def _was_served(fd: int) -> bool:
+    """Tell whether a lock is of a server that had its database open."""
+    return os.pread(fd, _LONGEST, 0).strip().isdigit()
+
+
 def _open(path: Path, lock: Path) -> tuple[int, bool]:
-    flags = os.O_RDWR | os.O_NOFOLLOW
+    flags, was_served = os.O_RDWR | os.O_NOFOLLOW, False
     with suppress(FileNotFoundError):
         try:
             return os.open(lock, flags), False
         except PermissionError:
             _drop_left_over(path, lock)
+            # Which nobody can read now.
+            was_served = True
     with suppress(FileExistsError):
-        return os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+        return os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600), was_served
     return _open(path, lock)
 
 

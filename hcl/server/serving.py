@@ -60,7 +60,7 @@ async def serve(
     """Open what is needed, serve, and close it on every way out."""
     with (
         # First: who starts a second server is to hear of the first one.
-        held(config.database.path, config.path, new=new),
+        held(config.database.path, config.path, new=new) as note_served,
         listening(config.server.listen, os.environ) as sockets,
         _listening_for_mail(config) as mail_sockets,
     ):
@@ -68,6 +68,7 @@ async def serve(
             config.database.path, config.database.synchronous
         )
         try:
+            note_served()
             async with assemble(config, database) as assembly:
                 await _Server(assembly, sockets, mail_sockets).run(reread, greet)
             if database.loss:

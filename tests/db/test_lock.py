@@ -135,13 +135,27 @@ def test_folder_that_cannot_be_written_is_told_in_one_line(
 
 def test_empty_file_is_as_good_as_none(path: Path, config: Path) -> None:
     path.write_bytes(b"")
-    with held(path, config):
-        pass
+    with held(path, config) as note_served:
+        note_served()
 
     assert "there is no database, but hcl.sqlite.lock" in refusal(path, config)
 
     with held(path, config, new=True):
         pass
+
+
+@pytest.mark.parametrize("left", ["", "123 starts\n"])
+def test_first_start_that_was_killed_does_not_keep_the_next_one_from_starting(
+    path: Path, config: Path, left: str
+) -> None:
+    path.write_bytes(b"")
+    path.with_name("hcl.sqlite.lock").write_text(left)
+
+    with held(path, config) as note_served:
+        assert path.with_name("hcl.sqlite.lock").read_text().endswith(" starts\n")
+        note_served()
+
+    assert path.with_name("hcl.sqlite.lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_lock_goes_where_no_database_came_of_it(path: Path, config: Path) -> None:

@@ -469,3 +469,20 @@ async def test_pings_are_filed_without_their_checks_being_forgotten(app: App) ->
     await app.filer.file_once()
 
     assert app.database.edition == before
+
+
+async def test_two_filings_at_once_lose_no_ping(app: App) -> None:
+    check = await put_inbox(app, 4 * BATCH_LIMIT)
+
+    async def ping() -> None:
+        for _ in range(50):
+            await app.parts.pinging.receive(Target(code=check.code), make_ping())
+
+    await asyncio.gather(app.filer.file_once(), ping(), app.filer.file_once(), ping())
+    await app.filer.file_once()
+
+    conn = await app.database.current()
+    kept = await rows(app.database, "SELECT count(*) FROM log")
+    after = await store.checks.by_id(conn, check.id)
+    assert after is not None
+    assert kept == [after.n_pings] == [4 * BATCH_LIMIT + 100]

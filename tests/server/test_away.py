@@ -17,13 +17,13 @@ def be_away(folder: Path, seconds: float) -> None:
     """Make the absence of a server that is stopped longer, as another boot does."""
     with closing(sqlite3.connect(folder / "hcl.sqlite")) as connection, connection:
         for sql in (
-            "UPDATE life SET boot_id = '', moment = moment - ?",
-            "UPDATE check_states SET last_ping = last_ping - ?,"
-            " alert_after = alert_after - ?1, look_at = look_at - ?1",
-            "UPDATE pings SET created = created - ?",
-            "UPDATE inbox SET created = created - ?",
+            "UPDATE life SET boot_id = '', moment = moment - :ago",
+            "UPDATE check_states SET last_ping = last_ping - :ago,"
+            " alert_after = alert_after - :ago, look_at = look_at - :ago",
+            "UPDATE pings SET created = created - :ago",
+            "UPDATE inbox SET created = created - :ago",
         ):
-            connection.execute(sql, (seconds,))
+            connection.execute(sql, {"ago": seconds})
 
 
 def waiting(folder: Path) -> list[Any]:

@@ -23,7 +23,7 @@ _WHY: dict[Away, str] = {
     "stopped": "it was not running",
     "suspended": "it was suspended with its machine",
     "starved": "it was given no time to run",
-    "unwritable": "its database could not be written",
+    "unwritable": "it could not write to its database",
     "clock": "it had no right time",
     "restored": "it was not there: it goes on from a copy of its database",
 }

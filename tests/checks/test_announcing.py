@@ -57,6 +57,7 @@ def test_subject_tells_from_when_to_when(length: timedelta, subject: str) -> Non
         ("suspended", "it was suspended with its machine, and heard no pings."),
         ("starved", "it was given no time to run, and heard no pings."),
         ("clock", "it had no right time, and heard no pings."),
+        ("unwritable", "it could not write to its database, and heard no pings."),
         (
             "restored",
             "it was not there: it goes on from a copy of its database, and heard no"

@@ -123,20 +123,13 @@ def _wire(
     alarms = {
         name: Alarm(clock.now) for name in ("checker", "sender", "filer", "pruner")
     }
-    to_check, to_send = alarms["checker"], alarms["sender"]
-    clock.on_step = to_check.ring
+    clock.on_step = alarms["checker"].ring
     counters, changes = Counters(), Changes()
     filer, pinging = _pings(config, database, clock, alarms, counters, changes)
-    watch = Watch(
-        database,
-        clock,
-        changes=changes,
-        others=[alarm for alarm in alarms.values() if alarm is not to_check],
-        heard=lambda: pinging.heard,
-        file=filer.file_once,
-        excuses=config.alerts.after_absence == "excuse",
+    watch, checker = _checks(config, database, clock, alarms, changes, filer, pinging)
+    managing = Managing(
+        database, checker=alarms["checker"], changes=changes, clock=clock
     )
-    managing = Managing(database, checker=to_check, changes=changes, clock=clock)
     parts = Parts(database, pinging, managing, counters, changes, clock)
     ping = PingEndpoint(parts)
     spread = {} if jitter is None else {"jitter": jitter}
@@ -146,16 +139,9 @@ def _wire(
         alarms=alarms,
         clock=clock,
         watch=watch,
-        checker=Checker(
-            database,
-            alarm=to_check,
-            sender=to_send,
-            changes=changes,
-            clock=clock,
-            watch=watch,
-        ),
+        checker=checker,
         sender=Sender(
-            database, clock=clock, alarm=to_send, counters=counters, **spread
+            database, clock=clock, alarm=alarms["sender"], counters=counters, **spread
         ),
         filer=filer,
         pruner=Pruner(
@@ -196,6 +182,35 @@ def _pings(
         clock=clock,
     )
     return filer, pinging
+
+
+def _checks(
+    config: Config,
+    database: Database,
+    clock: Clock,
+    alarms: Mapping[str, Alarm],
+    changes: Changes,
+    filer: Filer,
+    pinging: Pinging,
+) -> tuple[Watch, Checker]:
+    watch = Watch(
+        database,
+        clock,
+        changes=changes,
+        others=[alarms[name] for name in alarms if name != "checker"],
+        heard=lambda: pinging.heard,
+        file=filer.file_once,
+        excuses=config.alerts.after_absence == "excuse",
+    )
+    checker = Checker(
+        database,
+        alarm=alarms["checker"],
+        sender=alarms["sender"],
+        changes=changes,
+        clock=clock,
+        watch=watch,
+    )
+    return watch, checker
 
 
 def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer | None":

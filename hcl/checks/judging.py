@@ -102,25 +102,24 @@ class Judging:
 
     async def renew(self, written_since: datetime) -> None:
         """Work out anew the deadlines of checks that were heard since a moment."""
-        now, loose = self._clock.now(), self._clock.is_doubtful
-
-        def renewed(check: Check, _intervals: Sequence[timedelta]) -> Check:
-            if not was_written(check, written_since):
-                return check
-            return rules.on_edit(check, now, loose=loose).check
-
-        await self._go_through(renewed)
+        await self._work_out(lambda check: was_written(check, written_since))
 
     async def reschedule(self) -> None:
         """Work out anew when checks with a schedule are due: the wall counts anew."""
+        await self._work_out(
+            lambda check: check.kind != "simple" and check.status == "up"
+        )
+
+    async def _work_out(self, is_meant: Callable[[Check], bool]) -> None:
+        """Work out anew the deadlines of those checks that are meant."""
         now, loose = self._clock.now(), self._clock.is_doubtful
 
-        def rescheduled(check: Check, _intervals: Sequence[timedelta]) -> Check:
-            if check.kind == "simple" or check.status != "up":
+        def worked_out(check: Check, _intervals: Sequence[timedelta]) -> Check:
+            if not is_meant(check):
                 return check
             return rules.on_edit(check, now, loose=loose).check
 
-        await self._go_through(rescheduled)
+        await self._go_through(worked_out)
 
     async def _go_through(
         self,

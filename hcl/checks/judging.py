@@ -39,15 +39,19 @@ class Judging:
     """Goes through all checks that have a deadline.
 
     `counted` is the return at which an absence excused checks, in hcl's time; None: it
-    has excused none yet. It counts once, however often it is judged.
+    has excused none yet. It counts once, however often it is judged. `pulse` is called
+    after each few checks: many of them take long.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, pulse: Callable[[], None]
+    ) -> None:
         self.counted: datetime | None = None
         # By project id.
         self.unheard: dict[int, Unheard] = {}
         self._database = database
         self._clock = clock
+        self._pulse = pulse
 
     def begin(self) -> None:
         """Forget the absence before: the next one counts anew."""
@@ -143,6 +147,7 @@ class Judging:
                 ]
                 await store.checks.save_states(conn, changed)
                 await store.checks.look_again(conn, changed)
+            self._pulse()
             if note is not None:
                 for check in changed:
                     note(check)

@@ -17,8 +17,9 @@ from hcl.words.lengths import duration
 
 logger = logging.getLogger(__name__)
 
-# Logs that are moved in one transaction, and filed pings after one step.
-_AT_ONCE = 20
+# Logs that are moved in one transaction, lest a ping waits; and filed pings after one
+# step.
+_AT_ONCE = 3
 MOST_MOVED = 100_000
 
 # What is older was written by another time.

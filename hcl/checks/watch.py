@@ -68,7 +68,9 @@ class Watch:
         self._others = others
         self._heard = heard
         self._file = file
-        self._judging = Judging(database, clock)
+        # Whether it stood still while it was at work; until the next look for that.
+        self._stood_still = False
+        self._judging = Judging(database, clock, pulse=self._pulse)
         self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
@@ -163,8 +165,9 @@ class Watch:
                 if self._renews_since is not None:
                     await self._finish_wait(self._renews_since)
                 await self._look_at_wall()
+            self._pulse()
             has_more = self._away is not None or self._renews_since is not None
-            if not (has_more or self._has_slept()):
+            if not (has_more or self._stood_still):
                 break
         if self._looked - self._signed >= SIGN_EVERY / 2:
             await self._leave_sign()
@@ -179,17 +182,24 @@ class Watch:
 
     def sleeps(self, seconds: float) -> None:
         """Note for how long the checker is going to sleep at most."""
-        if self._clock.boot() - self._looked > GAP or self._has_slept():
-            # It stood still while it was at work: the next look finds that.
+        self._pulse()
+        if self._stood_still:
+            # The next look finds that; until then all is shown as it was.
             self._clock.wakes_by = self._looked
-            return
-        self._note_look()
-        self._clock.wakes_by = self._looked + seconds
+        else:
+            self._clock.wakes_by = self._looked + seconds
 
     def failed(self) -> None:
         """Note that a look failed: what cannot be written cannot be heard either."""
         if self._deaf_from is None:
             self._deaf_from = self._looked, self._signed
+
+    def _pulse(self) -> None:
+        """Note that it is at work; or that it stood still meanwhile."""
+        if self._clock.boot() - self._looked > GAP or self._has_slept():
+            self._stood_still = True
+        if not self._stood_still:
+            self._note_look()
 
     def _note_look(self) -> None:
         self._looked = self._clock.looked = self._clock.boot()
@@ -206,7 +216,7 @@ class Watch:
         late, clock.wakes_by = clock.boot() - clock.wakes_by, math.inf
         if self._has_slept():
             await self._note_gap("suspended")
-        elif late > GAP:
+        elif late > GAP or self._stood_still:
             await self._note_gap("starved")
         elif self._deaf_from is not None:
             await self._end_deafness(*self._deaf_from)
@@ -216,6 +226,7 @@ class Watch:
     async def _note_gap(self, reason: Away) -> None:
         # By then it was there for certain: pings may have come before it was not.
         went = self._clock.at(max(self._looked, self._clock.gap_from))
+        self._stood_still = False
         self._note_look()
         length = duration(self._clock.now() - went, units=2)
         logger.warning("hcl was not running for %s: it was %s", length, reason)

@@ -180,7 +180,7 @@ async def look_again(conn: Connection, now: datetime) -> None:
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
         " AND ((hold IN ('delay', 'quiet') AND attempts = 0)"
-        " OR (hold != 'remind' AND next_try > :longest))",
+        " OR ((hold != 'remind' OR attempts > 0) AND next_try > :longest))",
         {"now": stamp(now), "longest": stamp(now + _LONGEST)},
     )
 

@@ -171,14 +171,17 @@ class Unfixed(NamedTuple):
 
 
 async def unfixed(conn: Connection) -> list[Unfixed]:
-    """Return, of each check that has any, which filed pings a step moves."""
+    """Return, of each check that has any, which filed pings a step moves.
+
+    Those that were heard last come first.
+    """
     rows = await conn.execute_fetchall(
-        "SELECT check_id, after, newest FROM (SELECT s.check_id,"
+        "SELECT check_id, after, newest FROM (SELECT s.check_id, s.last_ping,"
         " coalesce((SELECT fixed.n FROM temp.fixed"
         " WHERE fixed.check_id = s.check_id), 0) AS after,"
         ' (SELECT n FROM pings WHERE "key" BETWEEN s.check_id << 32'
         ' AND (s.check_id << 32) + 4294967295 ORDER BY "key" DESC LIMIT 1) AS newest'
-        " FROM check_states s) WHERE newest > after"
+        " FROM check_states s) WHERE newest > after ORDER BY last_ping DESC"
     )
     return [Unfixed(*row) for row in rows]
 

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from hcl import store
+from hcl.checks import judging
 from hcl.clock import Clock
 from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
@@ -292,6 +294,49 @@ async def test_a_suspend_while_the_checker_is_at_work_is_found(tmp_path: Path) -
         await look(app)
 
         assert (await again(app, check)).status == "up"
+
+
+@dataclass
+class Stopping(Times):
+    """Clocks of a process that is stopped, for so many seconds, while it looks."""
+
+    stops: float = 0.0
+
+    def is_synchronised(self) -> bool:
+        self.run(self.stops)
+        self.stops = 0.0
+        return True
+
+
+async def test_a_stop_while_it_looks_is_found_before_anybody_is_called_down(
+    tmp_path: Path,
+) -> None:
+    times = Stopping()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 30 * SECOND)
+        await look(app)
+
+        times.stops = 130
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == NOW + timedelta(seconds=130)
+
+
+async def test_judging_many_checks_shows_that_it_is_at_work(tmp_path: Path) -> None:
+    pulses: list[datetime] = []
+    async with running(tmp_path, Times()) as app:
+        for _ in range(judging.AT_ONCE + 1):
+            await up(app, NOW - DAY)
+        away = store.life.Absence(NOW - MINUTE, NOW, "stopped")
+        many = judging.Judging(
+            app.database, app.clock, pulse=lambda: pulses.append(app.clock.now())
+        )
+
+        await many.judge(away)
+
+    assert len(pulses) == 2
 
 
 @pytest.mark.parametrize("seconds", [7200, -7200])

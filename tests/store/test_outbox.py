@@ -7,7 +7,7 @@ from hcl import store
 from hcl.model import Flip, Hold, Notification, Waiting
 from hcl.store.outbox import Outcome
 from tests.app import App
-from tests.build import HOUR, MICROSECOND, NOW
+from tests.build import DAY, HOUR, MICROSECOND, NOW
 from tests.store import change, note, plan_of, put_check, put_flip, rows
 
 LATER = NOW + HOUR
@@ -271,6 +271,17 @@ async def test_what_was_put_off_is_looked_at_again(app: App) -> None:
 
     due_now = [HELD[id_ - 1] for id_ in await due_ids(app)]
     assert due_now == [("delay", 0), ("quiet", 0)]
+
+
+async def test_what_failed_by_a_clock_that_was_ahead_is_tried_now(app: App) -> None:
+    await put_held(app, 1)
+
+    async with app.database.transaction() as conn:
+        await store.outbox.look_again(conn, LATER - 365 * DAY)
+
+    due_now = [HELD[id_ - 1] for id_ in await due_ids(app)]
+    # A reminder of before is made anew by its channel's settings.
+    assert due_now == [held for held in HELD if held != ("remind", 0)]
 
 
 # What becomes of them

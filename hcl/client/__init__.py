@@ -1,0 +1,1 @@
+"""What runs beside the jobs: the standard library alone, for Python 3.9 and up."""

@@ -1,0 +1,261 @@
+"""`hcl run` and `hcl ping`: what a job's machine calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import Callable
+
+from hcl.client.courier import Courier
+from hcl.client.settings import Settings, SettingsError, Target, load, target
+from hcl.client.signals import Signal
+from hcl.client.spool import Spool
+
+# As most servers keep; one that keeps another number of bytes says so.
+BODY_LIMIT = 10_000
+
+# The most that is ever asked for.
+_MOST_BODY = 100_000
+
+# What a shell says of a command that is not there, or may not be run.
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
+# Of hcl itself: as sysexits.h has it. A job's own exit status is never touched.
+_USAGE = 64
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command of the client; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="hcl", description="Tell a server how the jobs of this machine fare."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_run, _add_ping):
+        add(commands)
+    options = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.function
+    return run(options)
+
+
+def _say(options: argparse.Namespace) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if options.quiet:
+            return
+        try:
+            print(f"hcl {options.name}: {line}", file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            pass  # nobody reads it
+
+    return say
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--server", default="", metavar="URL", help="the server (or HCL_SERVER)")
+    add(
+        "--ping-key",
+        default="",
+        metavar="KEY",
+        help="the project's ping key, for checks named by slug (or HCL_PING_KEY)",
+    )
+    add("--create", action="store_true", help="make the check if there is none yet")
+    add(
+        "--patience",
+        type=_seconds,
+        default=10.0,
+        metavar="TIME",
+        help="how long to try at the end if the server is away (default: 10s); what"
+        " is not told by then is kept, and sent later",
+    )
+    add("--quiet", action="store_true", help="say nothing on stderr")
+
+
+def _seconds(text: str) -> float:
+    """Read 90, 90s, 10m, 4h, 1d."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 4h, 1d")
+    return seconds
+
+
+# hcl run
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run a job, and tell how it went",
+        description="Run a command, and tell the check when it starts and how it ends:"
+        " its exit status, and the end of what it wrote. Its output and exit status are"
+        " its own; it runs whether the server is there or not.",
+        usage="%(prog)s [options] CHECK -- COMMAND [ARGUMENT ...]",
+    )
+    parser.add_argument("check", metavar="CHECK", help="its UUID, slug or ping URL")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    _add_common(parser)
+    add = parser.add_argument
+    add(
+        "--timeout",
+        type=_seconds,
+        metavar="TIME",
+        help="end the command after so long, which counts as a failure",
+    )
+    add("--no-output", action="store_true", help="do not tell what the command wrote")
+    add("--only-failures", action="store_true", help="tell nothing but failures")
+    parser.set_defaults(function=_run, name="run")
+
+
+def _run(options: argparse.Namespace) -> int:
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    say = _say(options)
+    if not command:
+        say("no command is given: hcl run CHECK -- COMMAND")
+        return _USAGE
+    meant, courier = _courier(options, say)
+    # Imported here: `hcl ping` runs nothing.
+    from hcl.client.output import Output
+    from hcl.client.running import Ended, Running, end_as
+
+    rid = _rid()
+    began = time.time()
+    output = None if options.no_output else Output(_MOST_BODY)
+    try:
+        running = Running(command, output)
+    except OSError as error:
+        why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
+        print(f"hcl run: {why}", file=sys.stderr)
+        is_there = not isinstance(error, FileNotFoundError)
+        ended = Ended(_NOT_EXECUTABLE if is_there else _NOT_FOUND, note=why)
+        _tell_end(options, meant, courier, rid, ended, None)
+        return ended.status
+    if meant and courier and not options.only_failures:
+        courier.add(Signal(meant, "start", began, rid, create=options.create))
+    ended = running.wait(options.timeout)
+    _tell_end(options, meant, courier, rid, ended, output)
+    return end_as(ended)
+
+
+def _courier(
+    options: argparse.Namespace, say: Callable[[str], None]
+) -> tuple[Target | None, Courier | None]:
+    """Return whom to tell, and who does; None: the settings are wrong, which is said."""
+    try:
+        settings: Settings = load(options.server, options.ping_key)
+        return target(options.check, settings), Courier(Spool(settings.spool), say)
+    except SettingsError as error:
+        # The job must run all the same.
+        say(f"nothing can be told: {error}")
+        return None, None
+
+
+def _rid() -> str:
+    # As uuid4, whose module takes longer to import than all of this.
+    digits = bytearray(os.urandom(16))
+    digits[6] = digits[6] & 0x0F | 0x40
+    digits[8] = digits[8] & 0x3F | 0x80
+    text = digits.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _tell_end(
+    options: argparse.Namespace,
+    meant: Target | None,
+    courier: Courier | None,
+    rid: str,
+    ended: object,
+    output: object,
+) -> None:
+    from hcl.client.output import Output
+    from hcl.client.running import Ended
+
+    assert isinstance(ended, Ended)
+    failed = ended.exit_status != 0 or ended.note
+    if meant is None or courier is None or (options.only_failures and not failed):
+        return
+    limit = min(courier.body_limit or BODY_LIMIT, _MOST_BODY)
+    note = ended.note.encode() + b"\n" if ended.note else b""
+    if ended.killed_by and not note:
+        note = f"killed by signal {ended.killed_by}\n".encode()
+    body = output.within(limit - len(note)) if isinstance(output, Output) else b""
+    if note and body and not body.endswith(b"\n"):
+        note = b"\n" + note
+    # A command that was ended by its time limit, and then ended well, failed.
+    word = "fail" if ended.note and not ended.exit_status else str(ended.exit_status)
+    courier.add(
+        Signal(meant, word, time.time(), rid, body + note, create=options.create)
+    )
+    courier.finish(options.patience)
+
+
+# hcl ping
+
+
+def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "ping",
+        help="tell one thing of a check",
+        description="Send one signal: success, or the one that is named. What comes on"
+        " standard input, if that is no terminal, goes with it.",
+    )
+    add = parser.add_argument
+    add("check", nargs="?", metavar="CHECK", help="its UUID, slug or ping URL")
+    add(
+        "signal",
+        nargs="?",
+        default="",
+        metavar="start|fail|log|N",
+        help="N is an exit status, 0 to 255",
+    )
+    add("--rid", default="", metavar="UUID", help="the run that this belongs to")
+    add("--flush", action="store_true", help="send what could not be sent before")
+    _add_common(parser)
+    parser.set_defaults(function=_ping, name="ping")
+
+
+def _ping(options: argparse.Namespace) -> int:
+    say = _say(options)
+    word = options.signal
+    if word not in ("", "start", "fail", "log", "success") and not (
+        word.isdecimal() and int(word) < 256
+    ):
+        say(f"{word!r} is no signal: write start, fail, log or an exit status")
+        return _USAGE
+    if not (options.check or options.flush):
+        say("no check is given: hcl ping CHECK")
+        return _USAGE
+    try:
+        settings = load(options.server, options.ping_key)
+        meant = target(options.check, settings) if options.check else None
+    except SettingsError as error:
+        say(str(error))
+        return _USAGE
+    courier = Courier(Spool(settings.spool), say)
+    courier.start()
+    if meant:
+        word = "" if word == "success" else word
+        body = b"" if sys.stdin is None or sys.stdin.isatty() else _standard_input()
+        courier.add(Signal(meant, word, time.time(), options.rid, body, options.create))
+    courier.finish(options.patience)
+    return 0 if courier.all_told else 1
+
+
+def _standard_input() -> bytes:
+    """Return the beginning and the end of what comes in."""
+    from hcl.client.output import Output
+
+    output = Output(_MOST_BODY)
+    try:
+        while chunk := sys.stdin.buffer.read1(65_536):
+            output.add(chunk)
+    except OSError:
+        pass
+    return output.within(BODY_LIMIT)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import sys
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from hcl.client.courier import Courier
-from hcl.client.settings import Settings, SettingsError, Target, load, target
+from hcl.client.settings import SettingsError, load, target
 from hcl.client.signals import Signal
 from hcl.client.spool import Spool
 
-# As most servers keep; one that keeps another number of bytes says so.
+# As most servers keep.
 BODY_LIMIT = 10_000
-
-# The most that is ever asked for.
-_MOST_BODY = 100_000
-
-# What a shell says of a command that is not there, or may not be run.
-_NOT_FOUND = 127
-_NOT_EXECUTABLE = 126
 
 # Of hcl itself: as sysexits.h has it. A job's own exit status is never touched.
 _USAGE = 64
@@ -46,10 +39,9 @@ def _say(options: argparse.Namespace) -> Callable[[str], None]:
     def say(line: str) -> None:
         if options.quiet:
             return
-        try:
+        # Perhaps nobody reads it.
+        with contextlib.suppress(OSError, ValueError):
             print(f"hcl {options.name}: {line}", file=sys.stderr, flush=True)
-        except (OSError, ValueError):
-            pass  # nobody reads it
 
     return say
 
@@ -120,80 +112,26 @@ def _run(options: argparse.Namespace) -> int:
     if not command:
         say("no command is given: hcl run CHECK -- COMMAND")
         return _USAGE
-    meant, courier = _courier(options, say)
     # Imported here: `hcl ping` runs nothing.
-    from hcl.client.output import Output
-    from hcl.client.running import Ended, Running, end_as
+    from hcl.client.reporting import Report
+    from hcl.client.running import run
 
-    rid = _rid()
-    began = time.time()
-    output = None if options.no_output else Output(_MOST_BODY)
     try:
-        running = Running(command, output)
-    except OSError as error:
-        why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
-        print(f"hcl run: {why}", file=sys.stderr)
-        is_there = not isinstance(error, FileNotFoundError)
-        ended = Ended(_NOT_EXECUTABLE if is_there else _NOT_FOUND, note=why)
-        _tell_end(options, meant, courier, rid, ended, None)
-        return ended.status
-    if meant and courier and not options.only_failures:
-        courier.add(Signal(meant, "start", began, rid, create=options.create))
-    ended = running.wait(options.timeout)
-    _tell_end(options, meant, courier, rid, ended, output)
-    return end_as(ended)
-
-
-def _courier(
-    options: argparse.Namespace, say: Callable[[str], None]
-) -> tuple[Target | None, Courier | None]:
-    """Return whom to tell, and who does; None: the settings are wrong, which is said."""
-    try:
-        settings: Settings = load(options.server, options.ping_key)
-        return target(options.check, settings), Courier(Spool(settings.spool), say)
+        settings = load(options.server, options.ping_key)
+        meant = target(options.check, settings)
     except SettingsError as error:
         # The job must run all the same.
         say(f"nothing can be told: {error}")
-        return None, None
-
-
-def _rid() -> str:
-    # As uuid4, whose module takes longer to import than all of this.
-    digits = bytearray(os.urandom(16))
-    digits[6] = digits[6] & 0x0F | 0x40
-    digits[8] = digits[8] & 0x3F | 0x80
-    text = digits.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-def _tell_end(
-    options: argparse.Namespace,
-    meant: Target | None,
-    courier: Courier | None,
-    rid: str,
-    ended: object,
-    output: object,
-) -> None:
-    from hcl.client.output import Output
-    from hcl.client.running import Ended
-
-    assert isinstance(ended, Ended)
-    failed = ended.exit_status != 0 or ended.note
-    if meant is None or courier is None or (options.only_failures and not failed):
-        return
-    limit = min(courier.body_limit or BODY_LIMIT, _MOST_BODY)
-    note = ended.note.encode() + b"\n" if ended.note else b""
-    if ended.killed_by and not note:
-        note = f"killed by signal {ended.killed_by}\n".encode()
-    body = output.within(limit - len(note)) if isinstance(output, Output) else b""
-    if note and body and not body.endswith(b"\n"):
-        note = b"\n" + note
-    # A command that was ended by its time limit, and then ended well, failed.
-    word = "fail" if ended.note and not ended.exit_status else str(ended.exit_status)
-    courier.add(
-        Signal(meant, word, time.time(), rid, body + note, create=options.create)
+        return run(command, options.timeout)
+    report = Report(
+        meant,
+        Courier(Spool(settings.spool), say),
+        create=options.create,
+        only_failures=options.only_failures,
+        keeps_output=not options.no_output,
+        patience=options.patience,
     )
-    courier.finish(options.patience)
+    return run(command, options.timeout, report)
 
 
 # hcl ping
@@ -252,10 +190,8 @@ def _standard_input() -> bytes:
     """Return the beginning and the end of what comes in."""
     from hcl.client.output import Output
 
-    output = Output(_MOST_BODY)
-    try:
-        while chunk := sys.stdin.buffer.read1(65_536):
+    output = Output(BODY_LIMIT)
+    with contextlib.suppress(OSError):
+        while chunk := sys.stdin.buffer.read(65_536):
             output.add(chunk)
-    except OSError:
-        pass
     return output.within(BODY_LIMIT)

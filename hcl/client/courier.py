@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Callable
+from collections.abc import Callable
 
 from hcl.client import spool as spools
 from hcl.client.signals import Signal, as_log
@@ -138,6 +138,8 @@ class Courier:
 
     def _flush(self) -> bool:
         """Tell what was left before; return False if the server is away."""
+        from http.client import HTTPException
+
         from hcl.client import sending
 
         refused: dict[str, str] = {}
@@ -148,7 +150,7 @@ class Courier:
                     raise TimeoutError
                 if not self._has_times(signal.target.root):
                     signal = as_log(signal)
-            except (OSError, sending.HTTPException, ValueError) as error:
+            except (OSError, HTTPException, ValueError) as error:
                 answer = sending.Answer(False, sending.reason(error))
             else:
                 answer = sending.send(signal, late=True)

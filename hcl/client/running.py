@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from hcl.client.output import Output
+from hcl.client.reporting import Report
 
 # What is handed on to the command. SIGINT and SIGQUIT from a terminal reach it anyway.
 _FORWARDED = ("TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "CONT", "INT", "QUIT")
@@ -29,10 +30,15 @@ _GRACE = 10.0
 _CHUNK = 65_536
 
 
+# What a shell says of a command that is not there, or may not be run.
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
+
 class Ended(NamedTuple):
     """How a command ended: its exit status, or the signal that killed it (else 0).
 
-    `note` is for people: why it did not even start, or was ended. "": it just ended.
+    `note` is for people: what ended it, if it did not end by itself.
     """
 
     status: int
@@ -43,6 +49,30 @@ class Ended(NamedTuple):
     def exit_status(self) -> int:
         """Return its exit status as shells give it: 128 + the signal, if killed."""
         return 128 + self.killed_by if self.killed_by else self.status
+
+
+def run(command: list[str], timeout: float | None, report: Report | None = None) -> int:
+    """Run a command, and report on it; return its exit status, or die as it did.
+
+    `timeout`: seconds after which it is ended; None: never.
+    """
+    began = time.time()
+    try:
+        running = Running(command, report.output if report else None)
+    except OSError as error:
+        why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
+        print(f"hcl run: {why}", file=sys.stderr)
+        is_there = not isinstance(error, FileNotFoundError)
+        status = _NOT_EXECUTABLE if is_there else _NOT_FOUND
+        if report:
+            report.ended(status, why)
+        return status
+    if report:
+        report.started(began)
+    ended = running.wait(timeout)
+    if report:
+        report.ended(ended.exit_status, ended.note)
+    return _end_as(ended)
 
 
 class Running:
@@ -90,7 +120,8 @@ class Running:
     def wait(self, timeout: float | None = None) -> Ended:
         """Hand its output on until it has ended, or end it after so many seconds."""
         child = self._child
-        assert child is not None
+        if child is None:
+            raise RuntimeError("not started")
         self._until = None if timeout is None else time.monotonic() + timeout
         with selectors.DefaultSelector() as selector:
             selector.register(self._waker, selectors.EVENT_READ)
@@ -102,8 +133,10 @@ class Running:
                 self._pump(selector, self._pause())
             while len(selector.get_map()) > 1 and self._pump(selector, _LAST_WORDS):
                 pass
-        note = f"ended after the time limit of {timeout:g} s" if self._timed_out else ""
         status = child.returncode
+        note = f"killed by signal {-status}" if status < 0 else ""
+        if self._timed_out:
+            note = f"ended after the time limit of {timeout:g} s"
         return Ended(max(status, 0), max(-status, 0), note)
 
     def _pause(self) -> float | None:
@@ -139,8 +172,8 @@ class Running:
 
     def _hand_on(self, chunk: bytes, to: int) -> bool:
         """Keep and write a chunk; return False if nobody reads there any more."""
-        assert self._output is not None
-        self._output.add(chunk)
+        if self._output is not None:
+            self._output.add(chunk)
         while chunk:
             try:
                 chunk = chunk[os.write(to, chunk) :]
@@ -165,8 +198,8 @@ def _wait_for_room(descriptor: int) -> None:
         selector.select()
 
 
-def end_as(ended: Ended) -> int:
-    """End as the command did: return its exit status, or die of its signal."""
+def _end_as(ended: Ended) -> int:
+    """Return its exit status, or die of its signal."""
     if ended.killed_by:
         # Imported here: few commands are killed.
         import resource

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
@@ -68,13 +69,16 @@ def _refused(status: int, said: dict[str, str], body: bytes) -> Answer:
 
 def reason(error: Exception) -> str:
     """Say in words why a request failed."""
-    if isinstance(error, TimeoutError):
+    # On Python 3.9 they are two.
+    if isinstance(error, (TimeoutError, socket.timeout)):
         return "it did not answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, HTTPException):
+        return "its answer is no HTTP"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def request(
@@ -124,8 +128,8 @@ def _proxy(scheme: str, host: str) -> str:
     if not found:
         return ""
     # Imported here: it is large, and most have no proxy.
-    from urllib.request import proxy_bypass_environment
+    from urllib.request import proxy_bypass
 
-    if proxy_bypass_environment(host):
+    if proxy_bypass(host):
         return ""
     return urlsplit(found if "://" in found else f"http://{found}").netloc

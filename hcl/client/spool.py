@@ -7,10 +7,12 @@ left is everybody's.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from hcl.client.signals import Signal
 
@@ -68,7 +70,10 @@ class Spool:
         return Kept(path, descriptor, signal)
 
     def left(self) -> Iterator[Kept]:
-        """Yield what others left, the oldest first, each locked: `done` or `leave` it."""
+        """Yield what others left, the oldest first.
+
+        Each is to be settled by `done` or `leave`.
+        """
         now = time.time()
         for path in self._within_bounds():
             kept = _take(path)
@@ -128,10 +133,8 @@ def done(kept: Kept) -> None:
 
 def leave(kept: Kept) -> None:
     """Leave a signal for the next who sends; it survives a power cut from now on."""
-    try:
+    with contextlib.suppress(OSError):
         os.fsync(kept.descriptor)
-    except OSError:
-        pass
     os.close(kept.descriptor)
 
 

@@ -1,4 +1,4 @@
-"""`hcl run` and `hcl ping`: what a job's machine calls."""
+"""`hcl run`, `hcl ping` and `hcl checks`: what is called where the jobs run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ def main(arguments: list[str]) -> int:
         prog="hcl", description="Tell a server how the jobs of this machine fare."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_ping):
-        add(commands)
+    _add_run(commands)
+    _add_ping(commands)
+    if arguments[:1] not in (["run"], ["ping"]):
+        # Imported here: jobs need none of it.
+        from hcl.client.checks import add_to
+
+        add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
     return run(options)

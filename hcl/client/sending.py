@@ -82,9 +82,14 @@ def reason(error: Exception) -> str:
 
 
 def request(
-    method: str, url: str, body: bytes, headers: dict[str, str], timeout: float
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    timeout: float,
+    most: int = _LONGEST_ANSWER,
 ) -> tuple[int, dict[str, str], bytes]:
-    """Make one request; return status, headers in lower case, and the body's start.
+    """Make one request; return status, headers in lower case, and `most` of the body.
 
     Raises OSError, HTTPException, ValueError.
     """
@@ -97,7 +102,7 @@ def request(
         connection.request(method, path, body or None, headers)
         response: HTTPResponse = connection.getresponse()
         said = {name.lower(): value for name, value in response.getheaders()}
-        return response.status, said, response.read(_LONGEST_ANSWER)
+        return response.status, said, response.read(most)
     finally:
         connection.close()
 

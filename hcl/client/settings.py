@@ -45,7 +45,7 @@ class Target(NamedTuple):
     root: str = ""
 
 
-def load(server: str = "", ping_key: str = "") -> Settings:
+def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
     """Read the settings; what is given counts first.
 
     Raises SettingsError.
@@ -57,7 +57,7 @@ def load(server: str = "", ping_key: str = "") -> Settings:
     return Settings(
         server=(server or said.get("HCL_SERVER", "")).rstrip("/"),
         ping_key=ping_key or said.get("HCL_PING_KEY", ""),
-        api_key=said.get("HCL_API_KEY", ""),
+        api_key=api_key or said.get("HCL_API_KEY", ""),
         spool=said.get("HCL_SPOOL", ""),
     )
 

@@ -3,7 +3,7 @@
 import sys
 
 # They start with each job: click alone would take longer than all that they need.
-_BESIDE_JOBS = ("run", "ping", "checks")
+_BESIDE_JOBS = ("run", "ping", "checks", "sync")
 
 
 def main() -> None:

@@ -1,17 +1,19 @@
-"""`hcl run`, `hcl ping` and `hcl checks`: what is called where the jobs run."""
+"""The commands of the client: what is called where the jobs run."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hcl.client.courier import Courier
 from hcl.client.settings import SettingsError, load, target
-from hcl.client.signals import Signal
-from hcl.client.spool import Spool
+
+if TYPE_CHECKING:
+    from hcl.client.reporting import Report
 
 # As most servers keep.
 BODY_LIMIT = 10_000
@@ -32,9 +34,11 @@ def main(arguments: list[str]) -> int:
     _add_ping(commands)
     if arguments[:1] not in (["run"], ["ping"]):
         # Imported here: jobs need none of it.
-        from hcl.client.checks import add_to
+        from hcl.client import checks
+        from hcl.client.sync import command
 
-        add_to(commands)
+        checks.add_to(commands)
+        command.add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
     return run(options)
@@ -118,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         say("no command is given: hcl run CHECK -- COMMAND")
         return _USAGE
     # Imported here: `hcl ping` runs nothing.
-    from hcl.client.reporting import Report
+    from hcl.client.output import Output
     from hcl.client.running import run
 
     try:
@@ -128,15 +132,23 @@ def _run(options: argparse.Namespace) -> int:
         # The job must run all the same.
         say(f"nothing can be told: {error}")
         return run(command, options.timeout)
-    report = Report(
-        meant,
-        Courier(Spool(settings.spool), say),
-        create=options.create,
-        only_failures=options.only_failures,
-        keeps_output=not options.no_output,
-        patience=options.patience,
-    )
-    return run(command, options.timeout, report)
+    output = None if options.no_output else Output()
+
+    def reporting() -> Report:
+        from hcl.client.courier import Courier
+        from hcl.client.reporting import Report
+        from hcl.client.spool import Spool
+
+        return Report(
+            meant,
+            Courier(Spool(settings.spool), say),
+            output=output,
+            create=options.create,
+            only_failures=options.only_failures,
+            patience=options.patience,
+        )
+
+    return run(command, options.timeout, output, reporting)
 
 
 # hcl ping
@@ -156,7 +168,7 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         nargs="?",
         default="",
         metavar="start|fail|log|N",
-        help="N is an exit status, 0 to 255",
+        help="N is an exit status, 0 to 255, or a signal's name, as TERM",
     )
     add("--rid", default="", metavar="UUID", help="the run that this belongs to")
     add("--flush", action="store_true", help="send what could not be sent before")
@@ -167,6 +179,10 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _ping(options: argparse.Namespace) -> int:
     say = _say(options)
     word = options.signal
+    if word.isupper():
+        # As systemd names what killed a service, in $EXIT_STATUS.
+        number = getattr(signal, f"SIG{word}", None)
+        word = str(128 + number) if number else word
     if word not in ("", "start", "fail", "log", "success") and not (
         word.isdecimal() and int(word) < 256
     ):
@@ -181,6 +197,10 @@ def _ping(options: argparse.Namespace) -> int:
     except SettingsError as error:
         say(str(error))
         return _USAGE
+    from hcl.client.courier import Courier
+    from hcl.client.signals import Signal
+    from hcl.client.spool import Spool
+
     courier = Courier(Spool(settings.spool), say)
     courier.start()
     if meant:

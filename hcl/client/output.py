@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Bytes of output that are ever told, whatever a server would keep.
+MOST = 100_000
+
 
 class Output:
     """Keeps as much of the beginning and the end as may be asked for.
@@ -9,7 +12,7 @@ class Output:
     `most` is the greatest limit that `within` is called with, in bytes.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._head = bytearray()
         self._tail = bytearray()

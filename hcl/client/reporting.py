@@ -6,20 +6,19 @@ import os
 import time
 
 from hcl.client.courier import Courier
-from hcl.client.output import Output
+from hcl.client.output import MOST, Output
 from hcl.client.settings import Target
 from hcl.client.signals import Signal
 
 # As most servers keep; one that keeps another number of bytes says so. No more than
-# `_MOST` is ever sent.
+# MOST is ever sent.
 _USUAL_LIMIT = 10_000
-_MOST = 100_000
 
 
 class Report:
     """Tells of one run: that it started, and how it ended.
 
-    `output` is where its output is to be kept; None: it is not told. `only_failures`:
+    `output` is where its output is kept; None: it is not told. `only_failures`:
     nothing else is told. `patience`: seconds to try on at the end.
     """
 
@@ -28,12 +27,12 @@ class Report:
         target: Target,
         courier: Courier,
         *,
+        output: Output | None,
         create: bool,
         only_failures: bool,
-        keeps_output: bool,
         patience: float,
     ) -> None:
-        self.output = Output(_MOST) if keeps_output else None
+        self._output = output
         self._target = target
         self._courier = courier
         self._create = create
@@ -51,10 +50,10 @@ class Report:
         at = time.time()
         if self._only_failures and not (exit_status or note):
             return
-        limit = min(self._courier.body_limit or _USUAL_LIMIT, _MOST)
+        limit = min(self._courier.body_limit or _USUAL_LIMIT, MOST)
         last = note.encode()[:limit]
         # A line of its own, but only where there is something before it.
-        body = self.output.within(limit - len(last) - 1) if self.output else b""
+        body = self._output.within(limit - len(last) - 1) if self._output else b""
         if last and body and not body.endswith(b"\n"):
             last = b"\n" + last
         # A command that was ended, and ended well then, failed.

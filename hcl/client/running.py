@@ -10,11 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from hcl.client.output import Output
-from hcl.client.reporting import Report
+if TYPE_CHECKING:
+    # What tells is imported while the command starts.
+    from hcl.client.output import Output
+    from hcl.client.reporting import Report
 
 # What is handed on to the command. SIGINT and SIGQUIT from a terminal reach it anyway.
 _FORWARDED = ("TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "CONT", "INT", "QUIT")
@@ -28,7 +31,6 @@ _LAST_WORDS = 0.2
 _GRACE = 10.0
 
 _CHUNK = 65_536
-
 
 # What a shell says of a command that is not there, or may not be run.
 _NOT_FOUND = 127
@@ -51,22 +53,29 @@ class Ended(NamedTuple):
         return 128 + self.killed_by if self.killed_by else self.status
 
 
-def run(command: list[str], timeout: float | None, report: Report | None = None) -> int:
+def run(
+    command: list[str],
+    timeout: float | None = None,
+    output: Output | None = None,
+    reporting: Callable[[], Report] | None = None,
+) -> int:
     """Run a command, and report on it; return its exit status, or die as it did.
 
-    `timeout`: seconds after which it is ended; None: never.
+    `timeout`: seconds after which it is ended; None: never. `output` None: it writes
+    past us. `reporting` makes the report, while the command starts; None: none.
     """
     began = time.time()
     try:
-        running = Running(command, report.output if report else None)
+        running = Running(command, output)
     except OSError as error:
         why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
         print(f"hcl run: {why}", file=sys.stderr)
         is_there = not isinstance(error, FileNotFoundError)
         status = _NOT_EXECUTABLE if is_there else _NOT_FOUND
-        if report:
-            report.ended(status, why)
+        if reporting:
+            reporting().ended(status, why)
         return status
+    report = reporting() if reporting else None
     if report:
         report.started(began)
     ended = running.wait(timeout)

@@ -2,13 +2,13 @@
 
 import sys
 
-# They start with each job: click alone would take longer than all that they need.
-_BESIDE_JOBS = ("run", "ping", "checks", "sync")
+from hcl.client import COMMANDS
 
 
 def main() -> None:
     """Run the command that the arguments name."""
-    if sys.argv[1:2] and sys.argv[1] in _BESIDE_JOBS:
+    # Those start with each job: click alone would take longer than all that they need.
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         from hcl.client.command import main as run_client
 
         sys.exit(run_client(sys.argv[1:]))

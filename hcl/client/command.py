@@ -34,11 +34,11 @@ def main(arguments: list[str]) -> int:
     _add_ping(commands)
     if arguments[:1] not in (["run"], ["ping"]):
         # Imported here: jobs need none of it.
-        from hcl.client import checks
+        from hcl.client import checks, completion
         from hcl.client.sync import command
 
-        checks.add_to(commands)
-        command.add_to(commands)
+        for module in (checks, command, completion):
+            module.add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
     return run(options)

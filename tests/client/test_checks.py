@@ -1,13 +1,16 @@
 """`hcl checks` and `hcl run` beside a real server."""
 
+import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hcl.client import checks, completion
 from tests.client.running import Ran, environment, hcl
 from tests.server.process import API_KEY, PING_KEY, Serve
 
@@ -130,3 +133,38 @@ async def test_jobs_at_once_are_all_seen(machine: Machine) -> None:
     for n in range(4):
         check = await machine.document("show", f"many-{n}")
         assert (check["n_pings"], check["status"]) == (2, "down" if n else "up")
+
+
+async def test_bash_completes_commands_actions_and_slugs(machine: Machine) -> None:
+    await machine("ping", "--create", "zebra-crossing")
+    hcl_ = Path(machine.env["HOME"]) / "bin/hcl"
+    hcl_.parent.mkdir()
+    hcl_.write_text(f'#!/bin/sh\nexec {sys.executable} -m hcl "$@"\n')
+    hcl_.chmod(0o755)
+
+    async def completed(*words: str) -> str:
+        line = " ".join(f"'{word}'" for word in words)
+        script = (
+            'eval "$(hcl completion bash)";'
+            f" COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _hcl;"
+            ' echo "${COMPREPLY[@]}"'
+        )
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", script),
+            env=machine.env | {"PATH": f"{hcl_.parent}:{machine.env['PATH']}"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return (await process.communicate())[0].decode().strip()
+
+    assert await completed("hcl", "ch") == "checks"
+    assert await completed("hcl", "checks", "fl") == "flips"
+    assert await completed("hcl", "run", "zeb") == "zebra-crossing"
+
+
+def test_completion_knows_every_action() -> None:
+    parser = argparse.ArgumentParser()
+    checks.add_to(parser.add_subparsers())
+    shown = next(iter(parser._subparsers._group_actions[0].choices.values()))  # type: ignore[union-attr]
+    [actions] = [a for a in shown._actions if isinstance(a, argparse._SubParsersAction)]
+
+    assert list(actions.choices) == completion.ACTIONS.split()

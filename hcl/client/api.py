@@ -68,6 +68,8 @@ class API:
             status, _, body = request("GET", url, b"", headers, _TIMEOUT, most=_LONGEST)
         except (OSError, HTTPException, ValueError) as error:
             raise APIError(f"{self._root}: {reason(error)}") from error
+        if status == 404:
+            raise APIError("there is no such thing")
         if status >= 400:
             raise APIError(_refusal(status, body.decode("utf-8", "replace")))
         return body

@@ -30,14 +30,19 @@ def main(arguments: list[str]) -> int:
         prog="hcl", description="Tell a server how the jobs of this machine fare."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
+    command = None
+    if arguments[:1] == ["run"] and "--" in arguments:
+        # What stands behind it is the job's, whatever it looks like.
+        dashes = arguments.index("--")
+        arguments, command = arguments[:dashes], arguments[dashes + 1 :]
+    _add_run(commands, command)
     _add_ping(commands)
     if arguments[:1] not in (["run"], ["ping"]):
         # Imported here: jobs need none of it.
         from hcl.client import checks, completion
-        from hcl.client.sync import command
+        from hcl.client.sync import command as sync
 
-        for module in (checks, command, completion):
+        for module in (checks, sync, completion):
             module.add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
@@ -91,7 +96,10 @@ def _seconds(text: str) -> float:
 # hcl run
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    command: list[str] | None,
+) -> None:
     parser = commands.add_parser(
         "run",
         help="run a job, and tell how it went",
@@ -101,7 +109,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         usage="%(prog)s [options] CHECK -- COMMAND [ARGUMENT ...]",
     )
     parser.add_argument("check", metavar="CHECK", help="its UUID, slug or ping URL")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(command=command)
+    if command is None:
+        parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _add_common(parser)
     add = parser.add_argument
     add(
@@ -116,8 +126,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(options: argparse.Namespace) -> int:
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
-    say = _say(options)
+    command, say = options.command, _say(options)
     if not command:
         say("no command is given: hcl run CHECK -- COMMAND")
         return _USAGE

@@ -98,6 +98,23 @@ async def test_command_that_cannot_start_is_a_failure(
         assert sink.records[0].text == f"{command}: {why}"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--timeout", "9s", "job", "--", "echo", "--", "-x"],
+        ["job", "--timeout", "9s", "--", "echo", "--", "-x"],
+        ["job", "echo", "-x"],
+    ],
+)
+async def test_options_stand_before_the_dashes(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    ran = await hcl(environment(tmp_path), "run", "--quiet", *arguments)
+
+    expected = b"-x\n" if arguments[1] == "echo" else b"-- -x\n"
+    assert (ran.status, ran.out, ran.err) == (0, expected, "")
+
+
 async def test_signals_are_handed_on(tmp_path: Path) -> None:
     script = "trap 'echo usr1' USR1; trap 'echo term; exit 7' TERM; echo up; "
     script += "while :; do sleep 0.05; done"

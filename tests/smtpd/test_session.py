@@ -392,6 +392,24 @@ async def test_what_is_not_taken_is_told_in_one_line(
     assert told(caplog) == [f"mail from 127.0.0.1 (crön@box) {line}"]
 
 
+async def test_a_slug_of_two_checks_is_told(
+    app: App, mail: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        await put_check(app.database, slug="twin", project_id=1)
+    client = await mail.connect()
+    begin = BEGIN.replace(b"%s", f"{PING_KEY.upper()}+twin".encode())
+    await say(client, begin, b"354")
+    await say(client, b"all good\r\n.\r\n", b"250 2.0.0")
+    client[1].close()
+
+    [line] = told(caplog)
+    assert line == (
+        "mail from 127.0.0.1 (a@b) dropped: several checks have the address"
+        f" {PING_KEY[:4]}…+twin"
+    )
+
+
 async def test_a_mail_that_says_it_is_too_large_is_told(
     mail: Running, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
+from tests.store import rows
 
 UNKNOWN = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 RID = "123e4567-e89b-12d3-a456-426614174000"
@@ -194,6 +195,21 @@ async def test_other_urls_are_not_found(app: App, path: str) -> None:
     assert await get_log(app, code) == []
 
 
+@pytest.mark.parametrize("url", ["{code}", f"{PING_KEY}/job"])
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [("/0", 0), ("/007", 7), ("/255", 255), ("", None), ("/fail", None)],
+)
+async def test_exit_status_is_kept(
+    app: App, url: str, end: str, number: int | None
+) -> None:
+    code = await new_check(app, slug="job")
+
+    await app.http.get(f"/ping/{url.format(code=code)}{end}")
+
+    assert await rows(app.database, "SELECT exitstatus FROM log") == [number]
+
+
 # Signals
 
 
@@ -212,10 +228,8 @@ async def test_names_of_signals_are_those_of_linux(app: App, url: str) -> None:
         response = await app.http.get(f"/ping/{url.format(code=code)}/{name}")
         assert (response.status_code, response.text) == (200, "OK")
 
-    rows = await app.database.committed.execute_fetchall(
-        "SELECT action, exitstatus FROM log ORDER BY n"
-    )
-    assert list(rows) == [("fail", 128 + number) for number in numbers.values()]
+    kept = await rows(app.database, "SELECT action, exitstatus FROM log ORDER BY n")
+    assert kept == [("fail", 128 + number) for number in numbers.values()]
 
 
 async def test_check_of_another_project_with_the_same_slug_stays_untouched(

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from hcl.checks.spec import SLUG_LENGTH
 from hcl.clock import Clock
@@ -14,6 +15,7 @@ from hcl.pings.arrival import Receipt, Target
 from hcl.pings.pinging import Pinging
 from hcl.smtpd.addresses import bare_domain, masked
 from hcl.smtpd.refusals import Refusals
+from hcl.words import mail as mails
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,9 @@ _UUID = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _SLUG = re.compile(rf"([A-Za-z0-9_-]+)\+([A-Za-z0-9_-]{{1,{SLUG_LENGTH}}})")
+
+# From so many bytes on a mail takes more than a few milliseconds to read.
+_LARGE = 20_000
 
 # The characters of the ping keys that hcl and Healthchecks make.
 _KEY_LENGTH = 22
@@ -42,6 +47,7 @@ class Mailboxes:
         self.domain = ""
         self._keys: frozenset[str] = frozenset()
         self._keys_by_lower: dict[str, list[str]] = {}
+        self._reading = 0
 
     def use(self, domain: str, ping_keys: Iterable[str]) -> None:
         """Take mail for this domain, and for the checks of projects with these keys."""
@@ -79,7 +85,22 @@ class Mailboxes:
         """Record a ping for each target; return what to answer, after the commit."""
         # One mail is one ping, even if it names a target twice.
         wanted = list(dict.fromkeys(targets))
-        ping = Ping(
+        async with self._read(content):
+            ping = self._ping(sender, content, peer)
+            try:
+                receipts = await asyncio.gather(
+                    *(self._pinging.receive(target, ping) for target in wanted)
+                )
+            except SQLError as error:
+                tell(logger, "mail put off, the database cannot be used", error)
+                return "451 4.3.0 The database cannot be written, try again later"
+        for target, receipt in zip(wanted, receipts, strict=True):
+            if receipt is not Receipt.RECORDED:
+                self._refusals.tell(peer, sender, _dropped(target, receipt))
+        return "250 2.0.0 OK"
+
+    def _ping(self, sender: str, content: bytes, peer: str) -> Ping:
+        return Ping(
             n=0,
             created=self._clock.now(),
             action="success",
@@ -91,17 +112,26 @@ class Mailboxes:
             exitstatus=None,
             body=content,
         )
+
+    @asynccontextmanager
+    async def _read(self, content: bytes) -> AsyncIterator[None]:
+        """Have a large mail read before the rules ask what it says.
+
+        In a thread, since pings must not wait for it. It is dated afterwards: it must
+        not be older than what came meanwhile.
+        """
+        if len(content) < _LARGE:
+            yield
+            return
+        self._reading += 1
         try:
-            receipts = await asyncio.gather(
-                *(self._pinging.receive(target, ping) for target in wanted)
-            )
-        except SQLError as error:
-            tell(logger, "mail put off, the database cannot be used", error)
-            return "451 4.3.0 The database cannot be written, try again later"
-        for target, receipt in zip(wanted, receipts, strict=True):
-            if receipt is not Receipt.RECORDED:
-                self._refusals.tell(peer, sender, _dropped(target, receipt))
-        return "250 2.0.0 OK"
+            await asyncio.to_thread(mails.searched, content)
+            yield
+        finally:
+            self._reading -= 1
+            if not self._reading:
+                # It would stay in memory.
+                mails.searched.cache_clear()
 
 
 def _dropped(target: Target, receipt: Receipt) -> str:

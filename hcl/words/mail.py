@@ -58,7 +58,7 @@ def texts(message: bytes) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def searched(message: bytes) -> tuple[str, ...]:
     """Return the forms of the text, and of the HTML, in which words are looked for."""
     forms: list[str] = []

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 
 _UNSEEN = re.compile(
@@ -28,6 +29,9 @@ _NO_WIDTH = dict.fromkeys((0xAD, 0x200B, 0xFEFF))
 # The bytes in which the charset of a page is looked for, as browsers do.
 _META_LIMIT = 1024
 
+# Characters that are worked on at once.
+_PIECE = 32_768
+
 
 def as_shown(source: str) -> str:
     """Return the text in the lines in which it is shown, without the title."""
@@ -37,7 +41,7 @@ def as_shown(source: str) -> str:
 def as_searched(source: str) -> tuple[str, str]:
     """Return the text with its title, as it is shown and with its tags just dropped."""
     seen = _UNSEEN.sub("", source)
-    return _lines(seen), _resolved(_TAG.sub("", seen))
+    return _lines(seen), "".join(_resolved(_TAG.sub("", p)) for p in _pieces(seen))
 
 
 def charset_of(source: bytes) -> str:
@@ -48,10 +52,26 @@ def charset_of(source: bytes) -> str:
 
 def _lines(source: str) -> str:
     # Line ends of the source are spaces. Splitting is the quickest way to fold them.
-    text = _BLOCK.sub("\n", " ".join(source.split()))
-    text = _resolved(_TAG.sub("", _CELL.sub(" ", text)))
+    folded = " ".join(source.split())
+    text = "".join(map(_untagged, _pieces(folded)))
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(filter(None, lines))
+
+
+def _pieces(source: str) -> Iterator[str]:
+    """Cut where a tag begins, so that no step takes long: others may run between."""
+    start = 0
+    while start < len(source):
+        end = source.find("<", start + _PIECE)
+        if end < 0:
+            end = len(source)
+        yield source[start:end]
+        start = end
+
+
+def _untagged(source: str) -> str:
+    text = _CELL.sub(" ", _BLOCK.sub("\n", source))
+    return _resolved(_TAG.sub("", text))
 
 
 def _resolved(text: str) -> str:

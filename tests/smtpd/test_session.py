@@ -7,6 +7,7 @@ import re
 import smtplib
 import socket
 import ssl
+import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from hcl.config import SmtpdConfig
 from hcl.model import Check
 from hcl.smtpd import refusals, room, session
 from hcl.smtpd.server import MailServer
+from hcl.words import mail as mails
 from tests.app import PING_KEY, App
 from tests.patience import ENDS
 from tests.sinks import make_certificate
@@ -456,6 +458,41 @@ async def test_stop_waits_for_what_is_being_recorded(
         await asyncio.sleep(0.05)
 
     assert b"250 2.0.0 OK\r\n421 4.3.2 Shutting down" in await rest(client)
+
+
+async def test_a_large_mail_is_read_beside_the_loop(app: App, mail: Running) -> None:
+    fields = {"filter_body": True, "success_kw": "as good as new"}
+    check = await put_check(app.database, **fields)
+    rows = b"<tr><td>Job &amp; backup</td><td><b>fine</b></td></tr>\r\n" * 15_000
+    message = (
+        b"Content-Type: text/html\r\n\r\n" + rows + b"as <i>good as</i>\r\nnew\r\n"
+    )
+    begun = time.thread_time()
+    mails.searched(message)
+    cost = time.thread_time() - begun
+    mails.searched.cache_clear()
+    longest = 0.0
+
+    async def measure() -> None:
+        nonlocal longest
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+
+    client = await mail.connect()
+    await say(client, BEGIN % check.code.encode(), b"354")
+    measuring = asyncio.create_task(measure())
+    await say(client, message + b".\r\n", b"250 2.0.0")
+    measuring.cancel()
+    client[1].close()
+
+    newest = await store.pings.newest(app.database.committed, check.id, 1)
+    assert [ping.action for ping in newest] == ["success"]
+    assert longest < cost / 2
+    # And nothing of it stays in memory.
+    assert mails.searched.cache_info().currsize == 0
 
 
 async def test_settings_change_for_the_next_connection(app: App, mail: Running) -> None:

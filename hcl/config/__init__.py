@@ -14,6 +14,7 @@ from hcl.config.kinds import (
 from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
+    MAIL_LIMIT,
     AlertsConfig,
     ApiConfig,
     Calm,
@@ -37,6 +38,7 @@ from hcl.config.settings import (
 )
 
 __all__ = [
+    "MAIL_LIMIT",
     "Event",
     "KEYS",
     "SYSTEM_PATH",

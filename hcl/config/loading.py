@@ -11,6 +11,7 @@ from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table
 from hcl.config.settings import (
+    MAIL_LIMIT,
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
@@ -176,7 +177,7 @@ def _smtpd(table: Table) -> SmtpdConfig:
     return SmtpdConfig(
         listen=listen,
         domain=domain,
-        size_limit=table.whole("size_limit", 1_000_000, least=1),
+        size_limit=table.whole("size_limit", 1_000_000, least=1, most=MAIL_LIMIT),
         tls_cert=cert,
         tls_key=key,
     )

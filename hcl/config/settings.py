@@ -15,6 +15,9 @@ AfterAbsence = Literal["excuse", "alert"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
 
+# The most bytes of a mail that is taken; `SmtpdConfig.size_limit` of them are kept.
+MAIL_LIMIT = 25_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class HostPort:

@@ -87,7 +87,7 @@ class Assembly:
         # Imported here: it takes memory, and few want mail.
         from hcl.smtpd.server import certificate_of
 
-        return partial(self.mail.use, config.smtpd, certificate_of(config.smtpd))
+        return partial(self.mail.use, config, certificate_of(config.smtpd))
 
 
 @asynccontextmanager
@@ -219,4 +219,4 @@ def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer 
     # Imported here: aiosmtpd takes memory, and few want mail.
     from hcl.smtpd.server import MailServer
 
-    return MailServer(pinging, config.smtpd, clock)
+    return MailServer(pinging, config, clock)

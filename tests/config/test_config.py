@@ -305,7 +305,7 @@ def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
         ("pings.log_limit", 1, 1_000_000_000),
         ("api.body_limit", 1, 1_000_000_000),
         ("smtp.port", 1, 65535),
-        ("smtpd.size_limit", 1, 1_000_000_000),
+        ("smtpd.size_limit", 1, 25_000_000),
     ],
 )
 def test_a_number_must_be_whole_and_in_range(key: str, least: int, most: int) -> None:

@@ -32,6 +32,7 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
+    TlsConfig,
     UnixPath,
     WebConfig,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "ShellSettings",
     "SmtpConfig",
     "SmtpdConfig",
+    "TlsConfig",
     "TagConfig",
     "UnixPath",
     "WebConfig",

@@ -24,6 +24,7 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
+    TlsConfig,
     WebConfig,
 )
 
@@ -72,6 +73,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
     config = parse(data, path.absolute().parent, str(path), env)
     _check_certificate(config.smtpd, str(path))
+    _check_trust(config.tls, str(path))
     return config
 
 
@@ -97,6 +99,7 @@ def parse(
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
+        tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
 
 
@@ -198,6 +201,19 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
+
+
+def _check_trust(tls: TlsConfig, file_name: str) -> None:
+    """Refuse a file of CAs in which there are none."""
+    if tls.ca_file is None:
+        return
+    # Imported here: ssl takes a while, and few have a CA of their own.
+    from hcl.config.certificate import CertificateError, check_authorities
+
+    try:
+        check_authorities(tls.ca_file)
+    except CertificateError as error:
+        raise ConfigError(f"{file_name}: tls.{error.key}: {error}") from error
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hcl.alerts.transports.children import for_python
 from hcl.config import AppriseSettings, Config
 from hcl.config.apprise_urls import SCHEMES, as_apprise, not_for, problem_of
 
@@ -80,6 +81,7 @@ def _ask(urls: list[str]) -> list[dict[str, Any]] | str:
             [sys.executable, "-P", str(WORKER), "check"],
             input=json.dumps(urls).encode(),
             capture_output=True,
+            env=for_python(),
             timeout=_PATIENCE,
         )
         verdicts: list[dict[str, Any]] = json.loads(done.stdout)

@@ -25,6 +25,7 @@ from tests.alerts import (
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import make_check
+from tests.config import PROJECT, read
 from tests.patience import ENDS
 from tests.sinks import Behaviour, HttpSink, make_certificate
 
@@ -429,7 +430,9 @@ async def test_untrusted_certificate_is_told_of(
     async with HttpSink(tls=context) as sink:
         error = await failure(courier, f"gotifys://127.0.0.1:{sink.port}/t0ken")
 
-        assert error.reason == "cannot connect to 127.0.0.1: self-signed certificate"
+        cure = "name a file with that certificate in [tls] ca_file"
+        problem = f"cannot connect to 127.0.0.1: self-signed certificate; {cure}"
+        assert error.reason == problem
         assert sink.records == []
 
 
@@ -552,7 +555,7 @@ def test_transport_is_opened_by_settings() -> None:
         events=frozenset(("down", "up")),
         settings=AppriseSettings("ntfy://t0ken"),
     )
-    config: Any = None
+    config = read(PROJECT)
 
     opened = apprise.open_transport(channel, config)
 

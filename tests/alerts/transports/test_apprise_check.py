@@ -1,6 +1,8 @@
 """What Apprise says of the URLs in a file, and of URLs as such."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -211,7 +213,18 @@ def test_apprise_that_fails_is_a_problem_in_words(
     assert problems == ["cannot be checked: Apprise failed: RuntimeError: broken"]
 
 
-def test_worker_is_where_it_is_looked_for() -> None:
-    assert WORKER.is_file()
-    assert "import hcl" not in WORKER.read_text()
-    assert "from hcl" not in WORKER.read_text()
+def test_worker_needs_no_more_of_hcl_than_what_is_beside_it(tmp_path: Path) -> None:
+    alone = tmp_path / "hcl/alerts/transports"
+    alone.mkdir(parents=True)
+    for name in ("apprise_worker", "apprise_requests", "proxy", "reasons", "trust"):
+        shutil.copy(WORKER.with_name(f"{name}.py"), alone)
+
+    done = subprocess.run(
+        [sys.executable, "-P", alone / WORKER.name, "check"],
+        input=b'["ntfy://host/topic"]',
+        env={"PATH": os.defpath},
+        check=True,
+        capture_output=True,
+    )
+
+    assert json.loads(done.stdout)[0]["problem"] == ""

@@ -218,10 +218,17 @@ def _shell(table: Table) -> ShellSettings:
     return settings
 
 
+# Linux takes 131,072 for an argument, and placeholders become longer in it.
+_LONGEST_COMMAND = 60_000
+
+
 def _command(table: Table, key: str) -> str:
     command = table.secret(key, "")
     if "\0" in command:
         raise table.error(key, "has a NUL character; no command can")
+    if len(command.encode()) > _LONGEST_COMMAND:
+        problem = f"has more than {_LONGEST_COMMAND} bytes"
+        raise table.error(key, f"{problem}; put it into a file, and call that")
     # The shell would take blanks for a command that succeeds.
     return command if command.strip() else ""
 

@@ -17,6 +17,7 @@ With the argument `check`: a JSON array of URLs in, an array of objects out: `pr
 ("": it loads), `service`, `schemes`.
 """
 
+import inspect
 import json
 import logging
 import os
@@ -282,6 +283,54 @@ class Lanes:
                 data = data[os.write(self._output, data) :]
 
 
+def _passed_over(plugin: Any, url: str) -> str:
+    """Say what of a URL's query Apprise would take no notice of; "": nothing."""
+    asked = (url_to_dict(url) or {}).get("qsd", {})  # type: ignore[no-untyped-call]
+    for name, value in asked.items():
+        if name[:1] in "+-:" or not value:
+            continue
+        if name not in plugin.template_args and not _reads(plugin, name):
+            known = ", ".join(sorted(plugin.template_args))
+            return f"has {name}=…, of which Apprise takes no notice; it knows {known}"
+        known_values = _values_of(plugin, name)
+        if known_values and not _fits(plugin, value.lower(), known_values):
+            shown = ", ".join(sorted(map(str, known_values)))
+            return f"has a {name} that Apprise does not know; use one of {shown}"
+    return ""
+
+
+def _reads(plugin: Any, name: str) -> bool:
+    """Tell whether a plugin reads a name that it does not list."""
+    modules = {sys.modules[base.__module__] for base in type(plugin).__mro__[:-1]}
+    quoted = re.compile(rf"""["']{re.escape(name)}["']""")
+    return any(quoted.search(inspect.getsource(module)) for module in modules)
+
+
+def _values_of(plugin: Any, name: str) -> tuple[Any, ...]:
+    listed = plugin.template_args.get(name, {})
+    aliased = listed.get("alias_of")
+    if isinstance(aliased, str):
+        listed = plugin.template_args.get(aliased) or plugin.template_tokens.get(
+            aliased, {}
+        )
+    return tuple(listed.get("values", ()))
+
+
+def _fits(plugin: Any, value: str, known: tuple[Any, ...]) -> bool:
+    # Most take what begins as one of the keys of a table of theirs does.
+    module = vars(sys.modules[type(plugin).__module__])
+    tables = [
+        t for n, t in module.items() if n.endswith("_MAP") and isinstance(t, dict)
+    ]
+    if any(str(known_one).lower() == value for known_one in known):
+        return True
+    keys = [str(key).lower() for table in tables for key in dict(table)]
+    if keys:
+        return any(value.startswith(key) for key in keys)
+    # Others by the beginning of the value itself.
+    return any(str(known_one).lower().startswith(value) for known_one in known)
+
+
 def check(urls: list[str]) -> list[dict[str, Any]]:
     """Tell of each URL whether it loads, and as what."""
     verdicts = []
@@ -291,6 +340,8 @@ def check(urls: list[str]) -> list[dict[str, Any]]:
         names = plugin.schemas() if plugin else ()  # type: ignore[no-untyped-call]
         why = "" if plugin else _why_not(url, trace)
         problem = why and f"is not a URL that Apprise can load: {why}"
+        if plugin:
+            problem = _passed_over(plugin, url)
         name = str(plugin.service_name) if plugin else ""
         verdicts.append({"problem": problem, "service": name, "schemes": sorted(names)})
     return verdicts

@@ -125,6 +125,17 @@ async def test_ntfy_gets_priority_tags_and_a_link(
     assert "x-icon" not in down.headers
 
 
+@pytest.mark.parametrize(
+    ("priority", "told"), [("urgent", "max"), ("critical", "max"), ("4", "high")]
+)
+async def test_priority_of_the_url_arrives(
+    courier: Courier, sink: HttpSink, priority: str, told: str
+) -> None:
+    await send(courier, f"ntfy://127.0.0.1:{sink.port}/topic?priority={priority}")
+
+    assert sink.records[0].headers["x-priority"] == told
+
+
 async def test_what_the_url_says_wins(courier: Courier, sink: HttpSink) -> None:
     query = "priority=min&tags=mine&xtags=mine&click=https://example.org/"
 

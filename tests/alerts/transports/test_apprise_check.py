@@ -138,6 +138,25 @@ def test_apprise_is_asked_for_all_urls_at_once() -> None:
     assert "secret" not in "".join(problems)
 
 
+def test_what_apprise_would_pass_over_is_told() -> None:
+    problems = check_urls(
+        [
+            ("ntfy", "ntfy://host/secret?prioriy=high"),
+            ("apprise", "lametric://apikey@192.168.1.2?priority=secret"),
+            ("apprise", "lametric://apikey@192.168.1.2?priority=warning&cycles=2"),
+            ("discord", DISCORD + "?tts=yes&thread=3&footer=yes&rto=9"),
+            ("apprise", "json://host/secret?+X-Header=b&-key=v&:part=q&method=PUT"),
+            ("apprise", "mailto://u:p@gmail.com?to=a@b.org&smtp=c.org&name=d"),
+        ]
+    )
+
+    assert problems[0].startswith("has prioriy=…, of which Apprise takes no notice; it")
+    known = "critical, info, warning"
+    told = f"has a priority that Apprise does not know; use one of {known}"
+    assert problems[1] == told
+    assert problems[2:] == [""] * 4
+
+
 def test_own_urls_of_services_are_of_their_kind() -> None:
     power = "https://prod-1.westeurope.logic.azure.com:443/workflows/643e69f83c8944/"
     elks = "https://user:pass@api.46elks.com/a1/sms?to=%2B15551234567&from=Acme"

@@ -31,7 +31,8 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     if kind == "email" and not can_mail:
         raise table.error("kind", "email needs smtp.host")
     own = "apprise" if kind in _OF_APPRISE else kind
-    table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{own}"])
+    its = KEYS[f"projects.channels:{own}"]
+    table.allow(KEYS["projects.channels"] + its, meant=its)
     name = table.name("name")
     if "," in name:
         # The API takes names of channels joined by commas.

@@ -18,8 +18,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST = 1_000_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What is wrong where: `place` is the table and the key, as messages name them."""
+
+    table: str
+    key: str
+    place: str
+    problem: str
+
+
 class ConfigError(Exception):
-    """Tell in one line what is wrong with the configuration, and what is allowed."""
+    """Tell in one line what is wrong with the configuration, and what is allowed.
+
+    `spot` None: it is about the file as a whole.
+    """
+
+    def __init__(self, line: str, spot: Spot | None = None) -> None:
+        super().__init__(line)
+        self.spot = spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +72,16 @@ class Table:
     def error(self, key: str, problem: str, index: int | None = None) -> ConfigError:
         """Make the error that tells of a problem with a key or an item of it."""
         place = self.where(key, index)
-        return ConfigError(f"{self.source.file_name}: {place}: {problem}")
+        line = f"{self.source.file_name}: {place}: {problem}"
+        return ConfigError(line, Spot(self.path, key, place, problem))
 
-    def allow(self, keys: Sequence[str]) -> None:
-        """Refuse every key but these."""
+    def allow(self, keys: Sequence[str], meant: Sequence[str] = ()) -> None:
+        """Refuse every key but these; `meant` are those that an unknown one may be."""
         for key in self.data:
             if key not in keys:
                 near = closest(key, keys)
+                if not near and len(meant) == 1 and meant[0] not in self.data:
+                    raise self.error(key, f"unknown key; use {meant[0]}")
                 hint = f" (did you mean {near}?)" if near else ""
                 raise self.error(
                     key, f"unknown key{hint}; use one of {', '.join(keys)}"

@@ -38,10 +38,10 @@ def doubts(config: Config) -> list[str]:
 
 def _places(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield where each URL of Apprise's stands, its channel's kind, and the URL."""
-    for p, project in enumerate(config.projects):
-        for c, channel in enumerate(project.channels):
+    for project in config.projects:
+        for channel in project.channels:
             if isinstance(channel.settings, AppriseSettings):
-                place = f"projects[{p}].channels[{c}].url"
+                place = f'channel "{channel.name}" of project "{project.name}", url'
                 yield place, channel.kind, channel.settings.url
 
 

@@ -78,7 +78,7 @@ def test_a_url_that_apprise_dislikes_is_a_doubt_and_no_error(tmp_path: Path) -> 
 
     told = doubts(load(path, {}))
 
-    place = "projects[1].channels[1].url"
+    place = 'channel "Gotify" of project "Work", url'
     problem = "is not a URL that Apprise can load: An invalid Gotify Token (None) was"
     assert told == [f"{place}: {problem} specified"]
 
@@ -107,7 +107,8 @@ def test_a_service_without_apprise_is_a_doubt(tmp_path: Path) -> None:
     )
 
     of_phone, of_hook = done.stdout.splitlines()
-    assert of_phone == str([f"projects[0].channels[0].url: {NEEDED}"])
+    place = 'channel "Phone" of project "Home", url'
+    assert of_phone == str([f"{place}: {NEEDED}"])
     assert of_hook == "[]"
 
 

@@ -101,7 +101,11 @@ class Email:
     async def _deliver(
         self, mail: EmailMessage
     ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
-        client = _client(self._smtp, self._ca_file)
+        tls = None
+        if self._smtp.security != "none":
+            # To read a whole store of certificates takes longer than the loop may wait.
+            tls = await asyncio.to_thread(trust.context, self._ca_file)
+        client = _client(self._smtp, tls)
         sender, to = self._sender(), self._recipients()
         try:
             async with asyncio.timeout(self._try_timeout):
@@ -243,7 +247,7 @@ async def _speaks_tls(host: str, port: int) -> bool:
     return True
 
 
-def _client(smtp: SmtpConfig, ca_file: str) -> aiosmtplib.SMTP:
+def _client(smtp: SmtpConfig, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=smtp.host,
         port=smtp.port,
@@ -252,7 +256,7 @@ def _client(smtp: SmtpConfig, ca_file: str) -> aiosmtplib.SMTP:
         local_hostname=_own_name(),
         # One limit for the whole try instead of one for each command.
         timeout=None,
-        tls_context=None if smtp.security == "none" else trust.context(ca_file),
+        tls_context=tls,
         use_tls=smtp.security == "tls",
         start_tls=smtp.security == "starttls",
     )

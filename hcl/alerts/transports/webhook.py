@@ -110,7 +110,7 @@ class Webhook:
         response: httpx2.Response | None = None
         try:
             async with asyncio.timeout(self._try_timeout):
-                client = self._opened(way, request.url.scheme == "https")
+                client = await self._opened(way, request.url.scheme == "https")
                 response = await client.send(request, stream=True)
                 try:
                     await _drain(response)
@@ -126,21 +126,25 @@ class Webhook:
         # message has been taken all the same: a second one would be one too many.
         return response
 
-    def _proxy(self, way: str) -> httpx2.Proxy:
-        uses_tls = way.lower().startswith("https:")
-        tls = trust.context(self._ca_file) if uses_tls else None
-        return httpx2.Proxy(way, ssl_context=tls)
-
-    def _opened(self, way: str, uses_tls: bool) -> httpx2.AsyncClient:
+    async def _opened(self, way: str, uses_tls: bool) -> httpx2.AsyncClient:
+        if (way, uses_tls) in self._clients:
+            return self._clients[way, uses_tls]
+        # Without TLS any context does, and the empty one takes no memory.
+        tls, way_uses_tls = trust.nobody(), way.lower().startswith("https:")
+        if uses_tls or way_uses_tls:
+            # To read a whole store of certificates takes longer than the loop may wait.
+            tls = await asyncio.to_thread(trust.context, self._ca_file)
+        # Another message may have come first meanwhile.
         if (way, uses_tls) not in self._clients:
             # The limit of the whole try would cancel a TLS handshake, and httpx2 then
             # leaves its socket open. This one, for TCP and then for TLS, comes earlier.
             connect = self._try_timeout * 0.45
             self._clients[way, uses_tls] = httpx2.AsyncClient(
-                # Without TLS any context does, and the empty one takes no memory.
-                verify=trust.context(self._ca_file) if uses_tls else trust.nobody(),
+                verify=tls,
                 # hcl reads the environment itself.
-                proxy=self._proxy(way) if way else None,
+                proxy=httpx2.Proxy(way, ssl_context=tls if way_uses_tls else None)
+                if way
+                else None,
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx2.Timeout(None, connect=connect),

@@ -33,6 +33,7 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
+    TlsConfig,
     UnixPath,
     WebConfig,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "ShellSettings",
     "SmtpConfig",
     "SmtpdConfig",
+    "TlsConfig",
     "TagConfig",
     "UnixPath",
     "WebConfig",

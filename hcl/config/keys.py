@@ -16,6 +16,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "web",
         "smtp",
         "smtpd",
+        "tls",
         "alerts",
         "projects",
     ),
@@ -34,6 +35,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "web": ("enabled", "user_header"),
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
+    "tls": ("ca_file",),
     "alerts": ("after_absence",),
     "projects": (
         "name",

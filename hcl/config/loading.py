@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from hcl.config import network
 from hcl.config.keys import KEYS
@@ -25,6 +25,7 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
+    TlsConfig,
     WebConfig,
 )
 
@@ -63,17 +64,37 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
 
     What Apprise would say of its URLs is another matter, and asked elsewhere.
     """
+    text, data = read_data(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = parse(data, path.absolute().parent, str(path), env)
+    except ConfigError as e:
+        if e.spot is None:
+            raise
+        # Imported here: only a wrong file needs it.
+        from hcl.config.places import described
+
+        raise ConfigError(described(e.spot, text, data, str(path))[1], e.spot) from e
+    check_files(config, str(path))
+    return config
+
+
+def read_data(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a file as text, and as TOML. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
-    config = parse(data, path.absolute().parent, str(path), env)
-    _check_certificate(config.smtpd, str(path))
-    return config
+
+
+def check_files(config: Config, file_name: str) -> None:
+    """Refuse certificates and keys that cannot be used. Raises ConfigError."""
+    _check_certificate(config.smtpd, file_name)
+    _check_trust(config.tls, file_name)
 
 
 def parse(
@@ -98,6 +119,7 @@ def parse(
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
+        tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
 
 
@@ -199,6 +221,19 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
+
+
+def _check_trust(tls: TlsConfig, file_name: str) -> None:
+    """Refuse a file of CAs in which there are none."""
+    if tls.ca_file is None:
+        return
+    # Imported here: ssl takes a while, and few have a CA of their own.
+    from hcl.config.certificate import CertificateError, check_authorities
+
+    try:
+        check_authorities(tls.ca_file)
+    except CertificateError as error:
+        raise ConfigError(f"{file_name}: tls.{error.key}: {error}") from error
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

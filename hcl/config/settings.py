@@ -134,6 +134,16 @@ class AlertsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Whom hcl trusts where it connects to others.
+
+    `ca_file` holds CAs in PEM form, which are trusted besides those of the system.
+    """
+
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyConfig:
     """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
 
@@ -235,3 +245,4 @@ class Config:
     smtpd: SmtpdConfig
     alerts: AlertsConfig
     projects: tuple[ProjectConfig, ...]
+    tls: TlsConfig = TlsConfig()

@@ -16,6 +16,8 @@ COMMANDS = {
         "Tell whether hcl.toml is right, and what is wrong.",
     ),
     "send-test": ("hcl.cli.send_test:send_test", "Send a test over channels."),
+    "backup": ("hcl.cli.backup:backup", "Copy the database, while hcl runs or not."),
+    "restore": ("hcl.cli.restore:restore", "Put a copy in the database's place."),
     "notifications": (
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",

@@ -16,6 +16,7 @@ from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     AlertsConfig,
     ApiConfig,
+    BackupConfig,
     Calm,
     ChannelConfig,
     Config,
@@ -43,6 +44,7 @@ __all__ = [
     "Listen",
     "AlertsConfig",
     "ApiConfig",
+    "BackupConfig",
     "Calm",
     "ChannelConfig",
     "Config",

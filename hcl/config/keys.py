@@ -17,6 +17,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "smtp",
         "smtpd",
         "alerts",
+        "backup",
         "projects",
     ),
     "server": (
@@ -35,6 +36,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "alerts": ("after_absence",),
+    "backup": ("folder", "second_folder", "every", "keep"),
     "projects": (
         "name",
         "id",

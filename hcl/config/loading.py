@@ -3,17 +3,19 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
 from hcl.config import network
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
-from hcl.config.reading import ConfigError, Source, Table
+from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
+    BackupConfig,
     Config,
     DatabaseConfig,
     Flips,
@@ -96,6 +98,7 @@ def parse(
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
+        backup=_backup(_section(root, "backup")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
     )
 
@@ -183,8 +186,38 @@ def _smtpd(table: Table) -> SmtpdConfig:
 
 
 def _alerts(table: Table) -> AlertsConfig:
-    choices = get_args(AfterAbsence)
-    return AlertsConfig(after_absence=table.choice("after_absence", "excuse", choices))
+    return AlertsConfig(
+        after_absence=table.choice("after_absence", "excuse", get_args(AfterAbsence)),
+    )
+
+
+def _backup(table: Table) -> BackupConfig:
+    folder = _optional_file(table, "folder")
+    if second := _optional_file(table, "second_folder"):
+        if folder is None:
+            raise table.error("folder", "is missing; second_folder is beside it")
+        if second == folder:
+            raise table.error("second_folder", "is the same as folder; use another one")
+    return BackupConfig(
+        folder=folder,
+        second_folder=second,
+        every=_every(table, timedelta(days=1), least=_MINUTES_10),
+        keep=table.whole("keep", 7, least=1, most=10_000),
+    )
+
+
+def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:
+    value = table.length("every")
+    if value is None:
+        return default
+    if value < least:
+        shortest = "10m" if least == _MINUTES_10 else "10s"
+        problem = f"{shown(table.data['every'])} is too often"
+        raise table.error("every", f"{problem}; use {shortest} at least")
+    return value
+
+
+_MINUTES_10 = timedelta(minutes=10)
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

@@ -131,6 +131,25 @@ class AlertsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where copies of the database go, how often, and how many are kept in a folder.
+
+    `folder` None: hcl makes none by itself.
+    """
+
+    folder: Path | None
+    second_folder: Path | None
+    every: timedelta
+    keep: int
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that get a copy, each once."""
+        named = filter(None, (self.folder, self.second_folder))
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
 class KeyConfig:
     """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
 
@@ -231,4 +250,5 @@ class Config:
     smtp: SmtpConfig
     smtpd: SmtpdConfig
     alerts: AlertsConfig
+    backup: BackupConfig
     projects: tuple[ProjectConfig, ...]

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from hcl.alarm import Alarm
 from hcl.alerts.sender import Sender
 from hcl.changes import Changes
+from hcl.checks import restoring
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.checks.watch import Watch
@@ -21,6 +22,7 @@ from hcl.db import Database
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
+from hcl.server.keeping import Keeping
 from hcl.server.syncing import Synced, sync
 from hcl.web.app import create_app
 from hcl.web.parts import Parts
@@ -28,6 +30,9 @@ from hcl.web.ping import PingEndpoint
 
 if TYPE_CHECKING:
     from hcl.smtpd.server import MailServer
+
+# Each has an alarm.
+_LOOPS = ("checker", "sender", "filer", "pruner", "keeping")
 
 # What the sender's pauses are multiplied by, if not by what it has itself.
 Jitter = Callable[[], float]
@@ -51,6 +56,7 @@ class Assembly:
     sender: Sender
     filer: Filer
     pruner: Pruner
+    keeping: Keeping
     parts: Parts
     ping: PingEndpoint
     app: ASGIApp
@@ -63,6 +69,7 @@ class Assembly:
             self.sender.run(),
             self.filer.run(),
             self.pruner.run(),
+            self.keeping.run(),
         ]
 
     async def use(self, config: Config, *, retry: bool = False) -> None:
@@ -78,6 +85,7 @@ class Assembly:
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
+        self.keeping.use(config.backup)
         await self.sender.use(config, self.synced.channels, retry=retry)
 
     def _mail_with(self, config: Config) -> Callable[[], None]:
@@ -111,6 +119,8 @@ async def assemble(
         await assembly.watch.begin()
         # Whoever has mended something restarts hcl as often as they reload it.
         await assembly.use(config, retry=True)
+        now = assembly.clock.now()
+        await restoring.tell(database, assembly.synced.projects, now)
         yield assembly
         await assembly.watch.end()
     finally:
@@ -120,9 +130,7 @@ async def assemble(
 def _wire(
     config: Config, database: Database, clock: Clock, jitter: Jitter | None
 ) -> Assembly:
-    alarms = {
-        name: Alarm(clock.now) for name in ("checker", "sender", "filer", "pruner")
-    }
+    alarms = {name: Alarm(clock.now) for name in _LOOPS}
     clock.on_step = alarms["checker"].ring
     counters, changes = Counters(), Changes()
     filer, pinging = _pings(config, database, clock, alarms, counters, changes)
@@ -149,6 +157,14 @@ def _wire(
             clock=clock,
             alarm=alarms["pruner"],
             log_limit=config.pings.log_limit,
+        ),
+        keeping=Keeping(
+            database,
+            config.database.path,
+            config.backup,
+            clock=clock,
+            alarm=alarms["keeping"],
+            sender=alarms["sender"],
         ),
         parts=parts,
         ping=ping,

@@ -33,7 +33,9 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
+    TestEvery,
     UnixPath,
+    WatchdogConfig,
     WebConfig,
 )
 
@@ -66,7 +68,9 @@ __all__ = [
     "SmtpConfig",
     "SmtpdConfig",
     "TagConfig",
+    "TestEvery",
     "UnixPath",
+    "WatchdogConfig",
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",

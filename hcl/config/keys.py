@@ -18,6 +18,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "smtpd",
         "alerts",
         "backup",
+        "watchdog",
         "projects",
     ),
     "server": (
@@ -35,8 +36,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "web": ("enabled", "user_header"),
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
-    "alerts": ("after_absence",),
+    "alerts": ("after_absence", "test_every"),
     "backup": ("folder", "second_folder", "every", "keep"),
+    "watchdog": ("url", "every"),
     "projects": (
         "name",
         "id",

@@ -26,6 +26,8 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
+    TestEvery,
+    WatchdogConfig,
     WebConfig,
 )
 
@@ -99,6 +101,7 @@ def parse(
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         backup=_backup(_section(root, "backup")),
+        watchdog=_watchdog(_section(root, "watchdog")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
     )
 
@@ -188,7 +191,18 @@ def _smtpd(table: Table) -> SmtpdConfig:
 def _alerts(table: Table) -> AlertsConfig:
     return AlertsConfig(
         after_absence=table.choice("after_absence", "excuse", get_args(AfterAbsence)),
+        test_every=_test_every(table),
     )
+
+
+def _test_every(table: Table) -> TestEvery:
+    # "" cannot be named among what is allowed.
+    if table.data.get("test_every") == "":
+        return ""
+    words = [word for word in get_args(TestEvery) if word]
+    if "test_every" not in table.data:
+        return ""
+    return table.choice("test_every", "", words)
 
 
 def _backup(table: Table) -> BackupConfig:
@@ -204,6 +218,14 @@ def _backup(table: Table) -> BackupConfig:
         every=_every(table, timedelta(days=1), least=_MINUTES_10),
         keep=table.whole("keep", 7, least=1, most=10_000),
     )
+
+
+def _watchdog(table: Table) -> WatchdogConfig:
+    url = table.secret_line("url", "")
+    if url:
+        network.check_url(table, "url", url)
+    every = _every(table, timedelta(minutes=1), least=timedelta(seconds=10))
+    return WatchdogConfig(url, every)
 
 
 def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:

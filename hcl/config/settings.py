@@ -12,6 +12,7 @@ Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
 AfterAbsence = Literal["excuse", "alert"]
+TestEvery = Literal["", "day", "week", "month"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
 
@@ -124,10 +125,12 @@ class AlertsConfig:
     """What holds for all alerts.
 
     `after_absence` tells what becomes of a check that may have pinged while hcl was not
-    there: it is excused, or judged as if hcl had listened.
+    there: it is excused, or judged as if hcl had listened. `test_every` is how often
+    each channel tells that it works; "": never.
     """
 
     after_absence: AfterAbsence
+    test_every: TestEvery = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,14 @@ class BackupConfig:
         """Return the folders that get a copy, each once."""
         named = filter(None, (self.folder, self.second_folder))
         return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogConfig:
+    """What hcl asks while it is well, and how often; "": nothing. The URL is secret."""
+
+    url: str
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,4 +262,5 @@ class Config:
     smtpd: SmtpdConfig
     alerts: AlertsConfig
     backup: BackupConfig
+    watchdog: WatchdogConfig
     projects: tuple[ProjectConfig, ...]

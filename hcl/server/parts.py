@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from hcl.alarm import Alarm
+from hcl.alerts.drill import Drill
 from hcl.alerts.sender import Sender
 from hcl.changes import Changes
 from hcl.checks import restoring
@@ -24,6 +25,7 @@ from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
 from hcl.server.keeping import Keeping
 from hcl.server.syncing import Synced, sync
+from hcl.server.watchdog import Watchdog
 from hcl.web.app import create_app
 from hcl.web.parts import Parts
 from hcl.web.ping import PingEndpoint
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from hcl.smtpd.server import MailServer
 
 # Each has an alarm.
-_LOOPS = ("checker", "sender", "filer", "pruner", "keeping")
+_LOOPS = ("checker", "sender", "filer", "pruner", "keeping", "watchdog", "drill")
 
 # What the sender's pauses are multiplied by, if not by what it has itself.
 Jitter = Callable[[], float]
@@ -57,6 +59,8 @@ class Assembly:
     filer: Filer
     pruner: Pruner
     keeping: Keeping
+    watchdog: Watchdog
+    drill: Drill
     parts: Parts
     ping: PingEndpoint
     app: ASGIApp
@@ -70,6 +74,8 @@ class Assembly:
             self.filer.run(),
             self.pruner.run(),
             self.keeping.run(),
+            self.watchdog.run(),
+            self.drill.run(),
         ]
 
     async def use(self, config: Config, *, retry: bool = False) -> None:
@@ -86,6 +92,8 @@ class Assembly:
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
         self.keeping.use(config.backup)
+        self.watchdog.use(config.watchdog)
+        self.drill.use(config.alerts.test_every, self.synced.projects)
         await self.sender.use(config, self.synced.channels, retry=retry)
 
     def _mail_with(self, config: Config) -> Callable[[], None]:
@@ -165,6 +173,12 @@ def _wire(
             clock=clock,
             alarm=alarms["keeping"],
             sender=alarms["sender"],
+        ),
+        watchdog=Watchdog(
+            parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
+        ),
+        drill=Drill(
+            database, clock=clock, alarm=alarms["drill"], sender=alarms["sender"]
         ),
         parts=parts,
         ping=ping,

@@ -303,6 +303,18 @@ def test_a_bad_secret_is_told_without_its_value(
             "[backup]\nfolder = 'b'\nsecond_folder = 'b'",
             "backup.second_folder: is the same as folder; use another one",
         ),
+        (
+            "[watchdog]\nurl = 'hc.example'",
+            "watchdog.url: is not a URL; use http://… or",
+        ),
+        (
+            "[watchdog]\nevery = '1s'",
+            'watchdog.every: "1s" is too often; use 10s ',
+        ),
+        (
+            "[alerts]\ntest_every = 'hour'",
+            'alerts.test_every: "hour" is not allowed; use one of day, week, month',
+        ),
     ],
 )
 def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:

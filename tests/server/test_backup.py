@@ -107,6 +107,9 @@ def test_server_keeps_copies_by_itself_and_shows_the_last_good_one(
             assert asked(folder / name, "PRAGMA integrity_check") == ["ok"]
         assert "overdue" not in page_of(serve)
         assert holds_locks(serve)
+        told = hcl(tmp_path, "status")
+        assert f"Backups     {first}/hcl-" in told
+        assert f"            {second / name}: " in told
         # A restart makes no other before that is due.
         serve.stop()
         serve.start()
@@ -146,6 +149,7 @@ async def test_failing_backup_is_told_and_shown_and_so_is_its_end(
             shown = page_of(serve)
             assert "The last backup failed" in shown
             assert "there is none yet" in shown
+            assert "failed at " in hcl(tmp_path, "status")
 
             (tmp_path / "disk").mkdir()
             serve.process.send_signal(signal.SIGHUP)

@@ -1,5 +1,6 @@
 """What docs/backup.md says to type is typed, beside a real server."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -40,7 +41,7 @@ def run(folder: Path, commands: str) -> str:
 
 
 async def test_what_is_to_be_typed_works(tmp_path: Path) -> None:
-    backup, restore = blocks("sh")
+    backup, restore, health, alert = blocks("sh")
     async with HttpSink() as sink:
         own = toml.webhook("Own", server=toml.post(sink.url))
         with Serve(tmp_path, own) as serve:
@@ -50,6 +51,7 @@ async def test_what_is_to_be_typed_works(tmp_path: Path) -> None:
             told = run(tmp_path, backup)
 
             assert "1 check, 1 ping, the newest of " in told
+            assert ": well\n" in run(tmp_path, health)
             serve.api("DELETE", f"checks/{check['uuid']}")
             serve.stop()
             assert "restored from copy.sqlite" in run(tmp_path, restore)
@@ -58,6 +60,10 @@ async def test_what_is_to_be_typed_works(tmp_path: Path) -> None:
             assert found["uuid"] == check["uuid"]
             curl("--fail", f"{serve.root}/api/v3/status/")
             serve.stop()
+        # It needs answers from this loop.
+        told = await asyncio.to_thread(run, tmp_path, alert)
+        assert "Own (webhook)\n  delivered in " in told
+        assert sink.records[-1].text == "All is well: a test message of hcl is server"
 
 
 def test_toml_is_right(tmp_path: Path) -> None:
@@ -66,3 +72,5 @@ def test_toml_is_right(tmp_path: Path) -> None:
     config = parse(data, tmp_path, "hcl.toml", {})
 
     assert len(config.backup.folders) == 2
+    assert config.watchdog.url
+    assert config.alerts.test_every == "week"

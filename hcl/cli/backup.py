@@ -34,15 +34,17 @@ def backup(file: Path | None, explicit: str | None) -> None:
     source = config.database.path
     now = Clock().now()
     target = file or config.backup.folder or Path()
-    if target.is_dir():
-        target /= copies.name_of(source, now)
     try:
+        if target.is_dir():
+            target /= copies.name_of(source, now)
         _look_at_target(target, config)
         with suppress(OSError):
             os.nice(_NICE)
         contents = back_up(source, target)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"{target}: {told(contents)}")
 
 

@@ -30,6 +30,8 @@ def restore(file: Path, explicit: str | None) -> None:
         done = db.restore(file, config.database.path, config.path, now)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"{config.database.path}: restored from {file}")
     click.echo(f"  It holds {told(done.contents)}.")
     if done.as_of is not None:

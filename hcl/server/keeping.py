@@ -74,8 +74,12 @@ class Keeping:
         self._sender = sender
         # Whoever has mended something restarts hcl, or reloads it.
         self._retries = True
+        # As they are written down, or would be if the database could be written.
+        self._kept: dict[Path, Kept] = {}
+        # A disk that does not answer holds up no other.
+        self._under_way: set[Path] = set()
+        self._copying: set[asyncio.Future[Contents]] = set()
         self._stops = threading.Event()
-        self._copying: asyncio.Future[Contents] | None = None
 
     def use(self, config: BackupConfig) -> None:
         """Keep copies by these settings from now on; what failed is tried at once."""
@@ -84,95 +88,118 @@ class Keeping:
         self._alarm.ring()
 
     async def run(self) -> None:
-        """Repeat: 1. make the copies that are due, 2. sleep until the next is."""
+        """Repeat: 1. begin the copies that are due, 2. sleep until the next is."""
         try:
-            while True:
-                try:
-                    until = await self.keep_once()
-                except UnusableError as error:
-                    tell(logger, "cannot see to the backups", error)
-                    until = self._clock.now() + PATIENCE
-                await self._alarm.sleep(until, at_most=LOOK_AGAIN)
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    try:
+                        until = await self._begin(group)
+                    except UnusableError as error:
+                        tell(logger, "cannot see to the backups", error)
+                        until = self._clock.now() + PATIENCE
+                    await self._alarm.sleep(until, at_most=LOOK_AGAIN)
         finally:
             self._stops.set()
-            if self._copying is not None:
-                await asyncio.wait([self._copying], timeout=_END_PATIENCE)
+            if self._copying:
+                ended, _ = await asyncio.wait(self._copying, timeout=_END_PATIENCE)
+                for copying in ended:
+                    # Nobody else asks what became of it.
+                    copying.exception()
 
-    async def keep_once(self) -> datetime | None:
-        """Make the copies that are due now; return when the next one is."""
+    async def _begin(self, group: asyncio.TaskGroup) -> datetime | None:
+        """Begin the copies that are due now; return when the next one is."""
         nexts = []
-        config = self._config
+        config, now = self._config, self._clock.now()
         retries, self._retries = self._retries, False
         for folder in config.folders:
-            now = self._clock.now()
-            kept = await store.backups.of(self._database.committed, folder)
-            kept = kept or Kept(since=now)
-            if kept.due(config.every, now) <= now or (retries and kept.problem):
-                kept = await self._keep(folder, kept, config)
-            nexts.append(kept.due(config.every, now))
+            kept = self._kept.get(folder)
+            if kept is None:
+                kept = await store.backups.of(self._database.committed, folder)
+                self._kept[folder] = kept = kept or Kept(since=now)
+            if folder in self._under_way:
+                continue
+            due = kept.due(config.every, now)
+            if due <= now or (retries and kept.problem):
+                self._under_way.add(folder)
+                group.create_task(self._keep(folder, config))
+            else:
+                nexts.append(due)
         return min(nexts, default=None)
 
-    async def _keep(self, folder: Path, before: Kept, config: BackupConfig) -> Kept:
+    async def _keep(self, folder: Path, config: BackupConfig) -> None:
         target = folder / copies.name_of(self._path, self._clock.now())
         begun = time.monotonic()
-        self._copying = copying = in_thread(
-            lambda: back_up(self._path, target, self._stops.is_set)
-        )
-        while not copying.done():
-            await asyncio.wait([copying], timeout=config.every.total_seconds())
-            if not copying.done():
-                after = duration(config.every)
-                problem = f"{target}: is not written after {after}: look at its disk"
-                before = await self._failed(folder, before, problem)
-        self._copying = None
+        copying = in_thread(lambda: back_up(self._path, target, self._stops.is_set))
+        self._copying.add(copying)
         try:
+            while not copying.done():
+                await asyncio.wait([copying], timeout=config.every.total_seconds())
+                if not copying.done():
+                    after = duration(config.every)
+                    await self._failed(
+                        target,
+                        f"{target}: is not written after {after}: is its disk there?",
+                    )
             contents = await copying
+            took = timedelta(seconds=time.monotonic() - begun)
+            await self._made(target, contents, took)
         except StoppedError:
-            return before
+            return
         except DatabaseError as error:
-            return await self._failed(folder, before, str(error))
-        took = time.monotonic() - begun
-        return await self._made(target, before, contents, took)
+            await self._failed(target, str(error))
+        except Exception as error:
+            # A mistake in copying is no reason to stop watching.
+            logger.exception("a backup failed")
+            await self._failed(target, f"{target}: {error!r}")
+        finally:
+            if copying.done():
+                self._copying.discard(copying)
+            self._under_way.discard(folder)
+            self._alarm.ring()
 
-    async def _made(
-        self, target: Path, before: Kept, contents: Contents, took: float
-    ) -> Kept:
-        length = in_seconds(timedelta(seconds=took))
-        said = f"{size(contents.size)}, {counted(contents.pings, 'ping')}, in {length}"
+    async def _made(self, target: Path, contents: Contents, took: timedelta) -> None:
+        pings, length = counted(contents.pings, "ping"), in_seconds(took)
+        said = f"{size(contents.size)}, {pings}, in {length}"
         logger.info("backed up to %s: %s", target, said)
+        before = self._kept[target.parent]
         kept = Kept(
             since=before.since,
             name=target.name,
             made=self._clock.now(),
             size=contents.size,
-            seconds=took,
+            seconds=took.total_seconds(),
             pings=contents.pings,
         )
         await self._note(target.parent, kept, _works_again(target, before, kept))
         await self._tidy(target.parent, kept.name)
-        return kept
 
-    async def _failed(self, folder: Path, before: Kept, problem: str) -> Kept:
-        now = self._clock.now()
+    async def _failed(self, target: Path, problem: str) -> None:
+        folder, now = target.parent, self._clock.now()
+        before = self._kept[folder]
         if problem != before.problem:
             logger.error("no backup: %s", problem)
         is_told = before.told is not None and now - before.told < TELL_AGAIN
-        kept = replace(
-            before, problem=problem, tried=now, told=before.told if is_told else now
-        )
-        told = None if is_told else _no_backup(folder, kept, self._config.every, now)
-        await self._note(folder, kept, told)
-        return kept
+        told = before.told if is_told else now
+        kept = replace(before, problem=problem, tried=now, told=told)
+        news = None if is_told else _no_backup(folder, kept, self._config.every, now)
+        await self._note(folder, kept, news)
 
     async def _note(
         self, folder: Path, kept: Kept, announcement: Announcement | None
     ) -> None:
-        async with self._database.transaction(changes_checks=False) as conn:
-            await store.backups.put(conn, folder, kept)
-            if announcement is not None:
-                id_ = await store.announcements.add(conn, announcement)
-                now = announcement.created
-                await store.notifications.add_for_announcement(conn, id_, now)
+        """Write down how copies fare, and what is told; it counts at once."""
+        self._kept[folder] = kept
+        try:
+            async with self._database.transaction(changes_checks=False) as conn:
+                await store.backups.put(conn, folder, kept)
+                if announcement is not None:
+                    id_ = await store.announcements.add(conn, announcement)
+                    now = announcement.created
+                    await store.notifications.add_for_announcement(conn, id_, now)
+        except UnusableError as error:
+            # Nobody is told by that: the next failure is to be.
+            self._kept[folder] = replace(kept, told=None)
+            tell(logger, "cannot write down how the backups fare", error)
         if announcement is not None:
             self._sender.ring()
 

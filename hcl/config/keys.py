@@ -18,6 +18,8 @@ KEYS: dict[str, tuple[str, ...]] = {
         "smtpd",
         "tls",
         "alerts",
+        "backup",
+        "watchdog",
         "projects",
     ),
     "server": (
@@ -36,7 +38,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "tls": ("ca_file",),
-    "alerts": ("after_absence",),
+    "alerts": ("after_absence", "test_every"),
+    "backup": ("folder", "second_folder", "every", "keep"),
+    "watchdog": ("url", "every"),
     "projects": (
         "name",
         "id",

@@ -3,18 +3,20 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 from hcl.config import network
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
-from hcl.config.reading import ConfigError, Source, Table
+from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
     MAIL_LIMIT,
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
+    BackupConfig,
     Config,
     DatabaseConfig,
     Flips,
@@ -25,7 +27,9 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
+    TestEvery,
     TlsConfig,
+    WatchdogConfig,
     WebConfig,
 )
 
@@ -118,6 +122,8 @@ def parse(
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
+        backup=_backup(_section(root, "backup")),
+        watchdog=_watchdog(_section(root, "watchdog")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
         tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
@@ -206,8 +212,57 @@ def _smtpd(table: Table) -> SmtpdConfig:
 
 
 def _alerts(table: Table) -> AlertsConfig:
-    choices = get_args(AfterAbsence)
-    return AlertsConfig(after_absence=table.choice("after_absence", "excuse", choices))
+    return AlertsConfig(
+        after_absence=table.choice("after_absence", "excuse", get_args(AfterAbsence)),
+        test_every=_test_every(table),
+    )
+
+
+def _test_every(table: Table) -> TestEvery:
+    # "" cannot be named among what is allowed.
+    if table.data.get("test_every") == "":
+        return ""
+    words = [word for word in get_args(TestEvery) if word]
+    if "test_every" not in table.data:
+        return ""
+    return table.choice("test_every", "", words)
+
+
+def _backup(table: Table) -> BackupConfig:
+    folder = _optional_file(table, "folder")
+    if second := _optional_file(table, "second_folder"):
+        if folder is None:
+            raise table.error("folder", "is missing; second_folder is beside it")
+        if second == folder:
+            raise table.error("second_folder", "is the same as folder; use another one")
+    return BackupConfig(
+        folder=folder,
+        second_folder=second,
+        every=_every(table, timedelta(days=1), least=_MINUTES_10),
+        keep=table.whole("keep", 7, least=1, most=10_000),
+    )
+
+
+def _watchdog(table: Table) -> WatchdogConfig:
+    url = table.secret_line("url", "")
+    if url:
+        network.check_url(table, "url", url)
+    every = _every(table, timedelta(minutes=1), least=timedelta(seconds=10))
+    return WatchdogConfig(url, every)
+
+
+def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:
+    value = table.length("every")
+    if value is None:
+        return default
+    if value < least:
+        shortest = "10m" if least == _MINUTES_10 else "10s"
+        problem = f"{shown(table.data['every'])} is too often"
+        raise table.error("every", f"{problem}; use {shortest} at least")
+    return value
+
+
+_MINUTES_10 = timedelta(minutes=10)
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

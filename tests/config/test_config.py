@@ -293,6 +293,29 @@ def test_a_bad_secret_is_told_without_its_value(
         ("[smtpd]\nlisten = 'unix:'", 'smtpd.listen: "unix:" has no path; use unix:/p'),
         ("[smtpd]\ntls_key = 'k'", "smtpd.tls_cert: is missing; tls_cert and tls_key "),
         ("[smtpd]\ntls_cert = 'k'", "smtpd.tls_key: is missing; tls_cert and tls_key "),
+        ("[backup]\nevery = '1s'", 'backup.every: "1s" is too often; use 10m at least'),
+        ("[backup]\nevery = '400d'", 'backup.every: "400d" is too long; use 365d at m'),
+        ("[backup]\nevery = 60", "backup.every: 60 is not a length of time; use one l"),
+        (
+            "[backup]\nsecond_folder = 'b'",
+            "backup.folder: is missing; second_folder is",
+        ),
+        (
+            "[backup]\nfolder = 'b'\nsecond_folder = 'b'",
+            "backup.second_folder: is the same as folder; use another one",
+        ),
+        (
+            "[watchdog]\nurl = 'hc.example'",
+            "watchdog.url: is not a URL; use http://… or",
+        ),
+        (
+            "[watchdog]\nevery = '1s'",
+            'watchdog.every: "1s" is too often; use 10s ',
+        ),
+        (
+            "[alerts]\ntest_every = 'hour'",
+            'alerts.test_every: "hour" is not allowed; use one of day, week, month',
+        ),
     ],
 )
 def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
@@ -305,6 +328,7 @@ def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
         ("pings.body_limit", 0, 1_000_000_000),
         ("pings.log_limit", 1, 1_000_000_000),
         ("api.body_limit", 1, 1_000_000_000),
+        ("backup.keep", 1, 10_000),
         ("smtp.port", 1, 65535),
         ("smtpd.size_limit", 1, 25_000_000),
     ],

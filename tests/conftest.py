@@ -1,11 +1,17 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.app import App, running_app
+
+# What hcl sends to receivers here must not go by a proxy of the machine's.
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 
 
 @pytest.fixture(scope="session")

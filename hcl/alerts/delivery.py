@@ -1,5 +1,6 @@
 """One try to deliver a message, and what is written down of it."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
+from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
 from hcl.model import Message, Notification, Waiting
 from hcl.store.outbox import Outcome
@@ -28,6 +30,9 @@ GIVE_UP_AFTER = timedelta(days=7)
 
 # … but not before so many tries.
 GIVE_UP_TRIES = 6
+
+# Seconds between tries where this process has too many files open, or the system has.
+_SCARCE_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5)
 
 Now = Callable[[], datetime]
 
@@ -71,7 +76,7 @@ async def try_once(
     has_failed = line.failures > 0
     begun = time.monotonic()
     try:
-        answer = await line.transport.send(message, outcome.began)
+        answer = await _send(line, message, outcome.began)
         outcome = replace(outcome, answer=answer, sent=clock.now())
     except DeliveryError as error:
         outcome = replace(outcome, answer=str(error), refused=error.permanent)
@@ -87,6 +92,19 @@ async def try_once(
         outcome = replace(outcome, reminders=reminders_after(line, bundle, now()))
         return EndedTry(line, outcome, now(), opens=has_failed)
     return _failed(line, outcome, what, now(), jitter)
+
+
+async def _send(line: Line, message: Message, began: datetime) -> str:
+    """Send a message; wait a moment where there are no descriptors to be had."""
+    for pause in _SCARCE_PAUSES:
+        try:
+            return await line.transport.send(message, began)
+        except Exception as error:
+            if not lacks_descriptors(error):
+                raise
+        # They come and go: the pause after a failure would be far longer.
+        await asyncio.sleep(pause)
+    return await line.transport.send(message, began)
 
 
 def _what(message: Message) -> str:

@@ -59,6 +59,15 @@ async def _expand_one(
         tell(logger, "cannot pass on what came to a group", error)
 
 
+def _handed(count: int, members: int) -> str:
+    """Say what became of a message to a group."""
+    reason = "have it already by another way, or do not tell of this"
+    if count == 0:
+        return f"nothing to hand on: its channels {reason}"
+    rest = f"; the others {reason}" if count < members else ""
+    return f"handed to {count} of its {members} channels{rest}"
+
+
 async def _hand_to(
     database: Database,
     line: Line,
@@ -73,7 +82,7 @@ async def _hand_to(
             count = await store.notifications.expand(conn, notification, members, now)
             outcome = Outcome(
                 (notification,),
-                f"handed to {count} of its {len(members)} channels",
+                _handed(count, len(members)),
                 began=now,
                 sent=now,
                 reminders=reminders_after(line, [row], now),

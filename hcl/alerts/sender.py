@@ -14,6 +14,7 @@ from hcl.alerts.calm import Bundle
 from hcl.alerts.composing import compose
 from hcl.alerts.delivery import EndedTry, Now, try_once
 from hcl.alerts.lines import Line, Lines
+from hcl.alerts.reserve import Reserve
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
@@ -53,6 +54,7 @@ class Sender:
         self._counters = counters
         self._jitter = jitter
         self._lines = Lines()
+        self._reserve = Reserve()
         self._finishing = False
         self._starting = asyncio.Lock()
         self._ended: GroupCommit[EndedTry, None] = GroupCommit(self._note)
@@ -78,11 +80,13 @@ class Sender:
     async def close(self) -> None:
         """Close the transports that are open."""
         await self._lines.close()
+        self._reserve.close()
 
     async def run(self) -> None:
         """Repeat: 1. start what is due, as far as there is room, 2. sleep."""
         async with asyncio.TaskGroup() as group:
             while True:
+                self._reserve.fill()
                 now = self._clock.now()
                 try:
                     await self._start(group, now)
@@ -144,17 +148,9 @@ class Sender:
 
     async def _deliver(self, line: Line, bundle: Bundle, clock: Now) -> None:
         try:
-            # It may have waited for long: pings that changed no status came meanwhile.
-            message = await compose(
-                await self._database.current(at_most=_SETTLED_WITHIN),
-                line.config,
-                bundle,
-                for_people=not line.channel.settings.is_for_machines,
-            )
-            if message is not None:
-                ended = await try_once(
-                    line, bundle, message, clock, self._jitter, self._clock
-                )
+            with self._reserve.lent():
+                ended = await self._try(line, bundle, clock)
+            if ended is not None:
                 self._counters.deliveries[line.channel.kind, ended.word] += 1
                 await self._tick_off(ended)
         except UnusableError as error:
@@ -163,6 +159,18 @@ class Sender:
         finally:
             await line.end(bundle)
             self._alarm.ring()
+
+    async def _try(self, line: Line, bundle: Bundle, clock: Now) -> EndedTry | None:
+        # It may have waited for long: pings that changed no status came meanwhile.
+        message = await compose(
+            await self._database.current(at_most=_SETTLED_WITHIN),
+            line.config,
+            bundle,
+            for_people=not line.channel.settings.is_for_machines,
+        )
+        if message is None:
+            return None
+        return await try_once(line, bundle, message, clock, self._jitter, self._clock)
 
     async def _tick_off(self, ended: EndedTry) -> None:
         while True:

@@ -37,11 +37,26 @@ async def try_out(
     `show` is called with what goes out, before it does.
     """
     message = example(config, project_name, now, event)
+    return await send(config, channel, message, now, show)
+
+
+async def send(
+    config: Config,
+    channel: ChannelConfig,
+    message: Message,
+    now: datetime,
+    show: Callable[[str], None] | None = None,
+) -> Trial:
+    """Send a message over a channel that is no group; raise only what cancels it.
+
+    `show` is called with what goes out, before it does.
+    """
     begun = time.monotonic()
     try:
         transport = open_transport(channel, config)
         try:
-            show(transport.preview(message, now))
+            if show is not None:
+                show(transport.preview(message, now))
             begun = time.monotonic()
             answer = await transport.send(message, now)
             took = time.monotonic() - begun

@@ -1,5 +1,6 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -94,20 +95,31 @@ def _searched_texts(check: Check, mail: bytes) -> Iterator[str]:
     if check.filter_subject:
         yield mails.subject(mail)
     if check.filter_body:
-        yield from mails.texts(mail)
+        yield from mails.searched(mail)
 
 
 def classify(check: Check, *texts: str) -> Action:
-    """Search texts for the check's keywords: failure, success, start, in this order."""
+    """Search texts for the check's keywords: failure, success, start, in this order.
+
+    A run of white space is one space, in the texts and in the keywords.
+    """
     for keywords, action in (
         (check.failure_kw, "fail"),
         (check.success_kw, "success"),
         (check.start_kw, "start"),
     ):
         wanted = [word for word in map(str.strip, keywords.split(",")) if word]
-        if any(word in text for word in wanted for text in texts):
+        if any(_says(text, word) for word in wanted for text in texts):
             return action  # type: ignore[return-value]  # the tuple's literals widen to str
     return "fail" if check.filter_default_fail else "ign"
+
+
+def _says(text: str, keyword: str) -> bool:
+    first, *others = keyword.split()
+    # Most keywords are one word. Others are dear: their first word is tried first.
+    if not others or first not in text:
+        return first in text
+    return re.search(r"\s++".join(map(re.escape, (first, *others))), text) is not None
 
 
 def _end_run(

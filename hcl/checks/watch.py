@@ -114,7 +114,9 @@ class Watch:
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.checks.cut_to(conn, returned)
-        await self._return(Absence(went, returned, "stopped"))
+        restored = await store.restored.untold(self._database.committed)
+        reason: Away = "stopped" if restored is None else "restored"
+        await self._return(Absence(went, returned, reason))
 
     async def _last_sign(self) -> Sign | None:
         """Return the last sign of life; one is made up for a database that has none."""

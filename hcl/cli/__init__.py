@@ -16,6 +16,14 @@ COMMANDS = {
         "Tell whether hcl.toml is right, and what is wrong.",
     ),
     "send-test": ("hcl.cli.send_test:send_test", "Send a test over channels."),
+    "status": ("hcl.cli.status:status", "Show how the server fares."),
+    "health": ("hcl.cli.health:health", "Tell by the exit status whether it is well."),
+    "backup": ("hcl.cli.backup:backup", "Copy the database, while hcl runs or not."),
+    "restore": ("hcl.cli.restore:restore", "Put a copy in the database's place."),
+    "test-alert": (
+        "hcl.cli.test_alert:test_alert",
+        "Have each channel say that all is well.",
+    ),
     "notifications": (
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",

@@ -8,6 +8,7 @@ import click
 
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
+from hcl.config.mistakes import mistakes
 from hcl.words.lines import counted
 
 
@@ -27,6 +28,9 @@ def check_config(config: str | None) -> None:
             raise ConfigError(
                 f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
             )
+        if wrong := mistakes(path):
+            # One stands as commands' errors do; of several each is a line of its own.
+            raise ConfigError("\n".join([*wrong, *_how_many(wrong)]))
         read = load(path)
         for doubt in doubts(read):
             click.echo(f"{path}: warning: {doubt}", err=True)
@@ -36,6 +40,10 @@ def check_config(config: str | None) -> None:
         _tell_changes(path, read)
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
+
+
+def _how_many(wrong: list[str]) -> list[str]:
+    return [f"{len(wrong)} mistakes"] if len(wrong) > 1 else []
 
 
 def _tell_changes(file: Path, config: Config) -> None:

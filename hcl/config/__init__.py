@@ -14,8 +14,10 @@ from hcl.config.kinds import (
 from hcl.config.loading import SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
+    MAIL_LIMIT,
     AlertsConfig,
     ApiConfig,
+    BackupConfig,
     Calm,
     ChannelConfig,
     Config,
@@ -32,17 +34,22 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     TagConfig,
+    TestEvery,
+    TlsConfig,
     UnixPath,
+    WatchdogConfig,
     WebConfig,
 )
 
 __all__ = [
+    "MAIL_LIMIT",
     "Event",
     "KEYS",
     "SYSTEM_PATH",
     "Listen",
     "AlertsConfig",
     "ApiConfig",
+    "BackupConfig",
     "Calm",
     "ChannelConfig",
     "Config",
@@ -63,8 +70,11 @@ __all__ = [
     "ShellSettings",
     "SmtpConfig",
     "SmtpdConfig",
+    "TlsConfig",
     "TagConfig",
+    "TestEvery",
     "UnixPath",
+    "WatchdogConfig",
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",

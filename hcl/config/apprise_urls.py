@@ -4,6 +4,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from hcl.config import priorities
+
 # What Apprise calls the services of each kind, which bear Healthchecks' names. The kind
 # `apprise` stands for any of them, and for all others that Apprise knows.
 SCHEMES: dict[str, tuple[str, ...]] = {
@@ -201,12 +203,21 @@ def scheme_of(url: str) -> str:
 
     The URLs that some services hand out themselves count by their service.
     """
-    scheme = re.match(r"([a-z0-9]{1,32})://\S", as_apprise(url), re.IGNORECASE)
+    return _scheme(_rewritten(url))
+
+
+def _scheme(url: str) -> str:
+    scheme = re.match(r"([a-z0-9]{1,32})://\S", url, re.IGNORECASE)
     return scheme[1].lower() if scheme else ""
 
 
 def as_apprise(url: str) -> str:
-    """Write the URL that a service hands out itself as Apprise does; others stay."""
+    """Write a service's own URL, and priorities, as Apprise does; others stay."""
+    written = _rewritten(url)
+    return priorities.as_apprise(_scheme(written), written)
+
+
+def _rewritten(url: str) -> str:
     address, _, query = url.partition("?")
     for native in _NATIVES:
         match = re.fullmatch(f"{native.pattern}/*", address, re.IGNORECASE)
@@ -224,10 +235,10 @@ def problem_of(kind: str, url: str) -> str:
     The URL is a secret: nothing of it but the service is told.
     """
     scheme = scheme_of(url)
-    if kind == "apprise":
-        return "" if scheme else "is not a URL; use one of Apprise's, like ntfys://…"
-    if scheme in SCHEMES[kind]:
-        return ""
+    if kind == "apprise" and not scheme:
+        return "is not a URL; use one of Apprise's, like ntfys://…"
+    if kind == "apprise" or scheme in SCHEMES[kind]:
+        return priorities.problem_of(scheme, url)
     if not scheme:
         return f"is not a URL; use {_allowed(kind)}"
     other = next((k for k, schemes in SCHEMES.items() if scheme in schemes), "")

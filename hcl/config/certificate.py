@@ -1,4 +1,4 @@
-"""The certificate that hcl shows, and the private key that belongs to it."""
+"""The certificate that hcl shows, and its private key; and the CAs that it trusts."""
 
 import ssl
 from pathlib import Path
@@ -6,11 +6,13 @@ from typing import Literal
 
 from hcl.config.reading import ConfigError
 
+Setting = Literal["tls_cert", "tls_key", "ca_file"]
+
 
 class CertificateError(ConfigError):
     """Certificate or key cannot be used; `key` is the setting that is to blame."""
 
-    def __init__(self, key: Literal["tls_cert", "tls_key"], problem: str) -> None:
+    def __init__(self, key: Setting, problem: str) -> None:
         super().__init__(problem)
         self.key = key
 
@@ -38,7 +40,19 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def _read(key: Literal["tls_cert", "tls_key"], path: Path) -> bytes:
+def check_authorities(path: Path) -> None:
+    """Refuse a file that holds no certificate to trust. Raises CertificateError."""
+    if b"-----BEGIN" not in _read("ca_file", path):
+        problem = f"no certificate in PEM form is in {path}"
+        raise CertificateError("ca_file", problem)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (ssl.SSLError, OSError) as error:
+        problem = f"{path} cannot be used: {error}"
+        raise CertificateError("ca_file", problem) from error
+
+
+def _read(key: Setting, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

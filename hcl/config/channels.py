@@ -31,7 +31,8 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
     if kind == "email" and not can_mail:
         raise table.error("kind", "email needs smtp.host")
     own = "apprise" if kind in _OF_APPRISE else kind
-    table.allow(KEYS["projects.channels"] + KEYS[f"projects.channels:{own}"])
+    its = KEYS[f"projects.channels:{own}"]
+    table.allow(KEYS["projects.channels"] + its, meant=its)
     name = table.name("name")
     if "," in name:
         # The API takes names of channels joined by commas.
@@ -218,10 +219,17 @@ def _shell(table: Table) -> ShellSettings:
     return settings
 
 
+# Linux takes 131,072 for an argument, and placeholders become longer in it.
+_LONGEST_COMMAND = 60_000
+
+
 def _command(table: Table, key: str) -> str:
     command = table.secret(key, "")
     if "\0" in command:
         raise table.error(key, "has a NUL character; no command can")
+    if len(command.encode()) > _LONGEST_COMMAND:
+        problem = f"has more than {_LONGEST_COMMAND} bytes"
+        raise table.error(key, f"{problem}; put it into a file, and call that")
     # The shell would take blanks for a command that succeeds.
     return command if command.strip() else ""
 

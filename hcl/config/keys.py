@@ -16,7 +16,10 @@ KEYS: dict[str, tuple[str, ...]] = {
         "web",
         "smtp",
         "smtpd",
+        "tls",
         "alerts",
+        "backup",
+        "watchdog",
         "projects",
     ),
     "server": (
@@ -34,7 +37,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "web": ("enabled", "user_header"),
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
-    "alerts": ("after_absence",),
+    "tls": ("ca_file",),
+    "alerts": ("after_absence", "test_every"),
+    "backup": ("folder", "second_folder", "every", "keep"),
+    "watchdog": ("url", "every"),
     "projects": (
         "name",
         "id",

@@ -3,17 +3,20 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from hcl.config import network
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
-from hcl.config.reading import ConfigError, Source, Table
+from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
+    MAIL_LIMIT,
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
+    BackupConfig,
     Config,
     DatabaseConfig,
     Flips,
@@ -24,6 +27,9 @@ from hcl.config.settings import (
     SmtpConfig,
     SmtpdConfig,
     Synchronous,
+    TestEvery,
+    TlsConfig,
+    WatchdogConfig,
     WebConfig,
 )
 
@@ -62,17 +68,37 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
 
     What Apprise would say of its URLs is another matter, and asked elsewhere.
     """
+    text, data = read_data(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = parse(data, path.absolute().parent, str(path), env)
+    except ConfigError as e:
+        if e.spot is None:
+            raise
+        # Imported here: only a wrong file needs it.
+        from hcl.config.places import described
+
+        raise ConfigError(described(e.spot, text, data, str(path))[1], e.spot) from e
+    check_files(config, str(path))
+    return config
+
+
+def read_data(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a file as text, and as TOML. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
-    config = parse(data, path.absolute().parent, str(path), env)
-    _check_certificate(config.smtpd, str(path))
-    return config
+
+
+def check_files(config: Config, file_name: str) -> None:
+    """Refuse certificates and keys that cannot be used. Raises ConfigError."""
+    _check_certificate(config.smtpd, file_name)
+    _check_trust(config.tls, file_name)
 
 
 def parse(
@@ -96,7 +122,10 @@ def parse(
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
+        backup=_backup(_section(root, "backup")),
+        watchdog=_watchdog(_section(root, "watchdog")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
+        tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
 
 
@@ -176,15 +205,64 @@ def _smtpd(table: Table) -> SmtpdConfig:
     return SmtpdConfig(
         listen=listen,
         domain=domain,
-        size_limit=table.whole("size_limit", 1_000_000, least=1),
+        size_limit=table.whole("size_limit", 1_000_000, least=1, most=MAIL_LIMIT),
         tls_cert=cert,
         tls_key=key,
     )
 
 
 def _alerts(table: Table) -> AlertsConfig:
-    choices = get_args(AfterAbsence)
-    return AlertsConfig(after_absence=table.choice("after_absence", "excuse", choices))
+    return AlertsConfig(
+        after_absence=table.choice("after_absence", "excuse", get_args(AfterAbsence)),
+        test_every=_test_every(table),
+    )
+
+
+def _test_every(table: Table) -> TestEvery:
+    # "" cannot be named among what is allowed.
+    if table.data.get("test_every") == "":
+        return ""
+    words = [word for word in get_args(TestEvery) if word]
+    if "test_every" not in table.data:
+        return ""
+    return table.choice("test_every", "", words)
+
+
+def _backup(table: Table) -> BackupConfig:
+    folder = _optional_file(table, "folder")
+    if second := _optional_file(table, "second_folder"):
+        if folder is None:
+            raise table.error("folder", "is missing; second_folder is beside it")
+        if second == folder:
+            raise table.error("second_folder", "is the same as folder; use another one")
+    return BackupConfig(
+        folder=folder,
+        second_folder=second,
+        every=_every(table, timedelta(days=1), least=_MINUTES_10),
+        keep=table.whole("keep", 7, least=1, most=10_000),
+    )
+
+
+def _watchdog(table: Table) -> WatchdogConfig:
+    url = table.secret_line("url", "")
+    if url:
+        network.check_url(table, "url", url)
+    every = _every(table, timedelta(minutes=1), least=timedelta(seconds=10))
+    return WatchdogConfig(url, every)
+
+
+def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:
+    value = table.length("every")
+    if value is None:
+        return default
+    if value < least:
+        shortest = "10m" if least == _MINUTES_10 else "10s"
+        problem = f"{shown(table.data['every'])} is too often"
+        raise table.error("every", f"{problem}; use {shortest} at least")
+    return value
+
+
+_MINUTES_10 = timedelta(minutes=10)
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
@@ -198,6 +276,19 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
         raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
+
+
+def _check_trust(tls: TlsConfig, file_name: str) -> None:
+    """Refuse a file of CAs in which there are none."""
+    if tls.ca_file is None:
+        return
+    # Imported here: ssl takes a while, and few have a CA of their own.
+    from hcl.config.certificate import CertificateError, check_authorities
+
+    try:
+        check_authorities(tls.ca_file)
+    except CertificateError as error:
+        raise ConfigError(f"{file_name}: tls.{error.key}: {error}") from error
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_network
 from urllib.parse import urlsplit
 
+from hcl.config.addresses import parse_address
+from hcl.config.hosts import ascii_host, is_host
 from hcl.config.reading import Table, shown
 from hcl.config.settings import HostPort, Listen, Network, UnixPath
 
-_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
-_MAIL = r"[^\s@,<>\"]+@[^\s@,<>\"]+"
-_SENDER = re.compile(rf"{_MAIL}|[^@,<>\"]*<{_MAIL}>")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RECIPIENT = re.compile(_MAIL)
 
 
 def listening(table: Table, key: str, default: str) -> Listen:
@@ -40,23 +38,17 @@ def host_port(table: Table, key: str, default: str, also: str = "") -> HostPort:
     return HostPort(bare or host, int(port))
 
 
-def is_host(value: str) -> bool:
-    """Tell whether it is a host name or an IPv4 address."""
-    if re.fullmatch(r"[0-9.]+", value):
-        try:
-            IPv4Address(value)
-        except ValueError:
-            return False
-    return _HOST_NAME.fullmatch(value) is not None
-
-
 def host(table: Table, key: str) -> str:
     """Read a host name or an IP address, "" if absent."""
     value = table.line(key, "")
-    if value and not is_host(value) and not _is_v6(value):
+    if not value or _is_v6(value):
+        return value
+    try:
+        return ascii_host(value)
+    except ValueError:
         problem = f"{shown(value)} is not a host"
-        raise table.error(key, f"{problem}; use a name or an IP address, without port")
-    return value
+        allowed = "use a name or an IP address, without port"
+        raise table.error(key, f"{problem}; {allowed}") from None
 
 
 def _is_v6(value: str) -> bool:
@@ -95,6 +87,8 @@ def check_url(table: Table, key: str, value: str) -> None:
         sound = parts.scheme in ("http", "https") and bool(parts.hostname)
         # Reading the port checks it. A placeholder may not stand there.
         sound = sound and (parts.port is None or parts.port > 0)
+        if not parts.netloc.isascii():
+            ascii_host(parts.hostname or "")
     except ValueError:
         sound = False
     if not sound or re.search(r"\s", value):
@@ -113,11 +107,18 @@ def root_url(table: Table, key: str, default: str) -> str:
 def sender(table: Table, key: str, default: str) -> str:
     """Read the address that mail comes from, with or without a name."""
     value = table.line(key, default)
-    if not _SENDER.fullmatch(value):
-        problem = f"{shown(value)} is not a mail address"
-        allowed = "use one like hcl@example.org or Name <hcl@example.org>"
-        raise table.error(key, f"{problem}; {allowed}")
+    _check_address(table, key, value, "hcl@example.org or Name <hcl@example.org>")
     return value
+
+
+def _check_address(
+    table: Table, key: str, value: str, like: str, index: int | None = None
+) -> None:
+    try:
+        parse_address(value)
+    except ValueError:
+        problem = f"{shown(value)} is not a mail address"
+        raise table.error(key, f"{problem}; use one like {like}", index) from None
 
 
 def recipients(table: Table, key: str) -> tuple[str, ...]:
@@ -126,9 +127,7 @@ def recipients(table: Table, key: str) -> tuple[str, ...]:
     if not values:
         raise table.error(key, "is empty; use at least one mail address")
     for i, value in enumerate(values):
-        if not _RECIPIENT.fullmatch(value):
-            problem = f"{shown(value)} is not a mail address"
-            raise table.error(key, f"{problem}; use one like ops@example.org", i)
+        _check_address(table, key, value, "ops@example.org", i)
     return values
 
 

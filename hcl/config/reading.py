@@ -18,8 +18,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST = 1_000_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What is wrong where: `place` is the table and the key, as messages name them."""
+
+    table: str
+    key: str
+    place: str
+    problem: str
+
+
 class ConfigError(Exception):
-    """Tell in one line what is wrong with the configuration, and what is allowed."""
+    """Tell in one line what is wrong with the configuration, and what is allowed.
+
+    `spot` None: it is about the file as a whole.
+    """
+
+    def __init__(self, line: str, spot: Spot | None = None) -> None:
+        super().__init__(line)
+        self.spot = spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +72,16 @@ class Table:
     def error(self, key: str, problem: str, index: int | None = None) -> ConfigError:
         """Make the error that tells of a problem with a key or an item of it."""
         place = self.where(key, index)
-        return ConfigError(f"{self.source.file_name}: {place}: {problem}")
+        line = f"{self.source.file_name}: {place}: {problem}"
+        return ConfigError(line, Spot(self.path, key, place, problem))
 
-    def allow(self, keys: Sequence[str]) -> None:
-        """Refuse every key but these."""
+    def allow(self, keys: Sequence[str], meant: Sequence[str] = ()) -> None:
+        """Refuse every key but these; `meant` are those that an unknown one may be."""
         for key in self.data:
             if key not in keys:
                 near = closest(key, keys)
+                if not near and len(meant) == 1 and meant[0] not in self.data:
+                    raise self.error(key, f"unknown key; use {meant[0]}")
                 hint = f" (did you mean {near}?)" if near else ""
                 raise self.error(
                     key, f"unknown key{hint}; use one of {', '.join(keys)}"
@@ -69,7 +89,7 @@ class Table:
 
     def text(self, key: str, default: str | None = None) -> str:
         """Read a string that may have several lines."""
-        value = self._value(key, default)
+        value = self._string(key, self._value(key, default))
         if not isinstance(value, str):
             raise self.error(key, f"{shown(value)} is not a string; put it in quotes")
         return value
@@ -98,22 +118,43 @@ class Table:
         return self._one_line(key, self.secret(key, default))
 
     def secret(self, key: str, default: str | None = None) -> str:
-        """Read a string that may also stand in a file or an environment variable."""
-        value = self._value(key, default)
+        """Read a string whose value no message shows."""
+        value = self._string(key, self._value(key, default))
         if isinstance(value, str):
             return value
-        if isinstance(value, dict) and len(value) == 1:
-            [(origin, name)] = value.items()
-            if isinstance(name, str) and name and not _CONTROL.search(name):
-                if origin == "file":
-                    return self._from_file(key, name)
-                if origin == "env":
-                    return self._from_env(key, name)
         # Without the value: a password of digits, say, that lacks its quotes.
         raise self.error(
             key,
-            'is not a string; use "…", { file = "path" } or { env = "NAME" }',
+            'is not a string; use "…", { file = "path" }, { env = "NAME" }'
+            ' or { credential = "name" }',
         )
+
+    def _string(self, key: str, value: object) -> object:
+        """Read a string that stands elsewhere; return any other value as it is."""
+        if not isinstance(value, dict) or len(value) != 1:
+            return value
+        [(origin, name)] = value.items()
+        readers = {
+            "file": self._from_file,
+            "env": self._from_env,
+            "credential": self._from_credential,
+        }
+        if origin not in readers or not isinstance(name, str):
+            return value
+        if not name or _CONTROL.search(name):
+            return value
+        return readers[origin](key, name)
+
+    def _from_credential(self, key: str, name: str) -> str:
+        folder = self.source.env.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            problem = f"the credential {name} is not there: CREDENTIALS_DIRECTORY is"
+            allowed = "run hcl by systemd, with LoadCredential= in its unit"
+            raise self.error(key, f"{problem} not set; {allowed}")
+        if "/" in name or name in (".", ".."):
+            problem = f"{shown(name)} is not the name of a credential"
+            raise self.error(key, f"{problem}; use one without /")
+        return self._from_file(key, f"{folder}/{name}")
 
     def _from_file(self, key: str, name: str) -> str:
         path = self.source.folder / name
@@ -164,7 +205,7 @@ class Table:
         """Read a length of time such as "90s", "10m", "4h" or "1d"; None if absent."""
         if key not in self.data:
             return None
-        value = self.data[key]
+        value = self._string(key, self.data[key])
         if isinstance(value, str) and (found := _LENGTH.fullmatch(value)):
             length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
             if length <= most:
@@ -183,7 +224,7 @@ class Table:
 
     def choice(self, key: str, default: Choice, allowed: Iterable[Choice]) -> Choice:
         """Read one of a few words."""
-        value = self._value(key, default)
+        value = self._string(key, self._value(key, default))
         for word in allowed:
             if word == value:
                 return word
@@ -195,14 +236,17 @@ class Table:
         values = self._value(key, None if default is None else list(default))
         if not isinstance(values, list):
             raise self.error(key, f"{shown(values)} is not an array; use [ … ]")
-        for i, value in enumerate(values):
+        found: list[str] = []
+        for i, stands in enumerate(values):
+            value = self._string(key, stands)
             if not isinstance(value, str):
                 problem = f"{shown(value)} is not a string; put it in quotes"
                 raise self.error(key, problem, i)
             if _CONTROL.search(value):
                 problem = "has a control character; use one line of text"
                 raise self.error(key, problem, i)
-        return tuple(values)
+            found.append(value)
+        return tuple(found)
 
     def table(self, key: str, keys: Sequence[str] | None) -> "Table":
         """Read a table within, which is empty if absent; None allows any keys."""

@@ -12,8 +12,12 @@ Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
 AfterAbsence = Literal["excuse", "alert"]
+TestEvery = Literal["", "day", "week", "month"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
+
+# The most bytes of a mail that is taken; `SmtpdConfig.size_limit` of them are kept.
+MAIL_LIMIT = 25_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,49 @@ class AlertsConfig:
     """What holds for all alerts.
 
     `after_absence` tells what becomes of a check that may have pinged while hcl was not
-    there: it is excused, or judged as if hcl had listened.
+    there: it is excused, or judged as if hcl had listened. `test_every` is how often
+    each channel tells that it works; "": never.
     """
 
     after_absence: AfterAbsence
+    test_every: TestEvery = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where copies of the database go, how often, and how many are kept in a folder.
+
+    `folder` None: hcl makes none by itself.
+    """
+
+    folder: Path | None
+    second_folder: Path | None
+    every: timedelta
+    keep: int
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that get a copy, each once."""
+        named = filter(None, (self.folder, self.second_folder))
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogConfig:
+    """What hcl asks while it is well, and how often; "": nothing. The URL is secret."""
+
+    url: str
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Whom hcl trusts where it connects to others.
+
+    `ca_file` holds CAs in PEM form, which are trusted besides those of the system.
+    """
+
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +274,7 @@ class Config:
     smtp: SmtpConfig
     smtpd: SmtpdConfig
     alerts: AlertsConfig
+    backup: BackupConfig
+    watchdog: WatchdogConfig
     projects: tuple[ProjectConfig, ...]
+    tls: TlsConfig = TlsConfig()

@@ -1,5 +1,7 @@
 """The database: opened, migrated, read, and written in transactions."""
 
+from hcl.db import copies
+from hcl.db.copying import Contents, StoppedError, back_up, rehearse
 from hcl.db.database import PATIENCE, Database, Statement, begun, write_at_once
 from hcl.db.errors import (
     DatabaseError,
@@ -17,23 +19,32 @@ from hcl.db.opening import (
     open_to_read,
     open_to_rehearse,
 )
+from hcl.db.restoring import RESTORED, Restored, restore
 
 __all__ = [
     "PATIENCE",
+    "Contents",
     "Database",
+    "RESTORED",
     "SQLITE_VERSION",
     "DatabaseError",
+    "Restored",
     "SQLError",
     "Statement",
+    "StoppedError",
     "UnreadableError",
     "UnusableError",
     "UnwritableError",
+    "back_up",
     "begun",
+    "copies",
     "explain",
     "held",
     "open_database",
     "open_to_read",
     "open_to_rehearse",
+    "rehearse",
+    "restore",
     "tell",
     "write_at_once",
 ]

@@ -14,7 +14,7 @@ _HEADER = 100
 _VERSION = slice(60, 64)
 
 # The tables that each version has had.
-_OURS = {"projects", "checks", "channels", "flips"}
+OURS = {"projects", "checks", "channels", "flips"}
 
 
 def examine(path: Path, newest: int) -> str:
@@ -55,7 +55,7 @@ def _ask(path: Path, newest: int) -> str:
     tables = {name for [name] in rows}
     if version == 0 and not tables:
         return ""
-    if version == 0 or not tables >= _OURS:
+    if version == 0 or not tables >= OURS:
         return (
             "a database of another program already exists there: let database.path name"
             " another file"

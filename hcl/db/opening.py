@@ -1,10 +1,11 @@
 """Open the database: make it, migrate it, set it aside before."""
 
+import asyncio
 import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,9 +16,11 @@ from urllib.parse import quote
 import aiosqlite
 from aiosqlite import Connection
 
+from hcl.db.copying import set_aside
 from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader
 from hcl.db.errors import DatabaseError, explain
 from hcl.db.examining import examine
+from hcl.db.private import make_private
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +59,9 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
     # SQLite has the WAL beside the file itself, whatever link leads there.
     real = Path(os.path.realpath(path))  # noqa: ASYNC240 - nothing else runs yet
     try:
-        if problem := examine(real, _steps()[-1][0]):
+        if problem := examine(real, newest_schema()):
             raise DatabaseError(f"{path}: {problem}")
-        _make_private(real)
+        make_private(real)
         writer = await _connect(Connection, real, synchronous, _WRITER_CACHE)
         try:
             await _migrate(writer, real)
@@ -98,7 +101,7 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
         # aiosqlite leaves a thread behind when it cannot connect: ask before.
         with closing(sqlite3.connect(uri, uri=True)) as probe:
             [version] = probe.execute("PRAGMA user_version").fetchone()
-        if version != _steps()[-1][0]:
+        if version != newest_schema():
             raise DatabaseError(f"{path}: not of this version; start `hcl serve` first")
         async with aiosqlite.connect(uri, uri=True) as connection:
             yield connection
@@ -155,20 +158,6 @@ async def _connect(
     return connection
 
 
-def _make_private(path: Path) -> None:
-    """Make an empty file, if there is none yet; let only its owner read what is there.
-
-    It holds keys and the output of jobs; SQLite gives its WAL the same mode.
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        return
-    for name in (path, path.with_name(f"{path.name}-wal")):
-        # It may be another's, or not be there.
-        with suppress(OSError):
-            name.chmod(0o600)
-
-
 async def _migrate(connection: Connection, path: Path) -> None:
     """Run the migrations that the database lacks, each in one transaction.
 
@@ -179,7 +168,7 @@ async def _migrate(connection: Connection, path: Path) -> None:
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
     missing = [(number, file) for number, file in steps if number > version]
     if missing and version > 0:
-        await _set_aside(connection, path.with_name(f"{path.name}.schema-{version}"))
+        await _set_aside(path, path.with_name(f"{path.name}.schema-{version}"))
     await connection.execute("PRAGMA foreign_keys = OFF")
     for number, file in missing:
         sql = file.read_text("utf-8")
@@ -196,6 +185,11 @@ async def _migrate(connection: Connection, path: Path) -> None:
     ((mode,),) = await connection.execute_fetchall("PRAGMA auto_vacuum")
     if mode != _INCREMENTAL:
         await _vacuum(connection, path)
+
+
+def newest_schema() -> int:
+    """Return the version of the schema that this hcl brings a database to."""
+    return _steps()[-1][0]
 
 
 def _steps() -> list[tuple[int, Traversable]]:
@@ -215,9 +209,7 @@ async def _vacuum(connection: Connection, path: Path) -> None:
         logger.warning("%s: will not shrink, since VACUUM failed: %s", path, error)
 
 
-async def _set_aside(connection: Connection, target: Path) -> None:
+async def _set_aside(path: Path, target: Path) -> None:
     # SQLite's backup, since a plain copy would miss what is still in the WAL.
     logger.info("copying the database to %s before its schema changes", target)
-    _make_private(target)
-    async with aiosqlite.connect(target) as copy:
-        await connection.backup(copy)
+    await asyncio.to_thread(set_aside, path, target)

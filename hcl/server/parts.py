@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from hcl.alarm import Alarm
+from hcl.alerts.drill import Drill
 from hcl.alerts.sender import Sender
 from hcl.changes import Changes
+from hcl.checks import restoring
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.checks.watch import Watch
@@ -21,13 +23,18 @@ from hcl.db import Database
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
+from hcl.server.keeping import Keeping
 from hcl.server.syncing import Synced, sync
+from hcl.server.watchdog import Watchdog
 from hcl.web.app import create_app
 from hcl.web.parts import Parts
 from hcl.web.ping import PingEndpoint
 
 if TYPE_CHECKING:
     from hcl.smtpd.server import MailServer
+
+# Each has an alarm.
+_LOOPS = ("checker", "sender", "filer", "pruner", "keeping", "watchdog", "drill")
 
 # What the sender's pauses are multiplied by, if not by what it has itself.
 Jitter = Callable[[], float]
@@ -51,6 +58,9 @@ class Assembly:
     sender: Sender
     filer: Filer
     pruner: Pruner
+    keeping: Keeping
+    watchdog: Watchdog
+    drill: Drill
     parts: Parts
     ping: PingEndpoint
     app: ASGIApp
@@ -63,6 +73,9 @@ class Assembly:
             self.sender.run(),
             self.filer.run(),
             self.pruner.run(),
+            self.keeping.run(),
+            self.watchdog.run(),
+            self.drill.run(),
         ]
 
     async def use(self, config: Config, *, retry: bool = False) -> None:
@@ -78,6 +91,9 @@ class Assembly:
         self.parts.use(config, self.synced.projects, self.synced.secret)
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
+        self.keeping.use(config.backup)
+        self.watchdog.use(config.watchdog)
+        self.drill.use(config.alerts.test_every, self.synced.projects)
         await self.sender.use(config, self.synced.channels, retry=retry)
 
     def _mail_with(self, config: Config) -> Callable[[], None]:
@@ -87,7 +103,7 @@ class Assembly:
         # Imported here: it takes memory, and few want mail.
         from hcl.smtpd.server import certificate_of
 
-        return partial(self.mail.use, config.smtpd, certificate_of(config.smtpd))
+        return partial(self.mail.use, config, certificate_of(config.smtpd))
 
 
 @asynccontextmanager
@@ -111,6 +127,8 @@ async def assemble(
         await assembly.watch.begin()
         # Whoever has mended something restarts hcl as often as they reload it.
         await assembly.use(config, retry=True)
+        now = assembly.clock.now()
+        await restoring.tell(database, assembly.synced.projects, now)
         yield assembly
         await assembly.watch.end()
     finally:
@@ -120,9 +138,7 @@ async def assemble(
 def _wire(
     config: Config, database: Database, clock: Clock, jitter: Jitter | None
 ) -> Assembly:
-    alarms = {
-        name: Alarm(clock.now) for name in ("checker", "sender", "filer", "pruner")
-    }
+    alarms = {name: Alarm(clock.now) for name in _LOOPS}
     clock.on_step = alarms["checker"].ring
     counters, changes = Counters(), Changes()
     filer, pinging = _pings(config, database, clock, alarms, counters, changes)
@@ -149,6 +165,20 @@ def _wire(
             clock=clock,
             alarm=alarms["pruner"],
             log_limit=config.pings.log_limit,
+        ),
+        keeping=Keeping(
+            database,
+            config.database.path,
+            config.backup,
+            clock=clock,
+            alarm=alarms["keeping"],
+            sender=alarms["sender"],
+        ),
+        watchdog=Watchdog(
+            parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
+        ),
+        drill=Drill(
+            database, clock=clock, alarm=alarms["drill"], sender=alarms["sender"]
         ),
         parts=parts,
         ping=ping,
@@ -219,4 +249,4 @@ def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer 
     # Imported here: aiosmtpd takes memory, and few want mail.
     from hcl.smtpd.server import MailServer
 
-    return MailServer(pinging, config.smtpd, clock)
+    return MailServer(pinging, config, clock)

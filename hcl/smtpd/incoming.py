@@ -1,14 +1,23 @@
 """What an SMTP client sends: lines, then a mail, then lines again."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 # The most bytes of a command.
 _COMMAND_SIZE = 4096
 
-# How far a mail may be over its limit before it is thrown away as it comes.
+# How many bytes of a mail wait, beside those that are kept, before they are dropped.
 _SLACK = 65_536
 
 _END = b"\r\n.\r\n"
+_STUFFED = b"\r\n."
+
+
+class Mail(NamedTuple):
+    """The beginning of a mail, and how many bytes it had in all."""
+
+    kept: bytes
+    size: int
 
 
 class Incoming:
@@ -39,24 +48,37 @@ class Incoming:
         del self._data[: end + 1]
         return None if too_long or len(line) > _COMMAND_SIZE else line
 
-    async def mail(self, limit: int) -> bytes | None:
-        """Return a mail; None: it came, and was larger than `limit`.
+    async def mail(self, keep: int) -> Mail:
+        """Return a mail, of which so many bytes are kept and the rest is dropped.
 
         It ends with a dot alone between CR LF, and with no other kind of line end: else
         a relay that reads it otherwise could be made to smuggle mails.
         """
         # The line end of the DATA command counts as the one before an early dot.
         self._data[:0] = b"\r\n"
-        too_large = False
-        start = 0
+        begin: bytes | None = None
+        dropped = start = 0
         while (end := self._data.find(_END, start)) < 0:
             # A dot before a line's dot does not count: three bytes came as four.
-            if len(self._data) > limit // 3 * 4 + _SLACK:
-                too_large = True
-                del self._data[: -len(_END)]
+            if len(self._data) > (keep // 3 * 4 if begin is None else 0) + _SLACK:
+                if begin is None:
+                    begin = _unstuffed(self._data)[2 : keep + 2]
+                dropped += self._drop()
             start = max(len(self._data) - len(_END) + 1, 0)
             self._data += await self._read()
-        mail = b"" if too_large else bytes(self._data[: end + 2])
+        last = _unstuffed(self._data[: end + 2])
         del self._data[: end + len(_END)]
-        mail = mail.replace(b"\r\n.", b"\r\n")[2:]
-        return None if too_large or len(mail) > limit else mail
+        kept = last[2 : keep + 2] if begin is None else begin
+        return Mail(kept, dropped + len(last) - 2)
+
+    def _drop(self) -> int:
+        """Drop what has come but a beginning of the end; return its bytes."""
+        length = len(self._data) - len(_END)
+        # A dot that comes later may count with what is dropped now.
+        stuffed = self._data.count(_STUFFED, 0, length + len(_STUFFED) - 1)
+        del self._data[:length]
+        return length - stuffed
+
+
+def _unstuffed(data: bytearray) -> bytes:
+    return bytes(data.replace(_STUFFED, b"\r\n"))

@@ -6,11 +6,12 @@ import ssl
 from collections.abc import Collection, Iterable
 
 from hcl.clock import Clock
-from hcl.config import SmtpdConfig
+from hcl.config import Config, SmtpdConfig
 from hcl.config.certificate import server_context
 from hcl.pings.pinging import Pinging
 from hcl.smtpd.mailboxes import Mailboxes
-from hcl.smtpd.session import IDLE_TIMEOUT, MailSession, Room
+from hcl.smtpd.room import Room
+from hcl.smtpd.session import IDLE_TIMEOUT, MailSession
 
 # How long mails that are coming in may hold up the end, in seconds.
 STOP_TIMEOUT = 3.0
@@ -32,23 +33,24 @@ class MailServer:
     def __init__(
         self,
         pinging: Pinging,
-        config: SmtpdConfig,
+        config: Config,
         clock: Clock,
         *,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
         """Prepare to serve. Raises CertificateError."""
-        self._mailboxes = Mailboxes(pinging, config.domain, clock)
-        self._idle_timeout = idle_timeout
         self._room = Room()
+        self._mailboxes = Mailboxes(pinging, self._room.refusals, clock)
+        self._idle_timeout = idle_timeout
         self._stopping = asyncio.Event()
-        self.use(config, certificate_of(config))
+        self.use(config, certificate_of(config.smtpd))
 
-    def use(self, config: SmtpdConfig, tls: ssl.SSLContext | None) -> None:
+    def use(self, config: Config, tls: ssl.SSLContext | None) -> None:
         """Take other settings, and a certificate, for connections to come."""
         self._tls = tls
-        self._size_limit = config.size_limit
-        self._mailboxes.domain = config.domain
+        self._size_limit = config.smtpd.size_limit
+        ping_keys = [project.ping_key for project in config.projects]
+        self._mailboxes.use(config.smtpd.domain, ping_keys)
 
     @property
     def sessions(self) -> Collection[MailSession]:
@@ -72,6 +74,7 @@ class MailServer:
                 server.close()
             for session in list(self._room.sessions):
                 session.abort()
+            self._room.refusals.sum_up()
 
     async def _listen(self, bound: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()

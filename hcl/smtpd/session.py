@@ -2,32 +2,30 @@
 
 import asyncio
 import logging
-import re
 import ssl
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
-from hcl.smtpd.incoming import Incoming
+from hcl.config import MAIL_LIMIT
+from hcl.smtpd.addresses import clean, read_path, shown
+from hcl.smtpd.incoming import Incoming, Mail
 from hcl.smtpd.mailboxes import Mailboxes
+from hcl.smtpd.room import NoSeatError, Room, canonical, group_of
 
 logger = logging.getLogger(__name__)
 
 # It tells of every connection, and of whatever strangers send.
 logging.getLogger("mail.log").setLevel(logging.ERROR)
 
-# How long a client may be silent, in seconds, and how long it may take for one mail.
+# How long a client may take for its first command, in seconds; how long then for each
+# step that brings it nearer to a mail; and how long until it has sent one.
+HELLO_TIMEOUT = 10.0
 IDLE_TIMEOUT = 60.0
 MAIL_TIMEOUT = 600.0
 
 # How long what was said last may take to reach a client that does not read, in seconds.
 LINGER = 5.0
-
-# So many clients are talked to at once, each with a mail in memory at worst. So many
-# more wait for their turn; the rest is sent away.
-SESSION_LIMIT = 50
-WAITING_LIMIT = 500
 
 # So many recipients of a mail are taken, the least by RFC 5321, section 4.5.3.1.8: each
 # keeps a copy of it.
@@ -40,8 +38,6 @@ NONSENSE_LIMIT = 10
 # The most bytes that are taken from the network before a session asks for them.
 _READ_AHEAD = 32_768
 
-_PATH = re.compile(r"<(?:@[^<>:]*:)?([^<>]*)>(.*)|([^<>\s]+)(.*)", re.DOTALL)
-
 _COMMANDS = frozenset(
     {
         *("EHLO", "HELO", "STARTTLS", "MAIL", "RCPT", "DATA"),
@@ -49,14 +45,9 @@ _COMMANDS = frozenset(
     }
 )
 
-
-class Room:
-    """Where sessions stay, at most SESSION_LIMIT of them seated."""
-
-    def __init__(self) -> None:
-        self.sessions: set[MailSession] = set()
-        self.seats = asyncio.Semaphore(SESSION_LIMIT)
-        self.closing = False
+# Refusals that the log need not tell: what only follows from another, or is told by who
+# met it.
+_TOLD_ELSEWHERE = ("503", "451 4.3.0")
 
 
 class _Hooks:
@@ -106,6 +97,12 @@ class MailSession(SMTP):
     _tls_protocol: Any
     _original_transport: Any
 
+    # Since when it came no nearer to a mail, by the loop's time; None: it sends one, or
+    # waits until it may.
+    idle_since: float | None
+    # What it shares bounds with.
+    group: str
+
     def __init__(
         self,
         room: Room,
@@ -117,7 +114,7 @@ class MailSession(SMTP):
     ) -> None:
         super().__init__(
             _Hooks(mailboxes),
-            data_size_limit=size_limit,
+            data_size_limit=MAIL_LIMIT,
             enable_SMTPUTF8=True,
             # Otherwise it asks the DNS, and all wait.
             hostname=mailboxes.domain,
@@ -132,6 +129,8 @@ class MailSession(SMTP):
         self._commands_left = COMMAND_LIMIT
         self._nonsense_left = NONSENSE_LIMIT
         self._taking_mail = False
+        self._command = self._argument = ""
+        self._nearest = 0
 
     @property
     def conversation(self) -> "asyncio.Task[None]":
@@ -143,6 +142,11 @@ class MailSession(SMTP):
         """Say goodbye, now or after the mail that is coming in."""
         if not self._taking_mail:
             self._say_goodbye("421 4.3.2 Shutting down")
+
+    def give_way(self) -> None:
+        """Say goodbye, since others need the place."""
+        self._tell("was refused: too many connections")
+        self._say_goodbye("421 4.3.2 Too many connections, try again later")
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -174,18 +178,22 @@ class MailSession(SMTP):
         data: bytes = await self._reader.read(_READ_AHEAD)
         if not data:
             raise EOFError
-        self._reset_timeout()
+        if self._taking_mail:
+            self._reset_timeout()
         return data
 
     async def _handle_client(self) -> None:
         """Hold the conversation, from the greeting to the end of the connection."""
-        self._room.sessions.add(self)
+        self.group = group_of(self._peer)
+        self._share = self._room.share_of(self.group)
+        self._await_mail()
         try:
-            if len(self._room.sessions) > SESSION_LIMIT + WAITING_LIMIT:
+            if not self._room.enter(self):
+                self._tell("was refused: too many connections")
                 await self.push("421 4.3.2 Too many connections, try again later")
                 return
-            async with self._room.seats:
-                await self._converse()
+            self._reset_timeout(min(HELLO_TIMEOUT, self._timeout_duration))
+            await self._converse()
         except (OSError, EOFError, TimeoutError):
             # The client has gone, or takes for ever.
             pass
@@ -199,6 +207,29 @@ class MailSession(SMTP):
             if self.transport is not None:
                 self._reset_timeout(LINGER)
 
+    def _await_mail(self) -> None:
+        """Give the client its time for the next mail."""
+        self.idle_since = self.loop.time()
+        self._mail_due = self.idle_since + MAIL_TIMEOUT
+        self._nearest = self._nearness()
+
+    def _nearness(self) -> int:
+        """Tell how near the client is to a mail: more after each step."""
+        greeted = 2 * (self.session.ssl is not None) + bool(self.session.host_name)
+        return greeted + bool(self.envelope.mail_from) + len(self.envelope.rcpt_tos)
+
+    def _note_step(self) -> None:
+        """Give the client more time if it came nearer to a mail than it was before.
+
+        What leads nowhere, as NOOP does, or what was undone by RSET, is no step.
+        """
+        nearness = self._nearness()
+        if nearness > self._nearest:
+            self._nearest = nearness
+            self.idle_since = now = self.loop.time()
+            left = max(self._mail_due - now, 0.001)
+            self._reset_timeout(min(left, self._timeout_duration))
+
     async def _converse(self) -> None:
         await self.push(f"220 {self.hostname} ESMTP hcl")
         while not self._room.closing:
@@ -208,11 +239,23 @@ class MailSession(SMTP):
                 await self.push("500 5.5.2 Line too long")
             else:
                 await self._obey(line)
+                self._note_step()
             self._commands_left -= 1
             if self._commands_left < 0 or self._nonsense_left < 0:
                 await self.push("421 4.7.0 Too many commands")
                 return
         await self.push("421 4.3.2 Shutting down")
+
+    async def push(self, status: Any) -> None:
+        """Answer, and tell the log if that is to refuse a mail."""
+        refuses = status[0] in "45" and not status.startswith(_TOLD_ELSEWHERE)
+        if refuses and self._command in ("MAIL", "RCPT", "DATA"):
+            self._tell(f"{self._argument}was refused: {status}")
+        await super().push(status)
+
+    def _tell(self, what: str) -> None:
+        sender = self.envelope.mail_from
+        self._room.refusals.tell(self._peer, clean(sender) if sender else "", what)
 
     async def _obey(self, line: bytes) -> None:
         word, _, rest = line.partition(b" ")
@@ -222,12 +265,15 @@ class MailSession(SMTP):
             await self.push("500 5.5.2 Unknown command")
             return
         argument = rest.strip().decode("utf-8", "surrogateescape")
+        self._command, self._argument = command, shown(argument)
         try:
             await self._smtp_methods[command](argument or None)
         except ValueError:
             # A SIZE that is no number, say.
             self._nonsense_left -= 1
             await self.push("501 5.5.4 Bad argument")
+        finally:
+            self._command = ""
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:  # noqa: N802 - named by aiosmtpd
         """Begin to speak TLS."""
@@ -252,31 +298,52 @@ class MailSession(SMTP):
         if arg or not self.envelope.rcpt_tos:
             await self.push("503 5.5.1 Send MAIL and RCPT first, and DATA alone")
             return
+        # It is others who are slow.
+        self._timeout_handle.cancel()
+        self.idle_since = None
+        try:
+            async with self._room.seat(self._share):
+                await self._take_mail()
+        except NoSeatError:
+            await self.push("451 4.3.2 Too many mails at once, try again later")
+        self._await_mail()
+        self._reset_timeout()
+
+    async def _take_mail(self) -> None:
         self._taking_mail = True
+        self._reset_timeout()
         try:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
-            async with asyncio.timeout(MAIL_TIMEOUT):
-                content = await self._incoming.mail(self._size_limit)
-            envelope, self.envelope = self.envelope, self._create_envelope()
-            if content is None:
-                await self.push("552 5.3.4 Too large")
-                return
-            await self.push(await self._deliver(envelope, content))
+            mail = await self._read_mail()
+            if mail.size > MAIL_LIMIT:
+                answer = f"552 5.3.4 Over {MAIL_LIMIT:,} bytes"
+            else:
+                answer = await self._deliver(mail.kept)
+            await self.push(answer)
         finally:
             self._taking_mail = False
+        self.envelope = self._create_envelope()
 
-    async def _deliver(self, envelope: Any, content: bytes) -> str:
+    async def _read_mail(self) -> Mail:
+        try:
+            async with asyncio.timeout(MAIL_TIMEOUT):
+                return await self._incoming.mail(self._size_limit)
+        except BaseException:
+            self._tell("was cut off before its end")
+            raise
+
+    async def _deliver(self, content: bytes) -> str:
         # It is we who are slow now.
         self._timeout_handle.cancel()
+        envelope = self.envelope
         try:
             answer = await self._mailboxes.deliver(
-                _clean(envelope.mail_from), envelope.rcpt_tos, content, self._peer
+                clean(envelope.mail_from), envelope.rcpt_tos, content, self._peer
             )
         # The client is to try again, whatever it is.
         except Exception:
             logger.exception("a mail could not be taken")
             answer = "451 4.3.0 Something went wrong, try again later"
-        self._reset_timeout()
         if answer.startswith("250"):
             self._commands_left = COMMAND_LIMIT
         return answer
@@ -285,16 +352,7 @@ class MailSession(SMTP):
     def _peer(self) -> str:
         """The client's address in canonical form; "" on a unix socket."""
         peer = self.session.peer
-        if not isinstance(peer, tuple):
-            return ""
-        try:
-            address = ip_address(peer[0])
-        except ValueError:
-            return str(peer[0])
-        # A socket for both families names IPv4 clients as ::ffff:192.0.2.1.
-        return str(
-            (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
-        )
+        return canonical(str(peer[0])) if isinstance(peer, tuple) else ""
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         """Read the address of MAIL or RCPT, and what follows; None: there is none.
@@ -302,18 +360,4 @@ class MailSession(SMTP):
         aiosmtpd's way, the parser of the email package, fails on odd ones with all
         kinds of exceptions.
         """
-        if not arg:
-            return "", ""
-        match = _PATH.fullmatch(arg)
-        if match is None:
-            return None, None
-        if match[3] is not None:
-            return match[3], match[4]
-        # The null sender, as aiosmtpd knows it.
-        return match[1].strip() or "<>", match[2]
-
-
-def _clean(sender: str) -> str:
-    """Write a sender so that it can be stored and logged, whatever its bytes."""
-    text = sender.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+        return read_path(arg)

@@ -7,6 +7,7 @@ connection that `Database.transaction` hands out, and commit with it.
 
 from hcl.store import (
     announcements,
+    backups,
     channels,
     checks,
     fixed,
@@ -17,12 +18,14 @@ from hcl.store import (
     outbox,
     pings,
     projects,
+    restored,
     settings,
     tries,
 )
 
 __all__ = [
     "announcements",
+    "backups",
     "channels",
     "checks",
     "fixed",
@@ -33,6 +36,7 @@ __all__ = [
     "outbox",
     "pings",
     "projects",
+    "restored",
     "settings",
     "tries",
 ]

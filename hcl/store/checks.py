@@ -213,6 +213,16 @@ async def count(conn: Connection, project_id: int) -> int:
     return int(next(iter(rows))[0])
 
 
+async def count_by_status(conn: Connection, project_id: int) -> dict[str, int]:
+    """Return how many checks of a project have each stored status."""
+    rows = await conn.execute_fetchall(
+        "SELECT status, count(*) FROM check_states JOIN checks ON id = check_id"
+        " WHERE project_id = ? GROUP BY status",
+        (project_id,),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def add(conn: Connection, check: Check) -> int:
     """Insert a check, whatever its id says; return the id it got."""
     rows = await conn.execute_fetchall(

@@ -17,8 +17,23 @@ from hcl.web.parts import Parts
 PREFIX = "/ping/"
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_SIGNAL = "start|fail|log|[0-9]+"
-_BY_CODE = re.compile(rf"/ping/({UUID})(?:/|/({_SIGNAL}))?")
+
+# The signals of Linux from 1 on, by the names that systemd's $EXIT_STATUS has for them.
+_NAMES = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD"
+    " CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
+_REAL_TIME = range(34, 65)
+_SIGNALS = {
+    **{name: number for number, name in enumerate(_NAMES.split(), 1)},
+    **{f"RTMIN+{n}": number for n, number in enumerate(_REAL_TIME)},
+}
+# What a shell makes of the number of a signal.
+_BY_SIGNAL = 128
+
+_SIGNAL = "|".join(["start|fail|log|[0-9]+", *map(re.escape, _SIGNALS)])
+# As clients glue addresses, there may be a slash too many.
+_BY_CODE = re.compile(rf"/ping//?({UUID})(?:/|/({_SIGNAL}))?")
 _BY_SLUG = re.compile(rf"/ping/([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+)(?:/({_SIGNAL}))?")
 _RID = re.compile(UUID, re.IGNORECASE | re.ASCII)
 
@@ -132,7 +147,7 @@ class PingEndpoint:
             scheme,
             remote_addr,
             scope["method"],
-            headers.get(b"user-agent", b"").decode("utf-8", "replace")[:_UA_LIMIT],
+            _text(headers.get(b"user-agent", b""))[:_UA_LIMIT],
             rid and rid.lower(),
             exitstatus,
             b"",
@@ -183,9 +198,19 @@ def _is_slug(text: str) -> bool:
     return text == text.lower() and len(text) <= SLUG_LENGTH
 
 
-def _by_exitstatus(digits: str | None) -> tuple[Action, int]:
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        # What headers were before they were UTF-8 (RFC 9110, section 5.5).
+        return value.decode("latin-1")
+
+
+def _by_exitstatus(text: str | None) -> tuple[Action, int]:
+    if text in _SIGNALS:
+        return "fail", _BY_SIGNAL + _SIGNALS[text]
     # int() would choke on thousands of digits.
-    exitstatus = int((digits or "").lstrip("0")[:4] or "0")
+    exitstatus = int((text or "").lstrip("0")[:4] or "0")
     return ("fail" if exitstatus else "success"), exitstatus
 
 

@@ -6,13 +6,16 @@ promises neither: thousands of nested parts keep it busy for minutes.
 """
 
 import binascii
-import codecs
-import html
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
+from typing import Literal
+
+from hcl.words import markup
+from hcl.words.charsets import codec_of
+
+Kind = Literal["plain", "html"]
 
 # The most bytes of a mail that are looked at.
 SEARCH_LIMIT = 1_000_000
@@ -27,28 +30,15 @@ _HEAD_LIMIT = 65_536
 _HEADER_LIMIT = 10_000
 _PARTS_LIMIT = 1000
 
+# How deep a mail may lie within others that say nothing themselves.
+_FORWARDS_LIMIT = 5
+
 # A "From " line stands before the headers in an mbox.
 _HEAD = re.compile(
     rb"(?:From [^\n]*\n)?"
     rb"((?:[!-9;-~]+[ \t]*:[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*)*)(?:\r?\n)?"
 )
 _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
-_CHARSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,39}")
-
-# Codecs that are no charsets of mail; the first two take their time.
-_NO_CHARSETS = {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape"}
-
-_UNSEEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|title)\b[^<>]*>.*?(?:</\1\s*>|\Z)",
-    re.IGNORECASE | re.DOTALL,
-)
-_BLOCK = re.compile(
-    r"</?(?:address|article|blockquote|body|br|center|dd|div|dl|dt|footer|form|h[1-6]|"
-    r"header|hr|li|main|ol|p|pre|section|table|tbody|thead|tr|ul)\b[^<>]*>",
-    re.IGNORECASE,
-)
-_CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
 
 
 def subject(message: bytes) -> str:
@@ -60,18 +50,58 @@ def subject(message: bytes) -> str:
 # A mail to many checks is read once: their pings share its bytes.
 @lru_cache(maxsize=1)
 def texts(message: bytes) -> tuple[str, ...]:
-    """Return the text of each plain part, and of each HTML part, but attachments."""
-    found = []
-    for head, body in _leaves(message[:SEARCH_LIMIT]):
+    """Return the text, and that of its HTML form, as they are shown."""
+    found = _bodies(message[:SEARCH_LIMIT])
+    return tuple(
+        markup.as_shown(text) if kind == "html" else text
+        for kind, text in found.items()
+    )
+
+
+@lru_cache(maxsize=4)
+def searched(message: bytes) -> tuple[str, ...]:
+    """Return the forms of the text, and of the HTML, in which words are looked for."""
+    forms: list[str] = []
+    for kind, text in _bodies(message[:SEARCH_LIMIT]).items():
+        forms += markup.as_searched(text) if kind == "html" else (text,)
+    return tuple(forms)
+
+
+def _bodies(message: bytes) -> dict[Kind, str]:
+    """Return the source of the first plain part, and of the first HTML part.
+
+    That is what people take for the mail; the rest are attachments, signatures, and
+    what scanners and mailing lists put below. A mail that says nothing itself may have
+    been forwarded: what is within it counts then.
+    """
+    for _ in range(_FORWARDS_LIMIT):
+        found: dict[Kind, str] = {}
+        forwarded = b""
+        for kind, head, body in _readable(message):
+            if kind == "mail":
+                forwarded = forwarded or _decoded_body(head, body)
+            # An empty part is the first of its kind if there is something else to read.
+            elif not found.get(kind, "").strip() and len(found) < 2:
+                found[kind] = _part_text(head, body, kind)
+        if not forwarded or any(text.strip() for text in found.values()):
+            break
+        message = forwarded
+    return found
+
+
+def _readable(message: bytes) -> Iterator[tuple[Kind | Literal["mail"], bytes, bytes]]:
+    """Yield the parts that people read, but attachments."""
+    for head, body in _leaves(message):
         kind = _header(head, "content-type").partition(";")[0].strip().lower()
         if _header(head, "content-disposition").lower().startswith("attachment"):
             continue
-        if kind == "text/html":
-            found.append(_html_text(_part_text(head, body)))
+        if kind == "message/rfc822":
+            yield "mail", head, body
+        elif kind == "text/html":
+            yield "html", head, body
         # What is not said, or makes no sense, is plain text (RFC 2045, section 5.2).
         elif kind == "text/plain" or "/" not in kind or kind.startswith("multipart/"):
-            found.append(_plain_text(head, body))
-    return tuple(found)
+            yield "plain", head, body
 
 
 def _leaves(message: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -157,14 +187,23 @@ def _word_data(encoding: str, text: str) -> bytes:
     return binascii.a2b_qp(data, header=True)
 
 
-def _part_text(head: bytes, body: bytes) -> str:
+def _part_text(head: bytes, body: bytes, kind: Kind) -> str:
+    body = _decoded_body(head, body)
+    content_type = _header(head, "content-type")
+    charset = _parameter(content_type, "charset")
+    if kind == "html":
+        return _decode(body, charset or markup.charset_of(body))
+    text = _decode(body, charset).replace("\r\n", "\n")
+    return _unwrapped(text, content_type)
+
+
+def _decoded_body(head: bytes, body: bytes) -> bytes:
     encoding = _header(head, "content-transfer-encoding").lower()
     if encoding == "base64":
-        body = _from_base64(body)
-    elif encoding == "quoted-printable":
-        body = binascii.a2b_qp(body)
-    text = _decode(body, _parameter(_header(head, "content-type"), "charset"))
-    return text.replace("\r\n", "\n")
+        return _from_base64(body)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(body)
+    return body
 
 
 def _from_base64(data: bytes) -> bytes:
@@ -178,31 +217,16 @@ def _from_base64(data: bytes) -> bytes:
 
 def _decode(data: bytes, charset: str) -> str:
     """Decode by a charset that the mail names, or else as UTF-8; replace what fails."""
-    # A name that is too odd is not looked up: Python remembers each that it was asked.
-    if _CHARSET.fullmatch(charset):
-        with suppress(LookupError, ValueError):
-            # Many an ASCII text is none; UTF-8 is the best guess then.
-            if codecs.lookup(charset).name not in _NO_CHARSETS | {"ascii"}:
-                return data.decode(charset, "replace")
-    return data.decode("utf-8", "replace")
+    try:
+        return data.decode(codec_of(charset) or "utf-8", "replace")
+    # Some codecs give up all the same.
+    except ValueError:
+        return data.decode("utf-8", "replace")
 
 
-def _plain_text(head: bytes, body: bytes) -> str:
-    text = _part_text(head, body)
-    content_type = _header(head, "content-type")
-    if _parameter(content_type, "format").lower() == "flowed":
-        # Lines that end in a space go on in the next one (RFC 3676).
-        joint = "" if _parameter(content_type, "delsp").lower() == "yes" else " "
-        text = re.sub(r"(?m)^ ", "", text).replace(" \n", joint)
-    return text
-
-
-def _html_text(source: str) -> str:
-    """Return the text of HTML: no tags, entities resolved, spaces as they are shown."""
-    text = re.sub(r"\s+", " ", _UNSEEN.sub("", source))
-    text = _TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text)))
-    # It cannot take a number of thousands of digits.
-    with suppress(ValueError):
-        text = html.unescape(text)
-    text = re.sub(r"[ \xa0]+", " ", text)
-    return re.sub(r" ?\n\s*", "\n", text).strip()
+def _unwrapped(text: str, content_type: str) -> str:
+    """Undo format=flowed: lines that end in a space go on in the next (RFC 3676)."""
+    if _parameter(content_type, "format").lower() != "flowed":
+        return text
+    joint = "" if _parameter(content_type, "delsp").lower() == "yes" else " "
+    return re.sub(r"(?m)^ ", "", text).replace(" \n", joint)

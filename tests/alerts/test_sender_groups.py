@@ -41,6 +41,12 @@ async def test_channel_that_is_reached_twice_tells_once(tmp_path: Path) -> None:
 
         assert post.mails() == ["DOWN: a"]
         assert post.requests() == ["down a"]
+        reason = "have it already by another way, or do not tell of this"
+        told = {answer for answer in await post.answers() if "hand" in answer}
+        assert told == {
+            f"nothing to hand on: its channels {reason}",
+            f"handed to 1 of its 2 channels; the others {reason}",
+        }
 
 
 async def test_flip_that_a_group_does_not_want_is_not_told(tmp_path: Path) -> None:

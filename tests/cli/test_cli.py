@@ -57,14 +57,34 @@ def test_init_never_writes_over_a_file(folder: Path) -> None:
 
 
 def test_check_config_tells_in_one_line_what_is_wrong(folder: Path) -> None:
-    (folder / "bad.toml").write_text("[server]\nlisten = 8000\n")
+    (folder / "bad.toml").write_text("[server]\nlisten = 8000\n" + toml.project())
 
     result = CliRunner().invoke(main, ["check-config", "--config", "bad.toml"])
 
     assert result.exit_code == 1
     assert result.stdout == ""
     problem = "server.listen: 8000 is not a string; put it in quotes"
-    assert result.stderr == f"Error: bad.toml: {problem}\n"
+    assert result.stderr == f"Error: bad.toml:2: {problem}\n"
+
+
+def test_check_config_tells_all_mistakes_at_once(folder: Path) -> None:
+    (folder / "bad.toml").write_text(
+        "[smtp]\nhost = 'a b'\n"
+        + toml.project()
+        + toml.channel("Chat", "discord", webhook="https://discord.com/s3cret")
+        + toml.channel("Mail", "email", to=["a@b.org"])
+        + toml.channel("Ops", "email", to=["a"])
+    )
+
+    result = CliRunner().invoke(main, ["check-config", "--config", "bad.toml"])
+
+    assert result.exit_code == 1
+    first, second, third, count = result.stderr.splitlines()
+    assert first.startswith('Error: bad.toml:2: smtp.host: "a b" is not a host; use')
+    assert 'channel "Chat" of project "Home", webhook: unknown key; use url' in second
+    assert 'channel "Ops" of project "Home", to[0]: "a" is not a mail ad' in third
+    assert count == "3 mistakes"
+    assert "s3cret" not in result.stderr
 
 
 def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
@@ -78,7 +98,7 @@ def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("hcl.toml: ok: 1 project, 1 channel\n")
     [line] = result.stderr.splitlines()
-    place = "hcl.toml: warning: projects[0].channels[0].url: "
+    place = 'hcl.toml: warning: channel "Phone" of project "Home", url: '
     assert line.startswith(f"{place}is not a URL that Apprise can load")
 
 

@@ -205,7 +205,7 @@ def test_a_url_that_may_hold_a_token_is_not_shown() -> None:
             "down: is missing; a shell needs a command here, in up or in server",
         ),
         ('up = "secret\\u0000"', "up: has a NUL character; no command can"),
-        ("down = ['secret']", 'down: is not a string; use "…", { file = "path" } or '),
+        ("down = ['secret']", 'down: is not a string; use "…", { file = "path" }, '),
         ("down = { url = 'secret' }", 'down: is not a string; use "…", { file = "pa'),
     ],
 )
@@ -231,7 +231,7 @@ def test_a_bad_shell_is_refused(text: str, message: str) -> None:
             "is a URL for slack, not for ntfy; use ntfy://… or ntfys://… or https://nt",
         ),
         ("url = 'https://example.org/secret'", "is not for ntfy; use ntfy://… or ntf"),
-        ("url = ['ntfy://secret']", 'is not a string; use "…", { file = "path" } or'),
+        ("url = ['ntfy://secret']", 'is not a string; use "…", { file = "path" },'),
         ('url = "ntfy://secret\\nx"', "has a control character; use one line of te"),
     ],
 )

@@ -19,6 +19,7 @@ from hcl.config import (
     parse,
 )
 from hcl.config.fresh import fresh_text, write_fresh
+from tests.certificates import Authority
 from tests.config import FOLDER, HOOK, PROJECT, UUID, read, refusal
 
 KEY = "[[projects.keys]]\nname = 'me'\n"
@@ -292,6 +293,29 @@ def test_a_bad_secret_is_told_without_its_value(
         ("[smtpd]\nlisten = 'unix:'", 'smtpd.listen: "unix:" has no path; use unix:/p'),
         ("[smtpd]\ntls_key = 'k'", "smtpd.tls_cert: is missing; tls_cert and tls_key "),
         ("[smtpd]\ntls_cert = 'k'", "smtpd.tls_key: is missing; tls_cert and tls_key "),
+        ("[backup]\nevery = '1s'", 'backup.every: "1s" is too often; use 10m at least'),
+        ("[backup]\nevery = '400d'", 'backup.every: "400d" is too long; use 365d at m'),
+        ("[backup]\nevery = 60", "backup.every: 60 is not a length of time; use one l"),
+        (
+            "[backup]\nsecond_folder = 'b'",
+            "backup.folder: is missing; second_folder is",
+        ),
+        (
+            "[backup]\nfolder = 'b'\nsecond_folder = 'b'",
+            "backup.second_folder: is the same as folder; use another one",
+        ),
+        (
+            "[watchdog]\nurl = 'hc.example'",
+            "watchdog.url: is not a URL; use http://… or",
+        ),
+        (
+            "[watchdog]\nevery = '1s'",
+            'watchdog.every: "1s" is too often; use 10s ',
+        ),
+        (
+            "[alerts]\ntest_every = 'hour'",
+            'alerts.test_every: "hour" is not allowed; use one of day, week, month',
+        ),
     ],
 )
 def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
@@ -304,8 +328,9 @@ def test_a_bad_setting_is_told_with_its_place(text: str, message: str) -> None:
         ("pings.body_limit", 0, 1_000_000_000),
         ("pings.log_limit", 1, 1_000_000_000),
         ("api.body_limit", 1, 1_000_000_000),
+        ("backup.keep", 1, 10_000),
         ("smtp.port", 1, 65535),
-        ("smtpd.size_limit", 1, 1_000_000_000),
+        ("smtpd.size_limit", 1, 25_000_000),
     ],
 )
 def test_a_number_must_be_whole_and_in_range(key: str, least: int, most: int) -> None:
@@ -571,3 +596,54 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         write_fresh(tmp_path / "no/hcl.toml")
 
     assert path.read_text() == "mine"
+
+
+def test_credential_of_systemd_is_read(tmp_path: Path) -> None:
+    (tmp_path / "smtp").write_text("s3cret\n")
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    text = "[smtp]\npassword = { credential = 'smtp' }\n" + PROJECT
+
+    assert read(text, env).smtp.password == "s3cret"
+    assert "run hcl by systemd, with LoadCredential= in its unit" in refusal(text)
+    gone = refusal(text.replace("'smtp'", "'gone'"), env)
+    assert gone.endswith("gone: No such file or directory")
+    for name in ("../smtp", "..", "/etc/passwd"):
+        told = refusal(text.replace("'smtp'", f"'{name}'"), env)
+        assert "is not the name of a credential; use one without /" in told
+
+
+def test_any_string_may_stand_elsewhere() -> None:
+    env = {"HOST": "mail.example.org", "TO": "ops@example.org", "HOW": "none"}
+    text = (
+        "[smtp]\nhost = { env = 'HOST' }\nsecurity = { env = 'HOW' }\n"
+        + PROJECT
+        + "[[projects.channels]]\nname = 'Mail'\nkind = 'email'\n"
+        + "to = [{ env = 'TO' }]\n"
+    )
+
+    config = read(text, env)
+
+    assert (config.smtp.host, config.smtp.security) == ("mail.example.org", "none")
+    assert config.projects[0].channels[0].place == "ops@example.org"
+
+
+def test_host_of_mail_may_have_other_letters() -> None:
+    text = "[smtp]\nhost = 'mail.bücher.example'\n" + PROJECT
+
+    assert read(text).smtp.host == "mail.xn--bcher-kva.example"
+
+
+def test_file_of_authorities_has_to_hold_one(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    path.write_text("[tls]\nca_file = 'ca.pem'\n" + PROJECT)
+
+    with pytest.raises(ConfigError, match=r"tls\.ca_file: cannot read .*ca\.pem: No"):
+        load(path, {})
+    (tmp_path / "ca.pem").write_text("none")
+    with pytest.raises(ConfigError, match=r"tls\.ca_file: no certificate in PEM form"):
+        load(path, {})
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nnone\n")
+    with pytest.raises(ConfigError, match=r"tls\.ca_file: .* cannot be used"):
+        load(path, {})
+    authority = Authority(tmp_path)
+    assert load(path, {}).tls.ca_file == authority.file

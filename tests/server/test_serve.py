@@ -464,6 +464,56 @@ def test_what_comes_over_the_wire_is_answered(
         assert shown["n_pings"] == int(status == b"200")
 
 
+# What the parser knows, but for CONNECT, whose target is no path.
+METHODS = [
+    "DELETE",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "OPTIONS",
+    "TRACE",
+    "COPY",
+    "LOCK",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "SEARCH",
+    "UNLOCK",
+    "BIND",
+    "REBIND",
+    "UNBIND",
+    "ACL",
+    "REPORT",
+    "MKACTIVITY",
+    "CHECKOUT",
+    "MERGE",
+    "M-SEARCH",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PATCH",
+    "PURGE",
+    "MKCALENDAR",
+    "LINK",
+    "UNLINK",
+]
+
+
+def test_no_method_of_http_loses_a_ping(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        path = check["ping_url"].removeprefix(serve.root)
+        for method in METHODS:
+            with socket.create_connection(serve.address, timeout=ENDS) as client:
+                client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                assert client.recv(1000).startswith(b"HTTP/1.1 200 "), method
+
+        pings = serve.api("GET", f"checks/{check['uuid']}/pings/")["pings"]
+        assert [ping["method"] for ping in reversed(pings)] == METHODS
+
+
 def test_a_post_cut_off_in_its_body_is_not_recorded(tmp_path: Path) -> None:
     with Serve(tmp_path) as serve:
         check = serve.api("POST", "checks/", name="Backup")

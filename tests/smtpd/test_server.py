@@ -149,10 +149,24 @@ def test_mail_to_ping_key_and_slug_is_a_success(serve: MailServe, form: str) -> 
     before = len(serve.pings(check))
 
     serve.mail(form.format(f"{PING_KEY}+nightly-1@{DOMAIN}"))
-    serve.mail(f"{PING_KEY}+Nightly-1@{DOMAIN}")
-    serve.mail(check["address"].upper().replace(DOMAIN.upper(), DOMAIN))
 
-    assert len(serve.pings(check)) == before + 3
+    assert len(serve.pings(check)) == before + 1
+
+
+def test_carriers_may_change_the_case(serve: MailServe) -> None:
+    check = serve.check(name="Nightly", slug="nightly-2")
+    by_slug = f"{PING_KEY}+nightly-2@{DOMAIN}"
+    forms = [
+        *(check["address"].upper(), check["address"].title()),
+        *(f"{check['uuid']}@{DOMAIN.upper()}", f"{check['uuid']}@{DOMAIN.title()}"),
+        *(by_slug.upper(), by_slug.lower(), by_slug.swapcase(), by_slug + "."),
+        f"{PING_KEY}+Nightly-2@{DOMAIN}",
+    ]
+
+    for form in forms:
+        serve.mail(form)
+
+    assert len(serve.pings(check)) == len(forms)
 
 
 def test_one_mail_pings_each_of_its_recipients_once(serve: MailServe) -> None:
@@ -162,7 +176,6 @@ def test_one_mail_pings_each_of_its_recipients_once(serve: MailServe) -> None:
     serve.mail(first["address"], by_slug, f"{UNKNOWN}@{DOMAIN}", first["address"])
 
     assert (len(serve.pings(first)), len(serve.pings(second))) == (1, 1)
-    assert f"no check has the address {UNKNOWN}" in serve.log
 
 
 def test_an_ambiguous_slug_is_taken_and_dropped(serve: MailServe) -> None:
@@ -171,7 +184,6 @@ def test_an_ambiguous_slug_is_taken_and_dropped(serve: MailServe) -> None:
     serve.mail(f"{PING_KEY}+twin@{DOMAIN}")
 
     assert [serve.pings(twin) for twin in twins] == [[], []]
-    assert re.search(r"dropped: several checks have the address \S+\+twin", serve.log)
     assert PING_KEY not in serve.log
 
 
@@ -181,7 +193,6 @@ def test_an_ambiguous_slug_is_taken_and_dropped(serve: MailServe) -> None:
         f"{UNKNOWN}@example.org",
         f"{UNKNOWN}@{DOMAIN}.evil",
         f"{UNKNOWN}@sub.{DOMAIN}",
-        f"{UNKNOWN}@{DOMAIN.upper()}",
         f"{UNKNOWN}@@{DOMAIN}",
         UNKNOWN,
         f"postmaster@{DOMAIN}",
@@ -190,6 +201,14 @@ def test_an_ambiguous_slug_is_taken_and_dropped(serve: MailServe) -> None:
         f"{PING_KEY}+@{DOMAIN}",
         f"{PING_KEY}+a+b@{DOMAIN}",
         f"{PING_KEY}+ä@{DOMAIN}",
+        f"{PING_KEY}+{'a' * 101}@{DOMAIN}",
+        f"{UNKNOWN}+backup@{DOMAIN}",
+        f"{UNKNOWN}-backup@{DOMAIN}",
+        f"backup+{UNKNOWN}@{DOMAIN}",
+        *(f"{UNKNOWN[:14]}{v}{UNKNOWN[15:]}@{DOMAIN}" for v in "0123567f"),
+        *(f"{UNKNOWN[:19]}{v}{UNKNOWN[20:]}@{DOMAIN}" for v in "07cf"),
+        f"{UNKNOWN.replace('4', '0')}@{DOMAIN}",
+        *(f"{key}+job@{DOMAIN}" for key in (PING_KEY[1:], PING_KEY + "x", "x")),
     ],
 )
 def test_any_other_address_is_refused(serve: MailServe, address: str) -> None:
@@ -355,22 +374,40 @@ def test_a_mail_cut_off_in_its_data_is_no_ping(serve: MailServe) -> None:
     assert len(serve.pings(check)) == 1
 
 
-def test_too_large_a_mail_is_refused_before_or_behind(serve: MailServe) -> None:
+def test_a_mail_beyond_what_is_kept_is_cut_and_counts(serve: MailServe) -> None:
     check = serve.check(name="Large")
+    line = b"y" * 78 + b"\r\n"
+    mails = [b"z" * 999_998 + b"\r\n", b"z" * 999_999 + b"\r\n", line * 13_000]
+    mails += [b".\r\n" * 333_340, line * 100_000]
     with serve.client() as client:
         client.ehlo()
-        assert client.esmtp_features["size"] == "1000000"
-        told, _ = client.mail("cron@box", ["SIZE=1000001"])
+        for content in mails:
+            assert mail_of(client, check, content)[0] == 250
+            assert serve.body(check) == content[:1_000_000]
 
-        client.mail("cron@box")
-        client.rcpt(check["address"])
-        behind, _ = client.data(b"x" * 78 + b"\r\n" + b"y" * 20_000_000)
-        slightly, _ = mail_of(client, check, b"z" * 999_999)
-        fits, _ = mail_of(client, check, b".\r\n" * 333_332 + b"ab")
+        assert client.esmtp_features["size"] == "25000000"
 
-    assert (told, behind, slightly, fits) == (552, 552, 552, 250)
-    assert [len(serve.body(check)), len(serve.pings(check))] == [1_000_000, 1]
+    assert [ping["type"] for ping in serve.pings(check)] == ["success"] * len(mails)
     assert memory(serve) < 80_000
+
+
+def test_a_mail_beyond_25_mb_is_refused_before_or_behind(tmp_path: Path) -> None:
+    with MailServe(tmp_path) as serve, serve.wire() as wire:
+        check = serve.check(name="Huge")
+        mail = b"MAIL FROM:<cron@box>\r\nRCPT TO:<%s>\r\nDATA\r\n"
+        mail %= check["address"].encode()
+        wire.send(b"EHLO x\r\nMAIL FROM:<cron@box> SIZE=25000001\r\n")
+        wire.until(b"552 ")
+        answers = []
+        for size in (25_000_000, 25_000_001, 10):
+            wire.send(mail + b"x" * (size - 2) + b"\r\n.\r\n")
+            answered = wire.until(rb"(?:250 2\.0\.0|552 ).*\n")
+            answers.append(answered.splitlines()[-1][:3])
+
+        assert answers == [b"250", b"552", b"250"]
+        assert len(serve.pings(check)) == 2
+        assert serve.log.count(" was refused: 552 ") == 2
+        assert memory(serve) < 80_000
 
 
 def mail_of(
@@ -690,8 +727,9 @@ async def test_sighup_takes_domain_size_and_certificate_anew(tmp_path: Path) -> 
             client.mail("cron@box")
             refused, _ = client.rcpt(check["address"])
             taken, _ = client.rcpt(f"{check['uuid']}@new.example")
-            assert client.esmtp_features["size"] == "5000"
+            client.data(b"x" * 6000)
         assert (refused, taken) == (550, 250)
+        assert len(serve.body(check)) == 5000
         assert certificate_shown(serve) != old
         await until(lambda: "smtpd.listen has changed: restart hcl" in serve.log)
 

@@ -1,6 +1,7 @@
 """The Pinging API: URLs, methods, errors, and what of a request is kept."""
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
+from tests.store import rows
 
 UNKNOWN = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 RID = "123e4567-e89b-12d3-a456-426614174000"
@@ -70,14 +72,17 @@ async def get_body(app: App, code: str, n: int = 1) -> bytes:
         ("/0255", "fail"),
         ("?x=/fail", "success"),
         ("/%66ail", "fail"),
+        ("/TERM", "fail"),
+        ("/RTMIN%2B3", "fail"),
     ],
 )
+@pytest.mark.parametrize("slash", ["", "/"])
 async def test_uuid_url_is_recorded_as_its_signal(
-    app: App, end: str, kind: str
+    app: App, slash: str, end: str, kind: str
 ) -> None:
     code = await new_check(app)
 
-    response = await app.http.get(f"/ping/{code}{end}")
+    response = await app.http.get(f"/ping/{slash}{code}{end}")
 
     assert (response.status_code, response.text) == (200, "OK")
     assert [ping["type"] for ping in await get_log(app, code)] == [kind]
@@ -148,7 +153,16 @@ async def test_slug_may_look_like_a_signal(app: App, slug: str) -> None:
         "{code}/1/",
         "{code}/fail/fail",
         "{code}/fail/start",
-        "/{code}",
+        *("//{code}", "/{upper}", "/{key}/job", "/{short}", "//"),
+        *(
+            "{code}/SIGTERM",
+            "{code}/term",
+            "{code}/Term",
+            "{code}/TERM/",
+            "{code}/RTMIN",
+        ),
+        *("{code}/RTMIN+31", "{code}/RTMIN-1", "{code}/RTMAX", "{code}/TERM+1"),
+        *("{key}/job/SIGTERM", "{key}/job/term", "{code}//TERM"),
         "",
         "{key}",
         "{key}/",
@@ -179,6 +193,43 @@ async def test_other_urls_are_not_found(app: App, path: str) -> None:
 
     assert (response.status_code, response.text) == (404, "not found")
     assert await get_log(app, code) == []
+
+
+@pytest.mark.parametrize("url", ["{code}", f"{PING_KEY}/job"])
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [("/0", 0), ("/007", 7), ("/255", 255), ("", None), ("/fail", None)],
+)
+async def test_exit_status_is_kept(
+    app: App, url: str, end: str, number: int | None
+) -> None:
+    code = await new_check(app, slug="job")
+
+    await app.http.get(f"/ping/{url.format(code=code)}{end}")
+
+    assert await rows(app.database, "SELECT exitstatus FROM log") == [number]
+
+
+# Signals
+
+
+@pytest.mark.parametrize("url", ["{code}", f"{PING_KEY}/job"])
+async def test_names_of_signals_are_those_of_linux(app: App, url: str) -> None:
+    code = await new_check(app, slug="job")
+    # On Linux Python knows them too, and two more names of some.
+    numbers = {
+        each.name.removeprefix("SIG"): each.value
+        for each in signal.Signals
+        if each.name not in ("SIGRTMIN", "SIGRTMAX")
+    }
+    numbers |= {f"RTMIN+{n}": signal.SIGRTMIN + n for n in range(31)}
+
+    for name in numbers:
+        response = await app.http.get(f"/ping/{url.format(code=code)}/{name}")
+        assert (response.status_code, response.text) == (200, "OK")
+
+    kept = await rows(app.database, "SELECT action, exitstatus FROM log ORDER BY n")
+    assert kept == [("fail", 128 + number) for number in numbers.values()]
 
 
 async def test_check_of_another_project_with_the_same_slug_stays_untouched(
@@ -646,7 +697,11 @@ async def test_manual_resume_counts_before_keywords(app: App) -> None:
         (b"x" * 201, "x" * 200),
         (b"x" * 5000, "x" * 200),
         ("é".encode() * 300, "é" * 200),
-        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"\xff\xfe", "\xff\xfe"),
+        (b"caf\xe9/1.0", "café/1.0"),
+        ("café/1.0".encode(), "café/1.0"),
+        (b"caf\xe9 caf\xc3\xa9", "café cafÃ©"),
+        (b"\xe9" * 201, "é" * 200),
     ],
     ids=lambda value: repr(value[:10]),
 )

@@ -1,5 +1,7 @@
+import encodings
 import random
 import time
+from base64 import b64encode
 from email.message import EmailMessage
 
 import pytest
@@ -100,7 +102,7 @@ def test_html_is_read_as_people_see_it(source: bytes, found: str) -> None:
     assert text(HTML + source) == found
 
 
-def test_all_parts_but_attachments_are_read() -> None:
+def test_plain_text_and_html_are_read_and_attachments_are_not() -> None:
     mail = EmailMessage()
     mail["Subject"] = "Report"
     mail.set_content("plain ✓")
@@ -115,11 +117,11 @@ def test_all_parts_but_attachments_are_read() -> None:
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        (b"before\n--b\n\none\n--b\n\ntwo\n--b--\nafter", ("one", "two")),
+        (b"before\n--b\n\none\n--b\n" + HTML + b"two\n--b--\nafter", ("one", "two")),
         (b"--b  \r\n\r\none\r\n--b--  ", ("one\n",)),
         (b"--b\n\none", ("one",)),
         (b"--b\n\none\n--bb\n", ("one\n--bb\n",)),
-        (b"--b\n--b\n\none\n--b--", ("", "one")),
+        (b"--b\n--b\n\none\n--b--", ("one",)),
         (b"--b--\n\none", ()),
         (b"one", ()),
         (b"--b\n" + MIXED + b"--b\n\none\n--b--", ("one",)),
@@ -142,10 +144,133 @@ def test_a_text_within_50_levels_of_parts_is_found() -> None:
     assert "good" in text(b"".join(levels) + b"\r\ngood")
 
 
-def test_50_parts_are_all_read() -> None:
-    parts = b"".join(b"--b\r\n\r\npart %d\r\n" % n for n in range(50))
+def part(kind: bytes, content: bytes) -> bytes:
+    return b"--b\r\nContent-Type: " + kind + b"\r\n\r\n" + content + b"\r\n"
 
-    assert len(mails.texts(MIXED + parts + b"--b--")) == 50
+
+PLAIN, PAGE = part(b"text/plain", b"one"), part(b"text/html", b"<p>two</p>")
+BLANK, FOOTER = part(b"text/plain", b" "), part(b"text/plain", b"footer")
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        (PLAIN + PAGE, ("one", "two")),
+        (PLAIN + FOOTER, ("one",)),
+        (PLAIN + PAGE + FOOTER + PAGE, ("one", "two")),
+        (BLANK + FOOTER, ("footer",)),
+        (BLANK + PAGE + FOOTER, (" ", "two")),
+        (part(b"text/calendar", b"no") + PAGE, ("two",)),
+        (part(b"text/plain\r\nContent-Disposition: attachment", b"no"), ()),
+        (part(b"image/png", b"no") + PLAIN, ("one",)),
+        (part(b"multipart/alternative; boundary=c", b"") + PLAIN, ("one",)),
+        (part(b"message/rfc822", b"\r\nwithin"), ("within",)),
+        (BLANK + part(b"message/rfc822", HTML + b"within"), ("within",)),
+        (PLAIN + part(b"message/rfc822", b"\r\nwithin"), ("one",)),
+        (
+            part(b"message/rfc822\r\nContent-Transfer-Encoding: base64", b"DQp3eA=="),
+            ("wx",),
+        ),
+        (
+            part(b"message/rfc822\r\nContent-Disposition: attachment", b"\r\nno"),
+            (),
+        ),
+        (part(b"message/delivery-status", b"no"), ()),
+        (part(b"application/pgp-encrypted", b"no"), ()),
+    ],
+)
+def test_the_first_plain_and_the_first_html_part_are_the_text(
+    parts: bytes, found: tuple[str, ...]
+) -> None:
+    texts = mails.texts(MIXED + parts + b"--b--")
+
+    assert tuple(text.rstrip("\r\n") for text in texts if text) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "forms"),
+    [
+        (b"<div>Status:</div><div>OK</div>", ("Status:\nOK", "Status:OK")),
+        (b"<td>Status:</td><td>OK</td>", ("Status: OK", "Status:OK")),
+        (b"Sta<b>tus</b>:<br>OK", ("Status:\nOK", "Status:OK")),
+        (b"<title>Back&amp;up</title>done", ("Back&up\ndone", "Back&updone")),
+        (b"<script>bad</script><!-- bad -->go&shy;od", ("good", "good")),
+        (b"go\xe2\x80\x8bod", ("good", "good")),
+        (b"all\r\n<b>good</b>", ("all good", "all\r\ngood")),
+    ],
+)
+def test_html_is_searched_in_lines_and_without_its_tags(
+    source: bytes, forms: tuple[str, str]
+) -> None:
+    assert mails.searched(HTML + source) == forms
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "found"),
+    [
+        (b"", b'<meta charset="iso-8859-15">\xa4', "€"),
+        (b"", b"<META content='text/html; charset=koi8-r'>\xc4", "д"),
+        (b"; charset=utf-8", b"<meta charset=koi8-r>\xc3\xbc", "ü"),
+        (b"", b"<p>" * 400 + b"<meta charset=koi8-r>\xc3\xbc", "ü"),
+    ],
+)
+def test_a_page_may_name_its_charset_itself(
+    head: bytes, body: bytes, found: str
+) -> None:
+    assert text(b"Content-Type: text/html" + head + b"\n\n" + body).strip() == found
+
+
+@pytest.mark.parametrize(
+    ("charset", "data", "found"),
+    [
+        ("US-ASCII", b"gr\xc3\xbcn", "grün"),
+        ("ANSI_X3.4-1968", b"gr\xc3\xbcn", "grün"),
+        ("ISO_8859-1:1987", b"gr\xfcn \x80", "grün €"),
+        ("Latin1", b"gr\xfcn", "grün"),
+        ("windows-1252", b"\x80", "€"),
+        ("cp1251", b"\xe4\xe0", "да"),
+        ("Windows-1251", b"\xe4\xe0", "да"),
+        ("koi8-u", b"\xa6", "і"),
+        ("ISO-2022-JP", b"\x1b$B@.8y\x1b(B", "成功"),
+        ("iso-2022-jp", b"\x1b$B@.8y", "成功"),
+        ("Shift_JIS", b"\x90\xac\x8c\xf7 \x87\x40", "成功 ①"),
+        ("euc-jp", b"\xc0\xae\xb8\xf9", "成功"),
+        ("GB2312", b"\xb3\xc9\xb9\xa6", "成功"),
+        ("big5", b"\xa6\xa8\xa5\x5c", "成功"),
+        ("ks_c_5601-1987", b"\xbc\xba\xb0\xf8", "성공"),
+        ("ibm850", b"\x81", "ü"),
+        ("cp437", b"\x81", "ü"),
+        ("utf-16le", b"o\0k\0", "ok"),
+        ("utf-7", b"gr+APw-n", "grün"),
+        ("macintosh", b"\x9f", "ü"),
+        ("x-unknown", b"gr\xc3\xbcn", "grün"),
+        ("idna", b"xn--grn-hoa", "xn--grn-hoa"),
+        ("punycode", b"grn-hoa", "grn-hoa"),
+        ("rot13", b"ok", "ok"),
+        ("unicode_escape", b"\\u00fc", "\\u00fc"),
+        ("mbcs", b"ok", "ok"),
+    ],
+)
+def test_charsets_of_mail_are_known(charset: str, data: bytes, found: str) -> None:
+    head = f"Content-Type: text/plain; charset={charset}\n\n".encode()
+
+    assert text(head + data) == found
+    if charset != "utf-16le":
+        word = b"Subject: =?%b?B?%b?=" % (charset.encode(), b64encode(data))
+        assert mails.subject(word) == found
+
+
+def test_names_of_charsets_leave_nothing_behind() -> None:
+    names = [f"x-{n}" for n in range(9000)]
+    subject = " ".join(f"=?{name}?q?a?=" for name in names)
+    mails.subject(b"Subject: x")
+    before = set(encodings._cache)
+
+    mails.subject(b"Subject: " + subject.encode())
+    for name in names:
+        mails.texts(f"Content-Type: text/plain; charset={name}\n\na".encode())
+
+    assert set(encodings._cache) == before
 
 
 @pytest.mark.parametrize(
@@ -168,15 +293,22 @@ def test_50_parts_are_all_read() -> None:
         b"Content-Type: text/plain; charset=punycode\n\n" + b"a-b9" * 250_000,
         b"Content-Type: multipart/mixed; " + b"boundary=;" * 100_000,
         b"\0" * 1_000_000,
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        b"Content-Type: message/rfc822\r\n\r\n" * 12_000,
+        b"Content-Type: message/rfc822\r\n\r\n" * 30_000,
+        HTML + b"<title>" * 140_000,
+        HTML + b"<meta " * 160_000,
     ],
     ids=lambda message: ascii(message[-12:]) + str(len(message)),
 )
 def test_a_megabyte_of_anything_is_read_soon(message: bytes) -> None:
     mails.texts.cache_clear()
+    mails.searched.cache_clear()
     begun = time.process_time()
 
     mails.subject(message)
     mails.texts(message)
+    mails.searched(message)
 
     # A tenth of it, mostly; what grows with the square of the size takes minutes.
     assert time.process_time() - begun < 5
@@ -195,3 +327,4 @@ def test_random_mails_raise_nothing() -> None:
         message = b"".join(rng.choices(pieces, k=rng.randrange(40)))
         mails.subject(message)
         mails.texts(message)
+        mails.searched(message)

@@ -3,7 +3,6 @@
 Each has a function `open_transport` of its own. A group has none: its channels send.
 """
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
@@ -70,32 +69,3 @@ def open_transport(channel: ChannelConfig, config: Config) -> Transport:
 def too_late(what: str, limit: float) -> DeliveryError:
     """Tell of what was not done within `limit` seconds."""
     return DeliveryError(f"{what} within {limit:g} s")
-
-
-def why(error: BaseException) -> str:
-    """Say in a few words why a connection failed, from the system's own error.
-
-    Libraries wrap that error in some of their own, whose words tell less or too much.
-    "" means that there is none.
-    """
-    words = ""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, BaseExceptionGroup):
-            link = link.exceptions[0]
-        if isinstance(link, OSError):
-            words = _words(link) or words
-        link = link.__cause__ or link.__context__
-    return words
-
-
-def _words(error: OSError) -> str:
-    # An ssl.SSLError is told by its attributes, so that ssl need not be imported. Its
-    # errno is none of the system's.
-    if hasattr(error, "library"):
-        text = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-        return str(text or "").lower().replace("_", " ")
-    # asyncio puts the address into strerror; the number tells the same in fewer words.
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return (error.strerror or "").lower()

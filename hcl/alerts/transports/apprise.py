@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hcl.alerts.messages.letter import write_letter
@@ -20,18 +21,20 @@ from hcl.config.apprise_urls import as_apprise, place_of, scheme_of
 from hcl.model import Message
 
 
-def open_transport(channel: ChannelConfig, _config: Config) -> "AppriseTransport":
+def open_transport(channel: ChannelConfig, config: Config) -> "AppriseTransport":
     """Make the transport of a channel of any kind that Apprise serves."""
     if not isinstance(channel.settings, AppriseSettings):
         raise TypeError(f"{channel.name} has no settings of a service")
-    return AppriseTransport(channel.kind, channel.settings.url)
+    ca_file = config.tls.ca_file
+    return AppriseTransport(channel.kind, channel.settings.url, ca_file=ca_file)
 
 
 class AppriseTransport:
     """Send over one of Apprise's URLs.
 
     `try_timeout` is the limit in seconds of one try, with the start of the process.
-    `courier` None: the one that all share.
+    `courier` None: the one that all share. `ca_file` is whom it trusts besides the
+    system's store.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class AppriseTransport:
         url: str,
         try_timeout: float = TRY_TIMEOUT,
         courier: Courier | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._url = as_apprise(url)
         self._scheme = scheme_of(url)
         self._place = place_of(kind, url)
         self._try_timeout = try_timeout
         self._courier = courier
+        self._ca_file = str(ca_file or "")
 
     async def send(self, message: Message, now: datetime) -> str:
         """Send a message; return what the service answered."""
@@ -87,7 +92,8 @@ class AppriseTransport:
     async def _deliver(self, request: dict[str, Any]) -> str:
         courier = self._courier or courier_for(self)
         try:
-            answer = await courier.send(request, self._try_timeout)
+            sent = {**request, "ca_file": self._ca_file}
+            answer = await courier.send(sent, self._try_timeout)
         except TimeoutError:
             problem = f"{self._place} did not answer"
             raise too_late(problem, self._try_timeout) from None

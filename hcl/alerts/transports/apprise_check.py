@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hcl.alerts.transports.children import for_python
 from hcl.config import AppriseSettings, Config
 from hcl.config.apprise_urls import SCHEMES, as_apprise, not_for, problem_of
 
@@ -37,10 +38,10 @@ def doubts(config: Config) -> list[str]:
 
 def _places(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield where each URL of Apprise's stands, its channel's kind, and the URL."""
-    for p, project in enumerate(config.projects):
-        for c, channel in enumerate(project.channels):
+    for project in config.projects:
+        for channel in project.channels:
             if isinstance(channel.settings, AppriseSettings):
-                place = f"projects[{p}].channels[{c}].url"
+                place = f'channel "{channel.name}" of project "{project.name}", url'
                 yield place, channel.kind, channel.settings.url
 
 
@@ -80,6 +81,7 @@ def _ask(urls: list[str]) -> list[dict[str, Any]] | str:
             [sys.executable, "-P", str(WORKER), "check"],
             input=json.dumps(urls).encode(),
             capture_output=True,
+            env=for_python(),
             timeout=_PATIENCE,
         )
         verdicts: list[dict[str, Any]] = json.loads(done.stdout)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.apprise_check import WORKER, last_line
+from hcl.alerts.transports.children import for_python
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0
@@ -194,6 +195,7 @@ async def _start() -> _Worker:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
+            env=for_python(),
             limit=_LINE_LIMIT,
         )
     except OSError as error:

@@ -1,11 +1,13 @@
 """Send through Apprise what comes in on stdin: a program, started by its path.
 
 Apprise takes 45 MB and it blocks, so the server runs it outside, and only while there
-is something to send. Nothing of hcl is imported here: the program stands alone.
+is something to send. Nothing of hcl is imported here: the program stands alone, but for
+the modules beside it that hold for all transports, which it loads by their path.
 
 In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (of _TYPES),
 `title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
 plugin, where the URL does not say), `pace` (seconds between two messages over the URL),
+`ca_file` (whom to trust besides the system's store; "": nobody),
 `until` (of time.monotonic; what has not begun by then is dropped).
 Out, in any order: `id`, `ok`, `words` (the answer, or why not; no secrets),
 `permanent`. Messages of one URL go out in turn, those of several at once. It ends with
@@ -15,27 +17,41 @@ With the argument `check`: a JSON array of URLs in, an array of objects out: `pr
 ("": it loads), `service`, `schemes`.
 """
 
-import contextlib
+import inspect
 import json
 import logging
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 import time
 from collections import deque
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from http.client import HTTPException
+from pathlib import Path
+from types import ModuleType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-import requests.adapters
 import requests.sessions
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType, PersistentStoreMode
 from apprise.plugins import url_to_dict
+
+if __name__ == "__main__":
+    # hcl's rooms without what their __init__ would import: the modules that hold for
+    # all transports are to be had, and nothing else.
+    for _depth, _room in enumerate(("hcl.alerts.transports", "hcl.alerts", "hcl")):
+        sys.modules[_room] = ModuleType(_room)
+        sys.modules[_room].__path__ = [str(Path(__file__).parents[_depth])]
+
+from hcl.alerts.transports import reasons
+from hcl.alerts.transports.apprise_requests import (
+    Redirected,
+    Trace,
+    WatchedAdapter,
+    trace_now,
+    trust_as_hcl_does,
+)
 
 # Statuses that the same message will meet again: it, the token or the target is wrong.
 PERMANENT = (400, 401, 403, 404, 405, 410, 413, 422)
@@ -43,86 +59,6 @@ PERMANENT = (400, 401, 403, 404, 405, 410, 413, 422)
 # What every URL gets where it does not say. Seconds for connecting and for an answer:
 # Apprise's own 4 s are short for a slow server, which takes the message all the same.
 DEFAULTS = {"overflow": "truncate", "cto": 8.0, "rto": 20.0}
-
-# Bytes of an answer that are read; a service's own are far shorter.
-_ANSWER_LIMIT = 1_048_576
-
-# Seconds that an answer may take once it has begun.
-_ANSWER_TIME = 3.0
-
-
-@dataclass(slots=True)
-class Trace:
-    """What became of the requests for one message, and what Apprise said of it."""
-
-    host: str = ""
-    status: int = 0
-    said: str = ""
-    error: Exception | None = None
-    warnings: list[str] = field(default_factory=list)
-    hint: str = ""
-
-
-_trace: ContextVar[Trace | None] = ContextVar("_trace", default=None)
-
-
-class WatchedAdapter(requests.adapters.HTTPAdapter):
-    """Note how each request of Apprise's ends, which tells no more than yes or no."""
-
-    def send(self, request: Any, *args: Any, **options: Any) -> Any:
-        """Send a request; read its answer within limits."""
-        trace = _trace.get() or Trace()
-        failed = trace.error is not None or trace.status >= 400
-        host = urlsplit(request.url).hostname or ""
-        try:
-            response = super().send(request, *args, **options)
-        except (requests.RequestException, OSError) as error:
-            trace.host, trace.status, trace.error, trace.said = host, 0, error, ""
-            raise
-        if not options.get("stream") and hasattr(response.raw, "read1"):
-            # Apprise waits for the end of every answer, however far that is.
-            response._content = _read(response)
-            response._content_consumed = True
-        # The first failure is the reason, even if others of its targets took it.
-        if not failed or response.status_code >= 400:
-            trace.host, trace.status, trace.error = host, response.status_code, None
-            trace.said = "" if options.get("stream") else _said(response.content)
-        return response
-
-
-def _read(response: Any) -> bytes:
-    content, ended, end = bytearray(), False, time.monotonic() + _ANSWER_TIME
-    # The status is the answer: what follows it may break off.
-    with contextlib.suppress(Exception):
-        while len(content) < _ANSWER_LIMIT and time.monotonic() < end and not ended:
-            some = response.raw.read1(65_536, decode_content=True)
-            content += some
-            ended = not some
-    if not ended:
-        response.raw.close()
-    return bytes(content)
-
-
-def _said(content: bytes) -> str:
-    """Return the words for people that an answer holds, "" for none."""
-    text = content[:65_536].decode("utf-8", "replace")
-    try:
-        return _words(json.loads(text))
-    except ValueError:
-        return text if "<" not in text and "\ufffd" not in text else ""
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_words, value)))
-    if isinstance(value, dict):
-        names = "description errorDescription message msg error errors reason detail"
-        for name in names.split():
-            if words := _words(value.get(name)):
-                return words
-    return ""
 
 
 class LogWatch(logging.Handler):
@@ -137,7 +73,7 @@ class LogWatch(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take up one record."""
-        trace = _trace.get()
+        trace = trace_now.get()
         if trace is None:
             return
         text = record.getMessage()
@@ -149,8 +85,8 @@ class LogWatch(logging.Handler):
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:
     """Send one message; return what to tell of it."""
-    trace, secrets = Trace(), secrets_of(job["url"])
-    _trace.set(trace)
+    trace, secrets = Trace(ca_file=job.get("ca_file", "")), secrets_of(job["url"])
+    trace_now.set(trace)
     ok, problem = False, ""
     try:
         plugin = load(job["url"], job["arguments"])
@@ -192,7 +128,7 @@ def load(url: str, arguments: dict[str, Any] | None = None) -> NotifyBase | None
         return Apprise.instantiate(values, asset=asset, suppress_exceptions=False)
     # Mostly Apprise's own, but a plugin may raise anything over a URL.
     except Exception as error:  # noqa: BLE001
-        if (trace := _trace.get()) is not None and not trace.warnings:
+        if (trace := trace_now.get()) is not None and not trace.warnings:
             trace.warnings.append(str(error))
         return None
 
@@ -263,11 +199,10 @@ def reason(trace: Trace, secrets: list[str]) -> str:
 
 
 def _connection_problem(error: Exception, host: str) -> str:
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
+    links = list(reasons.links(error))
+    if isinstance(error, Redirected):
+        problem = f"HTTP {error.status} from {host}: it redirects to {error.place}"
+        return f"{problem}, which is not followed; use that address in the URL"
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"cannot connect to {host} in time"
     if isinstance(error, requests.exceptions.Timeout):
@@ -278,20 +213,12 @@ def _connection_problem(error: Exception, host: str) -> str:
         if isinstance(link, HTTPException):
             return f"{host} did not answer in HTTP"
     through = " through the proxy" if "Proxy" in type(error).__name__ else ""
-    cause = next(filter(None, map(_cause, reversed(links))), "")
     if isinstance(links[-1], ConnectionResetError | BrokenPipeError):
         return f"{host} broke off the connection"
+    cause = reasons.why(error)
+    if reasons.lacks_tls(error):
+        cause += "; use the scheme without the s at its end, or another port"
     return f"cannot connect to {host}{through}" + (f": {cause}" if cause else "")
-
-
-def _cause(error: BaseException) -> str:
-    if verdict := getattr(error, "verify_message", None):
-        return str(verdict)
-    if isinstance(error, socket.gaierror):
-        return (error.strerror or "").lower()
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return ""
 
 
 def secrets_of(url: str) -> list[str]:
@@ -356,15 +283,65 @@ class Lanes:
                 data = data[os.write(self._output, data) :]
 
 
+def _passed_over(plugin: Any, url: str) -> str:
+    """Say what of a URL's query Apprise would take no notice of; "": nothing."""
+    asked = (url_to_dict(url) or {}).get("qsd", {})  # type: ignore[no-untyped-call]
+    for name, value in asked.items():
+        if name[:1] in "+-:" or not value:
+            continue
+        if name not in plugin.template_args and not _reads(plugin, name):
+            known = ", ".join(sorted(plugin.template_args))
+            return f"has {name}=…, of which Apprise takes no notice; it knows {known}"
+        known_values = _values_of(plugin, name)
+        if known_values and not _fits(plugin, value.lower(), known_values):
+            shown = ", ".join(sorted(map(str, known_values)))
+            return f"has a {name} that Apprise does not know; use one of {shown}"
+    return ""
+
+
+def _reads(plugin: Any, name: str) -> bool:
+    """Tell whether a plugin reads a name that it does not list."""
+    modules = {sys.modules[base.__module__] for base in type(plugin).__mro__[:-1]}
+    quoted = re.compile(rf"""["']{re.escape(name)}["']""")
+    return any(quoted.search(inspect.getsource(module)) for module in modules)
+
+
+def _values_of(plugin: Any, name: str) -> tuple[Any, ...]:
+    listed = plugin.template_args.get(name, {})
+    aliased = listed.get("alias_of")
+    if isinstance(aliased, str):
+        listed = plugin.template_args.get(aliased) or plugin.template_tokens.get(
+            aliased, {}
+        )
+    return tuple(listed.get("values", ()))
+
+
+def _fits(plugin: Any, value: str, known: tuple[Any, ...]) -> bool:
+    # Most take what begins as one of the keys of a table of theirs does.
+    module = vars(sys.modules[type(plugin).__module__])
+    tables = [
+        t for n, t in module.items() if n.endswith("_MAP") and isinstance(t, dict)
+    ]
+    if any(str(known_one).lower() == value for known_one in known):
+        return True
+    keys = [str(key).lower() for table in tables for key in dict(table)]
+    if keys:
+        return any(value.startswith(key) for key in keys)
+    # Others by the beginning of the value itself.
+    return any(str(known_one).lower().startswith(value) for known_one in known)
+
+
 def check(urls: list[str]) -> list[dict[str, Any]]:
     """Tell of each URL whether it loads, and as what."""
     verdicts = []
     for url in urls:
-        _trace.set(trace := Trace())
+        trace_now.set(trace := Trace())
         plugin = load(url)
         names = plugin.schemas() if plugin else ()  # type: ignore[no-untyped-call]
         why = "" if plugin else _why_not(url, trace)
         problem = why and f"is not a URL that Apprise can load: {why}"
+        if plugin:
+            problem = _passed_over(plugin, url)
         name = str(plugin.service_name) if plugin else ""
         verdicts.append({"problem": problem, "service": name, "schemes": sorted(names)})
     return verdicts
@@ -380,6 +357,7 @@ def main() -> None:
     with open(os.devnull, "wb") as nowhere:
         for file in (1, 2):
             os.dup2(nowhere.fileno(), file)
+    trust_as_hcl_does()
     # Where every session of requests takes its adapter from.
     requests.sessions.HTTPAdapter = WatchedAdapter  # type: ignore[attr-defined]
     logger = logging.getLogger("apprise")

@@ -4,19 +4,29 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import re
 import socket
+import ssl
 from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
+from pathlib import Path
 
 import aiosmtplib
 
 from hcl.alerts.messages.letter import Letter, write_letter
 from hcl.alerts.messages.rendering import in_html, in_text
-from hcl.alerts.transports import TRY_TIMEOUT, DeliveryError, too_late, why
+from hcl.alerts.transports import (
+    TRY_TIMEOUT,
+    DeliveryError,
+    too_late,
+    trust,
+)
+from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
+from hcl.config.addresses import MailAddress, parse_address
 from hcl.model import Alert, Message
-from hcl.words.lines import cut, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +38,15 @@ def open_transport(channel: ChannelConfig, config: Config) -> "Email":
     """Make the transport of a channel of the kind email."""
     if not isinstance(channel.settings, EmailSettings):
         raise TypeError(f"{channel.name} has no settings of an e-mail channel")
-    return Email(channel.id, channel.settings, config.smtp)
+    ca_file = config.tls.ca_file
+    return Email(channel.id, channel.settings, config.smtp, ca_file=ca_file)
 
 
 class Email:
     """Mail all addresses of a channel at once.
 
     `try_timeout` is the limit in seconds of one try, from name lookup to acceptance.
+    `ca_file` is whom it trusts besides the system's store.
     """
 
     def __init__(
@@ -43,11 +55,13 @@ class Email:
         settings: EmailSettings,
         smtp: SmtpConfig,
         try_timeout: float = TRY_TIMEOUT,
+        ca_file: Path | None = None,
     ) -> None:
         self._channel_id = channel_id
         self._settings = settings
         self._smtp = smtp
         self._try_timeout = try_timeout
+        self._ca_file = str(ca_file or "")
 
     async def send(self, message: Message, now: datetime) -> str:
         """Hand the message to the server; return the server's answer.
@@ -59,17 +73,19 @@ class Email:
         try:
             mail = self._mail(message, now)
             refused, answer = await self._deliver(mail)
+        except DeliveryError:
+            raise
         except TimeoutError as error:
             # aiosmtplib's own timeouts among them.
             problem = f"{self._smtp.host} did not take the message"
             raise too_late(problem, self._try_timeout) from error
         # Whatever a library raises, a try ends in words.
         except Exception as error:
-            raise _failure(error, self._smtp.host) from error
+            raise failure(error, self._smtp) from error
         for to, response in refused.items():
-            logger.warning("%s was refused: %s", to, _answer(response.message))
-        return _answer(f"250 {answer}") + "".join(
-            f"; refused {to}: {_answer(f'{response.code} {response.message}')}"
+            logger.warning("%s was refused: %s", to, answer_line(response.message))
+        return answer_line(f"250 {answer}") + "".join(
+            f"; refused {to}: {answer_line(f'{response.code} {response.message}')}"
             for to, response in refused.items()
         )
 
@@ -85,11 +101,18 @@ class Email:
     async def _deliver(
         self, mail: EmailMessage
     ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
-        client = _client(self._smtp)
+        tls = None
+        if self._smtp.security != "none":
+            # To read a whole store of certificates takes longer than the loop may wait.
+            tls = await asyncio.to_thread(trust.context, self._ca_file)
+        client = _client(self._smtp, tls)
+        sender, to = self._sender(), self._recipients()
         try:
             async with asyncio.timeout(self._try_timeout):
-                await client.connect()
-                answer = await client.send_message(mail)
+                await self._connect(client)
+                answer = await client.send_message(
+                    mail, sender=sender.address, recipients=[a.address for a in to]
+                )
             # Outside the limit: what goes wrong now does not undo the delivery.
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await client.quit(timeout=_QUIT_TIMEOUT)
@@ -97,11 +120,33 @@ class Email:
             client.close()
         return answer
 
+    async def _connect(self, client: aiosmtplib.SMTP) -> None:
+        """Connect; if the server stays silent, see whether it is for want of TLS."""
+        smtp = self._smtp
+        connecting = asyncio.create_task(client.connect())
+        try:
+            if smtp.security != "tls":
+                await asyncio.wait([connecting], timeout=self._try_timeout * 0.1)
+                # A server may be slow to greet, so that one that is asked goes on.
+                if not connecting.done() and await _speaks_tls(smtp.host, smtp.port):
+                    raise wants_tls(smtp)
+            await connecting
+        finally:
+            connecting.cancel()
+
+    def _sender(self) -> MailAddress:
+        return _parsed(self._smtp.sender, "[smtp] from")
+
+    def _recipients(self) -> list[MailAddress]:
+        return [_parsed(to, "a recipient") for to in self._settings.to]
+
     def _mail(self, message: Message, now: datetime) -> EmailMessage:
         letter = write_letter(message, now)
         mail = EmailMessage()
-        for name, value in self._head(letter).items():
-            mail[name] = value
+        # Built of names and addresses, so that quotes and encoding are where they must.
+        mail["From"] = _in_header(self._sender())
+        mail["To"] = [_in_header(to) for to in self._recipients()]
+        mail["Subject"] = self._head(letter)["Subject"]
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = self._message_id(message)
         outage = self._answered(message)
@@ -120,8 +165,8 @@ class Email:
 
     def _head(self, letter: Letter) -> dict[str, str]:
         return {
-            "From": self._smtp.sender,
-            "To": ", ".join(self._settings.to),
+            "From": str(_in_header(self._sender())),
+            "To": ", ".join(str(_in_header(to)) for to in self._recipients()),
             # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
             "Subject": letter.subject.replace("=?", "= ?"),
         }
@@ -157,8 +202,7 @@ class Email:
         # Hashed, because a check's code is enough to ping it.
         seed = f"{self._channel_id} {seed}"
         digest = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
-        domain = parseaddr(self._smtp.sender)[1].rpartition("@")[2]
-        return f"<{digest}@{domain if domain.isascii() and domain else 'hcl'}>"
+        return f"<{digest}@{self._sender().domain}>"
 
 
 def _begins_outage(message: Message) -> bool:
@@ -173,7 +217,37 @@ def _seed(alert: Alert) -> str:
     return f"{alert.check.code} {times} {alert.reminder}"
 
 
-def _client(smtp: SmtpConfig) -> aiosmtplib.SMTP:
+def _parsed(text: str, what: str) -> MailAddress:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise DeliveryError(f"{what} is {error}", True) from None
+
+
+def _in_header(address: MailAddress) -> Address:
+    # Its own quoting would quote quotes once more; and see _head for =?.
+    local = address.local
+    if local.startswith('"'):
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    name = address.name.replace("=?", "= ?")
+    return Address(name, username=local, domain=address.domain)
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Tell whether a server answers to TLS from the first byte on."""
+    # Nothing is sent in it, so that nobody needs to be trusted.
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        _, writer = await asyncio.open_connection(host, port, ssl=unchecked)
+    # It may be anything that listens there.
+    except (OSError, ValueError):
+        return False
+    writer.transport.abort()
+    return True
+
+
+def _client(smtp: SmtpConfig, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=smtp.host,
         port=smtp.port,
@@ -182,6 +256,7 @@ def _client(smtp: SmtpConfig) -> aiosmtplib.SMTP:
         local_hostname=_own_name(),
         # One limit for the whole try instead of one for each command.
         timeout=None,
+        tls_context=tls,
         use_tls=smtp.security == "tls",
         start_tls=smtp.security == "starttls",
     )
@@ -192,35 +267,3 @@ def _own_name() -> str:
     # servers, an address in brackets is always allowed (RFC 5321, 4.1.3).
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
-
-
-def _failure(error: Exception, host: str) -> DeliveryError:
-    """Say in one line what went wrong with a server."""
-    match error:
-        case aiosmtplib.SMTPRecipientsRefused(recipients=[_, *_] as refusals):
-            told = "; ".join(f"{r.recipient}: {r.code} {r.message}" for r in refusals)
-            permanent = all(_is_permanent(refusal.code) for refusal in refusals)
-            return DeliveryError(_answer(f"{host} refused {told}"), permanent)
-        case aiosmtplib.SMTPResponseException(code=code, message=text) if code > 0:
-            answer = _answer(f"{host} answered {code} {text}")
-            return DeliveryError(answer, _is_permanent(code))
-        case aiosmtplib.SMTPConnectError():
-            problem = f"cannot connect to {host}"
-        case aiosmtplib.SMTPServerDisconnected():
-            problem = f"{host} closed the connection"
-        case aiosmtplib.SMTPException():
-            problem = _answer(f"{host}: {error.message}")
-        case ValueError():
-            problem = "the sender or a recipient is not a mail address"
-        case _:
-            problem = f"cannot send through {host}: {type(error).__name__}"
-    cause = why(error)
-    return DeliveryError(f"{problem}: {cause}" if cause else problem)
-
-
-def _is_permanent(code: int) -> bool:
-    return 500 <= code <= 599
-
-
-def _answer(text: str) -> str:
-    return cut(one_line(text), 300)

@@ -18,6 +18,9 @@ from hcl.words.lines import cut
 NAMES = 20
 NAME_LENGTH = 100
 
+# How many tags have a placeholder of their own; the API takes 250 at most.
+TAGS = 1000
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -71,7 +74,7 @@ class Placeholders:
             "JSON": lambda: json.dumps(subject.document()),
             "EXITSTATUS": subject.exitstatus,
         }
-        for number, tag in enumerate(subject.tag_list, 1):
+        for number, tag in enumerate(subject.tag_list[:TAGS], 1):
             self._values[f"TAG{number}"] = partial(str, tag)
 
     def in_url(self, template: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hcl.alerts.transports import NOTHING, TRY_TIMEOUT, DeliveryError, too_late
+from hcl.alerts.transports.children import for_commands
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.shell_script import PREFIX, refer
 from hcl.checks.check_json import Site
@@ -19,6 +21,10 @@ from hcl.model import Message
 
 # Bytes of one value: Linux takes 131,072 for NAME=value.
 VALUE_LIMIT = 100_000
+
+# Bytes of all values and their names: less than any Linux takes for environment and
+# arguments, where the stack's limit is the usual one.
+WHOLE_LIMIT = 1_000_000
 
 # Seconds that are waited for output once the shell has ended: what it left behind in
 # the background may hold its output open for ever.
@@ -122,11 +128,13 @@ class Shell:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 cwd=self._folder,
-                env={**os.environb, **more},
+                env={**for_commands(), **more},
                 start_new_session=True,
             )
         except OSError as error:
             cause = os.strerror(error.errno or 0).lower()
+            if error.errno == errno.E2BIG:
+                cause += "; put the command into a file, and call that"
             raise DeliveryError(f"cannot be started: {cause}") from error
         except ValueError:
             raise DeliveryError("cannot be started: it holds a NUL", True) from None
@@ -159,18 +167,21 @@ def variables(values: Mapping[str, Callable[[], str]]) -> dict[bytes, bytes]:
     """Return the variables of the environment that hold the values of placeholders.
 
     What no process could be given is left out: NUL, what is beyond VALUE_LIMIT, and
-    what is beyond half of the room for arguments and environment.
+    what is beyond WHOLE_LIMIT in all, the last of the tags before anything else.
     """
-    inherited = sum(len(name) + len(value) for name, value in os.environb.items())
-    left = os.sysconf("SC_ARG_MAX") // 2 - inherited
-    environment = {}
-    for name, make in values.items():
-        value = make().replace("\0", "").encode("utf-8", "replace")
-        limit = max(0, min(VALUE_LIMIT, left))
+    left, environment = min(WHOLE_LIMIT, os.sysconf("SC_ARG_MAX") // 2), {}
+    # In a stable order, so that those with a number come last.
+    for name in sorted(values, key=lambda name: name[-1].isdigit()):
+        variable = f"{PREFIX}{name}".encode()
+        # Each costs a pointer, an equals sign and a NUL too.
+        left -= len(variable) + 10
+        if left < 0:
+            break
+        value = values[name]().replace("\0", "").encode("utf-8", "replace")
         # Cut between characters.
-        value = value[:limit].decode("utf-8", "ignore").encode()
-        environment[f"{PREFIX}{name}".encode()] = value
-        left -= len(PREFIX) + len(name) + len(value)
+        value = value[: min(VALUE_LIMIT, left)].decode("utf-8", "ignore").encode()
+        environment[variable] = value
+        left -= len(value)
     return environment
 
 

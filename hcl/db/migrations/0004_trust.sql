@@ -66,7 +66,7 @@ CREATE TABLE announcements (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER REFERENCES projects (id) ON DELETE CASCADE,  -- NULL: all projects
     created REAL NOT NULL,
-    kind TEXT NOT NULL,               -- absence, reload, backup, replication, report
+    kind TEXT NOT NULL,               -- absence, reload, restore, backup, test, replication, report
     subject TEXT NOT NULL,            -- one line
     story TEXT NOT NULL               -- JSON: paragraphs, each a string
 );

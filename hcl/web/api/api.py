@@ -1,6 +1,7 @@
 """The Management API, v1 to v3: what each request does and answers."""
 
 import hmac
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,11 @@ PINGS_LIMIT = 1000
 # The latest moment and the longest span that flips can be asked for, in seconds.
 LATEST = 10_000_000_000
 LONGEST = 31_536_000
+
+# As Healthchecks does: numbers may bear a sign, and `seconds` zeros behind a point too.
+_DIGITS = re.compile(r"\+?([0-9]+)")
+_WHOLE = re.compile(r"\+?([0-9]+)(?:\.0*)?")
+_LONGEST_NUMBER = 20
 
 
 async def list_checks(call: Call) -> Response:
@@ -163,7 +169,7 @@ async def list_flips(call: Call) -> Response:
     end = _number(call, "end", LATEST)
     # As Healthchecks does: an empty or zero `seconds` is no filter.
     text = call.request.query_params.get("seconds")
-    seconds = _number(call, "seconds", LONGEST) if text else None
+    seconds = _number(call, "seconds", LONGEST, _WHOLE) if text else None
     if seconds:
         start = max(call.now.timestamp() - seconds, start or 0)
     flips = await store.flips.of_check(
@@ -178,15 +184,17 @@ async def list_flips(call: Call) -> Response:
     return JSONResponse({"flips": document})
 
 
-def _number(call: Call, name: str, greatest: int) -> float | None:
+def _number(
+    call: Call, name: str, greatest: int, form: re.Pattern[str] = _DIGITS
+) -> float | None:
     text = call.request.query_params.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.strip().isdecimal() and len(text) <= 20):
+    match = form.fullmatch(text.strip())
+    # int() would choke on thousands of digits.
+    if match is None or len(text) > _LONGEST_NUMBER or int(match[1]) > greatest:
         raise ApiError(400, f"invalid query parameter: {name}")
-    if int(text) > greatest:
-        raise ApiError(400, f"invalid query parameter: {name}")
-    return int(text)
+    return int(match[1])
 
 
 async def list_channels(call: Call) -> Response:

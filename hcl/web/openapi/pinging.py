@@ -22,7 +22,11 @@ _SIGNALS = {
     "fail": ("Failure", "The job has failed. The check goes down at once."),
     "log": ("Log", "Record the request and its body, and change nothing else."),
 }
-_EXIT_STATUS = "`0` is success, `1` to `255` is failure. The number is kept."
+_EXIT_STATUS = (
+    "`0` is success, `1` to `255` is failure. The number is kept. The name of a signal,"
+    " as systemd's `$EXIT_STATUS` has it (`TERM`, `KILL`), is failure too: 128 and the"
+    " signal's number are kept."
+)
 
 
 def paths(ping_endpoint: str, body_limit: int) -> Node:
@@ -39,7 +43,8 @@ def _by_uuid(ping_endpoint: str, body_limit: int) -> Node:
         if not signal:
             description += (
                 f" The addresses that the Management API gives out begin with"
-                f" `{ping_endpoint}`. A closing slash is allowed here."
+                f" `{ping_endpoint}`. A closing slash is allowed here,"
+                " and a second one before the UUID."
             )
         path = "/ping/{uuid}" + (f"/{signal}" if signal else "")
         paths[path] = _path(
@@ -61,7 +66,7 @@ def _by_slug(body_limit: int) -> Node:
         if not signal:
             description += (
                 " This is the form of an exit status by UUID too: with the UUID of a"
-                f" check for `ping_key` and a number for `slug`, {_EXIT_STATUS}"
+                f" check for `ping_key` and a number for `slug`: {_EXIT_STATUS}"
             )
             summary = "Success, by slug; exit status, by UUID"
         else:

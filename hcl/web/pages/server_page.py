@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from hcl import __version__, store
 from hcl.db import SQLITE_VERSION
-from hcl.web.figures import figures, health
+from hcl.web.figures import backups, figures, health
 from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
-from hcl.words.lengths import duration
+from hcl.words.lengths import duration, every
 from hcl.words.lines import clean, counted
 from hcl.words.names import ACTIONS
 from hcl.words.sizes import size
@@ -42,10 +42,9 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of the database that a migration set aside."""
+    """A copy of the database that a migration or a restore set aside."""
 
     name: str
-    schema: str
     size: str
     made: datetime
 
@@ -78,6 +77,8 @@ async def page(visit: Visit) -> Response:
         queues=list(_queues(queues)),
         pings=_pings(parts),
         deliveries=_deliveries(parts),
+        backups=await backups.all_of(parts, visit.now),
+        often=every(parts.config.backup.every),
         copies=_copies(parts.config.database.path),
         failing=seen,
         failing_elsewhere=elsewhere,
@@ -163,16 +164,17 @@ def _deliveries(parts: Parts) -> list[tuple[str, list[int]]]:
 
 
 def _copies(path: Path) -> list[Copy]:
-    """List what migrations set aside, the newest first."""
-    pattern = re.compile(re.escape(f"{path.name}.schema-") + r"([0-9]+)")
+    """List what migrations and restores set aside, the newest first."""
+    pattern = re.compile(
+        re.escape(path.name) + r"\.(?:schema-[0-9]+|before-[0-9]{8}T[0-9]{6}Z)"
+    )
     copies = []
     try:
         for file in path.parent.iterdir():
-            match = pattern.fullmatch(file.name)
-            if match:
+            if pattern.fullmatch(file.name):
                 stat = file.stat()
                 made = datetime.fromtimestamp(stat.st_mtime, UTC)
-                copies.append(Copy(file.name, match[1], size(stat.st_size), made))
+                copies.append(Copy(file.name, size(stat.st_size), made))
     except OSError:
         # The folder may not be ours to read; the page says the rest.
         return []

@@ -42,7 +42,7 @@ class ProxySink(HttpSink):
         """What a program must find in its environment to come here."""
         return {
             "HTTPS_PROXY": self.url,
-            "REQUESTS_CA_BUNDLE": str(self._certificate),
+            "SSL_CERT_FILE": str(self._certificate),
         }
 
     async def _serve(

@@ -25,6 +25,7 @@ from tests.alerts import (
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import make_check
+from tests.config import PROJECT, read
 from tests.patience import ENDS
 from tests.sinks import Behaviour, HttpSink, make_certificate
 
@@ -122,6 +123,17 @@ async def test_ntfy_gets_priority_tags_and_a_link(
     assert "x-priority" not in up.headers
     assert up.headers["x-tags"] == "white_check_mark"
     assert "x-icon" not in down.headers
+
+
+@pytest.mark.parametrize(
+    ("priority", "told"), [("urgent", "max"), ("critical", "max"), ("4", "high")]
+)
+async def test_priority_of_the_url_arrives(
+    courier: Courier, sink: HttpSink, priority: str, told: str
+) -> None:
+    await send(courier, f"ntfy://127.0.0.1:{sink.port}/topic?priority={priority}")
+
+    assert sink.records[0].headers["x-priority"] == told
 
 
 async def test_what_the_url_says_wins(courier: Courier, sink: HttpSink) -> None:
@@ -429,7 +441,9 @@ async def test_untrusted_certificate_is_told_of(
     async with HttpSink(tls=context) as sink:
         error = await failure(courier, f"gotifys://127.0.0.1:{sink.port}/t0ken")
 
-        assert error.reason == "cannot connect to 127.0.0.1: self-signed certificate"
+        cure = "name a file with that certificate in [tls] ca_file"
+        problem = f"cannot connect to 127.0.0.1: self-signed certificate; {cure}"
+        assert error.reason == problem
         assert sink.records == []
 
 
@@ -552,7 +566,7 @@ def test_transport_is_opened_by_settings() -> None:
         events=frozenset(("down", "up")),
         settings=AppriseSettings("ntfy://t0ken"),
     )
-    config: Any = None
+    config = read(PROJECT)
 
     opened = apprise.open_transport(channel, config)
 

@@ -1,6 +1,8 @@
 """What Apprise says of the URLs in a file, and of URLs as such."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +78,7 @@ def test_a_url_that_apprise_dislikes_is_a_doubt_and_no_error(tmp_path: Path) -> 
 
     told = doubts(load(path, {}))
 
-    place = "projects[1].channels[1].url"
+    place = 'channel "Gotify" of project "Work", url'
     problem = "is not a URL that Apprise can load: An invalid Gotify Token (None) was"
     assert told == [f"{place}: {problem} specified"]
 
@@ -105,7 +107,8 @@ def test_a_service_without_apprise_is_a_doubt(tmp_path: Path) -> None:
     )
 
     of_phone, of_hook = done.stdout.splitlines()
-    assert of_phone == str([f"projects[0].channels[0].url: {NEEDED}"])
+    place = 'channel "Phone" of project "Home", url'
+    assert of_phone == str([f"{place}: {NEEDED}"])
     assert of_hook == "[]"
 
 
@@ -134,6 +137,25 @@ def test_apprise_is_asked_for_all_urls_at_once() -> None:
     assert problems[8] == cannot + "Unparseable URL https://…"
     assert problems[9].startswith(cannot)
     assert "secret" not in "".join(problems)
+
+
+def test_what_apprise_would_pass_over_is_told() -> None:
+    problems = check_urls(
+        [
+            ("ntfy", "ntfy://host/secret?prioriy=high"),
+            ("apprise", "lametric://apikey@192.168.1.2?priority=secret"),
+            ("apprise", "lametric://apikey@192.168.1.2?priority=warning&cycles=2"),
+            ("discord", DISCORD + "?tts=yes&thread=3&footer=yes&rto=9"),
+            ("apprise", "json://host/secret?+X-Header=b&-key=v&:part=q&method=PUT"),
+            ("apprise", "mailto://u:p@gmail.com?to=a@b.org&smtp=c.org&name=d"),
+        ]
+    )
+
+    assert problems[0].startswith("has prioriy=…, of which Apprise takes no notice; it")
+    known = "critical, info, warning"
+    told = f"has a priority that Apprise does not know; use one of {known}"
+    assert problems[1] == told
+    assert problems[2:] == [""] * 4
 
 
 def test_own_urls_of_services_are_of_their_kind() -> None:
@@ -211,7 +233,18 @@ def test_apprise_that_fails_is_a_problem_in_words(
     assert problems == ["cannot be checked: Apprise failed: RuntimeError: broken"]
 
 
-def test_worker_is_where_it_is_looked_for() -> None:
-    assert WORKER.is_file()
-    assert "import hcl" not in WORKER.read_text()
-    assert "from hcl" not in WORKER.read_text()
+def test_worker_needs_no_more_of_hcl_than_what_is_beside_it(tmp_path: Path) -> None:
+    alone = tmp_path / "hcl/alerts/transports"
+    alone.mkdir(parents=True)
+    for name in ("apprise_worker", "apprise_requests", "proxy", "reasons", "trust"):
+        shutil.copy(WORKER.with_name(f"{name}.py"), alone)
+
+    done = subprocess.run(
+        [sys.executable, "-P", alone / WORKER.name, "check"],
+        input=b'["ntfy://host/topic"]',
+        env={"PATH": os.defpath},
+        check=True,
+        capture_output=True,
+    )
+
+    assert json.loads(done.stdout)[0]["problem"] == ""

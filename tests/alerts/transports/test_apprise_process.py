@@ -335,7 +335,10 @@ async def test_process_ends_with_its_parent(sink: HttpSink) -> None:
     await until_gone(pids)
 
 
-async def test_no_secret_is_on_show(courier: Courier, sink: HttpSink) -> None:
+async def test_no_secret_is_on_show(
+    courier: Courier, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", "t0ken")
     url = f"json://user:t0ken@127.0.0.1:{sink.port}/t0ken"
     await courier.send(a_request(url), ENDS)
     [pid] = workers()

@@ -147,6 +147,36 @@ async def test_headers_tell_who_what_and_when(sink: SmtpSink) -> None:
     assert "." in record.helo
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hcl [home]",
+        "hcl; home: night",
+        r"C:\backups",
+        "Night, Ops <@> home",
+        'the "big" one',
+        "Wächter (Büro), 2. Stock; links",
+        "=?utf-8?q?a?=",
+        "'quoted'",
+    ],
+)
+async def test_any_name_stands_with_its_address(sink: SmtpSink, name: str) -> None:
+    quoted = name.replace("\\", r"\\").replace('"', r"\"").strip()
+    whole = f'"{quoted}" <hcl@bücher.example>'
+
+    await send(sink.port, sender=whole, to=(whole, "ops@example.org"))
+
+    [record] = sink.records
+    assert record.mail_from == "hcl@xn--bcher-kva.example"
+    assert record.rcpt_tos == ["hcl@xn--bcher-kva.example", "ops@example.org"]
+    for field, count in (("From", 1), ("To", 2)):
+        addresses = record.message[field].addresses
+        assert len(addresses) == count
+        assert addresses[0].addr_spec == "hcl@xn--bcher-kva.example"
+        assert addresses[0].display_name == name.strip().replace("=?", "= ?")
+    assert record.message["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
 async def test_mail_of_a_recovery_is_good_news(sink: SmtpSink) -> None:
     await send(sink.port, alert=an_alert(flip=RECOVERED))
 
@@ -485,16 +515,11 @@ async def test_no_server_configured_is_permanent() -> None:
     assert error.permanent
 
 
-async def test_address_holds_no_commands(sink: SmtpSink) -> None:
-    await send(sink.port, to=("nobody> RCPT TO:<evil@example.org",))
-
-    assert sink.records[0].rcpt_tos == ["nobody"]
-
-
 @pytest.mark.parametrize(
     "more",
     [
         {"to": ("two\r\nlines@example.org",)},
+        {"to": ("nobody> RCPT TO:<evil@example.org",)},
         {"sender": "hcl@example.org\nBcc: evil@example.org"},
         {"sender": ""},
     ],

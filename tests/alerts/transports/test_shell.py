@@ -132,14 +132,37 @@ async def test_status_without_a_command_runs_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-async def test_command_sees_what_hcl_sees(
+async def test_command_sees_the_folder_and_no_secret_of_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LAMP", "it is")
+    for name in ("SMTP_PASSWORD", "CREDENTIALS_DIRECTORY", "HCL_CONFIG", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "")
+    for name in ("PATH", "HOME", "LANG", "TZ"):
+        monkeypatch.setenv(name, os.environ.get(name, "as it is"))
 
-    await run(tmp_path, 'cat; pwd > told; echo "$LAMP" >> told; exec >&- 2>&-')
+    await run(tmp_path, "cat; pwd > told; exec env -0 > environment 2>&-")
 
-    assert (tmp_path / "told").read_text() == f"{tmp_path}\nit is\n"
+    assert (tmp_path / "told").read_text() == f"{tmp_path}\n"
+    pairs = (tmp_path / "environment").read_text().split("\0")
+    names = {pair.partition("=")[0] for pair in pairs} - {"", "PWD", "OLDPWD", "_"}
+    of_hcl = {name for name in names if name.startswith("HCL_")}
+    assert names - of_hcl - {"SHLVL"} == {"PATH", "HOME", "LANG", "TZ"}
+    assert {"HCL_NAME", "HCL_BODY", "HCL_TAG1"} <= of_hcl
+    assert "HCL_CONFIG" not in of_hcl
+
+
+async def test_any_number_of_tags_and_any_size_of_values_can_be_told(
+    tmp_path: Path,
+) -> None:
+    tags = " ".join(f"{number}{'x' * 90_000}" for number in range(60))
+    body = b"x" * 2_000_000
+
+    for many in ("t " * 130_000, tags):
+        alert = an_alert(tags=many, ping=a_ping(body=body), desc="y" * 1_000_000)
+        command = 'echo "$TAG1 $NAME" | tail -c 15 > told; echo ${#HCL_BODY} >> told'
+        await run(tmp_path, command, a_message(alert))
+
+        assert (tmp_path / "told").read_text() == "Nightly backup\n100000\n"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +207,8 @@ async def test_what_cannot_be_started_is_a_failure(tmp_path: Path) -> None:
     nowhere = await failure(tmp_path / "no", "true")
     nul = await failure(tmp_path, "true \0")
 
-    assert long.reason == "cannot be started: argument list too long"
+    cure = "put the command into a file, and call that"
+    assert long.reason == f"cannot be started: argument list too long; {cure}"
     assert nowhere.reason == "cannot be started: no such file or directory"
     assert nul.reason == "cannot be started: it holds a NUL"
     assert [long.permanent, nowhere.permanent, nul.permanent] == [False, False, True]

@@ -90,6 +90,29 @@ async def test_slash_that_a_proxy_decoded_is_understood(app: App) -> None:
     assert (await get_json(app, url))["total"] == 1
 
 
+@pytest.mark.parametrize("tag", [tag for tag in TAGS if quote(tag, safe="") != tag])
+async def test_tag_that_was_quoted_twice_is_found(app: App, tag: str) -> None:
+    await create(app, tags=tag)
+
+    urls = (await badges_of(app))[tag]
+    twice = quote(quote(tag, safe=""), safe="")
+
+    for kind in ("json", "json3"):
+        start, _, _ = urls[kind].rpartition("/")
+        assert (await get_json(app, f"{start}/{twice}.json"))["total"] == 1
+        assert await wrong(app, f"{start}/{quote(twice)}.json")
+
+
+async def test_tag_that_looks_quoted_is_found_before_the_other(app: App) -> None:
+    await create(app, tags="a/b a%2Fb")
+    await create(app, tags="a/b")
+
+    urls = await badges_of(app)
+
+    assert (await get_json(app, urls["a/b"]["json"]))["total"] == 2
+    assert (await get_json(app, urls["a%2Fb"]["json"]))["total"] == 1
+
+
 # What is no badge
 
 

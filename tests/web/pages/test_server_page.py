@@ -1,8 +1,11 @@
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hcl import __version__, store
-from tests.app import OTHER_READ_KEY, READ_KEY, WRITE_KEY, App
+from hcl.store.backups import Kept
+from tests import toml
+from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import HOUR, NOW
 from tests.store import change, put_check, put_flip
 from tests.web.pages.browsing import sign_in, text_of
@@ -24,8 +27,11 @@ async def test_it_says_what_runs_and_what_it_holds(app: App) -> None:
     assert "Checker lag none" in page
     assert str(app.config.path) in page
     assert str(app.config.database.path) in page
-    assert "hcl makes no backups of its own yet" in page
-    assert "There is no such copy." in page
+    assert (
+        "hcl makes no backups of its own: [backup] in hcl.toml has it make them."
+        in page
+    )
+    assert "Set aside before a migration or a restore: nothing." in page
 
 
 async def test_pings_and_deliveries_are_counted(app: App) -> None:
@@ -85,3 +91,24 @@ async def test_who_is_not_signed_in_sees_nothing(app: App) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/sign-in")
+
+
+async def test_last_good_backup_is_shown_and_what_is_wrong(tmp_path: Path) -> None:
+    backup = toml.table("backup", folder="one", second_folder="two")
+    kept = Kept(since=NOW, name="hcl-1.sqlite", made=NOW, size=2500, pings=1234)
+    bad = Kept(since=NOW, problem="disk/x: is full", tried=NOW, told=NOW)
+    async with running_app(tmp_path, backup + CONFIG) as app:
+        async with app.database.transaction() as conn:
+            await store.backups.put(conn, tmp_path / "one", kept)
+            await store.backups.put(conn, tmp_path / "two", bad)
+
+        page, read_only = await page_of(app), await page_of(app, READ_KEY)
+
+    assert f"{tmp_path}/one : the last good one is of 2026-06-15 12:00:00 UTC" in page
+    assert "2.5 kB, 1,234 pings; it was read once. One is made every day" in page
+    assert "two : there is none yet." in page
+    assert "Overdue. The last try failed" in page
+    assert "disk/x: is full." in page
+    assert "the last good one is of 2026-06-15" in read_only
+    assert "disk/x" not in read_only
+    assert str(tmp_path) not in read_only

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.model import Project
+from hcl.web.figures import backups
 from hcl.web.pages import static_files
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import Shown
@@ -41,6 +42,7 @@ async def list_page(visit: Visit) -> Response:
         nav="checks",
         query=query,
         announced=told,
+        backups=await backups.overdue(visit.parts, visit.parts.clock.now()),
         counts=counted,
         counted=_COUNTED,
         tags=listing.tags_of(items),

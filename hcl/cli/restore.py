@@ -1,0 +1,49 @@
+"""`hcl restore`: put a copy in the place of the database."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from hcl import db
+from hcl.cli.backup import told
+from hcl.cli.config_file import load_config
+from hcl.clock import Clock
+from hcl.db import DatabaseError
+from hcl.words.lines import counted
+from hcl.words.moments import ago, here
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--config", "explicit", metavar="PATH", help="Read this file.")
+def restore(file: Path, explicit: str | None) -> None:
+    """Put a copy, FILE, in the place of the database.
+
+    Refuses while a server runs. FILE stays as it is, and what was there before is set
+    aside beside it. Messages that waited in the copy are marked as not sent: they are
+    old. When the server starts next, it tells people of both.
+    """
+    config = load_config(explicit)
+    now = Clock().now()
+    try:
+        done = db.restore(file, config.database.path, config.path, now)
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    click.echo(f"{config.database.path}: restored from {file}")
+    click.echo(f"  It holds {told(done.contents)}.")
+    if done.as_of is not None:
+        as_of = datetime.fromtimestamp(done.as_of, UTC)
+        click.echo(
+            f"  It is as of {here(as_of)}, {ago(as_of, now)}: what came in since is not"
+            " in it."
+        )
+    if done.not_sent:
+        waited = counted(done.not_sent, "message")
+        verb = "is" if done.not_sent == 1 else "are"
+        click.echo(f"  {waited} that waited in it {verb} marked as not sent.")
+    if done.aside is not None:
+        click.echo(f"  What was there before is {done.aside} now.")
+    click.echo("  Start hcl: to it the time since then is an absence.")

@@ -1,0 +1,113 @@
+"""All that is wrong with hcl.toml at once, each with its line and a name."""
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hcl.config.keys import KEYS
+from hcl.config.loading import check_files, parse, read_data
+from hcl.config.places import described
+from hcl.config.reading import ConfigError, Spot
+
+# More than anybody reads.
+_MOST = 50
+
+# What stands in for a value that is wrong where others lean on it: without these each
+# would seem to be wrong too.
+_STAND_INS: dict[tuple[str, str], str] = {
+    ("smtp", "host"): "localhost",
+    ("smtpd", "domain"): "localhost",
+}
+
+
+def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a line for each mistake in a file, in the order in which they stand there.
+
+    Raises ConfigError if it cannot be read, or is not TOML.
+    """
+    text, original = read_data(path)
+    data, base = copy.deepcopy(original), path.absolute().parent
+    spots: list[Spot] = []
+    for _ in range(2 * _MOST):
+        try:
+            config = parse(data, base, str(path), env)
+        except ConfigError as error:
+            if error.spot is None:
+                raise
+            if _follows(error.spot, spots):
+                # It is told already, and so it goes as a whole.
+                _remove(data, error.spot)
+            else:
+                spots.append(_without_stand_ins(error.spot))
+                _mend(data, error.spot)
+        else:
+            if not spots:
+                check_files(config, str(path))
+            break
+    told = [described(spot, text, original, str(path)) for spot in spots]
+    return list(dict.fromkeys(line for _, line in sorted(told)))
+
+
+def _follows(spot: Spot, others: list[Spot]) -> bool:
+    """Tell whether a mistake is there only since another was taken out."""
+    lacks = spot.problem.startswith(("is missing", "has no url"))
+    return any(
+        (spot.table, spot.key) == (other.table, other.key)
+        or (lacks and other.table.startswith(f"{spot.table}.") and spot.table)
+        or (lacks and other.table == spot.table and "unknown key" in other.problem)
+        for other in others
+    )
+
+
+def _without_stand_ins(spot: Spot) -> Spot:
+    """Keep from a list of what is allowed what nobody wrote."""
+    problem = re.sub(r', "stand-in-[^"]*"|"stand-in-[^"]*"(, )?', "", spot.problem)
+    return replace(spot, problem=problem)
+
+
+def _mend(data: dict[str, Any], spot: Spot) -> None:
+    """Take a mistake out of a file, so that the next one can be found."""
+    table = _table(data, spot.table)
+    if (spot.table, spot.key) in _STAND_INS:
+        table[spot.key] = _STAND_INS[spot.table, spot.key]
+    elif spot.key in table:
+        del table[spot.key]
+    else:
+        _remove(data, spot)
+
+
+def _remove(data: dict[str, Any], spot: Spot) -> None:
+    """Put something in the place of a table that cannot be read as it is."""
+    channel = re.fullmatch(r"projects\[\d+\]\.channels\[\d+\]", spot.table)
+    table = _table(data, spot.table)
+    name = table.get("name")
+    unique = f"stand-in-{spot.table}".replace("[", "-").replace("]", "")
+    if channel:
+        # Others may refer to it by its name.
+        is_name = isinstance(name, str) and name.strip() == name != ""
+        stands = str(name) if is_name else unique
+        # What every kind has is still read.
+        kept = {key: table[key] for key in table if key in KEYS["projects.channels"]}
+        table.clear()
+        table |= kept
+        table |= {"name": stands.replace(",", " "), "kind": "shell", "down": "true"}
+    elif re.fullmatch(r"projects\[\d+\]", spot.table):
+        table[spot.key] = re.sub(r"\W", "-", unique)
+    elif item := re.fullmatch(r"(.*)\.(\w+)\[(\d+)\]", spot.table):
+        del _table(data, item[1])[item[2]][int(item[3])]
+    elif spot.table:
+        around, _, key = spot.table.rpartition(".")
+        _table(data, around).pop(key, None)
+    else:
+        data.setdefault("projects", [{"name": unique, "ping_key": unique}])
+
+
+def _table(data: dict[str, Any], path: str) -> dict[str, Any]:
+    at: Any = data
+    for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
+        at = at[int(index)] if index else at[name]
+    return at  # type: ignore[no-any-return]  # the reader went the same way

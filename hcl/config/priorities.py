@@ -1,0 +1,68 @@
+"""Priorities in the URLs of services: what people write, and what Apprise takes.
+
+Apprise takes a word that it does not know for its default, and says nothing.
+"""
+
+import re
+from urllib.parse import unquote_plus
+
+_SHARED = {word: word for word in ("low", "moderate", "normal", "high", "emergency")}
+_SHARED |= {
+    "default": "normal",
+    "urgent": "emergency",
+    "critical": "emergency",
+    "max": "emergency",
+    "min": "low",
+}
+
+
+def _numbers(first: int, last: int) -> dict[str, str]:
+    return {str(number): str(number) for number in range(first, last + 1)}
+
+
+# By Apprise's schemes, without the s of those over TLS; ntfy has words of its own.
+_KNOWN: dict[str, dict[str, str]] = {
+    "ntfy": _SHARED
+    | _numbers(1, 5)
+    | dict.fromkeys(("urgent", "critical", "max", "emergency"), "max")
+    | {"min": "min"},
+    "gotify": _SHARED | _numbers(0, 10),
+    "pover": _SHARED | _numbers(-2, 2) | {"lowest": "-2", "min": "-2"},
+    "prowl": _SHARED | _numbers(-2, 2),
+    "join": _SHARED | _numbers(-2, 2),
+    "growl": _SHARED | _numbers(-2, 2),
+    "opsgenie": _SHARED
+    | _numbers(1, 5)
+    | {f"p{number}": f"p{number}" for number in range(1, 6)},
+}
+
+_PRIORITY = re.compile(r"([?&]priority=)([^&#]*)", re.IGNORECASE)
+
+
+def problem_of(scheme: str, url: str) -> str:
+    """Say what is wrong with the priority in a URL; "": nothing, or there is none."""
+    known, found = _known(scheme), _PRIORITY.search(url)
+    if not known or not found or not found[2]:
+        return ""
+    if _plain(found[2]) in known:
+        return ""
+    words = [word for word in known if word.isalpha()]
+    numbers = [word for word in known if not word.isalpha()]
+    allowed = f"{', '.join(words)} or {numbers[0]} to {numbers[-1]}"
+    return f"has a priority that {scheme} does not have; use {allowed}"
+
+
+def as_apprise(scheme: str, url: str) -> str:
+    """Write the priority in a URL by the word that Apprise has for it."""
+    known = _known(scheme)
+    return _PRIORITY.sub(
+        lambda found: found[1] + known.get(_plain(found[2]), found[2]), url
+    )
+
+
+def _known(scheme: str) -> dict[str, str]:
+    return _KNOWN.get(scheme) or _KNOWN.get(scheme.removesuffix("s"), {})
+
+
+def _plain(value: str) -> str:
+    return unquote_plus(value).strip().lower()

@@ -1,0 +1,175 @@
+"""Put a copy in the place of a database, and set aside what was there."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hcl.db.copying import Contents, Empty, copy, rehearse, writing
+from hcl.db.errors import DatabaseError
+from hcl.db.lock import held
+from hcl.db.opening import newest_schema
+from hcl.db.private import becoming, sync_folder
+
+# The setting that tells the server of a restore until it has told people.
+RESTORED = "restored"
+
+# What is said of a message that waited in a copy.
+NOT_SENT = "not sent: it waited in a copy that was restored"
+
+_SIDE_FILES = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored: `as_of` is the last moment that the copy knows of.
+
+    None: it knows of none. So many messages that waited in it are `not_sent`; `aside`
+    is what the database before is called now, None: there was none.
+    """
+
+    contents: Contents
+    as_of: float | None
+    not_sent: int
+    aside: Path | None
+
+
+def restore(file: Path, database: Path, config: Path, now: datetime) -> Restored:
+    """Put a copy of `file` in the place of the `database` that no server is using.
+
+    Either all of it is done, or nothing. Raises DatabaseError.
+    """
+    _look_at(file, database)
+    with held(database, config, restores=True) as note_served:
+        with _left_as_it_is(file):
+            contents = rehearse(file)
+        if contents.schema > newest_schema():
+            raise DatabaseError(
+                f"{file}: made by a newer hcl (schema {contents.schema}): run that one"
+            )
+        moved: list[tuple[Path, Path]] = []
+        try:
+            as_of, not_sent = _put_in_place(file, database, now, moved)
+        except BaseException:
+            # What was there is there again.
+            for before, after in reversed(moved):
+                after.rename(before)
+            raise
+        note_served()
+    return Restored(contents, as_of, not_sent, moved[0][1] if moved else None)
+
+
+def _put_in_place(
+    file: Path, database: Path, now: datetime, moved: list[tuple[Path, Path]]
+) -> tuple[float | None, int]:
+    """Copy, mark, look at the copy, and exchange; note in `moved` what was set aside.
+
+    Returns of when it is, and how many messages are not sent.
+    """
+    real = Path(os.path.realpath(database))
+    with writing(database), becoming(real) as (part, fd):
+        with _left_as_it_is(file):
+            copy(file, Empty(part, fd, database, rests=False))
+        _keep_owner(fd, real)
+        marked = _mark(part, file, now)
+        rehearse(part, shown=database)
+        os.fsync(fd)
+        _set_aside(real, now, moved)
+    return marked
+
+
+def _keep_owner(fd: int, real: Path) -> None:
+    """Have root leave the file to whom the database is, or else its folder."""
+    owner = (real if real.exists() else real.parent).stat()
+    if os.geteuid() == 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+
+
+@contextmanager
+def _left_as_it_is(file: Path) -> Iterator[None]:
+    """Remove the files beside a plain copy that reading it through SQLite makes."""
+    wal, shm = _beside(file, "-wal"), _beside(file, "-shm")
+    had = wal.exists() or shm.exists()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not had and not wal.stat().st_size:
+                wal.unlink()
+                shm.unlink()
+
+
+def _look_at(file: Path, database: Path) -> None:
+    if not file.exists():
+        raise DatabaseError(f"{file}: there is no such file")
+    if not file.is_file():
+        kind = "a folder" if file.is_dir() else "no file"
+        raise DatabaseError(f"{file}: is {kind}: name a copy that `hcl backup` made")
+    if database.exists() and file.samefile(database):
+        raise DatabaseError(f"{file}: is the database itself")
+    if not os.access(file, os.R_OK):
+        raise DatabaseError(f"{file}: cannot be read: Permission denied")
+    if not file.stat().st_size:
+        raise DatabaseError(f"{file}: is empty: it is no copy of a database")
+
+
+def _mark(part: Path, file: Path, now: datetime) -> tuple[float | None, int]:
+    """Have what waits in a copy never be sent, and the server tell of it."""
+    # Columns that every version has had.
+    with closing(sqlite3.connect(part)) as conn, conn:
+        as_of = _last_known(conn)
+        rows = conn.execute(
+            "UPDATE notifications SET next_try = NULL, answer = ?"
+            " WHERE next_try IS NOT NULL RETURNING id",
+            (NOT_SENT,),
+        ).fetchall()
+        mark = {
+            "file": file.name,
+            "restored": now.timestamp(),
+            "as_of": as_of,
+            "not_sent": [row[0] for row in rows],
+        }
+        conn.execute(
+            "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)",
+            (RESTORED, json.dumps(mark)),
+        )
+    return as_of, len(rows)
+
+
+def _last_known(conn: sqlite3.Connection) -> float | None:
+    tables = {name for [name] in conn.execute("SELECT name FROM sqlite_master")}
+    moments = []
+    for table, sql in (
+        ("life", "SELECT max(moment) FROM life"),
+        ("inbox", "SELECT max(created) FROM inbox"),
+        ("check_states", "SELECT max(last_ping) FROM check_states"),
+    ):
+        if table in tables:
+            moments += [at for [at] in conn.execute(sql) if at is not None]
+    return max(moments, default=None)
+
+
+def _set_aside(real: Path, now: datetime, moved: list[tuple[Path, Path]]) -> None:
+    """Give the database another name, with its WAL, before another takes its place."""
+    aside = _beside(real, f".before-{now:%Y%m%dT%H%M%SZ}")
+    if aside.exists():
+        raise DatabaseError(f"{aside}: is there already: move it away")
+    # Best in one file: what is killed between two renames has them apart. What is
+    # damaged cannot be, and keeps its WAL.
+    if real.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(real)) as conn:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for suffix in _SIDE_FILES:
+        before, after = _beside(real, suffix), _beside(aside, suffix)
+        with suppress(FileNotFoundError):
+            before.rename(after)
+            moved.append((before, after))
+    sync_folder(real.parent)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)

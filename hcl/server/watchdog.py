@@ -1,0 +1,123 @@
+"""The loop that tells another monitor that hcl is well, by a ping while it is."""
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from hcl import __version__
+from hcl.alarm import Alarm
+from hcl.clock import Clock
+from hcl.config import WatchdogConfig
+from hcl.web.figures import health
+from hcl.web.parts import Parts
+
+if TYPE_CHECKING:
+    import httpx2
+
+logger = logging.getLogger(__name__)
+
+# Seconds that an answer may take.
+TIMEOUT = 10.0
+
+# It logs every URL at INFO, and what is secret stands in it.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+class Watchdog:
+    """Asks a URL as long as hcl is well; who waits for that notices if hcl is gone.
+
+    `trouble` is why the last round came to nothing; "": it did not.
+    """
+
+    def __init__(
+        self, parts: Parts, config: WatchdogConfig, *, clock: Clock, alarm: Alarm
+    ) -> None:
+        self.trouble = ""
+        self._parts = parts
+        self._config = config
+        self._clock = clock
+        self._alarm = alarm
+
+    def use(self, config: WatchdogConfig) -> None:
+        """Ask by these settings from now on."""
+        if config != self._config:
+            self._config = config
+            self._alarm.ring()
+
+    async def run(self) -> None:
+        """Repeat: 1. ask if hcl is well, 2. sleep."""
+        while True:
+            until = None
+            if self._config.url:
+                # From its begin, lest the rounds drift.
+                until = self._clock.now() + self._config.every
+                await self.ask_once()
+            await self._alarm.sleep(until)
+
+    async def ask_once(self) -> None:
+        """Ask the URL, if hcl is well; log what changes."""
+        trouble = await health.find_trouble(self._parts, self._clock.now())
+        if trouble:
+            trouble = f"the watchdog is not asked, since {trouble}"
+        else:
+            ca_file = str(self._parts.config.tls.ca_file or "")
+            trouble = await _ask(self._config.url, ca_file)
+        if trouble and trouble != self.trouble:
+            logger.warning("%s", trouble)
+        elif self.trouble and not trouble:
+            logger.info("the watchdog hears of hcl again")
+        self.trouble = trouble
+
+
+async def _ask(url: str, ca_file: str) -> str:
+    """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
+    # Imported here: few have one, and it takes memory.
+    import httpx2
+
+    host = urlsplit(url).hostname or "?"
+    try:
+        async with (
+            asyncio.timeout(TIMEOUT),
+            await _client(url, ca_file) as client,
+            # Its body may have no end.
+            client.stream("GET", url) as response,
+        ):
+            status = response.status_code
+            location = response.headers.get("Location", "")
+    except TimeoutError:
+        return f"the watchdog {host} did not answer within {TIMEOUT:g} s"
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        # Not its text, which may hold the URL, a secret.
+        return f"the watchdog {host} cannot be reached: {_why(error)}"
+    if 200 <= status <= 299:
+        return ""
+    to = urlsplit(location).hostname if location else None
+    leads = f", which leads to {to}: let watchdog.url name that" if to else ""
+    return f"the watchdog {host} answers HTTP {status}{leads}"
+
+
+async def _client(url: str, ca_file: str) -> "httpx2.AsyncClient":
+    import httpx2
+
+    from hcl.alerts.transports import proxy, trust
+
+    way = proxy.proxy_for(url, os.environ)
+    # To read a whole store of certificates takes longer than the loop may wait.
+    tls = await asyncio.to_thread(trust.context, ca_file)
+    return httpx2.AsyncClient(
+        verify=tls,
+        proxy=httpx2.Proxy(way, ssl_context=tls if way.startswith("https:") else None)
+        if way
+        else None,
+        trust_env=False,
+        headers={"User-Agent": f"hcl/{__version__} watchdog"},
+        timeout=TIMEOUT,
+    )
+
+
+def _why(error: BaseException) -> str:
+    from hcl.alerts.transports.reasons import why
+
+    return why(error) or type(error).__name__

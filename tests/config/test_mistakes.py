@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import pytest
+
+from hcl.config import ConfigError, load
+from hcl.config.mistakes import mistakes
+from tests.config import PROJECT
+
+FILE = """\
+[server]
+listen = "nonsense"
+site_root = "ftp://x"
+bogus = 1
+
+[smtp]
+host = "a b"
+
+# a comment with [[projects]], and a bracket [
+[[projects]]
+name = "Home"
+ping_key = "pk"
+[[projects.channels]]
+name = "Chat"
+kind = "discord"
+webhook = "https://discord.com/api/webhooks/1/s3cret"
+
+[[projects.channels]]
+name = "Hook"
+kind = "webhook"
+down.method = "GIT"
+down.url = "s3cret"
+fold = '''
+[[projects]]
+'''
+
+[[projects.channels]]
+kind = "ntfi"
+
+[[projects.channels]]
+name = "All"
+kind = "group"
+channels = [
+    "Chat",  # here is ] one
+    "Nobody",
+]
+
+[[projects.channels]]
+name = "Mail"
+kind = "email"
+to = ["ok@x.org", "bad"]
+quiet_hours = { from = "25:00", to = "07:00" }
+
+[[projects]]
+name = "Work"
+ping_key = "pk"
+[[projects.keys]]
+name = "k"
+key = "s3cret"
+[[projects.tags]]
+tag = "x"
+delay = "never"
+"""
+
+
+def told(folder: Path, text: str) -> list[str]:
+    path = folder / "hcl.toml"
+    path.write_text(text)
+    return [line.removeprefix(f"{path}:") for line in mistakes(path, {})]
+
+
+def test_each_mistake_is_told_once_by_its_line_and_name(tmp_path: Path) -> None:
+    lines = told(tmp_path, FILE)
+
+    expected = [
+        "2: server.listen: ",
+        "3: server.site_root: ",
+        "4: server.bogus: unknown key",
+        "7: smtp.host: ",
+        '16: channel "Chat" of project "Home", webhook: unknown key; use url',
+        '21: channel "Hook" of project "Home", down.method: ',
+        '22: channel "Hook" of project "Home", down.url: ',
+        '23: channel "Hook" of project "Home", fold: ',
+        '28: channel 3 of project "Home", kind: ',
+        '33: channel "All" of project "Home", channels[1]: ',
+        '41: channel "Mail" of project "Home", to[1]: ',
+        '42: channel "Mail" of project "Home", quiet_hours.from: ',
+        '46: project "Work", ping_key: ',
+        '49: key "k" of project "Work", key: ',
+        '52: tag "x" of project "Work", delay: ',
+    ]
+    assert len(lines) == len(expected)
+    for line, begin in zip(lines, expected, strict=True):
+        assert line.startswith(begin), line
+    assert "s3cret" not in "".join(lines)
+    assert "stand-in" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["projects: is missing; add [[projects]] with a name and a ping_key"]),
+        ("projects = 1", ["projects: 1 is not an array of tables"]),
+        ("[[projects]]", ["project 1, name: is missing", "project 1, ping_key: is m"]),
+        (
+            PROJECT + "[[projects.channels]]\nname = 1\n[[projects.keys]]\nkey = 1",
+            ["channel 1 of project", "key 1 of project", "channel 1 of project"],
+        ),
+        ("server = 1\n" + PROJECT, ["server: 1 is not a table; use [server]"]),
+        ("[smtpd]\nlisten = 'x'\ntls_cert = 'a'\n" + PROJECT, ["smtpd.listen"]),
+    ],
+)
+def test_any_mistake_comes_to_an_end(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    lines = told(tmp_path, text)
+
+    for part in expected:
+        assert any(part in line for line in lines), lines
+    assert len(lines) <= len(expected) + 2
+
+
+def test_what_is_right_has_no_mistakes(tmp_path: Path) -> None:
+    assert told(tmp_path, PROJECT) == []
+
+
+def test_server_tells_the_line_of_the_first_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    path.write_text(FILE.replace("\n", "\r\n"))
+
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+
+    assert str(caught.value).startswith(f"{path}:")
+    assert "\n" not in str(caught.value)

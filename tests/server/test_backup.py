@@ -1,0 +1,256 @@
+"""Copies by the real process and the real command, and what goes wrong with them."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests import toml
+from tests.patience import ENDS
+from tests.server.process import API_KEY, Serve, curl, until
+from tests.server.test_one_server import on_a_disk
+from tests.sinks import HttpSink
+
+
+def hcl(folder: Path, *arguments: str, before: Sequence[str] = ()) -> str:
+    """Run a command; return what it says, or its one error line."""
+    done = subprocess.run(
+        [*before, sys.executable, "-m", "hcl", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS,
+    )
+    if not done.returncode:
+        assert done.stderr == ""
+        return done.stdout
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    return line.removeprefix("Error: ")
+
+
+def asked(path: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return [row[0] for row in connection.execute(sql)]
+
+
+def page_of(serve: Serve, path: str = "") -> str:
+    """Sign in, and return a page, the list if none is named."""
+    with httpx2.Client(trust_env=False, follow_redirects=True) as browser:
+        browser.post(f"{serve.root}/sign-in", data={"key": API_KEY, "next": ""})
+        return browser.get(f"{serve.root}/{path}").text
+
+
+def copies_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_backup_while_pings_come_has_all_that_were_answered_before(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        answered, stops = [0], threading.Event()
+
+        def ping() -> None:
+            with httpx2.Client(trust_env=False) as client:
+                while not stops.is_set():
+                    assert client.get(check["ping_url"]).text == "OK"
+                    answered[0] += 1
+
+        pinger = threading.Thread(target=ping)
+        pinger.start()
+        try:
+            for number in range(3):
+                at_least = answered[0]
+                line = hcl(tmp_path, "backup", "copy.sqlite")
+                at_most = answered[0] + 1
+
+                [held] = asked(tmp_path / "copy.sqlite", "SELECT count(*) FROM log")
+                assert at_least <= held <= at_most, number
+                assert f", 1 check, {held:,} ping" in line
+        finally:
+            stops.set()
+            pinger.join()
+        assert serve.api("GET", "checks/")["checks"][0]["n_pings"] == answered[0]
+    assert (tmp_path / "copy.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_server_keeps_copies_by_itself_and_shows_the_last_good_one(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "one", tmp_path / "two"
+    old = ["hcl-20200101T000000Z.sqlite", "hcl-20200102T000000Z.sqlite"]
+    for folder in (first, second):
+        folder.mkdir()
+        for name in (*old, "mine.txt", ".hcl-20200101T000000Z.sqlite.part"):
+            (folder / name).touch()
+    backup = toml.table("backup", folder="one", second_folder="two", keep=toml.Raw("2"))
+    with Serve(tmp_path, tables=backup) as serve:
+        serve.api("POST", "checks/", name="Backup")
+        wait_for(lambda: serve.log.count("backed up to") == 2)
+        wait_for(lambda: old[0] not in copies_in(second))
+
+        for folder in (first, second):
+            kept, name, mine = sorted(copies_in(folder), key=lambda n: n == "mine.txt")
+            assert (kept, mine) == (old[1], "mine.txt")
+            assert (folder / name).stat().st_mode & 0o777 == 0o600
+            assert asked(folder / name, "PRAGMA integrity_check") == ["ok"]
+        assert "overdue" not in page_of(serve)
+        assert holds_locks(serve)
+        told = hcl(tmp_path, "status")
+        assert f"Backups     {first}/hcl-" in told
+        assert f"            {second / name}: " in told
+        # A restart makes no other before that is due.
+        serve.stop()
+        serve.start()
+        assert page_of(serve, "server").count("it was read once") == 2
+        serve.stop()
+    assert serve.log.count("backed up to") == 2
+
+
+def holds_locks(serve: Serve) -> bool:
+    """Tell whether SQLite has its lock on the shm still, which it has while open."""
+    inode = (serve.folder / "hcl.sqlite-shm").stat().st_ino
+    held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    pid = str(serve.process.pid)
+    return any(pid in words and words[-3].endswith(f":{inode}") for words in held)
+
+
+def wait_for(condition: Any) -> None:
+    """Wait for what another process does."""
+    import asyncio
+
+    asyncio.run(until(condition))
+
+
+async def test_failing_backup_is_told_and_shown_and_so_is_its_end(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as sink:
+        channels = toml.webhook("Own", server=toml.post(sink.url, "$NAME / $BODY"))
+        (tmp_path / "two").mkdir()
+        backup = toml.table("backup", folder="disk", second_folder="two")
+        with Serve(tmp_path, channels, tables=backup) as serve:
+            check = serve.api("POST", "checks/", name="Backup")
+            [told] = await sink.wait_for(1)
+            assert told.text.startswith("hcl cannot back up its database / ")
+            assert f"{tmp_path}/disk: there is no such folder: make it, or" in told.text
+            assert "There is no copy in" in told.text
+            assert curl(check["ping_url"]) == "OK"
+            # The other one is not held up by that.
+            await until(lambda: "backed up to" in serve.log)
+            shown = page_of(serve)
+            assert shown.count("The last backup failed") == 1
+            assert "there is none yet" in shown
+            assert "failed at " in hcl(tmp_path, "status")
+
+            (tmp_path / "disk").mkdir()
+            serve.process.send_signal(signal.SIGHUP)
+
+            [_, told] = await sink.wait_for(2)
+            assert told.text.startswith("hcl backs up its database again / ")
+            assert "The last backup failed" not in page_of(serve)
+            assert len(copies_in(tmp_path / "disk")) == 1
+            assert serve.stop() == 0
+    assert "Traceback" not in serve.log
+    assert "never retrieved" not in serve.log
+    assert serve.log.count("ERROR no backup:") == 1
+
+
+def big(folder: Path) -> None:
+    """Make the database of a server that is stopped large."""
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO settings VALUES ('big', CAST(zeroblob(20000000) AS BLOB))"
+        )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_end_of_the_server_while_it_copies_leaves_no_half_copy(
+    tmp_path: Path, number: int
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with Serve(tmp_path) as serve:
+        serve.stop()
+        big(tmp_path)
+        serve.write_config("", tables=toml.table("backup", folder="disk"))
+        serve.start()
+        wait_for(lambda: any(".part" in name for name in copies_in(disk)))
+        assert serve.stop(number) == (-number if number == signal.SIGKILL else 0)
+
+        if number == signal.SIGTERM:
+            assert [name for name in copies_in(disk) if ".part" in name] == []
+        serve.start()
+        wait_for(lambda: "backed up to" in serve.log)
+        wait_for(lambda: len(copies_in(disk)) == 1)
+
+        [name] = copies_in(disk)
+        assert asked(disk / name, "PRAGMA integrity_check") == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("none/copy", "none: there is no such folder: make it, or mount its disk"),
+        ("hcl.toml/copy", "hcl.toml: is no folder: make it, or mount its disk"),
+        ("hcl.sqlite", "hcl.sqlite: hcl is at work on it: name another file"),
+        ("hcl.sqlite-wal", "hcl.sqlite-wal: hcl is at work on it: name another file"),
+        ("hcl.sqlite.lock", "hcl.sqlite.lock: hcl is at work on it: name another file"),
+        ("hcl.toml", "hcl.toml: hcl is at work on it: name another file"),
+        ("log", "log: is there, and no copy: name another file"),
+        ("/dev/null", "/dev/null: is no file: name another one, or a folder"),
+    ],
+)
+def test_backup_to_where_none_can_be_is_told_in_one_line(
+    served: Serve, target: str, told: str
+) -> None:
+    before = copies_in(served.folder)
+
+    assert hcl(served.folder, "backup", target) == told
+
+    assert copies_in(served.folder) == before
+    assert served.api("GET", "checks/") == {"checks": []}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Serve(tmp_path_factory.mktemp("served")) as serve:
+        yield serve
+
+
+@pytest.mark.parametrize(
+    ("size", "then", "told"),
+    [
+        ("64k", "", "disk: the copy needs 1."),
+        ("8m", "mount -o remount,ro disk;", "disk/copy: cannot be written: Read-only"),
+    ],
+)
+def test_backup_to_a_disk_without_room_or_for_reading_is_told_in_one_line(
+    served: Serve, size: str, then: str, told: str
+) -> None:
+    (served.folder / "disk").mkdir(exist_ok=True)
+    before = on_a_disk(size, then)
+
+    line = hcl(served.folder, "backup", "disk/copy", before=before)
+
+    assert line.startswith(told)
+
+
+def test_backup_without_a_database_is_told_in_one_line(tmp_path: Path) -> None:
+    Serve(tmp_path)
+
+    line = hcl(tmp_path, "backup", "copy")
+
+    assert line == f"{tmp_path}/hcl.sqlite: there is no database"
+    assert copies_in(tmp_path) == ["hcl.toml"]

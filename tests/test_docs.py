@@ -209,3 +209,12 @@ def test_each_promise_is_held_by_tests_that_there_are() -> None:
     # All but the heads of the four tables, and the rules below them.
     assert len(rows) - len(held) == 2 * 4
     assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_nothing_to_paste_hides_that_a_job_failed() -> None:
+    blocks = [block for _, block in _BLOCK.findall(README)]
+
+    pings = [line for block in blocks for line in block.splitlines() if "curl" in line]
+
+    assert len(pings) > 2
+    assert [line for line in pings if "&& curl" in line] == []

@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER = 10
 
 
+# What answers bear that say nothing else: browsers take them for what they are said to
+# be, and nobody keeps them.
+SAFE = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+
 class ApiError(Exception):
     """A request is refused with this status and text."""
 

@@ -1,7 +1,6 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
@@ -19,11 +18,10 @@ from hcl.web.http.proxies import Proxies
 class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
-    `base` is the path of the site's root, "" for most: a proxy takes it off.
+    `site` makes all addresses.
     """
 
     config: Config
-    base: str
     site: Site
     keyring: Keyring
     proxies: Proxies
@@ -53,7 +51,6 @@ class Parts:
         cookies.
         """
         self.config = config
-        self.base = urlsplit(config.server.site_root).path
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
         self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -86,20 +87,23 @@ class Endpoint:
         response.headers.update(self._headers)
         await response(scope, receive, send)
 
-    @property
-    def without_slash(self) -> "Endpoint":
+    def without_slash(self, parts: Parts) -> "Endpoint":
         """Make what answers this URL without its closing slash: 301 to the one with it.
 
-        For every method; the query is kept.
+        For every method but OPTIONS; the query is kept.
         """
-        return _Redirect(**self._handlers)
+        return _Redirect(parts, **self._handlers)
 
     async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
+            # Without its closing slash too: browsers refuse a redirected preflight.
             return Response(status_code=204)
+        return await self._answer_method(request)
+
+    async def _answer_method(self, request: Request) -> Response:
         handler = self._handlers.get(request.method)
         if handler is None:
-            allow = self._headers["Access-Control-Allow-Methods"]
+            allow = ", ".join([*self._handlers, "OPTIONS"])
             return Response(status_code=405, headers={"Allow": allow})
         try:
             return await handler(request)
@@ -110,11 +114,23 @@ class Endpoint:
             return answer
 
 
+class OwnEndpoint(Endpoint):
+    """One URL that pages of other sites may not read."""
+
+    def __init__(self, **handlers: Handler) -> None:
+        super().__init__(**handlers)
+        self._headers = {}
+
+
 class _Redirect(Endpoint):
-    async def _answer(self, request: Request) -> Response:
-        # The bytes go back as they came.
+    def __init__(self, parts: Parts, **handlers: Handler) -> None:
+        super().__init__(**handlers)
+        self._parts = parts
+
+    async def _answer_method(self, request: Request) -> Response:
+        # It goes back as it came.
         query = request.scope["query_string"].decode("latin-1")
-        target = request.scope["raw_path"].decode("latin-1") + "/"
+        target = self._parts.site.inside(quote(request.scope["path"])) + "/"
         location = f"{target}?{query}" if query else target
         return Response(status_code=301, headers={"Location": location})
 
@@ -132,16 +148,22 @@ def with_key(
     version: int,
     *,
     readonly: bool = False,
+    body: bool = True,
 ) -> Handler:
     """Let a handler be called by holders of a key; of a read-only one too, if so said.
 
-    A POST's body is read first, and what is wrong with it is told first.
+    A POST's body is read first, and what is wrong with it is told first; but not for
+    one that has no use of its `body`: that may be anything.
     """
 
     async def handle(request: Request) -> Response:
         document = {}
-        if request.method == "POST":
-            document = await read_object(request, parts.config.api.body_limit)
+        if request.method == "POST" and (body or _header_key(request) is None):
+            try:
+                document = await read_object(request, parts.config.api.body_limit)
+            except ApiError:
+                if body:
+                    raise
         key = _key(request, document)
         if len(key) != KEY_LENGTH:
             raise ApiError(401, "missing api key")
@@ -164,13 +186,19 @@ def with_key(
 
 
 def _key(request: Request, document: dict[str, Any]) -> str:
+    key = _header_key(request)
+    return str(document.get("api_key", "")) if key is None else key
+
+
+def _header_key(request: Request) -> str | None:
+    """Return the key in the header, which may be empty; None: there is none."""
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
             try:
                 return str(value.decode())
             except UnicodeDecodeError:
                 return str(value.decode("latin-1"))
-    return str(document.get("api_key", ""))
+    return None
 
 
 async def read_object(request: Request, limit: int) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Visit:
     def url(self) -> Paths:
         """Where pages are, for links in a page."""
         viewer = self.identity.viewer
-        return Paths(self.parts.base, viewer is None or viewer.readonly)
+        return Paths(self.parts.site, viewer is None or viewer.readonly)
 
     def identify(self, now: datetime) -> Identity:
         """Tell who looks by what counts now, since keys and sessions may end."""

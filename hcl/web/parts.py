@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from starlette.types import Scope
+
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
 from hcl.checks.managing import Managing
@@ -13,6 +15,7 @@ from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
+from hcl.web.wrong_keys import WrongKeys
 
 
 class Parts:
@@ -43,6 +46,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.wrong_keys = WrongKeys()
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.
@@ -55,3 +59,8 @@ class Parts:
         self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+
+    async def refuse_key(self, scope: Scope) -> None:
+        """Count a wrong key; return when it may be answered."""
+        proxies = self.proxies
+        await self.wrong_keys.refuse(proxies.peer(scope), proxies.nearest(scope))

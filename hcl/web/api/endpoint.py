@@ -19,6 +19,9 @@ from hcl.web.errors import ApiError, api_answer
 from hcl.web.json_answer import JSONResponse
 from hcl.web.parts import Parts
 
+# Bytes of a body whose sender no header tells; a check of the longest texts fits.
+UNKNOWN_LIMIT = 131_072
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -71,10 +74,11 @@ class Endpoint:
 
     def __init__(self, **handlers: Handler) -> None:
         self._handlers = handlers
+        self._allow = ", ".join([*handlers, "OPTIONS"])
         self._headers = {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Headers": "X-Api-Key",
-            "Access-Control-Allow-Methods": ", ".join([*handlers, "OPTIONS"]),
+            "Access-Control-Allow-Methods": self._allow,
             "Access-Control-Max-Age": "600",
         }
 
@@ -97,14 +101,13 @@ class Endpoint:
     async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
             # Without its closing slash too: browsers refuse a redirected preflight.
-            return Response(status_code=204)
+            return Response(status_code=204, headers={"Allow": self._allow})
         return await self._answer_method(request)
 
     async def _answer_method(self, request: Request) -> Response:
         handler = self._handlers.get(request.method)
         if handler is None:
-            allow = ", ".join([*self._handlers, "OPTIONS"])
-            return Response(status_code=405, headers={"Allow": allow})
+            return Response(status_code=405, headers={"Allow": self._allow})
         try:
             return await handler(request)
         except Exception as error:
@@ -158,9 +161,13 @@ def with_key(
 
     async def handle(request: Request) -> Response:
         document = {}
-        if request.method == "POST" and (body or _header_key(request) is None):
+        given = _header_key(request)
+        if request.method == "POST" and (body or given is None):
+            limit = parts.config.api.body_limit
+            if given is None or parts.keyring.find(given) is None:
+                limit = min(limit, UNKNOWN_LIMIT)
             try:
-                document = await read_object(request, parts.config.api.body_limit)
+                document = await read_object(request, limit)
             except ApiError:
                 if body:
                     raise
@@ -168,6 +175,8 @@ def with_key(
         if len(key) != KEY_LENGTH:
             raise ApiError(401, "missing api key")
         access = parts.keyring.find(key)
+        if access is None:
+            await parts.refuse_key(request.scope)
         if access is None or (access.readonly and not readonly):
             raise ApiError(401, "wrong api key")
         return await handler(

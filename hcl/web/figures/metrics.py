@@ -28,6 +28,8 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
     if len(key) != KEY_LENGTH:
         return PlainTextResponse("a key has 32 characters", 400)
     access = parts.keyring.find(key)
+    if access is None:
+        await parts.refuse_key(request.scope)
     code = request.path_params["code"]
     # As Healthchecks does: a key that can do more does not open this.
     if access is None or not access.readonly or access.project.code != code:

@@ -95,7 +95,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(drafts.of_check(check, codes), seen=seen)
     typed = drafts.read(visit.form)
     seen = visit.form.get("seen", [""])[-1]
-    wanted, problems = drafts.ask(typed)
+    wanted, problems = drafts.ask(typed, check)
     if problems or "preview" in visit.form:
         return await form.show(typed, problems, seen=seen)
     try:

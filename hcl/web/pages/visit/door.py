@@ -74,16 +74,21 @@ async def _answer(page: Page, visit: Visit) -> Response:
         return Response(status_code=405, headers={"Allow": allow})
     if not reads:
         posted.refuse_foreign(request, visit.parts)
-        visit = replace(visit, form=await posted.read(request, visit.parts))
-    if page.is_open:
-        return await _handler(name)(visit)
-    if viewer is None:
-        return _ask_to_sign_in(page, visit, reads=reads)
+    if not page.is_open:
+        if viewer is None:
+            return _ask_to_sign_in(page, visit, reads=reads)
+        if viewer.readonly and (page.changes or not reads):
+            raise PageError(403, "Only to look", _ONLY_TO_LOOK)
     if not reads:
-        posted.refuse_forged(request, visit.form, viewer.csrf)
-    if viewer.readonly and (page.changes or not reads):
-        raise PageError(403, "Only to look", "Your key is read-only: ask for another.")
+        # Not sooner: who is not let in shall not have anything read.
+        form = await posted.read(request, visit.parts, is_known=viewer is not None)
+        visit = replace(visit, form=form)
+        if viewer is not None and not page.is_open:
+            posted.refuse_forged(request, visit.form, viewer.csrf, visit.parts)
     return await _handler(name)(visit)
+
+
+_ONLY_TO_LOOK = "Your key is read-only: ask for another."
 
 
 def _handler(name: str) -> Handler:

@@ -27,7 +27,7 @@ class ForeignCheckError(Exception):
 
 
 class LimitError(Exception):
-    """The project has as many checks as it may have."""
+    """The project has reached its limit of checks."""
 
 
 class EditedError(Exception):

@@ -41,7 +41,7 @@ class ApiError(Exception):
 _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     UnknownCheckError: (404, "not found"),
     ForeignCheckError: (403, "the check belongs to another project"),
-    LimitError: (403, "the project has as many checks as it may have"),
+    LimitError: (403, "the project has reached its limit of checks"),
     SpecError: (400, ""),
     ChannelError: (400, ""),
 }

@@ -117,7 +117,7 @@ async def test_many_checks_come_in_pages_and_are_searched(app: App) -> None:
     assert len(pictures(second)) == len(pictures(beyond)) == 1 + 2 + 10
     assert "Page 1 of 2" in text_of(first)
     assert len(pictures(found)) == 2
-    assert "No check fits." in none
+    assert "No checks match." in none
 
 
 async def test_rights(app: App) -> None:

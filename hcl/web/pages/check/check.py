@@ -100,7 +100,7 @@ async def ping(visit: Visit) -> Response:
     """GET /checks/<code>/pings/<n>: one ping with its whole body."""
     project, check = await visit.check()
     if visit.viewer.readonly:
-        raise PageError(403, "Only to look", "Read-only keys see no bodies of pings.")
+        raise PageError(403, "Read-only", "Your key does not show bodies of pings.")
     n, parts = visit.request.path_params["n"], visit.parts
     record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:

@@ -16,9 +16,9 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 _PROBLEMS = {
     "is too long": "This is too long: {limit:,} characters at most.",
     "does not match pattern": "Only small letters a to z, digits, - and _ are allowed.",
-    "has unexpected value": "Choose one of what is offered.",
+    "has unexpected value": "Choose one of the options.",
     "is not a valid timezone": "There is no such time zone. Write it like Europe/Riga.",
-    "is not a string": "This is no text that can be kept.",
+    "is not a string": "This text holds something that cannot be stored.",
 }
 
 
@@ -160,7 +160,7 @@ def _length(number: str, unit: str) -> tuple[int, str]:
         return 0, "Write a whole number, such as 10."
     seconds = int(text) * UNITS[unit]
     if seconds < spec.SHORTEST.total_seconds():
-        return 0, "One minute at least."
+        return 0, "At least one minute."
     if seconds > spec.LONGEST.total_seconds():
         return 0, f"{spec.LONGEST.days} days at most."
     return seconds, ""

@@ -79,7 +79,7 @@ async def new(visit: Visit) -> Response:
         )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE})
-    return visit.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
+    return visit.see_other(f"/checks/{check.code}", f"Created {title(check)}.")
 
 
 async def edit(visit: Visit) -> Response:
@@ -104,7 +104,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
-    return visit.see_other(f"/checks/{check.code}", "The changes are saved.")
+    return visit.see_other(f"/checks/{check.code}", "Changes saved.")
 
 
 async def preview(visit: Visit) -> Response:

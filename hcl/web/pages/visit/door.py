@@ -78,7 +78,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
         if viewer is None:
             return _ask_to_sign_in(page, visit, reads=reads)
         if viewer.readonly and (page.changes or not reads):
-            raise PageError(403, "Only to look", _ONLY_TO_LOOK)
+            raise PageError(403, "Read-only", _ONLY_TO_LOOK)
     if not reads:
         # Not sooner: who is not let in shall not have anything read.
         form = await posted.read(request, visit.parts, is_known=viewer is not None)
@@ -88,7 +88,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
     return await _handler(name)(visit)
 
 
-_ONLY_TO_LOOK = "Your key is read-only: ask for another."
+_ONLY_TO_LOOK = "Your key may look, but not change anything."
 
 
 def _handler(name: str) -> Handler:
@@ -119,17 +119,19 @@ def _failed(error: Exception, visit: Visit) -> Response:
         error = no_such_check()
     elif isinstance(error, LimitError):
         error = PageError(
-            403, "No more checks", "The project has as many checks as it may have."
+            403, "Too many checks", "The project has reached its limit of checks."
         )
     elif isinstance(error, SQLError):
         tell(logger, "the database cannot be used", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(
-            503, "Not just now", "The database cannot be used; nothing was changed."
+            503,
+            "Unavailable",
+            "The database cannot be used; nothing was changed.",
         )
     elif not isinstance(error, PageError):
         logger.error("a page failed", exc_info=error)
-        error = PageError(500, "Something went wrong", "The server's log tells what.")
+        error = PageError(500, "Something went wrong", "The server's log tells more.")
     response = visit.render(
         "error.html", status=error.status, title=error.title, text=error.text
     )

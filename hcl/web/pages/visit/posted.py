@@ -64,7 +64,7 @@ def refuse_foreign(request: Request, parts: Parts) -> None:
         # No browser, or an old one: the token decides.
         is_foreign = False
     if is_foreign:
-        raise PageError(403, "Not from here", "Another site has sent this form.")
+        raise PageError(403, "Sent by another site", "Nothing was changed.")
 
 
 def _host(url: str) -> str:

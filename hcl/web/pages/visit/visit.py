@@ -72,7 +72,7 @@ class Visit:
         """
         project = self.viewer.project(self.request.path_params["project"])
         if project is None:
-            raise PageError(404, "No such project", "Or it is not one of yours.")
+            raise PageError(404, "No such project", "Or your key does not open it.")
         return project
 
     async def check(self) -> tuple[Project, Check]:

@@ -211,6 +211,20 @@ def test_each_promise_is_held_by_tests_that_there_are() -> None:
     assert {name for name in named if f"def {name}(" not in tests} == set()
 
 
+def test_each_line_of_the_threat_model_is_held_by_tests_that_there_are() -> None:
+    security = (ROOT / "docs/security.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [line for line in security.splitlines() if line.startswith("| ")]
+    heads = [row for row in rows if row.endswith("| held by |") or "| --- |" in row]
+
+    held = [row for row in rows if "`test_" in row]
+    named = set(re.findall(r"`(test_\w+)`", security))
+
+    assert len(held) > 20
+    assert len(rows) - len(held) == len(heads)
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
 def test_nothing_to_paste_hides_that_a_job_failed() -> None:
     blocks = [block for _, block in _BLOCK.findall(README)]
 

@@ -1,5 +1,7 @@
 """What pages say: as people write English, and so that they know what to do."""
 
+from typing import Any
+
 import pytest
 
 from hcl.web.pages.dashboard.trials import TooManyError, Trials
@@ -7,8 +9,14 @@ from tests.app import WRITE_KEY, App
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, project_path, text_of
 
-FORM = {"kind": "simple", "timeout": "1", "timeout_unit": "days", "grace": "1"}
-FORM |= {"grace_unit": "hours", "tz": "UTC"}
+FORM: dict[str, Any] = {
+    "kind": "simple",
+    "timeout": "1",
+    "timeout_unit": "days",
+    "grace": "1",
+    "grace_unit": "hours",
+    "tz": "UTC",
+}
 
 
 async def test_list_and_badges_say_that_nothing_matches(app: App) -> None:

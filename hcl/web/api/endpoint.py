@@ -160,17 +160,7 @@ def with_key(
     """
 
     async def handle(request: Request) -> Response:
-        document = {}
-        given = _header_key(request)
-        if request.method == "POST" and (body or given is None):
-            limit = parts.config.api.body_limit
-            if given is None or parts.keyring.find(given) is None:
-                limit = min(limit, UNKNOWN_LIMIT)
-            try:
-                document = await read_object(request, limit)
-            except ApiError:
-                if body:
-                    raise
+        document = await _document(request, parts, is_used=body)
         key = _key(request, document)
         if len(key) != KEY_LENGTH:
             raise ApiError(401, "missing api key")
@@ -192,6 +182,24 @@ def with_key(
         )
 
     return handle
+
+
+async def _document(request: Request, parts: Parts, *, is_used: bool) -> dict[str, Any]:
+    """Return the JSON object of a POST, else an empty one. Raises ApiError.
+
+    Not `is_used`: only a key may be of use in it, where no header has one.
+    """
+    given, limit = _header_key(request), parts.config.api.body_limit
+    if request.method != "POST" or not (is_used or given is None):
+        return {}
+    if given is None or parts.keyring.find(given) is None:
+        limit = min(limit, UNKNOWN_LIMIT)
+    try:
+        return await read_object(request, limit)
+    except ApiError:
+        if is_used:
+            raise
+        return {}
 
 
 def _key(request: Request, document: dict[str, Any]) -> str:

@@ -330,7 +330,7 @@ def test_all_of_it_works_without_javascript(browser: Browser) -> None:
         ("Create", "Created Plain."),
         ("Pause", "Paused."),
         ("Resume", "Resumed"),
-        ("Ping now", "a success is recorded"),
+        ("Ping now", "a success was recorded"),
         ("Delete…", "cannot be undone"),
         ("Delete", "Deleted Plain."),
         ("Integrations", "Where alerts go"),

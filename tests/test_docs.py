@@ -210,3 +210,27 @@ def test_each_promise_is_held_by_tests_that_there_are() -> None:
     # All but the heads of the tables, and the rules below them.
     assert len(rows) - len(held) == 2 * rows.count("| promise | figure | held by |")
     assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_each_line_of_the_threat_model_is_held_by_tests_that_there_are() -> None:
+    security = (ROOT / "docs/security.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [line for line in security.splitlines() if line.startswith("| ")]
+    rules = [row for row in rows if row.startswith("| --- |")]
+
+    held = [row for row in rows if "`test_" in row]
+    named = set(re.findall(r"`(test_\w+)`", security))
+
+    assert len(held) > 20
+    # All but the heads of the tables, and the rules below them.
+    assert len(rows) - len(held) == 2 * len(rules)
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_nothing_to_paste_hides_that_a_job_failed() -> None:
+    blocks = [block for _, block in _BLOCK.findall(README)]
+
+    pings = [line for block in blocks for line in block.splitlines() if "curl" in line]
+
+    assert len(pings) > 2
+    assert [line for line in pings if "&& curl" in line] == []

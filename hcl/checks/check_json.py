@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from hcl.checks import rules, schedule
 from hcl.model import Check
@@ -18,6 +19,24 @@ class Site:
 
     root: str
     ping_endpoint: str
+
+    @property
+    def path(self) -> str:
+        """The site's own path, which a proxy may have taken off; "" for most."""
+        return urlsplit(self.root).path
+
+    @property
+    def ping_path(self) -> str:
+        """What the paths of ping URLs begin with, as they are outside."""
+        return urlsplit(self.ping_endpoint).path
+
+    def inside(self, path: str) -> str:
+        """Return where a path of hcl's is on its host, for links and redirects."""
+        return self.path + path
+
+    def ping(self, target: str) -> str:
+        """Return what pings a check: its code, or a ping key and its slug."""
+        return self.ping_endpoint + target
 
 
 def check_json(
@@ -81,7 +100,7 @@ def _private(
     url = f"{site.root}/api/v{version}/checks/{check.code}"
     return {
         "uuid": check.code,
-        "ping_url": site.ping_endpoint + check.code,
+        "ping_url": site.ping(check.code),
         "update_url": url,
         "pause_url": f"{url}/pause",
         "resume_url": f"{url}/resume",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hcl.alerts.transports.apprise_check import doubts
-from hcl.config import SYSTEM_PATH, Config, ConfigError, find, load
+from hcl.config import SYSTEM_PATH, Config, ConfigError, exposed, find, load
 from hcl.config.mistakes import mistakes
 from hcl.words.lines import counted
 
@@ -19,7 +19,8 @@ def check_config(config: str | None) -> None:
 
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
-    is a warning: the server starts all the same. If there is a database, it tells what
+    is a warning, and so is a file of secrets that everybody can read: the server starts
+    all the same. If there is a database, it tells what
     a reload would change: whom nobody would be told of any more.
     """
     try:
@@ -32,7 +33,7 @@ def check_config(config: str | None) -> None:
             # One stands as commands' errors do; of several each is a line of its own.
             raise ConfigError("\n".join([*wrong, *_how_many(wrong)]))
         read = load(path)
-        for doubt in doubts(read):
+        for doubt in [*exposed(read), *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:

@@ -74,8 +74,8 @@ def _find(explicit: str | None) -> tuple[Path, bool]:
 
 
 def _warn(config: Config) -> None:
-    """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
-    for doubt in doubts(config):
+    """Say which secrets others could come by, and what Apprise thinks of its URLs."""
+    for doubt in [*configuration.exposed(config), *doubts(config)]:
         logger.warning("%s: %s", config.path, doubt)
 
 

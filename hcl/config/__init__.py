@@ -1,5 +1,6 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
+from hcl.config.exposure import exposed
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
     AppriseSettings,
@@ -44,6 +45,7 @@ from hcl.config.settings import (
 __all__ = [
     "MAIL_LIMIT",
     "Event",
+    "exposed",
     "KEYS",
     "SYSTEM_PATH",
     "Listen",

@@ -35,6 +35,7 @@ from hcl.config.settings import (
 
 SYSTEM_PATH = Path("/etc/hcl/hcl.toml")
 _LOCAL = ("127.0.0.1", "::1")
+_SECRET_LENGTH = 32
 
 
 def find(
@@ -118,7 +119,7 @@ def parse(
         pings=_pings(_section(root, "pings")),
         api=_api(_section(root, "api")),
         metrics=_metrics(_section(root, "metrics")),
-        web=_web(_section(root, "web")),
+        web=_web(_section(root, "web"), server=_section(root, "server")),
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
@@ -142,8 +143,18 @@ def _server(table: Table) -> ServerConfig:
         ping_endpoint=f"{ping_root}/",
         site_name=table.name("site_name", "hcl"),
         trusted_proxies=network.networks(table, "trusted_proxies", _LOCAL),
-        secret=table.secret("secret", ""),
+        secret=_signing_secret(table),
     )
+
+
+def _signing_secret(table: Table) -> str:
+    """Read what cookies and badges are signed by: who guesses it can sign them too."""
+    secret = table.secret("secret", "")
+    if secret and len(secret) < _SECRET_LENGTH:
+        # Without the value, as with all secrets.
+        allowed = f'use {_SECRET_LENGTH} characters at least, or "" to have one made'
+        raise table.error("secret", f"is too short; {allowed}")
+    return secret
 
 
 def _database(table: Table) -> DatabaseConfig:
@@ -172,11 +183,13 @@ def _metrics(table: Table) -> MetricsConfig:
     return MetricsConfig(allow=network.networks(table, "allow", _LOCAL))
 
 
-def _web(table: Table) -> WebConfig:
-    return WebConfig(
-        enabled=table.flag("enabled", True),
-        user_header=network.header_name(table, "user_header"),
-    )
+def _web(table: Table, *, server: Table) -> WebConfig:
+    user_header = network.header_name(table, "user_header")
+    if user_header and "trusted_proxies" not in server.data:
+        # By default every program on this machine could say who it is.
+        needs = "needs server.trusted_proxies; write there which proxies name users"
+        raise table.error("user_header", needs)
+    return WebConfig(enabled=table.flag("enabled", True), user_header=user_header)
 
 
 def _smtp(table: Table) -> SmtpConfig:

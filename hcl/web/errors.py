@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER = 10
 
 
+# What answers bear that say nothing else: browsers take them for what they are said to
+# be, and nobody keeps them.
+SAFE = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+
 class ApiError(Exception):
     """A request is refused with this status and text."""
 
@@ -36,7 +41,7 @@ class ApiError(Exception):
 _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     UnknownCheckError: (404, "not found"),
     ForeignCheckError: (403, "the check belongs to another project"),
-    LimitError: (403, "the project has as many checks as it may have"),
+    LimitError: (403, "the project has reached its limit of checks"),
     SpecError: (400, ""),
     ChannelError: (400, ""),
 }

@@ -1,7 +1,8 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+
+from starlette.types import Scope
 
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
@@ -14,16 +15,16 @@ from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
+from hcl.web.wrong_keys import WrongKeys
 
 
 class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
-    `base` is the path of the site's root, "" for most: a proxy takes it off.
+    `site` makes all addresses.
     """
 
     config: Config
-    base: str
     site: Site
     keyring: Keyring
     proxies: Proxies
@@ -45,6 +46,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.wrong_keys = WrongKeys()
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.
@@ -53,8 +55,12 @@ class Parts:
         cookies.
         """
         self.config = config
-        self.base = urlsplit(config.server.site_root).path
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
         self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+
+    async def refuse_key(self, scope: Scope) -> None:
+        """Count a wrong key; return when it may be answered."""
+        proxies = self.proxies
+        await self.wrong_keys.refuse(proxies.peer(scope), proxies.nearest(scope))

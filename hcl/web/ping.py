@@ -4,13 +4,14 @@ import re
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.checks.spec import SLUG_LENGTH
 from hcl.db import SQLError
 from hcl.model import Action, Ping
 from hcl.pings.arrival import Receipt, Target
-from hcl.web.errors import failed, unavailable
+from hcl.web.errors import SAFE, failed, unavailable
 from hcl.web.http.protocol import Answer, Respond
 from hcl.web.parts import Parts
 
@@ -56,6 +57,13 @@ _ANSWERS = {
 }
 
 
+# Scripts of any site may ping, and read how much of a body is kept.
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Ping-Body-Limit"),
+]
+
+
 class _CutOffError(Exception):
     """The client left before it had sent its whole request."""
 
@@ -73,7 +81,7 @@ class PingEndpoint:
         except _CutOffError:
             return
         except SQLError as error:
-            await unavailable(error)(scope, receive, send)
+            await _bare(unavailable(error))(scope, receive, send)
             return
         start = {"type": "http.response.start", "status": answer.status}
         await send({**start, "headers": answer.headers})
@@ -97,7 +105,7 @@ class PingEndpoint:
                 respond(self._recorded(receipt))
             elif error is not None:
                 # Nobody else would answer.
-                response = failed(error)
+                response = _bare(failed(error))
                 body = bytes(response.body)
                 respond(Answer(response.status_code, response.raw_headers, body))
 
@@ -166,11 +174,18 @@ def _answer(status: int, body: bytes, body_limit: int) -> Answer:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
-        (b"access-control-allow-origin", b"*"),
+        *_CORS,
         (b"ping-body-limit", b"%d" % body_limit),
+        (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
     ]
     return Answer(status, headers, body)
+
+
+def _bare(response: Response) -> Response:
+    """Let any site read an error, as it may read any other answer to its ping."""
+    response.raw_headers += [*_CORS, *SAFE]
+    return response
 
 
 def _by_name(scope: Scope) -> dict[bytes, bytes]:

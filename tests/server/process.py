@@ -47,9 +47,11 @@ class Serve:
         """Write hcl.toml; a running server reads it on SIGHUP."""
         address = {"listen": f"127.0.0.1:{self.port}", "site_root": self.root}
         home = toml.project("Home", PING_KEY), toml.key("me", API_KEY)
-        (self.folder / "hcl.toml").write_text(
+        path = self.folder / "hcl.toml"
+        path.write_text(
             "\n".join([toml.table("server", **address), tables, *home, channels])
         )
+        path.chmod(0o600)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

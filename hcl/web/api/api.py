@@ -12,7 +12,7 @@ from hcl import store
 from hcl.checks import managing, rules, spec
 from hcl.checks.check_json import iso
 from hcl.checks.managing import Managed, UnknownCheckError
-from hcl.checks.spec import CheckSpec
+from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import Check, Ping
 from hcl.web.api.endpoint import Call
 from hcl.web.badges.badges import badge_urls
@@ -59,8 +59,29 @@ async def list_checks(call: Call) -> Response:
 
 async def create_check(call: Call) -> Response:
     """POST checks/: create a check, or update the one that `unique` finds."""
-    managed = await call.parts.managing.create(call.project, _wanted(call), call.now)
+    try:
+        wanted = _wanted(call)
+    except SpecError as error:
+        kept = await _matched(call) if error.limit else None
+        if kept is None:
+            raise
+        wanted = _wanted(call, kept)
+    managed = await call.parts.managing.create(call.project, wanted, call.now)
     return _answer(call, managed)
+
+
+async def _matched(call: Call) -> Check | None:
+    """Return the check that `unique` finds, of a request with a text that is too long.
+
+    It may be the check's own, from before there was a limit.
+    """
+    names = (*spec.UNIQUE_FIELDS, "unique")
+    named = {name: call.document[name] for name in names if name in call.document}
+    try:
+        wanted = spec.parse(named, bounded=False)
+    except SpecError:
+        return None
+    return await managing.matched(call.parts.database.committed, call.project, wanted)
 
 
 async def get_check(call: Call) -> Response:
@@ -72,17 +93,17 @@ async def update_check(call: Call) -> Response:
     """POST checks/<uuid>: change the fields that are named."""
     # That there is no such check is told before what is wrong with the fields; in what
     # state it is does not matter here.
-    await managing.owned(call.parts.database.committed, call.project, call.code)
-    wanted = _wanted(call)
+    check = await managing.owned(call.parts.database.committed, call.project, call.code)
+    wanted = _wanted(call, check)
     managed = await call.parts.managing.update(
         call.project, call.code, wanted, call.now
     )
     return _answer(call, managed)
 
 
-def _wanted(call: Call) -> CheckSpec:
+def _wanted(call: Call, kept: Check | None = None) -> CheckSpec:
     # As Healthchecks does: before v3 the slug follows the name.
-    return spec.parse(call.document, slug_follows_name=call.version < 3)
+    return spec.parse(call.document, slug_follows_name=call.version < 3, kept=kept)
 
 
 def _answer(call: Call, managed: Managed) -> Response:
@@ -156,10 +177,8 @@ async def get_ping_body(call: Call) -> Response:
         ping = await store.pings.by_n(call.parts.database.committed, check.id, n)
     if ping is None or not ping.body:
         raise ApiError(404, "not found")
-    # As Healthchecks does: no charset, since nobody knows it. And no guessing: the
-    # bytes are whoever's that pinged.
-    headers = {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"}
-    return Response(ping.body, headers=headers)
+    # As Healthchecks does: no charset, since nobody knows it.
+    return Response(ping.body, headers={"Content-Type": "text/plain"})
 
 
 async def list_flips(call: Call) -> Response:
@@ -236,6 +255,8 @@ async def get_metrics(request: Request, parts: Parts) -> Response:
     wanted = parts.config.api.metrics_key
     key = request.headers.get("X-Metrics-Key", "")
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
+        if wanted and key:
+            await parts.refuse_key(request.scope)
         raise ApiError(403, "wrong metrics key")
     reader = await parts.database.current()
     return JSONResponse(

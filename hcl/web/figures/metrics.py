@@ -13,6 +13,7 @@ from hcl.model import Check, ShownStatus
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.figures import figures
 from hcl.web.figures.prometheus import Family, HistogramFamily, Labels, answer, gauge
+from hcl.web.http.hosts import is_own
 from hcl.web.parts import Parts
 
 
@@ -27,6 +28,8 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
     if len(key) != KEY_LENGTH:
         return PlainTextResponse("a key has 32 characters", 400)
     access = parts.keyring.find(key)
+    if access is None:
+        await parts.refuse_key(request.scope)
     code = request.path_params["code"]
     # As Healthchecks does: a key that can do more does not open this.
     if access is None or not access.readonly or access.project.code != code:
@@ -94,6 +97,10 @@ async def get_server_metrics(request: Request, parts: Parts) -> Response:
     allowed = parts.config.metrics.allow
     if not parts.proxies.is_from(request.scope, allowed):
         return PlainTextResponse("metrics.allow does not name your address", 403)
+    if not is_own(request.scope, parts.site.root):
+        return PlainTextResponse(
+            "ask by an address, or by the host of server.site_root", 403
+        )
     families = [*_of_work(parts), *await _of_queues(parts), *_of_size(parts)]
     return answer(families)
 

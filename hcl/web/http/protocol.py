@@ -126,6 +126,18 @@ class GuardedProtocol(Protocol):
         if not self._in_message:
             super().timeout_keep_alive_handler()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read; browsers are not to guess what the text is."""
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(msg)),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        date = self.server_state.default_headers[0][1]
+        answer = Answer(400, headers, msg.encode())
+        self.transport.write(answer.to_bytes(date, keep=False, head_only=False))
+        self.transport.close()
+
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a server may ignore Upgrade (RFC 9110, section 7.8)."""
 

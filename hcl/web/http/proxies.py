@@ -59,6 +59,11 @@ class Proxies:
         client = scope.get("client")
         return self._peer(client[0] if client else "")[1]
 
+    def peer(self, scope: Scope) -> str:
+        """Return the address at the other end of the connection; "" if not known."""
+        client = scope.get("client")
+        return self._peer(client[0] if client else "")[0]
+
     def nearest(self, scope: Scope) -> str:
         """Return the nearest address that is no trusted proxy's; "" if not known."""
         said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")

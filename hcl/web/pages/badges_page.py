@@ -20,8 +20,9 @@ FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
 STATES = {"3": "up, late, down", "2": "up, down"}
 SYNTAXES = {"markdown": "Markdown", "html": "HTML", "url": "Address"}
 
-# Checks on one page.
+# Checks on one page, and tags on each.
 _ON_A_PAGE = 50
+_MOST_TAGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ async def page(visit: Visit) -> Response:
     sought = [check for check in checks if _is_sought(visit, check, choice.search)]
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
+    tags = _tags(checks, choice)
     shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
     return visit.render(
         "badges.html",
@@ -81,7 +83,8 @@ async def page(visit: Visit) -> Response:
         formats=FORMATS,
         states=STATES,
         whole=_of_tag(visit, project, choice, "*"),
-        tags=[_of_tag(visit, project, choice, tag) for tag in _tags(checks, choice)],
+        tags=[_of_tag(visit, project, choice, tag) for tag in tags[:_MOST_TAGS]],
+        more_tags=max(0, len(tags) - _MOST_TAGS),
         checks=[_of_check(visit, choice, check) for check in shown],
         total=len(sought),
         number=number,

@@ -62,6 +62,13 @@ PAGES = {
     "/checks/{code:unique_key}": Page("check.check.page"),
     "/checks/{code:unique_key}/log": Page("check.check.log"),
     "/checks/{code:unique_key}/pings/{n:number}": Page("check.check.ping"),
+    # Where people have come to the same on Healthchecks; they bring the links along.
+    "/checks/{code:code}/": Page("check.check.moved"),
+    "/checks/{code:code}/details": Page("check.check.moved"),
+    "/checks/{code:code}/details/": Page("check.check.moved"),
+    "/checks/{code:code}/log/": Page("check.check.moved_log"),
+    "/cloaked/{code:unique_key}/": Page("check.check.moved"),
+    "/projects/{project:code}/checks/": Page("overview.checks.moved"),
 }
 
 

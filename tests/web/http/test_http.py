@@ -579,3 +579,13 @@ async def test_a_slow_upload_is_dated_at_its_end(app: App) -> None:
     last, first = pings["pings"]
     assert (first["type"], last["type"]) == ("fail", "success")
     assert first["date"] <= last["date"]
+
+
+async def test_what_cannot_be_read_is_refused_without_guessing() -> None:
+    async with serving(Recorder()) as port:
+        received = await send_all(port, b"nonsense\r\n\r\n", answers=0)
+
+    head, _, text = received.partition(b"\r\n\r\n")
+    assert statuses(received) == [400]
+    assert b"x-content-type-options: nosniff" in head.lower()
+    assert f"content-length: {len(text)}".encode() in head.lower()

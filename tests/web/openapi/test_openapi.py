@@ -94,10 +94,15 @@ async def routes_of_app(app: App) -> dict[str, set[str]]:
             r"{(\w+):\w+}", lambda m: SAMPLES.get(m[1], "nothing"), route.path
         )
         response = await app.http.options(path)
+        is_redirect = (await app.http.get(path)).status_code == 301
         # The page is made of the document, and not in it; nor are redirects.
-        if response.status_code == 204 and not path.startswith("/docs"):
+        if (
+            response.status_code == 204
+            and not is_redirect
+            and not path.startswith("/docs")
+        ):
             form = re.sub("{.*?}", "{}", route.path)
-            allowed = response.headers["access-control-allow-methods"].split(", ")
+            allowed = response.headers["allow"].split(", ")
             found.setdefault(form, set()).update(set(allowed) - {"OPTIONS"})
     return found
 

@@ -79,7 +79,7 @@ async def new(visit: Visit) -> Response:
         )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE})
-    return visit.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
+    return visit.see_other(f"/checks/{check.code}", f"Created {title(check)}.")
 
 
 async def edit(visit: Visit) -> Response:
@@ -95,7 +95,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(drafts.of_check(check, codes), seen=seen)
     typed = drafts.read(visit.form)
     seen = visit.form.get("seen", [""])[-1]
-    wanted, problems = drafts.ask(typed)
+    wanted, problems = drafts.ask(typed, check)
     if problems or "preview" in visit.form:
         return await form.show(typed, problems, seen=seen)
     try:
@@ -104,7 +104,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
-    return visit.see_other(f"/checks/{check.code}", "The changes are saved.")
+    return visit.see_other(f"/checks/{check.code}", "Changes saved.")
 
 
 async def preview(visit: Visit) -> Response:

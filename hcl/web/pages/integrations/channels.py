@@ -118,7 +118,7 @@ async def send_test(visit: Visit) -> Response:
     code = visit.request.path_params["channel"]
     channel = next((c for c in config.channels if c.id == code), None)
     if channel is None:
-        raise PageError(404, "No such integration", "It is not in hcl.toml any more.")
+        raise PageError(404, "No such integration", "It is no longer in hcl.toml.")
     path = f"/projects/{project.code}/integrations#i-{code}"
     try:
         trial = await visit.dashboard.trials.send(
@@ -134,7 +134,7 @@ def _config(parts: Parts, project: Project) -> ProjectConfig:
     for wanted in parts.config.projects:
         if wanted.id == project.code:
             return wanted
-    raise PageError(404, "No such project", "It is not in hcl.toml any more.")
+    raise PageError(404, "No such project", "It is no longer in hcl.toml.")
 
 
 def _chosen(code: str, standings: list[Standing]) -> Standing | None:

@@ -23,6 +23,11 @@ async def first(visit: Visit) -> Response:
     return visit.see_other(f"/projects/{visit.viewer.projects[0].code}/")
 
 
+async def moved(visit: Visit) -> Response:
+    """GET /projects/<code>/checks/, as Healthchecks has it: lead to the list."""
+    return visit.see_other(f"/projects/{visit.project().code}/")
+
+
 async def list_page(visit: Visit) -> Response:
     """GET /projects/<code>/: the list, by what its URL asks for."""
     project, now = visit.project(), visit.shown
@@ -52,7 +57,7 @@ async def list_page(visit: Visit) -> Response:
         icon=icon,
         title=title,
         live=f"live?{urlencode({'rows': '', 'v': mark})}",
-        ping_url=f"{visit.parts.site.ping_endpoint}{project.ping_key}/my-first-job",
+        ping_url=visit.parts.site.ping(f"{project.ping_key}/my-first-job"),
     )
 
 

@@ -74,7 +74,7 @@ def set_cookie(
         name,
         value,
         max_age=max_age,
-        path=parts.base or "/",
+        path=parts.site.path or "/",
         secure=site.startswith("https:"),
         httponly=True,
         samesite="lax",

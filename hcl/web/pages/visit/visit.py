@@ -59,7 +59,7 @@ class Visit:
     def url(self) -> Paths:
         """Where pages are, for links in a page."""
         viewer = self.identity.viewer
-        return Paths(self.parts.base, viewer is None or viewer.readonly)
+        return Paths(self.parts.site, viewer is None or viewer.readonly)
 
     def identify(self, now: datetime) -> Identity:
         """Tell who looks by what counts now, since keys and sessions may end."""
@@ -72,7 +72,7 @@ class Visit:
         """
         project = self.viewer.project(self.request.path_params["project"])
         if project is None:
-            raise PageError(404, "No such project", "Or it is not one of yours.")
+            raise PageError(404, "No such project", "Or your key does not open it.")
         return project
 
     async def check(self) -> tuple[Project, Check]:

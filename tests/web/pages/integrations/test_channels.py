@@ -138,7 +138,7 @@ async def test_one_test_at_a_time_and_few_a_minute(calm: App, sink: HttpSink) ->
         last = await ask_for_test(calm, "<b>Sink</b>", 2)
 
     assert len(sink.records) == 3
-    assert any("under way" in page for page in both)
+    assert any("already running" in page for page in both)
     assert "wait a minute" in last
 
 

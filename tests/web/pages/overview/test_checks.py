@@ -197,7 +197,7 @@ async def test_list_without_matches_says_so(app: App) -> None:
     await sign_in(app)
     await put_up(app, "a")
 
-    assert "No check is like that" in await page(app, "?q=zzz")
+    assert "No checks match" in await page(app, "?q=zzz")
 
 
 async def test_last_ping_is_never_in_the_future(app: App) -> None:

@@ -44,6 +44,28 @@ async def announce(
         await store.notifications.add_for_announcement(conn, announcement_id, now)
 
 
+async def announce_copy(
+    conn: Connection, away: Absence, unsent: int, now: datetime
+) -> None:
+    """Have all people told that hcl goes on from a copy, and what is missing in it."""
+    owed = (
+        f"{counted(unsent, 'message')} that waited there"
+        f" {'was' if unsent == 1 else 'were'} not sent: it is not known what became of"
+        f" {'it' if unsent == 1 else 'them'}. Look at the checks that are down."
+        if unsent
+        else "No message waited there."
+    )
+    told = Announcement(
+        None,
+        now,
+        "absence",
+        f"hcl goes on from a copy of its database, of {moment(away.went)}",
+        (f"What came after {moment(away.went)} is not in the copy.", owed),
+    )
+    announcement_id = await store.announcements.add(conn, told)
+    await store.notifications.add_for_announcement(conn, announcement_id, now)
+
+
 def of_absence(
     project_id: int, away: Absence, checks: Unheard, now: datetime
 ) -> Announcement:

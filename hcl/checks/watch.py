@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
-from hcl.checks.announcing import announce
+from hcl.checks.announcing import announce, announce_copy
 from hcl.checks.judging import Judging
 from hcl.checks.steps import Steps
 from hcl.clock import GAP, SUSPENDED, Clock
@@ -112,7 +112,9 @@ class Watch:
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.checks.cut_to(conn, returned)
-        await self._return(Absence(went, returned, "stopped"))
+        unsent = await store.restored.unsent(conn)
+        reason: Away = "stopped" if unsent is None else "restored"
+        await self._return(Absence(went, returned, reason))
 
     async def _last_sign(self) -> Sign | None:
         """Return the last sign of life; one is made up for a database that has none."""
@@ -274,6 +276,10 @@ class Watch:
             await store.life.judged(conn)
             await store.life.leave(conn, self._sign())
             await announce(conn, away, self._judging.unheard, self._clock.now())
+            unsent = await store.restored.unsent(conn)
+            if unsent is not None:
+                await announce_copy(conn, away, unsent, self._clock.now())
+                await store.restored.told(conn)
         self._signed = self._clock.boot()
         self._away = self._clock.shown_as_of = self._written_since = None
         self._judging.unheard = {}

@@ -24,12 +24,13 @@ _LOCKS = Path("/proc/locks")
 
 @contextmanager
 def held(
-    path: Path, config: Path, *, new: bool = False
+    path: Path, config: Path, *, new: bool = False, restores: bool = False
 ) -> Iterator[Callable[[], None]]:
     """Hold the lock of the database at `path`, which stays when the process has ended.
 
     A database that is not there yet may be made if it is to lie beside the `config` and
-    none has lain there, or with `new`. What is yielded is to be called once it is open:
+    none has lain there, or with `new`; or one that `restores` takes its place. What is
+    yielded is to be called once it is open:
     the lock tells from then on that there is one. Raises DatabaseError.
     """
     real = Path(os.path.realpath(path))
@@ -37,17 +38,17 @@ def held(
     try:
         is_there = _is_there(path, real)
         is_beside = real.parent == Path(os.path.realpath(config.parent))
-        if not (is_there or new or is_beside):
+        if not (is_there or new or restores or is_beside):
             raise DatabaseError(_not_there(path, f"and not beside {config.name}"))
         fd, was_served = _locked(path, lock)
     except OSError as error:
         raise DatabaseError(f"{path}: {_why(error)}") from error
     try:
-        if was_served and not (is_there or new):
+        if was_served and not (is_there or new or restores):
             raise DatabaseError(_not_there(path, f"but {lock.name} of an earlier one"))
         if is_there:
             _write(fd, b"\n")
-        else:
+        elif not restores:
             logger.warning("%s: there is no database, a new one is made", path)
         yield partial(_write, fd, b"\n")
     finally:

@@ -9,6 +9,7 @@ from hcl.store import (
     announcements,
     channels,
     checks,
+    epoch,
     fixed,
     flips,
     inbox,
@@ -17,6 +18,7 @@ from hcl.store import (
     outbox,
     pings,
     projects,
+    restored,
     settings,
     tries,
 )
@@ -25,6 +27,7 @@ __all__ = [
     "announcements",
     "channels",
     "checks",
+    "epoch",
     "fixed",
     "flips",
     "inbox",
@@ -33,6 +36,7 @@ __all__ = [
     "outbox",
     "pings",
     "projects",
+    "restored",
     "settings",
     "tries",
 ]

@@ -1,5 +1,6 @@
 """The outbox: notifications that wait, and what became of each try."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.model import NO_FLIP, Flip, Hold, Notification, Waiting
-from hcl.store import notifications, tries
+from hcl.store import life, notifications, settings, tries
 from hcl.store.times import moment, seconds, stamp
 
 # Of a message that is refused, what it takes to believe that.
@@ -16,6 +17,9 @@ _REFUSAL = timedelta(hours=1)
 
 # Failed tries of a message that are kept; by then it has failed for a week.
 _MOST_TRIES = 20
+
+# What is said of a message that waited in a copy.
+_RESTORED = "not sent: it waited in a copy that was restored"
 
 # Longer than any pause between two tries.
 _LONGEST = timedelta(days=2)
@@ -218,6 +222,29 @@ async def finish(conn: Connection, dropped: Iterable[tuple[Notification, str]]) 
         "UPDATE notifications SET next_try = NULL, answer = ? WHERE id = ?",
         [(why, notification.id) for notification, why in dropped],
     )
+
+
+async def give_up_restored(conn: Connection, file: str, now: datetime) -> int:
+    """Give up what waits in a copy, and have the next start tell of it.
+
+    It may have been sent since the copy was made. Returns how many; `file` names the
+    copy, `now` is when it was put in place.
+    """
+    sign = await life.last(conn)
+    rows = await conn.execute_fetchall(
+        "UPDATE notifications SET next_try = NULL, answer = ?"
+        " WHERE next_try IS NOT NULL RETURNING id",
+        (_RESTORED,),
+    )
+    not_sent = [row[0] for row in rows]
+    mark = {
+        "file": file,
+        "restored": stamp(now),
+        "as_of": stamp(sign.moment) if sign else None,
+        "not_sent": not_sent,
+    }
+    await settings.put(conn, "restored", json.dumps(mark))
+    return len(not_sent)
 
 
 async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -16,6 +16,18 @@ COMMANDS = {
         "Tell whether hcl.toml is right, and what is wrong.",
     ),
     "send-test": ("hcl.cli.send_test:send_test", "Send a test over channels."),
+    "systemd": (
+        "hcl.cli.systemd:systemd",
+        "Print the units that systemd runs hcl by.",
+    ),
+    "standby": (
+        "hcl.cli.standby:standby",
+        "Follow another machine's database, or take over from it.",
+    ),
+    "fence": (
+        "hcl.cli.fence:fence",
+        "Show, or raise, the epoch that tells whose turn it is.",
+    ),
     "notifications": (
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",

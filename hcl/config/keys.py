@@ -17,6 +17,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "smtp",
         "smtpd",
         "alerts",
+        "standby",
         "projects",
     ),
     "server": (
@@ -35,6 +36,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "alerts": ("after_absence",),
+    "standby": ("socket", "follow", "fence", "fence_read", "fence_write"),
     "projects": (
         "name",
         "id",

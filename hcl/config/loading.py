@@ -23,6 +23,7 @@ from hcl.config.settings import (
     ServerConfig,
     SmtpConfig,
     SmtpdConfig,
+    StandbyConfig,
     Synchronous,
     WebConfig,
 )
@@ -96,6 +97,7 @@ def parse(
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
+        standby=_standby(_section(root, "standby")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
     )
 
@@ -185,6 +187,29 @@ def _smtpd(table: Table) -> SmtpdConfig:
 def _alerts(table: Table) -> AlertsConfig:
     choices = get_args(AfterAbsence)
     return AlertsConfig(after_absence=table.choice("after_absence", "excuse", choices))
+
+
+def _standby(table: Table) -> StandbyConfig:
+    read, write = (
+        table.secret_line("fence_read", ""),
+        table.secret_line("fence_write", ""),
+    )
+    if bool(read) != bool(write):
+        missing = "fence_write" if read else "fence_read"
+        raise table.error(missing, "is missing; fence_read and fence_write go together")
+    fence = _optional_file(table, "fence")
+    if fence is not None and read:
+        raise table.error("fence", "is one way, fence_read the other; give one of them")
+    follow = table.secret_line("follow", "")
+    if follow and "://" not in follow:
+        follow = str(table.source.folder / follow)
+    return StandbyConfig(
+        socket=_optional_file(table, "socket"),
+        follow=follow,
+        fence=fence,
+        fence_read=read,
+        fence_write=write,
+    )
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

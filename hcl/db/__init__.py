@@ -16,6 +16,7 @@ from hcl.db.opening import (
     open_database,
     open_to_read,
     open_to_rehearse,
+    write_beside,
 )
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "open_to_read",
     "open_to_rehearse",
     "tell",
+    "write_beside",
     "write_at_once",
 ]

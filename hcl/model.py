@@ -16,7 +16,9 @@ ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
 Hold = Literal["", "delay", "remind", "quiet", "fold"]
-AnnouncementKind = Literal["absence", "reload", "restore", "backup", "test"]
+AnnouncementKind = Literal[
+    "absence", "reload", "restore", "backup", "test", "replication"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,13 +186,16 @@ class Database:
                 await self._note_lock(False)
 
     def _look_at_files(self) -> None:
-        self.loss = self._files.loss()
-        if self.loss:
-            self.is_writable = False
-            # Who stops for it tells of it.
-            self.trouble.is_told = True
-            self.lost.set()
+        if loss := self._files.loss():
+            self.give_up(loss)
             raise UnwritableError(self.loss, self.trouble)
+
+    def give_up(self, loss: str) -> None:
+        """Write nothing any more, for a reason that whoever stops for it tells."""
+        self.loss = loss
+        self.is_writable = False
+        self.trouble.is_told = True
+        self.lost.set()
 
     async def _note_lock(self, is_locked: bool) -> None:
         """Wait for others less, once one has held its lock for long."""

@@ -60,12 +60,12 @@ class HttpServer(uvicorn.Server):
             timeout_graceful_shutdown=STOP_TIMEOUT,
         )
         super().__init__(config)
-        self.server_state = _DatedState()
+        self.server_state: _DatedState = _DatedState()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Accept no more, finish what is being answered, and return from serve."""
-        self.should_exit = True
+        self.should_exit = self.server_state.stopping = True
         self._stopping.set()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -83,9 +83,14 @@ class HttpServer(uvicorn.Server):
 
 
 class _DatedState(ServerState):
-    """Headers of every answer: the Date, written anew once a second when asked for."""
+    """Headers of every answer: the Date, written anew once a second when asked for.
+
+    `stopping`: connections that are made now have been in the line for long enough to
+    be answered, but are the last.
+    """
 
     def __init__(self) -> None:
+        self.stopping = False
         self._second = 0
         self._headers: list[tuple[bytes, bytes]] = []
         super().__init__()

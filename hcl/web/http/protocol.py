@@ -38,6 +38,10 @@ HEAD_TIMEOUT = 30.0
 # How long nothing may come of a request's body that is not at its end, in seconds.
 BODY_TIMEOUT = 60.0
 
+# How long a server that stops waits for the request of a connection that has sent none
+# yet, in seconds: whoever waits in the line of a passed socket comes with the next one.
+LAST_REQUEST = 1.0
+
 
 class Answer:
     """An answer that can be given many times: only the Date has to be filled in."""
@@ -86,12 +90,30 @@ class GuardedProtocol(Protocol):
         self._owing: float | None = None
         self._hung_up = False
         self._watch: asyncio.TimerHandle | None = None
+        # Whether the next answer is the last.
+        self._stopping = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin to watch a connection."""
         super().connection_made(transport)
         self._owing = self.loop.time()
         self._look()
+        if getattr(self.server_state, "stopping", False):
+            # It was taken out of the line before, and cannot go back.
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Close, but first answer the request that a new connection was made for."""
+        cycle: Any = self.cycle
+        if cycle is None and not self.transport.is_closing():
+            self._stopping = True
+            self._head_timeout = min(self._head_timeout, LAST_REQUEST)
+            self._owing = self.loop.time()
+            if self._watch is not None:
+                self._watch.cancel()
+            self._look()
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Watch it no more."""
@@ -103,10 +125,14 @@ class GuardedProtocol(Protocol):
     def data_received(self, data: bytes) -> None:
         """Note what the client still owes."""
         in_message = self._in_message
+        cycle: Any
         self._feed(data)
+        if self._stopping and self._answering:
+            cycle = self.cycle
+            cycle.keep_alive = False
         if self._in_message:
             self._owing = self.loop.time()
-            cycle: Any = self.cycle
+            cycle = self.cycle
             cycle.transport = _Patient(self.transport, partial(self._hang_up, cycle))
         elif self._answering or self._idle:
             self._owing = None
@@ -279,6 +305,8 @@ class HttpToolsGuard(GuardedProtocol):
         if self.transport.is_closing():
             # It came in one packet with a request whose answer was the last.
             return
+        if self._stopping:
+            cycle.keep_alive = False
 
         def respond(answer: Answer) -> None:
             if cycle.disconnected:

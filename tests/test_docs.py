@@ -209,3 +209,15 @@ def test_each_promise_is_held_by_tests_that_there_are() -> None:
     # All but the heads of the four tables, and the rules below them.
     assert len(rows) - len(held) == 2 * 4
     assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_each_bound_is_held_by_tests_that_there_are() -> None:
+    security = (ROOT / "docs/security.md").read_text()
+    bounds = security.partition("## Bounds")[2].partition("\n## ")[0]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    _, _, *rows = [line for line in bounds.splitlines() if line.startswith("| ")]
+
+    assert [row for row in rows if "`test_" not in row] == []
+    named = set(re.findall(r"`(test_\w+)`", bounds))
+    assert {name for name in named if f"def {name}(" not in tests} == set()

@@ -9,10 +9,12 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
+from hcl.repeats import Repeats
 from hcl.smtpd.incoming import Incoming
 from hcl.smtpd.mailboxes import Mailboxes
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # It tells of every connection, and of whatever strangers send.
 logging.getLogger("mail.log").setLevel(logging.ERROR)

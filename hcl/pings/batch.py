@@ -11,8 +11,10 @@ from hcl.checks import rules
 from hcl.model import Check, Flip, Ping
 from hcl.pings.arrival import Arrival, Receipt, Slug, Target
 from hcl.pings.states import States
+from hcl.repeats import Repeats
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # A ping may make checks up to this many times the project's limit.
 CREATE_FACTOR = 2

@@ -14,6 +14,7 @@ from datetime import timedelta
 from hcl import __version__
 from hcl.config import Config, ConfigError, HostPort
 from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
+from hcl.server import descriptors
 from hcl.server.announcer import Announcer
 from hcl.server.fence import Fence, refuse_fenced
 from hcl.server.guard import START_PATIENCE, Guard
@@ -28,6 +29,7 @@ from hcl.server.sockets import (
     name_of,
 )
 from hcl.server.systemd import Notifier
+from hcl.web.http.connections import Connections
 from hcl.web.http.http import HttpServer
 
 logger = logging.getLogger(__name__)
@@ -124,7 +126,13 @@ class _Server:
         self._assembly = assembly
         self._sockets = sockets
         self._mail_sockets = mail_sockets
-        self._http = HttpServer(assembly.app, assembly.ping.answer_soon)
+        limit = descriptors.for_http(descriptors.raise_limit())
+        self._http = HttpServer(
+            assembly.app,
+            assembly.ping.answer_soon,
+            # Which proxies are trusted a reload may change.
+            connections=Connections(limit, lambda a: assembly.parts.proxies.knows(a)),
+        )
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
         self._systemd = Notifier()

@@ -334,7 +334,7 @@ def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
     assert made == (
         f"WARNING {tmp_path}/hcl.sqlite: there is no database, a new one is made"
     )
-    place = f"WARNING {tmp_path}/hcl.toml: projects[0].channels[0].url"
+    place = f'WARNING {tmp_path}/hcl.toml: channel "Phone" of project "Home", url'
     assert line.startswith(f"{place}: is not a URL that Apprise can load")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import resource
 import smtplib
 import socket
 import ssl
@@ -281,6 +282,18 @@ async def test_where_all_send_mails_one_more_is_sent_away(
 
     for client in busy:
         client[1].close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(256, 32), (1024, 128), (4096, 500), (resource.RLIM_INFINITY, 500)],
+)
+def test_mail_takes_an_eighth_of_the_descriptors(
+    limit: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+
+    assert room.most() == expected
 
 
 @pytest.mark.parametrize("idle_timeout", [3 * IDLE])

@@ -18,6 +18,7 @@ from hcl.store import (
     pings,
     projects,
     settings,
+    tallies,
     tries,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "pings",
     "projects",
     "settings",
+    "tallies",
     "tries",
 ]

@@ -14,6 +14,7 @@ from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
+from hcl.web.shared import SharedAnswers
 
 
 class Parts:
@@ -26,6 +27,7 @@ class Parts:
     base: str
     site: Site
     keyring: Keyring
+    by_badge_key: dict[str, Project]
     proxies: Proxies
     secret: str
 
@@ -45,6 +47,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.answers = SharedAnswers(changes, clock)
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.
@@ -56,5 +59,7 @@ class Parts:
         self.base = urlsplit(config.server.site_root).path
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
         self.keyring = Keyring(config, projects)
+        self.by_badge_key = {project.badge_key: project for project in projects}
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.answers.forget()

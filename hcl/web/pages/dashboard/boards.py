@@ -111,9 +111,8 @@ class Board:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
         self.items = {item.check.id: item for item in shown(checks, now)}
-        self._turns = min(
-            (at for check in checks for at in _turns(check) if at > now), default=None
-        )
+        turns = (rules.next_turn(check, now) for check in checks)
+        self._turns = min((turn for turn in turns if turn), default=None)
 
     @property
     def seconds_left(self) -> float:
@@ -121,13 +120,6 @@ class Board:
         if self._turns is None:
             return HEARTBEAT
         return (self._turns - self._parts.clock.shown()).total_seconds()
-
-
-def _turns(check: Check) -> tuple[datetime, ...]:
-    """Return when a check begins to be late, and when it goes down."""
-    if check.alert_after is None:
-        return ()
-    return check.alert_after - check.grace, check.alert_after
 
 
 class Boards:

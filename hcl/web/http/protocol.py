@@ -58,7 +58,11 @@ class Answer:
 
 
 Respond = Callable[[Answer], None]
-AnswerSoon = Callable[[Scope, Respond], bool]
+# None: it is asked again with the whole body in the scope.
+AnswerSoon = Callable[[Scope, Respond], bool | None]
+
+# Where a scope has the whole body, once that has come.
+BODY = "hcl.body"
 
 
 class GuardedProtocol(Protocol):
@@ -190,6 +194,8 @@ class HttpToolsGuard(GuardedProtocol):
         # Bytes since a message was last complete.
         self._unfinished = 0
         self._resuming = False
+        # The request whose body is waited for, before it is begun to be answered.
+        self._put_off: tuple[Any, Any] | None = None
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -211,6 +217,16 @@ class HttpToolsGuard(GuardedProtocol):
         super().on_message_complete()
         if self._hung_up:
             self.transport.close()
+        elif self._put_off is not None:
+            (cycle, app), self._put_off = self._put_off, None
+            self._start_asgi_task(cycle, app)
+
+    def on_body(self, body: bytes) -> None:
+        """Take more of a body; what is long goes the long way."""
+        super().on_body(body)
+        if self._put_off is not None and self.flow.read_paused:
+            (cycle, app), self._put_off = self._put_off, None
+            super()._start_asgi_task(cycle, app)
 
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -281,8 +297,15 @@ class HttpToolsGuard(GuardedProtocol):
                 self._hang_up(cycle)
             cycle.on_response()
 
+        if not cycle.more_body:
+            cycle.scope[BODY] = cycle.body
         # A client that does not read is made to wait by uvicorn's own way of sending.
-        if self.flow.write_paused or not self._answer_soon(cycle.scope, respond):
+        is_taken = not self.flow.write_paused and self._answer_soon(
+            cycle.scope, respond
+        )
+        if is_taken is None:
+            self._put_off = cycle, app
+        elif not is_taken:
             super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

@@ -56,7 +56,7 @@ class Recorder:
         await send({"type": "http.response.body", "body": text})
 
 
-def not_soon(_scope: Scope, _respond: Respond) -> bool:
+def not_soon(_scope: Scope, _respond: Respond) -> bool | None:
     return False
 
 
@@ -76,7 +76,7 @@ def soon(scope: Scope, respond: Respond) -> bool:
 @asynccontextmanager
 async def serving(
     app: Recorder,
-    answer_soon: Callable[[Scope, Respond], bool] = not_soon,
+    answer_soon: Callable[[Scope, Respond], bool | None] = not_soon,
     *,
     head_timeout: float = 30,
     body_timeout: float = 60,

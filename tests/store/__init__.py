@@ -57,10 +57,9 @@ async def put_pings(
         await conn.executemany(*store.inbox.adding(received))
         if filed:
             last = await store.inbox.last_id(conn)
-            await store.inbox.file(
-                conn, await store.inbox.by_log(conn, last), 1_000_000
-            )
-            await store.inbox.drop(conn, last, len(received))
+            ids = await store.inbox.by_log(conn, last)
+            await conn.executemany(*store.inbox.filing(ids, 1_000_000))
+            await conn.executemany(*store.inbox.dropping(last, len(received)))
 
 
 async def put_flip(

@@ -98,6 +98,15 @@ async def by_id(conn: Connection, check_id: int) -> Check | None:
     return await _one(conn, "WHERE id = ?", (check_id,))
 
 
+async def by_ids(conn: Connection, check_ids: Iterable[int]) -> list[Check]:
+    """Return the checks of rows, in no order."""
+    return await where(
+        conn,
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(check_ids)),),
+    )
+
+
 async def by_code(conn: Connection, code: str) -> Check | None:
     """Return the check with this UUID."""
     return await _one(conn, "WHERE code = ?", (code,))

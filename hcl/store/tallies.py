@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Status, split_tags
+from hcl.model import Check, ShownStatus, Status, split_tags
 from hcl.store import checks
 from hcl.store.times import moment, stamp
 
@@ -100,3 +100,37 @@ async def tags_of_project(conn: Connection, project_id: int) -> set[str]:
             await asyncio.sleep(0)
         tags.update(split_tags(row[0]))
     return tags
+
+
+class Line(NamedTuple):
+    """What a list is searched, sorted and counted by; `last_ping` is in unix seconds.
+
+    `is_steady`: its shown status is the one that is kept.
+    """
+
+    id: int
+    name: str
+    tags: str
+    slug: str
+    code: str
+    unique_key: str
+    status: ShownStatus
+    n_pings: int
+    excused: int
+    last_ping: float | None
+    is_running: bool
+    is_steady: bool
+
+
+async def lines(
+    conn: Connection, project_id: int, now: datetime, after: int, limit: int
+) -> list[Line]:
+    """Return a slice of a project's checks, as `of_project` does."""
+    rows = await conn.execute_fetchall(
+        "SELECT id, name, tags, slug, code, unique_key, status, n_pings, excused,"
+        f" last_ping, last_start IS NOT NULL, {_STEADY}"
+        " FROM checks JOIN check_states ON check_id = id"
+        " WHERE project_id = :project AND id > :after ORDER BY id LIMIT :limit",
+        {"project": project_id, "now": stamp(now), "after": after, "limit": limit},
+    )
+    return list(map(Line._make, rows))

@@ -11,11 +11,10 @@ from hcl import store
 from hcl.model import Check, Flip
 from hcl.store.flips import Turn
 from hcl.web.pages import static_files
-from hcl.web.pages.dashboard.boards import shown
-from hcl.web.pages.overview import bars, listing
+from hcl.web.pages.overview import bars
 from hcl.web.pages.overview.listing import Query
 from tests.app import READ_KEY, App
-from tests.build import DAY, HOUR, NOW, make_check
+from tests.build import DAY, HOUR, NOW
 from tests.store import change, put_check
 from tests.web.pages.browsing import project_path, sign_in
 
@@ -285,12 +284,6 @@ def test_tag_in_a_url_can_be_taken_out_again() -> None:
 
     assert query.with_tag("x") == "?q=a+b&tag=%26y&status=up&sort=name"
     assert query.with_tag("z") == "?q=a+b&tag=x&tag=%26y&tag=z&status=up&sort=name"
-
-
-def test_narrowing_takes_one_pass_for_a_thousand_checks() -> None:
-    items = shown([make_check(id=i, name=f"n{i}") for i in range(1000)], NOW)
-
-    assert len(listing.narrowed(items, Query(text="n99"))) == 11
 
 
 async def test_favicon_tells_the_worst(app: App) -> None:

@@ -19,7 +19,7 @@ from tests.app import READ_KEY, App, running_app
 from tests.build import NOW
 from tests.clocks import Times, a_clock
 from tests.patience import ENDS, idle
-from tests.store import put_check
+from tests.store import put_check, put_copies
 from tests.web.api.calls import create
 
 N_CHECKS = 1000
@@ -258,32 +258,7 @@ async def test_answers_that_nobody_reads_are_bounded(
 async def many(app: App) -> None:
     """Make checks as many as take several slices."""
     check = await put_check(app.database, 1, status="up", last_ping=NOW)
-    async with app.database.transaction() as conn:
-        for table, columns in (
-            ("checks", "code, unique_key, badge_key"),
-            ("check_states", ""),
-        ):
-            await _copy(conn, table, columns.split(", ") if columns else [], check.id)
-        await conn.execute(
-            "INSERT OR IGNORE INTO checks_channels SELECT id, 1 FROM checks"
-        )
-
-
-async def _copy(conn: Any, table: str, unique: list[str], check_id: int) -> None:
-    rows = await conn.execute_fetchall(f"PRAGMA table_info({table})")
-    names = [f'"{row[1]}"' for row in rows]
-    key = names[0]
-    values = [
-        f"{key} + i" if name == key else f"{name} || i" if name.strip('"') in unique
-        else name
-        for name in names
-    ]  # fmt: skip
-    await conn.execute(
-        f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-        f" WHERE i < {N_CHECKS - 1})"
-        f" INSERT INTO {table} ({', '.join(names)})"
-        f" SELECT {', '.join(values)} FROM {table}, n WHERE {key} = {check_id}"
-    )
+    await put_copies(app.database, check, N_CHECKS - 1)
 
 
 async def test_a_long_list_is_read_in_slices_and_whole(tmp_path: Path) -> None:

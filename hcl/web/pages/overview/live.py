@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hcl.db import SQLError, tell
 from hcl.model import Project
@@ -13,6 +13,7 @@ from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
+from hcl.web.shared import Streaming
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def stream(visit: Visit) -> Response:
     project = visit.project()
     if not visit.dashboard.boards.has_room(_holders(visit.identity)):
         return Response(status_code=503, headers={"Retry-After": "60"})
-    return StreamingResponse(
+    return Streaming(
         _messages(visit, project),
         media_type="text/event-stream",
         # A proxy that buffers would keep them to itself.

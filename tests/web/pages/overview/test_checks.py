@@ -15,7 +15,7 @@ from hcl.web.pages.overview import bars
 from hcl.web.pages.overview.listing import Query
 from tests.app import READ_KEY, App
 from tests.build import DAY, HOUR, NOW
-from tests.store import change, put_check
+from tests.store import change, put_check, put_copies, traced
 from tests.web.pages.browsing import project_path, sign_in
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }}"
@@ -320,3 +320,53 @@ async def test_list_of_fifty_checks_weighs_less_than_60_kb(app: App) -> None:
 
     assert len(files) == 3
     assert sum(len(file.content) for file in files) + len(text.encode()) < 60_000
+
+
+async def put_many(app: App, count: int) -> None:
+    check = await put_up(app, "job ", tags="prod db", slug="job")
+    await put_copies(app.database, check, count - 1)
+
+
+async def test_a_long_list_has_pages_and_search_sees_all(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 250)
+    await put_up(app, "Alarm", status="down", alert_after=None)
+
+    pages = [await names(app, f"?sort=name&page={number}") for number in (1, 2, 3)]
+
+    assert [len(found) for found in pages] == [100, 100, 51]
+    assert len({name for found in pages for name in found}) == 251
+    # Beyond the last one there is the last one.
+    assert await names(app, "?sort=name&page=9") == pages[2]
+    assert (await names(app))[0] == "Alarm"
+    assert await names(app, "?q=job+249") == ["job 249"]
+    text = await page(app, "?page=2&tag=prod")
+    assert "Page 2 of 3, 250 checks" in text
+    assert 'rel="next" href="?tag=prod&amp;page=3"' in text
+    assert "all 251" in text
+
+
+async def test_page_of_many_checks_weighs_little_and_asks_little(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 3000)
+    async with traced(app.database.committed) as statements:
+        text = await page(app)
+
+    assert len(text.encode()) < 100_000
+    # The lines of 500 checks each, and what the page itself needs.
+    assert sum("last_start IS NOT NULL" in sql for sql in statements) == 3000 // 500 + 1
+    assert len(statements) < 20
+
+
+async def test_late_and_running_checks_are_found_among_many(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 1200)
+    now = datetime.now(UTC)
+    await put_up(app, "Late", alert_after=now + HOUR / 2)
+    await put_up(app, "Overdue", alert_after=now - HOUR)
+    await put_up(app, "Busy", last_start=now - timedelta(minutes=3))
+
+    assert (await names(app))[:2] == ["Overdue", "Late"]
+    assert await names(app, "?status=grace") == ["Late"]
+    assert await names(app, "?status=started") == ["Busy"]
+    assert await names(app, "?status=down") == ["Overdue"]

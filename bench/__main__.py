@@ -27,6 +27,7 @@ from bench import (
     rates,
     rest,
     start,
+    waits,
 )
 from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE, CpuTimes
 from bench.plan import BenchError, Plan, say
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Plan], list[Row]]] = {
     "rates": rates.measure,
     "growth": growth.measure,
     "list": lists.measure,
+    "waits": waits.measure,
     "hold": hold.measure,
     "disk": disk.measure,
     "memory": memory.measure,

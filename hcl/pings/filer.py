@@ -13,10 +13,10 @@ from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
 
-# How long a ping lies in the inbox at most: an hour, or a minute once so many have
+# How long a ping lies in the inbox at most: hours, or a minute once so many have
 # come, or less once there are so many, or so many bytes of bodies. The more pings of a
 # check are filed together, the more share a page, and an SD card lives so many bytes.
-FILE_AT_LATEST = timedelta(hours=1)
+FILE_AT_LATEST = timedelta(hours=3)
 MANY_PINGS = 10_000
 FILE_AFTER = timedelta(minutes=1)
 FILE_PINGS = 250_000

@@ -26,7 +26,7 @@ from hcl.web.shared import Make, Until
 
 # Of checks, pings, flips and tags so many are written in one go of the loop; so many
 # checks are read in one.
-SLICE = 100
+SLICE = 50
 READ = 400
 
 # The most pings in one answer.

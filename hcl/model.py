@@ -33,6 +33,11 @@ class Project:
     check_limit: int
 
 
+def split_tags(tags: str) -> list[str]:
+    """Split the tags of a check, which are separated by spaces."""
+    return [tag for tag in map(str.strip, tags.split(" ")) if tag]
+
+
 class Check(NamedTuple):
     """A job that is expected to ping on a schedule, and how it fares.
 
@@ -119,8 +124,8 @@ class Check(NamedTuple):
 
     @property
     def tag_list(self) -> list[str]:
-        """Split the tags, which are separated by spaces."""
-        return [tag for tag in map(str.strip, self.tags.split(" ")) if tag]
+        """Split the tags."""
+        return split_tags(self.tags)
 
 
 # What an absence did to a check that has been heard since: nothing.

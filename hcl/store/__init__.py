@@ -21,6 +21,7 @@ from hcl.store import (
     projects,
     restored,
     settings,
+    tallies,
     tries,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "projects",
     "restored",
     "settings",
+    "tallies",
     "tries",
 ]

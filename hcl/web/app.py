@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
-from hcl.web.api import api
+from hcl.web.api import api, lists
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -171,13 +171,13 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     def no_key(handler: OpenHandler) -> Handler:
         return lambda request: handler(request, parts)
 
-    lists = {
-        "checks": Endpoint(GET=ro(api.list_checks), POST=rw(api.create_check)),
-        "checks/{code:code}/pings": Endpoint(GET=rw(api.list_pings)),
-        "checks/{code:code}/flips": Endpoint(GET=ro(api.list_flips)),
-        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(api.list_flips)),
+    listed = {
+        "checks": Endpoint(GET=ro(lists.list_checks), POST=rw(api.create_check)),
+        "checks/{code:code}/pings": Endpoint(GET=rw(lists.list_pings)),
+        "checks/{code:code}/flips": Endpoint(GET=ro(lists.list_flips)),
+        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(lists.list_flips)),
         "channels": Endpoint(GET=rw(api.list_channels)),
-        "badges": Endpoint(GET=ro(api.list_badges)),
+        "badges": Endpoint(GET=ro(lists.list_badges)),
         "metrics": Endpoint(GET=no_key(api.get_metrics)),
         "status": _open(health.get_status, parts),
     }
@@ -193,7 +193,7 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     root = f"/api/v{version}/"
-    for path, endpoint in lists.items():
+    for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)
         yield Route(f"{root}{path}", endpoint.without_slash(parts))
     for path, endpoint in single.items():

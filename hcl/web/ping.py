@@ -12,7 +12,7 @@ from hcl.db import SQLError
 from hcl.model import Action, Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.web.errors import SAFE, failed, unavailable
-from hcl.web.http.protocol import Answer, Respond
+from hcl.web.http.protocol import BODY, Answer, Respond
 from hcl.web.parts import Parts
 
 PREFIX = "/ping/"
@@ -87,16 +87,20 @@ class PingEndpoint:
         await send({**start, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def answer_soon(self, scope: Scope, respond: Respond) -> bool:
-        """Record a ping that has no body and nothing wrong; answer by `respond`.
+    def answer_soon(self, scope: Scope, respond: Respond) -> bool | None:
+        """Record a ping that has nothing wrong; answer by `respond`.
 
         That is nearly every ping, and this way it needs no task. Returns False, and
-        does nothing, if it is not such a ping.
+        does nothing, if it is not such a ping; None if its body is wanted first.
         """
-        headers = _by_name(scope)
+        headers, body = _by_name(scope), b""
         if _has_body(headers):
-            return False
-        target, ping, error = self._read(scope, headers)
+            if not scope["path"].startswith(PREFIX) or b"expect" in headers:
+                return False
+            if BODY not in scope:
+                return None
+            body = scope[BODY][: self._parts.config.pings.body_limit]
+        target, ping, error = self._read(scope, headers, body)
         if target is None or error:
             return False
 
@@ -134,7 +138,7 @@ class PingEndpoint:
         return _answer(*_ANSWERS[receipt], self._parts.config.pings.body_limit)
 
     def _read(
-        self, scope: Scope, headers: dict[bytes, bytes]
+        self, scope: Scope, headers: dict[bytes, bytes], body: bytes = b""
     ) -> tuple[Target | None, Ping, bytes]:
         """Return whom a request is for (None: nobody), its ping, and what is wrong.
 
@@ -158,7 +162,7 @@ class PingEndpoint:
             _text(headers.get(b"user-agent", b""))[:_UA_LIMIT],
             rid and rid.lower(),
             exitstatus,
-            b"",
+            body,
         )
         if exitstatus is not None and exitstatus > _HIGHEST_EXITSTATUS:
             return target, ping, b"invalid url format"

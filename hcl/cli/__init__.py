@@ -24,6 +24,18 @@ COMMANDS = {
         "hcl.cli.test_alert:test_alert",
         "Have each channel say that all is well.",
     ),
+    "systemd": (
+        "hcl.cli.systemd:systemd",
+        "Print the units that systemd runs hcl by.",
+    ),
+    "standby": (
+        "hcl.cli.standby:standby",
+        "Follow another machine's database, or take over from it.",
+    ),
+    "fence": (
+        "hcl.cli.fence:fence",
+        "Show, or raise, the epoch that tells whose turn it is.",
+    ),
     "notifications": (
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",

@@ -10,10 +10,17 @@ import click
 from hcl import config as configuration
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
+from hcl.server.systemd import FENCED_EXIT, log_to_stderr
 
 logger = logging.getLogger(__name__)
 
 FRESH = "hcl.toml"
+
+
+class Fenced(click.ClickException):
+    """Another machine serves: the unit knows it by the exit status, and starts none."""
+
+    exit_code = FENCED_EXIT
 
 
 @click.command()
@@ -26,7 +33,7 @@ def serve(explicit: str | None, new: bool) -> None:
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    log_to_stderr()
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -39,6 +46,7 @@ def serve(explicit: str | None, new: bool) -> None:
             # Imported here: `hcl serve --help` and a wrong config need none of it.
             from hcl.db import DatabaseError
             from hcl.server import serving
+            from hcl.server.fence import FencedError
             from hcl.server.sockets import BindError
 
             judging.result()
@@ -57,7 +65,8 @@ def serve(explicit: str | None, new: bool) -> None:
     try:
         serving.run(config, reread, greet, new=new)
     except (BindError, DatabaseError) as error:
-        raise click.ClickException(str(error)) from error
+        is_fenced = isinstance(error, FencedError)
+        raise (Fenced if is_fenced else click.ClickException)(str(error)) from error
 
 
 def _find(explicit: str | None) -> tuple[Path, bool]:

@@ -6,10 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hcl.client import spool as spools
 from hcl.client.signals import Signal, as_log
 from hcl.client.spool import Kept, Spool
+
+if TYPE_CHECKING:
+    from hcl.client.sending import Answer
 
 # Pauses between two tries, in seconds: each twice as long as the one before.
 _FIRST_PAUSE = 0.5
@@ -144,22 +148,16 @@ class Courier:
 
         refused: dict[str, str] = {}
         for kept in self._spool.left():
-            signal = kept.signal
             try:
-                if self._seconds_left() <= 0:
-                    raise TimeoutError
-                if not self._has_times(signal.target.root):
-                    signal = as_log(signal)
+                answer = self._send_late(kept.signal)
             except (OSError, HTTPException, ValueError) as error:
                 answer = sending.Answer(False, sending.reason(error))
-            else:
-                answer = sending.send(signal, late=True)
             if not (answer.taken or answer.final):
                 self._why = answer.why
                 spools.leave(kept)
                 return False
             if answer.final:
-                refused[signal.target.url] = answer.why
+                refused[kept.signal.target.url] = answer.why
             spools.done(kept)
         self._why = ""
         self._has_flushed = True
@@ -168,6 +166,20 @@ class Courier:
         if self._spool.dropped:
             self._tell(f"dropped {self._spool.dropped} signals that were kept too long")
         return True
+
+    def _send_late(self, signal: Signal) -> Answer:
+        """Send what was left before. Raises OSError, HTTPException, ValueError."""
+        from hcl.client import sending
+
+        if self._seconds_left() <= 0:
+            raise TimeoutError
+        if not self._has_times(signal.target.root):
+            return sending.send(as_log(signal))
+        answer = sending.send(signal, late=True)
+        if answer.final and sending.NOT_BELIEVED in answer.why:
+            # The clock of this machine, or of that one, was set since.
+            return sending.send(as_log(signal))
+        return answer
 
     def _has_times(self, root: str) -> bool:
         """Tell whether a server is an hcl: only that believes signals their own time.

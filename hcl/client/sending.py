@@ -20,6 +20,9 @@ TRY_TIMEOUT = 5.0
 _TAKEN = (b"OK", b"Created")
 _LONGEST_ANSWER = 1000
 
+# What an hcl says of a time that it does not believe.
+NOT_BELIEVED = "invalid ping time"
+
 # Of another answer so many characters are told.
 _TOLD = 60
 

@@ -26,6 +26,7 @@ from hcl.config.settings import (
     ServerConfig,
     SmtpConfig,
     SmtpdConfig,
+    StandbyConfig,
     Synchronous,
     TestEvery,
     TlsConfig,
@@ -125,6 +126,7 @@ def parse(
         alerts=_alerts(_section(root, "alerts")),
         backup=_backup(_section(root, "backup")),
         watchdog=_watchdog(_section(root, "watchdog")),
+        standby=_standby(_section(root, "standby")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
         tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
@@ -276,6 +278,29 @@ def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:
 
 
 _MINUTES_10 = timedelta(minutes=10)
+
+
+def _standby(table: Table) -> StandbyConfig:
+    read, write = (
+        table.secret_line("fence_read", ""),
+        table.secret_line("fence_write", ""),
+    )
+    if bool(read) != bool(write):
+        missing = "fence_write" if read else "fence_read"
+        raise table.error(missing, "is missing; fence_read and fence_write go together")
+    fence = _optional_file(table, "fence")
+    if fence is not None and read:
+        raise table.error("fence", "is one way, fence_read the other; give one of them")
+    follow = table.secret_line("follow", "")
+    if follow and "://" not in follow:
+        follow = str(table.source.folder / follow)
+    return StandbyConfig(
+        socket=_optional_file(table, "socket"),
+        follow=follow,
+        fence=fence,
+        fence_read=read,
+        fence_write=write,
+    )
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
-from hcl.web.api import api
+from hcl.web import client_file
+from hcl.web.api import api, lists
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -115,6 +116,7 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
 def routes(parts: Parts) -> Iterator[Route]:
     """Return all URLs but those of pings; who may ask for which stands in the tests."""
     yield from docs_routes(parts)
+    yield from client_routes()
     for version in VERSIONS:
         yield from api_routes(parts, version)
     yield from badge_routes(parts)
@@ -171,13 +173,13 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     def no_key(handler: OpenHandler) -> Handler:
         return lambda request: handler(request, parts)
 
-    lists = {
-        "checks": Endpoint(GET=ro(api.list_checks), POST=rw(api.create_check)),
-        "checks/{code:code}/pings": Endpoint(GET=rw(api.list_pings)),
-        "checks/{code:code}/flips": Endpoint(GET=ro(api.list_flips)),
-        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(api.list_flips)),
+    listed = {
+        "checks": Endpoint(GET=ro(lists.list_checks), POST=rw(api.create_check)),
+        "checks/{code:code}/pings": Endpoint(GET=rw(lists.list_pings)),
+        "checks/{code:code}/flips": Endpoint(GET=ro(lists.list_flips)),
+        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(lists.list_flips)),
         "channels": Endpoint(GET=rw(api.list_channels)),
-        "badges": Endpoint(GET=ro(api.list_badges)),
+        "badges": Endpoint(GET=ro(lists.list_badges)),
         "metrics": Endpoint(GET=no_key(api.get_metrics)),
         "status": _open(health.get_status, parts),
     }
@@ -193,7 +195,7 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     root = f"/api/v{version}/"
-    for path, endpoint in lists.items():
+    for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)
         yield Route(f"{root}{path}", endpoint.without_slash(parts))
     for path, endpoint in single.items():
@@ -235,3 +237,12 @@ def docs_routes(parts: Parts) -> Iterator[Route]:
     yield Route("/docs/", page)
     yield Route("/docs", page.without_slash(parts))
     yield Route("/docs/style.css", _open(docs.get_style, parts))
+
+
+def client_routes() -> Iterator[Route]:
+    """Return the URLs of the client, for the machines that do the work."""
+    for path, handler in (
+        ("/client/hcl", client_file.get_file),
+        ("/client/hcl.sha256", client_file.get_digest),
+    ):
+        yield Route(path, Endpoint(GET=handler, HEAD=handler))

@@ -15,9 +15,11 @@ from hcl.checks.managing import (
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
 from hcl.db import SQLError, tell
+from hcl.repeats import Repeats
 from hcl.web.json_answer import JSONResponse
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # How long a client is asked to wait in seconds, while the database cannot be written.
 RETRY_AFTER = 10

@@ -15,6 +15,7 @@ from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
+from hcl.web.shared import SharedAnswers
 from hcl.web.wrong_keys import WrongKeys
 
 
@@ -27,6 +28,7 @@ class Parts:
     config: Config
     site: Site
     keyring: Keyring
+    by_badge_key: dict[str, Project]
     proxies: Proxies
     secret: str
 
@@ -46,6 +48,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.answers = SharedAnswers(changes, clock)
         self.wrong_keys = WrongKeys()
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
@@ -57,8 +60,10 @@ class Parts:
         self.config = config
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
         self.keyring = Keyring(config, projects)
+        self.by_badge_key = {project.badge_key: project for project in projects}
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.answers.forget()
 
     async def refuse_key(self, scope: Scope) -> None:
         """Count a wrong key; return when it may be answered."""

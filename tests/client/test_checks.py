@@ -135,6 +135,33 @@ async def test_jobs_at_once_are_all_seen(machine: Machine) -> None:
         assert (check["n_pings"], check["status"]) == (2, "down" if n else "up")
 
 
+async def test_what_could_not_be_told_comes_later_with_its_own_time(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "server").mkdir()
+    with Serve(tmp_path / "server") as away:
+        machine = Machine(tmp_path, away)
+        await machine("ping", "--create", "job")
+        away.stop()
+        script = ["sh", "-c", "sleep 0.3; echo lost; exit 3"]
+        lost = await machine("run", "--patience", "0", "job", "--", *script)
+        away.start()
+
+        await machine("ping", "--flush")
+
+        assert (lost.status, lost.out) == (3, b"lost\n")
+        fail, start, first = (await machine.document("log", "job"))["pings"]
+        assert [ping["type"] for ping in (fail, start, first)] == [
+            "fail",
+            "start",
+            "success",
+        ]
+        assert first["date"] < start["date"] < fail["date"]
+        assert fail["duration"] >= 0.3
+        check = await machine.document("show", "job")
+        assert (check["status"], check["n_pings"]) == ("down", 3)
+
+
 async def test_bash_completes_commands_actions_and_slugs(machine: Machine) -> None:
     await machine("ping", "--create", "zebra-crossing")
     hcl_ = Path(machine.env["HOME"]) / "bin/hcl"

@@ -334,7 +334,7 @@ def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(
     assert made == (
         f"WARNING {tmp_path}/hcl.sqlite: there is no database, a new one is made"
     )
-    place = f"WARNING {tmp_path}/hcl.toml: projects[0].channels[0].url"
+    place = f'WARNING {tmp_path}/hcl.toml: channel "Phone" of project "Home", url'
     assert line.startswith(f"{place}: is not a URL that Apprise can load")
 
 
@@ -413,14 +413,14 @@ async def test_it_listens_on_a_unix_socket_whose_peers_are_trusted(
         )
         key = ["-H", f"X-Api-Key: {API_KEY}"]
         checks = await asyncio.to_thread(curl, *unix, *key, "http://hcl/api/v3/checks/")
-        (code,) = re.findall(r'"uuid":"([^"]+)"', checks)
+        (code,) = re.findall(r'"uuid": "([^"]+)"', checks)
         pings = await asyncio.to_thread(
             curl, *unix, *key, f"http://hcl/api/v3/checks/{code}/pings/"
         )
 
         assert created == "Created"
-        assert '"remote_addr":"192.0.2.7"' in pings
-        assert '"scheme":"https"' in pings
+        assert '"remote_addr": "192.0.2.7"' in pings
+        assert '"scheme": "https"' in pings
     finally:
         process.terminate()
         await process.communicate()

@@ -116,6 +116,8 @@ ROWS = {
     "/docs/": OPEN,
     "/docs": SLASH,
     "/docs/style.css": OPEN,
+    "/client/hcl": OPEN,
+    "/client/hcl.sha256": OPEN,
     "/badge/{key}/{signature:signature}.{fmt:format}": OPEN,
     "/badge/{key}/{signature:signature}/{tag:tag}.{fmt:format}": OPEN,
     "/b/{states:states}/{key:code}.{fmt:format}": OPEN,

@@ -45,8 +45,8 @@ class Call:
         """The check's UUID in the URL."""
         return str(self.request.path_params["code"])
 
-    def describe(self, check: Check, channels: list[str]) -> dict[str, Any]:
-        """Describe a check as this caller may see it."""
+    def describe(self, check: Check, channels: list[str]) -> str:
+        """Describe a check as this caller may see it, in JSON."""
         clock = self.parts.clock
         now = clock.shown()
         if check.last_ping is not None and check.last_ping > now:

@@ -197,7 +197,7 @@ async def _ways(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     addresses = [_Address("uuid", "URL", url)]
     if check.slug and project.ping_key:
         conn = parts.database.committed
-        same = await store.checks.of_project_by_slug(conn, project.id, check.slug)
+        same = await store.checks.of_project(conn, project.id, slug=check.slug)
         if len(same) == 1:
             by_slug = parts.site.ping(f"{project.ping_key}/{check.slug}")
             addresses.append(_Address("slug", "URL by slug", by_slug))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
 from hcl.db import SQLError, tell
+from hcl.repeats import Repeats
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
@@ -19,6 +20,7 @@ from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self';"

@@ -294,6 +294,25 @@ async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
     return [(row[0], row[1], datetime.fromtimestamp(row[2], UTC)) for row in rows]
 
 
+async def deliveries(
+    conn: Connection,
+) -> dict[int, list[tuple[str, datetime | None]]]:
+    """Return names of the file's channels, and since when each fails, by project id.
+
+    None: it delivers. Groups are left out: their members deliver. Those that fail for
+    the longest come first.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT project_id, name, failing_since FROM channels"
+        " WHERE enabled AND kind != 'group'"
+        " ORDER BY failing_since IS NULL, failing_since, id"
+    )
+    found: dict[int, list[tuple[str, datetime | None]]] = {}
+    for project_id, name, since in rows:
+        found.setdefault(project_id, []).append((name, moment(since)))
+    return found
+
+
 async def count_failing(conn: Connection) -> int:
     """Return how many channels of the file do not deliver."""
     rows = await conn.execute_fetchall(

@@ -1,7 +1,7 @@
 """The form of a check: to make a new one, to edit one, to preview its schedule."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -60,13 +60,25 @@ class Preview:
     problem: str = ""
 
 
+def _first_choice(
+    visit: Visit, project: Project, available: Sequence[Channel]
+) -> list[str]:
+    """Return the channels that a new check has: all, but a group in place of its own.
+
+    Else its members would tell each thing twice.
+    """
+    configs = [p.channels for p in visit.parts.config.projects if p.id == project.code]
+    members = {code for each in configs for c in each for code in c.settings.members}
+    return [channel.code for channel in available if channel.code not in members]
+
+
 async def new(visit: Visit) -> Response:
     """GET and POST /projects/<code>/new."""
     parts, now, project = visit.parts, visit.now, visit.project()
     available = await store.channels.of_project(parts.database.committed, project.id)
     form = _Form(visit, project, available)
     if visit.request.method != "POST":
-        return await form.show(drafts.fresh([c.code for c in available]))
+        return await form.show(drafts.fresh(_first_choice(visit, project, available)))
     typed = drafts.read(visit.form)
     wanted, problems = drafts.ask(typed)
     if problems or "preview" in visit.form:

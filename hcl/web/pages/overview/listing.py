@@ -26,6 +26,7 @@ from hcl.words.lengths import brief
 from hcl.words.lines import clean
 from hcl.words.moments import iso, relative
 from hcl.words.names import UNNAMED, check_name
+from hcl.words.natural import natural
 
 SORTS = ("status", "name", "last")
 # What a list may be narrowed to; a check that runs has another status besides.
@@ -115,7 +116,7 @@ def tags_of(texts: Mapping[str, int], most: int = 40) -> list[str]:
         for tag in split_tags(text):
             counted[tag] += checks
     tags = (tag for tag, _ in counted.most_common(most) if clean(tag))
-    return sorted(tags, key=str.casefold)
+    return sorted(tags, key=natural)
 
 
 def trouble(counted: Mapping[str, int]) -> tuple[str, str]:
@@ -144,7 +145,7 @@ def is_wanted(
 
 
 # What a list is ordered by, and then by ids.
-Key = tuple[float | str | bool, ...]
+Key = tuple[Any, ...]
 
 
 def key(line: Line, status: ShownStatus, sort: str) -> Key:
@@ -152,7 +153,7 @@ def key(line: Line, status: ShownStatus, sort: str) -> Key:
     if sort == "last":
         return (-line.last_ping if line.last_ping else 0.0,)
     # Those without a name have nothing to be ordered by.
-    name = not line.name, line.name.casefold()
+    name = not line.name, natural(line.name)
     return name if sort == "name" else (_RANKS[status], *name)
 
 

@@ -14,7 +14,7 @@ from hcl.repeats import Repeats
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
-from hcl.web.pages.visit import identity, notices, posted
+from hcl.web.pages.visit import identity, notices, posted, warning
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts
@@ -87,6 +87,9 @@ async def _answer(page: Page, visit: Visit) -> Response:
         visit = replace(visit, form=form)
         if viewer is not None and not page.is_open:
             posted.refuse_forged(request, visit.form, viewer.csrf, visit.parts)
+    if reads and viewer is not None and not page.in_place:
+        warnings = await warning.of_projects(visit.parts, viewer.projects)
+        visit = replace(visit, warnings=warnings)
     return await _handler(name)(visit)
 
 

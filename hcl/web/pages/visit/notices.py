@@ -16,8 +16,15 @@ _AGE = 60
 _LENGTH = 1400
 
 
+# What a notice begins with that tells of a failure.
+BAD = "!"
+
+
 def keep(response: Response, text: str, parts: Parts, now: datetime) -> None:
-    """Have the browser keep a notice for the page that it is led to."""
+    """Have the browser keep a notice for the page that it is led to.
+
+    One that tells of a failure begins with BAD.
+    """
     kept = text.encode()[:_LENGTH].decode(errors="ignore")
     stamped = f"{int(now.timestamp())} {kept}"
     value = signing.sign(parts.secret, "notice", stamped)

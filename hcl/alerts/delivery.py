@@ -1,7 +1,6 @@
 """One try to deliver a message, and what is written down of it."""
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -69,7 +68,7 @@ async def try_once(
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
     has_failed = line.failures > 0
-    begun = time.monotonic()
+    begun = clock.monotonic()
     try:
         answer = await line.transport.send(message, outcome.began)
         outcome = replace(outcome, answer=answer, sent=clock.now())
@@ -78,7 +77,7 @@ async def try_once(
     except Exception as error:
         logger.exception("a transport failed")
         outcome = replace(outcome, answer=repr(error))
-    outcome = replace(outcome, seconds=time.monotonic() - begun)
+    outcome = replace(outcome, seconds=clock.monotonic() - begun)
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)

@@ -1,0 +1,426 @@
+"""The oracle of checks: it knows when jobs truly ran, and judges hcl by that."""
+
+import copy
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from hcl.model import Flip
+from tests.sim.clockwork import BEGAN
+from tests.sim.jobs import Job, Signal, counts_as
+from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge
+from tests.sim.network import Attempt
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# The checker is not later than this where nothing is in its way.
+_LATE = 6.0
+
+_ROWS = (
+    "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
+    " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
+)
+
+
+@dataclass
+class Watched:
+    """One check, as hcl ought to see it, and as one who is always there sees it."""
+
+    job: Job
+    code: str
+    id: int
+    channels: set[str]
+    model: Model
+    perfect: Model
+    # What the log has to hold, by number: the request, what it counts as, its run.
+    log: dict[int, tuple[int, str, str | None]] = field(default_factory=dict)
+    verified: int = 0
+    # Requests of which nobody knows whether they were recorded.
+    unsure: dict[int, Attempt] = field(default_factory=dict)
+    # Outcomes that were sent since one was heard last.
+    unheard: list[float] = field(default_factory=list)
+    # Flips that hcl wrote, and whose cause is yet to be told.
+    seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
+    # When it truly went down, and how long hcl had been away in all by then.
+    down_since: tuple[float, float] | None = None
+    examined_at: float = NEVER
+    # What people asked for and nobody answered: was it done, and what it changes.
+    asked: tuple[Callable[[Any], bool], Callable[[], None]] | None = None
+
+
+class Oracle:
+    """Hears of all that truly happens to checks."""
+
+    def __init__(self, world: "World") -> None:
+        self.by_code: dict[str, Watched] = {}
+        self._world = world
+        self._last_flip = 0
+        self._by_id: dict[int, Watched] = {}
+
+    # What the world tells.
+
+    def made(self, job: Job, code: str, channels: Sequence[str]) -> None:
+        """Watch a check that was just made."""
+        ((id_,),) = self._rows("SELECT id FROM checks WHERE code = ?", code)
+        days = self._world.days
+        watched = Watched(
+            job,
+            code,
+            id_,
+            set(channels),
+            Model(dict(job.settings), days),
+            Model(dict(job.settings), days),
+        )
+        self.by_code[code] = self._by_id[id_] = watched
+
+    def sent(self, job: Job, signal: Signal) -> None:
+        """Hear that a job truly sent a signal, whether or not anybody hears it."""
+        watched, now = self.by_code.get(job.code), self._world.machine.now
+        if watched is None:
+            return
+        self._settle(watched)
+        perfect = watched.perfect
+        action = counts_as(perfect.settings, perfect.status, signal)
+        perfect.hear(action, signal.rid, now)
+        if action in ("success", "fail"):
+            watched.unheard.append(now)
+            watched.down_since = None
+            if action == "fail":
+                watched.down_since = now, self._world.away
+
+    def acked(self, attempt: Attempt) -> None:
+        """Hear that hcl acknowledged a ping."""
+        watched = self.by_code.get(attempt.code)
+        if watched is not None:
+            self._heard(watched, attempt, self._world.machine.now)
+
+    def _heard(self, watched: Watched, attempt: Attempt, at: float) -> None:
+        model, signal = watched.model, attempt.signal
+        action = counts_as(model.settings, model.status, signal)
+        flip = model.hear(action, signal.rid, at)
+        watched.log[model.n] = attempt.number, action, signal.rid
+        if action in ("success", "fail"):
+            watched.unheard.clear()
+        self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
+        self.expect(watched, flip)
+
+    def unsure(self, attempt: Attempt) -> None:
+        """Hear that the process ended before it answered a ping."""
+        watched = self.by_code.get(attempt.code)
+        if watched is not None:
+            watched.unsure[attempt.number] = attempt
+
+    def refused(self, attempt: Attempt) -> None:
+        """Hear that hcl could not keep a ping."""
+        self._world.note(f"{attempt.job.name}: a ping is refused", attempt.job.code)
+
+    def asks(
+        self, watched: Watched, was_done: Callable[[Any], bool], act: Callable[[], None]
+    ) -> Callable[[int | None], None]:
+        """Hear that somebody asks for a change; return what hears the answer.
+
+        `was_done` tells by the check's row (None: it is gone) whether it was done.
+        """
+        watched.asked = was_done, act
+
+        def answered(status: int | None) -> None:
+            if status is None or watched.code not in self.by_code:
+                return
+            watched.asked = None
+            if status == 200:
+                act()
+            elif status != 503:
+                self._world.blame("a change is refused", f"{watched.job.name} {status}")
+
+        return answered
+
+    def expect(self, watched: Watched, flip: Flipped | None) -> None:
+        """Have what was just told make this flip, or none."""
+        if flip is not None:
+            if not watched.seen or watched.seen[0][1] != flip:
+                seen = watched.seen[0][1] if watched.seen else None
+                self._blame(watched, "a status is wrong", f"{seen} and not {flip}")
+            if watched.seen:
+                watched.seen.popleft()
+        self._take_timeouts(watched)
+        self._await_down(watched)
+
+    # What hcl writes.
+
+    def _rows(self, sql: str, *parameters: Any) -> list[Any]:
+        raw = self._world.raw()
+        return sqlite3.Connection.execute(raw, sql, parameters).fetchall()
+
+    def poll(self) -> None:
+        """Look for flips that were committed."""
+        rows = self._rows(
+            "SELECT id, check_id, old_status, new_status, reason FROM flips"
+            " WHERE id > ? ORDER BY id",
+            self._last_flip,
+        )
+        for id_, check_id, *flip in rows:
+            self._last_flip = id_
+            watched = self._by_id.get(check_id)
+            if watched is None:
+                continue
+            old, new, reason = flip
+            self._world.note(
+                f"{watched.job.name} goes from {old} to {new} {reason}".strip()
+                + f" (flip {id_})",
+                watched.code,
+            )
+            watched.seen.append((id_, (old, new, reason)))
+            self._world.telling.flipped(watched.code, id_, old, new, watched.channels)
+            self._take_timeouts(watched)
+
+    def _take_timeouts(self, watched: Watched) -> None:
+        while watched.seen and watched.seen[0][1][2] == "timeout":
+            _, (old, _, _) = watched.seen.popleft()
+            self._timed_out(watched, old)
+
+    def _timed_out(self, watched: Watched, old: str) -> None:
+        model, now = watched.model, self._world.machine.now
+        if model.status != old or model.low == NEVER:
+            self._blame(watched, "it is called down, and nothing was due")
+        elif now < model.low - SLACK:
+            self._blame(
+                watched, "it is called down too early", f"by {model.low - now:.0f} s"
+            )
+        self._settle(watched)
+        perfect = watched.perfect
+        if perfect.status in ("up", "new") and not self._is_explained(watched):
+            self._blame(watched, "a false alarm: the job ran in time")
+        if watched.down_since is not None:
+            self._look_at_bound(watched, *watched.down_since)
+        model.time_out()
+
+    def settle_both(self, watched: Watched) -> None:
+        """Have time have its effect before something else does."""
+        self._settle(watched)
+
+    def _settle(self, watched: Watched) -> None:
+        """Let one who is always there call it down, if that is due."""
+        perfect, now = watched.perfect, self._world.machine.now
+        if perfect.low <= now + SLACK:
+            watched.down_since = perfect.low, self._world.away
+            perfect.time_out()
+
+    def _is_explained(self, watched: Watched) -> bool:
+        """Tell whether spec.md lets a job be called down that ran in time."""
+        model = watched.model
+        if model.excused[1] >= 3 or model.doubtful:
+            return True
+        # What comes long before it mostly does is not looked for.
+        turn = (model.last_ping or 0.0) + model.usual() / 2
+        return any(at < turn + SLACK for at in watched.unheard)
+
+    def _look_at_bound(self, watched: Watched, since: float, away: float) -> None:
+        model, world = watched.model, self._world
+        length = world.away - away + 3 * (model.distance + model.grace) + 60
+        if world.machine.now > since + length + _LATE:
+            self._blame(watched, "a dead job is told later than its bound")
+
+    def _await_down(self, watched: Watched) -> None:
+        when = watched.model.high + _LATE
+        if when < watched.examined_at:
+            watched.examined_at = when
+            self._world.agenda.at(when, lambda: self._examine(watched, when))
+
+    def _examine(self, watched: Watched, when: float) -> None:
+        """See whether a check that nothing was heard of is down by now."""
+        if watched.examined_at != when or self.by_code.get(watched.code) is not watched:
+            return
+        watched.examined_at = NEVER
+        model, world = watched.model, self._world
+        if model.high + _LATE > world.machine.now or model.high == NEVER:
+            self._await_down(watched)
+        elif not world.is_calm:
+            again = watched.examined_at = world.machine.now + 30
+            world.agenda.at(again, lambda: self._examine(watched, again))
+        else:
+            self._blame(watched, "a dead job is not told")
+
+    # What hcl is asked.
+
+    def compare(self, watched: Watched, told: Any) -> None:
+        """Compare what the API says of a check with what it ought to say."""
+        model, world, now = watched.model, self._world, self._world.machine.now
+        allowed = self._shown(model, now)
+        if told["status"] not in allowed and not world.is_shown_old:
+            self._blame(
+                watched,
+                "the API tells a wrong status",
+                f"{told['status']}, not {allowed}",
+            )
+        for name, value in (
+            ("n_pings", model.n),
+            ("started", model.last_start is not None),
+        ):
+            if told[name] != value:
+                self._blame(
+                    watched,
+                    f"the API tells a wrong {name}",
+                    f"{told[name]}, not {value}",
+                )
+        if model.last_ping is not None and world.set < model.last_ping - 60:
+            stamp = datetime.fromisoformat(told["last_ping"]).timestamp()
+            if abs(stamp - BEGAN - world.machine.offset - model.last_ping) > 2:
+                self._blame(
+                    watched, "the API tells a wrong last_ping", told["last_ping"]
+                )
+        if told.get("last_duration", 0) < 0:
+            self._blame(watched, "a length is negative")
+
+    def _shown(self, model: Model, now: float) -> set[str]:
+        if model.status not in ("up", "new"):
+            return {model.status}
+        shown = set()
+        if now > model.low - SLACK:
+            shown.add("down")
+        if now < model.high + SLACK:
+            is_late = now > model.due[0] - SLACK
+            shown |= {"grace"} if is_late and model.status == "up" else set()
+            if now < model.due[1] + SLACK:
+                shown.add(model.status)
+        return shown
+
+    def verify(self, watched: Watched) -> None:
+        """Compare the log with what was acknowledged since it was looked at last."""
+        for row in self._new_rows(watched):
+            n, action, rid, ua = row
+            if n != watched.verified + 1:
+                self._blame(watched, "numbers have a hole", f"{n}")
+            watched.verified = n
+            expected = watched.log.pop(n, None)
+            if expected is None or (f"sim/{expected[0]}", *expected[1:]) != (
+                ua,
+                action,
+                rid,
+            ):
+                self._blame(
+                    watched, "the log is wrong", f"{n}: {row} and not {expected}"
+                )
+        if watched.verified < watched.model.n:
+            self._blame(
+                watched,
+                "an acknowledged ping is lost",
+                f"{watched.verified + 1} to {watched.model.n}",
+            )
+        if watched.seen:
+            self._blame(watched, "a flip has no cause", f"{watched.seen[0]}")
+
+    def _new_rows(self, watched: Watched) -> list[Any]:
+        return self._rows(
+            _ROWS, watched.id, watched.verified, watched.id, watched.verified
+        )
+
+    # After a start.
+
+    def recover(self) -> None:
+        """Find out what was recorded, and done, of what a crash left unanswered."""
+        self.poll()
+        for watched in list(self.by_code.values()):
+            if watched.asked is not None:
+                self._resolve(watched)
+        for watched in self.by_code.values():
+            numbers = {f"sim/{n}": a for n, a in watched.unsure.items()}
+            for n, _, _, ua in self._new_rows(watched):
+                if n > watched.model.n and (attempt := numbers.get(ua)):
+                    self._heard(watched, attempt, attempt.sent)
+            watched.unsure.clear()
+            self.verify(watched)
+
+    def _resolve(self, watched: Watched) -> None:
+        assert watched.asked is not None
+        was_done, act = watched.asked
+        watched.asked = None
+        rows = self._rows(
+            "SELECT s.status, c.timeout, c.grace, c.schedule FROM checks c"
+            " JOIN check_states s ON s.check_id = c.id WHERE c.id = ?",
+            watched.id,
+        )
+        if was_done(rows[0] if rows else None):
+            act()
+
+    def judge(self, away: Away) -> None:
+        """Hear that hcl was not there."""
+        for watched in self.by_code.values():
+            judge(watched.model, away)
+            self._await_down(watched)
+
+    def doubt(self) -> None:
+        """Hear that the wall may be wrong, or was set."""
+        for watched in self.by_code.values():
+            watched.model.doubt()
+            self._await_down(watched)
+
+    def edit(self, watched: Watched, values: dict[str, Any]) -> None:
+        """Have other settings from now on."""
+        self._settle(watched)
+        channels = values.pop("channels", None)
+        if channels is not None:
+            watched.channels = set(channels.split(",")) if channels else set()
+        watched.perfect.edit(dict(values))
+        watched.model.edit(dict(values))
+        self.expect(watched, None)
+
+    def forget(self, watched: Watched) -> None:
+        """Hear that a check was deleted."""
+        del self.by_code[watched.code], self._by_id[watched.id]
+        self._world.telling.forget(watched.code)
+
+    # A backup, and going back to it.
+
+    def remember(self) -> Any:
+        """Return all that a copy of the database says, to go back to."""
+        kept = {}
+        for code, watched in self.by_code.items():
+            job, watched.job = watched.job, None  # type: ignore[assignment]
+            asked, watched.asked = watched.asked, None
+            kept[code] = copy.deepcopy(watched)
+            watched.job, watched.asked = job, asked
+            kept[code].job = job
+        return kept, self._last_flip
+
+    def go_back(self, kept: Any) -> None:
+        """Believe of hcl what was true when this was remembered; jobs go on."""
+        before, self._last_flip = kept
+        self._world.telling.go_back(self._last_flip)
+        for code, old in before.items():
+            new = self.by_code.get(code)
+            if new is None:
+                continue
+            if not any(job.code == code for job in self._world.jobs):
+                continue
+            # Whatever its jobs sent since is lost, however soon that was.
+            old.perfect, old.unheard = new.perfect, [old.model.last_ping or 0.0]
+            old.down_since, old.examined_at = new.down_since, NEVER
+            self.by_code[code] = self._by_id[old.id] = old
+            self._await_down(old)
+
+    # What others ask.
+
+    def status_of(self, code: str) -> str:
+        """Return the stored status that a check ought to have."""
+        watched = self.by_code.get(code)
+        return "" if watched is None else watched.model.status
+
+    def flip_of(self, code: str, flip: Flip) -> int | None:
+        """Return the id of a flip that a message tells of."""
+        rows = self._rows(
+            "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
+            " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
+            " ORDER BY abs(f.created - ?), f.id DESC LIMIT 1",
+            code,
+            flip.new_status,
+            flip.old_status,
+            flip.created.timestamp(),
+        )
+        return rows[0][0] if rows else None
+
+    def _blame(self, watched: Watched, what: str, more: str = "") -> None:
+        self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)

@@ -127,6 +127,20 @@ def test_check_with_a_schedule_goes_by_the_distance_of_its_occurrences() -> None
     assert (late.excused, late.alert_after) == (1, monday + HOUR)
 
 
+def test_run_that_may_have_ended_unheard_stays_excused_when_another_ends() -> None:
+    started = WENT - 10 * MINUTE
+    check = judged(up(started, last_start=started, last_start_rid="one"))
+    assert check.run_excused
+
+    heard = make_ping(rid="two", created=started + 3 * HOUR)
+    after = rules.on_ping(check, heard)[0].check
+
+    assert (after.last_start, after.last_start_rid) == (started, "one")
+    assert after.alert_after == heard.created + DAY + HOUR
+    assert rules.on_edit(after, NOW).check.alert_after == after.alert_after
+    assert rules.shown_status(after, heard.created) == "up"
+
+
 @pytest.mark.parametrize("status", ["new", "paused", "down"])
 def test_check_that_is_not_up_is_left_alone(status: str) -> None:
     check = make_check(status=status, last_ping=NOW - 9 * DAY)

@@ -4,8 +4,10 @@ import argparse
 import os
 import sys
 import time
+from contextlib import nullcontext
 
 from tests.sim.plan import Plan, plan, shrink
+from tests.sim.planted import PLANTED
 from tests.sim.world import World, tell
 
 # What the hash of a text is, and with it the order of a set, is drawn anew for each
@@ -17,12 +19,19 @@ def main() -> int:
     """Tell one story; return 1 if hcl did something wrong in it."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--years", type=float, default=1.0)
+    parser.add_argument("--days", type=float, default=0.0, help="in place of years")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--planted", choices=PLANTED, help="with a mistake in hcl")
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--all", action="store_true", help="tell all of it")
     args = parser.parse_args()
+    with PLANTED[args.planted]() if args.planted else nullcontext():
+        return _tell(args)
+
+
+def _tell(args: argparse.Namespace) -> int:
     begun = time.process_time()
-    world = tell(plan(args.seed, args.years * 365))
+    world = tell(plan(args.seed, args.days or args.years * 365))
     took = time.process_time() - begun
     print(
         f"seed {args.seed}, {world.machine.now / 86_400:.0f} days, {len(world.story)}"

@@ -9,6 +9,9 @@ from itertools import count
 # When every story begins, true time and wall alike.
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
+# What one turn of a loop takes, in seconds.
+_MOMENT = 2e-6
+
 Act = Callable[[], object]
 
 
@@ -38,6 +41,11 @@ class Machine:
 
     def is_synchronised(self) -> bool:
         return self.synchronised
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether the wall is wrong, or may be."""
+        return not self.synchronised or abs(self.offset) > 0.5
 
     @property
     def boot_id(self) -> str:
@@ -107,6 +115,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             longest = 1e9 if timeout is None else timeout
             self._agenda.pass_to(self._agenda.machine.now + longest)
             self._agenda.before_each()
+        else:
+            # Whatever is done takes a moment.
+            self._agenda.machine.now += _MOMENT
         return ()
 
     def _process_events(self, _events: tuple[()]) -> None:

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcl.db import DatabaseError, held
@@ -12,7 +13,7 @@ from tests.sim.model import PATIENCE, Away
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-Refusal = Callable[[], sqlite3.OperationalError | None]
+Refusal = Callable[[], sqlite3.OperationalError]
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -26,7 +27,8 @@ def short(rng: random.Random) -> float:
 
 
 def _is_up(world: "World") -> bool:
-    return world.life is not None and world.life.takes_requests
+    life = world.life
+    return life is not None and life.takes_requests and not world.network.trouble
 
 
 # The process.
@@ -57,7 +59,7 @@ def crash_at_send(world: "World", rng: random.Random) -> None:
     def give_up() -> None:
         world.sends = None
 
-    world.agenda.after(12 * HOUR - 1800, give_up)
+    world.later(12 * HOUR - 1800, give_up)
 
 
 def _arm(
@@ -111,6 +113,14 @@ def restart(world: "World", rng: random.Random) -> None:
         world.life.stop()
 
 
+def restarts(world: "World", rng: random.Random) -> None:
+    """End it again and again, for days: its memory leaks, or its host is at fault."""
+    after = 0.0
+    for _ in range(rng.randint(6, 14)):
+        after += rng.choice((HOUR, 6 * HOUR, 9 * HOUR)) * rng.uniform(0.8, 1.2)
+        world.later(after, partial(world.crash, rng.uniform(1, 20)))
+
+
 def second_server(world: "World", rng: random.Random) -> None:
     """Have another server try the same database."""
     if not _is_up(world):
@@ -143,14 +153,12 @@ def starve(world: "World", rng: random.Random) -> None:
     after = 0.0
     for _ in range(rng.randint(3, 8)):
         length = rng.uniform(3, 45)
-        world.agenda.after(
-            after, lambda length=length: _freeze(world, length, "queued")
-        )
+        world.later(after, partial(_freeze, world, length, "queued"))
         after += length + rng.uniform(0.5, 4)
 
 
 def _freeze(world: "World", length: float, trouble: str) -> None:
-    if not _is_up(world) or world.network.trouble:
+    if not _is_up(world):
         return
     machine, life = world.machine, world.life
     assert life is not None
@@ -187,9 +195,7 @@ def step(world: "World", rng: random.Random) -> None:
     steps = (2.5, 5.0, 45.0, 2 * HOUR, 30 * DAY, 365 * DAY)
     by = rng.choice(steps) * rng.choice((-1, 1))
     _set(world, by)
-    world.agenda.after(
-        rng.choice((10, 300.0, 2 * HOUR, 25 * HOUR)), lambda: _set(world, -by)
-    )
+    world.later(rng.choice((10, 300.0, 2 * HOUR, 25 * HOUR)), lambda: _set(world, -by))
 
 
 def unsynchronise(world: "World", rng: random.Random) -> None:
@@ -198,7 +204,7 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
     world.machine.synchronised = False
     world.note("the wall is not known to be right")
     world.oracle.doubt()
-    world.agenda.after(60, lambda: _set(world, by))
+    world.later(60, lambda: _set(world, by))
 
     def end() -> None:
         _set(world, -by)
@@ -206,7 +212,9 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
         world.note("the wall is known to be right")
         world.oracle.doubt()
 
-    world.agenda.after(rng.choice((120, HOUR, 6 * HOUR)), end)
+    length = rng.choice((120, HOUR, 6 * HOUR))
+    world.blind_until = world.machine.now + length
+    world.later(length, end)
 
 
 def _set(world: "World", by: float) -> None:
@@ -232,7 +240,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.machine.offset -= behind
         world.machine.synchronised = False
         world.set = world.machine.now
-        world.agenda.after(wait, end)
+        world.later(wait, end)
         world.blind_until = world.machine.now + wait
 
     def end() -> None:
@@ -242,7 +250,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.note("the wall is known to be right")
         world.oracle.doubt()
 
-    world.agenda.at(world.machine.now + length - 1, boot)
+    world.later(length - 1, boot)
 
 
 def judge_start(world: "World", went: tuple[float, float], now: float) -> None:
@@ -251,7 +259,7 @@ def judge_start(world: "World", went: tuple[float, float], now: float) -> None:
     until = now
     if not machine.synchronised:
         # Nobody is called down before the wall is right, for ten minutes at most.
-        until = min(world.blind_until, now + 600) + 2
+        until = max(now, min(world.blind_until, now + 600)) + 2
         world.away += 600 + 2 * PATIENCE
         world.settles_at = max(world.settles_at, until + PATIENCE)
         world.oracle.doubt()
@@ -263,19 +271,13 @@ def judge_start(world: "World", went: tuple[float, float], now: float) -> None:
 
 
 def disk_full(world: "World", rng: random.Random) -> None:
-    """Have no room for a while; at times there is a little."""
-    share = rng.choice((1.0, 1.0, 0.5))
-    odds = random.Random(rng.random())
-
-    def is_met() -> bool:
-        return odds.random() < share
-
-    _refuse(world, rng, 13, "database or disk is full", is_met)
+    """Have no room for a while."""
+    _refuse(world, rng, 13, "database or disk is full")
 
 
 def disk_read_only(world: "World", rng: random.Random) -> None:
     """Have the disk mounted read-only for a while."""
-    _refuse(world, rng, 8, "attempt to write a readonly database", lambda: True)
+    _refuse(world, rng, 8, "attempt to write a readonly database")
 
 
 def _refuse(
@@ -283,16 +285,13 @@ def _refuse(
     rng: random.Random,
     code: int,
     text: str,
-    is_met: Callable[[], bool],
 ) -> None:
     if world.refusal is not None:
         return
     length = rng.choice((5.0, 60.0, 300.0, 2 * HOUR)) * rng.uniform(0.7, 1.3)
     began = world.machine.now
 
-    def refusal() -> sqlite3.OperationalError | None:
-        if not is_met():
-            return None
+    def refusal() -> sqlite3.OperationalError:
         error = sqlite3.OperationalError(text)
         error.sqlite_errorcode = code
         return error
@@ -305,7 +304,7 @@ def _refuse(
     world.be_near(length + 1800)
     if world.life is not None:
         world.life.gate.refusal = refusal
-    world.agenda.after(length, end)
+    world.later(length, end)
 
 
 def _end_refusal(world: "World", began: float) -> None:
@@ -344,15 +343,15 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
     world.note("the database is copied")
 
     def go_back() -> None:
-        if not _is_up(world) or world.network.trouble:
-            world.agenda.after(60, go_back)
+        if not _is_up(world):
+            world.later(60, go_back)
             return
         world.be_near()
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
         _believe(world, taken)
 
-    world.agenda.after(length, go_back)
+    world.later(length, go_back)
 
 
 def _believe(world: "World", taken: float) -> None:
@@ -385,4 +384,4 @@ def receiver(world: "World", rng: random.Random) -> None:
         world.note(f"{taker.name} is well")
 
     length = rng.choice((30.0, 600.0, 5 * HOUR, 3 * DAY)) * rng.uniform(0.7, 1.3)
-    world.agenda.after(length, recover)
+    world.later(length, recover)

@@ -30,7 +30,7 @@ class Gate:
         self.on_commit = on_commit
         self.is_dead = False
         # What a write raises: the disk's fault.
-        self.refusal: Callable[[], sqlite3.OperationalError | None] | None = None
+        self.refusal: Callable[[], sqlite3.OperationalError] | None = None
         # Is asked before and after each statement, with the SQL: it may raise Crash.
         self.before: Callable[[str], None] | None = None
         self.after: Callable[[str], None] | None = None
@@ -38,9 +38,8 @@ class Gate:
     def enter(self, sql: str) -> None:
         if self.is_dead:
             raise Crash
-        refusal = None if sql.startswith(_READING) else self.refusal
-        if refusal is not None and (error := refusal()) is not None:
-            raise error
+        if self.refusal is not None and not sql.startswith(_READING):
+            raise self.refusal()
         if self.before is not None:
             self.before(sql)
 

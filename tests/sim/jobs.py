@@ -69,9 +69,9 @@ KINDS = (
     JobKind("calendar", _cron("*-*-* 04:15:00", "Europe/London", HOUR), spread=0.2),
     JobKind("weekly", _cron("0 6 * * 1", "Europe/Riga", 6 * HOUR), length=HOUR),
     JobKind("workdays", _cron("Mon..Fri 08:00", "Australia/Sydney", 2 * HOUR)),
-    JobKind("failing", _simple(12 * HOUR, HOUR), 12 * HOUR, mishap=0.1),
+    JobKind("failing", _simple(12 * HOUR, HOUR), 12 * HOUR, mishap=0.6),
     JobKind(
-        "overlapping", _simple(6 * HOUR, 4 * HOUR), 6 * HOUR, length=9000, rids=True
+        "overlapping", _simple(3 * HOUR, 5 * HOUR), 3 * HOUR, length=14400, rids=True
     ),
     JobKind("irregular", _simple(10 * HOUR, 2 * HOUR), 8 * HOUR, spread=0.3),
     JobKind(
@@ -199,8 +199,11 @@ class Job:
             case "post":
                 return Signal("", rid, self.rng.choice(("POST", "POST", "GET")))
             case "mail":
-                words = b"failed" if fails else b"ok, all well"
-                mail = b"Subject: backup %s\r\n\r\nIt is %s.\r\n" % (words, words)
+                said = [b"failed", b"ok, all well"]
+                # Where nobody is to look the opposite stands.
+                if fails != bool(self.kind.settings.get("filter_subject")):
+                    said.reverse()
+                mail = b"Subject: backup %s\r\n\r\nIt is %s.\r\n" % tuple(said)
                 return Signal("", None, "", mail, is_mail=True)
             case "log":
                 return Signal(self.rng.choice(("log", "log", "start", "")), rid)

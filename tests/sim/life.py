@@ -218,7 +218,7 @@ class Life:
 
         def end(status: int | None, body: bytes) -> None:
             # What a process answers that is dead reaches nobody.
-            if not self.has_crashed and self._in_flight.pop(number, None):
+            if not self.has_crashed and self._in_flight.pop(number, None) is not None:
                 done(status, body)
 
         return end

@@ -72,6 +72,8 @@ class Model:
     doubtful: bool = False
     # When it was heard last, and when it was not though it pinged.
     outcomes: list[float] = field(default_factory=list)
+    # When the wall was set last: the log tells the intervals around it wrongly.
+    shaken: float = -1.0
     version: int = 0
 
     @property
@@ -109,7 +111,7 @@ class Model:
             heard = self.counted or (self.last_ping, self.last_ping)
             self.due = self._expected(heard)
             self.low, self.high = self.due[0] + self.grace, self.due[1] + self.grace
-        if self.last_start is not None and self.status in ("up", "new"):
+        if self.last_start is not None and self.status != "down":
             run = self._run_deadline()
             self.low, self.high = min(self.low, run[0]), min(self.high, run[1])
         if self.low < NEVER:
@@ -120,7 +122,7 @@ class Model:
         assert self.last_start is not None
         if not self.run_excused:
             return self.last_start + self.grace, self.last_start + self.grace
-        if self.status == "new" and self.counted is not None:
+        if self.status != "up" and self.counted is not None:
             low, high = self.counted
             return low + 2 * self.grace, high + 2 * self.grace
         return NEVER, NEVER
@@ -137,7 +139,10 @@ class Model:
         self._end_run(action, rid, at)
         self.last_ping = at
         self.outcomes = [*self.outcomes[-5:], at]
+        is_excused = self.run_excused and self.last_start is not None
         self._forget_absences()
+        # Another run than the one that ended may have ended unheard, still.
+        self.run_excused = is_excused
         new = "down" if action == "fail" else "up"
         old, self.status = self.status, new
         self.work_out()
@@ -224,12 +229,11 @@ class Away:
 
 def judge(model: Model, away: Away) -> None:
     """Judge a check after an absence, by the table of spec.md §8."""
-    if model.status not in ("up", "new") or model.low == NEVER:
+    if model.status == "down" or model.low == NEVER:
         return
-    low, high, back = model.low, model.high, away.returned
-    is_before = high < away.went[0] - SLACK
-    if not is_before:
-        _excuse(model, away, low, high)
+    back = away.returned
+    if model.high >= away.went[0] - SLACK:
+        _excuse(model, away, model.low, model.high)
     # Nobody is called down before all is judged.
     if model.high < back[1] + PATIENCE:
         model.version += 1
@@ -258,13 +262,14 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
         model.work_out()
         model.low = min(model.low, low)
         return
-    before = model.counted
+    before, due = model.counted, model.due
     model.counted = back
     model.work_out()
     if not is_excused or was_capped[1]:
         model.low = min(model.low, stays[0])
         model.high = max(model.high, stays[1], back[1] + 60)
         model.counted = _widest(before or _heard(model), back)
+        model.due = _widest(due, model.due)
 
 
 def _heard(model: Model) -> tuple[float, float]:
@@ -282,5 +287,7 @@ def _may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
         return False, False
     if away.all_anew:
         return True, True
+    if model.outcomes and model.shaken >= model.outcomes[0]:
+        return True, False
     turn = model.last_ping + model.usual() / 2
     return turn < away.returned[1] + SLACK, turn < away.returned[0] - SLACK

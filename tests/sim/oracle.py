@@ -45,6 +45,7 @@ class Watched:
     unheard: list[float] = field(default_factory=list)
     # Flips that hcl wrote, and whose cause is yet to be told.
     seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
+    flipped_at: float = 0.0
     # When it truly went down, and how long hcl had been away in all by then.
     down_since: tuple[float, float] | None = None
     examined_at: float = NEVER
@@ -102,6 +103,8 @@ class Oracle:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
         flip = model.hear(action, signal.rid, at)
+        if self._world.machine.is_wrong:
+            model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
         if action in ("success", "fail"):
             watched.unheard.clear()
@@ -120,19 +123,21 @@ class Oracle:
 
     def asks(
         self, watched: Watched, was_done: Callable[[Any], bool], act: Callable[[], None]
-    ) -> Callable[[int | None], None]:
+    ) -> Callable[..., None]:
         """Hear that somebody asks for a change; return what hears the answer.
 
         `was_done` tells by the check's row (None: it is gone) whether it was done.
         """
         watched.asked = was_done, act
 
-        def answered(status: int | None) -> None:
+        def answered(status: int | None, told: Any = None) -> None:
             if status is None or watched.code not in self.by_code:
                 return
             watched.asked = None
             if status == 200:
                 act()
+                if told is not None and watched.code in self.by_code:
+                    self.compare(watched, told)
             elif status != 503:
                 self._world.blame("a change is refused", f"{watched.job.name} {status}")
 
@@ -158,11 +163,11 @@ class Oracle:
     def poll(self) -> None:
         """Look for flips that were committed."""
         rows = self._rows(
-            "SELECT id, check_id, old_status, new_status, reason FROM flips"
+            "SELECT id, check_id, created, old_status, new_status, reason FROM flips"
             " WHERE id > ? ORDER BY id",
             self._last_flip,
         )
-        for id_, check_id, *flip in rows:
+        for id_, check_id, created, *flip in rows:
             self._last_flip = id_
             watched = self._by_id.get(check_id)
             if watched is None:
@@ -174,7 +179,11 @@ class Oracle:
                 watched.code,
             )
             watched.seen.append((id_, (old, new, reason)))
-            self._world.telling.flipped(watched.code, id_, old, new, watched.channels)
+            watched.flipped_at = self._world.machine.now
+            at = created - BEGAN - self._world.machine.offset
+            self._world.telling.flipped(
+                watched.code, id_, old, new, watched.channels, at
+            )
             self._take_timeouts(watched)
 
     def _take_timeouts(self, watched: Watched) -> None:
@@ -192,7 +201,7 @@ class Oracle:
             )
         self._settle(watched)
         perfect = watched.perfect
-        if perfect.status in ("up", "new") and not self._is_explained(watched):
+        if perfect.status != "down" and not self._is_explained(watched):
             self._blame(watched, "a false alarm: the job ran in time")
         if watched.down_since is not None:
             self._look_at_bound(watched, *watched.down_since)
@@ -266,6 +275,7 @@ class Oracle:
                     f"the API tells a wrong {name}",
                     f"{told[name]}, not {value}",
                 )
+        self._compare_next(watched, told["next_ping"])
         if model.last_ping is not None and world.set < model.last_ping - 60:
             stamp = datetime.fromisoformat(told["last_ping"]).timestamp()
             if abs(stamp - BEGAN - world.machine.offset - model.last_ping) > 2:
@@ -275,9 +285,22 @@ class Oracle:
         if told.get("last_duration", 0) < 0:
             self._blame(watched, "a length is negative")
 
+    def _compare_next(self, watched: Watched, told: str | None) -> None:
+        model, world = watched.model, self._world
+        if not world.is_calm or model.doubtful or world.machine.is_wrong:
+            return
+        if told is None:
+            if model.high < NEVER:
+                self._blame(watched, "the API tells no next_ping")
+            return
+        at = datetime.fromisoformat(told).timestamp() - BEGAN + model.grace
+        if not model.low - 2 <= at <= model.high + 2:
+            more = f"{at:.0f}, not {model.low:.0f} to {model.high:.0f}"
+            self._blame(watched, "the API tells a wrong next_ping", more)
+
     def _shown(self, model: Model, now: float) -> set[str]:
-        if model.status not in ("up", "new"):
-            return {model.status}
+        if model.status == "down":
+            return {"down"}
         shown = set()
         if now > model.low - SLACK:
             shown.add("down")
@@ -355,6 +378,7 @@ class Oracle:
     def doubt(self) -> None:
         """Hear that the wall may be wrong, or was set."""
         for watched in self.by_code.values():
+            watched.model.shaken = self._world.machine.now
             watched.model.doubt()
             self._await_down(watched)
 
@@ -408,6 +432,11 @@ class Oracle:
         """Return the stored status that a check ought to have."""
         watched = self.by_code.get(code)
         return "" if watched is None else watched.model.status
+
+    def flipped_at(self, code: str) -> float:
+        """Return when a check flipped last."""
+        watched = self.by_code.get(code)
+        return 0.0 if watched is None else watched.flipped_at
 
     def flip_of(self, code: str, flip: Flip) -> int | None:
         """Return the id of a flip that a message tells of."""

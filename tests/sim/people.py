@@ -143,7 +143,7 @@ def _post(
         world.life,
         "POST",
         f"checks/{watched.code}{what}",
-        lambda status, _: answered(status),
+        answered,
         values,
         project=watched.job.kind.project,
     )

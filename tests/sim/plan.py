@@ -25,11 +25,12 @@ FAULTS: dict[str, int] = {
     "restore": 1,
     "lose_tail": 1,
     "second_server": 1,
-    "receiver": 4,
+    "restarts": 1,
+    "receiver": 8,
 }
 PEOPLE: dict[str, int] = {
-    "die": 4,
-    "edit": 6,
+    "die": 8,
+    "edit": 10,
     "assign": 2,
     "pause": 2,
     "delete": 1,

@@ -32,7 +32,9 @@ class Owed:
     is_optional: bool = False
     told_in: int = 0
     was_lied: bool = False
+    # When it was told or repeated last, and how long hcl had been away in all by then.
     reminded: float = 0.0
+    away: float = 0.0
 
 
 class Telling:
@@ -49,9 +51,15 @@ class Telling:
         return {plan.name: plan for plan in CONFIGS[self.config]}
 
     def flipped(
-        self, code: str, flip: int, old: str, new: str, channels: Collection[str]
+        self,
+        code: str,
+        flip: int,
+        old: str,
+        new: str,
+        channels: Collection[str],
+        at: float,
     ) -> None:
-        """Note a flip: each channel that is assigned has to tell of it."""
+        """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
         if not (new == "down" or (new == "up" and old == "down")):
             return
@@ -62,16 +70,15 @@ class Telling:
                 continue
             for member in plan.group:
                 if new in plans[member].events:
-                    self._owe(member, code, flip, new)
+                    self._owe(member, code, flip, new, at)
             if not plan.group:
-                self._owe(name, code, flip, new)
+                self._owe(name, code, flip, new, at)
 
-    def _owe(self, name: str, code: str, flip: int, new: str) -> None:
+    def _owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
         told = self.owed.setdefault((name, code), [])
         if any(owed.flip == flip for owed in told):
             return
-        now = self._world.machine.now
-        owed = Owed(name, code, flip, new, now)
+        owed = Owed(name, code, flip, new, min(at, self._world.machine.now))
         before = told[-1] if told else None
         if before and before.is_optional and new == "up" and not before.is_told:
             # Who was not told that it is down need not hear that it is up.
@@ -201,7 +208,9 @@ class Telling:
         owed = next((one for one in told if one.flip == number), None)
         world.note(f"{name} is reminded of {world.name_of(code)}", code)
         if owed is None or owed is not told[-1] or owed.new != "down":
-            if world.oracle.status_of(code) != "down":
+            # It may have been on its way.
+            is_over = world.oracle.status_of(code) != "down"
+            if is_over and world.oracle.flipped_at(code) < world.machine.now - 40:
                 self._blame("a reminder of what is over", name, code)
             return
         owed.reminded = world.machine.now
@@ -210,7 +219,7 @@ class Telling:
     def _await_reminder(self, owed: Owed) -> None:
         plan = self.plans().get(owed.channel)
         if owed.new == "down" and plan and plan.calm.remind_every:
-            since, config = owed.reminded, self.config
+            since, config, owed.away = owed.reminded, self.config, self._world.away
             wait = plan.calm.remind_every.total_seconds() + _SOON
             self._world.agenda.after(
                 wait, lambda: self._examine_reminder(owed, since, config)
@@ -226,7 +235,10 @@ class Telling:
         if owed.channel not in check.channels:
             return
         receiver = world.receiver(owed.channel)
+        every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
+        away = world.away - owed.away
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
+        due = max(due, since + every.total_seconds() + away + _SOON)
         if not world.is_calm or world.machine.now < due:
             world.agenda.at(
                 max(due, world.machine.now + 600),

@@ -8,10 +8,12 @@ import shutil
 import tempfile
 import traceback
 import uuid
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -21,7 +23,7 @@ from hcl.checks import checker
 from hcl.config import Config
 from hcl.pings import filer
 from tests.sim import faults, people
-from tests.sim.clockwork import Agenda, Machine
+from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
 from tests.sim.jobs import DAY, Job
 from tests.sim.life import Life, is_of_the_disk
@@ -99,7 +101,7 @@ class World:
     def run(self) -> Fault | None:
         """Tell the story; return what went wrong."""
         for event in self.plan.events:
-            self.agenda.at(event.at, lambda event=event: self._happen(event))
+            self.agenda.at(event.at, partial(self._happen, event))
         self.agenda.at(self.plan.seconds, self._finish)
         with self._seeded():
             while self.fault is None and self.machine.now < self.plan.seconds:
@@ -118,21 +120,17 @@ class World:
         def new_uuid() -> uuid.UUID:
             return uuid.UUID(int=self._ids.getrandbits(128), version=4)
 
-        level = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
         with (
+            _listening(self),
             mock.patch.object(uuid, "uuid4", new_uuid),
             mock.patch.object(secrets, "token_hex", drawn),
             mock.patch.object(secrets, "token_urlsafe", drawn),
             mock.patch.object(hcl.alarm, "LONGEST_SLEEP", 60.0),
-            mock.patch.object(checker, "LOOK_AGAIN", checker.LOOK_AGAIN),
-            mock.patch.object(sender, "LOOK_AGAIN", sender.LOOK_AGAIN),
+            mock.patch.object(checker, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
+            mock.patch.object(sender, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
             mock.patch.object(filer, "FILE_AFTER", filer.FILE_AFTER),
         ):
-            try:
-                yield
-            finally:
-                logging.disable(level)
+            yield
 
     def _pace(self) -> None:
         """Let hcl's loops sleep for longer while nothing is about to happen."""
@@ -143,7 +141,21 @@ class World:
         seconds = 60.0 if now < self._near_until else max(60.0, min(left, _LONGEST))
         length = timedelta(seconds=seconds)
         hcl.alarm.LONGEST_SLEEP = seconds
-        checker.LOOK_AGAIN = sender.LOOK_AGAIN = filer.FILE_AFTER = length
+        filer.FILE_AFTER = length
+        for module in (checker, sender):
+            # Where they import it from the name is another's.
+            vars(module)["LOOK_AGAIN"] = length
+
+    def later(self, seconds: float, act: Act) -> None:
+        """Have something happen after so long that hcl is to be awake for."""
+        at = self.machine.now + seconds
+        insort(self._times, at, self._next)
+
+        def happen() -> None:
+            self.be_near()
+            act()
+
+        self.agenda.at(at, happen)
 
     def be_near(self, seconds: float = _AFTER) -> None:
         """Have hcl's loops look around as often as ever for a while."""
@@ -304,6 +316,37 @@ class World:
             self.note(f"WRONG: {what}: {more}", code)
             if self.life is not None:
                 self.life.crash()
+
+
+class _Ears(logging.Handler):
+    """Hears of exceptions that hcl logs, and lives on after."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        life = self._world.life
+        if record.exc_info and life is not None and not life.has_crashed:
+            text = "".join(traceback.format_exception(record.exc_info[1]))
+            self._world.blame("hcl logs an exception", f"{record.getMessage()} {text}")
+
+
+@contextmanager
+def _listening(world: World) -> Iterator[None]:
+    """Take hcl's log for as long as a story lasts; it is that of no real time."""
+    logger = logging.getLogger("hcl")
+    before = logger.level, logger.propagate
+    ears = _Ears(world)
+    logger.addHandler(ears)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(ears)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def tell(plan: Plan) -> World:

@@ -421,7 +421,8 @@ class Oracle:
             if not any(job.code == code for job in self._world.jobs):
                 continue
             # Whatever its jobs sent since is lost, however soon that was.
-            old.perfect, old.unheard = new.perfect, [old.model.last_ping or 0.0]
+            old.unheard = [old.model.last_ping or 0.0]
+            old.perfect = _believing(new.perfect, old.model)
             old.down_since, old.examined_at = new.down_since, NEVER
             self.by_code[code] = self._by_id[old.id] = old
             self._await_down(old)
@@ -453,3 +454,12 @@ class Oracle:
 
     def _blame(self, watched: Watched, what: str, more: str = "") -> None:
         self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)
+
+
+def _believing(perfect: Model, model: Model) -> Model:
+    """Return what one who is always there knows, once people's changes are undone."""
+    if "paused" in (model.status, perfect.status) and model.status != perfect.status:
+        return copy.deepcopy(model)
+    perfect.settings = dict(model.settings)
+    perfect.work_out()
+    return perfect

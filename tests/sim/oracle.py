@@ -2,17 +2,16 @@
 
 import copy
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hcl.model import Flip
+from tests.sim.answers import wrong_in_check, wrong_in_pings
 from tests.sim.clockwork import BEGAN
 from tests.sim.jobs import Job, Signal, counts_as
 from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge
 from tests.sim.network import Attempt
+from tests.sim.watched import Watched
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -24,33 +23,6 @@ _ROWS = (
     "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
     " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
 )
-
-
-@dataclass
-class Watched:
-    """One check, as hcl ought to see it, and as one who is always there sees it."""
-
-    job: Job
-    code: str
-    id: int
-    channels: set[str]
-    model: Model
-    perfect: Model
-    # What the log has to hold, by number: the request, what it counts as, its run.
-    log: dict[int, tuple[int, str, str | None]] = field(default_factory=dict)
-    verified: int = 0
-    # Requests of which nobody knows whether they were recorded.
-    unsure: dict[int, Attempt] = field(default_factory=dict)
-    # Outcomes that were sent since one was heard last.
-    unheard: list[float] = field(default_factory=list)
-    # Flips that hcl wrote, and whose cause is yet to be told.
-    seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
-    flipped_at: float = 0.0
-    # When it truly went down, and how long hcl had been away in all by then.
-    down_since: tuple[float, float] | None = None
-    examined_at: float = NEVER
-    # What people asked for and nobody answered: was it done, and what it changes.
-    asked: tuple[Callable[[Any], bool], Callable[[], None]] | None = None
 
 
 class Oracle:
@@ -257,59 +229,20 @@ class Oracle:
 
     def compare(self, watched: Watched, told: Any) -> None:
         """Compare what the API says of a check with what it ought to say."""
-        model, world, now = watched.model, self._world, self._world.machine.now
-        allowed = self._shown(model, now)
-        if told["status"] not in allowed and not world.is_shown_old:
-            self._blame(
-                watched,
-                "the API tells a wrong status",
-                f"{told['status']}, not {allowed}",
-            )
-        for name, value in (
-            ("n_pings", model.n),
-            ("started", model.last_start is not None),
+        world = self._world
+        for what, more in wrong_in_check(
+            watched.model,
+            told,
+            world.machine,
+            is_calm=world.is_calm,
+            was_set=world.set,
         ):
-            if told[name] != value:
-                self._blame(
-                    watched,
-                    f"the API tells a wrong {name}",
-                    f"{told[name]}, not {value}",
-                )
-        self._compare_next(watched, told["next_ping"])
-        if model.last_ping is not None and world.set < model.last_ping - 60:
-            stamp = datetime.fromisoformat(told["last_ping"]).timestamp()
-            if abs(stamp - BEGAN - world.machine.offset - model.last_ping) > 2:
-                self._blame(
-                    watched, "the API tells a wrong last_ping", told["last_ping"]
-                )
-        if told.get("last_duration", 0) < 0:
-            self._blame(watched, "a length is negative")
+            self._blame(watched, f"the API tells a wrong {what}", more)
 
-    def _compare_next(self, watched: Watched, told: str | None) -> None:
-        model, world = watched.model, self._world
-        if not world.is_calm or model.doubtful or world.machine.is_wrong:
-            return
-        if told is None:
-            if model.high < NEVER:
-                self._blame(watched, "the API tells no next_ping")
-            return
-        at = datetime.fromisoformat(told).timestamp() - BEGAN + model.grace
-        if not model.low - 2 <= at <= model.high + 2:
-            more = f"{at:.0f}, not {model.low:.0f} to {model.high:.0f}"
-            self._blame(watched, "the API tells a wrong next_ping", more)
-
-    def _shown(self, model: Model, now: float) -> set[str]:
-        if model.status == "down":
-            return {"down"}
-        shown = set()
-        if now > model.low - SLACK:
-            shown.add("down")
-        if now < model.high + SLACK:
-            is_late = now > model.due[0] - SLACK
-            shown |= {"grace"} if is_late and model.status == "up" else set()
-            if now < model.due[1] + SLACK:
-                shown.add(model.status)
-        return shown
+    def compare_pings(self, watched: Watched, told: Any) -> None:
+        """Look at what the API says of the last pings of a check."""
+        for what, more in wrong_in_pings(told):
+            self._blame(watched, f"the API tells a wrong {what}", more)
 
     def verify(self, watched: Watched) -> None:
         """Compare the log with what was acknowledged since it was looked at last."""

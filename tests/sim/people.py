@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim.jobs import DAY, HOUR, Job
 from tests.sim.life import api
-from tests.sim.oracle import Watched
+from tests.sim.watched import Watched
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -77,9 +77,15 @@ def _ask(world: "World", watched: Watched) -> None:
         if status == 200 and version == (watched.model.version, watched.model.n):
             world.oracle.compare(watched, check)
 
+    def told_pings(status: int | None, pings: Any) -> None:
+        if status == 200:
+            world.oracle.compare_pings(watched, pings)
+
     assert world.life is not None
-    project = watched.job.kind.project
-    api(world.life, "GET", f"checks/{watched.code}", told, project=project)
+    project, path = watched.job.kind.project, f"checks/{watched.code}"
+    api(world.life, "GET", path, told, project=project)
+    if watched.model.n % 8 == 0:
+        api(world.life, "GET", f"{path}/pings/", told_pings, project=project)
 
 
 def _some(world: "World", rng: random.Random) -> Watched | None:

@@ -236,6 +236,9 @@ class Telling:
             return
         receiver = world.receiver(owed.channel)
         every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
+        if world.set >= since:
+            # A start that finds it told in the future counts from then on.
+            every *= 2
         away = world.away - owed.away
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
         due = max(due, since + every.total_seconds() + away + _SOON)

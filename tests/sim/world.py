@@ -255,11 +255,6 @@ class World:
             and self.machine.now > self.settles_at
         )
 
-    @property
-    def is_shown_old(self) -> bool:
-        """Tell whether people may be shown how checks were before an absence."""
-        return not self.is_calm
-
     def committed(self) -> None:
         """Hear that something was committed."""
         self.oracle.poll()

@@ -66,6 +66,8 @@ class Model:
     counted: tuple[float, float] | None = None
     excused: tuple[int, int] = (0, 0)
     run_excused: bool = False
+    # Nobody knows whether it is.
+    run_unsure: bool = False
     # It is not called down before.
     not_before: tuple[float, float] = (0.0, 0.0)
     # Its schedule may be read by a wrong wall.
@@ -120,8 +122,11 @@ class Model:
 
     def _run_deadline(self) -> tuple[float, float]:
         assert self.last_start is not None
+        due = self.last_start + self.grace
         if not self.run_excused:
-            return self.last_start + self.grace, self.last_start + self.grace
+            return due, due
+        if self.run_unsure:
+            return due, NEVER
         if self.status != "up" and self.counted is not None:
             low, high = self.counted
             return low + 2 * self.grace, high + 2 * self.grace
@@ -133,16 +138,18 @@ class Model:
         if action in ("log", "ign"):
             return None
         if action == "start":
-            self.last_start, self.rid, self.run_excused = at, rid, False
+            self.last_start, self.rid = at, rid
+            self.run_excused = self.run_unsure = False
             self.work_out()
             return None
         self._end_run(action, rid, at)
         self.last_ping = at
         self.outcomes = [*self.outcomes[-5:], at]
         is_excused = self.run_excused and self.last_start is not None
+        is_unsure = self.run_unsure and is_excused
         self._forget_absences()
         # Another run than the one that ended may have ended unheard, still.
-        self.run_excused = is_excused
+        self.run_excused, self.run_unsure = is_excused, is_unsure
         new = "down" if action == "fail" else "up"
         old, self.status = self.status, new
         self.work_out()
@@ -159,7 +166,8 @@ class Model:
         self.last_start = self.rid = None
 
     def _forget_absences(self) -> None:
-        self.counted, self.excused, self.run_excused = None, (0, 0), False
+        self.counted, self.excused = None, (0, 0)
+        self.run_excused = self.run_unsure = False
         self.not_before, self.doubtful = (0.0, 0.0), False
 
     def time_out(self) -> Flipped:
@@ -251,6 +259,7 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
         return
     stays = (low, high)
     if started is not None and started <= away.went[1] + SLACK:
+        model.run_unsure = not away.sure and (model.run_unsure or not model.run_excused)
         model.run_excused = True
     most = model.excused[1] + away.counts[1]
     least = model.excused[0] + (away.counts[0] if is_excused else 0)

@@ -359,6 +359,10 @@ class Oracle:
             old.down_since, old.examined_at = new.down_since, NEVER
             self.by_code[code] = self._by_id[old.id] = old
             self._await_down(old)
+        for code in sorted(self.by_code.keys() - before.keys()):
+            # It was made since, and has to be made again.
+            self.by_code[code].job.code = ""
+            self.forget(self.by_code[code])
 
     # What others ask.
 

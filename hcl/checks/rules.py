@@ -84,12 +84,17 @@ def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
     status: Status = "down" if action == "fail" else "up"
     flip = _flip(check, status, now, "fail" if action == "fail" else "")
     start, rid, duration = _end_run(check, ping)
+    # Another run than this ping's may have ended unheard, still.
+    is_excused = check.run_excused and start is not None
+    due = None if is_excused else start
     deadline, problem = None, ""
     try:
-        deadline = schedule.deadline_heard(check, status, now, start, loose=loose)
+        deadline = schedule.deadline_heard(check, status, now, due, loose=loose)
     except schedule.ScheduleError as error:
-        deadline, problem = _postponed(check, start, now, error)
+        deadline, problem = _postponed(check, due, now, error)
     check = check.faring(status, n, now, start, rid, duration, deadline)
+    if is_excused:
+        check = check._replace(run_excused=True)
     return Transition(check, flip, problem)
 
 

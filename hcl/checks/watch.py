@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hcl import store
@@ -36,8 +37,29 @@ MOST_PATIENCE = 10.0
 # right once, is not known to be right.
 UNSYNCHRONISED = 600.0
 
+# Pings that cannot be kept, now and then, are one absence of so many seconds at most:
+# what is dead is to be told, however long a disk is nearly full.
+MOST_DEAF = 600.0
+
 _DAY = 86_400
 _EVER = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(slots=True)
+class Refusals:
+    """When the first and the last ping came that could not be kept, by the boot clock.
+
+    None: none since the last absence.
+    """
+
+    first: float | None = None
+    last: float = -math.inf
+
+    def note(self, boot: float) -> None:
+        """Note that one was refused."""
+        self.last = boot
+        if self.first is None:
+            self.first = boot
 
 
 class Watch:
@@ -45,7 +67,8 @@ class Watch:
 
     `excuses`: whether absences excuse checks; else all is judged as if hcl had
     listened. `others` are the alarms of the other loops. `heard` returns when the last
-    ping came, by the boot clock; `file` takes what was received to the logs.
+    ping came, by the boot clock; `refusals` are of pings that could not be kept; `file`
+    takes what was received to the logs.
     """
 
     def __init__(
@@ -56,6 +79,7 @@ class Watch:
         changes: Changes,
         others: Sequence[Alarm],
         heard: Callable[[], float],
+        refusals: Refusals,
         file: Callable[[], Awaitable[None]],
         excuses: bool = True,
     ) -> None:
@@ -67,6 +91,7 @@ class Watch:
         self._changes = changes
         self._others = others
         self._heard = heard
+        self._refusals = refusals
         self._file = file
         # Whether it stood still while it was at work; until the next look for that.
         self._stood_still = False
@@ -92,7 +117,8 @@ class Watch:
     @property
     def may_call_down(self) -> bool:
         """Tell whether anybody may be called down for missing."""
-        return self._waits_until is None or not self._was_synchronised
+        is_known = self._waits_until is None or not self._was_synchronised
+        return is_known and self._deaf_from is None
 
     async def begin(self) -> None:
         """Find out how long hcl was away. To be called before anybody reads."""
@@ -171,7 +197,8 @@ class Watch:
             has_more = self._away is not None or self._renews_since is not None
             if not (has_more or self._stood_still):
                 break
-        if self._looked - self._signed >= SIGN_EVERY / 2:
+        is_deaf = self._deaf_from is not None
+        if self._looked - self._signed >= SIGN_EVERY / 2 and not is_deaf:
             await self._leave_sign()
 
     async def _end_absence(self) -> None:
@@ -216,6 +243,8 @@ class Watch:
         """Find out whether the process, or the machine, stood still, or was deaf."""
         clock = self._clock
         late, clock.wakes_by = clock.boot() - clock.wakes_by, math.inf
+        if self._deaf_from is None and self._refusals.first is not None:
+            self._deaf_from = (self._refusals.first, self._refusals.first)
         if self._has_slept():
             await self._note_gap("suspended")
         elif late > GAP or self._stood_still:
@@ -245,9 +274,13 @@ class Watch:
         been refused from then on.
         """
         self._note_look()
+        is_quiet = self._looked - self._refusals.last > GAP
+        if not is_quiet and self._looked - since < MOST_DEAF:
+            # What is small may be written, though pings are not.
+            return
         # Raises for as long as it cannot be written.
         await self._leave_sign()
-        self._deaf_from = None
+        self._deaf_from, self._refusals.first = None, None
         if self._looked - since > GAP and self._away is None:
             went, returned = self._clock.at(signed), self._clock.now()
             await self._return(Absence(went, returned, "unwritable"))

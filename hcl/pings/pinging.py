@@ -10,9 +10,10 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
+from hcl.checks.watch import Refusals
 from hcl.clock import Clock
 from hcl.counters import Counters
-from hcl.db import Database, begun, write_at_once
+from hcl.db import Database, UnwritableError, begun, write_at_once
 from hcl.db.group_commit import Done, GroupCommit
 from hcl.model import Ping
 from hcl.pings.arrival import Arrival, Receipt, Target
@@ -49,6 +50,7 @@ class Pinging:
         self._changes = changes
         self._states = States(database, clock)
         self._clock = clock
+        self.refusals = Refusals()
         # When a ping came last, by the boot clock.
         self.heard = 0.0
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
@@ -100,6 +102,13 @@ class Pinging:
         ]
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        try:
+            return await self._written(arrivals)
+        except UnwritableError:
+            self.refusals.note(self._clock.boot())
+            raise
+
+    async def _written(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         async with self._database.turn() as conn:
             await self._states.catch_up(conn)
             arrivals = self._of_this_time(arrivals)

@@ -229,6 +229,7 @@ def _checks(
         changes=changes,
         others=[alarms[name] for name in alarms if name != "checker"],
         heard=lambda: pinging.heard,
+        refusals=pinging.refusals,
         file=filer.file_once,
         excuses=config.alerts.after_absence == "excuse",
     )

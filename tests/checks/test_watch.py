@@ -15,6 +15,7 @@ import pytest
 from hcl import store
 from hcl.checks import judging
 from hcl.clock import Clock
+from hcl.db import UnwritableError
 from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
 from tests.app import App, running_app
@@ -280,6 +281,57 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (after.status, after.excused) == ("up", 1)
         [away] = await store.life.absences(app.database.committed, NOW - DAY)
         assert (away.reason, away.went) == ("unwritable", NOW)
+
+
+async def test_a_disk_that_takes_what_is_small_alone_is_deaf_too(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        dead = await up(
+            app, NOW - MINUTE, timeout=MINUTE, grace=MINUTE, alert_after=NOW + MINUTE
+        )
+        await look(app)
+        full = app.database.turn
+        # There is room for a sign of life, and for no ping.
+        async with full() as conn:
+            await conn.execute("PRAGMA max_page_count = 1")
+        for _ in range(8):
+            times.run(60)
+            with pytest.raises(UnwritableError):
+                await app.parts.pinging.receive(
+                    Target(code=check.code), make_ping(body=b"x" * 9000)
+                )
+            times.run(1)
+            await look(app)
+        assert (await again(app, dead)).status == "up"
+        async with full() as conn:
+            await conn.execute("PRAGMA max_page_count = 1000000")
+        times.run(11)
+
+        await look(app)
+
+        assert await status(app, check) == "up"
+        assert (await again(app, check)).excused == 1
+        [away] = await store.life.absences(app.database.committed, NOW - DAY)
+        assert (away.reason, away.went) == ("unwritable", NOW + MINUTE)
+
+
+async def test_a_disk_that_stays_so_cannot_make_deaf(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW, timeout=MINUTE, grace=MINUTE, alert_after=NOW)
+        refusals = app.parts.pinging.refusals
+
+        for _ in range(60):
+            times.run(60)
+            refusals.note(times.boot())
+            await look(app)
+
+        assert (await again(app, check)).status == "down"
 
 
 async def test_a_suspend_while_the_checker_is_at_work_is_found(tmp_path: Path) -> None:

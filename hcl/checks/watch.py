@@ -47,10 +47,7 @@ _EVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(slots=True)
 class Refusals:
-    """When the first and the last ping came that could not be kept, by the boot clock.
-
-    None: none since the last absence.
-    """
+    """The boot clock at the first and last ping that could not be kept; None: none."""
 
     first: float | None = None
     last: float = -math.inf

@@ -283,7 +283,7 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
-async def test_a_disk_that_takes_what_is_small_alone_is_deaf_too(
+async def test_a_disk_that_takes_only_what_is_small_is_deaf_too(
     tmp_path: Path,
 ) -> None:
     times = Times()

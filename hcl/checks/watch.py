@@ -196,6 +196,8 @@ class Watch:
                 break
         is_deaf = self._deaf_from is not None
         if self._looked - self._signed >= SIGN_EVERY / 2 and not is_deaf:
+            # Once a disk takes nothing more, what was put off would be shown as before.
+            await self._database.settle()
             await self._leave_sign()
 
     async def _end_absence(self) -> None:

@@ -417,14 +417,17 @@ async def test_secret_is_made_once(tmp_path: Path) -> None:
         assert len(secret) > 30
 
 
+SECRET = "s3cret" * 6
+
+
 async def test_secret_of_the_file_wins_and_the_kept_one_stays(tmp_path: Path) -> None:
     async with running_app(tmp_path, project("Home")) as app:
         given = await resync(
-            app, tmp_path, '[server]\nsecret = "s3cret"', project("Home")
+            app, tmp_path, f'[server]\nsecret = "{SECRET}"', project("Home")
         )
         after = await resync(app, tmp_path, project("Home"))
 
-        assert given.secret == "s3cret"
+        assert given.secret == SECRET
         assert after.secret == app.synced.secret
 
 

@@ -168,10 +168,9 @@ def _pause_check(too_large: Node) -> Node:
         "Checks",
         "Pause a check",
         "The check expects no pings until it is resumed; nobody is told. A paused check"
-        " stays paused.",
+        " stays paused. A body is not looked at.",
         security=WRITE,
         parameters=[CODE_PARAMETER],
-        requestBody=_body("KeyOnly"),
         responses={
             "200": answer("The check as it is now.", schema("Check")),
             "400": response("BadRequest"),
@@ -186,10 +185,10 @@ def _resume_check(too_large: Node) -> Node:
         "resume_check",
         "Checks",
         "Resume a check",
-        "A paused check becomes new: it waits for its first ping again.",
+        "A paused check becomes new: it waits for its first ping again. A body is not"
+        " looked at.",
         security=WRITE,
         parameters=[CODE_PARAMETER],
-        requestBody=_body("KeyOnly"),
         responses={
             "200": answer("The check as it is now.", schema("Check")),
             "400": response("BadRequest"),

@@ -256,11 +256,6 @@ SCHEMAS: dict[str, Node] = {
             "api_key": _API_KEY,
         },
     },
-    "KeyOnly": {
-        "type": "object",
-        "description": "Nothing but the key, if it is not in the header.",
-        "properties": {"api_key": _API_KEY},
-    },
     "Check": {
         "type": "object",
         "description": "A check. It has `timeout`, or `schedule` and `tz`. To holders"

@@ -102,10 +102,11 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     if tells:
         return job._replace(watched=next(filter(None, tells.groups())))
     job = job._replace(takes=_takes(unit, scope))
-    return _scheduled(job, properties)
+    return scheduled(job, properties)
 
 
-def _scheduled(job: Job, properties: dict[str, list[str]]) -> Job:
+def scheduled(job: Job, properties: dict[str, list[str]]) -> Job:
+    """Return a job with its schedule, by what systemctl shows of its timer."""
     expressions = [
         match[1]
         for value in properties.get("TimersCalendar", [])

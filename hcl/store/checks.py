@@ -128,9 +128,22 @@ async def by_slugs(
     return [(row[0], _check(row[1:])) for row in rows]
 
 
-async def of_project(conn: Connection, project_id: int) -> list[Check]:
-    """Return the project's checks, in order of creation."""
-    return await _all(conn, "WHERE project_id = ? ORDER BY id", (project_id,))
+async def of_project(
+    conn: Connection,
+    project_id: int,
+    *,
+    after: int = 0,
+    limit: int = -1,
+) -> list[Check]:
+    """Return the project's checks, in order of creation.
+
+    A slice of them: `limit` at most (-1: all), with ids above `after`.
+    """
+    return await _all(
+        conn,
+        "WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?",
+        (project_id, after, limit),
+    )
 
 
 async def of_project_by_slug(

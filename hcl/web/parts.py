@@ -1,6 +1,6 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from hcl.changes import Changes
@@ -20,6 +20,7 @@ class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
     `base` is the path of the site's root, "" for most: a proxy takes it off.
+    `old_secrets` signed the badges of projects that moved here, by their badge keys.
     """
 
     config: Config
@@ -28,6 +29,7 @@ class Parts:
     keyring: Keyring
     proxies: Proxies
     secret: str
+    old_secrets: Mapping[str, str]
 
     def __init__(
         self,
@@ -58,3 +60,8 @@ class Parts:
         self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.old_secrets = {
+            project.badge_key: wanted.healthchecks_secret
+            for wanted, project in zip(config.projects, projects, strict=True)
+            if wanted.healthchecks_secret
+        }

@@ -117,3 +117,13 @@ DROP INDEX flips_created;
 
 -- The newest flip of a check is the one that was written last: ids tell, stamps may not.
 CREATE INDEX flips_written ON flips (check_id, id);
+
+-- What was brought here from another server, so that a later import brings no more than
+-- what is new.
+CREATE TABLE moved (
+    check_id INTEGER PRIMARY KEY REFERENCES checks (id) ON DELETE CASCADE,
+    settings TEXT NOT NULL,           -- digest of the settings that came
+    n_pings INTEGER NOT NULL,         -- how many pings it had there
+    as_of REAL                        -- it may have pinged there since; NULL: that has been judged
+);
+CREATE INDEX moved_unjudged ON moved (check_id) WHERE as_of IS NOT NULL;

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from hcl.web.auth import digest_of
 from hcl.web.pages.dashboard.wrong_keys import SLOWED
 from hcl.web.pages.visit import posted, session
 from hcl.web.pages.visit.identity import Identity
@@ -36,7 +35,7 @@ async def enter(visit: Visit) -> Response:
     if wrong_keys.are_many(time.monotonic()):
         # Not refused: who guesses from many places shall not shut others out.
         await asyncio.sleep(SLOWED)
-    digest = digest_of(visit.form.get("key", [""])[0].strip())
+    digest = parts.keyring.digest_of(visit.form.get("key", [""])[0].strip())
     if parts.keyring.by_digest(digest) is None:
         wrong_keys.note(address, time.monotonic())
         return _form(visit, wanted, "No key of this server is that.", 403)

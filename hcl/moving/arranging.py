@@ -1,5 +1,6 @@
 """Arrange what comes as tables of hcl.toml: projects, their keys and channels."""
 
+import hashlib
 import secrets
 import string
 import uuid
@@ -63,6 +64,7 @@ def arrange(
     `secret` is the old server's SECRET_KEY, "" if it is not known.
     """
     there = list(config.projects) if config else []
+    taken = {key.sha256 for project in there for key in project.keys}
     names = {project.name for project in there}
     places = []
     for project in projects:
@@ -78,7 +80,8 @@ def arrange(
         if index is None:
             report.left += [f'"{place.name}": {line}' for line in project.remarks]
         known = None if index is None else there[index]
-        place.text = _text(place, known, secret, report)
+        keys = [key for key in project.keys if _digest(key) not in taken]
+        place.text = _text(place, known, keys, secret, report)
         places.append(place)
     return places
 
@@ -99,12 +102,20 @@ def _note_name(place: Place, report: Report) -> None:
         report.changed.append(f'{was} is named "{place.name}"')
 
 
+def _digest(key: MovedKey) -> str:
+    return hashlib.sha256(key.key.encode()).hexdigest() if key.key else key.hmac
+
+
 def _text(
-    place: Place, known: ProjectConfig | None, secret: str, report: Report
+    place: Place,
+    known: ProjectConfig | None,
+    keys: Sequence[MovedKey],
+    secret: str,
+    report: Report,
 ) -> str:
     blocks = [] if known else [_project(place, secret, report)]
     if known is None:
-        blocks += _keys(place, secret, report)
+        blocks += _keys(place, keys, secret, report)
     blocks += _channels(place, known, report)
     return "\n".join(blocks)
 
@@ -143,9 +154,11 @@ def _problem(project: Mapping[str, Any]) -> str:
     return ""
 
 
-def _keys(place: Place, secret: str, report: Report) -> list[str]:
+def _keys(
+    place: Place, moved: Sequence[MovedKey], secret: str, report: Report
+) -> list[str]:
     blocks = []
-    for key in place.project.keys:
+    for key in moved:
         keys: dict[str, Any] = {"name": _KEY_NAMES[key.access]}
         if key.key:
             keys["key"] = key.key
@@ -160,7 +173,7 @@ def _keys(place: Place, secret: str, report: Report) -> list[str]:
             )
         keys["access"] = key.access
         blocks.append(toml_text.table("[[projects.keys]]", keys))
-    if all(key.access == "read-only" for key in place.project.keys):
+    if all(key.access == "read-only" for key in moved):
         report.fill_in.append(
             f'"{place.name}" has no read-write API key: add one to change its checks'
         )

@@ -20,6 +20,7 @@ from hcl.moving.moved import (
     MovedChannel,
     MovedCheck,
     MovedFlip,
+    MovedKey,
     MovedProject,
     MovingError,
 )
@@ -81,6 +82,8 @@ def fetch(
             file.write(documents.end(count))
         fetched = Fetched(path)
         fetched.name = remote.root
+        # It works there: whoever has it goes on using it.
+        fetched.projects[0].keys.append(MovedKey("read-write", key=api_key))
         fetched.remarks.append(
             f"what {remote.host} does not tell by its API: the project's name, id and"
             " keys, where channels lead, why checks went down, exit statuses, and all"

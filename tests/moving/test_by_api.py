@@ -1,6 +1,7 @@
 """Moving in by the API of a server, which may answer as it likes."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,10 @@ def test_a_project_comes_from_a_server(
     [project] = config.load(there / "hcl.toml").projects
     assert project.name == "Moved"
     assert project.badge_key == PROJECT["badge_key"]
+    digest = hashlib.sha256(PROJECT["api_key_plain"].encode()).hexdigest()
+    assert [(key.sha256, key.access) for key in project.keys] == [
+        (digest, "read-write")
+    ]
     # A group's members are not told.
     assert {(c.id, c.enabled) for c in project.channels} == {
         (c["uuid"], False) for c in PROJECT["channels"] if c["kind"] != "group"

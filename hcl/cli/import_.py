@@ -99,7 +99,7 @@ def _open(
 ) -> Source:
     """Open a file, or fetch what a server holds. Raises MovingError."""
     if not source.startswith(("http://", "https://")):
-        return open_file(Path(source), as_of)
+        return open_file(Path(source), as_of, _say)
     # Imported here: a file needs no client.
     from hcl.moving.fetching import fetch
 

@@ -4,8 +4,9 @@ It is read whole once before anything comes of it: half of it would be worse tha
 """
 
 import json
+import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 from hcl.model import Ping
 from hcl.moving import documents
 from hcl.moving.moved import MovedCheck, MovedFlip, MovedProject, MovingError
+
+_TELL_EVERY = 5.0
 
 _TYPES = ("hcl", "project", "check", "flip", "ping", "end")
 
@@ -69,11 +72,24 @@ class _Lines:
             raise self.error(str(error)) from error
 
 
-class Exported:
-    """A document of hcl's, open to be read. Raises MovingError."""
+def _quiet(_line: str) -> None:
+    pass
 
-    def __init__(self, path: Path, as_of: datetime | None = None) -> None:
+
+class Exported:
+    """A document of hcl's, open to be read. Raises MovingError.
+
+    `say` hears how far it is while all is looked at.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        as_of: datetime | None = None,
+        say: Callable[[str], None] = _quiet,
+    ) -> None:
         self.name = str(path)
+        self._say = say
         self.remarks: list[str] = []
         self.projects: list[MovedProject] = []
         self._path = path
@@ -117,7 +133,11 @@ class Exported:
     def _examine(self) -> None:
         """Read all, and count it by project."""
         counts, codes = Counter[tuple[int, str]](), set[str]()
+        told = time.monotonic()
         for moved in self._all_checks():
+            if time.monotonic() - told > _TELL_EVERY:
+                told = time.monotonic()
+                self._say(f"looked at {len(codes):,} checks")
             if moved.check.code in codes:
                 raise self._lines.error(f"check {moved.check.code} is there twice")
             codes.add(moved.check.code)

@@ -1,11 +1,15 @@
 """Tell what a file or an address is that something is to be moved from."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from hcl.moving.moved import MovingError, Source
 
 _SQLITE = b"SQLite format 3\x00"
+
+# Of so many bytes it takes some seconds to see that a database is whole.
+_LARGE = 100_000_000
 
 # How files begin that people take for what can be moved, and what they are.
 _OTHERS = (
@@ -27,8 +31,8 @@ _HINT = (
 )
 
 
-def open_file(path: Path, as_of: datetime | None = None) -> Source:
-    """Open what lies in a file. Raises MovingError."""
+def open_file(path: Path, as_of: datetime | None, say: Callable[[str], None]) -> Source:
+    """Open what lies in a file; `say` hears what takes long. Raises MovingError."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -38,11 +42,13 @@ def open_file(path: Path, as_of: datetime | None = None) -> Source:
     if head.startswith(_SQLITE):
         from hcl.moving.healthchecks import Healthchecks
 
+        if path.stat().st_size > _LARGE:
+            say(f"{path} is looked at first")
         return Healthchecks(path, as_of)
     if head.lstrip().startswith(b"{"):
         from hcl.moving.exported import Exported
 
-        return Exported(path, as_of)
+        return Exported(path, as_of, say)
     if not head:
         raise MovingError(f"{path}: is empty; {_HINT}")
     for beginning, what in _OTHERS:

@@ -25,6 +25,7 @@ _WHY: dict[Away, str] = {
     "starved": "it was given no time to run",
     "unwritable": "it could not write to its database",
     "clock": "it had no right time",
+    "moved": "hcl was not in charge of these checks yet",
     "restored": "it was not there: it goes on from a copy of its database",
 }
 
@@ -36,10 +37,13 @@ async def announce(
 
     `unheard` holds the checks of which nothing can be known, by project id.
     """
-    if away.returned - away.went <= SHORTEST:
-        return
     for project_id, checks in unheard.items():
-        told = of_absence(project_id, away, checks, now)
+        own = away
+        if checks.moved is not None:
+            own = Absence(checks.moved, away.returned, "moved")
+        if own.returned - own.went <= SHORTEST:
+            continue
+        told = of_absence(project_id, own, checks, now)
         announcement_id = await store.announcements.add(conn, told)
         await store.notifications.add_for_announcement(conn, announcement_id, now)
 
@@ -50,11 +54,12 @@ def of_absence(
     """Put an absence into words."""
     went, returned = moment(away.went), moment(away.returned)
     length = brief(away.returned - away.went)
+    who = "nobody listened" if away.reason == "moved" else "hcl was away"
     return Announcement(
         project_id,
         now,
         "absence",
-        f"hcl was away {span(away.went, away.returned)}, {length}",
+        f"{who} {span(away.went, away.returned)}, {length}",
         (
             f"From {went} to {returned} {_WHY[away.reason]}, and heard no pings.",
             f"hcl cannot know of {counted(checks.count, 'check')}: {_named(checks)}.",

@@ -33,6 +33,8 @@ class Unheard:
 
     titles: list[str] = field(default_factory=list)
     count: int = 0
+    # Since when those that came from another server were not heard; None: none did.
+    moved: datetime | None = None
 
 
 class Judging:
@@ -52,6 +54,8 @@ class Judging:
         self._database = database
         self._clock = clock
         self._pulse = pulse
+        # Of the checks in hand: until when they were heard elsewhere, by their ids.
+        self._moved: dict[int, datetime] = {}
 
     def begin(self) -> None:
         """Forget the absence before: the next one counts anew."""
@@ -75,7 +79,7 @@ class Judging:
                 return check
             return absence.on_return(
                 check,
-                away.went,
+                self._moved.get(check.id, away.went),
                 away.returned,
                 intervals,
                 counted=self.counted,
@@ -88,6 +92,8 @@ class Judging:
     def _note(self, check: Check) -> None:
         project = self.unheard.setdefault(check.project_id, Unheard())
         project.count += 1
+        if (heard := self._moved.get(check.id)) is not None:
+            project.moved = min(project.moved or heard, heard)
         if len(project.titles) < _NAMED:
             project.titles.append(names.title(check))
 
@@ -137,10 +143,9 @@ class Judging:
                 checks = await store.checks.to_judge(conn, last, AT_ONCE)
                 if not checks:
                     return
-                last = checks[-1].id
-                pings = await store.pings.outcomes(
-                    conn, [check.id for check in checks], absence.INTERVALS + 1
-                )
+                last, ids = checks[-1].id, [check.id for check in checks]
+                self._moved = await store.moved.as_ofs(conn, ids)
+                pings = await store.pings.outcomes(conn, ids, absence.INTERVALS + 1)
                 after = [_changed(change, check, pings[check.id]) for check in checks]
                 changed = [
                     new for old, new in zip(checks, after, strict=True) if new != old

@@ -317,6 +317,7 @@ class Watch:
             await self._judging.judge(away, written_since=self._written_since)
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
+            await store.moved.judged(conn)
             await store.life.leave(conn, self._sign())
             await announce(conn, away, self._judging.unheard, self._clock.now())
         self._signed = self._clock.boot()

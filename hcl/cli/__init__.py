@@ -40,6 +40,11 @@ COMMANDS = {
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",
     ),
+    "import": (
+        "hcl.cli.import_:import_",
+        "Move in, from a Healthchecks or another hcl.",
+    ),
+    "export": ("hcl.cli.export:export", "Write down all but secrets, to move out."),
 }
 
 

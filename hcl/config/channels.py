@@ -50,6 +50,7 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         calm=read_calm(table),
         fold=_fold(table, kind),
         fallback=_fallback(table, kind),
+        enabled=table.flag("enabled", True),
     )
 
 

@@ -15,8 +15,12 @@ from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
 # Never change it: the ids of all projects that give none are derived from it.
 _NAMESPACE = uuid.UUID("5d1a0d4e-6f0b-4c53-9a86-3f1c7f3b2e94")
 _URL_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# Healthchecks takes user names for them.
+_BADGE_KEY = re.compile(r"[A-Za-z0-9_.@+~-]{1,150}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEY_LENGTH = 32
+# What may stand in the place of a key.
+_DIGESTS = {"key_sha256": "a SHA-256", "key_hmac": "an HMAC-SHA256"}
 
 
 def read_projects(root: Table, can_mail: bool) -> tuple[ProjectConfig, ...]:
@@ -34,20 +38,26 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
     table.allow(KEYS["projects"])
     name = table.name("name")
     id_ = stable_id(table, _NAMESPACE, name)
+    keys = tuple(_key(key) for key in table.tables("keys"))
+    _check_secret(table, keys)
     return ProjectConfig(
         id=id_,
         name=name,
-        badge_key=_url_key(table, "badge_key", "") or None,
+        badge_key=_badge_key(table),
         ping_key=_ping_key(table),
         check_limit=table.whole("check_limit", 10000, least=1),
-        keys=tuple(_key(key) for key in table.tables("keys")),
+        healthchecks_secret=table.secret("healthchecks_secret", ""),
+        keys=keys,
         channels=_channels(table, id_, can_mail),
         tags=read_tags(table),
     )
 
 
 def _ping_key(table: Table) -> str:
-    value = _url_key(table, "ping_key")
+    value = table.secret("ping_key")
+    if value and not _URL_KEY.fullmatch(value):
+        problem = "does not fit in a URL"
+        raise table.error("ping_key", f"{problem}; use 1 to 100 of A-Z a-z 0-9 _ -")
     if is_uuid(value):
         # /ping/<uuid>/<slug> would be taken for a check's own URL.
         raise table.error("ping_key", "looks like a UUID; use another text")
@@ -56,12 +66,14 @@ def _ping_key(table: Table) -> str:
     return value
 
 
-def _url_key(table: Table, key: str, default: str | None = None) -> str:
-    value = table.secret(key, default)
-    if value and not _URL_KEY.fullmatch(value):
+def _badge_key(table: Table) -> str | None:
+    value = table.secret("badge_key", "")
+    if value and not _BADGE_KEY.fullmatch(value):
         problem = "does not fit in a URL"
-        raise table.error(key, f"{problem}; use 1 to 100 of A-Z a-z 0-9 _ -")
-    return value
+        raise table.error(
+            "badge_key", f"{problem}; use 1 to 150 of A-Z a-z 0-9 _ - . @ + ~"
+        )
+    return value or None
 
 
 def _key(table: Table) -> KeyConfig:
@@ -70,22 +82,38 @@ def _key(table: Table) -> KeyConfig:
         name=table.name("name"),
         sha256=_sha256(table),
         access=table.choice("access", "read-write", get_args(Access)),
+        is_hmac="key_hmac" in table.data,
     )
 
 
 def _sha256(table: Table) -> str:
-    if "key" in table.data and "key_sha256" in table.data:
-        raise table.error("key", "stands beside key_sha256; use one of them")
-    if "key_sha256" in table.data:
-        value = table.line("key_sha256")
+    given = _given(table)
+    for other in _DIGESTS:
+        if other in table.data and other != given:
+            raise table.error(given, f"stands beside {other}; use one of them")
+    if given in _DIGESTS:
+        value = table.line(given)
         if not _SHA256.fullmatch(value):
-            raise table.error("key_sha256", "is not a SHA-256; use 64 hex digits")
+            raise table.error(given, f"is not {_DIGESTS[given]}; use 64 hex digits")
         return value.lower()
     key = table.secret("key")
     if len(key) != _KEY_LENGTH:
         problem = f"has {len(key)} characters"
         raise table.error("key", f"{problem}; use exactly {_KEY_LENGTH}")
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _given(key: Table) -> str:
+    """Return how a key is given: itself, or by which digest."""
+    return next((name for name in ("key", *_DIGESTS) if name in key.data), "key")
+
+
+def _check_secret(project: Table, keys: Iterable[KeyConfig]) -> None:
+    """Refuse keys that nothing could check."""
+    secret = project.secret("healthchecks_secret", "")
+    if not secret and any(key.is_hmac for key in keys):
+        problem = "is missing; a key_hmac needs the SECRET_KEY of its old server"
+        raise project.error("healthchecks_secret", problem)
 
 
 def _channels(
@@ -105,8 +133,7 @@ def _refuse_twins(projects: Iterable[tuple[Table, ProjectConfig]]) -> None:
         if project.badge_key:
             twins.add("badge key", table, "badge_key", project.badge_key)
         for row, key in zip(table.tables("keys"), project.keys, strict=True):
-            given = "key" if "key" in row.data else "key_sha256"
-            twins.add("API key", row, given, key.sha256)
+            twins.add("API key", row, _given(row), key.sha256)
         for row, channel in zip(
             table.tables("channels"), project.channels, strict=True
         ):

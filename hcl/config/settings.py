@@ -196,11 +196,15 @@ class StandbyConfig:
 
 @dataclass(frozen=True, slots=True)
 class KeyConfig:
-    """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
+    """An API key, known by the hex SHA-256 of its UTF-8 bytes.
+
+    If `is_hmac`, by their HMAC-SHA256 with the project's `healthchecks_secret`.
+    """
 
     name: str
     sha256: str
     access: Access
+    is_hmac: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,7 @@ class ChannelConfig:
 
     Flips that come within `fold` of each other go out as one message; 0: each has its
     own. `fallback` is the id of the channel that gets what this one cannot deliver.
+    One that is not `enabled` tells of nothing.
     """
 
     id: str
@@ -245,10 +250,11 @@ class ChannelConfig:
     calm: Calm = Calm()
     fold: timedelta = timedelta(0)
     fallback: str | None = None
+    enabled: bool = True
 
     def tells_of(self, event: Event) -> bool:
         """Tell whether it has something to send for an event."""
-        return event in self.events and self.settings.tells_of(event)
+        return self.enabled and event in self.events and self.settings.tells_of(event)
 
     @property
     def place(self) -> str:
@@ -268,7 +274,8 @@ class TagConfig:
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
-    `badge_key` None: it is made once and kept in the database.
+    `badge_key` None: it is made once and kept in the database. `healthchecks_secret` is
+    that of the server that it moved from, "" for none: it checks keys and badges.
     """
 
     id: str
@@ -279,6 +286,7 @@ class ProjectConfig:
     keys: tuple[KeyConfig, ...]
     channels: tuple[ChannelConfig, ...]
     tags: tuple[TagConfig, ...] = ()
+    healthchecks_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from aiosqlite import Connection
 
 from hcl.store.times import moment, stamp
 
-Away = Literal["stopped", "suspended", "starved", "unwritable", "clock", "restored"]
+Away = Literal[
+    "stopped", "suspended", "starved", "unwritable", "clock", "restored", "moved"
+]
 
 
 # Absences that are kept.

@@ -1,6 +1,7 @@
 """Who may use the API and see the pages: the keys of hcl.toml."""
 
 import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ class Access:
 
 
 class Keyring:
-    """The API keys of all projects, known by their SHA-256."""
+    """The API keys of all projects, known by their digests."""
 
     def __init__(self, config: Config, projects: Iterable[Project]) -> None:
         self.projects = tuple(projects)
@@ -30,14 +31,30 @@ class Keyring:
             for wanted, project in zip(config.projects, self.projects, strict=True)
             for key in wanted.keys
         }
+        # What some keys are known by a digest with: those that moved here hashed.
+        self._secrets = {
+            wanted.healthchecks_secret.encode()
+            for wanted in config.projects
+            if any(key.is_hmac for key in wanted.keys)
+        }
+
+    def digest_of(self, key: str) -> str:
+        """Return the digest that a key is known by; its SHA-256 if it is not known."""
+        plain = digest_of(key)
+        if plain not in self._access:
+            for secret in self._secrets:
+                keyed = hmac.digest(secret, key.encode("utf-8", "replace"), "sha256")
+                if keyed.hex() in self._access:
+                    return keyed.hex()
+        return plain
 
     def find(self, key: str) -> Access | None:
         """Return what a key opens, None if there is no such key."""
         # A look-up by digest tells an attacker nothing by the time it takes.
-        return self.by_digest(digest_of(key))
+        return self.by_digest(self.digest_of(key))
 
     def by_digest(self, digest: str) -> Access | None:
-        """Return what the key with this SHA-256 opens, None if there is no such key."""
+        """Return what the key with this digest opens, None if there is no such key."""
         return self._access.get(digest)
 
 

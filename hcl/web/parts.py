@@ -1,6 +1,6 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.types import Scope
 
@@ -22,7 +22,8 @@ from hcl.web.wrong_keys import WrongKeys
 class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
-    `site` makes all addresses.
+    `site` makes all addresses. `old_secrets` signed the badges of projects that moved
+    here, by their badge keys.
     """
 
     config: Config
@@ -31,6 +32,7 @@ class Parts:
     by_badge_key: dict[str, Project]
     proxies: Proxies
     secret: str
+    old_secrets: Mapping[str, str]
 
     def __init__(
         self,
@@ -63,6 +65,11 @@ class Parts:
         self.by_badge_key = {project.badge_key: project for project in projects}
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.old_secrets = {
+            project.badge_key: wanted.healthchecks_secret
+            for wanted, project in zip(config.projects, projects, strict=True)
+            if wanted.healthchecks_secret
+        }
         self.answers.forget()
 
     async def refuse_key(self, scope: Scope) -> None:

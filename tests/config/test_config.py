@@ -10,6 +10,7 @@ import pytest
 
 from hcl.config import (
     ConfigError,
+    Event,
     HostPort,
     UnixPath,
     WebhookRequest,
@@ -184,6 +185,30 @@ def test_a_key_is_known_by_its_hash() -> None:
 
     assert (first.name, first.sha256, first.access) == ("me", digest, "read-write")
     assert (second.sha256, second.access) == (other, "read-only")
+
+
+def test_a_key_that_moved_is_known_by_its_hmac() -> None:
+    secret = 'healthchecks_secret = "old"\n'
+    hashed = f"{KEY}key_hmac = '{'A' * 64}'\n"
+
+    project = read(PROJECT + secret + hashed).projects[0]
+
+    assert project.healthchecks_secret == "old"
+    assert (project.keys[0].sha256, project.keys[0].is_hmac) == ("a" * 64, True)
+    assert refusal(PROJECT + hashed).startswith(
+        "projects[0].healthchecks_secret: is missing; a key_hmac needs the SECRET_KEY"
+    )
+
+
+def test_a_channel_that_is_off_tells_of_nothing() -> None:
+    on, off = (
+        read(PROJECT + HOOK + more).projects[0].channels[0]
+        for more in ("", "\nenabled = false\n")
+    )
+
+    events: list[Event] = ["down", "up"]
+    assert [on.tells_of(event) for event in events] == [True, False]
+    assert [off.tells_of(event) for event in events] == [False, False]
 
 
 def test_the_same_names_may_stand_in_two_projects() -> None:
@@ -501,6 +526,7 @@ def test_a_bad_project_is_refused(text: str, message: str) -> None:
         (KEY + "key = 'short'", "projects[0].keys[0].key: has 5 characters; use exac"),
         (KEY + f"key = '{K32}3'", "projects[0].keys[0].key: has 33 characters; use e"),
         (KEY + "key_sha256 = '0'", "projects[0].keys[0].key_sha256: is not a SHA-256"),
+        (KEY + "key_hmac = '0'", "projects[0].keys[0].key_hmac: is not an HMAC-SHA256"),
         (
             KEY + f"key = '{K32}'\nkey_sha256 = '{'0' * 64}'",
             "projects[0].keys[0].key: stands beside key_sha256; use one of them",

@@ -120,3 +120,13 @@ CREATE INDEX flips_written ON flips (check_id, id);
 
 -- A project's checks are read in slices, by their ids.
 CREATE INDEX checks_project ON checks (project_id);
+
+-- What was brought here from another server, so that a later import brings no more than
+-- what is new.
+CREATE TABLE moved (
+    check_id INTEGER PRIMARY KEY REFERENCES checks (id) ON DELETE CASCADE,
+    settings TEXT NOT NULL,           -- digest of the settings that came
+    n_pings INTEGER NOT NULL,         -- how many pings it had there
+    as_of REAL                        -- it may have pinged there since; NULL: that has been judged
+);
+CREATE INDEX moved_unjudged ON moved (check_id) WHERE as_of IS NOT NULL;

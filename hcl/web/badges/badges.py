@@ -59,7 +59,7 @@ async def get_badge(request: Request, parts: Parts) -> Response:
     """GET /badge/<key>/<signature>[/<tag>].<fmt>: a tag's checks, or all together."""
     params = request.path_params
     key, signed = params["key"], params["signature"]
-    tag = _signed_tag(parts.secret, key, params.get("tag", "*"), signed[:8])
+    tag = _signed_tag(parts, key, params.get("tag", "*"), signed[:8])
     if tag is None:
         return _not_found()
     project = parts.by_badge_key.get(key)
@@ -102,13 +102,24 @@ async def _counts(
     return counts
 
 
-def _signed_tag(secret: str, key: str, tag: str, signed: str) -> str | None:
+def _signed_tag(parts: Parts, key: str, tag: str, signed: str) -> str | None:
     """Return which tag a URL is for; None: the signature is another's."""
     # As Healthchecks does: its URLs of some tags are quoted twice.
     for candidate in (tag, unquote(tag)):
-        if hmac.compare_digest(signature(secret, key, candidate), signed):
+        if hmac.compare_digest(signature(parts.secret, key, candidate), signed):
+            return candidate
+        old = parts.old_secrets.get(key)
+        if old and hmac.compare_digest(old_signature(old, key, candidate), signed):
             return candidate
     return None
+
+
+def old_signature(secret: str, badge_key: str, tag: str) -> str:
+    """Return the signature that Healthchecks makes for this project and tag."""
+    # As Healthchecks does: by SHA-1, which its URLs live on by.
+    key = hashlib.sha1((badge_key + secret).encode(), usedforsecurity=False).digest()
+    digest = hmac.digest(key, tag.encode(), "sha1")
+    return base64.urlsafe_b64encode(digest)[:8].decode()
 
 
 async def get_check_badge(request: Request, parts: Parts) -> Response:

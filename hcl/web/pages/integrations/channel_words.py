@@ -8,6 +8,8 @@ from hcl.words.lengths import duration, every
 
 def events(channel: ChannelConfig) -> str:
     """Say of what a channel tells."""
+    if not channel.enabled:
+        return "nothing: hcl.toml says enabled = false"
     told = [event for event in ("down", "up") if channel.tells_of(event)]
     words = f"when a check {' or '.join(map(_HAPPENS.__getitem__, told))}"
     if channel.tells_of("server"):

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from hcl.web.auth import digest_of
 from hcl.web.pages.visit import posted, session
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
@@ -22,7 +21,7 @@ async def ask(visit: Visit) -> Response:
 async def enter(visit: Visit) -> Response:
     """POST /sign-in: try a key."""
     parts, wanted = visit.parts, visit.form.get("next", [""])[0]
-    digest = digest_of(visit.form.get("key", [""])[0].strip())
+    digest = parts.keyring.digest_of(visit.form.get("key", [""])[0].strip())
     if parts.keyring.by_digest(digest) is None:
         await parts.refuse_key(visit.request.scope)
         return _form(visit, wanted, "Wrong key.", 403)

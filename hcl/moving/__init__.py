@@ -1,0 +1,1 @@
+"""Moving in from a Healthchecks or another hcl, and out again."""

@@ -1,0 +1,130 @@
+"""How Healthchecks keeps what in SQLite, and what stands for missing columns."""
+
+from datetime import UTC, datetime
+
+# Columns of a check that are kept as hcl has them.
+TEXTS = (
+    "name",
+    "slug",
+    "tags",
+    "desc",
+    "schedule",
+    "tz",
+    "methods",
+    "start_kw",
+    "success_kw",
+    "failure_kw",
+)
+SWITCHES = (
+    "manual_resume",
+    "filter_subject",
+    "filter_body",
+    "filter_http_body",
+    "filter_default_fail",
+)
+
+# Where the newest moment of a database may stand.
+MOMENTS = (
+    ("api_ping", "created"),
+    ("api_flip", "created"),
+    ("api_check", "created"),
+    ("api_check", "last_ping"),
+    ("api_check", "last_start"),
+    ("api_notification", "created"),
+    ("api_channel", "last_notify"),
+)
+
+_NULL, _EMPTY, _NO = "NULL", "''", "0"
+
+# Which columns are read of each table, with what stands in the place of a missing one.
+WANTED: dict[str, dict[str, str]] = {
+    "auth_user": {"id": _NULL, "username": _EMPTY, "email": _EMPTY},
+    "accounts_profile": {
+        "user_id": _NULL,
+        "check_limit": _NO,
+        "reports": "'off'",
+        "nag_period": _NO,
+    },
+    "accounts_member": {"user_id": _NULL, "project_id": _NULL, "role": "'w'"},
+    "accounts_project": {
+        "id": _NULL,
+        "code": _NULL,
+        "name": _EMPTY,
+        "owner_id": _NULL,
+        "ping_key": _NULL,
+        "badge_key": _NULL,
+        "api_key": _EMPTY,
+        "api_key_readonly": _EMPTY,
+    },
+    "api_channel": {
+        "code": _NULL,
+        "name": _EMPTY,
+        "kind": _NULL,
+        "value": _EMPTY,
+        "disabled": _NO,
+        "email_verified": "1",
+    },
+    "api_check": {
+        "id": _NULL,
+        "project_id": _NULL,
+        "code": _NULL,
+        "badge_key": _NULL,
+        **dict.fromkeys(TEXTS, _EMPTY),
+        "kind": "'simple'",
+        "timeout": "86400000000",
+        "grace": "3600000000",
+        "schedule": "'* * * * *'",
+        "tz": "'UTC'",
+        **dict.fromkeys(SWITCHES, _NO),
+        "status": "'new'",
+        "n_pings": _NO,
+        "last_ping": _NULL,
+        "last_start": _NULL,
+        "last_start_rid": _NULL,
+        "last_duration": _NULL,
+    },
+    "api_flip": {
+        "created": _NULL,
+        "processed": _EMPTY,
+        "old_status": _NULL,
+        "new_status": _NULL,
+        "reason": _EMPTY,
+    },
+    "api_ping": {
+        "n": _NULL,
+        "created": _NULL,
+        "kind": _NULL,
+        "scheme": "'http'",
+        "remote_addr": _NULL,
+        "method": _EMPTY,
+        "ua": _EMPTY,
+        "rid": _NULL,
+        "exitstatus": _NULL,
+        "body_raw": _NULL,
+        "body": _NULL,
+        "object_size": _NULL,
+    },
+}
+
+
+def moment(kept: str | None) -> datetime | None:
+    """Read a moment: text, in UTC. Raises ValueError."""
+    if kept is None:
+        return None
+    # One with a zone is no moment of this column; astimezone would hide that.
+    return datetime.fromisoformat(kept).replace(tzinfo=UTC)
+
+
+def code(kept: str) -> str:
+    """Read a UUID: 32 hex digits, or text with hyphens. Raises ValueError."""
+    digits = kept.replace("-", "").lower()
+    if len(digits) != 32 or not set(digits) <= set("0123456789abcdef"):
+        raise ValueError(f"{kept!r} is no UUID")
+    return "-".join(
+        (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    )
+
+
+def rid(kept: str | None) -> str | None:
+    """Read the UUID of a run, if there is one. Raises ValueError."""
+    return code(kept) if kept else None

@@ -1,0 +1,120 @@
+"""Write the calls, as a shell script with curl, that make checks on a Healthchecks."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.config import ProjectConfig
+from hcl.model import Check
+from hcl.moving import leaving
+from hcl.words.lines import one_line
+
+_HEAD = """\
+#!/bin/sh
+# Makes the checks of {project} on a Healthchecks server, or on any that speaks its API.
+# Written by `hcl export --healthchecks`. Run it with
+#   HC_URL=https://healthchecks.io HC_API_KEY=… sh {name}
+# where the key is a read-write API key of the project there. Run again, it changes the
+# checks that it made before.
+#
+# A server gives checks UUIDs of its own: each line that is printed tells the old one
+# and the new ping URL. URLs with a slug go on working, with the new ping key.
+# Channels have to be made there by hand; all of the project are used.
+set -eu
+: "${{HC_URL:?}}" "${{HC_API_KEY:?}}"
+
+# call PATH: post what comes in, and print the answer.
+call() {{
+    curl -fsS -m 30 --retry 5 -H "X-Api-Key: $HC_API_KEY" \\
+        -H 'Content-Type: application/json' --data-binary @- "$HC_URL/api/v3/$1"
+}}
+
+# field NAME: print a URL out of an answer.
+field() {{
+    sed -n 's/.*"'"$1"'": *"\\([^"]*\\)".*/\\1/p'
+}}
+
+# make OLD [pause]: make a check, and pause it.
+make() {{
+    answer=$(call checks/)
+    printf '%s -> %s\\n' "$1" "$(printf '%s' "$answer" | field ping_url)"
+    if [ "${{2-}}" = pause ]; then
+        code=$(printf '%s' "$answer" | field ping_url)
+        call "checks/${{code##*/}}/pause" </dev/null >/dev/null
+    fi
+}}
+"""
+
+# What the peer takes of a text.
+_LONGEST = {"name": 100, "tags": 500, "slug": 100}
+
+_SWITCHES = (
+    "manual_resume",
+    "filter_subject",
+    "filter_body",
+    "filter_http_body",
+    "filter_default_fail",
+)
+_TEXTS = ("methods", "start_kw", "success_kw", "failure_kw")
+
+
+async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
+    """Yield the script for one project, a few lines at a time."""
+    shown = one_line(project.name)
+    yield _HEAD.format(project=shown, name="this-file")
+    await conn.execute("BEGIN")
+    await store.moved.gather_late(conn)
+    row = await store.projects.find(conn, project.id, project.name)
+    if row is None:
+        return
+    slugs = Counter([check.slug async for check in leaving.checks_of(conn, row.id)])
+    async for check in leaving.checks_of(conn, row.id):
+        yield _call(check, is_alone=bool(check.slug) and slugs[check.slug] == 1)
+
+
+def _call(check: Check, *, is_alone: bool) -> str:
+    """Write the call for a check; `is_alone`: no other has its slug."""
+    document = _document(check)
+    document["unique"] = ["slug"] if is_alone else ["name", "slug", "tags"]
+    pause = " pause" if check.status == "paused" else ""
+    text = json.dumps(document, ensure_ascii=False)
+    notes = "".join(f"# {note}\n" for note in _notes(check))
+    # As a word, not a here document: no line of a text can end that.
+    return f"\n{notes}printf %s {shlex.quote(text)} |\n    make {check.code}{pause}\n"
+
+
+def _document(check: Check) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": check.name,
+        "slug": check.slug,
+        "tags": check.tags,
+        "desc": check.desc,
+        "grace": int(check.grace.total_seconds()),
+        "channels": "*",
+        **{name: getattr(check, name) for name in (*_TEXTS, *_SWITCHES)},
+    }
+    if check.kind == "simple":
+        document["timeout"] = int(check.timeout.total_seconds())
+    else:
+        document |= {"schedule": check.schedule, "tz": check.tz}
+    return _cut(document)
+
+
+def _cut(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value[: _LONGEST[name]] if name in _LONGEST else value
+        for name, value in document.items()
+    }
+
+
+def _notes(check: Check) -> list[str]:
+    return [
+        f"its {name} is longer than the {limit} characters that are taken there"
+        for name, limit in _LONGEST.items()
+        if len(getattr(check, name)) > limit
+    ]

@@ -1,0 +1,274 @@
+"""The document that hcl moves by: JSON Lines, one thing a line.
+
+First a header; then all projects with their channels; then each check, followed by its
+flips and its pings, oldest first; at last a line that says how many came before it, so
+that half a document is known for one. What has its default value is left out. Bodies
+that are UTF-8 stand there as text, others in Base64.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args, get_type_hints
+
+from hcl.model import SETTINGS, STATE, Action, Check, Flip, Kind, Ping, Reason, Status
+from hcl.moving import columns
+from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
+
+VERSION = 1
+
+_DEFAULTS = Check._field_defaults
+_HINTS = get_type_hints(Check)
+_LITERALS: dict[Any, tuple[str, ...]] = {
+    kind: get_args(kind) for kind in (Kind, Status, Action, Reason)
+}
+
+
+def line(document: Mapping[str, Any]) -> str:
+    """Write a document in a line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def header(made_by: str, as_of: datetime) -> str:
+    """Write the first line: who wrote the document, and until when it tells."""
+    return line(
+        {
+            "type": "hcl",
+            "version": VERSION,
+            "made_by": made_by,
+            "as_of": as_of.isoformat(),
+        }
+    )
+
+
+def end(lines: int) -> str:
+    """Write the last line; `lines` stand before it."""
+    return line({"type": "end", "lines": lines})
+
+
+def project(of: MovedProject) -> str:
+    """Write a project with its channels, but no secrets."""
+    return line(
+        {
+            "type": "project",
+            "id": of.code,
+            "name": of.name,
+            "badge_key": of.badge_key,
+            "check_limit": of.check_limit,
+            "channels": [_channel(channel) for channel in of.channels],
+        }
+    )
+
+
+def _channel(of: MovedChannel) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": of.code, "name": of.name, "kind": of.kind}
+    if of.kind == "group":
+        document["channels"] = (of.value or "").split(",")
+    if of.events:
+        document["events"] = list(of.events)
+    return document
+
+
+def check(of: MovedCheck, project_code: str) -> str:
+    """Write a check with its state."""
+    document: dict[str, Any] = {
+        "type": "check",
+        "id": of.check.code,
+        "project": project_code,
+        "badge_key": of.check.badge_key,
+        "channels": sorted(of.channels),
+    }
+    for name in (*SETTINGS, *STATE):
+        value = getattr(of.check, name)
+        if value != _DEFAULTS[name]:
+            document[name] = _written(value)
+    return line(document)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value
+
+
+def flip(of: MovedFlip) -> str:
+    """Write a flip of the check before it."""
+    document: dict[str, Any] = {
+        "type": "flip",
+        "at": of.flip.created.isoformat(),
+        "from": of.flip.old_status,
+        "to": of.flip.new_status,
+        "n_pings": of.n_pings,
+    }
+    if of.flip.reason:
+        document["reason"] = of.flip.reason
+    if not of.is_told:
+        document["is_told"] = False
+    return line(document)
+
+
+def ping(of: Ping) -> str:
+    """Write a ping of the check before it."""
+    document: dict[str, Any] = {
+        "type": "ping",
+        "n": of.n,
+        "at": of.created.isoformat(),
+        "action": of.action,
+        "scheme": of.scheme,
+    }
+    for name in ("remote_addr", "method", "ua", "rid", "exitstatus"):
+        value = getattr(of, name)
+        if value not in ("", None):
+            document[name] = value
+    if of.body:
+        try:
+            document["body"] = of.body.decode()
+        except UnicodeDecodeError:
+            document["body_base64"] = base64.b64encode(of.body).decode()
+    return line(document)
+
+
+def read_project(document: Mapping[str, Any], id_: int) -> MovedProject:
+    """Read a project; all these raise ValueError, KeyError and TypeError."""
+    return MovedProject(
+        id=id_,
+        code=columns.code(document["id"]),
+        name=_text(document["name"]),
+        badge_key=_text(document.get("badge_key", "")),
+        check_limit=int(document.get("check_limit", 0)),
+        channels=[_read_channel(channel) for channel in document.get("channels", ())],
+    )
+
+
+def _read_channel(document: Mapping[str, Any]) -> MovedChannel:
+    members = document.get("channels")
+    return MovedChannel(
+        code=columns.code(document["id"]),
+        name=_text(document["name"]),
+        kind=_text(document["kind"]),
+        value=None if members is None else ",".join(map(_text, members)),
+        events=tuple(map(_text, document.get("events", ()))),
+    )
+
+
+def read_check(document: Mapping[str, Any], project_id: int) -> MovedCheck:
+    """Read a check; what is left out has its default."""
+    named = {
+        name: _READERS[name](document[name])
+        for name in (*SETTINGS, *STATE)
+        if name in document
+    }
+    moved = Check(
+        0,
+        project_id,
+        columns.code(document["id"]),
+        columns.code(document["badge_key"]) if document.get("badge_key") else "",
+        **named,
+    )
+    channels = tuple(columns.code(code) for code in document.get("channels", ()))
+    return MovedCheck(moved, channels)
+
+
+def read_flip(document: Mapping[str, Any]) -> MovedFlip:
+    """Read a flip."""
+    read = Flip(
+        _moment(document["at"]),
+        _one_of(Status)(document["from"]),
+        _one_of(Status)(document["to"]),
+        _one_of(Reason)(document.get("reason", "")),
+    )
+    return MovedFlip(read, int(document["n_pings"]), document.get("is_told", True))
+
+
+def read_ping(document: Mapping[str, Any]) -> Ping:
+    """Read a ping."""
+    get = document.get
+    if "body_base64" in document:
+        body = base64.b64decode(document["body_base64"], validate=True)
+    else:
+        body = get("body", "").encode()
+    n, exitstatus = document["n"], get("exitstatus")
+    if type(n) is not int or not 0 < n < 2**32:
+        raise ValueError(f"n is {n!r}")
+    if exitstatus is not None and type(exitstatus) is not int:
+        raise ValueError(f"exitstatus is {exitstatus!r}")
+    return Ping(
+        n,
+        _moment(document["at"]),
+        _ACTION(document["action"]),
+        _text(get("scheme", "http")),
+        _text(get("remote_addr", "")),
+        _text(get("method", "")),
+        _text(get("ua", "")),
+        columns.rid(get("rid")),
+        exitstatus,
+        body,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no zone")
+    return moment.astimezone(UTC)
+
+
+def _length(value: Any) -> timedelta:
+    return timedelta(seconds=float(value))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _one_of(kind: Any) -> Callable[[Any], Any]:
+    allowed = _LITERALS[kind]
+
+    def read(value: Any) -> Any:
+        if value not in allowed:
+            raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
+        return value
+
+    return read
+
+
+_ACTION = _one_of(Action)
+
+_BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (bool, _switch),
+    (int, _whole),
+    (str, _text),
+    (timedelta, _length),
+    (datetime, _moment),
+)
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    if hint in _LITERALS:
+        return _one_of(hint)
+    for kind, read in _BY_TYPE:
+        if hint == kind:
+            return read
+        if hint == kind | None:
+            return lambda value: None if value is None else read(value)
+    raise TypeError(f"no check can be read with a field of {hint}")
+
+
+_READERS = {name: _reader(_HINTS[name]) for name in (*SETTINGS, *STATE)}

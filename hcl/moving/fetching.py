@@ -1,0 +1,236 @@
+"""Fetch a project from a server by its API, into a document as `hcl export` writes.
+
+So that a server which stops half way leaves nothing half-done here.
+"""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hcl.clock import Clock
+from hcl.model import Check, Flip, Ping, Status
+from hcl.moving import columns, documents
+from hcl.moving.exported import Exported
+from hcl.moving.moved import (
+    NO_CODE,
+    MovedChannel,
+    MovedCheck,
+    MovedFlip,
+    MovedKey,
+    MovedProject,
+    MovingError,
+)
+from hcl.moving.remote import Remote
+
+_TELL_EVERY = 5.0
+_FIVE_FIELDS = 5
+
+_SAME = (
+    "name",
+    "slug",
+    "tags",
+    "desc",
+    "methods",
+    "manual_resume",
+    "start_kw",
+    "success_kw",
+    "failure_kw",
+    "filter_subject",
+    "filter_body",
+    "filter_http_body",
+    "filter_default_fail",
+    "n_pings",
+)
+
+
+class Fetched(Exported):
+    """A document that is deleted at the end."""
+
+    def close(self) -> None:
+        """Close and delete the file."""
+        super().close()
+        self._path.unlink(missing_ok=True)
+
+
+def fetch(
+    url: str, api_key: str | None, names: Sequence[str], say: Callable[[str], None]
+) -> Fetched:
+    """Fetch the project that a key is for. Raises MovingError.
+
+    It is called as the only one of `names`, or else by the server's host: the API does
+    not tell its name.
+    """
+    if not api_key:
+        raise MovingError(f"{url}: needs --api-key with a read-write key")
+    if len(names) > 1:
+        raise MovingError(f"{url}: an API key is for one project: name one")
+    fd, name = tempfile.mkstemp(prefix="hcl-import-", suffix=".jsonl")
+    path = Path(name)
+    try:
+        with (
+            Remote(url, api_key, say) as remote,
+            open(fd, "w", encoding="utf-8", errors="replace") as file,
+        ):
+            count = 0
+            for line in _lines(remote, names[0] if names else remote.host, say):
+                file.write(line)
+                count += 1
+            file.write(documents.end(count))
+        fetched = Fetched(path)
+        fetched.name = remote.root
+        # It works there: whoever has it goes on using it.
+        fetched.projects[0].keys.append(MovedKey("read-write", key=api_key))
+        fetched.remarks.append(
+            f"what {remote.host} does not tell by its API: the project's name, id and"
+            " keys, where channels lead, why checks went down, exit statuses, and all"
+            " that is older than its log"
+        )
+        return fetched
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[str]:
+    as_of, told = Clock().now(), time.monotonic()
+    checks = remote.checks()
+    yield documents.header(remote.root, as_of)
+    yield documents.project(_project(remote, name, len(checks)))
+    for count, described in enumerate(checks):
+        if time.monotonic() - told > _TELL_EVERY:
+            told = time.monotonic()
+            say(f"{count:,} of {len(checks):,} checks fetched")
+        try:
+            yield from _check(remote, described)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            shown = described.get("uuid") or described.get("name")
+            raise MovingError(
+                f"{remote.root}: tells something of the check {shown} that makes no"
+                f" sense: {error}"
+            ) from error
+
+
+def _project(remote: Remote, name: str, checks: int) -> MovedProject:
+    channels = [
+        MovedChannel(columns.code(c["id"]), str(c.get("name") or ""), str(c["kind"]))
+        for c in remote.things("channels/", "channels")
+        if "id" in c and "kind" in c
+    ]
+    key = re.search(r"/badge/([^/]+)/", str(remote.badges().get("*", "")))
+    return MovedProject(
+        id=1,
+        code=NO_CODE,
+        name=name,
+        badge_key=key[1] if key else "",
+        channels=channels,
+        checks=checks,
+    )
+
+
+def _check(remote: Remote, described: dict[str, Any]) -> Iterator[str]:
+    code = columns.code(described.get("uuid") or described["ping_url"][-36:])
+    pings = list(_pings(remote, code))
+    check = _state(_settings(code, described), described, pings)
+    channels = tuple(filter(None, str(described.get("channels", "")).split(",")))
+    yield documents.check(MovedCheck(check, channels), NO_CODE)
+    for flip in _flips(remote.things(f"checks/{code}/flips/", "flips"), check, pings):
+        yield documents.flip(flip)
+    for ping, has_body in pings:
+        body = remote.body(code, ping.n) if has_body else b""
+        yield documents.ping(ping._replace(body=body))
+
+
+def _settings(code: str, described: dict[str, Any]) -> Check:
+    badge = re.search(r"/b/\d/([0-9a-f-]{36})\.", str(described.get("badge_url", "")))
+    named = {name: described[name] for name in _SAME if name in described}
+    check = Check(0, 0, code, badge[1] if badge else "", **named)
+    check = check._replace(grace=timedelta(seconds=described["grace"]))
+    if "timeout" in described:
+        return check._replace(timeout=timedelta(seconds=described["timeout"]))
+    schedule = str(described["schedule"])
+    is_cron = "\n" not in schedule and len(schedule.split()) == _FIVE_FIELDS
+    return check._replace(
+        kind="cron" if is_cron else "oncalendar",
+        schedule=schedule,
+        tz=str(described.get("tz") or "UTC"),
+    )
+
+
+def _state(
+    check: Check, described: dict[str, Any], pings: Sequence[tuple[Ping, bool]]
+) -> Check:
+    """Add how the check fares, to the second, or as its log has it."""
+    status = described["status"]
+    started = described.get("started", status == "started")
+    if status in ("grace", "started"):
+        status = "up"
+    start = None
+    for ping, _ in pings:
+        if ping.action == "start":
+            start = ping
+    length = described.get("last_duration")
+    return check._replace(
+        status=status,
+        last_ping=_exact(described.get("last_ping"), pings),
+        last_start=start.created if started and start else None,
+        last_start_rid=start.rid if started and start else None,
+        last_duration=None if length is None else timedelta(seconds=length),
+    )
+
+
+def _exact(text: str | None, pings: Sequence[tuple[Ping, bool]]) -> datetime | None:
+    """Return a moment that is told in whole seconds as the log has it."""
+    if not text:
+        return None
+    told = datetime.fromisoformat(text).astimezone(UTC)
+    for ping, _ in reversed(pings):
+        if ping.created.replace(microsecond=0) == told.replace(microsecond=0):
+            return ping.created
+    return told
+
+
+def _pings(remote: Remote, code: str) -> Iterator[tuple[Ping, bool]]:
+    """Yield the pings in the log, oldest first, and whether each has a body."""
+    for described in reversed(remote.things(f"checks/{code}/pings/", "pings")):
+        yield (
+            Ping(
+                int(described["n"]),
+                datetime.fromisoformat(described["date"]).astimezone(UTC),
+                described["type"],
+                described.get("scheme") or "http",
+                described.get("remote_addr") or "",
+                described.get("method") or "",
+                described.get("ua") or "",
+                described.get("rid"),
+                None,
+                b"",
+            ),
+            bool(described.get("body_url")),
+        )
+
+
+def _flips(
+    described: Sequence[dict[str, Any]],
+    check: Check,
+    pings: Sequence[tuple[Ping, bool]],
+) -> Iterator[MovedFlip]:
+    """Yield the flips, oldest first: the API tells whether each was to up or not."""
+    before: Status = "new"
+    for index, flip in enumerate(reversed(described)):
+        created = datetime.fromisoformat(flip["timestamp"]).astimezone(UTC)
+        is_last = index == len(described) - 1
+        after: Status = "up" if flip["up"] else "down"
+        if not flip["up"] and is_last and check.status in ("paused", "new"):
+            after = check.status
+        n = max((p.n for p, _ in pings if _is_by(p, created)), default=0)
+        yield MovedFlip(Flip(created, before, after, ""), n)
+        before = after
+
+
+def _is_by(ping: Ping, moment: datetime) -> bool:
+    # Flips are told in whole seconds.
+    return ping.created.replace(microsecond=0) <= moment

@@ -1,0 +1,152 @@
+"""Ask a server that speaks the Management API, patiently, and say what is wrong."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from hcl.moving.moved import MovingError
+
+# Newer first: what an older server does not know is asked of the one before.
+_VERSIONS = (3, 2, 1)
+
+_TIMEOUT = 30.0
+_TRIES = 3
+
+# A server may ask for so many seconds of patience, so often in a row.
+_LONGEST_WAIT = 120.0
+_MOST_WAITS = 20
+
+
+class Remote:
+    """One project on a server, by an API key. Raises MovingError; a context manager.
+
+    `say` hears what takes long.
+    """
+
+    def __init__(self, url: str, api_key: str, say: Callable[[str], None]) -> None:
+        self.root = url.partition("/api/v")[0].rstrip("/")
+        self.host = urlsplit(url).hostname or url
+        self.version = _VERSIONS[0]
+        self._say = say
+        # A redirect is not followed: it may take the key elsewhere.
+        self._client = httpx2.Client(
+            headers={"X-Api-Key": api_key}, timeout=_TIMEOUT, follow_redirects=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def checks(self) -> list[dict[str, Any]]:
+        """Return all checks, in the newest version that the server knows."""
+        for self.version in _VERSIONS:
+            response = self._get("checks/")
+            if response.status_code != 404:
+                break
+        checks = self._json(response, "checks")
+        if any("uuid" not in c and "unique_key" in c for c in checks):
+            raise self._error("the API key is read-only: a read-write key is needed")
+        return checks
+
+    def things(self, path: str, key: str) -> list[dict[str, Any]]:
+        """Return a list that the server has; empty if an older one knows none."""
+        response = self._get(path)
+        return [] if response.status_code == 404 else self._json(response, key)
+
+    def badges(self) -> dict[str, Any]:
+        """Return the URLs of badges by tag; empty if there are none."""
+        response = self._get("badges/")
+        if response.status_code != 200:
+            return {}
+        try:
+            badges = response.json()["badges"]
+        except (ValueError, KeyError, TypeError):
+            return {}
+        return badges if isinstance(badges, dict) else {}
+
+    def body(self, code: str, n: int) -> bytes:
+        """Return the body of a ping; empty if it is gone meanwhile."""
+        response = self._get(f"checks/{code}/pings/{n}/body")
+        if response.status_code == 404:
+            return b""
+        self._judge(response)
+        return response.content
+
+    def _json(self, response: httpx2.Response, key: str) -> list[dict[str, Any]]:
+        self._judge(response)
+        try:
+            document = response.json()
+        except ValueError as error:
+            raise self._error(
+                "answers with something else than JSON: is this the address of its"
+                " first page?"
+            ) from error
+        found = document.get(key) if isinstance(document, dict) else document
+        if not isinstance(found, list) or not all(isinstance(f, dict) for f in found):
+            raise self._error(f"answers with something else than {key}")
+        return found
+
+    def _judge(self, response: httpx2.Response) -> None:
+        status = response.status_code
+        if status == 200:
+            return
+        if status in (401, 403):
+            raise self._error(
+                f"refuses the API key ({status}): a read-write key of the project is"
+                " needed"
+            )
+        if 300 <= status < 400:
+            target = response.headers.get("Location", "elsewhere")
+            raise self._error(f"redirects to {target}: give the address it has there")
+        if status == 404:
+            raise self._error("has no API there (404): give the address of its pages")
+        raise self._error(f"answers {status}: try again later; nothing was changed")
+
+    def _get(self, path: str) -> httpx2.Response:
+        url, waits, failures = f"{self.root}/api/v{self.version}/{path}", 0, 0
+        while True:
+            try:
+                response = self._client.get(url)
+            except httpx2.InvalidURL as error:
+                raise self._error(f"is not an address: {error}") from error
+            except httpx2.HTTPError as error:
+                failures += 1
+                if failures == _TRIES:
+                    why = str(error) or type(error).__name__
+                    raise self._error(f"{why}: nothing was changed") from error
+                time.sleep(failures / 2)
+                continue
+            if response.status_code == 429 and waits < _MOST_WAITS:
+                waits += 1
+                self._wait(response)
+            elif response.status_code >= 500 and failures < _TRIES - 1:
+                failures += 1
+                time.sleep(failures / 2)
+            else:
+                return response
+
+    def _wait(self, response: httpx2.Response) -> None:
+        """Wait for as long as the server asks."""
+        text = response.headers.get("Retry-After", "")
+        seconds = float(text) if text.isdecimal() else 5.0
+        if seconds > _LONGEST_WAIT:
+            raise self._error(
+                f"asks to wait for {int(seconds)} s (429): try again then; nothing was"
+                " changed"
+            )
+        self._say(f"{self.host} asks to wait for {int(seconds)} s")
+        time.sleep(max(seconds, 0.1))
+
+    def _error(self, problem: str) -> MovingError:
+        return MovingError(f"{self.root}: {problem}")

@@ -1,0 +1,1 @@
+"""Moving in and out, by the real commands and the real server."""

@@ -1,0 +1,222 @@
+"""What cannot be moved is told in a line, and leaves nothing half-done."""
+
+import gzip
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.moving.commands import EXPECTED, SOURCE, hcl, moved_in
+from tests.moving.serving import Served, read
+
+HEADER = (
+    '{"type":"hcl","version":1,"made_by":"x","as_of":"2026-11-28T08:00:00+00:00"}\n'
+)
+PROJECT = (
+    '{"type":"project","id":"87134be1-0bcc-4d1c-95a9-314599ba695a","name":"A\\nB",'
+    '"channels":[]}\n'
+)
+CHECK = (
+    '{"type":"check","id":"58a2c6bd-e7f9-463c-89c5-87592b8b2dac",'
+    '"project":"87134be1-0bcc-4d1c-95a9-314599ba695a","slug":"same"}\n'
+)
+OTHER = CHECK.replace("58a2", "68a2")
+
+
+def damaged() -> bytes:
+    """Break a page in the middle of the database."""
+    whole = SOURCE.read_bytes()
+    return whole[: 60 * 4096] + b"\xff" * 4096 + whole[61 * 4096 :]
+
+
+FILES = {
+    "postgres": (b"PGDMP\x01\x0e", "is a dump of PostgreSQL"),
+    "sql": (b"--\n-- PostgreSQL database dump\n--", "is a dump of PostgreSQL"),
+    "gz": (gzip.compress(b"x"), "is compressed: unpack it first"),
+    "empty": (b"", "is empty"),
+    "text": (b"hello", "is not what can be moved"),
+    "cut": (SOURCE.read_bytes()[:100_000], "cannot be read"),
+    "broken": (damaged(), "damaged"),
+    "other.json": (b'{"a": 1}\n', "line 1: is nothing that `hcl export` writes"),
+    "newer": (HEADER.replace(":1,", ":9,").encode(), "of another version of hcl"),
+    "half": ((HEADER + PROJECT + CHECK).encode(), "is not whole"),
+    "line": ((HEADER + PROJECT + CHECK[:-9]).encode(), "line 3: it ends in the middle"),
+    "twice": (
+        (HEADER + PROJECT + CHECK + CHECK + '{"type":"end","lines":4}\n').encode(),
+        "line 4: check 58a2c6bd-e7f9-463c-89c5-87592b8b2dac is there twice",
+    ),
+    "status": (
+        (HEADER + PROJECT + CHECK.replace('"slug"', '"status":"x","slug"')).encode(),
+        "line 3: 'x' is none of new, up, down, paused",
+    ),
+    "lines": (
+        (HEADER + PROJECT + CHECK + '{"type":"end","lines":9}\n').encode(),
+        "lines are missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_cannot_be_moved_is_told_in_a_line(
+    tmp_path: Path, name: str
+) -> None:
+    content, words = FILES[name]
+    (tmp_path / name).write_bytes(content)
+
+    done = hcl(tmp_path, "import", name)
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"Error: {name}: ")
+    assert words in line
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_slug_twice_and_a_name_of_two_lines_are_brought_along(tmp_path: Path) -> None:
+    document = HEADER + PROJECT + CHECK + OTHER + '{"type":"end","lines":4}\n'
+    (tmp_path / "in.jsonl").write_text(document)
+
+    done = hcl(tmp_path, "import", "in.jsonl")
+
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path, "SELECT slug FROM checks") == [("same",), ("same",)]
+    assert read(tmp_path, "SELECT name FROM projects") == [("A B",)]
+
+
+def test_what_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:
+    for arguments, words in (
+        (("nothing.sqlite",), "cannot be read: No such file"),
+        ((SOURCE, "--project", "Nope"), 'no project is named "Nope"; there are "Home'),
+        ((SOURCE, "--secret-key-file", "nothing"), "nothing: cannot be read"),
+        ((SOURCE, "--config", "no/hcl.toml"), "there is no folder"),
+    ):
+        done = hcl(tmp_path, "import", *arguments)
+
+        assert done.returncode == 1
+        assert words in done.stderr.splitlines()[-1]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_while_a_server_runs_nothing_is_changed(moved: Callable[[str], Path]) -> None:
+    folder = moved("served")
+    with Served(folder) as server:
+        before = (folder / "hcl.toml").read_text()
+
+        done = hcl(folder, "import", SOURCE)
+
+        assert done.returncode == 1
+        assert f"process {server.process.pid}" in done.stderr
+        assert "stop that one first" in done.stderr
+        assert (folder / "hcl.toml").read_text() == before
+
+
+def test_a_config_that_would_not_load_stays_as_it_was(tmp_path: Path) -> None:
+    key = EXPECTED["projects"][1]["ping_key"]
+    text = f'[[projects]]\nname = "Here"\nping_key = "{key}"\n'
+    (tmp_path / "hcl.toml").write_text(text)
+
+    done = hcl(tmp_path, "import", SOURCE)
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "ping_key" in line
+    assert (tmp_path / "hcl.toml").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["hcl.toml"]
+
+
+def test_columns_that_older_versions_lack_have_defaults(tmp_path: Path) -> None:
+    copy = tmp_path / "old.sqlite"
+    shutil.copy(SOURCE, copy)
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        for table, column in (
+            ("api_check", "filter_http_body"),
+            ("api_check", "filter_default_fail"),
+            ("api_check", "start_kw"),
+            ("api_flip", "reason"),
+            ("api_ping", "object_size"),
+            ("accounts_project", "show_slugs"),
+        ):
+            conn.execute(f'ALTER TABLE {table} DROP COLUMN "{column}"')
+        conn.execute("CREATE TABLE pings AS SELECT * FROM api_ping")
+        conn.execute("DROP TABLE api_ping")
+        conn.execute("ALTER TABLE pings RENAME TO api_ping")
+        conn.execute("ALTER TABLE api_ping ADD COLUMN body TEXT")
+        conn.execute(
+            "UPDATE api_ping SET body = 'in text', body_raw = NULL"
+            " WHERE length(body_raw) = 0 OR body_raw IS NULL"
+        )
+        # A row that makes no sense stays behind, and the others come.
+        conn.execute("UPDATE api_ping SET created = 'never' WHERE id = 1")
+
+    done = hcl(tmp_path, "import", copy)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 row of api_ping made no sense, and stayed behind" in done.stdout
+    count = len([p for c in EXPECTED["checks"] for p in c["pings"]])
+    assert read(tmp_path, "SELECT count(*) FROM pings") == [(count - 1,)]
+    assert read(
+        tmp_path, "SELECT count(*) > 99 FROM pings WHERE body = x'696e2074657874'"
+    )
+
+
+def test_what_is_new_comes_and_what_was_changed_here_stays(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder, copy = moved("here"), tmp_path / "later.sqlite"
+    shutil.copy(SOURCE, copy)
+    [mine, theirs, both] = [c["uuid"] for c in EXPECTED["checks"][:3]]
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        for code in (theirs, both):
+            conn.execute(
+                "INSERT INTO api_ping (owner_id, n, created, scheme, method, ua)"
+                " SELECT id, n_pings + 1, '2026-11-28 08:30:00', 'http', 'GET', 'new'"
+                " FROM api_check WHERE code = ?",
+                (code.replace("-", ""),),
+            )
+            conn.execute(
+                "UPDATE api_check SET n_pings = n_pings + 1, name = 'Renamed',"
+                " last_ping = '2026-11-28 08:30:00' WHERE code = ?",
+                (code.replace("-", ""),),
+            )
+        conn.execute(
+            "INSERT INTO api_channel (code, created, kind, value, email_verified,"
+            " name, project_id, last_error, disabled) SELECT ?, created, 'email',"
+            " 'late@example.org', 1, 'Late', project_id, '', 0 FROM api_channel"
+            " LIMIT 1",
+            ("1" * 32,),
+        )
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as conn, conn:
+        conn.execute("UPDATE checks SET name = 'Mine' WHERE code = ?", (mine,))
+        conn.execute(
+            "INSERT INTO pings SELECT (id << 32) + n_pings + 1, 1, 'log', 'http', '',"
+            " 'GET', 'here', NULL, NULL, x'' FROM checks JOIN check_states"
+            " ON check_id = id WHERE code = ?",
+            (both,),
+        )
+        conn.execute(
+            "UPDATE check_states SET n_pings = n_pings + 1 WHERE check_id ="
+            " (SELECT id FROM checks WHERE code = ?)",
+            (both,),
+        )
+
+    done = moved_in(folder, "--config", "hcl.toml", source=copy)
+
+    assert "0 checks came, 1 check changed, with 1 ping and 0 flips" in done.stdout
+    assert f"left as they are: {EXPECTED['checks'][2]['name']}" in done.stdout
+    names = dict(read(folder, "SELECT code, name FROM checks"))
+    assert [names[code] for code in (mine, theirs, both)] == [
+        "Mine",
+        "Renamed",
+        EXPECTED["checks"][2]["name"],
+    ]
+    new = "SELECT code, ua FROM pings JOIN checks c ON c.id = check_id WHERE ua IN"
+    assert read(folder, f"{new} ('new', 'here') ORDER BY ua DESC") == [
+        (theirs, "new"),
+        (both, "here"),
+    ]
+    late = "SELECT count(*) FROM checks_channels JOIN channels h ON h.id = channel_id"
+    assert read(folder, f"{late} WHERE h.name = 'Late'") == [(0,)]
+    assert (folder / "hcl.toml").read_text().count('name = "Late"') == 1

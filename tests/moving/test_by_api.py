@@ -1,0 +1,180 @@
+"""Moving in by the API of a server, which may answer as it likes."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from hcl import config
+from tests.moving.commands import EXPECTED, checks_of, hcl
+from tests.moving.serving import Served, read
+from tests.sinks import HttpSink
+
+PROJECT = EXPECTED["projects"][0]
+KEY = "k" * 32
+
+
+def test_a_project_comes_from_a_server(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    with Served(moved("here")) as server:
+        arguments = ("import", f"{server.root}/api/v3/", "--project", "Moved")
+        env = {"HCL_API_KEY": PROJECT["api_key_plain"]}
+
+        done = hcl(there, *arguments, env=env)
+        again = hcl(there, *arguments, env=env)
+
+        assert done.returncode == again.returncode == 0, done.stderr + again.stderr
+        assert "0 checks came" in again.stdout
+        assert " 0 pings and 0 flips" in again.stdout
+    [project] = config.load(there / "hcl.toml").projects
+    assert project.name == "Moved"
+    assert project.badge_key == PROJECT["badge_key"]
+    digest = hashlib.sha256(PROJECT["api_key_plain"].encode()).hexdigest()
+    assert [(key.sha256, key.access) for key in project.keys] == [
+        (digest, "read-write")
+    ]
+    # A group's members are not told.
+    assert {(c.id, c.enabled) for c in project.channels} == {
+        (c["uuid"], False) for c in PROJECT["channels"] if c["kind"] != "group"
+    }
+    for check in checks_of(PROJECT):
+        code = check["uuid"]
+        [[n_pings, last, kind, tags, badge, pings, bodies, flips, serving]] = read(
+            there,
+            "SELECT n_pings, last_ping, kind, tags, badge_key,"
+            " (SELECT count(*) FROM pings WHERE check_id = c.id),"
+            " (SELECT count(*) FROM pings WHERE check_id = c.id AND body != x''),"
+            " (SELECT count(*) FROM flips WHERE check_id = c.id),"
+            " (SELECT count(*) FROM checks_channels WHERE check_id = c.id)"
+            f" FROM checks c JOIN check_states s ON s.check_id = id"
+            f" WHERE code = '{code}'",
+        )
+        groups = [c for c in check["channels"] if c.startswith("Group")]
+        assert (n_pings, kind, tags) == tuple(
+            check[name] for name in ("n_pings", "kind", "tags")
+        )
+        assert badge == check["badge_key"]
+        assert last == pytest.approx(check["last_ping"], abs=1e-5)
+        assert pings == len(check["pings"])
+        assert flips == len(check["flips"])
+        kept = [p for p in check["pings"] if p["body_sha256"] and not p["object_size"]]
+        assert bodies == len(kept)
+        assert serving == len(check["channels"]) - len(groups)
+
+
+CHECK = {
+    "name": "a",
+    "slug": "a",
+    "tags": "",
+    "desc": "",
+    "grace": 60,
+    "n_pings": 0,
+    "status": "new",
+    "last_ping": None,
+    "next_ping": None,
+    "manual_resume": False,
+    "methods": "",
+    "uuid": "58a2c6bd-e7f9-463c-89c5-87592b8b2dac",
+    "channels": "",
+    "timeout": 60,
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (401, (), b'{"error": "wrong api key"}', "refuses the API key (401)"),
+        (200, (), b"<!doctype html><html>", "something else than JSON"),
+        (200, (), b'{"checks": 1}', "something else than checks"),
+        (302, (("Location", "https://x.example/"),), b"", "redirects to https://x"),
+        (404, (), b"", "has no API there"),
+        (429, (("Retry-After", "3600"),), b"", "asks to wait for 3600 s"),
+        (200, (), b'{"checks": [{"unique_key": "x"}]}', "is read-only"),
+        (200, (), b'{"checks": [{"uuid": "x"}], "channels": []}', "makes no sense"),
+    ],
+)
+async def test_a_server_that_answers_otherwise_is_told_in_a_line(
+    tmp_path: Path,
+    status: int,
+    headers: tuple[tuple[str, str], ...],
+    body: bytes,
+    words: str,
+) -> None:
+    async with HttpSink(status, headers=headers, body=body) as sink:
+        url = f"http://127.0.0.1:{sink.port}"
+
+        done = await apart(tmp_path, "import", url, "--api-key", KEY)
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"Error: {url}: ")
+    assert words in line
+    assert is_empty(tmp_path)
+
+
+def is_empty(folder: Path) -> bool:
+    return not list(folder.iterdir())
+
+
+async def apart(folder: Path, *arguments: str) -> Any:
+    """Run a command while a sink of this loop answers."""
+    return await asyncio.to_thread(hcl, folder, *arguments)
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Asks for patience first, then has one check, and for its log no answer."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        if "/pings/" in self.path:
+            self.close_connection = True
+            return
+        body = json.dumps({"checks": [CHECK], "channels": [], "badges": {}}).encode()
+        self.send_response(429 if self.asked == 1 else 200)
+        if self.asked == 1:
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        done = hcl(tmp_path, "import", url, "--api-key", KEY)
+        server.shutdown()
+
+    assert done.returncode == 1
+    patience, error = done.stderr.splitlines()
+    assert patience == "127.0.0.1 asks to wait for 0 s"
+    assert error.startswith(f"Error: {url}: ")
+    assert error.endswith("nothing was changed")
+    assert is_empty(tmp_path)
+
+
+def test_no_server_and_no_key_are_told_in_a_line(tmp_path: Path) -> None:
+    without = hcl(tmp_path, "import", "http://127.0.0.1:9/")
+    two = hcl(
+        tmp_path, "import", "http://x/", "--api-key", KEY, "--project", "a",
+        "--project", "b",
+    )  # fmt: skip
+
+    assert without.returncode == two.returncode == 1
+    assert "needs --api-key with a read-write key" in without.stderr
+    assert "an API key is for one project" in two.stderr

@@ -1,0 +1,183 @@
+"""All that is in a database of Healthchecks is here after it was imported."""
+
+import hashlib
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hcl import config, store
+from hcl.model import Check, Ping
+from tests.moving.commands import EXPECTED, checks_of, database, moved_in
+
+SAME = (
+    "name slug tags desc kind methods manual_resume start_kw success_kw failure_kw"
+    " filter_subject filter_body filter_http_body filter_default_fail badge_key n_pings"
+)
+
+
+def kept(check: Check) -> dict[str, Any]:
+    """Describe a check as the expected file does."""
+    due: dict[str, Any] = {"schedule": check.schedule, "tz": check.tz}
+    if check.kind == "simple":
+        due = {"timeout": check.timeout.total_seconds()}
+    deadline = check.alert_after
+    return {
+        **{name: getattr(check, name) for name in SAME.split()},
+        **due,
+        "grace": check.grace.total_seconds(),
+        "status_column": check.status,
+        "last_ping": check.last_ping and check.last_ping.timestamp(),
+        "last_start": check.last_start and check.last_start.timestamp(),
+        "last_duration": check.last_duration and check.last_duration.total_seconds(),
+        "deadline": deadline and deadline.timestamp(),
+    }
+
+
+async def test_every_check_is_here_with_its_state(imported: Path) -> None:
+    async with database(imported) as conn:
+        for expected in EXPECTED["checks"]:
+            check = await store.checks.by_code(conn, expected["uuid"])
+
+            assert check
+            assert kept(check) == {name: expected[name] for name in kept(check)}
+            codes = await store.channels.codes_of_check(conn, check.id)
+            assert codes == expected["channel_uuids"]
+            assert check.unique_key == expected["unique_key"]
+
+
+def kept_ping(ping: Ping, body: bytes) -> dict[str, Any]:
+    return {
+        "n": ping.n,
+        "at": ping.created.timestamp(),
+        "type": ping.action,
+        "scheme": ping.scheme,
+        "method": ping.method,
+        "remote_addr": ping.remote_addr or None,
+        "ua": ping.ua,
+        "rid": ping.rid,
+        "exitstatus": ping.exitstatus,
+        "body_sha256": hashlib.sha256(body).hexdigest() if body else None,
+    }
+
+
+async def test_every_ping_and_flip_is_here(imported: Path) -> None:
+    async with database(imported) as conn:
+        for expected in EXPECTED["checks"]:
+            check = await store.checks.by_code(conn, expected["uuid"])
+            assert check
+            pings = [
+                await store.pings.by_n(conn, check.id, ping.n)
+                for ping in await store.pings.newest(conn, check.id, 10_000)
+            ]
+            flips = await store.flips.of_check(conn, check.id)
+
+            for ping, wanted in zip(pings, expected["pings"], strict=True):
+                assert ping
+                body = None if wanted["object_size"] else wanted["body_sha256"]
+                found = kept_ping(ping, ping.body)
+                assert found == {**{k: wanted[k] for k in found}, "body_sha256": body}
+            assert [
+                {
+                    "at": flip.created.timestamp(),
+                    "from": flip.old_status,
+                    "to": flip.new_status,
+                    "reason": flip.reason,
+                }
+                for flip in reversed(flips)
+            ] == [
+                {k: f[k] for k in ("at", "from", "to", "reason")}
+                for f in expected["flips"]
+            ]
+
+
+async def test_every_channel_is_here_under_a_name_of_its_own(imported: Path) -> None:
+    async with database(imported) as conn:
+        known = (await store.projects.known(conn)).items()
+        for project in EXPECTED["projects"]:
+            [id_] = [id_ for id_, row in known if row.code == project["uuid"]]
+            rows = await store.channels.of_project(conn, id_)
+
+            found = {row.code: row.kind for row in rows}
+            others = {"trello": "webhook", "call": "sms"}
+            wanted = {c["uuid"]: c["kind"] for c in project["channels"]}
+            assert found == {k: others.get(v, v) for k, v in wanted.items()}
+            assert len({row.name for row in rows}) == len(rows)
+
+
+def test_the_config_holds_keys_and_channels_for_its_owner_alone(imported: Path) -> None:
+    path = imported / "hcl.toml"
+    read = config.load(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in read.projects] == [
+        EXPECTED["projects"][0]["name"],
+        EXPECTED["projects"][1]["name"],
+        "second-user@example.net",
+    ]
+    assert [p.id for p in read.projects] == [p["uuid"] for p in EXPECTED["projects"]]
+    off = [c.name for p in read.projects for c in p.channels if not c.enabled]
+    assert off == ["Not verified yet"]
+    [group] = [c for c in read.projects[0].channels if c.kind == "group"]
+    assert len(group.settings.members) == 3
+
+
+async def test_only_the_alert_that_waited_waits(imported: Path) -> None:
+    async with database(imported) as conn:
+        rows = await conn.execute_fetchall(
+            "SELECT DISTINCT c.code FROM notifications n JOIN checks c"
+            " ON c.id = n.check_id WHERE n.next_try IS NOT NULL"
+        )
+
+    waiting = {row[0] for row in rows}
+    owed = {
+        check["uuid"]
+        for check in EXPECTED["checks"]
+        if any(not flip["processed"] for flip in check["flips"])
+    }
+    # It is a day old by now, or it is not: nothing else may be told.
+    assert waiting <= owed
+
+
+def test_a_run_again_doubles_nothing(moved: Callable[[str], Path]) -> None:
+    folder = moved("again")
+    before = (folder / "hcl.toml").read_text()
+
+    again = moved_in(folder)
+
+    assert "0 checks came, 0 checks changed, with 0 pings and 0 flips" in again.stdout
+    assert (folder / "hcl.toml").read_text() == before
+
+
+def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> None:
+    text = '[[projects]]\nname = "Here"\nping_key = "here" # mine'
+    (tmp_path / "hcl.toml").write_text(text)
+
+    moved_in(tmp_path, "--project", EXPECTED["projects"][1]["name"])
+
+    after = (tmp_path / "hcl.toml").read_text()
+    names = [p["name"] for p in tomllib.loads(after)["projects"]]
+    assert names == ["Here", EXPECTED["projects"][1]["name"]]
+    assert after.startswith(text)
+    assert (tmp_path / "hcl.toml.before-import-1").read_text() == text
+
+
+def test_dry_run_shows_what_comes_and_writes_nothing(tmp_path: Path) -> None:
+    done = moved_in(tmp_path, "--dry-run")
+
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["secret-key"]
+    assert "second-user@example.net could look at it: give" in done.stdout
+    assert "owner.one@example.org had weekly reports by mail" in done.stdout
+    for project in EXPECTED["projects"]:
+        [line] = [
+            line
+            for line in done.stdout.splitlines()
+            if line.startswith(f"{project['name'] or project['owner']} ")
+        ]
+        checks = checks_of(project)
+        assert line.split()[-6:-2] == [
+            "new",
+            str(len(checks)),
+            str(sum(len(check["pings"]) for check in checks)),
+            str(sum(len(check["flips"]) for check in checks)),
+        ]

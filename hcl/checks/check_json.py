@@ -85,6 +85,9 @@ def check_json(
     else:
         document.update(_private(check, site, channels, version))
     document.update(_due(check))
+    # No client of Healthchecks knows it: only there where it says something.
+    if version >= 3 and check.is_muted(now):
+        document["muted_until"] = iso(check.muted_until)
     return document
 
 

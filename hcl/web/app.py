@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
-from hcl.web.api import api
+from hcl.web.api import alerts, api
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -192,6 +192,8 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/resume": Endpoint(POST=rw(api.resume_check, body=False)),
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
+    if version >= 3:
+        single["checks/{code:code}/mute"] = Endpoint(POST=rw(alerts.mute_check))
     root = f"/api/v{version}/"
     for path, endpoint in lists.items():
         yield Route(f"{root}{path}/", endpoint)

@@ -29,6 +29,8 @@ class Parts:
     keyring: Keyring
     proxies: Proxies
     secret: str
+    # By the ids of their rows.
+    projects: dict[int, Project]
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Parts:
         self.keyring = Keyring(config, projects)
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.projects = {project.id: project for project in projects}
 
     async def refuse_key(self, scope: Scope) -> None:
         """Count a wrong key; return when it may be answered."""

@@ -40,6 +40,7 @@ def paths(*, api_body_limit: int, log_limit: int, flips: str) -> Node:
         },
         f"{ROOT}/checks/{{uuid}}/pause": {"post": _pause_check(too_large)},
         f"{ROOT}/checks/{{uuid}}/resume": {"post": _resume_check(too_large)},
+        f"{ROOT}/checks/{{uuid}}/mute": {"post": _mute_check(too_large)},
         f"{ROOT}/checks/{{uuid}}/pings/": {"get": _list_pings(log_limit)},
         f"{ROOT}/checks/{{uuid}}/pings/{{n}}/body": {"get": _get_ping_body()},
         f"{ROOT}/checks/{{uuid}}/flips/": {"get": _list_flips(flips)},
@@ -196,6 +197,23 @@ def _resume_check(too_large: Node) -> Node:
             **_ONE_CHECK,
             "409": text("The check is not paused.", "check is not paused"),
             "413": too_large,
+        },
+    )
+
+
+def _mute_check(too_large: Node) -> Node:
+    return operation(
+        "mute_check",
+        "Checks",
+        "Mute a check",
+        "Nobody is told of the check for so many seconds; it is watched on. If it is"
+        " down at the end, they are told then. 0 ends a mute.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        requestBody=_body("Mute", seconds=14_400),
+        responses={
+            "200": answer("The check as it is now.", schema("Check")),
+            **_changing(too_large),
         },
     )
 

@@ -154,6 +154,10 @@ _STATE: dict[str, Node] = {
         "minimum": 0,
         "description": "Seconds that the last run took. Only there when it is known.",
     },
+    "muted_until": {
+        **_MOMENT,
+        "description": "Nobody is told before. Only there while the check is muted.",
+    },
 }
 
 _PRIVATE: dict[str, Node] = {
@@ -171,7 +175,7 @@ _UNIQUE_KEY: Node = {
     " 16 digits of its UUID.",
 }
 
-_SOMETIMES = {"timeout", "schedule", "tz", "last_duration"}
+_SOMETIMES = {"timeout", "schedule", "tz", "last_duration", "muted_until"}
 
 
 def _plain(node: Node) -> Node:
@@ -260,6 +264,20 @@ SCHEMAS: dict[str, Node] = {
         "type": "object",
         "description": "Nothing but the key, if it is not in the header.",
         "properties": {"api_key": _API_KEY},
+    },
+    "Mute": {
+        "type": "object",
+        "description": "For how long a check is muted.",
+        "required": ["seconds"],
+        "properties": {
+            "seconds": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": int(spec.LONGEST.total_seconds()),
+                "description": "Seconds from now on; 0 ends a mute.",
+            },
+            "api_key": _API_KEY,
+        },
     },
     "Check": {
         "type": "object",

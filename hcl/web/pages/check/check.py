@@ -13,7 +13,7 @@ from hcl import store
 from hcl.checks import availability, editing, rules
 from hcl.config import Config
 from hcl.model import Check, Project, ShownStatus
-from hcl.web.pages.check import bodies, timeline
+from hcl.web.pages.check import bodies, muting, timeline
 from hcl.web.pages.check import chart as charts
 from hcl.web.pages.check.due import due, zone_of
 from hcl.web.pages.check.snippets import snippets
@@ -133,6 +133,8 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "icon": _ICONS.get(shown, "up"),
         "now": now,
         "may_change": not viewer.readonly,
+        "muted_until": check.muted_until if check.is_muted(now) else None,
+        "mutes": muting.choices(now),
         "clean": clean,
         "one_line": one_line,
         "duration": duration,

@@ -29,7 +29,16 @@ class Shown(NamedTuple):
 
 def shown(checks: Iterable[Check], now: datetime) -> list[Shown]:
     """Tell the status of each check that people see."""
-    return [Shown(check, rules.shown_status(check, now)) for check in checks]
+    return [
+        Shown(_unmuted(check, now), rules.shown_status(check, now)) for check in checks
+    ]
+
+
+def _unmuted(check: Check, now: datetime) -> Check:
+    """Forget a mute that is over, so that its end is a change of what is shown."""
+    if check.muted_until is None or check.is_muted(now):
+        return check
+    return check._replace(muted_until=None)
 
 
 def fingerprint(items: Iterable[Shown], announced: int) -> str:
@@ -37,7 +46,10 @@ def fingerprint(items: Iterable[Shown], announced: int) -> str:
 
     `announced` is the id of the newest announcement.
     """
-    seen = ((c.id, status, c.n_pings, c.name, c.excused) for c, status in items)
+    seen = (
+        (c.id, status, c.n_pings, c.name, c.excused, c.muted_until)
+        for c, status in items
+    )
     return format(hash((announced, *seen)) & 0xFFFFFFFFFFFFFFFF, "x")
 
 
@@ -124,10 +136,11 @@ class Board:
 
 
 def _turns(check: Check) -> tuple[datetime, ...]:
-    """Return when a check begins to be late, and when it goes down."""
+    """Return when a check begins to be late, when it goes down, and a mute ends."""
+    mute = () if check.muted_until is None else (check.muted_until,)
     if check.alert_after is None:
-        return ()
-    return check.alert_after - check.grace, check.alert_after
+        return mute
+    return check.alert_after - check.grace, check.alert_after, *mute
 
 
 class Boards:

@@ -197,6 +197,9 @@ def row(
     status, run = item.status, ""
     check = rules.as_shown(item.check, now)
     alone = "<small>no channel</small>" if is_alone else ""
+    if check.is_muted(now):
+        end = _time(check.muted_until or now, now)
+        alone += f'<small class="bell">muted, ends {end}</small>'
     if check.last_start is not None:
         length = _time(check.last_start, now, "elapsed")
         run = f'<small class="run">running for {length}</small>'

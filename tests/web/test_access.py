@@ -112,7 +112,11 @@ API = {
     "{rest:path}": NOTHING,
 }
 # What no peer has is not in the versions before.
-API_V3 = {f"checks/{CODE}/mute": api(POST="rw", good={"POST": 400})}
+API_V3 = {
+    f"checks/{CODE}/mute": api(POST="rw", good={"POST": 400}),
+    f"checks/{CODE}/messages/": api(GET="rw"),
+    f"checks/{CODE}/messages": SLASH,
+}
 PROJECT, CHECK, BY_KEY = "{project:code}", "{code:code}", "{code:unique_key}"
 ROWS = {
     **{f"/api/v{v}/{path}": row for v in VERSIONS for path, row in API.items()},

@@ -1,10 +1,19 @@
 """What no peer has: who is told of a check, and for how long nobody is."""
 
+from typing import Any
+
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks import managing, spec
+from hcl.checks.check_json import iso
+from hcl.store.tries import Record
 from hcl.web.api.endpoint import Call
 from hcl.web.json_answer import JSONResponse
+from hcl.words.names import HELD
+
+# The most messages in one answer.
+MESSAGES_LIMIT = 500
 
 
 async def mute_check(call: Call) -> Response:
@@ -15,3 +24,27 @@ async def mute_check(call: Call) -> Response:
         call.project, call.code, spec.parse_mute(call.document), call.now
     )
     return JSONResponse(call.describe(managed.check, managed.codes))
+
+
+async def list_messages(call: Call) -> Response:
+    """GET checks/<uuid>/messages/: who was told, and how that went, newest first."""
+    conn = call.parts.database.committed
+    check = await managing.owned(conn, call.project, call.code)
+    records = await store.tries.of_check(conn, check.id, MESSAGES_LIMIT)
+    return JSONResponse({"messages": [_message(record) for record in records]})
+
+
+def _message(record: Record) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "date": iso(record.created),
+        "channel": record.channel,
+        "event": record.event,
+        "status": record.outcome,
+        "tries": record.attempts + (record.sent is not None),
+        "answer": record.answer,
+    }
+    if record.next_try is not None:
+        document["next_try"] = iso(record.next_try)
+        # What has not been tried has no answer, and a reason.
+        document["answer"] = record.answer or HELD[record.hold]
+    return document

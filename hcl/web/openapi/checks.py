@@ -1,5 +1,6 @@
 """Checks, their log and their flips, in the OpenAPI document."""
 
+from hcl.web.api.alerts import MESSAGES_LIMIT
 from hcl.web.api.api import LATEST, LONGEST, PINGS_LIMIT
 from hcl.web.openapi.answers import (
     CODE_PARAMETER,
@@ -43,6 +44,7 @@ def paths(*, api_body_limit: int, log_limit: int, flips: str) -> Node:
         f"{ROOT}/checks/{{uuid}}/mute": {"post": _mute_check(too_large)},
         f"{ROOT}/checks/{{uuid}}/pings/": {"get": _list_pings(log_limit)},
         f"{ROOT}/checks/{{uuid}}/pings/{{n}}/body": {"get": _get_ping_body()},
+        f"{ROOT}/checks/{{uuid}}/messages/": {"get": _list_messages()},
         f"{ROOT}/checks/{{uuid}}/flips/": {"get": _list_flips(flips)},
     }
 
@@ -210,7 +212,7 @@ def _mute_check(too_large: Node) -> Node:
         " down at the end, they are told then. 0 ends a mute.",
         security=WRITE,
         parameters=[CODE_PARAMETER],
-        requestBody=_body("Mute", seconds=14_400),
+        requestBody={**_body("Mute", seconds=14_400), "required": True},
         responses={
             "200": answer("The check as it is now.", schema("Check")),
             **_changing(too_large),
@@ -233,6 +235,26 @@ def _list_pings(log_limit: int) -> Node:
         parameters=[CODE_PARAMETER],
         responses={
             "200": answer("The pings.", listed("pings", pings)),
+            **_ONE_CHECK,
+        },
+    )
+
+
+def _list_messages() -> Node:
+    messages = {
+        "type": "array",
+        "maxItems": MESSAGES_LIMIT,
+        "items": schema("Message"),
+    }
+    return operation(
+        "list_messages",
+        "Log",
+        "List messages",
+        "Who was told of the check, and how that went, the newest first.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        responses={
+            "200": answer("The messages.", listed("messages", messages)),
             **_ONE_CHECK,
         },
     )

@@ -302,6 +302,34 @@ SCHEMAS: dict[str, Node] = {
             },
         },
     ),
+    "Message": _object(
+        "One message over one channel.",
+        {
+            "date": {**_MOMENT, "description": "When it was written."},
+            "channel": _text("The channel's name."),
+            "event": {
+                "type": "string",
+                "enum": ["down", "up", "reminder"],
+                "description": "What it tells of.",
+            },
+            "status": {
+                "type": "string",
+                "enum": ["sent", "waits", "failed", "given up", "not sent"],
+                "description": "What became of it; `failed`: it is tried again.",
+            },
+            "tries": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "How often it was tried.",
+            },
+            "answer": _text("What the last try heard, or why it waits."),
+            "next_try": {
+                **_MOMENT,
+                "description": "When it is tried next. Only there if it is.",
+            },
+        },
+        "next_try",
+    ),
     "Integration": _object(
         "A channel of the project.",
         {

@@ -28,6 +28,10 @@ COMMANDS = {
         "hcl.cli.notifications:notifications",
         "Show what was sent, what waits, and every try.",
     ),
+    "explain": (
+        "hcl.cli.explain:explain",
+        "Say why a check has the status it has.",
+    ),
 }
 
 

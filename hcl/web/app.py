@@ -193,6 +193,7 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     if version >= 3:
+        lists["checks/{code:code}/explain"] = Endpoint(GET=rw(alerts.explain_check))
         lists["checks/{code:code}/messages"] = Endpoint(GET=rw(alerts.list_messages))
         single["checks/{code:code}/mute"] = Endpoint(POST=rw(alerts.mute_check))
     root = f"/api/v{version}/"

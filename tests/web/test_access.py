@@ -116,6 +116,8 @@ API_V3 = {
     f"checks/{CODE}/mute": api(POST="rw", good={"POST": 400}),
     f"checks/{CODE}/messages/": api(GET="rw"),
     f"checks/{CODE}/messages": SLASH,
+    f"checks/{CODE}/explain/": api(GET="rw"),
+    f"checks/{CODE}/explain": SLASH,
 }
 PROJECT, CHECK, BY_KEY = "{project:code}", "{code:code}", "{code:unique_key}"
 ROWS = {

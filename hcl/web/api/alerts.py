@@ -5,8 +5,9 @@ from typing import Any
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import managing, spec
+from hcl.checks import explain, managing, spec
 from hcl.checks.check_json import iso
+from hcl.checks.explaining import explanation_of
 from hcl.store.tries import Record
 from hcl.web.api.endpoint import Call
 from hcl.web.json_answer import JSONResponse
@@ -24,6 +25,24 @@ async def mute_check(call: Call) -> Response:
         call.project, call.code, spec.parse_mute(call.document), call.now
     )
     return JSONResponse(call.describe(managed.check, managed.codes))
+
+
+async def explain_check(call: Call) -> Response:
+    """GET checks/<uuid>/explain/: why it has the status it has, in words."""
+    conn = await call.parts.database.current()
+    check = await managing.owned(conn, call.project, call.code)
+    shown = call.parts.clock.shown()
+    found = await explanation_of(conn, check, shown)
+    return JSONResponse(
+        {
+            "lines": list(explain.lines(found, check.tz)),
+            "summary": found.summary,
+            "timeline": [
+                {"date": iso(at), "text": text} for at, text in found.timeline
+            ],
+            "rules": list(found.rules),
+        }
+    )
 
 
 async def list_messages(call: Call) -> Response:

@@ -45,6 +45,7 @@ def paths(*, api_body_limit: int, log_limit: int, flips: str) -> Node:
         f"{ROOT}/checks/{{uuid}}/pings/": {"get": _list_pings(log_limit)},
         f"{ROOT}/checks/{{uuid}}/pings/{{n}}/body": {"get": _get_ping_body()},
         f"{ROOT}/checks/{{uuid}}/messages/": {"get": _list_messages()},
+        f"{ROOT}/checks/{{uuid}}/explain/": {"get": _explain_check()},
         f"{ROOT}/checks/{{uuid}}/flips/": {"get": _list_flips(flips)},
     }
 
@@ -255,6 +256,21 @@ def _list_messages() -> Node:
         parameters=[CODE_PARAMETER],
         responses={
             "200": answer("The messages.", listed("messages", messages)),
+            **_ONE_CHECK,
+        },
+    )
+
+
+def _explain_check() -> Node:
+    return operation(
+        "explain_check",
+        "Log",
+        "Explain a check",
+        "Why the check has the status it has, what comes next, and by which rules.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        responses={
+            "200": answer("The explanation.", schema("Explanation")),
             **_ONE_CHECK,
         },
     )

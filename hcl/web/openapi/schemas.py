@@ -9,7 +9,7 @@ from datetime import timedelta
 from hcl.checks import spec
 from hcl.model import Check
 from hcl.web.auth import KEY_LENGTH
-from hcl.web.openapi.answers import Node
+from hcl.web.openapi.answers import Node, schema
 from hcl.web.ping import UUID
 
 _CODE: Node = {"type": "string", "pattern": f"^{UUID}$"}
@@ -329,6 +329,34 @@ SCHEMAS: dict[str, Node] = {
             },
         },
         "next_try",
+    ),
+    "Moment": _object(
+        "What happened to a check, or will.",
+        {
+            "date": _or_null(_MOMENT, "When; null: it is of no moment."),
+            "text": _text("What."),
+        },
+    ),
+    "Explanation": _object(
+        "Why a check has the status it has.",
+        {
+            "lines": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "All of it, to be read, in the check's zone.",
+            },
+            "summary": _text("A sentence that sums up."),
+            "timeline": {
+                "type": "array",
+                "items": schema("Moment"),
+                "description": "What happened, and what comes next.",
+            },
+            "rules": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "The settings that counted.",
+            },
+        },
     ),
     "Integration": _object(
         "A channel of the project.",

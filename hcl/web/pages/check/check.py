@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import availability, editing, rules
+from hcl.checks.explaining import explanation_of
 from hcl.config import Config
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.pages.check import bodies, muting, timeline
@@ -55,6 +56,10 @@ async def page(visit: Visit) -> Response:
         **_common(visit, project, check),
         **await _when_due(check, visit.shown),
         timeline=newest,
+        # It may hold what receivers said, which is not for readers.
+        explained=None
+        if visit.viewer.readonly
+        else await explanation_of(conn, check, visit.shown),
         chart=charts.chart(signals, rules.run_lengths(signals)),
         **await _availability(conn, check, visit.now),
         short=short,

@@ -12,10 +12,10 @@ from starlette.datastructures import QueryParams
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
 from hcl.store.tries import Record
 from hcl.web.pages.check.bodies import Body, body_of
-from hcl.web.pages.check.told import Told, told
 from hcl.words import names
 from hcl.words.lengths import exact
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks.told import told
 from hcl.store.tries import Record, Try
-from hcl.web.pages.check.told import told
 from tests.app import App
 from tests.build import HOUR, NOW
 from tests.store import note, put_check, put_flip
@@ -129,7 +129,9 @@ async def test_500_messages_of_one_outage_are_counted(app: App) -> None:
         )
     visitor = await Visitor.enter(app)
 
-    page = text_of(await visitor.get(f"/checks/{check.code}"))
+    page = await visitor.get(f"/checks/{check.code}")
 
-    assert page.count("Reminded Hook A") == 6
-    assert "and 494 before these" in page
+    log = text_of(page[page.index('<ol class="log">') :])
+    assert log.count("Reminded Hook A") == 6
+    assert "and 494 before these" in log
+    assert "488 messages before these." in text_of(page)

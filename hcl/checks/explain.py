@@ -1,7 +1,7 @@
 """Why a check has the status it has: a timeline in words, and the rules; pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -59,10 +59,24 @@ class Explanation:
 def explain(known: Known, now: datetime) -> Explanation:
     """Say why a check has the status it has now, and what comes next."""
     status = rules.shown_status(known.check, now)
+    known = heard(known, now)
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
     lines = _of_down if known.check.status == "down" else _of_others
     timeline = (*lines(known, now), *_ahead(known, now))
     return Explanation(summary, timeline, tuple(_rules(known, now)))
+
+
+def heard(known: Known, now: datetime) -> Known:
+    """Let nothing that has happened lie in the future: a clock was ahead."""
+    flip = known.flip
+    if flip is not None and flip.created > now:
+        flip = replace(flip, created=now)
+    ping, last = (
+        ping and ping._replace(created=min(ping.created, now))
+        for ping in (known.ping, known.last)
+    )
+    check = rules.as_shown(known.check, now)
+    return replace(known, check=check, flip=flip, ping=ping, last=last)
 
 
 _SUMMARIES: dict[ShownStatus, str] = {
@@ -79,7 +93,7 @@ def _why_down(known: Known) -> str:
         return "It is down: its deadline has passed."
     if flip.reason == "fail":
         return "It is down: the job reported a failure."
-    if _start_that_overran(known):
+    if start_that_overran(known):
         return "It is down: a run took too long."
     return "It is down: no ping came in time."
 
@@ -182,7 +196,7 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
     if flip is None:
         yield Line(None, "When it went down is not known any more.")
         return
-    started = _start_that_overran(known)
+    started = start_that_overran(known)
     if flip.reason == "fail":
         yield Line(flip.created, f"It went down: {_failure(ping)}.")
     elif started is not None:
@@ -203,8 +217,8 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
         yield Line(known.last.created, f"{came}; the last was {_named(known.last)}.")
 
 
-def _start_that_overran(known: Known) -> datetime | None:
-    """Return the start of the run that was too long, if that took the check down."""
+def start_that_overran(known: Known) -> datetime | None:
+    """Return the start of the run that took the check down by its length."""
     check, flip, ping = known.check, known.flip, known.ping
     if flip is None or flip.reason != "timeout":
         return None

@@ -1,6 +1,7 @@
 """Read all that explains a check from the store."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 from aiosqlite import Connection
@@ -15,6 +16,19 @@ _MOST_TOLD, _MOST_ABSENCES = 12, 5
 
 async def explanation_of(conn: Connection, check: Check, now: datetime) -> Explanation:
     """Return why a check has the status it has; `conn` must read current states."""
+    return await explained(await known_of(conn, check, now), now)
+
+
+async def explained(known: Known, now: datetime) -> Explanation:
+    """Explain what is known, without holding up pings."""
+    if known.check.kind == "oncalendar":
+        # The worst expressions take a while, and pings wait for none of them.
+        return await asyncio.to_thread(explain, known, now)
+    return explain(known, now)
+
+
+async def known_of(conn: Connection, check: Check, now: datetime) -> Known:
+    """Read what explains a check."""
     newest = await store.flips.logged(conn, check.id, 1)
     last = await store.pings.newest(conn, check.id, 1)
     known = Known(
@@ -27,21 +41,15 @@ async def explanation_of(conn: Connection, check: Check, now: datetime) -> Expla
         [logged] = newest
         told, counts = await store.tries.of_flips(conn, [logged.id], _MOST_TOLD)
         records = told.get(logged.id, [])
-        known = Known(
-            check,
+        known = replace(
+            known,
             flip=logged.flip,
             flip_n=logged.n_pings,
             ping=await store.pings.by_n(conn, check.id, logged.n_pings),
-            last=known.last,
             records=records,
             untold=counts.get(logged.id, 0) - len(records),
-            absences=known.absences,
-            is_alone=known.is_alone,
         )
-    if check.kind == "oncalendar":
-        # The worst expressions take a while, and pings wait for none of them.
-        return await asyncio.to_thread(explain, known, now)
-    return explain(known, now)
+    return known
 
 
 async def _absences(

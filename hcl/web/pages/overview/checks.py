@@ -11,7 +11,7 @@ from hcl.web.figures import backups
 from hcl.web.pages import static_files
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import Shown
-from hcl.web.pages.overview import announced, listing
+from hcl.web.pages.overview import announced, listing, why
 from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
@@ -38,6 +38,7 @@ async def list_page(visit: Visit) -> Response:
     reader = visit.parts.database.committed
     flips = await listing.flips_of(reader, wanted, now)
     alone = await listing.alone_of(reader, wanted)
+    troubles = await why.troubles_of(reader, wanted)
     icon, title = listing.trouble(counted)
     told = await announced.of(visit, project)
     mark = boards.fingerprint(items, told.last_id)
@@ -52,7 +53,7 @@ async def list_page(visit: Visit) -> Response:
         counted=_COUNTED,
         tags=listing.tags_of(items),
         rows=Markup("\n").join(
-            listing.rows(wanted, flips, visit.url, now, alone).values()
+            listing.rows(wanted, flips, visit.url, now, alone, troubles).values()
         ),
         icon=icon,
         title=title,

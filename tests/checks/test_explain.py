@@ -140,7 +140,7 @@ def test_pings_since_it_went_down_are_counted() -> None:
         last=make_ping(n=9, action="fail", created=NOW + MINUTE),
     )
 
-    assert said(known)[1] == (
+    assert said(known, NOW + MINUTE)[1] == (
         1,
         "2 pings came since, none a success that counts; the last was ping 9, failure.",
     )

@@ -9,12 +9,15 @@ import pytest
 
 from hcl.checks import mute_links
 from hcl.web.pages.check.muting import choices
+from hcl.web.pages.dashboard.boards import fingerprint, shown
 from tests.alerts.sending import channel, posting
 from tests.app import App
-from tests.build import HOUR, NOW
+from tests.build import HOUR, NOW, make_check
 from tests.store import rows
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, project_path, text_of
+
+MINUTE = timedelta(minutes=1)
 
 
 async def muted_until(app: App) -> datetime | None:
@@ -99,6 +102,14 @@ async def test_readers_see_a_mute_and_have_no_buttons(app: App) -> None:
 
     assert "Muted until" in text_of(page)
     assert "Unmute" not in page
+
+
+def test_end_of_a_mute_is_a_change_of_what_pages_show() -> None:
+    muted = make_check(muted_until=NOW)
+    [before], [after] = shown([muted], NOW - MINUTE), shown([muted], NOW)
+
+    assert (before.check.muted_until, after.check.muted_until) == (NOW, None)
+    assert fingerprint([before], 0) != fingerprint([after], 0)
 
 
 # Links

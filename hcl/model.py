@@ -15,7 +15,7 @@ Status = Literal["new", "up", "down", "paused"]
 ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
-Hold = Literal["", "delay", "remind", "quiet", "fold"]
+Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
     "absence", "reload", "restore", "backup", "test", "replication"
 ]
@@ -48,7 +48,8 @@ class Check(NamedTuple):
     What an absence of hcl did: the expected ping counts from `counted_from` instead of
     `last_ping` where that is not None, so many absences `excused` it since it was heard
     last, it is not called down for missing `not_before` (None: at its deadline), and
-    the open run has no deadline of its own if `run_excused`.
+    the open run has no deadline of its own if `run_excused`. Nobody is told before
+    `muted_until`, which neither pings nor edits change; None: it was never muted.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -76,6 +77,7 @@ class Check(NamedTuple):
     filter_body: bool = False
     filter_http_body: bool = False
     filter_default_fail: bool = False
+    muted_until: datetime | None = None
     status: Status = "new"
     n_pings: int = 0
     last_ping: datetime | None = None
@@ -122,6 +124,10 @@ class Check(NamedTuple):
             self.code.replace("-", "")[:16].encode(), usedforsecurity=False
         ).hexdigest()
 
+    def is_muted(self, now: datetime) -> bool:
+        """Tell whether nobody is told of the check."""
+        return self.muted_until is not None and now < self.muted_until
+
     @property
     def tag_list(self) -> list[str]:
         """Split the tags."""
@@ -131,9 +137,10 @@ class Check(NamedTuple):
 # What an absence did to a check that has been heard since: nothing.
 _HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
 
-_NAME, _STATUS = Check._fields.index("name"), Check._fields.index("status")
+_NAME, _MUTED = Check._fields.index("name"), Check._fields.index("muted_until")
+_STATUS = _MUTED + 1
 # What an edit of a check may change, and what pings, pauses and time change.
-SETTINGS = Check._fields[_NAME:_STATUS]
+SETTINGS = Check._fields[_NAME:_MUTED]
 STATE = Check._fields[_STATUS:]
 
 
@@ -243,7 +250,8 @@ class Waiting(NamedTuple):
     `flip` is NO_FLIP if it tells of hcl itself.
     `n_pings` is the number of the last ping up to the flip, 0 if there was none.
     `status` and `tags` are those of its check now. `channels` holds the ids of the rows
-    of the channels that the check uses; it is empty but for reminders.
+    of the channels that the check uses; it is empty but for reminders. `muted_until` is
+    the check's; `handed_on`: the fallback has told of it already.
     """
 
     notification: Notification
@@ -253,6 +261,8 @@ class Waiting(NamedTuple):
     status: Status
     tags: tuple[str, ...]
     channels: frozenset[int]
+    muted_until: datetime | None = None
+    handed_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +275,8 @@ class Alert:
     changed since the flip and the check is still down, else 0. `ping` is the last ping
     up to the flip (of a reminder: up to now), None if there was none. `down_since` is
     when the outage began that the flip starts or ends, None if that is not known.
-    `channels` holds the codes of the check's channels.
+    `channels` holds the codes of the check's channels. `mute_links` lead to where the
+    check is muted for so long; there are none where nobody needs them.
     """
 
     check: Check
@@ -275,6 +286,7 @@ class Alert:
     earlier: tuple[Flip, ...] = ()
     reminder: int = 0
     down_since: datetime | None = None
+    mute_links: tuple[tuple[timedelta, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

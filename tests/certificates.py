@@ -34,6 +34,8 @@ class Authority:
         (folder / "index").touch()
         (folder / "config").write_text(_CONFIG.format(folder=folder, names=HERE))
         command = "req -x509 -nodes -days 2 -newkey ec -subj /CN=authority"
+        # Without it Python 3.13 believes no authority.
+        command += " -addext keyUsage=critical,keyCertSign,cRLSign"
         curve = "-pkeyopt ec_paramgen_curve:prime256v1"
         out = f"-keyout {self._key} -out {self.file}"
         _openssl(f"{command} {curve} {out}")

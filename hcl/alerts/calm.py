@@ -22,6 +22,7 @@ _MINUTE = timedelta(minutes=1)
 _SHORT = "not sent: it was down for less than the delay"
 _OVER = "not sent: it is no longer down"
 _OLD = "not sent: newer changes are told"
+_MUTED = "not sent: the check was muted, and this is over"
 
 Bundle = tuple[Waiting, ...]
 _T = TypeVar("_T")
@@ -106,6 +107,9 @@ def plan(
     fresh: list[Bundle] = []
     is_apart = channel.settings.is_for_machines
     for rows in by_check(waiting):
+        if (muted := rows[0].muted_until) is not None and now < muted:
+            result.held += [(row.notification, muted, "mute") for row in rows]
+            continue
         calm = calm_of(channel, tags, rows[0].tags)
         told = tuple(_of_check(channel, rows, calm, ways, now, result))
         if not is_apart:
@@ -162,10 +166,13 @@ def _of_check(
 ) -> Iterator[Waiting]:
     """Yield what is ready of one check; put off or drop what is not to be sent."""
     short: set[int] = set()
+    spent = frozenset(_spent(rows))
     for number, row in enumerate(rows):
         notification, later = row.notification, islice(rows, number + 1, None)
         if notification.id in short:
             result.dropped.append((notification, _SHORT))
+        elif notification.id in spent:
+            result.dropped.append((notification, _MUTED))
         elif notification.reminder and _is_over(row, rows, ways):
             result.dropped.append((notification, _OVER))
         elif _is_early(row, channel, now):
@@ -181,6 +188,34 @@ def _of_check(
             result.held.append((notification, until, "delay"))
         else:
             yield row
+
+
+def _spent(rows: Sequence[Waiting]) -> Iterator[int]:
+    """Yield the ids of outages that nobody heard of, since they began and ended muted.
+
+    Where a try failed, or another channel told of the outage, its end is told too.
+    """
+    for number, row in enumerate(rows):
+        if row.flip.new_status != "down" or not _is_untold(row):
+            continue
+        end = _next_flip(row, islice(rows, number + 1, None))
+        if end is None:
+            # A check that was paused has no message of that.
+            if row.status != "down":
+                yield row.notification.id
+        elif row.muted_until is None or end.flip.created <= row.muted_until:
+            yield row.notification.id
+            if end.flip.new_status == "up" and _is_fresh(end):
+                yield end.notification.id
+
+
+def _is_untold(row: Waiting) -> bool:
+    held = row.notification.hold == "mute" and not row.notification.reminder
+    return held and _is_fresh(row)
+
+
+def _is_fresh(row: Waiting) -> bool:
+    return not row.notification.attempts and not row.handed_on
 
 
 def _is_early(row: Waiting, channel: ChannelConfig, now: datetime) -> bool:

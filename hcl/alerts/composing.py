@@ -1,11 +1,14 @@
 """Gather from the store what a message has to tell."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
 
 from aiosqlite import Connection
 
 from hcl import store
 from hcl.alerts.calm import Bundle, by_check
+from hcl.checks import mute_links
 from hcl.config import Config
 from hcl.model import Alert, Check, Message, Waiting
 
@@ -32,17 +35,45 @@ async def compose(
         return None
     project_id = checks[0][0].project_id
     told_of = [check.id for check, _ in checks]
-    also_down = []
+    also_down, secret = [], ""
     if for_people:
+        secret = await _secret(conn, config)
         also_down = await store.checks.down_titles(conn, project_id, told_of, _COUNTED)
     return Message(
         site_name=config.server.site_name,
         site_root=config.server.site_root,
         project_name=await store.projects.name_of(conn, project_id),
-        alerts=tuple([await _alert(conn, check, rows) for check, rows in checks]),
+        alerts=tuple(
+            [
+                replace(
+                    await _alert(conn, check, rows),
+                    mute_links=_mute_links(config, secret, check, rows),
+                )
+                for check, rows in checks
+            ]
+        ),
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
         notice=" ".join(dict.fromkeys(_notices(bundle))),
+    )
+
+
+async def _secret(conn: Connection, config: Config) -> str:
+    """Return what signs links; "" where there are no pages to lead to."""
+    if not config.web.enabled:
+        return ""
+    return config.server.secret or await store.settings.get(conn, "secret") or ""
+
+
+def _mute_links(
+    config: Config, secret: str, check: Check, rows: Bundle
+) -> tuple[tuple[timedelta, str], ...]:
+    if not secret or rows[-1].flip.new_status != "down":
+        return ()
+    root, code = config.server.site_root, check.code
+    return tuple(
+        (length, root + mute_links.path(secret, code, length))
+        for length in mute_links.LENGTHS
     )
 
 

@@ -39,7 +39,7 @@ async def fill(
         )
         line.queue.extend(plan.bundles)
         line.planned = now
-        if (plan.dropped or plan.held) and not await _put_off(database, plan):
+        if (plan.dropped or plan.held) and not await _put_off(database, plan, now):
             return
 
 
@@ -52,12 +52,12 @@ async def _due(database: Database, line: Line, now: datetime) -> list[Waiting]:
     return [row for row in due if row.notification.topic not in under_way]
 
 
-async def _put_off(database: Database, plan: calm.Plan) -> bool:
+async def _put_off(database: Database, plan: calm.Plan, now: datetime) -> bool:
     """Write down what is not sent now; return False if that cannot be done."""
     try:
         async with database.transaction(changes_checks=False) as conn:
             await store.outbox.finish(conn, plan.dropped)
-            await store.outbox.hold(conn, plan.held)
+            await store.outbox.hold(conn, plan.held, now)
     except UnwritableError as error:
         # What is ready goes out although the database cannot be written.
         tell(logger, "cannot put off messages", error)

@@ -84,7 +84,11 @@ def check_json(
         text += f', "unique_key": "{check.unique_key}"'
     else:
         text += _private(check, site, channels, version)
-    return f"{text}{_due(check)}}}"
+    text += _due(check)
+    # No client of Healthchecks knows it: only there where it says something.
+    if version >= 3 and check.is_muted(now):
+        text += f', "muted_until": {_moment(check.muted_until)}'
+    return text + "}"
 
 
 _BOOLEANS = {True: "true", False: "false"}

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from aiosqlite import Connection
@@ -62,10 +62,17 @@ class Managing:
     """
 
     def __init__(
-        self, database: Database, *, checker: Alarm, changes: Changes, clock: Clock
+        self,
+        database: Database,
+        *,
+        checker: Alarm,
+        sender: Alarm,
+        changes: Changes,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._checker = checker
+        self._sender = sender
         self._changes = changes
         self._clock = clock
 
@@ -121,6 +128,22 @@ class Managing:
     async def resume(self, project: Project, code: str, now: datetime) -> Managed:
         """Make a paused check new. Raises rules.NotPausedError."""
         return await self._change(project, code, lambda c: rules.on_resume(c, now))
+
+    async def mute(
+        self, project: Project, code: str, length: timedelta, now: datetime
+    ) -> Managed:
+        """Tell nobody of a check for so long; of no length: tell again, now.
+
+        It is watched on. Whoever has to hear of it is told at the end.
+        """
+        async with self._database.transaction() as conn:
+            check = await owned(conn, project, code)
+            check = check._replace(muted_until=now + length)
+            await store.mutes.mute(conn, check.id, now + length, now)
+            managed = await _with_codes(conn, check)
+        self._sender.ring(now + length)
+        self._changes.tell()
+        return managed
 
     async def delete(self, project: Project, code: str) -> Managed:
         """Delete a check with its history; returns it as it was."""

@@ -247,7 +247,17 @@ def shown_status(check: Check, now: datetime) -> ShownStatus:
 
 
 def next_turn(check: Check, now: datetime) -> datetime | None:
-    """Return until when the shown status stays, if nothing happens; None: for good."""
+    """Return until when a check is shown as it is, if nothing happens; None: for good.
+
+    Its status may change, and a mute may end.
+    """
+    turn, mute = _next_status(check, now), check.muted_until
+    if mute is None or mute <= now:
+        return turn
+    return mute if turn is None else min(mute, turn)
+
+
+def _next_status(check: Check, now: datetime) -> datetime | None:
     if check.last_start is None:
         # Nearly all, in a list of thousands.
         end = check.alert_after

@@ -97,6 +97,21 @@ def parse(
     return CheckSpec(**named, slug_follows_name=slug_follows_name)
 
 
+def parse_mute(document: Mapping[str, Any]) -> timedelta:
+    """Read for how long to mute a check, a year at most; no length ends a mute.
+
+    Raises SpecError.
+    """
+    value = document.get("seconds")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SpecError("seconds", "is not a number", None)
+    if value < 0:
+        raise SpecError("seconds", "is too small", None)
+    if value > LONGEST.total_seconds():
+        raise SpecError("seconds", "is too large", None)
+    return timedelta(seconds=value)
+
+
 def slugify(name: str) -> str:
     """Make a slug from a name as API v1 and v2 do: `Foo.b_C` becomes `foob_c`."""
     text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

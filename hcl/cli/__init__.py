@@ -45,6 +45,10 @@ COMMANDS = {
         "Move in, from a Healthchecks or another hcl.",
     ),
     "export": ("hcl.cli.export:export", "Write down all but secrets, to move out."),
+    "explain": (
+        "hcl.cli.explain:explain",
+        "Say why a check has the status it has.",
+    ),
 }
 
 

@@ -144,7 +144,11 @@ def _wire(
     filer, pinging = _pings(config, database, clock, alarms, counters, changes)
     watch, checker = _checks(config, database, clock, alarms, changes, filer, pinging)
     managing = Managing(
-        database, checker=alarms["checker"], changes=changes, clock=clock
+        database,
+        checker=alarms["checker"],
+        sender=alarms["sender"],
+        changes=changes,
+        clock=clock,
     )
     parts = Parts(database, pinging, managing, counters, changes, clock)
     ping = PingEndpoint(parts)

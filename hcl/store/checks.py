@@ -352,7 +352,8 @@ async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
         f" WHEN status = 'up' AND NOT ({heard}) THEN last_ping + :by END,"
         f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = last_start + :by, not_before = not_before + :by,"
-        " alert_after = alert_after + :by, look_at = look_at + :by",
+        " alert_after = alert_after + :by, look_at = look_at + :by,"
+        " muted_until = muted_until + :by",
         {"by": seconds(by), "since": stamp(since)},
     )
     # A step that is undone leaves all as it was.
@@ -370,7 +371,8 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
         " counted_from = iif(counted_from >= :since, counted_from + :by, counted_from),"
         f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = iif(last_start >= :since, last_start + :by, last_start),"
-        " not_before = iif(not_before >= :since, not_before + :by, not_before)",
+        " not_before = iif(not_before >= :since, not_before + :by, not_before),"
+        " muted_until = muted_until + min(:by, 0)",  # rather too soon than too late
         {"by": seconds(by), "since": stamp(since)},
     )
 

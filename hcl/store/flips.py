@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Flip, Status
+from hcl.model import Check, Flip, Reason, Status
 from hcl.store.times import moment, seconds, stamp
 
 # No id is as great.
@@ -179,6 +179,47 @@ async def drop(conn: Connection, up_to: int, limit: int) -> int:
         {"up_to": up_to, "limit": limit},
     )
     return cursor.rowcount
+
+
+class Trouble(NamedTuple):
+    """Why a check went down, and when.
+
+    `exitstatus` and the end of what was `printed` are of the ping that took it down;
+    of a mail nothing is.
+    """
+
+    reason: Reason
+    created: datetime
+    exitstatus: int | None
+    printed: bytes
+
+
+async def troubles(
+    conn: Connection, check_ids: Iterable[int], length: int
+) -> dict[int, Trouble]:
+    """Return why checks that are down went down, by check id.
+
+    Of what their jobs printed the last `length` bytes.
+    """
+    printed = "iif(p.scheme = 'email', x'', coalesce(substr(p.body, -:length), x''))"
+    rows = await conn.execute_fetchall(
+        "WITH f AS MATERIALIZED (SELECT check_id, reason, created,"
+        " (check_id << 32) + n_pings AS place"
+        " FROM json_each(:ids) j CROSS JOIN flips ON flips.id ="
+        " (SELECT max(id) FROM flips WHERE check_id = j.value)"
+        " AND new_status = 'down')"
+        f" SELECT f.check_id, f.reason, f.created, p.exitstatus, {printed} FROM f"
+        " LEFT JOIN pings p ON p.\"key\" = f.place AND f.reason = 'fail'"
+        # The inbox is gone through once, and what is found there counts.
+        f" UNION ALL SELECT f.check_id, f.reason, f.created, p.exitstatus, {printed}"
+        " FROM inbox p CROSS JOIN f ON f.place = (p.check_id << 32) + p.n"
+        " WHERE f.reason = 'fail'",
+        {"ids": json.dumps(list(check_ids)), "length": length},
+    )
+    return {
+        row[0]: Trouble(row[1], datetime.fromtimestamp(row[2], UTC), row[3], row[4])
+        for row in rows
+    }
 
 
 # When a flip was, in unix seconds, and between which statuses: a Flip takes longer.

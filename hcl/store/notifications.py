@@ -11,7 +11,7 @@ from hcl.model import Notification
 from hcl.store.times import moment, stamp
 
 # Messages that ought to go out, and not such as are held on purpose.
-_OWED = "next_try IS NOT NULL AND (hold = '' OR attempts > 0)"
+_OWED = "next_try IS NOT NULL AND (hold = '' OR (attempts > 0 AND hold != 'mute'))"
 
 # For how many seconds hcl has run, as the last sign of life tells: by a minute less.
 RAN = "(SELECT coalesce(max(ran), 0) FROM life)"
@@ -23,7 +23,7 @@ _IS_TOLD = (
 )
 
 # The number of the reminder that comes next of the flip f over the channel c.
-_NEXT_REMINDER = (
+NEXT_REMINDER = (
     "(SELECT coalesce(max(n.reminder), 0) + 1 FROM notifications n"
     " WHERE n.flip_id = f.id AND n.channel_id = c.id)"
 )
@@ -97,7 +97,7 @@ async def add_reminders(
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold)"
         f" SELECT f.id, f.check_id, :channel_id, :at, {RAN} + max(0, :at - :now), :at,"
-        f" {_NEXT_REMINDER}, 'remind'"
+        f" {NEXT_REMINDER}, 'remind'"
         " FROM flips f JOIN channels c ON c.id = :channel_id"
         " WHERE f.id = :flip_id AND NOT EXISTS (SELECT 1 FROM flips newer"
         " WHERE newer.check_id = f.check_id AND newer.id > f.id)"
@@ -132,7 +132,10 @@ async def hand_on(
     owed = (
         " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
         " AND NOT n.handed_on"
-        " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now)"
+        " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now OR (n.hold = 'mute'"
+        # The mute is over, and it waits with another that failed.
+        " AND NOT EXISTS (SELECT 1 FROM check_states s"
+        " WHERE s.check_id = n.check_id AND s.muted_until > :now)))"
         " AND (:only IS NULL OR n.id IN (SELECT value FROM json_each(:only)))"
     )
     ids = None if only is None else json.dumps([n.id for n in only])
@@ -175,7 +178,7 @@ async def expand(
         " created, ran, next_try, reminder, hold, notice)"
         " SELECT n.flip_id, n.check_id, n.announcement_id, c.id, n.created, n.ran,"
         " :now,"
-        f" iif(n.reminder, {_NEXT_REMINDER}, 0),"
+        f" iif(n.reminder, {NEXT_REMINDER}, 0),"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''), n.notice"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id JOIN channels c"
         " ON c.id IN (SELECT value FROM json_each(:channel_ids)) AND c.enabled"
@@ -242,7 +245,9 @@ async def drop_reminders(
     """
     await conn.execute(
         "DELETE FROM notifications WHERE next_try IS NOT NULL"
-        " AND reminder AND attempts = 0 AND (hold = 'remind' OR (hold != ''"
+        " AND reminder AND attempts = 0 AND (hold = 'remind'"
+        # What is told at the end of a mute is no channel's own reminder.
+        " OR (hold NOT IN ('', 'mute')"
         " AND notice = '' AND EXISTS (SELECT 1 FROM checks_channels cc"
         " WHERE cc.check_id = notifications.check_id"
         " AND cc.channel_id = notifications.channel_id)))"

@@ -91,6 +91,7 @@ async def _alerts_due(
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         " n.reminder, n.hold, n.notice, n.ran, n.next_try,"
         " f.created, f.old_status, f.new_status, f.reason, f.n_pings, s.status, c.tags,"
+        " s.muted_until, n.handed_on,"
         " iif(n.reminder, (SELECT group_concat(cc.channel_id) FROM checks_channels cc"
         " JOIN channels h ON h.id = cc.channel_id AND h.project_id = c.project_id"
         " WHERE cc.check_id = n.check_id), '')"
@@ -113,7 +114,9 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
         row[15],
         row[16],
         tuple(row[17].split()),
-        frozenset(map(int, filter(None, (row[18] or "").split(",")))),
+        frozenset(map(int, filter(None, (row[20] or "").split(",")))),
+        moment(row[18]),
+        bool(row[19]),
     )
 
 
@@ -166,7 +169,7 @@ async def retry(conn: Connection, now: datetime, channel_id: int | None = None) 
     """Let what waits after a failure be due now, of all channels or of one."""
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
-        " AND (hold = '' OR attempts > 0)"
+        " AND (hold IN ('', 'mute') OR attempts > 0)"
         " AND (:channel_id IS NULL OR channel_id = :channel_id)",
         {"now": stamp(now), "channel_id": channel_id},
     )
@@ -179,7 +182,7 @@ async def look_again(conn: Connection, now: datetime) -> None:
     """
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
-        " AND ((hold IN ('delay', 'quiet') AND attempts = 0)"
+        " AND ((hold IN ('delay', 'quiet', 'mute') AND attempts = 0)"
         " OR ((hold != 'remind' OR attempts > 0) AND next_try > :longest))",
         {"now": stamp(now), "longest": stamp(now + _LONGEST)},
     )
@@ -191,24 +194,37 @@ async def shift(
     """Move when what waits is tried, and was written, after a step of the clock.
 
     Only what was `written` since a moment, by the old time; None: all. What waits for
-    the end of quiet hours is decided on anew: those are hours of the wall.
+    the end of quiet hours, or of a mute, is decided on anew.
     """
     await conn.execute(
         "UPDATE notifications SET created = created + :by,"
-        " next_try = iif(hold = 'quiet' AND attempts = 0, :now, next_try + :by)"
+        " next_try = iif(hold IN ('quiet', 'mute') AND attempts = 0, :now,"
+        " next_try + :by)"
         " WHERE next_try IS NOT NULL AND (:written IS NULL OR created >= :written)",
         {"by": seconds(by), "now": stamp(now), "written": stamp(written)},
     )
 
 
 async def hold(
-    conn: Connection, held: Iterable[tuple[Notification, datetime, Hold]]
+    conn: Connection, held: Iterable[tuple[Notification, datetime, Hold]], now: datetime
 ) -> None:
-    """Put off messages, each until a moment."""
+    """Put off messages, each until a moment.
+
+    What is muted may wait for a year: its age counts from the end.
+    """
     await conn.executemany(
-        "UPDATE notifications SET next_try = ?, hold = ?"
-        " WHERE id = ? AND next_try IS NOT NULL",
-        [(stamp(until), why, notification.id) for notification, until, why in held],
+        "UPDATE notifications SET next_try = :until, hold = :why,"
+        f" ran = iif(:why = 'mute', max(ran, {notifications.RAN} + :until - :now), ran)"
+        " WHERE id = :id AND next_try IS NOT NULL",
+        [
+            {
+                "until": stamp(until),
+                "now": stamp(now),
+                "why": why,
+                "id": notification.id,
+            }
+            for notification, until, why in held
+        ],
     )
 
 
@@ -236,7 +252,9 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
         " WHERE newer.check_id = notifications.check_id"
         " AND newer.channel_id = notifications.channel_id AND newer.id > :last"
         " AND newer.next_try IS NOT NULL)), NULL, :next_try),"
-        " attempts = attempts + (:sent IS NULL) WHERE id = :id",
+        " attempts = attempts + (:sent IS NULL),"
+        # What is tried is muted no more: it waits like all that failed.
+        " hold = iif(hold = 'mute', '', hold) WHERE id = :id",
         [
             {
                 "sent": stamp(outcome.sent),
@@ -282,7 +300,8 @@ async def _let_others_wait(conn: Connection, outcomes: Sequence[Outcome]) -> Non
         " AND n.next_try IS NOT NULL AND n.attempts = 0 AND n.hold = ''"
         " AND n.created >= :began), min(:soon, :next_try), max(next_try, :next_try))"
         " WHERE channel_id = :channel_id AND check_id = :check_id"
-        " AND next_try IS NOT NULL AND (hold = '' OR attempts > 0) AND EXISTS"
+        " AND next_try IS NOT NULL AND (hold IN ('', 'mute') OR attempts > 0)"
+        " AND EXISTS"
         " (SELECT 1 FROM notifications f WHERE f.id = :id AND f.next_try IS NOT NULL)",
         [
             {

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from hcl.model import Hold, Status
 from hcl.store.times import moment, stamp
 
 Wanted = Literal["all", "waiting", "failed"]
+Outcome = Literal["sent", "waits", "failed", "given up", "not sent"]
 
 _WANTED: dict[Wanted, str] = {
     "all": "1",
@@ -40,7 +41,8 @@ class Record:
 
     `sent` is when it was taken, `next_try` when it is tried next; both None: it is
     given up, or was not to be sent any more, as `answer` tells. `hold` and `notice` are
-    those of `model.Notification`.
+    those of `model.Notification`; `attempts` counts the failed tries, of which the
+    oldest are kept.
     """
 
     id: int
@@ -60,6 +62,23 @@ class Record:
     answer: str
     tries: tuple[Try, ...]
     subject: str = ""
+    attempts: int = 0
+
+    @property
+    def event(self) -> str:
+        """Name what it tells of: down, up, reminder or server."""
+        if self.subject:
+            return "server"
+        return "reminder" if self.reminder else self.status
+
+    @property
+    def outcome(self) -> Outcome:
+        """Name what became of it; `failed`: it is tried again."""
+        if self.sent is not None:
+            return "sent"
+        if self.next_try is not None:
+            return "failed" if self.attempts else "waits"
+        return "given up" if self.attempts else "not sent"
 
 
 async def recent(
@@ -77,15 +96,8 @@ async def recent(
     `check` is a name, slug or code, `channel` a name, the ids are rows'; None: any.
     `wanted`: those that are not finished, or those of which a try failed.
     """
-    found = await conn.execute_fetchall(
-        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
-        " h.name, h.kind, n.created, f.new_status, n.reminder, n.hold, n.notice,"
-        " n.sent, n.next_try, n.answer, a.subject"
-        " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"
-        " LEFT JOIN checks c ON c.id = n.check_id"
-        " LEFT JOIN announcements a ON a.id = n.announcement_id"
-        " JOIN channels h ON h.id = n.channel_id"
-        " JOIN projects p ON p.id = coalesce(c.project_id, a.project_id, h.project_id)"
+    return await _read(
+        conn,
         f" WHERE {_WANTED[wanted]}"
         " AND (:check IS NULL OR :check IN (c.name, c.slug, c.code))"
         " AND (:channel IS NULL OR :channel = h.name)"
@@ -99,6 +111,58 @@ async def recent(
             "channel_id": channel_id,
             "limit": limit,
         },
+    )
+
+
+async def of_check(conn: Connection, check_id: int, limit: int) -> list[Record]:
+    """Return the newest notifications of a check, newest first, with their tries."""
+    return await _read(
+        conn,
+        " WHERE n.check_id = :id ORDER BY n.id DESC LIMIT :limit",
+        {"id": check_id, "limit": limit},
+    )
+
+
+async def of_flips(
+    conn: Connection, flip_ids: Iterable[int], most: int
+) -> tuple[dict[int, list[Record]], dict[int, int]]:
+    """Return the newest notifications of flips, newest first, by the flip's id.
+
+    No more than `most` of each; and how many each has.
+    """
+    ids = json.dumps(list(flip_ids))
+    rows = await conn.execute_fetchall(
+        "SELECT * FROM (SELECT id, flip_id, count(*) OVER (PARTITION BY flip_id),"
+        " row_number() OVER (PARTITION BY flip_id ORDER BY id DESC) AS place"
+        " FROM notifications WHERE flip_id IN (SELECT value FROM json_each(?)))"
+        " WHERE place <= ?",
+        (ids, most),
+    )
+    of = {row[0]: row[1] for row in rows}
+    found: dict[int, list[Record]] = defaultdict(list)
+    for record in await _read(
+        conn,
+        " WHERE n.id IN (SELECT value FROM json_each(:ids)) ORDER BY n.id DESC",
+        {"ids": json.dumps(list(of))},
+    ):
+        found[of[record.id]].append(record)
+    return dict(found), {row[1]: row[2] for row in rows}
+
+
+async def _read(
+    conn: Connection, condition: str, values: dict[str, Any]
+) -> list[Record]:
+    found = await conn.execute_fetchall(
+        "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
+        " h.name, h.kind, n.created, f.new_status, n.reminder, n.hold, n.notice,"
+        " n.sent, n.next_try, n.answer, a.subject, n.attempts"
+        " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"
+        " LEFT JOIN checks c ON c.id = n.check_id"
+        " LEFT JOIN announcements a ON a.id = n.announcement_id"
+        " JOIN channels h ON h.id = n.channel_id"
+        " JOIN projects p ON p.id = coalesce(c.project_id, a.project_id, h.project_id)"
+        f"{condition}",
+        values,
     )
     rows = [tuple(row) for row in found]
     tried = await _of(conn, [row[0] for row in rows])
@@ -124,6 +188,7 @@ def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
         answer=row[14],
         tries=tuple(tried.get(row[0], ())),
         subject=row[15] or "",
+        attempts=row[16],
     )
 
 

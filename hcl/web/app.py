@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
 from hcl.web import client_file
-from hcl.web.api import api, lists
+from hcl.web.api import alerts, api, lists
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -194,6 +194,10 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/resume": Endpoint(POST=rw(api.resume_check, body=False)),
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
+    if version >= 3:
+        listed["checks/{code:code}/explain"] = Endpoint(GET=rw(alerts.explain_check))
+        listed["checks/{code:code}/messages"] = Endpoint(GET=rw(alerts.list_messages))
+        single["checks/{code:code}/mute"] = Endpoint(POST=rw(alerts.mute_check))
     root = f"/api/v{version}/"
     for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)

@@ -33,6 +33,8 @@ class Parts:
     proxies: Proxies
     secret: str
     old_secrets: Mapping[str, str]
+    # By the ids of their rows.
+    projects: dict[int, Project]
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Parts:
         self.by_badge_key = {project.badge_key: project for project in projects}
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.projects = {project.id: project for project in projects}
         self.old_secrets = {
             project.badge_key: wanted.healthchecks_secret
             for wanted, project in zip(config.projects, projects, strict=True)

@@ -23,6 +23,7 @@ HELD: dict[Hold, str] = {
     "remind": "a reminder, if it is still down then",
     "quiet": "held for quiet hours",
     "fold": "held to go out with others",
+    "mute": "the check is muted",
 }
 
 

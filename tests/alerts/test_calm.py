@@ -817,3 +817,65 @@ def test_reminders_come_only_while_a_check_is_down(
 
 def test_nothing_waits_where_nothing_is_planned() -> None:
     assert planned(MAIL) == Plan()
+
+
+# Mutes
+
+MUTED = NOW + HOUR
+
+
+def of_muted(id_: int, new_status: Any = "down", **more: Any) -> Waiting:
+    """Make a message of a check that is muted until MUTED, which holds it."""
+    values: dict[str, Any] = {"hold": "mute", "next_try": MUTED} | more
+    return row(id_, new_status, **values)._replace(muted_until=MUTED)
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize(
+    "what", [{}, {"attempts": 2}, {"reminder": 1}, {"notice": "No."}, {"hold": "fold"}]
+)
+def test_nothing_of_a_muted_check_goes_out(kind: str, what: dict[str, Any]) -> None:
+    config = channel(kind, urgent=True, fold=MINUTE if kind == "email" else MINUTE * 0)
+    waiting = [of_muted(1, **what), of_muted(2, "up", **what)]
+
+    result = planned(config, *waiting, now=MUTED - SECOND)
+
+    assert result.held == [(r.notification, MUTED, "mute") for r in waiting]
+    assert (result.dropped, result.bundles) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("waiting", "dropped", "told"),
+    [
+        ([of_muted(1)], [], [1]),
+        ([of_muted(1, status="up")], [1], []),
+        ([of_muted(1, status="paused")], [1], []),
+        ([of_muted(1), of_muted(2, "up")], [1, 2], []),
+        ([of_muted(2, "up")], [], [2]),
+        ([of_muted(1, "up"), of_muted(2), of_muted(3, "up")], [2, 3], [1]),
+        ([of_muted(1), of_muted(2, "up"), of_muted(3)], [1, 2], [3]),
+        ([of_muted(1, attempts=1), of_muted(2, "up")], [], [1, 2]),
+        ([of_muted(1)._replace(handed_on=True), of_muted(2, "up")], [], [1, 2]),
+        ([of_muted(1), of_muted(2, "up", attempts=1)], [1], [2]),
+        # The mute was over, but its message had not gone out.
+        ([of_muted(1), of_muted(2, "up", at=MUTED + SECOND)], [], [1, 2]),
+        ([of_muted(1), of_muted(2, "up", at=MUTED)], [1, 2], []),
+        # Told before that it is down: only if it still is.
+        ([of_muted(2, flip_id=1, reminder=1)], [], [2]),
+        ([of_muted(2, flip_id=1, reminder=1, status="up")], [2], []),
+        ([of_muted(2, flip_id=1, reminder=1), of_muted(3, "up")], [2], [3]),
+    ],
+)
+def test_end_of_a_mute_tells_what_still_counts(
+    waiting: list[Waiting], dropped: list[int], told: list[int]
+) -> None:
+    left_out, held, bundles = ids(planned(MAIL, *waiting, now=MUTED + MINUTE))
+
+    assert (sorted(left_out), held) == (dropped, [])
+    assert bundles == ([told] if told else [])
+
+
+def test_other_checks_are_told_while_one_is_muted() -> None:
+    result = planned(MAIL, of_muted(1), row(2, check_id=2))
+
+    assert ids(result) == ([], [1], [[2]])

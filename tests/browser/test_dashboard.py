@@ -164,7 +164,10 @@ def test_a_check_page_is_live(signed_in: Browser, server: Serve) -> None:
     browser.until(f"{head} === 'up'")
     browser.until_shown("all went <b>well</b>")
     curl(f"{server.root}/ping/{code}/7")
-    browser.until(f"{head} === 'down'")
+    # What is wrong has a card, which says the status in the place of the head.
+    card = "return document.querySelector('.incident h2')?.textContent.trim()"
+    browser.until(f"{card}.startsWith('Down')")
+    browser.until_shown("The job failed with exit status 7.")
 
     assert browser.run("return window.here") is True
     # The page may be about to ask for it again.

@@ -525,6 +525,25 @@ async def test_a_step_changes_no_length(tmp_path: Path, seconds: float) -> None:
         assert (await again(app, check)).status == "down"
 
 
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_step_changes_no_length_of_a_mute(
+    tmp_path: Path, seconds: float
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        project = app.synced.projects[0]
+        await app.parts.managing.mute(project, check.code, HOUR, app.clock.now())
+        times.run(60)
+        await look(app)
+        times.set_wall(seconds)
+
+        await look(app)
+
+        muted_until = NOW + HOUR + timedelta(seconds=seconds)
+        assert (await again(app, check)).muted_until == muted_until
+
+
 @pytest.mark.parametrize("seconds", [45, -45, 7200, -7200, 2_592_000])
 @pytest.mark.parametrize("synchronised", [False, True])
 @pytest.mark.parametrize("gap", [1, 60])

@@ -40,7 +40,7 @@ async def put_two_flips(app: App) -> None:
 async def hold(app: App, id_: int, until: datetime, why: Hold) -> None:
     async with app.database.transaction() as conn:
         await store.outbox.hold(
-            conn, [(Notification(id_, 1, 1, 1, NOW, 0), until, why)]
+            conn, [(Notification(id_, 1, 1, 1, NOW, 0), until, why)], NOW
         )
 
 

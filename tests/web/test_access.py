@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import pytest
 from starlette.types import Message
 
 from hcl import store
+from hcl.checks import mute_links
 from hcl.web import wrong_keys
 from hcl.web.app import VERSIONS, routes
 from hcl.web.badges.badges import signature
@@ -109,9 +111,18 @@ API = {
     "status": SLASH,
     "{rest:path}": NOTHING,
 }
+# What no peer has is not in the versions before.
+API_V3 = {
+    f"checks/{CODE}/mute": api(POST="rw", good={"POST": 400}),
+    f"checks/{CODE}/messages/": api(GET="rw"),
+    f"checks/{CODE}/messages": SLASH,
+    f"checks/{CODE}/explain/": api(GET="rw"),
+    f"checks/{CODE}/explain": SLASH,
+}
 PROJECT, CHECK, BY_KEY = "{project:code}", "{code:code}", "{code:unique_key}"
 ROWS = {
     **{f"/api/v{v}/{path}": row for v in VERSIONS for path, row in API.items()},
+    **{f"/api/v3/{path}": row for path, row in API_V3.items()},
     "/api/v3/openapi.json": OPEN,
     "/docs/": OPEN,
     "/docs": SLASH,
@@ -147,6 +158,11 @@ ROWS = {
     f"/checks/{CHECK}/edit": page(GET="rw", POST="rw", good={"POST": 422}),
     f"/checks/{CHECK}/pause": page(POST="rw"),
     f"/checks/{CHECK}/resume": page(POST="rw", good={"POST": 409}),
+    f"/checks/{CHECK}/mute": page(POST="rw", good={"POST": 422}),
+    # Its signature is all that it takes.
+    f"/mute/{CHECK}/{{seconds:number}}/{{signature}}": Row(
+        "signed", {"GET": "", "HEAD": "", "POST": ""}
+    ),
     f"/checks/{CHECK}/ping": page(POST="rw"),
     f"/checks/{CHECK}/delete": page(GET="rw", POST="rw"),
     f"/checks/{CHECK}/copy": page(POST="rw"),
@@ -226,13 +242,14 @@ def to_sign_out(_row: Row, _method: str, caller: Caller, _project: int) -> int |
     return 403 if caller.way == "forged" else "sign in"
 
 
-PAGES = ("page", "script", "static", "sign in", "sign out")
+PAGES = ("page", "signed", "script", "static", "sign in", "sign out")
 RULES = {
     "api": of_api,
     "page": of_page,
     "script": of_page,
     "open": lambda *_: 200,
     "static": lambda *_: 200,
+    "signed": lambda _row, method, *_: 303 if method == "POST" else 200,
     "refused": lambda *_: 403,
     "bearer": of_bearer,
     "key in URL": of_key,
@@ -252,6 +269,7 @@ class Things:
     channel: str
     badge_key: str
     signed: dict[str, str]
+    secret: str
     code: str = ""
     unique_key: str = ""
     check_badge: str = ""
@@ -272,6 +290,9 @@ class Things:
             "name": "app.css",
             "rest": "nothing",
         }
+        if path.startswith("/mute/"):
+            link = mute_links.path(self.secret, self.code, timedelta(minutes=1))
+            named["seconds"], named["signature"] = link.split("/")[3:]
         if "unique_key}" in path:
             named["code"] = self.unique_key
         if path.startswith("/projects/{code:code}/metrics/"):
@@ -294,7 +315,7 @@ class Stage:
             channels = await store.channels.of_project(conn, project.id)
             channel = channels[0].code if channels else project.code
             signed = {t: signature(secret, project.badge_key, t) for t in ("*", "x")}
-            things = Things(project.code, channel, project.badge_key, signed)
+            things = Things(project.code, channel, project.badge_key, signed, secret)
             self.things.append(things)
             await self.renew(number)
         for name in KEYS:

@@ -11,6 +11,7 @@ from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
 from hcl.alerts.messages.purposes import Wording, purpose_of
 from hcl.model import Alert, Announcement, Message
 from hcl.words import names
+from hcl.words.lengths import duration
 from hcl.words.lines import counted, cut, one_line
 
 
@@ -38,7 +39,7 @@ class Letter:
     several. `title` is the check's name in full, `headline` a sentence with it.
     `story` holds sentences on what happened and why, `changes` the flips that are told
     late, oldest first. `rows` is empty unless there are several checks; `output` is
-    what the job last wrote.
+    what the job last wrote. `mutes` are lengths and the links that mute it so long.
     """
 
     subject: str
@@ -54,6 +55,7 @@ class Letter:
     facts: tuple[Fact, ...] = ()
     rows: tuple[SummaryRow, ...] = ()
     output: Output = NO_OUTPUT
+    mutes: tuple[tuple[str, str], ...] = ()
     paragraphs: tuple[str, ...] = ()
 
 
@@ -82,6 +84,7 @@ def _of_one(message: Message, alert: Alert, now: datetime) -> Letter:
         changes=wording.changes,
         facts=facts(message, alert, now),
         output=output_of(alert.ping),
+        mutes=tuple((duration(length), url) for length, url in alert.mute_links),
     )
 
 

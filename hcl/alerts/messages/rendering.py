@@ -1,6 +1,6 @@
 """Letters laid out: as text and HTML for mail, as Markdown and briefly for chats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import jinja2
@@ -116,6 +116,7 @@ def _markdown() -> jinja2.Environment:
         "short": _short,
         "name": lambda row: chats.named_link(_short(row.title), row.link),
         "link": lambda link: chats.named_link("Open in hcl", link),
+        "mutes": _mutes_in_markdown,
     }
     return environment
 
@@ -129,8 +130,20 @@ def _plain() -> jinja2.Environment:
         "short": _short,
         "name": lambda row: _short(row.title),
         "link": str,
+        "mutes": _mute_in_brief,
     }
     return environment
+
+
+def _mutes_in_markdown(mutes: Sequence[tuple[str, str]]) -> str:
+    links = (chats.named_link(words, url) for words, url in mutes)
+    return chats.Ready("Mute for " + " · ".join(links))
+
+
+def _mute_in_brief(mutes: Sequence[tuple[str, str]]) -> str:
+    # Phones show addresses whole: one of them is enough.
+    words, url = mutes[len(mutes) // 2]
+    return f"Mute for {words}: {url}"
 
 
 def _short(name: str) -> str:

@@ -153,7 +153,7 @@ def _prose(text: str) -> Markup:
 
 
 # They are shown where they are sent.
-_REQUESTS = ("NewCheck", "CheckChanges")
+_REQUESTS = ("NewCheck", "CheckChanges", "Mute")
 
 
 def _operations(doc: Node, facts: Facts) -> Iterator[tuple[str, Operation]]:

@@ -1,5 +1,6 @@
 """Checks, their log and their flips, in the OpenAPI document."""
 
+from hcl.web.api.alerts import MESSAGES_LIMIT
 from hcl.web.api.lists import LATEST, LONGEST, PINGS_LIMIT
 from hcl.web.openapi.answers import (
     CODE_PARAMETER,
@@ -40,8 +41,11 @@ def paths(*, api_body_limit: int, log_limit: int, flips: str) -> Node:
         },
         f"{ROOT}/checks/{{uuid}}/pause": {"post": _pause_check(too_large)},
         f"{ROOT}/checks/{{uuid}}/resume": {"post": _resume_check(too_large)},
+        f"{ROOT}/checks/{{uuid}}/mute": {"post": _mute_check(too_large)},
         f"{ROOT}/checks/{{uuid}}/pings/": {"get": _list_pings(log_limit)},
         f"{ROOT}/checks/{{uuid}}/pings/{{n}}/body": {"get": _get_ping_body()},
+        f"{ROOT}/checks/{{uuid}}/messages/": {"get": _list_messages()},
+        f"{ROOT}/checks/{{uuid}}/explain/": {"get": _explain_check()},
         f"{ROOT}/checks/{{uuid}}/flips/": {"get": _list_flips(flips)},
     }
 
@@ -199,6 +203,23 @@ def _resume_check(too_large: Node) -> Node:
     )
 
 
+def _mute_check(too_large: Node) -> Node:
+    return operation(
+        "mute_check",
+        "Checks",
+        "Mute a check",
+        "Nobody is told of the check for so many seconds; it is watched on. If it is"
+        " down at the end, they are told then. 0 ends a mute.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        requestBody={**_body("Mute", seconds=14_400), "required": True},
+        responses={
+            "200": answer("The check as it is now.", schema("Check")),
+            **_changing(too_large),
+        },
+    )
+
+
 def _list_pings(log_limit: int) -> Node:
     pings = {
         "type": "array",
@@ -214,6 +235,41 @@ def _list_pings(log_limit: int) -> Node:
         parameters=[CODE_PARAMETER],
         responses={
             "200": answer("The pings.", listed("pings", pings)),
+            **_ONE_CHECK,
+        },
+    )
+
+
+def _list_messages() -> Node:
+    messages = {
+        "type": "array",
+        "maxItems": MESSAGES_LIMIT,
+        "items": schema("Message"),
+    }
+    return operation(
+        "list_messages",
+        "Log",
+        "List messages",
+        "Who was told of the check, and how that went, the newest first.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        responses={
+            "200": answer("The messages.", listed("messages", messages)),
+            **_ONE_CHECK,
+        },
+    )
+
+
+def _explain_check() -> Node:
+    return operation(
+        "explain_check",
+        "Log",
+        "Explain a check",
+        "Why the check has the status it has, what comes next, and by which rules.",
+        security=WRITE,
+        parameters=[CODE_PARAMETER],
+        responses={
+            "200": answer("The explanation.", schema("Explanation")),
             **_ONE_CHECK,
         },
     )

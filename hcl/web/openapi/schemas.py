@@ -9,7 +9,7 @@ from datetime import timedelta
 from hcl.checks import spec
 from hcl.model import Check
 from hcl.web.auth import KEY_LENGTH
-from hcl.web.openapi.answers import Node
+from hcl.web.openapi.answers import Node, schema
 from hcl.web.ping import UUID
 
 _CODE: Node = {"type": "string", "pattern": f"^{UUID}$"}
@@ -154,6 +154,10 @@ _STATE: dict[str, Node] = {
         "minimum": 0,
         "description": "Seconds that the last run took. Only there when it is known.",
     },
+    "muted_until": {
+        **_MOMENT,
+        "description": "Nobody is told before. Only there while the check is muted.",
+    },
 }
 
 _PRIVATE: dict[str, Node] = {
@@ -171,7 +175,7 @@ _UNIQUE_KEY: Node = {
     " 16 digits of its UUID.",
 }
 
-_SOMETIMES = {"timeout", "schedule", "tz", "last_duration"}
+_SOMETIMES = {"timeout", "schedule", "tz", "last_duration", "muted_until"}
 
 
 def _plain(node: Node) -> Node:
@@ -256,6 +260,20 @@ SCHEMAS: dict[str, Node] = {
             "api_key": _API_KEY,
         },
     },
+    "Mute": {
+        "type": "object",
+        "description": "For how long a check is muted.",
+        "required": ["seconds"],
+        "properties": {
+            "seconds": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": int(spec.LONGEST.total_seconds()),
+                "description": "Seconds from now on; 0 ends a mute.",
+            },
+            "api_key": _API_KEY,
+        },
+    },
     "Check": {
         "type": "object",
         "description": "A check. It has `timeout`, or `schedule` and `tz`. To holders"
@@ -276,6 +294,62 @@ SCHEMAS: dict[str, Node] = {
                 "type": "integer",
                 "enum": [0, 1],
                 "description": "1 if it went up, 0 if it became anything else.",
+            },
+        },
+    ),
+    "Message": _object(
+        "One message over one channel.",
+        {
+            "date": {**_MOMENT, "description": "When it was written."},
+            "channel": _text("The channel's name."),
+            "event": {
+                "type": "string",
+                "enum": ["down", "up", "reminder"],
+                "description": "What it tells of.",
+            },
+            "status": {
+                "type": "string",
+                "enum": ["sent", "waits", "failed", "given up", "not sent"],
+                "description": "What became of it; `failed`: it is tried again.",
+            },
+            "tries": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "How often it was tried.",
+            },
+            "answer": _text("What the last try heard, or why it waits."),
+            "next_try": {
+                **_MOMENT,
+                "description": "When it is tried next. Only there if it is.",
+            },
+        },
+        "next_try",
+    ),
+    "Moment": _object(
+        "What happened to a check, or will.",
+        {
+            "date": _or_null(_MOMENT, "When; null: it is of no moment."),
+            "text": _text("What."),
+        },
+    ),
+    "Explanation": _object(
+        "Why a check has the status it has.",
+        {
+            "lines": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "All of it, to be read, in the check's zone.",
+            },
+            "summary": _text("A sentence that sums up."),
+            "timeline": {
+                "type": "array",
+                "items": schema("Moment"),
+                "description": "What happened, and what comes next.",
+            },
+            "rules": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "The settings that counted.",
             },
         },
     ),

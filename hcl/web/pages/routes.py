@@ -53,6 +53,10 @@ PAGES = {
     ),
     "/checks/{code:code}/pause": Page(post="check.actions.pause"),
     "/checks/{code:code}/resume": Page(post="check.actions.resume"),
+    "/checks/{code:code}/mute": Page(post="check.muting.mute"),
+    "/mute/{code:code}/{seconds:number}/{signature}": Page(
+        "check.muting.ask", "check.muting.by_link", is_open=True
+    ),
     "/checks/{code:code}/ping": Page(post="check.actions.ping"),
     "/checks/{code:code}/delete": Page(
         "check.actions.confirm_delete", "check.actions.delete", changes=True
@@ -86,6 +90,7 @@ TEMPLATES = {
     "check.check": ("log_entries", "log", "ping", "check"),
     "check.forms": ("form",),
     "check.actions": ("assign", "delete"),
+    "check.muting": ("mute",),
 }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hcl.checks import mute_links
 from hcl.checks.announcing import of_absence
 from hcl.checks.judging import Unheard
 from hcl.model import Flip, Message
@@ -58,7 +59,12 @@ def _missed() -> Message:
 def _failed() -> Message:
     output = b"dump of db1: 12 GB\n\npg_dump: error: disk full\n  /dev/sda1: 100 %\n"
     ping = a_ping(created=FAILED.created, action="fail", exitstatus=3, body=output)
-    return a_message(an_alert(flip=FAILED, ping=ping, down_since=FAILED.created))
+    alert = an_alert(flip=FAILED, ping=ping, down_since=FAILED.created)
+    links = tuple(
+        (length, f"https://hcl.example.org{mute_links.path('s', 'c', length)}")
+        for length in mute_links.LENGTHS
+    )
+    return a_message(replace(alert, mute_links=links))
 
 
 def _overran() -> Message:

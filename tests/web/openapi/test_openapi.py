@@ -230,7 +230,9 @@ async def test_members_of_answers_are_those_of_the_document(
     simple = await create(app)
     await app.http.get(f"/ping/{simple['uuid']}/start")
     await app.http.post(f"/ping/{simple['uuid']}", content=b"done")
+    path = f"checks/{simple['uuid']}/mute"
     answers = [
+        (await app.api("POST", path, json={"seconds": 60})).json(),
         await update(app, simple),
         await create(app, **FULL),
         await create(app, schedule="5 3 * * *", tz="Europe/Riga"),

@@ -21,7 +21,7 @@ async def test_every_page_says_who_does_not_deliver(app: App, path: str) -> None
 
     page = await app.http.get(path.format(project.id))
 
-    assert 'class="warning"' not in well.text
+    assert 'id="warning"' not in well.text
     assert f"{names[0]} has not delivered since" in page.text
     assert "Nobody is told" not in page.text
 
@@ -34,7 +34,7 @@ async def test_if_all_fail_nobody_is_told(app: App) -> None:
     page = await app.http.get(f"/projects/{project.id}/")
 
     assert "Nobody is told: " in page.text
-    assert "is-deaf" in page.text
+    assert 'class="notice is-bad" id="warning"' in page.text
 
 
 async def test_without_integrations_nobody_is_told(app: App) -> None:

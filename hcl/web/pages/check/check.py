@@ -1,6 +1,7 @@
 """A check's page, its whole log, and one ping with its whole body."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,11 +12,13 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import availability, editing, rules
+from hcl.checks.explaining import explained, known_of
 from hcl.config import Config
-from hcl.model import Check, Project, ShownStatus
-from hcl.web.pages.check import bodies, timeline
+from hcl.model import Check, Ping, Project, ShownStatus
+from hcl.web.pages.check import bodies, muting, timeline
 from hcl.web.pages.check import chart as charts
 from hcl.web.pages.check.due import due, zone_of
+from hcl.web.pages.check.incident import incident_of
 from hcl.web.pages.check.snippets import snippets
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
@@ -26,6 +29,9 @@ from hcl.words.names import title
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
 _PAGE = 100
+
+# Among so many flips the last outage is looked for.
+_RECENT = 10
 
 # So many flips tell the availability: far more than a check of good order has.
 MOST_FLIPS = 5000
@@ -57,12 +63,32 @@ async def page(visit: Visit) -> Response:
         timeline=newest,
         chart=charts.chart(signals, rules.run_lengths(signals)),
         **await _availability(conn, check, visit.now),
+        **await _why(visit, check, signals),
         short=short,
         **await _ways(visit, project, check),
         channels=await store.channels.of_project(conn, project.id),
         used=used,
         seen=editing.seen_channels(used),
     )
+
+
+async def _why(visit: Visit, check: Check, signals: Sequence[Ping]) -> dict[str, Any]:
+    """Return what is wrong with a check, and why it is as it is."""
+    conn, readonly = visit.parts.database.committed, visit.viewer.readonly
+    known = await known_of(conn, check, visit.shown)
+    flips = await store.flips.logged(conn, check.id, _RECENT)
+    return {
+        "incident": await incident_of(
+            conn,
+            known,
+            signals,
+            [entry.flip for entry in flips],
+            visit.shown,
+            readonly=readonly,
+        ),
+        # It may hold what receivers said, which is not for readers.
+        "explained": None if readonly else await explained(known, visit.shown),
+    }
 
 
 async def moved(visit: Visit) -> Response:
@@ -133,6 +159,8 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "icon": _ICONS.get(shown, "up"),
         "now": now,
         "may_change": not viewer.readonly,
+        "muted_until": check.muted_until if check.is_muted(now) else None,
+        "mutes": muting.choices(now),
         "clean": clean,
         "one_line": one_line,
         "duration": duration,

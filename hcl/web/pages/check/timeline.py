@@ -13,7 +13,9 @@ from starlette.datastructures import QueryParams
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
+from hcl.store.tries import Record
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
 from hcl.words.lengths import duration, exact
@@ -24,7 +26,10 @@ EXCERPT = 2000
 ACTIONS: dict[Action, str] = {
     action: word.capitalize() for action, word in names.ACTIONS.items()
 }
-KINDS: dict[str, str] = dict(ACTIONS) | {"flip": "Changes of status"}
+KINDS: dict[str, str] = dict(ACTIONS) | {"flip": "Changes of status, and messages"}
+
+# Messages of one flip that are shown, the newest.
+_MOST_TOLD = 6
 
 _LONGEST_SEARCH = 200
 
@@ -35,6 +40,7 @@ class Entry:
 
     `length` tells how long the run took that the ping ended, "" if that is not known.
     `started` is when the run began that a flip found open; None: none was.
+    `told` are the messages of the flip, the newest first; `untold` more are not shown.
     """
 
     ping: Ping | None = None
@@ -42,6 +48,8 @@ class Entry:
     body: Body | None = None
     length: str = ""
     started: datetime | None = None
+    told: tuple[Told, ...] = ()
+    untold: int = 0
 
     @property
     def created(self) -> datetime:
@@ -180,8 +188,10 @@ async def load(
         signals = await store.pings.signals_before(
             conn, check.id, max(found) + 1, oldest - rules.MAX_RUN
         )
+    flip_ids = [flip_id for _, flip_id, flip in places if flip is not None]
+    messages = await store.tries.of_flips(conn, flip_ids, _MOST_TOLD)
     # Mails are dear to decode, and pings wait for none of them.
-    entries = await asyncio.to_thread(_entries, places, found, signals or ())
+    entries = await asyncio.to_thread(_entries, places, found, signals or (), messages)
     return Timeline(entries, older)
 
 
@@ -192,13 +202,20 @@ def _entries(
     places: Sequence[Place],
     found: Mapping[int, store.pings.Excerpt],
     signals: Sequence[Ping],
+    messages: tuple[dict[int, list[Record]], dict[int, int]],
 ) -> tuple[Entry, ...]:
     """Make the entries of a page; a ping that is gone meanwhile has none."""
     lengths = rules.run_lengths(signals)
     entries = []
-    for n, _, flip in places:
+    records, counts = messages
+    for n, flip_id, flip in places:
         if flip is not None:
-            entries.append(Entry(flip=flip, started=_open_at(signals, n)))
+            shown = tuple(map(told, records.get(flip_id, ())))
+            more = counts.get(flip_id, 0) - len(shown)
+            open_since = _open_at(signals, n)
+            entries.append(
+                Entry(flip=flip, started=open_since, told=shown, untold=more)
+            )
         elif n in found:
             ping, size = found[n]
             length = exact(lengths[n]) if n in lengths else ""

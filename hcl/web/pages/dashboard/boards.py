@@ -36,7 +36,16 @@ class Shown(NamedTuple):
 
 def shown(checks: Iterable[Check], now: datetime) -> list[Shown]:
     """Tell the status of each check that people see."""
-    return [Shown(check, rules.shown_status(check, now)) for check in checks]
+    return [
+        Shown(_unmuted(check, now), rules.shown_status(check, now)) for check in checks
+    ]
+
+
+def _unmuted(check: Check, now: datetime) -> Check:
+    """Forget a mute that is over, so that its end is a change of what is shown."""
+    if check.muted_until is None or check.is_muted(now):
+        return check
+    return check._replace(muted_until=None)
 
 
 class Fingerprint:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hcl.web.figures import backups
 from hcl.web.pages import static_files
-from hcl.web.pages.overview import announced, listing
+from hcl.web.pages.overview import announced, listing, why
 from hcl.web.pages.overview.listing import MOST_PAGES, ON_A_PAGE, Query
 from hcl.web.pages.overview.scan import scan, shown
 from hcl.web.pages.visit.visit import Visit
@@ -48,6 +48,7 @@ async def list_page(visit: Visit) -> Response:
     )
     flips = await listing.flips_of(reader, wanted, now)
     alone = await listing.alone_of(reader, wanted)
+    troubles = await why.troubles_of(reader, wanted)
     icon, title = listing.trouble(scanned.counts)
     return visit.render(
         "checks.html",
@@ -60,7 +61,7 @@ async def list_page(visit: Visit) -> Response:
         counted=_COUNTED,
         tags=scanned.tags,
         rows=Markup("\n").join(
-            listing.rows(wanted, flips, visit.url, now, alone).values()
+            listing.rows(wanted, flips, visit.url, now, alone, troubles).values()
         ),
         matching=scanned.matching,
         number=number,

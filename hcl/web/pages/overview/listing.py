@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -15,16 +15,14 @@ from starlette.datastructures import QueryParams
 from hcl import store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus, split_tags
-from hcl.store.flips import Turn
+from hcl.store.flips import Trouble, Turn
 from hcl.store.tallies import Line
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.frame import Paths
-from hcl.web.pages.overview import bars
-from hcl.web.pages.wording import STATUS_WORDS
-from hcl.words.lengths import brief
+from hcl.web.pages.overview import bars, why
+from hcl.web.pages.wording import STATUS_WORDS, stamped
 from hcl.words.lines import clean
-from hcl.words.moments import iso, relative
 from hcl.words.names import UNNAMED, check_name
 from hcl.words.natural import natural
 
@@ -176,16 +174,23 @@ def rows(
     url: Paths,
     now: datetime,
     alone: Container[int] = (),
+    troubles: Mapping[int, Trouble] | None = None,
 ) -> dict[str, Markup]:
     """Return the rows of the list, by their ids in the page.
 
-    `alone` holds the ids of checks that no channel serves.
+    `alone` holds the ids of checks that no channel serves, `troubles` why checks went
+    down.
 
     They are put together here: a template takes three times as long, for 1000 of them.
     """
     return {
         f"c{item.check.id}": row(
-            item, flips.get(item.check.id, ()), url, now, item.check.id in alone
+            item,
+            flips.get(item.check.id, ()),
+            url,
+            now,
+            item.check.id in alone,
+            (troubles or {}).get(item.check.id),
         )
         for item in items
     }
@@ -197,20 +202,28 @@ def row(
     url: Paths,
     now: datetime,
     is_alone: bool = False,
+    trouble: Trouble | None = None,
 ) -> Markup:
-    """Return one row: status, name and tags, schedule, last and next ping, days."""
+    """Return one row: status, name and tags, schedule, last and next ping, days.
+
+    Where something is wrong, what that is stands in the place of the schedule.
+    """
     status, run = item.status, ""
     check = rules.as_shown(item.check, now)
+    wrong = why.sentence(item, trouble, now, readonly=url.readonly)
     alone = "<small>no channel</small>" if is_alone else ""
+    if check.is_muted(now):
+        end = stamped(check.muted_until or now, now, "relative")
+        alone += f'<small class="bell"><span>muted, ends {end}</span></small>'
     if check.last_start is not None:
-        length = _time(check.last_start, now, "elapsed")
+        length = stamped(check.last_start, now, "elapsed")
         run = f'<small class="run">running for {length}</small>'
     return Markup(  # noqa: S704 - each part is escaped, or made here
         f'<li id="c{check.id}" class="{status}">'
         f'<span class="status is-{status}">{STATUS_WORDS[status]}</span>'
         f'<p><a class="name" href="{url.check(check)}">{_name(check.name)}</a>'
         f" {_tags(check)}{alone}</p>"
-        f"<p>{wording.schedule(check)}{run}</p>"
+        f"<p>{wrong or wording.schedule(check)}{run}</p>"
         f"<p>{_last(check, now)}<small>{_next(item, flips, now)}</small></p>"
         f"{bars.bar(check.status, flips, now)}</li>"
     )
@@ -237,11 +250,11 @@ def _tag(tag: str) -> str:
 def _last(check: Check, now: datetime) -> str:
     if check.last_ping is None:
         return '<span class="muted">no ping yet</span>'
-    last = _time(check.last_ping, now)
+    last = stamped(check.last_ping, now, "relative")
     if not check.excused:
         return last
     # Until it pings again nothing is known of it: hcl was away, and may have missed it.
-    since = _time(check.last_ping, now, "absolute")
+    since = stamped(check.last_ping, now, "absolute")
     return f'{last}<small class="unheard">not heard since {since}</small>'
 
 
@@ -254,22 +267,11 @@ def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
         if not flips:
             return f"down for more than {bars.DAYS} d"
         since = datetime.fromtimestamp(flips[-1][0], UTC)
-        return f"down for {_time(since, now, 'elapsed')}"
+        return f"down for {stamped(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""
     due = check.alert_after - check.grace
     if check.last_start is not None and due <= check.last_start:
-        return f"to end {_time(check.alert_after, now)}"
+        return f"to end {stamped(check.alert_after, now, 'relative')}"
     word = "was due" if due < now else "due"
-    return f"{word} {_time(due, now)}"
-
-
-def _time(when: datetime, now: datetime, kind: str = "relative") -> str:
-    """Show a moment, as `wording.time` does."""
-    length = max(now - when, timedelta(0))
-    exact = iso(when)
-    title = f"{exact[:10]} {exact[11:19]} UTC"
-    if kind == "absolute":
-        return f'<time datetime="{exact}" data-absolute>{title}</time>'
-    text = brief(length) if kind == "elapsed" else relative(when, now)
-    return f'<time datetime="{exact}" data-{kind} title="{title}">{text}</time>'
+    return f"{word} {stamped(due, now, 'relative')}"

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
-from hcl.web.pages.overview import listing
+from hcl.web.pages.overview import listing, why
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.shared import Streaming
@@ -142,12 +142,13 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     conn = visit.parts.database.committed
     flips = await listing.flips_of(conn, change.items, now)
     alone = await listing.alone_of(conn, change.items)
+    troubles = await why.troubles_of(conn, change.items)
     counted = listing.counts_of(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": listing.rows(change.items, flips, visit.url, now, alone),
+        "rows": listing.rows(change.items, flips, visit.url, now, alone, troubles),
         "counts": counted,
         "icon": icon,
         "title": f"{title}{project.name} – {visit.parts.config.server.site_name}",

@@ -339,7 +339,8 @@ async def test_a_long_list_has_pages_and_search_sees_all(app: App) -> None:
     # Beyond the last one there is the last one.
     assert await names(app, "?sort=name&page=9") == pages[2]
     assert (await names(app))[0] == "Alarm"
-    assert await names(app, "?q=job+249") == ["job 249"]
+    # In codes it may be found by chance.
+    assert "job 249" in await names(app, "?q=job+249")
     text = await page(app, "?page=2&tag=prod")
     assert "Page 2 of 3, 250 checks" in text
     assert 'rel="next" href="?tag=prod&amp;page=3"' in text

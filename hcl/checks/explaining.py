@@ -1,0 +1,63 @@
+"""Read all that explains a check from the store."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.checks.explain import ABSENCES_SINCE, Explanation, Known, explain
+from hcl.model import Check
+
+# Messages of the newest flip that are told, and absences.
+_MOST_TOLD, _MOST_ABSENCES = 12, 5
+
+
+async def explanation_of(conn: Connection, check: Check, now: datetime) -> Explanation:
+    """Return why a check has the status it has; `conn` must read current states."""
+    return await explained(await known_of(conn, check, now), now)
+
+
+async def explained(known: Known, now: datetime) -> Explanation:
+    """Explain what is known, without holding up pings."""
+    if known.check.kind == "oncalendar":
+        # The worst expressions take a while, and pings wait for none of them.
+        return await asyncio.to_thread(explain, known, now)
+    return explain(known, now)
+
+
+async def known_of(conn: Connection, check: Check, now: datetime) -> Known:
+    """Read what explains a check."""
+    newest = await store.flips.logged(conn, check.id, 1)
+    last = await store.pings.newest(conn, check.id, 1)
+    known = Known(
+        check,
+        last=last[0] if last else None,
+        absences=await _absences(conn, check, now),
+        is_alone=bool(await store.channels.alone_among(conn, [check.id])),
+    )
+    if newest:
+        [logged] = newest
+        told, counts = await store.tries.of_flips(conn, [logged.id], _MOST_TOLD)
+        records = told.get(logged.id, [])
+        known = replace(
+            known,
+            flip=logged.flip,
+            flip_n=logged.n_pings,
+            ping=await store.pings.by_n(conn, check.id, logged.n_pings),
+            records=records,
+            untold=counts.get(logged.id, 0) - len(records),
+        )
+    return known
+
+
+async def _absences(
+    conn: Connection, check: Check, now: datetime
+) -> list[store.life.Absence]:
+    """Return the last absences since the check was heard, oldest first."""
+    if check.last_ping is None or check.status != "up":
+        return []
+    since = max(check.last_ping, now - ABSENCES_SINCE)
+    found = await store.life.absences(conn, since)
+    return found[:_MOST_ABSENCES][::-1]

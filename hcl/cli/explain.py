@@ -1,0 +1,64 @@
+"""`hcl explain`: say why a check has the status it has."""
+
+import asyncio
+import json
+from datetime import datetime
+
+import click
+
+from hcl import store
+from hcl.checks import explain as explaining_rules
+from hcl.checks.explain import Explanation
+from hcl.checks.explaining import explanation_of
+from hcl.cli.config_file import load_config
+from hcl.clock import Clock
+from hcl.config import Config
+from hcl.db import DatabaseError, open_to_read
+from hcl.model import Check
+from hcl.words.names import title
+
+
+@click.command()
+@click.argument("name", metavar="CHECK")
+@click.option("--config", "explicit", metavar="PATH", help="Read this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a list.")
+def explain(name: str, explicit: str | None, as_json: bool) -> None:
+    """Say why a check has the status it has, what comes next, and by which rules.
+
+    CHECK is its name, slug or UUID. Reads the database, whether the server runs or not;
+    of pings it may know up to a minute less than the server.
+    """
+    config = load_config(explicit)
+    try:
+        found = asyncio.run(_read(config, name, Clock().now()))
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from error
+    if not found:
+        raise click.ClickException(f"there is no check {name!r}")
+    if as_json:
+        click.echo(json.dumps([_document(*each) for each in found], indent=2))
+        return
+    for number, (check, explanation) in enumerate(found):
+        click.echo(("\n" if number else "") + title(check))
+        for line in explaining_rules.lines(explanation, check.tz):
+            click.echo(f"  {line}".rstrip())
+
+
+async def _read(
+    config: Config, name: str, now: datetime
+) -> list[tuple[Check, Explanation]]:
+    async with open_to_read(config.database.path) as conn:
+        return [
+            (check, await explanation_of(conn, check, now))
+            for project in await store.projects.known(conn)
+            for check in await store.checks.of_project(conn, project)
+            if name in (check.name, check.slug, check.code)
+        ]
+
+
+def _document(check: Check, explanation: Explanation) -> dict[str, object]:
+    return {
+        "check": check.name,
+        "uuid": check.code,
+        "lines": list(explaining_rules.lines(explanation, check.tz)),
+    }

@@ -1,0 +1,51 @@
+"""Mutes: of which checks nobody is told for a while, and what waits for the end."""
+
+from datetime import datetime
+
+from aiosqlite import Connection
+
+from hcl.store.notifications import NEXT_REMINDER, RAN
+from hcl.store.times import stamp
+
+
+async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) -> None:
+    """Tell nobody of a check before a moment; `until` now: tell what waited for it.
+
+    Who was told that it is down is told once more at the end, if it still is then; but
+    not webhooks and commands, for which nothing has changed.
+    """
+    values = {"id": check_id, "until": stamp(until), "now": stamp(now)}
+    await conn.execute(
+        "UPDATE check_states SET muted_until = :until WHERE check_id = :id", values
+    )
+    if until <= now:
+        await conn.execute(
+            "UPDATE notifications SET next_try = :now"
+            " WHERE check_id = :id AND next_try > :now AND hold = 'mute'",
+            values,
+        )
+        return
+    await conn.execute(
+        "UPDATE notifications SET next_try = :until, hold = 'mute',"
+        f" ran = max(ran, {RAN} + :until - :now)"
+        " WHERE check_id = :id AND next_try IS NOT NULL",
+        values,
+    )
+    await conn.execute(
+        "INSERT INTO notifications"
+        " (flip_id, check_id, channel_id, created, ran, next_try, reminder, hold)"
+        f" SELECT f.id, f.check_id, c.id, :until, {RAN} + :until - :now, :until,"
+        f" {NEXT_REMINDER}, 'mute' FROM flips f"
+        " JOIN check_states s ON s.check_id = f.check_id AND s.status = 'down'"
+        " JOIN checks k ON k.id = f.check_id"
+        " JOIN checks_channels cc ON cc.check_id = k.id"
+        " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
+        " AND c.project_id = k.project_id AND c.kind NOT IN ('webhook', 'shell')"
+        " WHERE f.id = (SELECT max(id) FROM flips WHERE check_id = :id)"
+        " AND f.new_status = 'down'"
+        " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+        " AND n.channel_id = c.id AND n.sent IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+        " AND n.channel_id = c.id AND n.next_try IS NOT NULL) ORDER BY c.id",
+        values,
+    )

@@ -1,0 +1,173 @@
+"""The incident card: what is wrong with a check, since when, and who heard of it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.alerts.messages.output import output_of
+from hcl.checks import rules, schedule
+from hcl.checks.explain import Known, heard, start_that_overran
+from hcl.checks.told import Told, told
+from hcl.model import Flip, Ping, ShownStatus
+from hcl.words.lengths import duration
+
+# Lines of what a job printed that are shown, and characters at most.
+_LINES, _LENGTH = 10, 2000
+
+# Messages that are shown; the log has the others.
+_MOST_TOLD = 6
+
+
+class Reason(NamedTuple):
+    """A sentence on what is wrong, with a moment in it; `at` None: there is none."""
+
+    text: str
+    at: datetime | None = None
+    rest: str = ""
+
+
+class Outage(NamedTuple):
+    """When an outage began, and how long it took."""
+
+    began: datetime
+    length: timedelta
+
+
+class Printed(NamedTuple):
+    """The last lines that a ping brought; `is_cut`: there are more before them."""
+
+    n: int
+    text: str
+    lines: int
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What the card of a check that is down or late shows.
+
+    `since` is when it went down, or was due. `deadline` is when it goes down if it is
+    late. `reminder` is when somebody is reminded next.
+    """
+
+    status: ShownStatus
+    since: datetime | None
+    reason: Reason
+    told: tuple[Told, ...] = ()
+    untold: int = 0
+    printed: Printed | None = None
+    last_success: datetime | None = None
+    last_outage: Outage | None = None
+    reminder: datetime | None = None
+    deadline: datetime | None = None
+
+
+async def incident_of(
+    conn: Connection,
+    known: Known,
+    signals: Sequence[Ping],
+    flips: Sequence[Flip],
+    now: datetime,
+    *,
+    readonly: bool,
+) -> Incident | None:
+    """Return what is wrong with a check; None: nothing is.
+
+    `signals` are its last ones, oldest first, `flips` its last ones, newest first.
+    """
+    status = rules.shown_status(known.check, now)
+    if status not in ("down", "grace"):
+        return None
+    known = heard(known, now)
+    is_down = known.check.status == "down"
+    records = known.records if is_down else ()
+    printed = None
+    if is_down and not readonly:
+        printed = await _printed(conn, known)
+    return Incident(
+        status,
+        _since(known, status),
+        reason(known, status),
+        told=tuple(map(told, records[:_MOST_TOLD])),
+        untold=len(records[_MOST_TOLD:]) + known.untold * is_down,
+        printed=printed,
+        last_success=next(
+            (min(p.created, now) for p in reversed(signals) if p.action == "success"),
+            None,
+        ),
+        last_outage=last_outage(flips),
+        reminder=min(
+            (r.next_try for r in records if r.reminder and r.next_try), default=None
+        ),
+        deadline=known.check.alert_after if status == "grace" else None,
+    )
+
+
+def _since(known: Known, status: ShownStatus) -> datetime | None:
+    check = known.check
+    if check.status == "down":
+        return known.flip.created if known.flip else None
+    if check.alert_after is None:
+        return None
+    return check.alert_after - check.grace * (status == "grace")
+
+
+def reason(known: Known, status: ShownStatus) -> Reason:
+    """Say what is wrong, in the words of the mail."""
+    check, flip, ping = known.check, known.flip, known.ping
+    grace = duration(check.grace)
+    if status == "grace":
+        due = check.alert_after and check.alert_after - check.grace
+        return Reason("No ping has come since", due, ", when one was due.")
+    if check.status != "down" or flip is None:
+        run = schedule.run_deadline(check)
+        if run is not None and run == check.alert_after:
+            words = f", did not end within {grace}."
+            return Reason("It ran too long: the run from", check.last_start, words)
+        return Reason(f"No ping came in time, and the grace of {grace} is over.")
+    if flip.reason == "fail":
+        if ping is not None and ping.action == "fail" and ping.exitstatus:
+            return Reason(f"The job failed with exit status {ping.exitstatus}.")
+        return Reason("The job reported a failure.")
+    started = start_that_overran(known)
+    if started is not None:
+        words = f", did not end within {grace}."
+        return Reason("It ran too long: the run from", started, words)
+    due = flip.created - check.grace
+    rest = f", and the grace of {grace} is over."
+    return Reason("No ping came in time: one was due at", due, rest)
+
+
+async def _printed(conn: Connection, known: Known) -> Printed | None:
+    """Return the last lines of what the job printed when it failed, or since."""
+    last, flip = known.last, known.flip
+    ping = known.ping if flip is not None and flip.reason == "fail" else None
+    if last is not None and last.n > known.flip_n and last.body:
+        ping = await store.pings.by_n(conn, known.check.id, last.n)
+    if ping is None or not ping.body:
+        return None
+    # A mail is dear to decode, and pings wait for none.
+    output = await asyncio.to_thread(output_of, ping)
+    kept = output.end(_LENGTH)
+    lines = kept.text.splitlines()
+    if not lines:
+        return None
+    shown = lines[-_LINES:]
+    is_cut = kept.is_cut or output.is_cut or len(shown) < len(lines)
+    return Printed(ping.n, "\n".join(shown), len(shown), is_cut)
+
+
+def last_outage(flips: Sequence[Flip]) -> Outage | None:
+    """Return the outage before the one that lasts, of flips that come newest first."""
+    ended: datetime | None = None
+    for flip in flips:
+        if flip.old_status == "down":
+            ended = flip.created
+        elif flip.new_status == "down" and ended is not None:
+            return Outage(flip.created, max(ended - flip.created, timedelta(0)))
+    return None

@@ -1,0 +1,110 @@
+"""Mutes: the buttons on a check's page, and the page that links in messages lead to."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from hcl import store
+from hcl.checks import mute_links, spec
+from hcl.model import Check, Project
+from hcl.web.pages.visit.errors import PageError, no_such_check
+from hcl.web.pages.visit.visit import Visit
+from hcl.words.lengths import duration
+from hcl.words.names import title
+
+# Who is asked at night for tomorrow morning means the one that comes.
+_NIGHT, _MORNING = 5, 8
+
+
+class Choice(NamedTuple):
+    """A length that is offered: the button's words, and what it sends."""
+
+    words: str
+    name: str
+    value: str
+
+
+def choices(now: datetime) -> list[Choice]:
+    """Return the lengths that a check's page offers."""
+    morning, word = _morning(now)
+    return [
+        Choice("1 h", "seconds", "3600"),
+        Choice("4 h", "seconds", "14400"),
+        Choice(f"until {word}{morning:%H:%M}", "until", morning.isoformat()),
+    ]
+
+
+def _morning(now: datetime) -> tuple[datetime, str]:
+    """Return the morning that comes by this machine's clock, and which day's it is."""
+    local = now.astimezone().replace(tzinfo=None)
+    day = local if local.hour < _NIGHT else local + timedelta(days=1)
+    morning = day.replace(hour=_MORNING, minute=0, second=0, microsecond=0)
+    # Worked out on the wall: another offset may count by then.
+    return morning.astimezone(), "" if day is local else "tomorrow "
+
+
+async def mute(visit: Visit) -> Response:
+    """POST /checks/<code>/mute: for `seconds`, or `until` a moment; 0 ends it."""
+    project, check = await visit.check()
+    length = _length(visit)
+    await visit.parts.managing.mute(project, check.code, length, visit.now)
+    told = "Muted: it is watched on, and nobody is told until the end."
+    if not length:
+        told = "No longer muted. Who has to hear of it is told now."
+    return visit.see_other(f"/checks/{check.code}", told)
+
+
+def _length(visit: Visit) -> timedelta:
+    seconds = visit.form.get("seconds", [""])[-1]
+    try:
+        if seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
+            return spec.parse_mute({"seconds": int(seconds)})
+        until = datetime.fromisoformat(visit.form.get("until", [""])[-1])
+        left = int((until - visit.now).total_seconds()) + 1
+        # A page may have been open for days.
+        return spec.parse_mute({"seconds": max(left, 0)})
+    except (ValueError, TypeError, OverflowError):
+        raise PageError(422, "No such length", "A mute lasts a year at most.") from None
+
+
+async def ask(visit: Visit) -> Response:
+    """GET /mute/<code>/<seconds>/<signature>: ask once, since others follow links."""
+    _, check = await _linked(visit)
+    return visit.render(
+        "mute.html",
+        title=title(check, readonly=True),
+        length=duration(_linked_length(visit)),
+        muted_until=check.muted_until if check.is_muted(visit.now) else None,
+        action=visit.url.to(visit.request.url.path),
+    )
+
+
+async def by_link(visit: Visit) -> Response:
+    """POST /mute/<code>/<seconds>/<signature>: mute; a longer mute stays."""
+    project, check = await _linked(visit)
+    length = _linked_length(visit)
+    if check.muted_until is None or check.muted_until < visit.now + length:
+        await visit.parts.managing.mute(project, check.code, length, visit.now)
+    path = mute_links.path(visit.parts.secret, check.code, length)
+    return visit.see_other(path, "Muted.")
+
+
+def _linked_length(visit: Visit) -> timedelta:
+    return timedelta(seconds=int(visit.request.path_params["seconds"]))
+
+
+async def _linked(visit: Visit) -> tuple[Project, Check]:
+    """Return the check of a link that is signed, and its project. Raises PageError."""
+    code, seconds, signature = (
+        visit.request.path_params[name] for name in ("code", "seconds", "signature")
+    )
+    parts = visit.parts
+    if not mute_links.is_signed(parts.secret, code, seconds, signature):
+        raise PageError(404, "No such link", "It is not one of this server's.")
+    conn = await parts.database.current()
+    check = await store.checks.by_code(conn, code)
+    project = check and parts.projects.get(check.project_id)
+    if check is None or project is None:
+        raise no_such_check()
+    return project, check

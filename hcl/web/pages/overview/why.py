@@ -1,0 +1,65 @@
+"""Why a check is down or late, in one sentence for its row of the list."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from aiosqlite import Connection
+from markupsafe import Markup, escape
+
+from hcl import store
+from hcl.store.flips import Trouble
+from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.wording import stamped
+from hcl.words.lines import cut, one_line
+
+# Checks whose reason is looked up: who has more down at once looks at none of them.
+_MOST = 200
+
+# Of what a job printed so many bytes are looked at, and characters shown.
+_BYTES, _LENGTH = 400, 160
+
+
+async def troubles_of(conn: Connection, items: Iterable[Shown]) -> dict[int, Trouble]:
+    """Return why those of these checks that are down went down, by one query."""
+    down = [item.check.id for item in items if item.check.status == "down"][:_MOST]
+    return await store.flips.troubles(conn, down, _BYTES) if down else {}
+
+
+def sentence(
+    item: Shown, trouble: Trouble | None, now: datetime, *, readonly: bool
+) -> Markup | None:
+    """Say what is wrong with a check; None: nothing is, or it is not known.
+
+    What a job printed, and its exit status, are not for readers.
+    """
+    check, status = item
+    if status == "grace" and check.alert_after is not None:
+        due = stamped(check.alert_after - check.grace, now)
+        left = stamped(check.alert_after, now, "relative")
+        return _said("No ping", f"since {due}, goes down {left}")
+    if status != "down" or trouble is None:
+        return None
+    if trouble.reason == "fail":
+        if readonly:
+            return _said("Failed", "")
+        head = f"Exit {trouble.exitstatus}" if trouble.exitstatus else "Failed"
+        return _said(head, str(escape(_last_line(trouble.printed))))
+    started = check.last_start
+    if started is not None and started + check.grace <= trouble.created:
+        return _said("Ran too long", f"the run from {stamped(started, now)}")
+    due = stamped(trouble.created - check.grace, now)
+    return _said("No ping in time", f"one was due {due}")
+
+
+def _said(head: str, rest: str) -> Markup:
+    # All of it is escaped, or made here.
+    return Markup(f"<b>{head}</b> <span>{rest}</span>" if rest else f"<b>{head}</b>")  # noqa: S704 - see above
+
+
+def _last_line(printed: bytes) -> str:
+    if b"\0" in printed:
+        return ""
+    # The cut may go through a character.
+    text = printed.decode("utf-8", "replace").lstrip("\ufffd")
+    lines = filter(None, map(one_line, reversed(text.splitlines())))
+    return cut(next(lines, ""), _LENGTH)

@@ -1,0 +1,137 @@
+"""Who was told, in words, and in the log of a check's page."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hcl import store
+from hcl.checks.told import told
+from hcl.store.tries import Record, Try
+from tests.app import App
+from tests.build import HOUR, NOW
+from tests.store import note, put_check, put_flip
+from tests.web.pages.browsing import Visitor, text_of
+
+MINUTE = timedelta(minutes=1)
+
+
+def record(tries: int = 0, **more: Any) -> Record:
+    """Make a message over Mail with so many tries, a minute apart."""
+    tried = tuple(
+        Try(NOW + n * MINUTE, timedelta(seconds=0.8), False, "refused")
+        for n in range(tries)
+    )
+    values: dict[str, Any] = {
+        "id": 1,
+        "project": "Home",
+        "check": "a",
+        "code": "",
+        "unique_key": "",
+        "channel": "Mail",
+        "kind": "email",
+        "created": NOW,
+        "status": "down",
+        "reminder": 0,
+        "hold": "",
+        "notice": "",
+        "sent": None,
+        "next_try": None,
+        "answer": "refused" if tries else "",
+        "tries": tried,
+        "attempts": tries,
+    }
+    return Record(**(values | more))
+
+
+@pytest.mark.parametrize(
+    ("message", "mark", "what", "detail"),
+    [
+        (record(1, sent=NOW, attempts=0), "sent", "Told Mail", "in 0.80 s"),
+        (record(1, sent=NOW, reminder=2), "sent", "Reminded Mail", "in 0.80 s"),
+        (record(next_try=NOW), "waits", "Mail waits", "next to be sent"),
+        (
+            record(next_try=NOW, hold="quiet"),
+            "waits",
+            "Mail waits",
+            "held for quiet hours",
+        ),
+        (record(1, next_try=NOW), "failed", "Mail failed once", ""),
+        (record(3, next_try=NOW), "failed", "Mail failed 3 times", ""),
+        (record(7), "failed", "Mail failed 7 times, given up", ""),
+        (
+            record(answer="not sent: it is no longer down"),
+            "dropped",
+            "Mail was not told",
+            "it is no longer down",
+        ),
+    ],
+)
+def test_message_is_put_into_words(
+    message: Record, mark: str, what: str, detail: str
+) -> None:
+    said = told(message)
+
+    assert (said.mark, said.what, said.detail) == (mark, what, detail)
+
+
+async def told_twice(app: App) -> str:
+    """Have a flip told over one channel, and not over another; return its check."""
+    check = await put_check(app.database, 1, 2, status="down")
+    await put_flip(app.database, check)
+    conn = app.database.committed
+    [a] = await store.outbox.due(conn, 1, NOW, 9)
+    [b] = await store.outbox.due(conn, 2, NOW, 9)
+    await note(app.database, a.notification, answer="HTTP 200", sent=NOW)
+    await note(app.database, b.notification, answer="<no>", next_try=NOW + HOUR)
+    return check.code
+
+
+async def test_log_shows_who_was_told_above_what_was_told(app: App) -> None:
+    code = await told_twice(app)
+    visitor = await Visitor.enter(app)
+
+    for path in (f"/checks/{code}", f"/checks/{code}/log"):
+        page = await visitor.get(path)
+        log = page[page.index('<ol class="log">') :]
+        words = text_of(log)
+        places = [
+            words.index(part)
+            for part in ("Hook B failed once", "<no>", "Told Hook A", "Down")
+        ]
+        assert places == sorted(places)
+        assert "&lt;no&gt;" in log
+
+
+async def test_readers_see_who_was_told_but_no_answers(app: App) -> None:
+    code = await told_twice(app)
+    check = await store.checks.by_code(app.database.committed, code)
+    assert check is not None
+    visitor = await Visitor.look(app)
+
+    page = text_of(await visitor.get(f"/checks/{check.unique_key}"))
+
+    assert "Hook B failed once" in page
+    assert "<no>" not in page
+
+
+async def test_500_messages_of_one_outage_are_counted(app: App) -> None:
+    check = await put_check(app.database, 1, status="down")
+    await put_flip(app.database, check)
+    async with app.database.transaction() as conn:
+        await conn.executemany(
+            "INSERT INTO notifications (flip_id, check_id, channel_id, created, sent,"
+            " reminder) VALUES (1, ?, 1, ?, ?, ?)",
+            [
+                (check.id, NOW.timestamp() + n, NOW.timestamp() + n, n)
+                for n in range(1, 500)
+            ],
+        )
+    visitor = await Visitor.enter(app)
+
+    page = await visitor.get(f"/checks/{check.code}")
+
+    log = text_of(page[page.index('<ol class="log">') :])
+    assert log.count("Reminded Hook A") == 6
+    assert "and 494 before these" in log
+    assert "488 messages before these." in text_of(page)

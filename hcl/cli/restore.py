@@ -1,6 +1,7 @@
 """`hcl restore`: put a copy in the place of the database."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def restore(file: Path, explicit: str | None) -> None:
 
 
 async def _passed(config: Config) -> str:
-    """Say that the fence would keep a server off this copy; "": it would not."""
+    """Say that no server may serve this copy, or that another one may; "": neither."""
     # Imported here: few have a second machine.
     from hcl.server.fence import Fence, FenceError, fenced_mark
 
@@ -69,6 +70,8 @@ async def _passed(config: Config) -> str:
         return f"Where the fence stands is not known ({error}): maybe {advice}."
     if stand is not None and stand.epoch > own:
         return f"The fence stands at {stand}, this copy is of epoch {own}: {advice}."
+    if stand is not None and stand.epoch == own and stand.host != socket.gethostname():
+        return f"The fence was raised by {stand.host}: if hcl may run there, {advice}."
     if fenced_mark(config.database.path).exists():
         return f"Another machine has taken over: {advice}, if it is off."
     return ""

@@ -300,3 +300,19 @@ def test_restored_copy_of_before_the_fence_was_raised_serves_or_says_what_to_do(
         epoch = 2 if is_lost else 1
         assert f"database is of epoch {epoch}." in hcl(tmp_path, "fence")
         assert not (tmp_path / "hcl.sqlite.fenced").exists()
+
+
+def test_restoring_where_another_machine_serves_says_that_both_would(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        serve.write_config("", tables=toml.table("standby", fence="fence"))
+        assert serve.stop() == 0
+    hcl(tmp_path, "fence", "--raise")
+    hcl(tmp_path, "backup", "copy.sqlite")
+    (tmp_path / "fence").write_text("1 alpha 2026-11-28T12:00:00Z\n")
+
+    told = hcl(tmp_path, "restore", "copy.sqlite")
+
+    advice = "if hcl may run there, `hcl fence --raise` before you start hcl here."
+    assert f"The fence was raised by alpha: {advice}" in told

@@ -295,6 +295,7 @@ class GuardedProtocol(Protocol):
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
             (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
         ]
         date = self.server_state.default_headers[0][1]
         answer = Answer(status, headers, body)

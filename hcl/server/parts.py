@@ -181,7 +181,11 @@ def _wire(
             parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
         ),
         drill=Drill(
-            database, clock=clock, alarm=alarms["drill"], sender=alarms["sender"]
+            database,
+            clock=clock,
+            alarm=alarms["drill"],
+            sender=alarms["sender"],
+            changes=changes,
         ),
         parts=parts,
         ping=ping,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
+from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.config import TestEvery
 from hcl.db import PATIENCE, Database, UnusableError, tell
@@ -31,11 +32,18 @@ class Drill:
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock, alarm: Alarm, sender: Alarm
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        alarm: Alarm,
+        sender: Alarm,
+        changes: Changes,
     ) -> None:
         self._database = database
         self._clock = clock
         self._alarm = alarm
+        self._changes = changes
         self._sender = sender
         self._every: TestEvery = ""
         self._projects: Sequence[Project] = ()
@@ -80,6 +88,7 @@ class Drill:
                 await store.notifications.add_for_announcement(conn, id_, now)
             await store.settings.put(conn, _LAST, str(now.timestamp()))
         self._sender.ring()
+        self._changes.tell()
         return now + every
 
 

@@ -1,14 +1,17 @@
 """`hcl restore`: put a copy in the place of the database."""
 
+import asyncio
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from hcl import db
+from hcl import db, store
 from hcl.cli.backup import told
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
+from hcl.config import Config
 from hcl.db import DatabaseError
 from hcl.words.lines import counted
 from hcl.words.moments import ago, here
@@ -46,4 +49,29 @@ def restore(file: Path, explicit: str | None) -> None:
         click.echo(f"  {waited} that waited in it {verb} marked as not sent.")
     if done.aside is not None:
         click.echo(f"  What was there before is {done.aside} now.")
+    if passed := asyncio.run(_passed(config)):
+        click.echo(f"  {passed}")
     click.echo("  Start hcl: to it the time since then is an absence.")
+
+
+async def _passed(config: Config) -> str:
+    """Say that no server may serve this copy, or that another one may; "": neither."""
+    # Imported here: few have a second machine.
+    from hcl.server.fence import Fence, FenceError, fenced_mark
+
+    if not config.standby.has_fence:
+        return ""
+    advice = "`hcl fence --raise` before you start hcl here"
+    try:
+        stand = Fence(config.standby).read()
+        async with db.open_to_read(config.database.path) as conn:
+            own = await store.epoch.get(conn)
+    except (FenceError, DatabaseError, db.SQLError) as error:
+        return f"Where the fence stands is not known ({error}): maybe {advice}."
+    if stand is not None and stand.epoch > own:
+        return f"The fence stands at {stand}, this copy is of epoch {own}: {advice}."
+    if stand is not None and stand.epoch == own and stand.host != socket.gethostname():
+        return f"The fence was raised by {stand.host}: if hcl may run there, {advice}."
+    if fenced_mark(config.database.path).exists():
+        return f"Another machine has taken over: {advice}, if it is off."
+    return ""

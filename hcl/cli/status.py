@@ -15,6 +15,7 @@ from hcl.cli.health import ask
 from hcl.clock import Clock, SystemSource
 from hcl.config import Config, HostPort
 from hcl.db import DatabaseError, open_to_read
+from hcl.server.fence import FencedError, refuse_fenced
 from hcl.store.backups import Kept
 from hcl.store.life import Absence, Sign
 from hcl.words.lengths import brief
@@ -98,7 +99,7 @@ async def _read(config: Config, now: datetime) -> Read:
 
 
 def _page(config: Config, read: Read, now: datetime) -> Iterator[tuple[str, list[str]]]:
-    yield "Database", [_database(config.database.path)]
+    yield "Database", list(_database(config.database.path))
     yield "Checks", [_checks(name, of) for name, of in read.counts.items()]
     yield "Backups", _backups(config, read, now)
     yield "Absences", [_absence(away) for away in read.absences[:_MOST]] or ["none"]
@@ -114,11 +115,14 @@ def _page(config: Config, read: Read, now: datetime) -> Iterator[tuple[str, list
     yield "Clock", list(_clock(read.sign, now))
 
 
-def _database(path: Path) -> str:
+def _database(path: Path) -> Iterator[str]:
     try:
-        return f"{path}, {size(path.stat().st_size)}"
+        yield f"{path}, {size(path.stat().st_size)}"
+        refuse_fenced(path)
     except OSError as error:
-        return f"{path}: {error.strerror}"
+        yield f"{path}: {error.strerror}"
+    except FencedError as error:
+        yield str(error).removeprefix(f"{path}: ")
 
 
 def _checks(project: str, counts: dict[str, int]) -> str:

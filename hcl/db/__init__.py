@@ -20,12 +20,13 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
-from hcl.db.restoring import RESTORED, Restored, mark_as_copy, restore
+from hcl.db.restoring import EPOCH, RESTORED, Restored, mark_as_copy, restore
 
 __all__ = [
     "PATIENCE",
     "Contents",
     "Database",
+    "EPOCH",
     "RESTORED",
     "SQLITE_VERSION",
     "DatabaseError",

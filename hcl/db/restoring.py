@@ -18,6 +18,9 @@ from hcl.db.private import becoming, sync_folder
 # The setting that tells the server of a restore until it has told people.
 RESTORED = "restored"
 
+# The setting that tells whose turn it is to serve, of two machines.
+EPOCH = "epoch"
+
 # What is said of a message that waited in a copy.
 NOT_SENT = "not sent: it waited in a copy that was restored"
 
@@ -79,6 +82,7 @@ def _put_in_place(
             copy(file, Empty(part, fd, database, rests=False))
         _keep_owner(fd, real)
         marked = mark_as_copy(part, file.name, now)
+        _keep_turn(real, part)
         rehearse(part, shown=database)
         os.fsync(fd)
         _set_aside(real, now, moved)
@@ -146,6 +150,28 @@ def mark_as_copy(copy_: Path, name: str, now: datetime) -> tuple[float | None, i
             (RESTORED, json.dumps(mark)),
         )
     return as_of, len(rows)
+
+
+def _keep_turn(before: Path, part: Path) -> None:
+    """Have a copy be of the epoch of the database before, if that is newer.
+
+    Else the machine whose turn it is would take itself for one that was passed.
+    """
+    found = "SELECT value FROM settings WHERE name = ?"
+    # One that is lost or damaged has none to tell: the fence has to be raised then.
+    if not before.exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(before)) as conn:
+        epoch = conn.execute(found, (EPOCH,)).fetchone()
+        if epoch is None:
+            return
+        with closing(sqlite3.connect(part)) as copy_, copy_:
+            own = copy_.execute(found, (EPOCH,)).fetchone()
+            if own is None or int(own[0]) < int(epoch[0]):
+                copy_.execute(
+                    "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)",
+                    (EPOCH, epoch[0]),
+                )
 
 
 def _last_known(conn: sqlite3.Connection) -> float | None:

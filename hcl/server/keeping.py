@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
+from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.config import BackupConfig
 from hcl.db import (
@@ -52,7 +53,7 @@ _NICE = 10
 class Keeping:
     """Makes copies of the database when they are due; tells when there is none.
 
-    `sender` is rung when there is something to tell.
+    `sender` is rung when there is something to tell, and `changes` are told of it.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Keeping:
         clock: Clock,
         alarm: Alarm,
         sender: Alarm,
+        changes: Changes,
     ) -> None:
         self._database = database
+        self._changes = changes
         # What is open, wherever a link leads later.
         self._path = Path(os.path.realpath(path))
         self._config = config
@@ -202,6 +205,7 @@ class Keeping:
             tell(logger, "cannot write down how the backups fare", error)
         if announcement is not None:
             self._sender.ring()
+            self._changes.tell()
 
     async def _tidy(self, folder: Path, newest: str) -> None:
         path, keep, now = self._path, self._config.keep, self._clock.now()

@@ -89,6 +89,8 @@ class Assembly:
         use_mail()
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
+        # Open pages show what the file says, and who may see them stands in it.
+        self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
         self.keeping.use(config.backup)
@@ -177,12 +179,17 @@ def _wire(
             clock=clock,
             alarm=alarms["keeping"],
             sender=alarms["sender"],
+            changes=changes,
         ),
         watchdog=Watchdog(
             parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
         ),
         drill=Drill(
-            database, clock=clock, alarm=alarms["drill"], sender=alarms["sender"]
+            database,
+            clock=clock,
+            alarm=alarms["drill"],
+            sender=alarms["sender"],
+            changes=changes,
         ),
         parts=parts,
         ping=ping,

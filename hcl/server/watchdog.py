@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 # Seconds that an answer may take.
 TIMEOUT = 10.0
+
+# While hcl is not well it is looked so often whether it is again: what waited over a
+# restart is late only for seconds, and the other monitor has no patience for a round.
+AGAIN = timedelta(seconds=5)
 
 # It logs every URL at INFO, and what is secret stands in it.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -52,13 +57,15 @@ class Watchdog:
             until = None
             if self._config.url:
                 # From its begin, lest the rounds drift.
-                until = self._clock.now() + self._config.every
-                await self.ask_once()
+                begun, every = self._clock.now(), self._config.every
+                is_well = await self.ask_once()
+                until = begun + (every if is_well else min(every, AGAIN))
             await self._alarm.sleep(until)
 
-    async def ask_once(self) -> None:
-        """Ask the URL, if hcl is well; log what changes."""
+    async def ask_once(self) -> bool:
+        """Ask the URL, if hcl is well, and tell whether it is; log what changes."""
         trouble = await health.find_trouble(self._parts, self._clock.now())
+        is_well = not trouble
         if trouble:
             trouble = f"the watchdog is not asked, since {trouble}"
         else:
@@ -69,6 +76,7 @@ class Watchdog:
         elif self.trouble and not trouble:
             logger.info("the watchdog hears of hcl again")
         self.trouble = trouble
+        return is_well
 
 
 async def _ask(url: str, ca_file: str) -> str:

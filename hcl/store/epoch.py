@@ -2,16 +2,15 @@
 
 from aiosqlite import Connection
 
+from hcl.db import EPOCH
 from hcl.store import settings
-
-_NAME = "epoch"
 
 
 async def get(conn: Connection) -> int:
     """Return it, 0 if there never was a fence."""
-    return int(await settings.get(conn, _NAME) or 0)
+    return int(await settings.get(conn, EPOCH) or 0)
 
 
 async def put(conn: Connection, epoch: int) -> None:
     """Set it."""
-    await settings.put(conn, _NAME, str(epoch))
+    await settings.put(conn, EPOCH, str(epoch))

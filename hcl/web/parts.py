@@ -14,6 +14,7 @@ from hcl.db import Database
 from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
+from hcl.web.http.protocol import SPARE
 from hcl.web.http.proxies import Proxies
 from hcl.web.shared import SharedAnswers
 from hcl.web.wrong_keys import WrongKeys
@@ -78,4 +79,6 @@ class Parts:
     async def refuse_key(self, scope: Scope) -> None:
         """Count a wrong key; return when it may be answered."""
         proxies = self.proxies
+        # Those that wait must not take all the room that pings need.
+        scope.setdefault("state", {})[SPARE] = True
         await self.wrong_keys.refuse(proxies.peer(scope), proxies.nearest(scope))

@@ -37,8 +37,11 @@ async def written(app: App) -> int:
 
 async def test_test_message_goes_out_each_week(app: App, sink: HttpSink) -> None:
     await put_check(app.database, 1, status="down")
+    version = app.parts.changes.begin()
 
     assert await app.assembly.drill.test_once(NOW) == NOW + 7 * DAY
+    # Open lists show it.
+    assert app.parts.changes.is_over(version)
     await app.sender.send_once(NOW)
     assert await app.assembly.drill.test_once(NOW + 6 * DAY) == NOW + 7 * DAY
     assert await written(app) == 1

@@ -131,6 +131,17 @@ async def test_status_tells_of_parts_backups_absences_channels_and_messages(
     assert "last sign of life " in page
 
 
+def test_status_says_that_another_machine_has_taken_over(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        serve.stop()
+    (tmp_path / "hcl.sqlite.fenced").write_text("epoch 2, raised by beta\n")
+
+    status, page = hcl(tmp_path, "status")
+
+    assert status == 1
+    assert "another machine has taken over (epoch 2, raised by beta): " in page
+
+
 async def test_test_alert_goes_over_each_channel_that_tells_of_hcl(
     tmp_path: Path,
 ) -> None:

@@ -274,3 +274,45 @@ def test_link_in_the_place_of_a_copy_that_is_set_aside_is_not_followed(
     assert not aside.is_symlink()
     assert aside.stat().st_mode & 0o777 == 0o600
     assert asked(aside, "PRAGMA user_version") == [3]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_restored_copy_of_before_the_fence_was_raised_serves_or_says_what_to_do(
+    tmp_path: Path, is_lost: bool
+) -> None:
+    with Serve(tmp_path) as serve:
+        hcl(tmp_path, "backup", "copy.sqlite")
+        assert serve.stop() == 0
+        serve.write_config("", tables=toml.table("standby", fence="fence"))
+        hcl(tmp_path, "fence", "--raise")
+        if is_lost:
+            (tmp_path / "hcl.sqlite").unlink()
+
+        told = hcl(tmp_path, "restore", "copy.sqlite")
+
+        advice = "`hcl fence --raise` before you start hcl here"
+        assert (advice in told) == is_lost
+        if is_lost:
+            assert "The fence stands at epoch 1, raised by " in told
+            hcl(tmp_path, "fence", "--raise")
+        serve.start()
+        serve.api("POST", "checks/", name="Served")
+        epoch = 2 if is_lost else 1
+        assert f"database is of epoch {epoch}." in hcl(tmp_path, "fence")
+        assert not (tmp_path / "hcl.sqlite.fenced").exists()
+
+
+def test_restoring_where_another_machine_serves_says_that_both_would(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        serve.write_config("", tables=toml.table("standby", fence="fence"))
+        assert serve.stop() == 0
+    hcl(tmp_path, "fence", "--raise")
+    hcl(tmp_path, "backup", "copy.sqlite")
+    (tmp_path / "fence").write_text("1 alpha 2026-11-28T12:00:00Z\n")
+
+    told = hcl(tmp_path, "restore", "copy.sqlite")
+
+    advice = "if hcl may run there, `hcl fence --raise` before you start hcl here."
+    assert f"The fence was raised by alpha: {advice}" in told

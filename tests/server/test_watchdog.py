@@ -1,5 +1,6 @@
 """Another monitor is told that hcl is well, while it is."""
 
+import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -55,6 +56,23 @@ async def test_it_is_not_asked_while_hcl_is_not_well(
         "the watchdog is not asked, since the checker is late",
         "the watchdog hears of hcl again",
     ]
+
+
+async def test_it_is_asked_soon_once_hcl_is_well_again(
+    app: App, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "AGAIN", timedelta(milliseconds=10))
+    await app.api("POST", "checks/", json={"name": "Late"})
+    late = app.clock.now() - timedelta(hours=1)
+    await change(app.database, "UPDATE check_states SET look_at = ?", late.timestamp())
+    running = asyncio.create_task(app.assembly.watchdog.run())
+    await until(lambda: app.assembly.watchdog.trouble != "")
+
+    await change(app.database, "UPDATE check_states SET look_at = NULL")
+    await sink.wait_for(1)
+
+    running.cancel()
+    assert len(sink.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Wrong keys: slowed, told and forgotten; the right one always gets in."""
 
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import httpx2
 import pytest
 
 from hcl.web import wrong_keys
+from hcl.web.http.connections import Connections
 from hcl.web.wrong_keys import (
     BY_ALL,
     BY_ONE,
@@ -18,6 +20,7 @@ from hcl.web.wrong_keys import (
     WrongKeys,
 )
 from tests.app import METRICS_KEY, READ_KEY, WRITE_KEY, App, running_app
+from tests.web.http.wire import close, get, send_all, serving, statuses
 
 WRONG = "x" * 32
 PEER = "192.0.2.1"
@@ -223,3 +226,30 @@ async def test_line_names_the_address_that_the_trusted_proxy_tells(
         await app.http.get("/api/v3/checks/", headers=headers)
 
     assert "1 wrong key from 198.51.100.7;" in caplog.text
+
+
+async def test_who_waits_for_the_answer_to_a_wrong_key_keeps_no_ping_out(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, over = asyncio.Event(), asyncio.Event()
+
+    async def refuse(*_: str) -> None:
+        waiting.set()
+        await over.wait()
+
+    monkeypatch.setattr(app.parts.wrong_keys, "refuse", refuse)
+    wrong = get("/api/v1/checks/", b"X-Api-Key: %b\r\n" % WRONG.encode())
+    soon = app.assembly.ping.answer_soon
+
+    # One address has a fourth of the room.
+    async with serving(app.assembly.app, soon, connections=Connections(4)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(wrong)
+        await waiting.wait()
+        received = await send_all(port, get(f"/ping/{uuid.uuid4()}"))
+        over.set()
+        unanswered = await reader.read()
+        await close(writer)
+
+    assert statuses(received) == [404]
+    assert unanswered == b""

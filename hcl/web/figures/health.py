@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hcl import store
+from hcl.clock import Clock
 from hcl.db import SQLError, UnwritableError
 from hcl.web.parts import Parts
 
@@ -42,11 +43,23 @@ async def find_trouble(parts: Parts, now: datetime) -> str:
         return "the database is damaged"
     if not parts.database.is_writable and not await _can_write(parts, now):
         return "the database cannot be written"
-    if deadline is not None and now - deadline > _CHECKER_PATIENCE:
+    if (
+        deadline is not None
+        and _judged(parts.clock, now) - deadline > _CHECKER_PATIENCE
+    ):
         return "the checker is late"
     if oldest is not None and now - oldest > _SENDER_PATIENCE:
         return "the sender is stuck"
     return ""
+
+
+def _judged(clock: Clock, now: datetime) -> datetime:
+    """Return up to when the checker ought to have looked at deadlines.
+
+    While it lets in what waits after an absence, and judges, that is when hcl went.
+    """
+    is_at_work = clock.boot() - clock.looked <= _CHECKER_PATIENCE.total_seconds()
+    return clock.shown_as_of if clock.shown_as_of and is_at_work else now
 
 
 async def _can_write(parts: Parts, now: datetime) -> bool:

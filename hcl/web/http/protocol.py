@@ -76,6 +76,9 @@ AnswerSoon = Callable[[Scope, Respond], bool | None]
 # Where a scope has the whole body, once that has come.
 BODY = "hcl.body"
 
+# In the state of a scope: nobody loses much if its connection goes without an answer.
+SPARE = "hcl.spare"
+
 
 class RefusedError(Exception):
     """A request is not taken, and the connection ends; the text says why."""
@@ -163,6 +166,9 @@ class GuardedProtocol(Protocol):
         """Tell how well this connection can be spared, see Connections."""
         if self._is_refused or self._idle_since is not None:
             return 0, self._idle_since or 0.0
+        cycle: Any = self.cycle
+        if self._answering and SPARE in cycle.scope["state"]:
+            return 1, 0.0
         if self._in_message:
             return 2, self._body[1]
         return None if self._owing is None else (1, self._owing)
@@ -289,6 +295,7 @@ class GuardedProtocol(Protocol):
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
             (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
         ]
         date = self.server_state.default_headers[0][1]
         answer = Answer(status, headers, body)

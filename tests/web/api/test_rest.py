@@ -201,6 +201,19 @@ async def test_status_tells_that_the_checker_is_late(app: App, version: int) -> 
     assert after == (200, "OK")
 
 
+async def test_status_waits_for_the_judgment_of_an_absence(app: App) -> None:
+    code = await new_check(app, timeout=60, grace=60)
+    await signal(app, code, ago(seconds=160), action="success")
+    app.clock.shown_as_of = ago(seconds=155)
+
+    judging = await get_status(app)
+    app.clock.looked -= 31
+    hanging = await get_status(app)
+
+    assert judging == (200, "OK")
+    assert hanging == (503, "the checker is late")
+
+
 async def test_status_leaves_the_checker_some_time(app: App) -> None:
     code = await new_check(app, timeout=60, grace=60)
 

@@ -492,4 +492,5 @@ async def test_what_cannot_be_read_is_refused_without_guessing() -> None:
     head, _, text = received.partition(b"\r\n\r\n")
     assert statuses(received) == [400]
     assert b"x-content-type-options: nosniff" in head.lower()
+    assert b"cache-control: no-store" in head.lower()
     assert f"content-length: {len(text)}".encode() in head.lower()

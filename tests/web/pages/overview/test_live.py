@@ -24,7 +24,8 @@ from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.overview import live
 from hcl.web.pages.visit import door
 from hcl.web.pages.visit.visit import Visit
-from tests.app import READ_KEY, App
+from tests import toml
+from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import DAY, make_ping
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve
@@ -461,3 +462,22 @@ async def test_pages_of_very_many_checks_are_told_to_load_anew(
 
         assert first == second == {"anew": True}
         assert dashboard.boards.of(app.parts, app.synced.projects[0]).items == {}
+
+
+async def test_open_pages_hear_of_a_reload_and_of_a_backup_that_failed(
+    tmp_path: Path,
+) -> None:
+    text = toml.table("backup", folder="gone") + CONFIG
+    async with running_app(tmp_path, text) as app:
+        changes = app.parts.changes
+        version = changes.begin()
+        await app.reload(text)
+        of_reload = changes.is_over(version)
+
+        version = changes.begin()
+        keeping = asyncio.create_task(app.assembly.keeping.run())
+        await changes.wait(version, ENDS)
+        keeping.cancel()
+
+        assert of_reload
+        assert changes.is_over(version)

@@ -2,14 +2,19 @@
 
 import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hcl import config as configuration
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +27,8 @@ FRESH = "hcl.toml"
 def serve(explicit: str | None, new: bool) -> None:
     """Run the server until SIGTERM; SIGHUP reads the config again.
 
-    Without a config it writes ./hcl.toml with fresh keys first. A database is made by
+    Without a config it writes ./hcl.toml with fresh keys first, and says what to do
+    now; so it does in a terminal while there are no checks. A database is made by
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
@@ -37,6 +43,7 @@ def serve(explicit: str | None, new: bool) -> None:
         with ThreadPoolExecutor(1) as judge:
             judging = judge.submit(_warn, config)
             # Imported here: `hcl serve --help` and a wrong config need none of it.
+            from hcl.cli.welcome import has_no_checks, welcome
             from hcl.db import DatabaseError
             from hcl.server import serving
             from hcl.server.sockets import BindError
@@ -50,9 +57,9 @@ def serve(explicit: str | None, new: bool) -> None:
         _warn(config)
         return config
 
-    def greet() -> None:
-        if is_fresh:
-            _welcome(config)
+    async def greet(parts: "Parts") -> None:
+        if is_fresh or (sys.stdout.isatty() and await has_no_checks(parts)):
+            click.echo(welcome(config, parts, is_fresh=is_fresh))
 
     try:
         serving.run(config, reread, greet, new=new)
@@ -75,17 +82,7 @@ def _find(explicit: str | None) -> tuple[Path, bool]:
 
 def _warn(config: Config) -> None:
     """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
+    for line in configuration.misspelt(os.environ):
+        logger.warning("%s", line)
     for doubt in doubts(config):
         logger.warning("%s: %s", config.path, doubt)
-
-
-def _welcome(config: Config) -> None:
-    """Say to somebody who had no config what to do now."""
-    ping_key = config.projects[0].ping_key
-    url = f"{config.server.ping_endpoint}{ping_key}/my-first-job?create=1"
-    click.echo(
-        f"Wrote {config.path} with fresh keys. From another terminal, send a ping:\n\n"
-        f'    curl "{url}"\n\n'
-        f"The dashboard is at {config.server.site_root}/: sign in with the key that"
-        " hcl.toml gives to [[projects.keys]].\n"
-    )

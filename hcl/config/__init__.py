@@ -1,5 +1,6 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
+from hcl.config.environment import VARIABLES, misspelt
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
     AppriseSettings,
@@ -11,7 +12,7 @@ from hcl.config.kinds import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.config.loading import SYSTEM_PATH, find, load, parse
+from hcl.config.loading import STATE_PATH, SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     MAIL_LIMIT,
@@ -45,7 +46,9 @@ __all__ = [
     "MAIL_LIMIT",
     "Event",
     "KEYS",
+    "STATE_PATH",
     "SYSTEM_PATH",
+    "VARIABLES",
     "Listen",
     "AlertsConfig",
     "ApiConfig",
@@ -80,5 +83,6 @@ __all__ = [
     "WebhookSettings",
     "find",
     "load",
+    "misspelt",
     "parse",
 ]

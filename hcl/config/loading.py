@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hcl.config import network
+from hcl.config.environment import above
 from hcl.config.keys import KEYS
 from hcl.config.projects import read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
@@ -20,6 +21,7 @@ from hcl.config.settings import (
     Config,
     DatabaseConfig,
     Flips,
+    Listen,
     MetricsConfig,
     PingsConfig,
     Security,
@@ -34,6 +36,8 @@ from hcl.config.settings import (
 )
 
 SYSTEM_PATH = Path("/etc/hcl/hcl.toml")
+# Where the units of systemd have it.
+STATE_PATH = Path("/var/lib/hcl/hcl.toml")
 _LOCAL = ("127.0.0.1", "::1")
 
 
@@ -42,6 +46,7 @@ def find(
     env: Mapping[str, str],
     cwd: Path,
     system: Path = SYSTEM_PATH,
+    state: Path = STATE_PATH,
 ) -> Path | None:
     """Tell which file counts, None if there is none.
 
@@ -49,7 +54,8 @@ def find(
     """
     if given := explicit or env.get("HCL_CONFIG"):
         return cwd / given
-    return next((path for path in (cwd / "hcl.toml", system) if _exists(path)), None)
+    places = (cwd / "hcl.toml", system, state)
+    return next((path for path in places if _exists(path)), None)
 
 
 def _exists(path: Path) -> bool:
@@ -134,10 +140,10 @@ def _section(root: Table, key: str) -> Table:
 
 
 def _server(table: Table) -> ServerConfig:
-    site_root = network.root_url(table, "site_root", "http://127.0.0.1:8000")
+    site_root = above(table, "site_root", _site_root)
     ping_root = network.root_url(table, "ping_endpoint", f"{site_root}/ping/")
     return ServerConfig(
-        listen=network.listening(table, "listen", "127.0.0.1:8000"),
+        listen=above(table, "listen", _listen),
         site_root=site_root,
         ping_endpoint=f"{ping_root}/",
         site_name=table.name("site_name", "hcl"),
@@ -146,9 +152,21 @@ def _server(table: Table) -> ServerConfig:
     )
 
 
+def _site_root(table: Table, key: str) -> str:
+    return network.root_url(table, key, "http://127.0.0.1:8000")
+
+
+def _listen(table: Table, key: str) -> Listen:
+    return network.listening(table, key, "127.0.0.1:8000")
+
+
+def _database_path(table: Table, key: str) -> Path:
+    return table.file(key, "hcl.sqlite")
+
+
 def _database(table: Table) -> DatabaseConfig:
     return DatabaseConfig(
-        path=table.file("path", "hcl.sqlite"),
+        path=above(table, "path", _database_path),
         synchronous=table.choice("synchronous", "full", get_args(Synchronous)),
     )
 

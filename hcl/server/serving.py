@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from hcl.db import Database, DatabaseError, SQLError, explain, held, open_databa
 from hcl.server.parts import Assembly, assemble
 from hcl.server.sockets import describe, listening, name_of
 from hcl.web.http.http import HttpServer
+from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ SEND_PATIENCE = timedelta(seconds=4)
 def run(
     config: Config,
     reread: Callable[[], Config],
-    greet: Callable[[], None],
+    greet: Callable[[Parts], Awaitable[None]],
     *,
     new: bool = False,
 ) -> None:
@@ -53,7 +54,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def serve(
     config: Config,
     reread: Callable[[], Config],
-    greet: Callable[[], None],
+    greet: Callable[[Parts], Awaitable[None]],
     *,
     new: bool = False,
 ) -> None:
@@ -106,7 +107,9 @@ class _Server:
         self._hangups = asyncio.Event()
 
     async def run(
-        self, reread: Callable[[], Config], greet: Callable[[], None]
+        self,
+        reread: Callable[[], Config],
+        greet: Callable[[Parts], Awaitable[None]],
     ) -> None:
         """Run the loops and what takes connections; if one dies, all do."""
         self._hear_signals()
@@ -120,7 +123,7 @@ class _Server:
                 )
             ]
             self._tell_where()
-            greet()
+            await greet(self._assembly.parts)
             _tame_gc()
             doors = [group.create_task(self._http.serve(self._sockets))]
             if (mail := self._assembly.mail) is not None:

@@ -14,6 +14,7 @@ from hcl.model import Project
 from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
+from hcl.web.links import SignInLinks
 
 
 class Parts:
@@ -45,6 +46,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.links = SignInLinks()
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.

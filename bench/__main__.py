@@ -26,6 +26,7 @@ from bench import (
     rates,
     rest,
     start,
+    tenth,
 )
 from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE, CpuTimes
 from bench.plan import BenchError, Plan, say
@@ -38,6 +39,7 @@ GROUPS: dict[str, Callable[[Plan], list[Row]]] = {
     "disk": disk.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "tenth": tenth.measure,
     "rest": rest.measure,
     "alerts": alerts.measure,
     "crashes": crashes.measure,

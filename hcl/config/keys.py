@@ -5,7 +5,8 @@ CALM = ("remind_every", "delay", "quiet_hours", "urgent")
 
 # `projects.channels` is what every kind has, `projects.channels:<kind>` what only that
 # kind has, `apprise` standing for all that Apprise serves. `quiet_hours` stands in a
-# channel or a tag. The headers of a webhook are not listed: any name will do.
+# channel or a tag, `priority` in a channel of Apprise's. The headers of a webhook are
+# not listed: any name will do.
 KEYS: dict[str, tuple[str, ...]] = {
     "": (
         "server",
@@ -55,10 +56,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels": ("name", "kind", "id", "events", *CALM, "fold", "fallback"),
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
-    "projects.channels:apprise": ("url",),
+    "projects.channels:apprise": ("url", "priority"),
     "projects.channels:shell": ("down", "up", "server"),
     "projects.channels:webhook": ("down", "up", "server"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
+    "priority": ("down", "up", "server"),
     "quiet_hours": ("from", "to", "tz"),
 }

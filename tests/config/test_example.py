@@ -74,6 +74,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     requests = [channels["webhook"][status] for status in ("down", "up")]
     found["projects.channels:webhook.request"] = {key for r in requests for key in r}
     hours = [table.get("quiet_hours", {}) for table in project["tags"]]
+    found["priority"] = set(channels["apprise"]["priority"])
     found["quiet_hours"] = {key for table in hours for key in table}
     return found
 
@@ -97,6 +98,7 @@ def test_every_key_is_read(table: str, key: str) -> None:
         **{f"projects.channels:{kind}": channels[kind] for kind in channels},
         "projects.channels:webhook.request": channels["webhook"]["down"],
         "projects.tags": project["tags"][0],
+        "priority": channels["apprise"]["priority"],
         "quiet_hours": project["tags"][0]["quiet_hours"],
     }
     target = targets[table] if table in targets else data[table]

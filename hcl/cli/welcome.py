@@ -1,5 +1,6 @@
 """What `hcl serve` says to somebody who has just set hcl up."""
 
+import os
 import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,6 +62,10 @@ def _reaching(config: Config) -> list[str]:
         return []
     addresses = own_addresses()
     host = urlsplit(config.server.site_root).hostname
+    if os.environ.get("HCL_LISTEN") and host in _LOOPBACK:
+        # In a container its own addresses lead nowhere.
+        root = config.server.site_root
+        return [f"Its links lead to {root}/: HCL_SITE_ROOT is where others reach it."]
     if listen.host in _LOOPBACK and host in _LOOPBACK:
         if not addresses:
             return ["Only this machine can reach it: it has no address in a network."]

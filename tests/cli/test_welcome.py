@@ -82,6 +82,17 @@ async def test_it_says_how_others_reach_it(
     assert told in text
 
 
+async def test_in_a_container_it_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HCL_LISTEN", "0.0.0.0:8000")
+
+    text = await said(tmp_path)
+
+    assert "192.0.2.7" not in text
+    assert "HCL_SITE_ROOT is where others reach it." in text
+
+
 async def test_without_a_network_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

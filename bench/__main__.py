@@ -19,6 +19,7 @@ from bench import (
     crashes,
     disk,
     growth,
+    hold,
     lists,
     load,
     machine,
@@ -27,6 +28,7 @@ from bench import (
     rest,
     start,
     tenth,
+    waits,
 )
 from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE, CpuTimes
 from bench.plan import BenchError, Plan, say
@@ -36,6 +38,8 @@ GROUPS: dict[str, Callable[[Plan], list[Row]]] = {
     "rates": rates.measure,
     "growth": growth.measure,
     "list": lists.measure,
+    "waits": waits.measure,
+    "hold": hold.measure,
     "disk": disk.measure,
     "memory": memory.measure,
     "start": start.measure,

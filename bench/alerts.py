@@ -12,8 +12,8 @@ from bench.seed import seed
 from bench.servers import Hcl
 from bench.table import Row, at_most, delays, percentile
 
-_SINGLE_GOAL = 100
-_TOGETHER_GOAL = 5
+_SINGLE_GOAL = 50
+_TOGETHER_GOAL = 1.5
 
 # From the end of seeding to the first deadline: the server has started by then.
 _LEAD = timedelta(seconds=6)

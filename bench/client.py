@@ -46,10 +46,13 @@ class Connection:
         return int(head[9:12])
 
 
-def median_ms(port: int, path: str, times: int = 50, patience: float = 10.0) -> float:
+def median_ms(
+    port: int, path: str, times: int = 50, patience: float = 10.0, between: str = ""
+) -> float:
     """Return the median time of a GET with a key of the API, over one connection.
 
-    Ends early, though not before the third call, when `patience` seconds have gone.
+    `between` is asked for before each, lest what is finished is given again. Ends
+    early, though not before the third call, when `patience` seconds have gone.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     taken: list[float] = []
@@ -60,6 +63,8 @@ def median_ms(port: int, path: str, times: int = 50, patience: float = 10.0) -> 
         while len(taken) < times:
             if len(taken) >= 3 and time.perf_counter() - begun > patience:
                 break
+            if between:
+                _call(connection, between)
             before = time.perf_counter()
             _call(connection, path)
             taken.append(time.perf_counter() - before)
@@ -76,6 +81,19 @@ def get(port: int, paths: Iterable[str]) -> None:
             _call(connection, path)
     finally:
         connection.close()
+
+
+async def keep_listing(port: int, seconds: float) -> int:
+    """List all checks again and again; return how often."""
+    key = f"X-Api-Key: {API_KEY}"
+    head = f"GET /api/v3/checks/ HTTP/1.1\r\nHost: bench\r\n{key}\r\n\r\n"
+    times, end = 0, time.perf_counter() + seconds
+    async with Connection(port) as connection:
+        while time.perf_counter() < end:
+            if await connection.ask(head.encode()) != 200:
+                raise BenchError("a list was refused")
+            times += 1
+    return times
 
 
 def _call(connection: http.client.HTTPConnection, path: str) -> None:

@@ -1,10 +1,7 @@
 """How speed changes with the number of checks and of stored pings."""
 
-import json
-import urllib.request
 from pathlib import Path
 from statistics import fmean, median
-from urllib.parse import urlsplit
 
 from bench import load
 from bench.client import get, median_ms
@@ -12,7 +9,7 @@ from bench.load import Traffic
 from bench.plan import Plan, say
 from bench.rates import sample
 from bench.seed import seed
-from bench.servers import PROJECT, READ_KEY, Hcl
+from bench.servers import PROJECT, READ_KEY, Hcl, badge_of_all
 from bench.table import NO_GOAL, Row, at_least, spread
 
 _CONNECTIONS = 64
@@ -91,7 +88,7 @@ def _calls(hcl: Hcl, code: str) -> str:
         "its pings": f"{api}checks/{code}/pings/",
         "its flips": f"{api}checks/{code}/flips/",
         "badge URLs": f"{api}badges/",
-        "badge of all": _badge(hcl),
+        "badge of all": badge_of_all(hcl),
         "Prometheus": f"/projects/{PROJECT}/metrics/{READ_KEY}",
         "status": f"{api}status/",
     }
@@ -99,15 +96,3 @@ def _calls(hcl: Hcl, code: str) -> str:
         f"{name} {median_ms(hcl.port, path, times=20):.1f} ms"
         for name, path in calls.items()
     )
-
-
-def _badge(hcl: Hcl) -> str:
-    """Return the path of the badge of all checks."""
-    with urllib.request.urlopen(
-        urllib.request.Request(
-            f"http://127.0.0.1:{hcl.port}/api/v3/badges/",
-            headers={"X-Api-Key": READ_KEY},
-        )
-    ) as response:
-        url: str = json.load(response)["badges"]["*"]["svg"]
-    return urlsplit(url).path

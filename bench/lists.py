@@ -9,7 +9,7 @@ from bench.table import Row, at_most
 N_CHECKS = 1000
 
 # Name, schedule, the goal in milliseconds.
-_KINDS = (("simple", "", 15), ("cron", "17 3 * * 1-5", 20))
+_KINDS = (("simple", "", 15), ("cron", "17 3 * * 1-5", 15))
 
 
 def measure(plan: Plan) -> list[Row]:
@@ -18,9 +18,12 @@ def measure(plan: Plan) -> list[Row]:
     for kind, schedule, goal in _KINDS:
         say(f"list: {N_CHECKS} {kind} checks")
         hcl = Hcl(plan.new_folder())
-        seed(hcl.folder, N_CHECKS, schedule=schedule)
+        codes = seed(hcl.folder, N_CHECKS, schedule=schedule)
         with hcl:
-            taken = median_ms(hcl.port, "/api/v3/checks/", times=50)
-        figure = f"`GET checks/`, {N_CHECKS} {kind} checks, median of 50"
-        rows.append(Row(figure, f"{taken:.1f} ms", at_most(goal, taken, "ms")))
+            ping, path = f"/ping/{codes[0]}", "/api/v3/checks/"
+            taken = median_ms(hcl.port, path, between=ping)
+            again = median_ms(hcl.port, path)
+        figure = f"`GET checks/`, {N_CHECKS} {kind} checks, each after a ping, median"
+        shown = f"{taken:.1f} ms; {again:.1f} ms if nothing has changed"
+        rows.append(Row(figure, shown, at_most(goal, taken, "ms")))
     return rows

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from bench import load, proc
-from bench.client import get
+from bench.client import get, keep_listing
 from bench.load import Traffic
 from bench.plan import BenchError, Plan, say
 from bench.receivers import Hook, Mailbox
@@ -15,7 +15,8 @@ from bench.table import Row, at_most
 from tests import toml
 
 N_CHECKS = 1000
-_GOAL = 50
+_GOAL = 45
+_LOADED_GOAL = 60
 _MB = 1_000_000
 
 # How long the pings may take in all, in seconds.
@@ -59,6 +60,7 @@ async def _measure(plan: Plan) -> list[Row]:
             ]
             if not plan.goals:
                 rows.append(_under_load(plan, hcl, codes))
+                rows.append(await _after_lists(plan, hcl))
     return rows
 
 
@@ -79,6 +81,22 @@ def _under_load(plan: Plan, hcl: Hcl, codes: list[str]) -> Row:
         f"{_FIGURE}: after {pings:,} pings",
         f"{after / _MB:.1f} MB (peak {peak / _MB:.1f} MB),"
         f" {proc.threads(hcl.pid)} threads",
+        at_most(_LOADED_GOAL, after / _MB, "MB"),
+    )
+
+
+async def _after_lists(plan: Plan, hcl: Hcl) -> Row:
+    """Have 64 clients list all checks again and again, then look at what is left."""
+    seconds = plan.pick(10, 3)
+    say(f"memory: 64 clients list for {seconds} s")
+    async with asyncio.TaskGroup() as group:
+        for _ in range(64):
+            group.create_task(keep_listing(hcl.port, seconds))
+    after, peak = proc.resident_bytes(hcl.pid), proc.peak_bytes(hcl.pid)
+    return Row(
+        f"{_FIGURE}: after 64 clients listed them for {seconds} s",
+        f"{after / _MB:.1f} MB (peak {peak / _MB:.1f} MB)",
+        at_most(_LOADED_GOAL, after / _MB, "MB"),
     )
 
 

@@ -9,7 +9,7 @@ from bench.servers import Hcl
 from bench.table import Row, at_most
 
 N_CHECKS = 1000
-_GOAL = 0.1
+_GOAL = 0.01
 
 # What a start leaves to be done, and the connection that saw it answer, are over then.
 _SETTLE_SECONDS = 6

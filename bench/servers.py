@@ -1,14 +1,17 @@
 """The processes that are measured: started on their core, ended on every way out."""
 
 import http.client
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from bench.machine import SERVER_CORE, on_core
 from bench.plan import BenchError
@@ -169,3 +172,13 @@ class Yardstick(Server):
         port = free_port()
         command = [sys.executable, "-m", "bench.yardsticks", name, str(port)]
         super().__init__(folder, command, port)
+
+
+def badge_of_all(hcl: Hcl) -> str:
+    """Return the path of the badge of all checks."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{hcl.port}/api/v3/badges/", headers={"X-Api-Key": READ_KEY}
+    )
+    with urllib.request.urlopen(request) as response:
+        url: str = json.load(response)["badges"]["*"]["svg"]
+    return urlsplit(url).path

@@ -1,5 +1,21 @@
-"""Run `python -m hcl` as the command `hcl`."""
+"""Run `python -m hcl` as the command `hcl`; what runs beside jobs imports no server."""
 
-from hcl.cli import main
+import sys
 
-main(prog_name="hcl")
+from hcl.client import COMMANDS
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    # Those start with each job: click alone would take longer than all that they need.
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        from hcl.client.command import main as run_client
+
+        sys.exit(run_client(sys.argv[1:]))
+    from hcl.cli import main as run_server
+
+    run_server(prog_name="hcl")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """What a loop sleeps on: the time of its next work, or somebody's call."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ class Alarm:
         self._rung = asyncio.Event()
         self._until: datetime | None = None
         self._asleep = False
+        self._woke = time.monotonic()
 
     def ring(self, at: datetime | None = None) -> None:
         """Wake the loop now, or only if it would sleep past `at`.
@@ -30,6 +32,11 @@ class Alarm:
         sleeps_past = self._until is None or at is None or at < self._until
         if sleeps_past or not self._asleep:
             self._rung.set()
+
+    @property
+    def awake(self) -> float:
+        """Return for how many seconds the loop has been at work; 0: it sleeps."""
+        return 0.0 if self._asleep else time.monotonic() - self._woke
 
     async def sleep(
         self, until: datetime | None, *, at_most: timedelta | None = None
@@ -52,6 +59,7 @@ class Alarm:
                 await self._wait(min(seconds, LONGEST_SLEEP))
         finally:
             self._asleep = False
+            self._woke = time.monotonic()
             self._rung.clear()
 
     async def _wait(self, seconds: float) -> None:

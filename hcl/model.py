@@ -16,7 +16,9 @@ ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout"]
 Hold = Literal["", "delay", "remind", "quiet", "fold"]
-AnnouncementKind = Literal["absence", "reload", "restore", "backup", "test"]
+AnnouncementKind = Literal[
+    "absence", "reload", "restore", "backup", "test", "replication"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Project:
     ping_key: str
     badge_key: str
     check_limit: int
+
+
+def split_tags(tags: str) -> list[str]:
+    """Split the tags of a check, which are separated by spaces."""
+    return [tag for tag in map(str.strip, tags.split(" ")) if tag]
 
 
 class Check(NamedTuple):
@@ -117,8 +124,8 @@ class Check(NamedTuple):
 
     @property
     def tag_list(self) -> list[str]:
-        """Split the tags, which are separated by spaces."""
-        return [tag for tag in map(str.strip, self.tags.split(" ")) if tag]
+        """Split the tags."""
+        return split_tags(self.tags)
 
 
 # What an absence did to a check that has been heard since: nothing.

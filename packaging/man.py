@@ -42,7 +42,8 @@ Stand above server.listen, server.site_root and database.path of the file.
 
 def man_page() -> str:
     """Return the whole page in roff."""
-    group, lines = click.Context(main, info_name="hcl"), []
+    group = click.Context(main, info_name="hcl")
+    lines: list[str] = []
     for name in main.list_commands(group):
         command = main.get_command(group, name)
         if command is not None and not command.hidden:

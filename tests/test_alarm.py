@@ -162,3 +162,18 @@ async def test_cancelled_sleep_leaves_an_alarm_that_works() -> None:
 
     async with sleeper(alarm, None) as task:
         await task
+
+
+async def test_awake_counts_only_while_the_loop_is_at_work() -> None:
+    alarm = Alarm(now)
+    async with sleeper(alarm, None) as task:
+        asleep = alarm.awake
+        alarm.ring()
+        await task
+
+    begun = time.monotonic()
+    while time.monotonic() - begun < 0.01:
+        pass
+
+    assert asleep == 0
+    assert alarm.awake >= 0.01

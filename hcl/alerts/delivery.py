@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -74,7 +73,7 @@ async def try_once(
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
     has_failed = line.failures > 0
-    begun = time.monotonic()
+    begun = clock.monotonic()
     try:
         answer = await _send(line, message, outcome.began)
         outcome = replace(outcome, answer=answer, sent=clock.now())
@@ -83,7 +82,7 @@ async def try_once(
     except Exception as error:
         logger.exception("a transport failed")
         outcome = replace(outcome, answer=repr(error))
-    outcome = replace(outcome, seconds=time.monotonic() - begun)
+    outcome = replace(outcome, seconds=clock.monotonic() - begun)
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)

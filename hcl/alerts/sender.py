@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -126,7 +125,7 @@ class Sender:
         self, group: asyncio.TaskGroup, now: datetime
     ) -> set[asyncio.Task[None]]:
         """Start what is due, as far as each channel has room; return the tasks."""
-        clock, started = _clock_from(now), set()
+        clock, started = _clock_from(now, self._clock), set()
         async with self._starting:
             tries = await store.outbox.next_tries(self._database.committed)
             if await groups.expand(self._database, self._lines, tries, now):
@@ -188,7 +187,7 @@ class Sender:
         return [None] * len(tries)
 
 
-def _clock_from(now: datetime) -> Now:
+def _clock_from(now: datetime, clock: Clock) -> Now:
     """Go on from `now`, in whole seconds: pauses count from the end of a try."""
-    begun = time.monotonic()
-    return lambda: now + timedelta(seconds=int(time.monotonic() - begun))
+    begun = clock.monotonic()
+    return lambda: now + timedelta(seconds=int(clock.monotonic() - begun))

@@ -114,10 +114,27 @@ def _may_have_pinged(
     check: Check, returned: datetime, intervals: Sequence[timedelta]
 ) -> bool:
     """Tell whether a ping may have gone unheard, by when it mostly comes."""
-    if check.last_ping is None:
+    heard = _heard(check)
+    if heard is None:
         return False
+    if check.excused and heard == check.counted_from:
+        # The clock was set back since: that was before, and nobody knows how long.
+        return True
     length = usual(check, intervals)
-    return length is not None and check.last_ping + length / 2 < returned
+    return length is not None and heard + length / 2 < returned
+
+
+def _heard(check: Check) -> datetime | None:
+    """Return when a check was heard last, by the time that the clock tells now.
+
+    A step of the clock leaves `last_ping`, which is history, where it was, and moves
+    what deadlines count from.
+    """
+    last, counted = check.last_ping, check.counted_from
+    if last is None or counted is None:
+        return last
+    # Where no absence has set it, a step has.
+    return min(last, counted) if check.excused else counted
 
 
 def is_same(one: datetime | None, other: datetime | None) -> bool:

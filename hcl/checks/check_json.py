@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from functools import cached_property, lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from urllib.parse import urlsplit
 
 from hcl.checks import rules, schedule
 from hcl.model import Check
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """Where people and clients reach this server.
 
@@ -18,6 +20,34 @@ class Site:
 
     root: str
     ping_endpoint: str
+
+    @property
+    def path(self) -> str:
+        """The site's own path, which a proxy may have taken off; "" for most."""
+        return urlsplit(self.root).path
+
+    @property
+    def ping_path(self) -> str:
+        """What the paths of ping URLs begin with, as they are outside."""
+        return urlsplit(self.ping_endpoint).path
+
+    def inside(self, path: str) -> str:
+        """Return where a path of hcl's is on its host, for links and redirects."""
+        return self.path + path
+
+    def ping(self, target: str) -> str:
+        """Return what pings a check: its code, or a ping key and its slug."""
+        return self.ping_endpoint + target
+
+    @cached_property
+    def quoted_root(self) -> str:
+        """`root` as it stands within a string of JSON."""
+        return quoted(self.root)[1:-1]
+
+    @cached_property
+    def quoted_ping_endpoint(self) -> str:
+        """`ping_endpoint` as it stands within a string of JSON."""
+        return quoted(self.ping_endpoint)[1:-1]
 
 
 def check_json(
@@ -28,65 +58,103 @@ def check_json(
     version: int,
     readonly: bool,
     now: datetime,
-) -> dict[str, Any]:
-    """Describe a check to a client of API `version`.
+) -> str:
+    """Describe a check to a client of API `version`: an object of JSON, as text.
 
     `channels` holds the codes of its channels. Source: the Management API's documents,
     and the order of Healthchecks' answers.
     """
-    document: dict[str, Any] = {
-        "name": check.name,
-        "slug": check.slug,
-        "tags": check.tags,
-        "desc": check.desc,
-        "grace": int(check.grace.total_seconds()),
-        "n_pings": check.n_pings,
-        "status": _status(check, version, now),
-        "started": check.last_start is not None,
-        "last_ping": iso(check.last_ping),
-        # Grace starts a grace before the deadline, so no schedule is worked out here.
-        "next_ping": iso(check.alert_after and check.alert_after - check.grace),
-        "manual_resume": check.manual_resume,
-        "methods": check.methods,
-        "subject": check.success_kw if check.filter_subject else "",
-        "subject_fail": check.failure_kw if check.filter_subject else "",
-        "start_kw": check.start_kw,
-        "success_kw": check.success_kw,
-        "failure_kw": check.failure_kw,
-        "filter_subject": check.filter_subject,
-        "filter_body": check.filter_body,
-        "filter_http_body": check.filter_http_body,
-        "filter_default_fail": check.filter_default_fail,
-        "badge_url": f"{site.root}/b/2/{check.badge_key}.svg",
-    }
+    # As Healthchecks does: ", " and ": " between the parts, and \\u for all that is not
+    # ASCII, since scripts look for '"status": "up"'. It is written out here, since to
+    # build a dict and have it encoded takes three times as long, for each of a list.
+    text = (
+        f'{{"name": {quoted(check.name)}, "slug": {quoted(check.slug)}'
+        f', "tags": {quoted(check.tags)}, "desc": {quoted(check.desc)}'
+        f', "grace": {_whole(check.grace)}, "n_pings": {check.n_pings}'
+        f', "status": "{_status(check, version, now)}"'
+        f', "started": {_BOOLEANS[check.last_start is not None]}'
+        f', "last_ping": {_moment(check.last_ping)}, "next_ping": {_next_ping(check)}'
+        f', "manual_resume": {_BOOLEANS[check.manual_resume]}'
+        f', "methods": {quoted(check.methods)}{_filters(check)}'
+        f', "badge_url": "{site.quoted_root}/b/2/{check.badge_key}.svg"'
+    )
     if check.last_duration is not None:
-        document["last_duration"] = int(check.last_duration.total_seconds())
+        text += f', "last_duration": {_whole(check.last_duration)}'
     if readonly:
-        document["unique_key"] = check.unique_key
+        text += f', "unique_key": "{check.unique_key}"'
     else:
-        document.update(_private(check, site, channels, version))
-    document.update(_due(check))
-    return document
+        text += _private(check, site, channels, version)
+    return f"{text}{_due(check)}}}"
 
 
-def _due(check: Check) -> dict[str, Any]:
+_BOOLEANS = {True: "true", False: "false"}
+_NO_FILTERS = (
+    ', "subject": "", "subject_fail": "", "start_kw": "", "success_kw": ""'
+    ', "failure_kw": "", "filter_subject": false, "filter_body": false'
+    ', "filter_http_body": false, "filter_default_fail": false'
+)
+
+
+def _filters(check: Check) -> str:
+    keywords = check.start_kw or check.success_kw or check.failure_kw
+    filters = check.filter_subject or check.filter_body or check.filter_http_body
+    if not (keywords or filters or check.filter_default_fail):
+        return _NO_FILTERS
+    by_subject = check.filter_subject
+    return (
+        f', "subject": {quoted(check.success_kw if by_subject else "")}'
+        f', "subject_fail": {quoted(check.failure_kw if by_subject else "")}'
+        f', "start_kw": {quoted(check.start_kw)}'
+        f', "success_kw": {quoted(check.success_kw)}'
+        f', "failure_kw": {quoted(check.failure_kw)}'
+        f', "filter_subject": {_BOOLEANS[by_subject]}'
+        f', "filter_body": {_BOOLEANS[check.filter_body]}'
+        f', "filter_http_body": {_BOOLEANS[check.filter_http_body]}'
+        f', "filter_default_fail": {_BOOLEANS[check.filter_default_fail]}'
+    )
+
+
+def _due(check: Check) -> str:
     if check.kind == "simple":
-        return {"timeout": int(check.timeout.total_seconds())}
-    return {"schedule": check.schedule, "tz": check.tz}
+        return f', "timeout": {_whole(check.timeout)}'
+    return f', "schedule": {quoted(check.schedule)}, "tz": {quoted(check.tz)}'
 
 
-def _private(
-    check: Check, site: Site, channels: Sequence[str], version: int
-) -> dict[str, str]:
-    url = f"{site.root}/api/v{version}/checks/{check.code}"
-    return {
-        "uuid": check.code,
-        "ping_url": site.ping_endpoint + check.code,
-        "update_url": url,
-        "pause_url": f"{url}/pause",
-        "resume_url": f"{url}/resume",
-        "channels": ",".join(sorted(channels)),
-    }
+def _private(check: Check, site: Site, channels: Sequence[str], version: int) -> str:
+    code = check.code
+    url = f"{site.quoted_root}/api/v{version}/checks/{code}"
+    codes = quoted(",".join(sorted(channels)))
+    return (
+        f', "uuid": "{code}", "ping_url": "{site.quoted_ping_endpoint}{code}"'
+        f', "update_url": "{url}", "pause_url": "{url}/pause"'
+        f', "resume_url": "{url}/resume", "channels": {codes}'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _whole(length: timedelta) -> str:
+    return str(int(length.total_seconds()))
+
+
+def _next_ping(check: Check) -> str:
+    # Grace starts a grace before the deadline, so no schedule is worked out here.
+    return _moment(check.alert_after and check.alert_after - check.grace)
+
+
+def _moment(moment: datetime | None) -> str:
+    # As `iso` does, in half of the time.
+    if moment is None:
+        return "null"
+    day, at = _day(moment.toordinal()), _TWO_DIGITS
+    return f'"{day}T{at[moment.hour]}:{at[moment.minute]}:{at[moment.second]}+00:00"'
+
+
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+
+
+@lru_cache(maxsize=1024)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def _status(check: Check, version: int, now: datetime) -> str:

@@ -27,7 +27,7 @@ class ForeignCheckError(Exception):
 
 
 class LimitError(Exception):
-    """The project has as many checks as it may have."""
+    """The project has reached its limit of checks."""
 
 
 class EditedError(Exception):
@@ -77,7 +77,7 @@ class Managing:
         Raises ChannelError and LimitError.
         """
         async with self._database.transaction() as conn:
-            check = await _match(conn, project, wanted)
+            check = await matched(conn, project, wanted)
             created = check is None
             if check is None:
                 check = await _fresh(conn, project)
@@ -203,8 +203,10 @@ async def owned(conn: Connection, project: Project, code: str) -> Check:
     return check
 
 
-async def _match(conn: Connection, project: Project, wanted: CheckSpec) -> Check | None:
-    """Find the check that `unique` is about."""
+async def matched(
+    conn: Connection, project: Project, wanted: CheckSpec
+) -> Check | None:
+    """Return the check that `unique` is about; None: there is none."""
     if not wanted.unique:
         return None
     values: dict[str, Any] = {name: getattr(wanted, name) for name in wanted.unique}
@@ -246,7 +248,8 @@ async def _channel_ids(conn: Connection, project_id: int, names: str) -> set[int
     if names == "*":
         return {channel.id for channel in available}
     ids = set()
-    for name in names.split(",") if names else ():
+    # Each once: a request may name one a thousand times.
+    for name in dict.fromkeys(names.split(",")) if names else ():
         if not name:
             raise ChannelError("empty channel identifier")
         matches = [c.id for c in available if name in (c.code, c.name)]

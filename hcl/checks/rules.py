@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -51,6 +52,25 @@ def on_ping(
     return on_counted(check, kept, loose=loose), kept
 
 
+def on_late_ping(
+    check: Check, ping: Ping, received: datetime, *, loose: bool = False
+) -> tuple[Transition, Ping]:
+    """Receive a ping that bears the time its signal is of, and was `received` later.
+
+    What is older than the last ping changes nothing but the log. A flip is of when it
+    became known: until then the check was shown as it was. Source: spec.md, "Beyond the
+    protocol".
+    """
+    if check.last_ping is not None and ping.created < check.last_ping:
+        kept = ping._replace(n=check.n_pings + 1, action=action_of(check, ping))
+        return Transition(check._replace(n_pings=kept.n)), kept
+    transition, kept = on_ping(check, ping, loose=loose)
+    if transition.flip is not None:
+        flip = replace(transition.flip, created=received)
+        transition = transition._replace(flip=flip)
+    return transition, kept
+
+
 def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
     """Receive a ping that is numbered, and whose action is what it counts as."""
     n, now, action = ping.n, ping.created, ping.action
@@ -64,12 +84,17 @@ def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
     status: Status = "down" if action == "fail" else "up"
     flip = _flip(check, status, now, "fail" if action == "fail" else "")
     start, rid, duration = _end_run(check, ping)
+    # Another run than this ping's may have ended unheard, still.
+    is_excused = check.run_excused and start is not None
+    due = None if is_excused else start
     deadline, problem = None, ""
     try:
-        deadline = schedule.deadline_heard(check, status, now, start, loose=loose)
+        deadline = schedule.deadline_heard(check, status, now, due, loose=loose)
     except schedule.ScheduleError as error:
-        deadline, problem = _postponed(check, start, now, error)
+        deadline, problem = _postponed(check, due, now, error)
     check = check.faring(status, n, now, start, rid, duration, deadline)
+    if is_excused:
+        check = check._replace(run_excused=True)
     return Transition(check, flip, problem)
 
 
@@ -221,6 +246,21 @@ def shown_status(check: Check, now: datetime) -> ShownStatus:
     return "grace" if now < grace_end else "down"
 
 
+def next_turn(check: Check, now: datetime) -> datetime | None:
+    """Return until when the shown status stays, if nothing happens; None: for good."""
+    if check.last_start is None:
+        # Nearly all, in a list of thousands.
+        end = check.alert_after
+        if end is None or check.status != "up" or end <= now:
+            return None
+        late = end - check.grace
+        return late if late > now else end
+    ends = [schedule.run_deadline(check)]
+    if check.status == "up" and (grace_end := _grace_end(check)) is not None:
+        ends += [grace_end - check.grace, grace_end]
+    return min((end for end in ends if end is not None and end > now), default=None)
+
+
 def _grace_end(check: Check) -> datetime | None:
     """Return when an up check would go down for want of a ping, open run or not."""
     if check.last_start is None or check.run_excused:
@@ -232,23 +272,33 @@ def _grace_end(check: Check) -> datetime | None:
         return None
 
 
-def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
-    """Return how long runs took, by the number of the ping that ended each.
+class Runs:
+    """How long runs took, told from pings that come oldest first, some at a time.
 
-    `pings` come oldest first. A success or fail ends the latest start of its rid (none
-    counts as one), unless another did or the start is MAX_RUN old. No length is
-    negative, whatever the clock did.
+    A success or fail ends the latest start of its rid (none counts as one), unless
+    another did or the start is MAX_RUN old. No length is negative, whatever the clock
+    did.
     """
-    starts: dict[str | None, datetime] = {}
-    lengths = {}
-    for ping in pings:
-        if ping.action == "start":
-            starts[ping.rid] = ping.created
-        elif ping.action in ("success", "fail"):
-            start = starts.pop(ping.rid, None)
-            if start is not None and ping.created - start < MAX_RUN:
-                lengths[ping.n] = max(ping.created - start, timedelta(0))
-    return lengths
+
+    def __init__(self) -> None:
+        self._starts: dict[str | None, datetime] = {}
+
+    def take(self, pings: Iterable[Ping]) -> dict[int, timedelta]:
+        """Take the next pings; return lengths by the number of the ping that ended."""
+        starts, lengths = self._starts, {}
+        for ping in pings:
+            if ping.action == "start":
+                starts[ping.rid] = ping.created
+            elif ping.action in ("success", "fail"):
+                start = starts.pop(ping.rid, None)
+                if start is not None and ping.created - start < MAX_RUN:
+                    lengths[ping.n] = max(ping.created - start, timedelta(0))
+        return lengths
+
+
+def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
+    """Return how long runs took, as `Runs` does; all pings come at once."""
+    return Runs().take(pings)
 
 
 def _flip(

@@ -21,6 +21,24 @@ _US_ZONES = {
 }
 
 
+# As Healthchecks does: old names of places are kept though they are links in tzdata, or
+# clients that set one would see a change at each run.
+_KEPT = frozenset(
+    f"{area}/{place}"
+    for area, places in {
+        "Africa": "Timbuktu",
+        "America": "Atka Coral_Harbour Ensenada Montreal Nipigon Pangnirtung Porto_Acre"
+        " Rainy_River Santa_Isabel Shiprock Thunder_Bay Virgin Yellowknife",
+        "Asia": "Chongqing Harbin Istanbul Kashgar Tel_Aviv",
+        "Atlantic": "Jan_Mayen",
+        "Australia": "Canberra Currie Yancowinna",
+        "Europe": "Belfast Nicosia Tiraspol",
+        "Pacific": "Johnston Samoa Yap",
+    }.items()
+    for place in places.split()
+)
+
+
 class ScheduleError(ValueError):
     """A schedule or a time zone cannot be understood, or failed while it was read."""
 
@@ -211,16 +229,15 @@ def run_deadline(check: Check) -> datetime | None:
 def canonical_zone(name: str) -> str:
     """Return the name under which a time zone is kept, or raise ScheduleError.
 
-    Names of tzdata's zone.tab, UTC, GMT and Etc/… stay as they are; other links become
-    their target.
+    Names of tzdata's zone.tab, 29 old ones, UTC, GMT and Etc/… stay as they are; other
+    links become their target.
     """
     if name in _US_ZONES:
         return _US_ZONES[name]
     places, zones, links = _tzdata()
     known = name in zones or name in links
-    if name in places or (
-        known and (name in ("UTC", "GMT") or name.startswith("Etc/"))
-    ):
+    is_kept = name in _KEPT or name in ("UTC", "GMT") or name.startswith("Etc/")
+    if name in places or (known and is_kept):
         return name
     if name in links:
         return canonical_zone(links[name])

@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from hcl.checks import schedule
+from hcl.model import Check
 
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
 NAME_LENGTH = 100
 SLUG_LENGTH = 100
+TAGS_LENGTH = 500
+DESC_LENGTH = 10_000
 SCHEDULE_LENGTH = 100
 KEYWORDS_LENGTH = 200
 # Of timeout and grace.
@@ -66,10 +69,18 @@ class CheckSpec:
     slug_follows_name: bool = False
 
 
-def parse(document: Mapping[str, Any], *, slug_follows_name: bool = False) -> CheckSpec:
+def parse(
+    document: Mapping[str, Any],
+    *,
+    slug_follows_name: bool = False,
+    kept: Check | None = None,
+    bounded: bool = True,
+) -> CheckSpec:
     """Validate a request's JSON object; unknown keys are ignored.
 
-    Raises SpecError with the API's text for the first wrong field.
+    `kept` is the check that is to be changed: what it has, it may keep, though it may
+    be longer than is allowed today; not `bounded`: any text may. Raises SpecError with
+    the API's text for the first wrong field.
     """
     named = {}
     for name, read in _READERS.items():
@@ -77,6 +88,10 @@ def parse(document: Mapping[str, Any], *, slug_follows_name: bool = False) -> Ch
             try:
                 named[name] = read(document[name])
             except _FieldError as error:
+                text = document[name]
+                if error.limit and (not bounded or text == getattr(kept, name, None)):
+                    named[name] = text
+                    continue
                 subject = error.subject or name
                 raise SpecError(subject, error.problem, error.limit) from None
     return CheckSpec(**named, slug_follows_name=slug_follows_name)
@@ -172,6 +187,7 @@ def _unique(value: Any) -> tuple[str, ...]:
 
 # What reads a field, where its type does not tell.
 _OWN_READERS: dict[str, Callable[[Any], Any]] = {
+    "desc": _string(DESC_LENGTH),
     "failure_kw": _string(KEYWORDS_LENGTH),
     "methods": _methods,
     "name": _string(NAME_LENGTH),
@@ -181,6 +197,7 @@ _OWN_READERS: dict[str, Callable[[Any], Any]] = {
     "subject": _string(KEYWORDS_LENGTH),
     "subject_fail": _string(KEYWORDS_LENGTH),
     "success_kw": _string(KEYWORDS_LENGTH),
+    "tags": _string(TAGS_LENGTH),
     "tz": _tz,
     "unique": _unique,
 }

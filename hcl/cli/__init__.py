@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from hcl import __version__
+from hcl import __version__, client
 
 # Where each command is, and what the help says of it: so that `hcl --version` and
 # `hcl --help` need not import a server.
@@ -23,6 +23,18 @@ COMMANDS = {
     "test-alert": (
         "hcl.cli.test_alert:test_alert",
         "Have each channel say that all is well.",
+    ),
+    "systemd": (
+        "hcl.cli.systemd:systemd",
+        "Print the units that systemd runs hcl by.",
+    ),
+    "standby": (
+        "hcl.cli.standby:standby",
+        "Follow another machine's database, or take over from it.",
+    ),
+    "fence": (
+        "hcl.cli.fence:fence",
+        "Show, or raise, the epoch that tells whose turn it is.",
     ),
     "notifications": (
         "hcl.cli.notifications:notifications",
@@ -63,6 +75,8 @@ class LazyGroup(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+        with formatter.section("Where the jobs run"):
+            formatter.write_dl(list(client.COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,6 +12,7 @@ from hcl.config import (
     SYSTEM_PATH,
     Config,
     ConfigError,
+    exposed,
     find,
     load,
     misspelt,
@@ -28,7 +29,8 @@ def check_config(config: str | None) -> None:
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml,
     /var/lib/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
-    is a warning: the server starts all the same. If there is a database, it tells what
+    is a warning, and so is a file of secrets that everybody can read: the server starts
+    all the same. If there is a database, it tells what
     a reload would change: whom nobody would be told of any more.
     """
     try:
@@ -42,7 +44,7 @@ def check_config(config: str | None) -> None:
         read = load(path)
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
-        for doubt in doubts(read):
+        for doubt in [*exposed(read), *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:

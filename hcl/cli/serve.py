@@ -12,6 +12,7 @@ import click
 from hcl import config as configuration
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
+from hcl.server.systemd import FENCED_EXIT, log_to_stderr
 
 if TYPE_CHECKING:
     from hcl.web.parts import Parts
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FRESH = "hcl.toml"
+
+
+class Fenced(click.ClickException):
+    """Another machine serves: the unit knows it by the exit status, and starts none."""
+
+    exit_code = FENCED_EXIT
 
 
 @click.command()
@@ -32,7 +39,7 @@ def serve(explicit: str | None, new: bool) -> None:
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    log_to_stderr()
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -46,6 +53,7 @@ def serve(explicit: str | None, new: bool) -> None:
             from hcl.cli.welcome import has_no_checks, welcome
             from hcl.db import DatabaseError
             from hcl.server import serving
+            from hcl.server.fence import FencedError
             from hcl.server.sockets import BindError
 
             judging.result()
@@ -64,7 +72,8 @@ def serve(explicit: str | None, new: bool) -> None:
     try:
         serving.run(config, reread, greet, new=new)
     except (BindError, DatabaseError) as error:
-        raise click.ClickException(str(error)) from error
+        is_fenced = isinstance(error, FencedError)
+        raise (Fenced if is_fenced else click.ClickException)(str(error)) from error
 
 
 def _find(explicit: str | None) -> tuple[Path, bool]:
@@ -81,8 +90,8 @@ def _find(explicit: str | None) -> tuple[Path, bool]:
 
 
 def _warn(config: Config) -> None:
-    """Say of which URLs Apprise thinks little; whoever is reached by others is told."""
+    """Say which secrets others could come by, and what Apprise thinks of its URLs."""
     for line in configuration.misspelt(os.environ):
         logger.warning("%s", line)
-    for doubt in doubts(config):
+    for doubt in [*configuration.exposed(config), *doubts(config)]:
         logger.warning("%s: %s", config.path, doubt)

@@ -1,6 +1,7 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
 from hcl.config.environment import VARIABLES, misspelt
+from hcl.config.exposure import exposed
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
     AppriseSettings,
@@ -34,6 +35,7 @@ from hcl.config.settings import (
     ServerConfig,
     SmtpConfig,
     SmtpdConfig,
+    StandbyConfig,
     TagConfig,
     TestEvery,
     TlsConfig,
@@ -45,6 +47,7 @@ from hcl.config.settings import (
 __all__ = [
     "MAIL_LIMIT",
     "Event",
+    "exposed",
     "KEYS",
     "STATE_PATH",
     "SYSTEM_PATH",
@@ -74,6 +77,7 @@ __all__ = [
     "SmtpConfig",
     "SmtpdConfig",
     "TlsConfig",
+    "StandbyConfig",
     "TagConfig",
     "TestEvery",
     "UnixPath",

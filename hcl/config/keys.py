@@ -21,6 +21,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "alerts",
         "backup",
         "watchdog",
+        "standby",
         "projects",
     ),
     "server": (
@@ -42,6 +43,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "alerts": ("after_absence", "test_every"),
     "backup": ("folder", "second_folder", "every", "keep"),
     "watchdog": ("url", "every"),
+    "standby": ("socket", "follow", "fence", "fence_read", "fence_write"),
     "projects": (
         "name",
         "id",

@@ -28,6 +28,7 @@ from hcl.config.settings import (
     ServerConfig,
     SmtpConfig,
     SmtpdConfig,
+    StandbyConfig,
     Synchronous,
     TestEvery,
     TlsConfig,
@@ -39,6 +40,7 @@ SYSTEM_PATH = Path("/etc/hcl/hcl.toml")
 # Where the units of systemd have it.
 STATE_PATH = Path("/var/lib/hcl/hcl.toml")
 _LOCAL = ("127.0.0.1", "::1")
+_SECRET_LENGTH = 32
 
 
 def find(
@@ -124,12 +126,13 @@ def parse(
         pings=_pings(_section(root, "pings")),
         api=_api(_section(root, "api")),
         metrics=_metrics(_section(root, "metrics")),
-        web=_web(_section(root, "web")),
+        web=_web(_section(root, "web"), server=_section(root, "server")),
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         backup=_backup(_section(root, "backup")),
         watchdog=_watchdog(_section(root, "watchdog")),
+        standby=_standby(_section(root, "standby")),
         projects=read_projects(root, can_mail=bool(smtp.host)),
         tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
@@ -148,7 +151,7 @@ def _server(table: Table) -> ServerConfig:
         ping_endpoint=f"{ping_root}/",
         site_name=table.name("site_name", "hcl"),
         trusted_proxies=network.networks(table, "trusted_proxies", _LOCAL),
-        secret=table.secret("secret", ""),
+        secret=_signing_secret(table),
     )
 
 
@@ -162,6 +165,16 @@ def _listen(table: Table, key: str) -> Listen:
 
 def _database_path(table: Table, key: str) -> Path:
     return table.file(key, "hcl.sqlite")
+
+
+def _signing_secret(table: Table) -> str:
+    """Read what cookies and badges are signed by: who guesses it can sign them too."""
+    secret = table.secret("secret", "")
+    if secret and len(secret) < _SECRET_LENGTH:
+        # Without the value, as with all secrets.
+        allowed = f'use {_SECRET_LENGTH} characters at least, or "" to have one made'
+        raise table.error("secret", f"is too short; {allowed}")
+    return secret
 
 
 def _database(table: Table) -> DatabaseConfig:
@@ -190,11 +203,13 @@ def _metrics(table: Table) -> MetricsConfig:
     return MetricsConfig(allow=network.networks(table, "allow", _LOCAL))
 
 
-def _web(table: Table) -> WebConfig:
-    return WebConfig(
-        enabled=table.flag("enabled", True),
-        user_header=network.header_name(table, "user_header"),
-    )
+def _web(table: Table, *, server: Table) -> WebConfig:
+    user_header = network.header_name(table, "user_header")
+    if user_header and "trusted_proxies" not in server.data:
+        # By default every program on this machine could say who it is.
+        needs = "needs server.trusted_proxies; write there which proxies name users"
+        raise table.error("user_header", needs)
+    return WebConfig(enabled=table.flag("enabled", True), user_header=user_header)
 
 
 def _smtp(table: Table) -> SmtpConfig:
@@ -281,6 +296,29 @@ def _every(table: Table, default: timedelta, *, least: timedelta) -> timedelta:
 
 
 _MINUTES_10 = timedelta(minutes=10)
+
+
+def _standby(table: Table) -> StandbyConfig:
+    read, write = (
+        table.secret_line("fence_read", ""),
+        table.secret_line("fence_write", ""),
+    )
+    if bool(read) != bool(write):
+        missing = "fence_write" if read else "fence_read"
+        raise table.error(missing, "is missing; fence_read and fence_write go together")
+    fence = _optional_file(table, "fence")
+    if fence is not None and read:
+        raise table.error("fence", "is one way, fence_read the other; give one of them")
+    follow = table.secret_line("follow", "")
+    if follow and "://" not in follow:
+        follow = str(table.source.folder / follow)
+    return StandbyConfig(
+        socket=_optional_file(table, "socket"),
+        follow=follow,
+        fence=fence,
+        fence_read=read,
+        fence_write=write,
+    )
 
 
 def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:

@@ -174,6 +174,27 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StandbyConfig:
+    """What two machines need, of which one serves; all off by default.
+
+    `socket` is that of Litestream here, `follow` the other machine's replica: a URL, or
+    the path of a config of Litestream's. `fence` is the file that holds the epoch, or
+    `fence_read` and `fence_write` are the commands for it; "" or None: there is none.
+    """
+
+    socket: Path | None = None
+    follow: str = ""
+    fence: Path | None = None
+    fence_read: str = ""
+    fence_write: str = ""
+
+    @property
+    def has_fence(self) -> bool:
+        """Tell whether an epoch is kept beside the replica."""
+        return self.fence is not None or bool(self.fence_read)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyConfig:
     """An API key, known by the hex SHA-256 of its UTF-8 bytes."""
 
@@ -276,5 +297,6 @@ class Config:
     alerts: AlertsConfig
     backup: BackupConfig
     watchdog: WatchdogConfig
+    standby: StandbyConfig
     projects: tuple[ProjectConfig, ...]
     tls: TlsConfig = TlsConfig()

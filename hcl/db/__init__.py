@@ -18,8 +18,9 @@ from hcl.db.opening import (
     open_database,
     open_to_read,
     open_to_rehearse,
+    write_beside,
 )
-from hcl.db.restoring import RESTORED, Restored, restore
+from hcl.db.restoring import RESTORED, Restored, mark_as_copy, restore
 
 __all__ = [
     "PATIENCE",
@@ -44,7 +45,9 @@ __all__ = [
     "open_to_read",
     "open_to_rehearse",
     "rehearse",
+    "mark_as_copy",
     "restore",
     "tell",
+    "write_beside",
     "write_at_once",
 ]

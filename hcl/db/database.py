@@ -38,8 +38,11 @@ _RELEASE_AT_ONCE = 250
 LOCK_PATIENCE = 3000
 _SHORT_PATIENCE = 200
 
+# PRAGMA synchronous: in WAL mode the disk is synced by checkpoints alone.
+_NORMAL = 1
+
 # SQL, and the parameters of each time that it runs.
-Statement = tuple[str, Iterable[Sequence[object]]]
+Statement = tuple[str, Iterable[Sequence[object] | dict[str, object]]]
 
 
 class Reader(Connection):
@@ -186,13 +189,16 @@ class Database:
                 await self._note_lock(False)
 
     def _look_at_files(self) -> None:
-        self.loss = self._files.loss()
-        if self.loss:
-            self.is_writable = False
-            # Who stops for it tells of it.
-            self.trouble.is_told = True
-            self.lost.set()
+        if loss := self._files.loss():
+            self.give_up(loss)
             raise UnwritableError(self.loss, self.trouble)
+
+    def give_up(self, loss: str) -> None:
+        """Write nothing any more, for a reason that whoever stops for it tells."""
+        self.loss = loss
+        self.is_writable = False
+        self.trouble.is_told = True
+        self.lost.set()
 
     async def _note_lock(self, is_locked: bool) -> None:
         """Wait for others less, once one has held its lock for long."""
@@ -218,6 +224,16 @@ class Database:
                 yield conn
                 # Before the commit, lest a cancelled caller leaves it out.
                 self.edition += changes_checks
+
+    async def write_lazily(self, statement: Statement) -> None:
+        """Commit a statement that a power cut may undo, in a turn of its own.
+
+        Nothing that is committed later is ever there without it. As with a transaction
+        that changes no checks, it touches nothing that may be put off. Raises
+        UnwritableError.
+        """
+        async with self.turn() as conn:
+            await write_at_once(conn, statement, is_lazy=True)
 
     async def release(self) -> None:
         """Give free pages back to the file system, if there are many.
@@ -271,14 +287,28 @@ async def begun(conn: Connection) -> AsyncIterator[None]:
         raise
 
 
-async def write_at_once(conn: Connection, statement: Statement) -> None:
+async def write_at_once(
+    conn: Connection, statement: Statement, *, is_lazy: bool = False
+) -> None:
     """Run a statement in a transaction of its own, in a turn.
 
     It takes one hop to the connection's thread, where `begun` takes one a statement.
+    `is_lazy`: the disk is not synced; the next commit that does syncs both, in order.
     """
 
     def write() -> None:
         raw = conn._conn
+        if not is_lazy:
+            write_with(raw)
+            return
+        ((level,),) = raw.execute("PRAGMA synchronous")
+        raw.execute(f"PRAGMA synchronous = {min(level, _NORMAL)}")
+        try:
+            write_with(raw)
+        finally:
+            raw.execute(f"PRAGMA synchronous = {level}")
+
+    def write_with(raw: sqlite3.Connection) -> None:
         try:
             raw.execute("BEGIN IMMEDIATE")
             raw.executemany(*statement)

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
 from hcl.db.errors import UnusableError
+from hcl.repeats import Repeats
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -17,7 +17,7 @@ import aiosqlite
 from aiosqlite import Connection
 
 from hcl.db.copying import set_aside
-from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader
+from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader, begun
 from hcl.db.errors import DatabaseError, explain
 from hcl.db.examining import examine
 from hcl.db.private import make_private
@@ -107,6 +107,27 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(f"{path}: {error}") from error
+
+
+@asynccontextmanager
+async def write_beside(path: Path) -> AsyncIterator[Connection]:
+    """Hold a transaction on a database of this hcl, while a server may run on it.
+
+    For what that server does not remember. Raises DatabaseError.
+    """
+    async with open_to_read(path):
+        # It is there, and of this version.
+        pass
+    try:
+        async with (
+            aiosqlite.connect(
+                path, isolation_level=None, timeout=LOCK_PATIENCE / 1000
+            ) as connection,
+            begun(connection),
+        ):
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {explain(error)}") from error
 
 
 @asynccontextmanager

@@ -23,6 +23,9 @@ NOT_SENT = "not sent: it waited in a copy that was restored"
 
 _SIDE_FILES = ("", "-wal", "-shm")
 
+# What Litestream keeps beside a database: by that it would take another one for it.
+_LEDGER = ".{}-litestream"
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -75,7 +78,7 @@ def _put_in_place(
         with _left_as_it_is(file):
             copy(file, Empty(part, fd, database, rests=False))
         _keep_owner(fd, real)
-        marked = _mark(part, file, now)
+        marked = mark_as_copy(part, file.name, now)
         rehearse(part, shown=database)
         os.fsync(fd)
         _set_aside(real, now, moved)
@@ -117,10 +120,15 @@ def _look_at(file: Path, database: Path) -> None:
         raise DatabaseError(f"{file}: is empty: it is no copy of a database")
 
 
-def _mark(part: Path, file: Path, now: datetime) -> tuple[float | None, int]:
-    """Have what waits in a copy never be sent, and the server tell of it."""
+def mark_as_copy(copy_: Path, name: str, now: datetime) -> tuple[float | None, int]:
+    """Have what waits in a copy never be sent, and the server tell of it.
+
+    It may have been sent since the copy was made. `name` is what the copy was made of,
+    `now` when it was put in place. Returns the last moment that the copy knows of
+    (None: of none), and how many messages that is. Nobody else may have it open.
+    """
     # Columns that every version has had.
-    with closing(sqlite3.connect(part)) as conn, conn:
+    with closing(sqlite3.connect(copy_)) as conn, conn:
         as_of = _last_known(conn)
         rows = conn.execute(
             "UPDATE notifications SET next_try = NULL, answer = ?"
@@ -128,7 +136,7 @@ def _mark(part: Path, file: Path, now: datetime) -> tuple[float | None, int]:
             (NOT_SENT,),
         ).fetchall()
         mark = {
-            "file": file.name,
+            "file": name,
             "restored": now.timestamp(),
             "as_of": as_of,
             "not_sent": [row[0] for row in rows],
@@ -168,6 +176,11 @@ def _set_aside(real: Path, now: datetime, moved: list[tuple[Path, Path]]) -> Non
         with suppress(FileNotFoundError):
             before.rename(after)
             moved.append((before, after))
+    ledger = real.with_name(_LEDGER.format(real.name))
+    with suppress(FileNotFoundError):
+        after = ledger.with_name(_LEDGER.format(aside.name))
+        ledger.rename(after)
+        moved.append((ledger, after))
     sync_folder(real.parent)
 
 

@@ -12,13 +12,15 @@ Slug = tuple[str, str]
 class Target(NamedTuple):
     """Whom a ping is for: a check's code, or else a ping key and a slug.
 
-    `create`: make the check if the project has none with this slug.
+    `create`: make the check if the project has none with this slug. `is_late`: the ping
+    bears the time that its signal is of, which may be before the check's last one.
     """
 
     code: str = ""
     ping_key: str = ""
     slug: str = ""
     create: bool = False
+    is_late: bool = False
 
 
 class Receipt(IntEnum):

@@ -2,7 +2,8 @@
 
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 
 from aiosqlite import Connection
 
@@ -11,8 +12,10 @@ from hcl.checks import rules
 from hcl.model import Check, Flip, Ping
 from hcl.pings.arrival import Arrival, Receipt, Slug, Target
 from hcl.pings.states import States
+from hcl.repeats import Repeats
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # A ping may make checks up to this many times the project's limit.
 CREATE_FACTOR = 2
@@ -21,9 +24,15 @@ CREATE_FACTOR = 2
 class Batch:
     """One transaction of pings: load, record, save, and remember after the commit."""
 
-    def __init__(self, states: States, *, loose: bool = False) -> None:
+    def __init__(
+        self, states: States, now: Callable[[], datetime], *, loose: bool = False
+    ) -> None:
         """Begin a batch; `loose` as in `rules.on_ping`."""
+        self._now = now
         self._loose = loose
+        # Whether states have to be written with the pings: counted anew after a crash,
+        # what came late would count as all others do.
+        self._has_late = False
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
         # Those whose deadline came up, or came nearer.
@@ -91,32 +100,38 @@ class Batch:
     @property
     def is_quiet(self) -> bool:
         """Tell whether nobody need hear of it but those who pinged."""
-        return not (self.flips or self.nearer)
+        return not (self.flips or self.nearer or self._has_late)
 
     def _record(self, target: Target, ping: Ping) -> Receipt:
         if target.code:
             check_id = self._states.by_code.get(target.code)
             if check_id is None:
                 return Receipt.UNKNOWN
-            self._apply(self._states.checks[check_id], ping)
+            self._apply(self._states.checks[check_id], ping, target)
             return Receipt.RECORDED
         key = (target.ping_key, target.slug)
         ids = self._states.by_slug.get(key, ())
         if len(ids) > 1:
             return Receipt.AMBIGUOUS
         if ids:
-            self._apply(self._states.checks[ids[0]], ping)
+            self._apply(self._states.checks[ids[0]], ping, target)
             return Receipt.RECORDED
         created = self._created.get(key)
         is_first = created is not None and created.id not in self._after
         if created is None or (is_first and not target.create):
             return Receipt.UNKNOWN
-        self._apply(created, ping)
+        self._apply(created, ping, target)
         return Receipt.CREATED if is_first else Receipt.RECORDED
 
-    def _apply(self, check: Check, ping: Ping) -> None:
+    def _apply(self, check: Check, ping: Ping, target: Target) -> None:
         before = self._after.get(check.id, check)
-        transition, kept = rules.on_ping(before, ping, loose=self._loose)
+        if target.is_late:
+            self._has_late = True
+            transition, kept = rules.on_late_ping(
+                before, ping, self._now(), loose=self._loose
+            )
+        else:
+            transition, kept = rules.on_ping(before, ping, loose=self._loose)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
         self._after[check.id] = transition.check

@@ -13,18 +13,25 @@ from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
 
-# How long a ping lies in the inbox at most, while fewer than these and less than these
-# bytes of bodies have come. The more are filed together, the more share a page.
+# How long a ping lies in the inbox at most: hours, or a minute once so many have
+# come, or less once there are so many, or so many bytes of bodies. The more pings of a
+# check are filed together, the more share a page, and an SD card lives so many bytes.
+FILE_AT_LATEST = timedelta(hours=3)
+MANY_PINGS = 10_000
 FILE_AFTER = timedelta(minutes=1)
 FILE_PINGS = 250_000
 FILE_BYTES = 16_000_000
 
 # Pings that go in one transaction: no ping waits for more.
-BATCH_LIMIT = 1000
+BATCH_LIMIT = 200
 
 
 class Filer:
-    """Files pings in transactions so small that no ping waits for long."""
+    """Files pings in transactions so small that no ping waits for long.
+
+    None of them is synced: a power cut undoes the last ones, in order, and what lies in
+    the inbox is filed again.
+    """
 
     def __init__(
         self,
@@ -49,13 +56,21 @@ class Filer:
         """Take note of pings that the inbox has got."""
         if not pings:
             return
+        were_many = self._pings >= MANY_PINGS
         self._pings += len(pings)
         self._bytes += sum(len(ping.body) for _, ping in pings)
         if self._due is None:
-            self._due = self._clock.now() + FILE_AFTER
-            self._alarm.ring(self._due)
+            self._file_within(FILE_AT_LATEST)
+        if self._pings >= MANY_PINGS and not were_many:
+            self._file_within(FILE_AFTER)
         if self._is_full:
             self._alarm.ring()
+
+    def _file_within(self, length: timedelta) -> None:
+        due = self._clock.now() + length
+        if self._due is None or due < self._due:
+            self._due = due
+            self._alarm.ring(due)
 
     @property
     def _is_full(self) -> bool:
@@ -67,7 +82,7 @@ class Filer:
             now = self._clock.now()
             if self._due is not None:
                 # The clock may have been set back.
-                self._due = min(self._due, now + FILE_AFTER)
+                self._due = min(self._due, now + FILE_AT_LATEST)
             if self._due is not None and (self._due <= now or self._is_full):
                 try:
                     await self.file_once()
@@ -91,13 +106,10 @@ class Filer:
         await self._database.settle()
         ids = await store.inbox.by_log(self._database.committed, last)
         for start in range(0, len(ids), BATCH_LIMIT):
-            async with self._database.transaction(changes_checks=False) as conn:
-                await store.inbox.file(
-                    conn, ids[start : start + BATCH_LIMIT], self.log_limit
-                )
+            part = ids[start : start + BATCH_LIMIT]
+            await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
         # So many and no more: an empty inbox gives its ids again.
         for _ in range(0, len(ids), BATCH_LIMIT):
-            async with self._database.transaction(changes_checks=False) as conn:
-                await store.inbox.drop(conn, last, BATCH_LIMIT)
+            await self._database.write_lazily(store.inbox.dropping(last, BATCH_LIMIT))
         if ids:
             self._pruner.ring()

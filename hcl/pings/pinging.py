@@ -103,7 +103,7 @@ class Pinging:
         async with self._database.turn() as conn:
             await self._states.catch_up(conn)
             arrivals = self._of_this_time(arrivals)
-            batch = Batch(self._states, loose=self._clock.is_doubtful)
+            batch = Batch(self._states, self._clock.now, loose=self._clock.is_doubtful)
             begun_at = time.perf_counter()
             try:
                 await batch.load(conn, arrivals)

@@ -15,7 +15,7 @@ from hcl.pings.arrival import Slug
 LIMIT = 200_000
 
 # States that are written, and pings that are counted, in one go of the loop.
-SETTLE_AT_ONCE = 5000
+SETTLE_AT_ONCE = 1000
 RECOVER_AT_ONCE = 10_000
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,12 +14,29 @@ from datetime import timedelta
 from hcl import __version__
 from hcl.config import Config, ConfigError, HostPort
 from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
+from hcl.server import descriptors
+from hcl.server.announcer import Announcer
+from hcl.server.fence import Fence, refuse_fenced
+from hcl.server.guard import START_PATIENCE, Guard
 from hcl.server.parts import Assembly, assemble
-from hcl.server.sockets import describe, listening, name_of
+from hcl.server.replication import Replication
+from hcl.server.sockets import (
+    HTTP,
+    MAIL,
+    Inherited,
+    describe,
+    listening,
+    name_of,
+)
+from hcl.server.systemd import Notifier
+from hcl.web.http.connections import Connections
 from hcl.web.http.http import HttpServer
 from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
+
+# A loop that is at work for so many seconds at a stretch hangs.
+HANGS = 120.0
 
 # How long messages that are being sent may hold up the end.
 SEND_PATIENCE = timedelta(seconds=4)
@@ -59,11 +77,12 @@ async def serve(
     new: bool = False,
 ) -> None:
     """Open what is needed, serve, and close it on every way out."""
+    refuse_fenced(config.database.path)
+    inherited = Inherited(os.environ, mail=config.smtpd.listen is not None)
     with (
         # First: who starts a second server is to hear of the first one.
         held(config.database.path, config.path, new=new) as note_served,
-        listening(config.server.listen, os.environ) as sockets,
-        _listening_for_mail(config) as mail_sockets,
+        _all_listening(config, inherited) as (sockets, mail_sockets),
     ):
         database = await open_database(
             config.database.path, config.database.synchronous
@@ -71,7 +90,10 @@ async def serve(
         try:
             note_served()
             async with assemble(config, database) as assembly:
-                await _Server(assembly, sockets, mail_sockets).run(reread, greet)
+                server = _Server(assembly, sockets, mail_sockets)
+                await server.run(reread, greet)
+            if server.guard is not None and server.guard.fenced is not None:
+                raise server.guard.fenced
             if database.loss:
                 raise DatabaseError(database.loss)
             logger.info("stopped")
@@ -82,14 +104,17 @@ async def serve(
 
 
 @contextmanager
-def _listening_for_mail(config: Config) -> Iterator[list[socket.socket]]:
-    """Bind to the address that mail comes to; none, if none is set."""
-    if config.smtpd.listen is None:
-        yield []
-        return
-    # What systemd hands over is for HTTP.
-    with listening(config.smtpd.listen, {}) as sockets:
-        yield sockets
+def _all_listening(
+    config: Config, inherited: Inherited
+) -> Iterator[tuple[list[socket.socket], list[socket.socket]]]:
+    """Bind to where HTTP and mail come to; none for mail, if no address is set."""
+    for_mail = inherited.take(MAIL)
+    with listening(config.server.listen, inherited.take(HTTP)) as sockets:
+        if config.smtpd.listen is None:
+            yield sockets, []
+            return
+        with listening(config.smtpd.listen, for_mail) as mail_sockets:
+            yield sockets, mail_sockets
 
 
 class _Server:
@@ -102,9 +127,27 @@ class _Server:
         self._assembly = assembly
         self._sockets = sockets
         self._mail_sockets = mail_sockets
-        self._http = HttpServer(assembly.app, assembly.ping.answer_soon)
+        limit = descriptors.for_http(descriptors.raise_limit())
+        self._http = HttpServer(
+            assembly.app,
+            assembly.ping.answer_soon,
+            # Which proxies are trusted a reload may change.
+            connections=Connections(limit, lambda a: assembly.parts.proxies.knows(a)),
+        )
         self._stop = asyncio.Event()
         self._hangups = asyncio.Event()
+        self._systemd = Notifier()
+        self._reloaded = ""
+        # They are closed while the last requests are answered.
+        self._places = ", ".join(map(describe, sockets))
+        announcer = Announcer(
+            assembly.database,
+            assembly.clock,
+            assembly.alarms["sender"],
+            assembly.parts.changes,
+        )
+        self.guard = _guard(assembly, announcer)
+        self._replication = _replication(assembly, announcer)
 
     async def run(
         self,
@@ -113,6 +156,11 @@ class _Server:
     ) -> None:
         """Run the loops and what takes connections; if one dies, all do."""
         self._hear_signals()
+        if self.guard is not None:
+            # Before anything is sent.
+            await self.guard.look_once(time.monotonic(), START_PATIENCE)
+            if self.guard.fenced is not None:
+                return
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(loop)
@@ -120,6 +168,8 @@ class _Server:
                     *self._assembly.loops(),
                     self._reload(reread),
                     self._stop_if_lost(self._assembly.database),
+                    self._systemd.run(self._stuck, self._status),
+                    *(part.run() for part in self._standby()),
                 )
             ]
             self._tell_where()
@@ -128,10 +178,31 @@ class _Server:
             doors = [group.create_task(self._http.serve(self._sockets))]
             if (mail := self._assembly.mail) is not None:
                 doors += [group.create_task(mail.serve(self._mail_sockets))]
+            self._systemd.ready(self._status())
             await self._stop.wait()
+            self._systemd.stopping(self._assembly.database.loss or "stops")
             await self._finish(doors)
             for task in loops:
                 task.cancel()
+
+    def _stuck(self) -> str:
+        """Name a loop that hangs; "": none does."""
+        alarms = self._assembly.alarms
+        for name in ("checker", "sender"):
+            if alarms[name].awake > HANGS:
+                return f"the {name} hangs for {alarms[name].awake:.0f} s"
+        return ""
+
+    def _status(self) -> str:
+        """Say how hcl fares, in a line."""
+        if not self._assembly.database.is_writable:
+            return "the database cannot be written"
+        troubles = "".join(f"; {p.trouble}" for p in self._standby() if p.trouble)
+        return f"listens on {self._places}{self._reloaded}{troubles}"
+
+    def _standby(self) -> list[Guard | Replication]:
+        """Return what looks after a second machine, if there is one."""
+        return [part for part in (self.guard, self._replication) if part is not None]
 
     async def _stop_if_lost(self, database: Database) -> None:
         """Stop in order once nothing can be written any more: who pings is told so."""
@@ -166,6 +237,8 @@ class _Server:
             await self._hangups.wait()
             self._hangups.clear()
             before = self._assembly.config
+            self._systemd.reloading()
+            self._reloaded = "; hcl.toml is wrong, the settings of before are used"
             try:
                 # It may ask Apprise, which takes a second.
                 config = await asyncio.to_thread(reread)
@@ -175,8 +248,26 @@ class _Server:
             except SQLError as error:
                 logger.error("not reloaded, the database cannot be used: %s", error)
             else:
+                self._reloaded = ""
                 logger.info("reloaded %s", config.path)
                 _name_restarts(before, config)
+            self._systemd.ready(self._status())
+
+
+def _guard(assembly: Assembly, announcer: Announcer) -> Guard | None:
+    config = assembly.config
+    if not config.standby.has_fence:
+        return None
+    fence = Fence(config.standby)
+    return Guard(fence, config.database.path, assembly.database, announcer)
+
+
+def _replication(assembly: Assembly, announcer: Announcer) -> Replication | None:
+    config = assembly.config
+    if config.standby.socket is None:
+        return None
+    socket_path, path = config.standby.socket, config.database.path
+    return Replication(socket_path, path, announcer, assembly.clock)
 
 
 def _tame_gc() -> None:
@@ -204,6 +295,7 @@ def _name_restarts(before: Config, after: Config) -> None:
         ("server.listen", before.server.listen, after.server.listen),
         ("database", before.database, after.database),
         ("smtpd.listen", before.smtpd.listen, after.smtpd.listen),
+        ("standby", before.standby, after.standby),
     ):
         if old != new:
             logger.warning("%s has changed: restart hcl to use it", name)

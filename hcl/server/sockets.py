@@ -9,8 +9,15 @@ from pathlib import Path
 
 from hcl.config import HostPort, Listen
 
+Sockets = list[socket.socket]
+
+# What a socket that systemd hands over is for: the FileDescriptorName of its unit.
+HTTP = "http"
+MAIL = "mail"
+
 # The first descriptor that systemd hands over, see sd_listen_fds(3).
 _FIRST_INHERITED = 3
+_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 # The owner and the group may connect, since peers count as trusted proxies.
 _UNIX_MODE = 0o660
@@ -24,18 +31,75 @@ class BindError(Exception):
     """The address cannot be listened on; the text says which and why."""
 
 
+class Inherited:
+    """The sockets that systemd hands over, by what they are for.
+
+    Raises BindError if they cannot be what hcl is to listen on; `mail` tells whether it
+    is to listen for that at all.
+    """
+
+    def __init__(self, env: Mapping[str, str], *, mail: bool) -> None:
+        self._fds: dict[str, list[int]] = {HTTP: [], MAIL: []}
+        if env.get("LISTEN_PID") != str(os.getpid()):
+            return
+        given = env.get("LISTEN_FDS", "")
+        if not (given.isascii() and given.isdigit()):
+            raise BindError(f"LISTEN_FDS is no number: {given!r}")
+        names = env.get("LISTEN_FDNAMES", "").split(":")
+        for number in range(int(given)):
+            fd = _FIRST_INHERITED + number
+            # Before the names: a number that is far too large ends here.
+            _look_at(fd)
+            name = names[number] if number < len(names) else ""
+            self._fds[_use_of(fd, name)].append(fd)
+        if self._fds[MAIL] and not mail:
+            problem = "systemd handed over a socket for mail"
+            raise BindError(f"{problem}, but smtpd.listen is not set")
+
+    def take(self, use: str) -> list[socket.socket]:
+        """Return the sockets for a use, once; none if none was handed over."""
+        fds, self._fds[use] = self._fds[use], []
+        return [socket.socket(fileno=fd) for fd in fds]
+
+
+def _use_of(fd: int, name: str) -> str:
+    """Tell what a socket is for by the FileDescriptorName of its unit.
+
+    Without one systemd gives the unit's name, or "unknown": those are for HTTP.
+    """
+    if name in (HTTP, MAIL):
+        return name
+    if not name or name == "unknown" or name.endswith(".socket"):
+        return HTTP
+    raise BindError(
+        f"systemd handed over descriptor {fd} as {name!r}: let FileDescriptorName be"
+        f" {HTTP} or {MAIL}"
+    )
+
+
+def _look_at(fd: int) -> None:
+    """Raise BindError unless it is a stream socket that listens."""
+    try:
+        os.set_inheritable(fd, False)
+        with socket.socket(fileno=os.dup(fd)) as given:
+            is_fit = given.type == socket.SOCK_STREAM and given.family in _FAMILIES
+            if is_fit and given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return
+            why = "it is no stream socket that listens"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise BindError(f"cannot use descriptor {fd}, which systemd handed over: {why}")
+
+
 @contextmanager
-def listening(address: Listen, env: Mapping[str, str]) -> Iterator[list[socket.socket]]:
-    """Bind to `address`, or take the sockets that systemd hands over; close them.
+def listening(address: Listen, handed_over: list[socket.socket]) -> Iterator[Sockets]:
+    """Take the sockets that were handed over, or bind to `address`; close them.
 
     Raises BindError if the address cannot be bound to.
     """
     ours = None
-    if env.get("LISTEN_PID") == str(os.getpid()):
-        count = int(env.get("LISTEN_FDS", "0"))
-        fds = range(_FIRST_INHERITED, _FIRST_INHERITED + count)
-        sockets = [socket.socket(fileno=fd) for fd in fds]
-    else:
+    sockets = handed_over
+    if not sockets:
         try:
             sockets = [_bind(address)]
         except OSError as error:

@@ -1,6 +1,7 @@
 """Where connections stay: so many there may be, and so many send a mail at once."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -23,6 +24,19 @@ CONNECTIONS_OF_ONE = 100
 SEATS = 50
 SEATS_OF_ONE = 10
 SEAT_TIMEOUT = 110.0
+
+
+# Of all descriptors that the process may have, mail takes this part at most: HTTP may
+# have three quarters, and alerts need the rest.
+_PART_OF_DESCRIPTORS = 8
+
+
+def most() -> int:
+    """Return how many connections of mail there may be."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(1, min(CONNECTIONS, limit // _PART_OF_DESCRIPTORS))
 
 
 class NoSeatError(Exception):
@@ -59,7 +73,7 @@ class Room:
         same = [other for other in self.sessions if group and other.group == group]
         if len(same) >= CONNECTIONS_OF_ONE:
             return same
-        return self.sessions if len(self.sessions) >= CONNECTIONS else ()
+        return self.sessions if len(self.sessions) >= most() else ()
 
     def share_of(self, group: str) -> asyncio.Semaphore:
         """Return what counts the seats of a group, for as long as somebody holds it."""

@@ -8,12 +8,14 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from hcl.config import MAIL_LIMIT
+from hcl.repeats import Repeats
 from hcl.smtpd.addresses import clean, read_path, shown
 from hcl.smtpd.incoming import Incoming, Mail
 from hcl.smtpd.mailboxes import Mailboxes
 from hcl.smtpd.room import NoSeatError, Room, canonical, group_of
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # It tells of every connection, and of whatever strangers send.
 logging.getLogger("mail.log").setLevel(logging.ERROR)

@@ -10,6 +10,7 @@ from hcl.store import (
     backups,
     channels,
     checks,
+    epoch,
     fixed,
     flips,
     inbox,
@@ -20,6 +21,7 @@ from hcl.store import (
     projects,
     restored,
     settings,
+    tallies,
     tries,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "backups",
     "channels",
     "checks",
+    "epoch",
     "fixed",
     "flips",
     "inbox",
@@ -38,5 +41,6 @@ __all__ = [
     "projects",
     "restored",
     "settings",
+    "tallies",
     "tries",
 ]

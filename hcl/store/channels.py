@@ -1,7 +1,6 @@
 """Channels, as hcl.toml describes them, and the checks that use them."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -219,19 +218,18 @@ async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def codes_of_project(conn: Connection, project_id: int) -> dict[int, list[str]]:
-    """Return the codes of each check's channels in a project, by the check's id."""
+async def codes_of_checks(
+    conn: Connection, check_ids: Iterable[int]
+) -> dict[int, list[str]]:
+    """Return the codes of each check's channels, by the check's id."""
     rows = await conn.execute_fetchall(
-        "SELECT cc.check_id, h.code FROM channels h"
-        " JOIN checks_channels cc ON cc.channel_id = h.id"
-        f" JOIN checks c ON c.id = cc.check_id AND {_COUNTS}"
-        " WHERE h.project_id = ?",
-        (project_id,),
+        "SELECT c.id, group_concat(h.code) FROM json_each(?) j"
+        " CROSS JOIN checks c ON c.id = j.value"
+        " CROSS JOIN checks_channels cc ON cc.check_id = c.id"
+        f" JOIN channels h ON {_COUNTS} GROUP BY j.key",
+        (json.dumps(list(check_ids)),),
     )
-    codes: dict[int, list[str]] = defaultdict(list)
-    for check_id, code in rows:
-        codes[check_id].append(code)
-    return codes
+    return {check_id: codes.split(",") for check_id, codes in rows}
 
 
 async def assign(conn: Connection, check_id: int, channel_ids: Iterable[int]) -> None:
@@ -294,6 +292,25 @@ async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
         " WHERE enabled AND failing_since IS NOT NULL ORDER BY failing_since"
     )
     return [(row[0], row[1], datetime.fromtimestamp(row[2], UTC)) for row in rows]
+
+
+async def deliveries(
+    conn: Connection,
+) -> dict[int, list[tuple[str, datetime | None]]]:
+    """Return names of the file's channels, and since when each fails, by project id.
+
+    None: it delivers. Groups are left out: their members deliver. Those that fail for
+    the longest come first.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT project_id, name, failing_since FROM channels"
+        " WHERE enabled AND kind != 'group'"
+        " ORDER BY failing_since IS NULL, failing_since, id"
+    )
+    found: dict[int, list[tuple[str, datetime | None]]] = {}
+    for project_id, name, since in rows:
+        found.setdefault(project_id, []).append((name, moment(since)))
+    return found
 
 
 async def count_failing(conn: Connection) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from aiosqlite import Connection
@@ -36,10 +37,10 @@ class _Columns:
         """Return the fields that a row keeps."""
         values = list(row)
         for at in self._booleans:
-            values[at] = bool(values[at])
+            values[at] = values[at] != 0
         for at in self._lengths:
             if values[at] is not None:
-                values[at] = timedelta(seconds=values[at])
+                values[at] = _length(values[at])
         for at in self._moments:
             if values[at] is not None:
                 values[at] = datetime.fromtimestamp(values[at], UTC)
@@ -57,6 +58,12 @@ class _Columns:
         return values
 
 
+# Many checks have the same lengths.
+@lru_cache(maxsize=1024)
+def _length(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
 def _typed(kind: type, hints: Sequence[object]) -> tuple[int, ...]:
     """Find the fields of a type, whether they may be None or not."""
     return tuple(at for at, hint in enumerate(hints) if hint in (kind, kind | None))
@@ -72,9 +79,10 @@ def _check(row: Sequence[Any]) -> Check:
     return Check._make(_ALL.read(row))
 
 
-async def _all(
-    conn: Connection, condition: str, parameters: Sequence[Any]
+async def where(
+    conn: Connection, condition: str, parameters: Sequence[Any] | dict[str, Any]
 ) -> list[Check]:
+    """Return the checks that a condition of SQL, from WHERE on, is true of."""
     rows = await conn.execute_fetchall(f"{_SELECT} {condition}", parameters)
     return [_check(row) for row in rows]
 
@@ -82,12 +90,21 @@ async def _all(
 async def _one(
     conn: Connection, condition: str, parameters: Sequence[Any]
 ) -> Check | None:
-    return next(iter(await _all(conn, condition, parameters)), None)
+    return next(iter(await where(conn, condition, parameters)), None)
 
 
 async def by_id(conn: Connection, check_id: int) -> Check | None:
     """Return the check of a row."""
     return await _one(conn, "WHERE id = ?", (check_id,))
+
+
+async def by_ids(conn: Connection, check_ids: Iterable[int]) -> list[Check]:
+    """Return the checks of rows, in no order."""
+    return await where(
+        conn,
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(check_ids)),),
+    )
 
 
 async def by_code(conn: Connection, code: str) -> Check | None:
@@ -107,7 +124,7 @@ async def by_unique_key(
 async def by_codes(conn: Connection, codes: Iterable[str]) -> list[Check]:
     """Return the checks with these UUIDs, in no order."""
     # json_each keeps this one prepared statement, however many codes there are.
-    return await _all(
+    return await where(
         conn,
         "WHERE code IN (SELECT value FROM json_each(?))",
         (json.dumps(list(codes)),),
@@ -128,17 +145,23 @@ async def by_slugs(
     return [(row[0], _check(row[1:])) for row in rows]
 
 
-async def of_project(conn: Connection, project_id: int) -> list[Check]:
-    """Return the project's checks, in order of creation."""
-    return await _all(conn, "WHERE project_id = ? ORDER BY id", (project_id,))
-
-
-async def of_project_by_slug(
-    conn: Connection, project_id: int, slug: str
+async def of_project(
+    conn: Connection,
+    project_id: int,
+    *,
+    slug: str = "",
+    after: int = 0,
+    limit: int = -1,
 ) -> list[Check]:
-    """Return the project's checks with this slug, in order of creation."""
-    return await _all(
-        conn, "WHERE project_id = ? AND slug = ? ORDER BY id", (project_id, slug)
+    """Return the project's checks, in order of creation; those with a slug, if named.
+
+    A slice of them: `limit` at most (-1: all), with ids above `after`.
+    """
+    return await where(
+        conn,
+        f"WHERE project_id = ?{' AND slug = ?' if slug else ''} AND id > ?"
+        " ORDER BY id LIMIT ?",
+        (project_id, *([slug] if slug else ()), after, limit),
     )
 
 
@@ -166,7 +189,7 @@ async def due(conn: Connection, now: datetime, limit: int) -> list[Check]:
 
     The deadline of some may have moved away meanwhile; see `look_again`.
     """
-    return await _all(
+    return await where(
         conn,
         "WHERE look_at <= ? ORDER BY look_at LIMIT ?",
         (stamp(now), limit),
@@ -293,24 +316,6 @@ async def delete(conn: Connection, check_id: int) -> None:
     await conn.execute("DELETE FROM checks WHERE id = ?", (check_id,))
 
 
-async def of_badge(conn: Connection, badge_key: str, tag: str) -> list[Check] | None:
-    """Return checks of the project in use with this badge key; None: there is none.
-
-    All that have the tag are among them; "": all of the project's.
-    """
-    rows = await conn.execute_fetchall(
-        f"SELECT {_ALL.names}"
-        " FROM (SELECT id AS owner FROM projects WHERE badge_key = ? AND enabled)"
-        " LEFT JOIN checks ON project_id = owner AND instr(tags, ?)"
-        " LEFT JOIN check_states ON check_id = id",
-        (badge_key, tag),
-    )
-    if not rows:
-        return None
-    # A project without such checks is a row of NULLs.
-    return [_check(row) for row in rows if row[0] is not None]
-
-
 async def by_badge_key(conn: Connection, badge_key: str) -> Check | None:
     """Return the check with this badge key, if its project is in use."""
     return await _one(
@@ -325,7 +330,7 @@ async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
 
     Those with a deadline: they are up, or have an open run.
     """
-    return await _all(
+    return await where(
         conn,
         "WHERE id > ? AND alert_after IS NOT NULL ORDER BY id LIMIT ?",
         (after, limit),

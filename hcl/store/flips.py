@@ -10,6 +10,9 @@ from aiosqlite import Connection
 from hcl.model import Check, Flip, Status
 from hcl.store.times import moment, seconds, stamp
 
+# No id is as great.
+_ABOVE_ALL = 2**63 - 1
+
 
 class Logged(NamedTuple):
     """A flip with its id and the number of the last ping up to it, 0: none."""
@@ -49,18 +52,38 @@ async def of_check(
     start: float | None = None,
     end: float | None = None,
 ) -> list[Flip]:
-    """Return a check's flips, the newest first.
+    """Return a check's flips, the newest first, all that `slice_of_check` knows."""
+    found = await slice_of_check(conn, check_id, start, end, None, -1)
+    return list(found.values())
+
+
+async def slice_of_check(
+    conn: Connection,
+    check_id: int,
+    start: float | None,
+    end: float | None,
+    before: int | None,
+    limit: int,
+) -> dict[int, Flip]:
+    """Return a check's flips by their ids, the newest first, `limit` at most.
 
     By when they were written: the clock may have been set. `start` (included) and
-    `end` (excluded) are unix seconds; None: no bound.
+    `end` (excluded) are unix seconds, `before` is an id; None: no bound.
     """
     rows = await conn.execute_fetchall(
-        "SELECT created, old_status, new_status, reason FROM flips"
+        "SELECT id, created, old_status, new_status, reason FROM flips"
         " WHERE check_id = :check_id AND (:start IS NULL OR created >= :start)"
-        " AND (:end IS NULL OR created < :end) ORDER BY id DESC",
-        {"check_id": check_id, "start": start, "end": end},
+        " AND (:end IS NULL OR created < :end) AND id < :before"
+        " ORDER BY id DESC LIMIT :limit",
+        {
+            "check_id": check_id,
+            "start": start,
+            "end": end,
+            "before": _ABOVE_ALL if before is None else before,
+            "limit": limit,
+        },
     )
-    return [Flip(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
+    return {row[0]: Flip(datetime.fromtimestamp(row[1], UTC), *row[2:]) for row in rows}
 
 
 async def logged(

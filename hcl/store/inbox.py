@@ -74,22 +74,21 @@ async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
     return array("q", json.loads(next(iter(rows))[0]))
 
 
-async def file(conn: Connection, ids: Sequence[int], log_limit: int) -> None:
-    """Copy pings to their logs, but those that would be dropped there at once."""
-    await conn.execute(
+def filing(ids: Sequence[int], log_limit: int) -> Statement:
+    """Return what copies pings to their logs, but those that would be dropped there."""
+    return (
         f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"
         " CROSS JOIN inbox i ON i.id = j.value"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
-        {"ids": json.dumps(list(ids)), "limit": log_limit},
+        [{"ids": json.dumps(list(ids)), "limit": log_limit}],
     )
 
 
-async def drop(conn: Connection, up_to: int, limit: int) -> int:
-    """Delete the oldest pings up to an id, `limit` at most; return how many."""
-    cursor = await conn.execute(
+def dropping(up_to: int, limit: int) -> Statement:
+    """Return what deletes the oldest pings up to an id, `limit` at most."""
+    return (
         "DELETE FROM inbox WHERE id IN"
         " (SELECT id FROM inbox WHERE id <= ? ORDER BY id LIMIT ?)",
-        (up_to, limit),
+        [(up_to, limit)],
     )
-    return cursor.rowcount

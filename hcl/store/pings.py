@@ -57,18 +57,31 @@ async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
 
 
 async def signals_before(
-    conn: Connection, check_id: int, n: int, since: datetime
+    conn: Connection,
+    check_id: int,
+    n: int,
+    since: datetime,
+    *,
+    after: int = 0,
+    limit: int = -1,
 ) -> list[Ping]:
     """Return the starts, successes and fails with a number below `n`, oldest first.
 
-    Only those since a moment; their bodies are left out.
+    Only those since a moment; their bodies are left out. A slice of them: `limit` at
+    most (-1: all), with numbers above `after`.
     """
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " x'' FROM log WHERE \"key\" > :check_id << 32"
+        " x'' FROM log WHERE \"key\" > (:check_id << 32) + :after"
         ' AND "key" < (:check_id << 32) + :n AND created >= :since'
-        " AND action IN ('start', 'success', 'fail') ORDER BY \"key\"",
-        {"check_id": check_id, "n": n, "since": stamp(since)},
+        " AND action IN ('start', 'success', 'fail') ORDER BY \"key\" LIMIT :limit",
+        {
+            "check_id": check_id,
+            "after": after,
+            "n": n,
+            "since": stamp(since),
+            "limit": limit,
+        },
     )
     return [_ping(row) for row in rows]
 

@@ -1,6 +1,7 @@
 """Every URL in one table."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.convertors import (
@@ -12,14 +13,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hcl.checks.check_json import Site
 from hcl.db import SQLError
-from hcl.web.api import api
-from hcl.web.api.endpoint import CallHandler, Endpoint, Handler, NoEndpoint, with_key
+from hcl.web import client_file
+from hcl.web.api import api, lists
+from hcl.web.api.endpoint import (
+    CallHandler,
+    Endpoint,
+    Handler,
+    NoEndpoint,
+    OwnEndpoint,
+    with_key,
+)
 from hcl.web.badges import badges
 from hcl.web.docs import docs
-from hcl.web.errors import on_database_error, on_http_error
+from hcl.web.errors import SAFE, on_database_error, on_http_error
 from hcl.web.figures import health, metrics
 from hcl.web.pages.routes import page_routes
 from hcl.web.parts import Parts
@@ -75,13 +85,7 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
     Pings go round the router: they are nearly all that comes in.
     """
     others = Starlette(
-        routes=[
-            *docs_routes(parts),
-            *(route for v in VERSIONS for route in api_routes(parts, v)),
-            *badge_routes(parts),
-            *metrics_routes(parts),
-            *page_routes(parts),
-        ],
+        routes=list(routes(parts)),
         exception_handlers={
             SQLError: on_database_error,
             HTTPException: on_http_error,
@@ -89,20 +93,72 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
     )
     # As Healthchecks does: list URLs redirect with 301, see below; others not at all.
     others.router.redirect_slashes = False
-
+    rooms = _rooms(others)
     nowhere = NoEndpoint()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
+        if not path.startswith(PREFIX):
+            path = _inner(path, parts.site, rooms)
+            if path != scope["path"]:
+                scope = {**scope, "path": path}
         if path.startswith(PREFIX):
             await ping(scope, receive, send)
         elif path.endswith("\n"):
             # Starlette's routes would match what is before the newline.
-            await nowhere(scope, receive, send)
+            await nowhere(scope, receive, _dressed(send))
         else:
-            await others(scope, receive, send)
+            await others(scope, receive, _dressed(send))
 
     return app
+
+
+def routes(parts: Parts) -> Iterator[Route]:
+    """Return all URLs but those of pings; who may ask for which stands in the tests."""
+    yield from docs_routes(parts)
+    yield from client_routes()
+    for version in VERSIONS:
+        yield from api_routes(parts, version)
+    yield from badge_routes(parts)
+    yield from metrics_routes(parts)
+    yield from page_routes(parts)
+
+
+def _rooms(app: Starlette) -> frozenset[str]:
+    """Return what the paths of all that is served begin with."""
+    paths = [PREFIX, *(route.path for route in app.routes if isinstance(route, Route))]
+    return frozenset(path.split("/")[1] for path in paths) - {""}
+
+
+def _inner(path: str, site: Site, rooms: frozenset[str]) -> str:
+    """Return a path without the site's own, if no proxy has taken that off.
+
+    What would lead nowhere then stays as it is: the site may lie under /docs.
+    """
+    pings = unquote(site.ping_path)
+    if pings != "/" and path.startswith(pings):
+        return PREFIX + path[len(pings) :]
+    base = unquote(site.path)
+    if not base or not f"{path}/".startswith(f"{base}/"):
+        return path
+    rest = path[len(base) :] or "/"
+    return rest if rest == "/" or rest.split("/")[1] in rooms else path
+
+
+def _dressed(send: Send) -> Send:
+    """Add what all answers but those to pings bear, where they say nothing else.
+
+    Nothing is guessed by browsers, and nothing kept.
+    """
+
+    async def dressed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message["headers"]}
+            missing = [header for header in SAFE if header[0] not in names]
+            message = {**message, "headers": [*message["headers"], *missing]}
+        await send(message)
+
+    return dressed
 
 
 def api_routes(parts: Parts, version: int) -> Iterator[Route]:
@@ -111,19 +167,19 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     def ro(handler: CallHandler) -> Handler:
         return with_key(handler, parts, version, readonly=True)
 
-    def rw(handler: CallHandler) -> Handler:
-        return with_key(handler, parts, version)
+    def rw(handler: CallHandler, *, body: bool = True) -> Handler:
+        return with_key(handler, parts, version, body=body)
 
     def no_key(handler: OpenHandler) -> Handler:
         return lambda request: handler(request, parts)
 
-    lists = {
-        "checks": Endpoint(GET=ro(api.list_checks), POST=rw(api.create_check)),
-        "checks/{code:code}/pings": Endpoint(GET=rw(api.list_pings)),
-        "checks/{code:code}/flips": Endpoint(GET=ro(api.list_flips)),
-        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(api.list_flips)),
+    listed = {
+        "checks": Endpoint(GET=ro(lists.list_checks), POST=rw(api.create_check)),
+        "checks/{code:code}/pings": Endpoint(GET=rw(lists.list_pings)),
+        "checks/{code:code}/flips": Endpoint(GET=ro(lists.list_flips)),
+        "checks/{unique_key:unique_key}/flips": Endpoint(GET=ro(lists.list_flips)),
         "channels": Endpoint(GET=rw(api.list_channels)),
-        "badges": Endpoint(GET=ro(api.list_badges)),
+        "badges": Endpoint(GET=ro(lists.list_badges)),
         "metrics": Endpoint(GET=no_key(api.get_metrics)),
         "status": _open(health.get_status, parts),
     }
@@ -134,35 +190,35 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
             DELETE=rw(api.delete_check),
         ),
         "checks/{unique_key:unique_key}": Endpoint(GET=ro(api.get_check)),
-        "checks/{code:code}/pause": Endpoint(POST=rw(api.pause_check)),
-        "checks/{code:code}/resume": Endpoint(POST=rw(api.resume_check)),
+        "checks/{code:code}/pause": Endpoint(POST=rw(api.pause_check, body=False)),
+        "checks/{code:code}/resume": Endpoint(POST=rw(api.resume_check, body=False)),
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     root = f"/api/v{version}/"
-    for path, endpoint in lists.items():
+    for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)
-        yield Route(f"{root}{path}", endpoint.without_slash)
+        yield Route(f"{root}{path}", endpoint.without_slash(parts))
     for path, endpoint in single.items():
         yield Route(f"{root}{path}", endpoint)
     yield Route(root + "{rest:path}", NoEndpoint())
 
 
-def _open(handler: OpenHandler, parts: Parts) -> Endpoint:
+def _open(handler: OpenHandler, parts: Parts, *, cors: bool = True) -> Endpoint:
     """Make what answers a URL that needs no key of the API."""
 
     def answer(request: Request) -> Awaitable[Response]:
         return handler(request, parts)
 
-    return Endpoint(GET=answer, HEAD=answer)
+    return (Endpoint if cors else OwnEndpoint)(GET=answer, HEAD=answer)
 
 
 def metrics_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs that Prometheus reads."""
     project = _open(metrics.get_project_metrics, parts)
     yield Route("/projects/{code:code}/metrics/", project)
-    yield Route("/projects/{code:code}/metrics", project.without_slash)
+    yield Route("/projects/{code:code}/metrics", project.without_slash(parts))
     yield Route("/projects/{code:code}/metrics/{key}", project)
-    yield Route("/metrics", _open(metrics.get_server_metrics, parts))
+    yield Route("/metrics", _open(metrics.get_server_metrics, parts, cors=False))
 
 
 def badge_routes(parts: Parts) -> Iterator[Route]:
@@ -179,5 +235,14 @@ def docs_routes(parts: Parts) -> Iterator[Route]:
     yield Route("/api/v3/openapi.json", _open(docs.get_openapi, parts))
     page = _open(docs.get_page, parts)
     yield Route("/docs/", page)
-    yield Route("/docs", page.without_slash)
+    yield Route("/docs", page.without_slash(parts))
     yield Route("/docs/style.css", _open(docs.get_style, parts))
+
+
+def client_routes() -> Iterator[Route]:
+    """Return the URLs of the client, for the machines that do the work."""
+    for path, handler in (
+        ("/client/hcl", client_file.get_file),
+        ("/client/hcl.sha256", client_file.get_digest),
+    ):
+        yield Route(path, Endpoint(GET=handler, HEAD=handler))

@@ -15,12 +15,19 @@ from hcl.checks.managing import (
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
 from hcl.db import SQLError, tell
+from hcl.repeats import Repeats
 from hcl.web.json_answer import JSONResponse
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # How long a client is asked to wait in seconds, while the database cannot be written.
 RETRY_AFTER = 10
+
+
+# What answers bear that say nothing else: browsers take them for what they are said to
+# be, and nobody keeps them.
+SAFE = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
 class ApiError(Exception):
@@ -36,7 +43,7 @@ class ApiError(Exception):
 _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     UnknownCheckError: (404, "not found"),
     ForeignCheckError: (403, "the check belongs to another project"),
-    LimitError: (403, "the project has as many checks as it may have"),
+    LimitError: (403, "the project has reached its limit of checks"),
     SpecError: (400, ""),
     ChannelError: (400, ""),
 }

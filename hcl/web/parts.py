@@ -1,7 +1,8 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+
+from starlette.types import Scope
 
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
@@ -15,18 +16,20 @@ from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.proxies import Proxies
 from hcl.web.links import SignInLinks
+from hcl.web.shared import SharedAnswers
+from hcl.web.wrong_keys import WrongKeys
 
 
 class Parts:
     """The parts of one running server, and the settings that a reload exchanges.
 
-    `base` is the path of the site's root, "" for most: a proxy takes it off.
+    `site` makes all addresses.
     """
 
     config: Config
-    base: str
     site: Site
     keyring: Keyring
+    by_badge_key: dict[str, Project]
     proxies: Proxies
     secret: str
 
@@ -47,6 +50,8 @@ class Parts:
         self.managing = managing
         self.changes = changes
         self.links = SignInLinks()
+        self.answers = SharedAnswers(changes, clock)
+        self.wrong_keys = WrongKeys()
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.
@@ -55,8 +60,14 @@ class Parts:
         cookies.
         """
         self.config = config
-        self.base = urlsplit(config.server.site_root).path
         self.site = Site(config.server.site_root, config.server.ping_endpoint)
         self.keyring = Keyring(config, projects)
+        self.by_badge_key = {project.badge_key: project for project in projects}
         self.proxies = Proxies(config.server.trusted_proxies)
         self.secret = secret
+        self.answers.forget()
+
+    async def refuse_key(self, scope: Scope) -> None:
+        """Count a wrong key; return when it may be answered."""
+        proxies = self.proxies
+        await self.wrong_keys.refuse(proxies.peer(scope), proxies.nearest(scope))

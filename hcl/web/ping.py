@@ -1,17 +1,20 @@
 """The Pinging API: one plain ASGI callable, since it is what hcl does most."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hcl.checks.spec import SLUG_LENGTH
 from hcl.db import SQLError
 from hcl.model import Action, Ping
 from hcl.pings.arrival import Receipt, Target
-from hcl.web.errors import failed, unavailable
-from hcl.web.http.protocol import Answer, Respond
+from hcl.web import own_time
+from hcl.web.errors import SAFE, failed, unavailable
+from hcl.web.http.protocol import BODY, Answer, Respond
 from hcl.web.parts import Parts
 
 PREFIX = "/ping/"
@@ -56,6 +59,13 @@ _ANSWERS = {
 }
 
 
+# Scripts of any site may ping, and read how much of a body is kept.
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Ping-Body-Limit"),
+]
+
+
 class _CutOffError(Exception):
     """The client left before it had sent its whole request."""
 
@@ -73,22 +83,29 @@ class PingEndpoint:
         except _CutOffError:
             return
         except SQLError as error:
-            await unavailable(error)(scope, receive, send)
+            await _bare(unavailable(error))(scope, receive, send)
             return
         start = {"type": "http.response.start", "status": answer.status}
         await send({**start, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def answer_soon(self, scope: Scope, respond: Respond) -> bool:
-        """Record a ping that has no body and nothing wrong; answer by `respond`.
+    def answer_soon(self, scope: Scope, respond: Respond) -> bool | None:
+        """Record a ping that has nothing wrong; answer by `respond`.
 
         That is nearly every ping, and this way it needs no task. Returns False, and
-        does nothing, if it is not such a ping.
+        does nothing, if it is not such a ping; None if its body is wanted first. One
+        with a time of its own goes the long way.
         """
-        headers = _by_name(scope)
-        if _has_body(headers):
+        headers, body = _by_name(scope), b""
+        if own_time.AT in headers:
             return False
-        target, ping, error = self._read(scope, headers)
+        if _has_body(headers):
+            if not scope["path"].startswith(PREFIX) or b"expect" in headers:
+                return False
+            if BODY not in scope:
+                return None
+            body = scope[BODY][: self._parts.config.pings.body_limit]
+        target, ping, error = self._read(scope, headers, body)
         if target is None or error:
             return False
 
@@ -97,7 +114,7 @@ class PingEndpoint:
                 respond(self._recorded(receipt))
             elif error is not None:
                 # Nobody else would answer.
-                response = failed(error)
+                response = _bare(failed(error))
                 body = bytes(response.body)
                 respond(Answer(response.status_code, response.raw_headers, body))
 
@@ -115,18 +132,33 @@ class PingEndpoint:
             if await pinging.knows(target):
                 return _answer(400, error, self._parts.config.pings.body_limit)
             return self._recorded(Receipt.UNKNOWN)
+        limit = self._parts.config.pings.body_limit
+        signed = self._signed(scope, headers, target)
         if _has_body(headers):
-            limit = self._parts.config.pings.body_limit
-            body = await _kept_body(receive, limit)
+            body = await _kept_body(receive, limit, signed.take if signed else None)
             # A slow upload must not be older than what was recorded meanwhile.
             ping = ping._replace(body=body, created=self._parts.clock.now())
+        if signed is not None:
+            at = signed.moment(ping.created)
+            if at is None:
+                return _answer(400, b"invalid ping time or signature", limit)
+            target, ping = target._replace(is_late=True), ping._replace(created=at)
         return self._recorded(await pinging.receive(target, ping))
+
+    def _signed(
+        self, scope: Scope, headers: dict[bytes, bytes], target: Target
+    ) -> own_time.Signed | None:
+        """Return what to check of a ping that bears its own time; None: it does not."""
+        if own_time.AT not in headers:
+            return None
+        path = quote(scope["path"], safe="/+")
+        return own_time.Signed(target, scope["method"], path, headers)
 
     def _recorded(self, receipt: Receipt) -> Answer:
         return _answer(*_ANSWERS[receipt], self._parts.config.pings.body_limit)
 
     def _read(
-        self, scope: Scope, headers: dict[bytes, bytes]
+        self, scope: Scope, headers: dict[bytes, bytes], body: bytes = b""
     ) -> tuple[Target | None, Ping, bytes]:
         """Return whom a request is for (None: nobody), its ping, and what is wrong.
 
@@ -150,7 +182,7 @@ class PingEndpoint:
             _text(headers.get(b"user-agent", b""))[:_UA_LIMIT],
             rid and rid.lower(),
             exitstatus,
-            b"",
+            body,
         )
         if exitstatus is not None and exitstatus > _HIGHEST_EXITSTATUS:
             return target, ping, b"invalid url format"
@@ -166,11 +198,18 @@ def _answer(status: int, body: bytes, body_limit: int) -> Answer:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
-        (b"access-control-allow-origin", b"*"),
+        *_CORS,
         (b"ping-body-limit", b"%d" % body_limit),
+        (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
     ]
     return Answer(status, headers, body)
+
+
+def _bare(response: Response) -> Response:
+    """Let any site read an error, as it may read any other answer to its ping."""
+    response.raw_headers += [*_CORS, *SAFE]
+    return response
 
 
 def _by_name(scope: Scope) -> dict[bytes, bytes]:
@@ -214,13 +253,18 @@ def _by_exitstatus(text: str | None) -> tuple[Action, int]:
     return ("fail" if exitstatus else "success"), exitstatus
 
 
-async def _kept_body(receive: Receive, limit: int) -> bytes:
-    """Read the whole body, and return as much of it as is kept."""
+async def _kept_body(
+    receive: Receive, limit: int, see: Callable[[bytes], None] | None = None
+) -> bytes:
+    """Read the whole body, and return as much of it as is kept; let `see` all of it."""
     kept = bytearray()
     while True:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
             raise _CutOffError
-        kept += message.get("body", b"")[: limit - len(kept)]
+        piece = message.get("body", b"")
+        kept += piece[: limit - len(kept)]
+        if see is not None:
+            see(piece)
         if not message.get("more_body"):
             return bytes(kept)

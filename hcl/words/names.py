@@ -18,9 +18,9 @@ ACTIONS: dict[Action, str] = {
 
 # Why a message waits that has not been tried yet.
 HELD: dict[Hold, str] = {
-    "": "is sent next",
-    "delay": "it has to be down for longer",
-    "remind": "it is reminded of if it is down then",
+    "": "next to be sent",
+    "delay": "its delay is not over",
+    "remind": "a reminder, if it is still down then",
     "quiet": "held for quiet hours",
     "fold": "held to go out with others",
 }

@@ -1,11 +1,11 @@
 """Why something is refused, where several places say it."""
 
-CHANNEL_GONE = "One of these integrations is gone from hcl.toml meanwhile."
+CHANNEL_GONE = "One of these integrations is no longer in hcl.toml."
 
 
 def no_more_checks(limit: int) -> str:
     """Say that a project has as many checks as it may have, and what can be done."""
     return (
-        f"The project has {limit:,} checks, and may have no more."
+        f"The project has reached its limit of {limit:,} checks."
         " Delete one, or raise check_limit in hcl.toml."
     )

@@ -68,7 +68,7 @@ def test_sign_in_and_out(browser: Browser) -> None:
 def test_a_check_from_its_making_to_its_end(signed_in: Browser) -> None:
     browser = signed_in
     code = create(browser, "Journey", slug="journey", tags="new trip")
-    assert browser.has("Journey is made.")
+    assert browser.has("Created Journey.")
     assert code in browser.one("main").text
 
     edit(browser)
@@ -79,13 +79,13 @@ def test_a_check_from_its_making_to_its_end(signed_in: Browser) -> None:
     assert browser.one(".check-head .status").text == "up"
 
     press(browser, "Copy this check")
-    assert browser.has("This is the copy.")
+    assert browser.has("Copied: this is the new check.")
     copy = browser.driver.current_url[-36:]
     assert copy != code
     delete(browser)
     browser.open(f"/checks/{code}")
     delete(browser)
-    assert browser.has("is deleted.")
+    assert browser.has("Deleted ")
     assert browser.driver.find_elements(By.LINK_TEXT, "Journey’s end") == []
 
 
@@ -327,12 +327,12 @@ def test_all_of_it_works_without_javascript(browser: Browser) -> None:
     browser.one("[name=name]").send_keys("Plain")
 
     for text, shown in (
-        ("Create", "Plain is made."),
+        ("Create", "Created Plain."),
         ("Pause", "Paused."),
         ("Resume", "Resumed"),
-        ("Ping now", "a success is recorded"),
+        ("Ping now", "a success was recorded"),
         ("Delete…", "cannot be undone"),
-        ("Delete", "Plain is deleted."),
+        ("Delete", "Deleted Plain."),
         ("Integrations", "Where alerts go"),
         ("Send a test over Ops hook", "has arrived"),
     ):

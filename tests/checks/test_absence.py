@@ -92,6 +92,27 @@ def test_deadline_after_it_returned(
         assert after == check
 
 
+@pytest.mark.parametrize("step", [-365 * DAY, -2 * HOUR, 30 * DAY])
+@pytest.mark.parametrize("ago", [11 * HOUR, 13 * HOUR])
+def test_a_clock_that_was_set_hides_nobody_from_the_table(
+    ago: timedelta, step: timedelta
+) -> None:
+    # What deadlines count from moved with the clock; when it was heard is history.
+    counted_from = RETURNED - ago
+    check = up(counted_from - step, counted_from=counted_from)
+
+    after = judged(check)
+
+    assert after.excused == (ago > 12 * HOUR)
+
+
+def test_excused_check_may_have_pinged_again_though_the_clock_was_set_back() -> None:
+    counted_from = WENT - HOUR
+    check = up(WENT + 300 * DAY, counted_from=counted_from, excused=1)
+
+    assert judged(check).excused == 2
+
+
 def test_check_with_a_schedule_goes_by_the_distance_of_its_occurrences() -> None:
     # It was heard on Monday; the next is a week away.
     check = up(NOW, kind="cron", schedule="0 0 * * 1")
@@ -104,6 +125,20 @@ def test_check_with_a_schedule_goes_by_the_distance_of_its_occurrences() -> None
     monday = datetime(2026, 6, 22, tzinfo=NOW.tzinfo)
     assert soon == check
     assert (late.excused, late.alert_after) == (1, monday + HOUR)
+
+
+def test_run_that_may_have_ended_unheard_stays_excused_when_another_ends() -> None:
+    started = WENT - 10 * MINUTE
+    check = judged(up(started, last_start=started, last_start_rid="one"))
+    assert check.run_excused
+
+    heard = make_ping(rid="two", created=started + 3 * HOUR)
+    after = rules.on_ping(check, heard)[0].check
+
+    assert (after.last_start, after.last_start_rid) == (started, "one")
+    assert after.alert_after == heard.created + DAY + HOUR
+    assert rules.on_edit(after, NOW).check.alert_after == after.alert_after
+    assert rules.shown_status(after, heard.created) == "up"
 
 
 @pytest.mark.parametrize("status", ["new", "paused", "down"])

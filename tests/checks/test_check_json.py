@@ -1,5 +1,6 @@
 """What a client of each API version reads of a check."""
 
+import json
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -53,7 +54,7 @@ def describe(
 ) -> dict[str, Any]:
     """Describe a check whose deadline is in order."""
     check = rules.on_edit(check, now).check
-    return check_json(
+    text = check_json(
         check,
         site=SITE,
         channels=channels,
@@ -61,6 +62,10 @@ def describe(
         readonly=readonly,
         now=now,
     )
+    document: dict[str, Any] = json.loads(text)
+    # As the peer has it encoded.
+    assert text == json.dumps(document)
+    return document
 
 
 # Keys

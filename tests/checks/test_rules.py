@@ -873,6 +873,41 @@ def test_shown_status(check: Check, now: datetime, shown: ShownStatus) -> None:
     assert (before, after) == (shown, shown)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        stored("new"),
+        stored("new", last_start=RUN),
+        stored("up"),
+        stored("up", last_start=RUN),
+        stored("up", last_start=NOW + 50 * MINUTE, alert_after=None),
+        stored(
+            "up",
+            last_start=NOW + 50 * MINUTE,
+            alert_after=None,
+            kind="cron",
+            schedule="0 13 * * *",
+        ),
+        stored("up", kind="oncalendar", schedule="2019-01-01", alert_after=None),
+        stored("paused", last_start=RUN),
+        stored("down", last_start=RUN),
+    ],
+)
+def test_shown_status_stays_until_its_next_turn(check: Check) -> None:
+    check = rules.on_edit(check, NOW).check
+    moments = [NOW + step * 5 * MINUTE for step in range(-60, 500)]
+
+    statuses = [rules.shown_status(check, moment) for moment in moments]
+    turns = [rules.next_turn(check, moment) for moment in moments]
+
+    for earlier, later, turn in zip(statuses, statuses[1:], turns, strict=False):
+        assert earlier == later or turn in moments
+    for at, turn in enumerate(turns):
+        until = moments.index(turn) if turn in moments else len(moments)
+        assert turn is None or turn > moments[at]
+        assert set(statuses[at:until]) == {statuses[at]}
+
+
 # A schedule that cannot be read
 
 UNREADABLE = [

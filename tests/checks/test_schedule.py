@@ -1,6 +1,7 @@
 """When checks are due: clocks that change, leap days, zones and their names."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 
 import pytest
 from hypothesis import example, given, settings
@@ -734,6 +735,40 @@ def test_invalid_schedule(expression: str) -> None:
 )
 def test_zone_kept_as_sent(name: str) -> None:
     assert schedule.canonical_zone(name) == name
+
+
+OLD_PLACES = [
+    *("Africa/Timbuktu", "America/Atka", "America/Coral_Harbour"),
+    *("America/Ensenada", "America/Montreal", "America/Nipigon"),
+    *("America/Pangnirtung", "America/Porto_Acre", "America/Rainy_River"),
+    *("America/Santa_Isabel", "America/Shiprock", "America/Thunder_Bay"),
+    *("America/Virgin", "America/Yellowknife", "Asia/Chongqing", "Asia/Harbin"),
+    *("Asia/Istanbul", "Asia/Kashgar", "Asia/Tel_Aviv", "Atlantic/Jan_Mayen"),
+    *("Australia/Canberra", "Australia/Currie", "Australia/Yancowinna"),
+    *("Europe/Belfast", "Europe/Nicosia", "Europe/Tiraspol", "Pacific/Johnston"),
+    *("Pacific/Samoa", "Pacific/Yap"),
+]
+
+
+@pytest.mark.parametrize("name", OLD_PLACES)
+def test_old_name_of_a_place_is_kept(name: str) -> None:
+    assert schedule.canonical_zone(name) == name
+
+
+def test_every_other_link_becomes_what_it_leads_to() -> None:
+    folder = resources.files("tzdata.zoneinfo")
+    lines = (folder / "tzdata.zi").read_text("utf-8").splitlines()
+    tab = (folder / "zone.tab").read_text("utf-8").splitlines()
+    links = dict(line.split(" ")[2:0:-1] for line in lines if line.startswith("L "))
+    places = {line.split("\t")[2] for line in tab if not line.startswith("#")}
+    kept = {*places, *OLD_PLACES, "UTC", "GMT", *(n for n in links if "Etc/" in n)}
+
+    moved = {name: schedule.canonical_zone(name) for name in links.keys() - kept}
+
+    assert len(OLD_PLACES) == 29 < len(moved)
+    american = {"EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"}
+    assert {n for n in moved if moved[n] != links[n]} <= american
+    assert not moved.keys() & set(moved.values())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hcl.checks import spec
 from hcl.checks.spec import CheckSpec, SpecError
+from tests.build import make_check
 
 BOOLEANS = (
     "filter_body",
@@ -21,7 +22,8 @@ BOOLEANS = (
     "manual_resume",
 )
 NUMBERS = ("grace", "timeout")
-FREE_STRINGS = ("channels", "desc", "tags")
+FREE_STRINGS = ("channels",)
+LIMITS = {"name": 100, "tags": 500, "desc": 10_000}
 KEYWORDS = ("failure_kw", "start_kw", "subject", "subject_fail", "success_kw")
 STRINGS = (*FREE_STRINGS, *KEYWORDS, "name", "schedule", "slug", "tz")
 
@@ -217,11 +219,11 @@ def test_free_strings_have_no_limit_and_are_kept_as_sent(
 @pytest.mark.parametrize(
     ("field", "sign"),
     # A slug is ASCII, so its characters are its bytes.
-    [*product([*KEYWORDS, "name"], ["x", "ä", "\U0001f600"]), ("slug", "x")],
+    [*product([*KEYWORDS, *LIMITS], ["x", "ä", "\U0001f600"]), ("slug", "x")],
     ids=ascii,
 )
 def test_strings_are_limited_in_characters_not_in_bytes(field: str, sign: str) -> None:
-    longest = sign * (200 if field in KEYWORDS else 100)
+    longest = sign * (200 if field in KEYWORDS else LIMITS.get(field, 100))
 
     assert spec.parse({field: longest}) == only(field, longest)
     assert error({field: longest + sign}) == (
@@ -229,8 +231,28 @@ def test_strings_are_limited_in_characters_not_in_bytes(field: str, sign: str) -
     )
 
 
+@pytest.mark.parametrize("field", ["name", "tags", "desc", "slug", "start_kw"])
+def test_what_a_check_has_it_may_keep_though_it_is_longer_than_is_allowed(
+    field: str,
+) -> None:
+    old = make_check(**{field: "a" * 100_000})
+
+    assert spec.parse({field: "a" * 100_000}, kept=old) == only(field, "a" * 100_000)
+    for other in ("a" * 99_999, "b" * 100_000):
+        with pytest.raises(SpecError, match="is too long"):
+            spec.parse({field: other}, kept=old)
+
+
+def test_what_a_check_has_it_may_not_keep_if_it_is_wrong_in_itself() -> None:
+    old = make_check(slug="A B", tz="Nowhere")
+
+    for field in ("slug", "tz"):
+        with pytest.raises(SpecError):
+            spec.parse({field: getattr(old, field)}, kept=old)
+
+
 @pytest.mark.parametrize("value", ["0", "A", "  padded  ", "a\nb", "\0", "<b>", "null"])
-@pytest.mark.parametrize("field", ["name", *KEYWORDS])
+@pytest.mark.parametrize("field", ["name", "tags", "desc", *KEYWORDS])
 def test_names_and_keywords_are_kept_as_sent(field: str, value: str) -> None:
     assert spec.parse({field: value}) == only(field, value)
 

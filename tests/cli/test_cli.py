@@ -1,7 +1,9 @@
 import asyncio
+import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,13 @@ from tests.store import put_check
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HCL_CONFIG", raising=False)
-    return tmp_path
+    # Else each check warns of what others can read.
+    before = os.umask(0o077)
+    yield tmp_path
+    os.umask(before)
 
 
 def test_init_writes_a_file_that_check_config_likes(folder: Path) -> None:
@@ -102,6 +107,28 @@ def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
     [line] = result.stderr.splitlines()
     place = 'hcl.toml: warning: channel "Phone" of project "Home", url: '
     assert line.startswith(f"{place}is not a URL that Apprise can load")
+
+
+def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -> None:
+    (folder / "key").write_text("k" * 32)
+    (folder / "body").write_text("key")
+    (folder / "hcl.toml").write_text(
+        toml.table("api", metrics_key="m")
+        + toml.project()
+        + toml.key("me", toml.Raw('{ file = "key" }'))
+        + toml.webhook("Hook", down={"url": HOOK, "body": toml.Raw('{file="body"}')})
+    )
+    for name, mode in (("key", 0o604), ("body", 0o640), ("hcl.toml", 0o644)):
+        (folder / name).chmod(mode)
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        f"hcl.toml: warning: everybody on this machine can read {folder / name},"
+        " which holds secrets: chmod o-r it"
+        for name in ("hcl.toml", "key")
+    ] + ["hcl.toml: warning: api.metrics_key is short: use 16 characters at least"]
 
 
 @pytest.mark.parametrize("option", [["--config", "no.toml"], []])

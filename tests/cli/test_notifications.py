@@ -79,11 +79,11 @@ def test_every_message_and_every_try_is_shown_the_newest_last(folder: Path) -> N
         f"TIME  DOWN: {name}, over Gone (webhook): waits until TIME",
         "    TIME  failed in SPAN: HTTP 404 from 127.0.0.1",
         f"TIME  DOWN: {name}, over Later (webhook): waits until TIME:"
-        " it has to be down for longer",
+        " its delay is not over",
         f"TIME  DOWN: {name}, over Again (webhook): sent",
         "    TIME  sent in SPAN: HTTP 200",
         f"TIME  STILL DOWN: {name}, over Again (webhook): waits until TIME:"
-        " it is reminded of if it is down then",
+        " a reminder, if it is still down then",
         f"TIME  DOWN: {name}, over Good (webhook): sent",
         "    The channel Gone could not deliver this: HTTP 404 from 127.0.0.1.",
         "    TIME  sent in SPAN: HTTP 200",

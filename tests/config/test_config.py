@@ -121,6 +121,29 @@ def test_networks_and_single_addresses_are_read() -> None:
     assert [str(p) for p in proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
 
+@pytest.mark.parametrize("proxies", ["[]", "['127.0.0.1']", "['::1', '127.0.0.1']"])
+def test_user_header_counts_once_it_is_written_who_may_send_it(proxies: str) -> None:
+    text = f"[web]\nuser_header = 'X-U'\n[server]\ntrusted_proxies = {proxies}\n"
+
+    assert read(text + PROJECT).web.user_header == "X-U"
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 32, "ä" * 32])
+def test_secret_of_32_characters_is_long_enough(secret: str) -> None:
+    assert read(f"[server]\nsecret = '{secret}'\n{PROJECT}").server.secret == secret
+
+
+def test_short_secret_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a word\n")
+
+    for place in ("{ file = 'secret' }", "{ env = 'SHORT' }"):
+        data = tomllib.loads(f"[server]\nsecret = {place}\n{PROJECT}")
+        with pytest.raises(ConfigError) as error:
+            parse(data, tmp_path, "hcl.toml", {"SHORT": "a word"})
+        assert "server.secret: is too short" in str(error.value)
+        assert "a word" not in str(error.value)
+
+
 def test_a_path_of_its_own_is_kept() -> None:
     assert read("[database]\npath = '/var/x.db'\n" + PROJECT).database.path == Path(
         "/var/x.db"
@@ -212,10 +235,10 @@ def test_a_secret_may_stand_in_the_environment() -> None:
     """
     env = dict(zip("ABCDE", "abcde", strict=True)) | {"F": K32, "G": "http://g"}
 
-    config = read(text, env | {"H": "h", "I": "i"})
+    config = read(text, env | {"A": K32, "H": "h", "I": "i"})
 
     [project] = config.projects
-    assert config.server.secret == "a"
+    assert config.server.secret == K32
     assert config.api.metrics_key == "b"
     assert config.smtp.username == "c"
     assert (project.ping_key, project.badge_key) == ("d", "e")
@@ -281,6 +304,19 @@ def test_a_bad_secret_is_told_without_its_value(
         ("[web]\nenabled = 'no'", 'web.enabled: "no" is not a boolean; use true or fa'),
         ("[web]\nenabled = 1", "web.enabled: 1 is not a boolean; use true or false"),
         ("[web]\nuser_header = 'a b'", 'web.user_header: "a b" is not the name of a h'),
+        ("[web]\nuser_header = 'X-U'", "web.user_header: needs server.trusted_proxies"),
+        (
+            "[web]\nuser_header = 'X-U'\n[server]\nlisten = 'unix:/x'",
+            "web.user_header: needs server.trusted_proxies; write there which proxies",
+        ),
+        (
+            "[server]\nsecret = 'a'",
+            "server.secret: is too short; use 32 characters at ",
+        ),
+        (
+            f"[server]\nsecret = '{'x' * 31}'",
+            'server.secret: is too short; use 32 characters at least, or "" to have',
+        ),
         (
             "[smtp]\nsecurity = 'ssl'",
             'smtp.security: "ssl" is not allowed; use one of starttls, tls, none',

@@ -44,7 +44,7 @@ def test_the_examples_comments_load_too(tmp_path: Path) -> None:
 def test_the_example_shows_the_defaults() -> None:
     example, default = read(EXAMPLE.read_text(encoding="utf-8")), read(PROJECT)
 
-    sections = "server database pings api metrics web smtpd alerts"
+    sections = "server database pings api metrics web smtpd alerts standby"
     for section in sections.split():
         assert getattr(example, section) == getattr(default, section)
     assert example.smtp.host == "smtp.example.org"

@@ -802,3 +802,30 @@ async def test_odd_path_can_be_opened_to_read(tmp_path: Path) -> None:
 
     async with open_to_read(path) as conn:
         assert await conn.execute_fetchall("SELECT * FROM settings") == []
+
+
+async def test_what_is_written_lazily_is_not_synced_and_what_follows_is(
+    tmp_path: Path,
+) -> None:
+    database = await open_database(tmp_path / "hcl.sqlite", "full")
+    try:
+        writer = await writer_of(database)
+        async with traced(writer) as statements:
+            await database.write_lazily((_PUT, [("a", "1")]))
+            with pytest.raises(sqlite3.IntegrityError):
+                await database.write_lazily((_PUT, [("a", "2")]))
+        levels = await writer.execute_fetchall("PRAGMA synchronous")
+        kept = await store.settings.get(database.committed, "a")
+    finally:
+        await database.close()
+
+    ends = [s for s in statements if s in ("COMMIT", "ROLLBACK") or "=" in s]
+    assert ends == [
+        *["PRAGMA synchronous = 1", "COMMIT", "PRAGMA synchronous = 2"],
+        *["PRAGMA synchronous = 1", "ROLLBACK", "PRAGMA synchronous = 2"],
+    ]
+    assert [tuple(level) for level in levels] == [(2,)]
+    assert kept == "1"
+
+
+_PUT = "INSERT INTO settings (name, value) VALUES (?, ?)"

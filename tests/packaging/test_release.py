@@ -37,6 +37,8 @@ def pins(name: str) -> dict[str, str]:
         ("constraints.txt", PROJECT["dependencies"]),
         ("constraints-dev.txt", PROJECT["dependencies"]),
         ("constraints-dev.txt", PROJECT["optional-dependencies"]["dev"]),
+        ("constraints-fast.txt", PROJECT["dependencies"]),
+        ("constraints-fast.txt", PROJECT["optional-dependencies"]["fast"]),
     ],
 )
 def test_pins_are_within_the_ranges(name: str, wanted: list[str]) -> None:
@@ -47,15 +49,15 @@ def test_pins_are_within_the_ranges(name: str, wanted: list[str]) -> None:
         assert requirement.specifier.contains(version), requirement
 
 
-def test_every_pin_has_hashes_and_both_files_agree() -> None:
-    own, dev = pins("constraints.txt"), pins("constraints-dev.txt")
+@pytest.mark.parametrize("extra", ["", "-dev", "-fast"])
+def test_every_pin_has_hashes_and_all_files_agree(extra: str) -> None:
+    name = f"constraints{extra}.txt"
+    text = (ROOT / "packaging" / name).read_text()
 
-    assert dev | own == dev
-    for name in ("constraints.txt", "constraints-dev.txt"):
-        text = (ROOT / "packaging" / name).read_text()
-        assert len(re.findall(r"(?m)^\S+==", text)) == len(pins(name))
-        assert not re.findall(r"==.*\\\n(?!    --hash=sha256:)", text)
-        assert "://" not in text
+    assert pins(name) | pins("constraints.txt") == pins(name)
+    assert len(re.findall(r"(?m)^\S+==", text)) == len(pins(name))
+    assert not re.findall(r"==.*\\\n(?!    --hash=sha256:)", text)
+    assert "://" not in text
 
 
 def test_man_page_is_of_this_version() -> None:
@@ -138,8 +140,6 @@ def a_server(
 
 async def test_single_file_serves_and_alerts(site: Path, tmp_path: Path) -> None:
     pyz = tmp_path / "hcl.pyz"
-    for compiled in ("uvloop", "httptools", "orjson"):
-        shutil.rmtree(site / compiled, ignore_errors=True)
     runpy.run_path(str(ROOT / "packaging/pyz.py"))["make"](site, pyz)
     env = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": ""}
     # Nothing beside the standard library but what it brings along.

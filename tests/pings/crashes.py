@@ -32,7 +32,9 @@ async def crashes(app: App, folder: Path) -> AsyncIterator[list[Path]]:
     """Collect folders with the database as it is before each statement that writes."""
     source, taken = app.config.database.path.parent, list[Path]()
 
-    def take(_statement: str) -> None:
+    def take(statement: str) -> None:
+        if statement.startswith("PRAGMA"):
+            return
         target = folder / str(len(taken))
         _copy(source, target)
         taken.append(target)

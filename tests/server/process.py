@@ -40,6 +40,10 @@ class Serve:
         self.start_seconds = 0.0
         # What the process finds in its environment beside our own.
         self.env: dict[str, str] = {}
+        # hcl itself.
+        self.program = [sys.executable, "-m", "hcl"]
+        # The command that starts it, such as prlimit.
+        self.starter: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.write_config(channels, tables=tables)
 
@@ -47,9 +51,11 @@ class Serve:
         """Write hcl.toml; a running server reads it on SIGHUP."""
         address = {"listen": f"127.0.0.1:{self.port}", "site_root": self.root}
         home = toml.project("Home", PING_KEY), toml.key("me", API_KEY)
-        (self.folder / "hcl.toml").write_text(
+        path = self.folder / "hcl.toml"
+        path.write_text(
             "\n".join([toml.table("server", **address), tables, *home, channels])
         )
+        path.chmod(0o600)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -67,7 +73,7 @@ class Serve:
         """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hcl", "serve"],
+                [*self.starter, *self.program, "serve"],
                 cwd=self.folder,
                 env={**os.environ, **self.env},
                 stdout=subprocess.PIPE,

@@ -438,14 +438,14 @@ async def test_it_listens_on_a_unix_socket_whose_peers_are_trusted(
         )
         key = ["-H", f"X-Api-Key: {API_KEY}"]
         checks = await asyncio.to_thread(curl, *unix, *key, "http://hcl/api/v3/checks/")
-        (code,) = re.findall(r'"uuid":"([^"]+)"', checks)
+        (code,) = re.findall(r'"uuid": "([^"]+)"', checks)
         pings = await asyncio.to_thread(
             curl, *unix, *key, f"http://hcl/api/v3/checks/{code}/pings/"
         )
 
         assert created == "Created"
-        assert '"remote_addr":"192.0.2.7"' in pings
-        assert '"scheme":"https"' in pings
+        assert '"remote_addr": "192.0.2.7"' in pings
+        assert '"scheme": "https"' in pings
     finally:
         process.terminate()
         await process.communicate()

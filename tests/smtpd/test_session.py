@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import resource
 import smtplib
 import socket
 import ssl
@@ -283,6 +284,18 @@ async def test_where_all_send_mails_one_more_is_sent_away(
         client[1].close()
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(256, 32), (1024, 128), (4096, 500), (resource.RLIM_INFINITY, 500)],
+)
+def test_mail_takes_an_eighth_of_the_descriptors(
+    limit: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+
+    assert room.most() == expected
+
+
 @pytest.mark.parametrize("idle_timeout", [3 * IDLE])
 @pytest.mark.parametrize(
     "said",
@@ -306,10 +319,12 @@ async def test_what_leads_to_no_mail_gives_no_more_time(
 
     chattering = asyncio.create_task(chatter())
     # Or else it goes on until there were too many commands.
-    answers = await rest((reader, writer))
+    async with asyncio.timeout(ENDS):
+        # What is said to a connection that is closed would reset it.
+        await reader.readuntil(b"421 4.4.2 Nothing came for too long\r\n")
     chattering.cancel()
+    writer.close()
 
-    assert answers.endswith(b"421 4.4.2 Nothing came for too long\r\n")
     assert asyncio.get_running_loop().time() - begun < ENDS
 
 

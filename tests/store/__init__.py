@@ -49,6 +49,30 @@ async def put_check(database: Database, *channel_ids: int, **overrides: Any) -> 
     return check
 
 
+async def put_copies(database: Database, check: Check, count: int) -> None:
+    """Insert many copies of a check, with codes and names of their own."""
+    own = {"code", "unique_key", "badge_key", "name"}
+    numbers = (
+        "WITH RECURSIVE n (i) AS"
+        f" (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT {count})"
+    )
+    async with database.transaction() as conn:
+        for table in ("checks", "check_states", "checks_channels"):
+            columns = await conn.execute_fetchall(f"PRAGMA table_info({table})")
+            names = [row[1] for row in columns]
+            key = "id" if table == "checks" else "check_id"
+            values = [
+                f"{key} + i" if n == key else f'"{n}" || i' if n in own else f'"{n}"'
+                for n in names
+            ]  # fmt: skip
+            quoted = ", ".join(f'"{name}"' for name in names)
+            await conn.execute(
+                f"{numbers} INSERT INTO {table} ({quoted}) SELECT {', '.join(values)}"
+                f" FROM {table}, n WHERE {key} = ?",
+                (check.id,),
+            )
+
+
 async def put_pings(
     database: Database, *received: tuple[int, Ping], filed: bool = True
 ) -> None:
@@ -57,10 +81,9 @@ async def put_pings(
         await conn.executemany(*store.inbox.adding(received))
         if filed:
             last = await store.inbox.last_id(conn)
-            await store.inbox.file(
-                conn, await store.inbox.by_log(conn, last), 1_000_000
-            )
-            await store.inbox.drop(conn, last, len(received))
+            ids = await store.inbox.by_log(conn, last)
+            await conn.executemany(*store.inbox.filing(ids, 1_000_000))
+            await conn.executemany(*store.inbox.dropping(last, len(received)))
 
 
 async def put_flip(

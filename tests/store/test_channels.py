@@ -71,7 +71,7 @@ async def test_disabled_channels_are_nowhere_to_be_seen(app: App) -> None:
     reader = app.database.committed
     assert await store.channels.of_project(reader, 1) == []
     assert await store.channels.codes_of_check(reader, check.id) == []
-    assert await store.channels.codes_of_project(reader, 1) == {}
+    assert await store.channels.codes_of_checks(reader, [1]) == {}
 
 
 async def test_code_finds_a_channel_before_its_name_does(app: App) -> None:
@@ -102,7 +102,8 @@ async def test_codes_of_a_project_come_by_check(app: App) -> None:
     await put_check(app.database)
     await put_check(app.database, foreign.id, project_id=2)
 
-    codes = await store.channels.codes_of_project(app.database.committed, 1)
+    reader = app.database.committed
+    codes = await store.channels.codes_of_checks(reader, [both.id, single.id, 3])
 
     assert {check_id: sorted(found) for check_id, found in codes.items()} == {
         both.id: sorted([one.code, two.code]),

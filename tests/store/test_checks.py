@@ -187,11 +187,10 @@ async def test_checks_of_a_project_come_in_order_of_creation(app: App) -> None:
     reader = app.database.committed
 
     assert await store.checks.of_project(reader, 1) == stored
-    assert await store.checks.of_project_by_slug(reader, 1, "x") == [
+    assert await store.checks.of_project(reader, 1, slug="x") == [
         stored[0],
         stored[2],
     ]
-    assert await store.checks.of_project_by_slug(reader, 1, "") == []
     assert await store.checks.count(reader, 1) == 3
     assert await store.checks.count(reader, 3) == 0
 

@@ -17,7 +17,8 @@ async def receive(app: App, check_id: int, *log: Ping) -> None:
 async def file_all(app: App, log_limit: int = 1000) -> None:
     async with app.database.transaction() as conn:
         last = await store.inbox.last_id(conn)
-        await store.inbox.file(conn, await store.inbox.by_log(conn, last), log_limit)
+        ids = await store.inbox.by_log(conn, last)
+        await conn.executemany(*store.inbox.filing(ids, log_limit))
 
 
 async def filed(app: App) -> list[Any]:
@@ -174,7 +175,8 @@ async def test_dropping_takes_the_oldest_up_to_one(app: App) -> None:
     await receive(app, 1, *numbered(1, 2, 3, 4, 5))
 
     async with app.database.transaction() as conn:
-        dropped = [await store.inbox.drop(conn, 4, 3) for _ in range(3)]
+        dropping = store.inbox.dropping(4, 3)
+        dropped = [(await conn.executemany(*dropping)).rowcount for _ in range(3)]
 
     assert dropped == [3, 1, 0]
     assert await rows(app.database, "SELECT n FROM inbox") == [5]

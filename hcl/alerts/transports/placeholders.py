@@ -155,7 +155,7 @@ class _Checks:
         return [self._document(alert) for alert in self._alerts]
 
     def _document(self, alert: Alert) -> dict[str, Any]:
-        document = check_json(
+        text = check_json(
             rules.as_shown(alert.check, self._now),
             site=self._site,
             channels=alert.channels,
@@ -163,6 +163,7 @@ class _Checks:
             readonly=False,
             now=self._now,
         )
+        document: dict[str, Any] = json.loads(text)
         # The check may have changed since, and a late retry must not contradict itself.
         document["status"] = alert.flip.new_status
         return document

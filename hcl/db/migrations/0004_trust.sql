@@ -117,3 +117,6 @@ DROP INDEX flips_created;
 
 -- The newest flip of a check is the one that was written last: ids tell, stamps may not.
 CREATE INDEX flips_written ON flips (check_id, id);
+
+-- A project's checks are read in slices, by their ids.
+CREATE INDEX checks_project ON checks (project_id);

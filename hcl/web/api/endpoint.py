@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,6 +18,9 @@ from hcl.web.auth import KEY_LENGTH
 from hcl.web.errors import ApiError, api_answer
 from hcl.web.json_answer import JSONResponse
 from hcl.web.parts import Parts
+
+# Bytes of a body whose sender no header tells; a check of the longest texts fits.
+UNKNOWN_LIMIT = 131_072
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -41,8 +45,8 @@ class Call:
         """The check's UUID in the URL."""
         return str(self.request.path_params["code"])
 
-    def describe(self, check: Check, channels: list[str]) -> dict[str, Any]:
-        """Describe a check as this caller may see it."""
+    def describe(self, check: Check, channels: list[str]) -> str:
+        """Describe a check as this caller may see it, in JSON."""
         clock = self.parts.clock
         now = clock.shown()
         if check.last_ping is not None and check.last_ping > now:
@@ -70,10 +74,11 @@ class Endpoint:
 
     def __init__(self, **handlers: Handler) -> None:
         self._handlers = handlers
+        self._allow = ", ".join([*handlers, "OPTIONS"])
         self._headers = {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Headers": "X-Api-Key",
-            "Access-Control-Allow-Methods": ", ".join([*handlers, "OPTIONS"]),
+            "Access-Control-Allow-Methods": self._allow,
             "Access-Control-Max-Age": "600",
         }
 
@@ -86,21 +91,23 @@ class Endpoint:
         response.headers.update(self._headers)
         await response(scope, receive, send)
 
-    @property
-    def without_slash(self) -> "Endpoint":
+    def without_slash(self, parts: Parts) -> "Endpoint":
         """Make what answers this URL without its closing slash: 301 to the one with it.
 
-        For every method; the query is kept.
+        For every method but OPTIONS; the query is kept.
         """
-        return _Redirect(**self._handlers)
+        return _Redirect(parts, **self._handlers)
 
     async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=204)
+            # Without its closing slash too: browsers refuse a redirected preflight.
+            return Response(status_code=204, headers={"Allow": self._allow})
+        return await self._answer_method(request)
+
+    async def _answer_method(self, request: Request) -> Response:
         handler = self._handlers.get(request.method)
         if handler is None:
-            allow = self._headers["Access-Control-Allow-Methods"]
-            return Response(status_code=405, headers={"Allow": allow})
+            return Response(status_code=405, headers={"Allow": self._allow})
         try:
             return await handler(request)
         except Exception as error:
@@ -110,11 +117,23 @@ class Endpoint:
             return answer
 
 
+class OwnEndpoint(Endpoint):
+    """One URL that pages of other sites may not read."""
+
+    def __init__(self, **handlers: Handler) -> None:
+        super().__init__(**handlers)
+        self._headers = {}
+
+
 class _Redirect(Endpoint):
-    async def _answer(self, request: Request) -> Response:
-        # The bytes go back as they came.
+    def __init__(self, parts: Parts, **handlers: Handler) -> None:
+        super().__init__(**handlers)
+        self._parts = parts
+
+    async def _answer_method(self, request: Request) -> Response:
+        # It goes back as it came.
         query = request.scope["query_string"].decode("latin-1")
-        target = request.scope["raw_path"].decode("latin-1") + "/"
+        target = self._parts.site.inside(quote(request.scope["path"])) + "/"
         location = f"{target}?{query}" if query else target
         return Response(status_code=301, headers={"Location": location})
 
@@ -132,20 +151,22 @@ def with_key(
     version: int,
     *,
     readonly: bool = False,
+    body: bool = True,
 ) -> Handler:
     """Let a handler be called by holders of a key; of a read-only one too, if so said.
 
-    A POST's body is read first, and what is wrong with it is told first.
+    A POST's body is read first, and what is wrong with it is told first; but not for
+    one that has no use of its `body`: that may be anything.
     """
 
     async def handle(request: Request) -> Response:
-        document = {}
-        if request.method == "POST":
-            document = await read_object(request, parts.config.api.body_limit)
+        document = await _document(request, parts, is_used=body)
         key = _key(request, document)
         if len(key) != KEY_LENGTH:
             raise ApiError(401, "missing api key")
         access = parts.keyring.find(key)
+        if access is None:
+            await parts.refuse_key(request.scope)
         if access is None or (access.readonly and not readonly):
             raise ApiError(401, "wrong api key")
         return await handler(
@@ -163,14 +184,38 @@ def with_key(
     return handle
 
 
+async def _document(request: Request, parts: Parts, *, is_used: bool) -> dict[str, Any]:
+    """Return the JSON object of a POST, else an empty one. Raises ApiError.
+
+    Not `is_used`: only a key may be of use in it, where no header has one.
+    """
+    given, limit = _header_key(request), parts.config.api.body_limit
+    if request.method != "POST" or not (is_used or given is None):
+        return {}
+    if given is None or parts.keyring.find(given) is None:
+        limit = min(limit, UNKNOWN_LIMIT)
+    try:
+        return await read_object(request, limit)
+    except ApiError:
+        if is_used:
+            raise
+        return {}
+
+
 def _key(request: Request, document: dict[str, Any]) -> str:
+    key = _header_key(request)
+    return str(document.get("api_key", "")) if key is None else key
+
+
+def _header_key(request: Request) -> str | None:
+    """Return the key in the header, which may be empty; None: there is none."""
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
             try:
                 return str(value.decode())
             except UnicodeDecodeError:
                 return str(value.decode("latin-1"))
-    return str(document.get("api_key", ""))
+    return None
 
 
 async def read_object(request: Request, limit: int) -> dict[str, Any]:

@@ -4,20 +4,28 @@ import base64
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from aiosqlite import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import rules
-from hcl.model import Check, ShownStatus
+from hcl.model import ShownStatus, split_tags
 from hcl.web.badges.badge_svg import badge_svg
-from hcl.web.json_answer import JSONResponse
+from hcl.web.json_answer import JSONResponse, encoded
 from hcl.web.parts import Parts
+from hcl.web.shared import Until
+
+_JSON = "application/json"
+_TYPES = {"svg": "image/svg+xml"}
+
+# Checks that are looked at in one go of the loop.
+_SLICE = 500
 
 _FORMATS = ("svg", "json", "shields")
 
@@ -54,15 +62,44 @@ async def get_badge(request: Request, parts: Parts) -> Response:
     tag = _signed_tag(parts.secret, key, params.get("tag", "*"), signed[:8])
     if tag is None:
         return _not_found()
-    every = tag == "*"
-    reader = await parts.database.current()
-    found = await store.checks.of_badge(reader, key, "" if every else tag)
-    if found is None:
+    project = parts.by_badge_key.get(key)
+    if project is None:
         return _not_found()
-    counted = found if every else [check for check in found if tag in check.tag_list]
+    every = tag == "*"
     label = parts.config.server.site_name if every else tag
-    now = parts.clock.shown()
-    return _badge(params["fmt"], label, counted, now, with_late=not signed[8:])
+    fmt, with_late = params["fmt"], not signed[8:]
+
+    async def make(until: Until) -> AsyncIterator[bytes]:
+        now = parts.clock.shown()
+        conn = await parts.database.current()
+        counts = await _counts(conn, project.id, "" if every else tag, now, until)
+        yield _drawn(fmt, label, counts, with_late=with_late)
+
+    kept_as = ("badge", project.id, tag, fmt, with_late)
+    headers = {**_HEADERS, "Content-Type": _TYPES.get(fmt, _JSON)}
+    return await parts.answers.answer(request, kept_as, make, headers)
+
+
+async def _counts(
+    conn: Connection, project_id: int, tag: str, now: datetime, until: Until
+) -> Counter[ShownStatus]:
+    """Count a tag's checks by their shown status; "": all of the project's."""
+    counts: Counter[ShownStatus] = Counter()
+    last_id = 0
+    while True:
+        found = await store.tallies.others(conn, project_id, tag, now, last_id, _SLICE)
+        for check in found:
+            last_id = check.id
+            until.note(rules.next_turn(check, now))
+            if not tag or tag in check.tag_list:
+                counts[rules.shown_status(check, now)] += 1
+        if len(found) < _SLICE:
+            break
+    for tally in await store.tallies.steady(conn, project_id, tag, now):
+        if not tag or tag in split_tags(tally.tags):
+            counts[tally.status] += tally.checks
+            until.note(tally.late)
+    return counts
 
 
 def _signed_tag(secret: str, key: str, tag: str, signed: str) -> str | None:
@@ -81,17 +118,17 @@ async def get_check_badge(request: Request, parts: Parts) -> Response:
     check = await store.checks.by_badge_key(reader, params["key"])
     if check is None:
         return _not_found()
-    with_late = params["states"] == "3"
-    now = parts.clock.shown()
+    fmt = params["fmt"]
+    counts = Counter([rules.shown_status(check, parts.clock.shown())])
     # Its code is a secret, but the peer's label: spec and clients expect it.
     label = check.name or check.code
-    return _badge(params["fmt"], label, [check], now, with_late=with_late)
+    content = _drawn(fmt, label, counts, with_late=params["states"] == "3")
+    return Response(content, headers=_HEADERS, media_type=_TYPES.get(fmt, _JSON))
 
 
-def _badge(
-    fmt: str, label: str, counted: Iterable[Check], now: datetime, *, with_late: bool
-) -> Response:
-    counts = Counter(rules.shown_status(check, now) for check in counted)
+def _drawn(
+    fmt: str, label: str, counts: Counter[ShownStatus], *, with_late: bool
+) -> bytes:
     # As Healthchecks does: a tag that no check has any more is up.
     status = "up"
     if counts["down"]:
@@ -99,10 +136,9 @@ def _badge(
     elif counts["grace"] and with_late:
         status = "late"
     if fmt == "svg":
-        svg = badge_svg(label, status)
-        return Response(svg, headers=_HEADERS, media_type="image/svg+xml")
+        return badge_svg(label, status).encode()
     document = _shields(label, status) if fmt == "shields" else _json(status, counts)
-    return JSONResponse(document, headers=_HEADERS)
+    return encoded(document).encode()
 
 
 def _json(status: str, counts: Counter[ShownStatus]) -> dict[str, Any]:

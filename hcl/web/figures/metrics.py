@@ -1,19 +1,35 @@
 """Figures for Prometheus: of a project's checks, and of the server itself."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
+from aiosqlite import Connection
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hcl import __version__, store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
+from hcl.store.tallies import Labelled
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.figures import figures
-from hcl.web.figures.prometheus import Family, HistogramFamily, Labels, answer, gauge
+from hcl.web.figures.prometheus import (
+    CONTENT_TYPE,
+    Family,
+    HistogramFamily,
+    Labels,
+    answer,
+    gauge,
+    lines_of,
+    samples_of,
+)
+from hcl.web.http.hosts import is_own
 from hcl.web.parts import Parts
+from hcl.web.shared import Until
+
+# Of a sample; None: there is none.
+Value = float | bool | None
 
 
 async def get_project_metrics(request: Request, parts: Parts) -> Response:
@@ -27,66 +43,112 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
     if len(key) != KEY_LENGTH:
         return PlainTextResponse("a key has 32 characters", 400)
     access = parts.keyring.find(key)
+    if access is None:
+        await parts.refuse_key(request.scope)
     code = request.path_params["code"]
     # As Healthchecks does: a key that can do more does not open this.
     if access is None or not access.readonly or access.project.code != code:
         return PlainTextResponse("wrong key", 403)
+    headers = {"Content-Type": CONTENT_TYPE}
+    kept_as = ("metrics", access.project.id)
+    make = partial(_of_project, parts, access.project.id)
+    return await parts.answers.answer(request, kept_as, make, headers)
+
+
+# Of checks so many are told of in one go of the loop.
+_SLICE = 200
+
+
+class _Seen:
+    """What was seen of a project's checks, for one family after the other."""
+
+    def __init__(self) -> None:
+        self.shown: dict[int, ShownStatus] = {}
+        self.running: set[int] = set()
+        # Whether a check with the tag is down.
+        self.tags: dict[str, bool] = {}
+
+    def see(self, check: Check, status: ShownStatus) -> None:
+        self.shown[check.id] = status
+        if check.last_start is not None:
+            self.running.add(check.id)
+        for tag in check.tag_list:
+            self.tags[tag] = self.tags.get(tag, False) or status == "down"
+
+
+async def _of_project(
+    parts: Parts, project_id: int, until: Until
+) -> AsyncIterator[bytes]:
+    """Write the figures of a project's checks.
+
+    A family stands in one place, so that each goes through all checks once more: to
+    keep what they are called would take as much memory as the answer.
+    """
+    seen, now = _Seen(), parts.clock.shown()
     conn = await parts.database.current()
-    found = await store.checks.of_project(conn, access.project.id)
-    return answer(_of_checks(found, parts.clock.shown()))
+    last_id = 0
+    while found := await store.checks.of_project(
+        conn, project_id, after=last_id, limit=_SLICE
+    ):
+        for check in found:
+            until.note(rules.next_turn(check, now))
+            seen.see(check, rules.shown_status(check, now))
+        last_id = found[-1].id
+        # It is a slice, though there is nothing to send yet.
+        yield b""
+    for name, text, value_of in _families(seen):
+        async for piece in _of_each(conn, project_id, seen, name, text, value_of):
+            yield piece
+    yield lines_of(_of_all(seen))
 
 
-def _of_checks(found: Sequence[Check], now: datetime) -> Iterator[Family]:
-    shown = [(check, rules.shown_status(check, now)) for check in found]
-    labels = {
-        check.id: {
-            "name": check.name,
-            "tags": check.tags,
-            "unique_key": check.unique_key,
-        }
-        for check in found
-    }
-
-    def of_each(
-        name: str, text: str, is_so: Callable[[Check, ShownStatus], bool]
-    ) -> Family:
-        samples = [(labels[c.id], float(is_so(c, status))) for c, status in shown]
-        return Family(name, "gauge", text, samples)
-
-    yield of_each("hc_check_up", "0 while the check is down.", lambda _, s: s != "down")
-    yield of_each(
-        "hc_check_started",
-        "1 while a run is open.",
-        lambda check, _: check.last_start is not None,
+def _families(seen: _Seen) -> Iterator[tuple[str, str, Callable[[Labelled], Value]]]:
+    """Yield the families that have a sample for each check."""
+    shown = seen.shown
+    yield "hc_check_up", "0 while the check is down.", lambda c: shown[c.id] != "down"
+    yield "hc_check_started", "1 while a run is open.", lambda c: c.id in seen.running
+    yield "hc_check_grace", "1 while a ping is late.", lambda c: shown[c.id] == "grace"
+    yield (
+        "hc_check_paused",
+        "1 while the check is paused.",
+        lambda c: shown[c.id] == "paused",
     )
-    yield of_each(
-        "hc_check_grace", "1 while a ping is late.", lambda _, s: s == "grace"
-    )
-    yield of_each(
-        "hc_check_paused", "1 while the check is paused.", lambda _, s: s == "paused"
-    )
-    yield Family(
+    yield (
         "hc_check_last_duration_seconds",
-        "gauge",
         "How long the last run took, where that is known.",
-        [
-            (labels[check.id], check.last_duration.total_seconds())
-            for check in found
-            if check.last_duration is not None
-        ],
+        lambda c: c.last_duration,
     )
-    down = [check for check, status in shown if status == "down"]
-    yield _of_tags(found, down)
-    yield gauge("hc_checks_total", "How many checks there are.", len(found))
-    yield gauge("hc_checks_down_total", "How many checks are down.", len(down))
 
 
-def _of_tags(found: Sequence[Check], down: Sequence[Check]) -> Family:
-    tags = sorted({tag for check in found for tag in check.tag_list})
-    tags_down = {tag for check in down for tag in check.tag_list}
-    samples = [({"tag": tag}, float(tag not in tags_down)) for tag in tags]
+async def _of_each(
+    conn: Connection,
+    project_id: int,
+    seen: _Seen,
+    name: str,
+    text: str,
+    value_of: Callable[[Labelled], Value],
+) -> AsyncIterator[bytes]:
+    yield lines_of([Family(name, "gauge", text, [])])
+    last_id = 0
+    while found := await store.tallies.labelled(conn, project_id, last_id, _SLICE):
+        samples = [
+            ({"name": c.name, "tags": c.tags, "unique_key": c.unique_key}, float(value))
+            for c in found
+            # One that was made meanwhile has not been seen.
+            if c.id in seen.shown and (value := value_of(c)) is not None
+        ]
+        yield samples_of(name, samples)
+        last_id = found[-1].id
+
+
+def _of_all(seen: _Seen) -> Iterator[Family]:
     text = "0 while a check with the tag is down."
-    return Family("hc_tag_up", "gauge", text, samples)
+    tags = sorted(seen.tags.items())
+    samples = [({"tag": tag}, float(not is_down)) for tag, is_down in tags]
+    yield Family("hc_tag_up", "gauge", text, samples)
+    down = sum(status == "down" for status in seen.shown.values())
+    yield gauge("hc_checks_total", "How many checks there are.", len(seen.shown))
+    yield gauge("hc_checks_down_total", "How many checks are down.", down)
 
 
 async def get_server_metrics(request: Request, parts: Parts) -> Response:
@@ -94,6 +156,10 @@ async def get_server_metrics(request: Request, parts: Parts) -> Response:
     allowed = parts.config.metrics.allow
     if not parts.proxies.is_from(request.scope, allowed):
         return PlainTextResponse("metrics.allow does not name your address", 403)
+    if not is_own(request.scope, parts.site.root):
+        return PlainTextResponse(
+            "ask by an address, or by the host of server.site_root", 403
+        )
     families = [*_of_work(parts), *await _of_queues(parts), *_of_size(parts)]
     return answer(families)
 

@@ -26,8 +26,7 @@ class Family:
         """Yield it as text."""
         yield f"# HELP {self.name} {self.text}"
         yield f"# TYPE {self.name} {self.kind}"
-        for labels, value in self.samples:
-            yield f"{self.name}{_labels(labels)} {_number(value)}"
+        yield from _samples(self.name, self.samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,26 @@ def gauge(name: str, text: str, value: float | None) -> Family:
 
 def answer(families: Iterable[Family | HistogramFamily]) -> Response:
     """Answer a scraper."""
-    lines = [line for family in families for line in family.lines()]
-    return Response("\n".join([*lines, ""]), headers={"Content-Type": CONTENT_TYPE})
+    return Response(lines_of(families), headers={"Content-Type": CONTENT_TYPE})
+
+
+def lines_of(families: Iterable[Family | HistogramFamily]) -> bytes:
+    """Write families as lines."""
+    return _joined(line for family in families for line in family.lines())
+
+
+def samples_of(name: str, samples: Iterable[tuple[Labels, float]]) -> bytes:
+    """Write more samples of a family whose first lines are written."""
+    return _joined(_samples(name, samples))
+
+
+def _joined(lines: Iterable[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()
+
+
+def _samples(name: str, samples: Iterable[tuple[Labels, float]]) -> Iterator[str]:
+    for labels, value in samples:
+        yield f"{name}{_labels(labels)} {_number(value)}"
 
 
 def _number(value: float) -> str:

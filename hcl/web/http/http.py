@@ -12,24 +12,42 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from hcl.web.http.connections import Connections
+from hcl.web.http.fast import HTTPTOOLS, HttpToolsGuard
 from hcl.web.http.protocol import (
     BODY_TIMEOUT,
     HEAD_TIMEOUT,
-    HTTPTOOLS,
+    WHOLE_BODY_TIMEOUT,
     AnswerSoon,
-    H11Guard,
-    HttpToolsGuard,
+    GuardedProtocol,
 )
 
 # How long requests that are being answered may hold up the end, in seconds.
 STOP_TIMEOUT = 3
+
+# How many connections are taken at once: their descriptors have to be there before one
+# can be closed for another.
+_AT_ONCE = 100
+# How many may wait to be taken.
+WAITING = 2048
+
+
+def protocol() -> type[GuardedProtocol]:
+    """Return what speaks HTTP: by httptools, if it is installed."""
+    if HTTPTOOLS:
+        return HttpToolsGuard
+    # Imported here: it is not needed beside httptools.
+    from hcl.web.http.plain import PlainGuard
+
+    return PlainGuard
 
 
 class HttpServer(uvicorn.Server):
     """Serves an application on sockets that are already bound, until it is stopped.
 
     `answer_soon` is asked first: with a scope, and with what writes its answer. It
-    returns False for requests that the application is to answer.
+    returns False for requests that the application is to answer. `connections` bounds
+    how many there are.
     """
 
     def __init__(
@@ -37,18 +55,23 @@ class HttpServer(uvicorn.Server):
         app: ASGIApp,
         answer_soon: AnswerSoon,
         *,
+        connections: Connections | None = None,
+        guard: type[GuardedProtocol] | None = None,
         head_timeout: float = HEAD_TIMEOUT,
         body_timeout: float = BODY_TIMEOUT,
+        whole_body_timeout: float = WHOLE_BODY_TIMEOUT,
     ) -> None:
-        protocol = partial(
-            HttpToolsGuard if HTTPTOOLS else H11Guard,
+        make_protocol = partial(
+            guard or protocol(),
             answer_soon=answer_soon,
+            connections=connections or Connections(),
             head_timeout=head_timeout,
             body_timeout=body_timeout,
+            whole_body_timeout=whole_body_timeout,
         )
         config = uvicorn.Config(
             app,
-            http=protocol,  # type: ignore[arg-type]  # makes one
+            http=make_protocol,  # type: ignore[arg-type]  # makes one
             ws="none",
             lifespan="off",
             loop="none",
@@ -58,19 +81,26 @@ class HttpServer(uvicorn.Server):
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT,
+            backlog=_AT_ONCE,
         )
         super().__init__(config)
-        self.server_state = _DatedState()
+        self.server_state: _DatedState = _DatedState()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Accept no more, finish what is being answered, and return from serve."""
-        self.should_exit = True
+        self.should_exit = self.server_state.stopping = True
         self._stopping.set()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until `stop` is called."""
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections, and let many more wait for that."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(WAITING)
 
     async def main_loop(self) -> None:
         """Wait to be stopped; uvicorn's own loop looks ten times a second."""
@@ -83,9 +113,14 @@ class HttpServer(uvicorn.Server):
 
 
 class _DatedState(ServerState):
-    """Headers of every answer: the Date, written anew once a second when asked for."""
+    """Headers of every answer: the Date, written anew once a second when asked for.
+
+    `stopping`: connections that are made now have been in the line for long enough to
+    be answered, but are the last.
+    """
 
     def __init__(self) -> None:
+        self.stopping = False
         self._second = 0
         self._headers: list[tuple[bytes, bytes]] = []
         super().__init__()

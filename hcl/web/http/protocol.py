@@ -1,6 +1,7 @@
 """One connection: uvicorn's protocol with bounds, and a short way for pings."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -8,35 +9,46 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Scope
 
+from hcl.repeats import Repeats
+from hcl.web.http.connections import Connections, network_of
+
 if TYPE_CHECKING:
-    import h11
-    import httptools
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
-
-    HTTPTOOLS: bool
 else:
-    try:
-        import httptools
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+    # What comes before uvicorn's protocol among the bases, whichever that is.
+    Protocol = object
 
-        HTTPTOOLS = True
-    except ImportError:
-        import h11
-        from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
-
-        HTTPTOOLS = False
+# uvicorn's own, which tells of each request that fails.
+logger = logging.getLogger("uvicorn.error")
+logger.addFilter(Repeats())
+logging.getLogger("asyncio").addFilter(Repeats())
 
 Headers = list[tuple[bytes, bytes]]
 
-# The most bytes of a request's line and headers. It may be passed by what the kernel
-# hands over at once, 256 KB.
+# The most bytes of a request's line and headers, and of the URL in it: a path or query
+# of 64 kB takes 50 ms to read.
 HEAD_LIMIT = 65_536
+URL_LIMIT = 8192
+
+# Bytes that are read at once.
+SLICE = 16_384
 
 # How long a connection may take for a request's line and headers, in seconds.
 HEAD_TIMEOUT = 30.0
 
 # How long nothing may come of a request's body that is not at its end, in seconds.
 BODY_TIMEOUT = 60.0
+
+# How long a whole body may take, and a client that does not read its answer.
+WHOLE_BODY_TIMEOUT = 600.0
+READ_TIMEOUT = 60.0
+
+# How long a server that stops waits for the request of a connection that has sent none
+# yet, in seconds: whoever waits in the line of a passed socket comes with the next one.
+LAST_REQUEST = 1.0
+
+# How long a refused client may go on sending, in seconds, so that it sees its answer.
+_LINGER = 1.0
 
 
 class Answer:
@@ -58,7 +70,15 @@ class Answer:
 
 
 Respond = Callable[[Answer], None]
-AnswerSoon = Callable[[Scope, Respond], bool]
+# None: it is asked again with the whole body in the scope.
+AnswerSoon = Callable[[Scope, Respond], bool | None]
+
+# Where a scope has the whole body, once that has come.
+BODY = "hcl.body"
+
+
+class RefusedError(Exception):
+    """A request is not taken, and the connection ends; the text says why."""
 
 
 class GuardedProtocol(Protocol):
@@ -67,16 +87,22 @@ class GuardedProtocol(Protocol):
     Its subclasses feed a parser, and tell by `_in_message` where in a request it is.
     """
 
+    network = ""
+
     def __init__(
         self,
         *,
         answer_soon: AnswerSoon,
+        connections: Connections,
         head_timeout: float,
         body_timeout: float,
+        whole_body_timeout: float,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self._answer_soon = answer_soon
+        self._room = connections
+        self._whole_body_timeout = whole_body_timeout
         self._head_timeout = head_timeout
         self._body_timeout = body_timeout
         # Whether a head is complete, and what belongs to it is not yet.
@@ -84,31 +110,97 @@ class GuardedProtocol(Protocol):
         # Since when the client owes a head, or more of a body. None: it owes nothing,
         # or uvicorn's own timer runs, as it does between requests.
         self._owing: float | None = None
+        # Whose body comes in, and since when.
+        self._body: tuple[Any, float] = None, 0.0
+        # Since when no request is under way, and since when an answer is not read.
+        self._idle_since: float | None = None
+        self._unread_since: float | None = None
         self._hung_up = False
+        self._is_refused = False
+        # Whose body is waited for before it is answered.
+        self._put_off: Any = None
         self._watch: asyncio.TimerHandle | None = None
+        # Whether the next answer is the last.
+        self._stopping = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin to watch a connection."""
         super().connection_made(transport)
         self._owing = self.loop.time()
-        self._look()
+        address = self.client[0] if self.client else ""
+        self.network = network_of(address)
+        if self._room.enter(self, address, self._owing):
+            self._look()
+            if getattr(self.server_state, "stopping", False):
+                # It was taken out of the line before, and cannot go back.
+                self.shutdown()
+        else:
+            self._turn_away(503, "Too many connections, try again later.")
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close, but first answer the request that a new connection was made for."""
+        cycle: Any = self.cycle
+        if cycle is None and not self._is_over:
+            self._stopping = True
+            self._head_timeout = min(self._head_timeout, LAST_REQUEST)
+            self._owing = self.loop.time()
+            if self._watch is not None:
+                self._watch.cancel()
+            self._look()
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Watch it no more."""
         for timer in (self._watch, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
+        self._room.leave(self)
         super().connection_lost(exc)
+
+    def spare(self) -> tuple[int, float] | None:
+        """Tell how well this connection can be spared, see Connections."""
+        if self._is_refused or self._idle_since is not None:
+            return 0, self._idle_since or 0.0
+        if self._in_message:
+            return 2, self._body[1]
+        return None if self._owing is None else (1, self._owing)
+
+    def give_way(self) -> None:
+        """Close the connection for another one."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that it does."""
+        self._unread_since = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Note what the client still owes."""
+        if self._is_refused:
+            return
         in_message = self._in_message
         self._feed(data)
+        if self._stopping and self._answering:
+            cycle: Any = self.cycle
+            cycle.keep_alive = False
+        self._note_what_is_owed(in_message)
+
+    def _note_what_is_owed(self, in_message: bool) -> None:
+        """Note what the client owes, which was in a message before."""
         if self._in_message:
             self._owing = self.loop.time()
             cycle: Any = self.cycle
+            if self._body[0] is not cycle:
+                self._body = cycle, self._owing
             cycle.transport = _Patient(self.transport, partial(self._hang_up, cycle))
-        elif self._answering or self._idle:
+        elif self._answering or self._idle_since is not None:
             self._owing = None
         elif in_message or self._owing is None:
             self._owing = self.loop.time()
@@ -121,20 +213,19 @@ class GuardedProtocol(Protocol):
         cycle.keep_alive = False
         return True
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Leave a connection alone that still sends what was answered already."""
-        if not self._in_message:
-            super().timeout_keep_alive_handler()
-
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a server may ignore Upgrade (RFC 9110, section 7.8)."""
 
     def _feed(self, data: bytes) -> None:
         raise NotImplementedError
 
+    def _start(self, cycle: Any) -> None:
+        raise NotImplementedError
+
     @property
-    def _idle(self) -> bool:
-        return self.timeout_keep_alive_task is not None
+    def _is_over(self) -> bool:
+        """Whether what comes is read no more."""
+        return self._is_refused or self.transport.is_closing()
 
     @property
     def _answering(self) -> bool:
@@ -155,118 +246,62 @@ class GuardedProtocol(Protocol):
             self.transport.close()
 
     def _look(self) -> None:
+        """Close the connection if the client is late; look again when it may be."""
         now = self.loop.time()
-        timeout = self._body_timeout if self._in_message else self._head_timeout
-        if self._owing is None:
-            due = now + self._head_timeout
-        elif self.flow.read_paused:
-            # It is we who are slow.
-            self._owing = now
-            due = now + timeout
-        else:
+        due = now + self._head_timeout
+        if self._unread_since is not None:
+            due = self._unread_since + READ_TIMEOUT
+        elif self._owing is not None:
+            timeout = self._body_timeout if self._in_message else self._head_timeout
+            if self.flow.read_paused:
+                # It is we who are slow.
+                self._owing = now
             due = self._owing + timeout
+            if self._in_message:
+                due = min(due, self._body[1] + self._whole_body_timeout)
         if due > now:
             self._watch = self.loop.call_at(due, self._look)
+        elif self._unread_since is not None:
+            self.transport.abort()
         else:
             self.transport.close()
-
-
-class _Patient:
-    """A transport to answer by while a request still comes in."""
-
-    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
-
-
-class HttpToolsGuard(GuardedProtocol):
-    """Speaks HTTP by httptools; it ignores Upgrade, and bounds a request's head."""
-
-    def __init__(self, **rest: Any) -> None:
-        super().__init__(**rest)
-        # Since when no request is under way.
-        self._idle_since: float | None = None
-        # Bytes since a message was last complete.
-        self._unfinished = 0
-        self._resuming = False
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer."""
-        if self._resuming:
-            self._resuming = False
-            return
-        self._in_message = True
-        super().on_headers_complete()
-        # The fields of a chunked body's trailer are no headers (RFC 9110, 6.5.1).
-        self.headers = []
-
-    def on_message_complete(self) -> None:
-        """Note that all of a request has come."""
-        if self.parser.should_upgrade():
-            # What comes next is its body: see _resume.
-            return
-        self._in_message = False
-        self._unfinished = 0
-        super().on_message_complete()
-        if self._hung_up:
-            self.transport.close()
-
-    def _feed(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
-        self._unfinished += len(data)
-        try:
-            self._parse(data)
-        except httptools.HttpParserError:
-            self._refuse("Invalid HTTP request received.")
-        else:
-            if self._unfinished > HEAD_LIMIT and not self._in_message:
-                self._refuse("Request head is too large.")
-
-    def _parse(self, data: bytes) -> None:
-        rest: bytes | memoryview = data
-        while True:
-            try:
-                self.parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as upgrade:
-                rest = memoryview(rest)[upgrade.args[0] :]
-                self._resume()
-            else:
-                return
-
-    def _resume(self) -> None:
-        """Have a body read where the parser expects another protocol.
-
-        It does so after a head with Upgrade, and after CONNECT. A new one is given a
-        head that says no more than how long the body is, and that is not answered.
-        """
-        head = [b"POST / HTTP/1.1"]
-        for name, value in self.cycle.scope["headers"]:
-            if name in (b"content-length", b"transfer-encoding"):
-                head.append(name + b": " + value)
-        if not self.parser.should_keep_alive():
-            head.append(b"connection: close")
-        self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: what comes after the last request is passed over.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._resuming = True
-        self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
 
     def _refuse(self, text: str) -> None:
+        """Answer what is no request that is taken."""
         if self._hung_up:
             self.transport.close()
-        elif not self.transport.is_closing():
-            self.logger.warning(text)
-            self.send_400_response(text)
+        elif not self._is_over:
+            logger.warning("%s refused: %s", self.network or "a request was", text)
+            is_first = not self._answering
+            self._turn_away(400, text)
+            if not is_first:
+                # Its answer comes too late.
+                self.transport.close()
+                return
+            # What is still sent must not reset the connection before this is read.
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER, self.transport.close)
 
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Answer without a task, if that can be.
+    def _turn_away(self, status: int, text: str) -> None:
+        self._is_refused = True
+        body = text.encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        date = self.server_state.default_headers[0][1]
+        answer = Answer(status, headers, body)
+        self.transport.write(answer.to_bytes(date, keep=False, head_only=False))
+
+    def _answer(self, cycle: Any) -> None:
+        """Answer without a task, if that can be; else start one.
 
         It saves the task, and one of the two writes of an answer.
         """
-        if self.transport.is_closing():
-            # It came in one packet with a request whose answer was the last.
-            return
+
+        if self._stopping:
+            cycle.keep_alive = False
 
         def respond(answer: Answer) -> None:
             if cycle.disconnected:
@@ -281,28 +316,34 @@ class HttpToolsGuard(GuardedProtocol):
                 self._hang_up(cycle)
             cycle.on_response()
 
+        if not cycle.more_body:
+            cycle.scope[BODY] = cycle.body
         # A client that does not read is made to wait by uvicorn's own way of sending.
-        if self.flow.write_paused or not self._answer_soon(cycle.scope, respond):
-            super()._start_asgi_task(cycle, app)
+        is_paused = self.flow.write_paused
+        is_taken = False if is_paused else self._answer_soon(cycle.scope, respond)
+        if is_taken is None:
+            self._put_off = cycle
+        elif not is_taken:
+            self._start(cycle)
 
-    def on_response_complete(self) -> None:
-        """Begin with the next request, or wait for it."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+    def _note_body(self, *, is_whole: bool) -> None:
+        """Begin to answer who waited for a body; one that is long goes the long way."""
+        if self._put_off is None or not (is_whole or self.flow.read_paused):
             return
-        # uvicorn reads on even if others wait in line, and a client that pipelines
-        # without end would fill the memory.
-        if len(self.pipeline) < 2:
-            self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._await_request(self.timeout_keep_alive)
+        cycle, self._put_off = self._put_off, None
+        if is_whole:
+            self._answer(cycle)
+        else:
+            self._start(cycle)
 
-    def _await_request(self, seconds: float) -> None:
-        # One timer for many requests: uvicorn starts and stops one for each.
+    def _await_request(self, seconds: float | None = None) -> None:
+        """Let the connection be idle for so long, or for as long as it may be."""
+        if seconds is None:
+            self._idle_since = self.loop.time()
+            seconds = self.timeout_keep_alive
+            if self.timeout_keep_alive_task is not None:
+                # One timer for many requests: uvicorn starts and stops one for each.
+                return
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
@@ -310,33 +351,25 @@ class HttpToolsGuard(GuardedProtocol):
     def _unset_keepalive_if_required(self) -> None:
         self._idle_since = None
 
-    @property
-    def _idle(self) -> bool:
-        return self._idle_since is not None
-
     def timeout_keep_alive_handler(self) -> None:
-        """Close the connection, if no request has come for long enough."""
+        """Close the connection, if no request has come for long enough.
+
+        One that still sends what was answered already is left alone.
+        """
         self.timeout_keep_alive_task = None
-        if self._idle_since is not None:
-            rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
-            if rest > 0:
-                self._await_request(rest)
-            else:
-                super().timeout_keep_alive_handler()
-
-
-class H11Guard(GuardedProtocol):
-    """Speaks HTTP by h11, where httptools is not to be had; h11 bounds the head."""
-
-    def _feed(self, data: bytes) -> None:
-        Protocol.data_received(self, data)
-        this: Any = self
-        self._in_message = this.conn.their_state is h11.SEND_BODY
-        if not self._hung_up:
+        if self._idle_since is None:
             return
-        if not self._in_message:
-            self.transport.close()
-            return
-        # Nobody reads it any more.
-        this.cycle.body = b""
-        self.flow.resume_reading()
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self._await_request(rest)
+        elif not self._in_message:
+            super().timeout_keep_alive_handler()
+
+
+class _Patient:
+    """A transport to answer by while a request still comes in."""
+
+    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close

@@ -8,6 +8,9 @@ from starlette.types import Scope
 
 from hcl.config import Network
 
+# How many proxies a request may have come through; a client can write thousands.
+_MOST_HOPS = 20
+
 
 class Proxies:
     """The proxies whose X-Forwarded-For and -Proto are believed.
@@ -43,29 +46,36 @@ class Proxies:
         that X-Forwarded-For names: a client may have written that. Who asks over a unix
         socket, without a proxy, is here already.
         """
-        said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
         client = scope.get("client")
         peer, trusted = self._peer(client[0] if client else "")
         found = not peer or _is_in(peer, networks)
-        for text in reversed(said.decode("latin-1").split(",") if said else ()):
+        for text in _hops(scope):
             if not trusted:
                 break
-            address, trusted = self._peer(canonical(text.strip()))
+            address, trusted = self._peer(canonical(text))
             found, trusted = _is_in(address, networks), trusted and bool(address)
         return found
 
     def trusts(self, scope: Scope) -> bool:
         """Tell whether a request comes straight from a trusted proxy."""
         client = scope.get("client")
-        return self._peer(client[0] if client else "")[1]
+        return self.knows(client[0] if client else "")
+
+    def knows(self, address: str) -> bool:
+        """Tell whether an address is a trusted proxy's; "": that of a unix socket."""
+        return self._peer(address)[1]
+
+    def peer(self, scope: Scope) -> str:
+        """Return the address at the other end of the connection; "" if not known."""
+        client = scope.get("client")
+        return self._peer(client[0] if client else "")[0]
 
     def nearest(self, scope: Scope) -> str:
         """Return the nearest address that is no trusted proxy's; "" if not known."""
-        said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
         client = scope.get("client")
         address, trusted = self._peer(client[0] if client else "")
-        for text in reversed(said.decode("latin-1").split(",") if said else ()):
-            behind = canonical(text.strip())
+        for text in _hops(scope):
+            behind = canonical(text)
             if not trusted or not behind:
                 break
             address, trusted = self._peer(behind)
@@ -79,6 +89,16 @@ class Proxies:
         if found is None:
             return peer, False
         return str(found), _is_in(str(found), self._networks)
+
+
+def _hops(scope: Scope) -> Iterable[str]:
+    """Return what X-Forwarded-For names, the nearest first, as far as is believed."""
+    said = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
+    if not said:
+        return ()
+    # What is before the last so many stays one text, which is no address.
+    hops = said.decode("latin-1").rsplit(",", _MOST_HOPS)
+    return [text.strip() for text in reversed(hops)]
 
 
 def _is_in(address: str, networks: Iterable[Network]) -> bool:

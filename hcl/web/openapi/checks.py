@@ -1,6 +1,6 @@
 """Checks, their log and their flips, in the OpenAPI document."""
 
-from hcl.web.api.api import LATEST, LONGEST, PINGS_LIMIT
+from hcl.web.api.lists import LATEST, LONGEST, PINGS_LIMIT
 from hcl.web.openapi.answers import (
     CODE_PARAMETER,
     JSON,

@@ -141,8 +141,12 @@ def _server_metrics() -> Node:
         security=[],
         responses={
             "200": _answer("The metrics.", {TEXT: _TEXT}),
-            "403": _answer("Your address may not read them.", {TEXT: _TEXT}),
+            "403": _answer(
+                "Your address may not read them, or `Host` is another site's.",
+                {TEXT: _TEXT},
+            ),
         },
+        cors=False,
     )
 
 
@@ -168,6 +172,7 @@ def _both(
     parameters: list[Node],
     security: list[Node],
     responses: Node,
+    cors: bool = True,
 ) -> Node:
     """Describe an address for GET and HEAD."""
     shared = {
@@ -178,6 +183,8 @@ def _both(
     }
     # Their text differs, so the one that all others have would not be true.
     answers = {**responses, "503": _answer("Ask again later.", {JSON: {}, TEXT: _TEXT})}
+    if not cors:
+        answers = {status: {**each, "headers": {}} for status, each in answers.items()}
     bare = {status: {**each, "content": {}} for status, each in answers.items()}
     return {
         "parameters": parameters,

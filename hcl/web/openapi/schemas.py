@@ -57,8 +57,8 @@ _SETTINGS: dict[str, Node] = {
         pattern="^[a-z0-9_-]*$",
         default="",
     ),
-    "tags": _text("Tags, separated by spaces.", default=""),
-    "desc": _text("A description, for people.", default=""),
+    "tags": _text("Tags, separated by spaces.", spec.TAGS_LENGTH, default=""),
+    "desc": _text("A description, for people.", spec.DESC_LENGTH, default=""),
     "timeout": _seconds(
         "timeout",
         "Seconds from one ping to the next. Alone it turns a check with a schedule into"
@@ -175,10 +175,9 @@ _SOMETIMES = {"timeout", "schedule", "tz", "last_duration"}
 
 
 def _plain(node: Node) -> Node:
-    """Leave out what counts for requests only."""
-    return {
-        key: value for key, value in node.items() if key not in ("default", "format")
-    }
+    """Leave out what counts for requests only; old checks may hold longer texts."""
+    only = ("default", "format", "maxLength")
+    return {key: value for key, value in node.items() if key not in only}
 
 
 _CHECK: dict[str, Node] = {

@@ -1,10 +1,11 @@
 """The badges of a project: what they look like, and what to paste to show them."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
+from aiosqlite import Connection
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -20,8 +21,10 @@ FORMATS = {"svg": "Picture", "shields": "shields.io", "json": "JSON"}
 STATES = {"3": "up, late, down", "2": "up, down"}
 SYNTAXES = {"markdown": "Markdown", "html": "HTML", "url": "Address"}
 
-# Checks on one page.
+# Checks on one page, tags on each, and checks that are looked at in one go of the loop.
 _ON_A_PAGE = 50
+_MOST_TAGS = 200
+_SLICE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,12 @@ async def page(visit: Visit) -> Response:
     project = visit.project()
     choice = _choice(visit.query)
     conn = await visit.parts.database.current()
-    checks = await store.checks.of_project(conn, project.id)
-    sought = [check for check in checks if _is_sought(visit, check, choice.search)]
+    sought = await _sought(visit, conn, project, choice.search)
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
-    shown = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
+    ids = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
+    shown = sorted(await store.checks.by_ids(conn, ids), key=lambda check: check.id)
+    tags = _tags(await store.tallies.tags_of_project(conn, project.id), choice)
     return visit.render(
         "badges.html",
         project=project,
@@ -81,7 +85,8 @@ async def page(visit: Visit) -> Response:
         formats=FORMATS,
         states=STATES,
         whole=_of_tag(visit, project, choice, "*"),
-        tags=[_of_tag(visit, project, choice, tag) for tag in _tags(checks, choice)],
+        tags=[_of_tag(visit, project, choice, tag) for tag in tags[:_MOST_TAGS]],
+        more_tags=max(0, len(tags) - _MOST_TAGS),
         checks=[_of_check(visit, choice, check) for check in shown],
         total=len(sought),
         number=number,
@@ -111,6 +116,20 @@ def _choice(query: QueryParams) -> Choice:
     )
 
 
+async def _sought(
+    visit: Visit, conn: Connection, project: Project, search: str
+) -> list[int]:
+    """Return the ids of the checks that are searched for, in order of creation."""
+    ids: list[int] = []
+    last_id = 0
+    while found := await store.checks.of_project(
+        conn, project.id, after=last_id, limit=_SLICE
+    ):
+        ids += [check.id for check in found if _is_sought(visit, check, search)]
+        last_id = found[-1].id
+    return ids
+
+
 def _is_sought(visit: Visit, check: Check, search: str) -> bool:
     words = search.casefold().split()
     # By what is shown: who may not see codes could find them out.
@@ -119,8 +138,7 @@ def _is_sought(visit: Visit, check: Check, search: str) -> bool:
     return all(word in text for word in words)
 
 
-def _tags(checks: Sequence[Check], choice: Choice) -> list[str]:
-    tags = {tag for check in checks for tag in check.tag_list}
+def _tags(tags: Iterable[str], choice: Choice) -> list[str]:
     words = choice.search.casefold().split()
     return sorted(t for t in tags if all(word in t.casefold() for word in words))
 

@@ -5,39 +5,41 @@ from functools import cache
 
 import jinja2
 
+from hcl.checks.check_json import Site
 from hcl.model import Check, Project
 from hcl.web.pages import static_files, wording
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where pages are, for links, as this viewer comes to them.
+    """Where pages are, for links, as this viewer comes to them."""
 
-    `base` is the site's own path, "" for most.
-    """
-
-    base: str
+    site: Site
     readonly: bool
 
     def static(self, name: str) -> str:
         """Return where a static file is."""
-        return f"{self.base}/static/{name}?v={static_files.version()}"
+        return self.to(f"/static/{name}?v={static_files.version()}")
 
     def project(self, project: Project, page: str = "") -> str:
         """Return where a project's list is, or another page of it."""
-        return f"{self.base}/projects/{project.code}/{page}"
+        return self.to(f"/projects/{project.code}/{page}")
 
     def check(self, check: Check, page: str = "") -> str:
-        """Return where a check's page is, or another page of it (`edit`, `log`).
+        """Return where a check's page is, or another page of it (`edit`, `log`)."""
+        return self.to(self.check_path(check, page))
+
+    def check_path(self, check: Check, page: str = "") -> str:
+        """Return the same without the site's own path.
 
         A check's code is a secret of those who may change it.
         """
         key = check.unique_key if self.readonly else check.code
-        return f"{self.base}/checks/{key}" + (f"/{page}" if page else "")
+        return f"/checks/{key}" + (f"/{page}" if page else "")
 
     def to(self, path: str) -> str:
         """Return any other place, that begins with a slash."""
-        return self.base + path
+        return self.site.inside(path)
 
 
 @cache

@@ -4,8 +4,11 @@ What answers is imported when somebody first asks for a page: a server that nobo
 at shall not pay for it in memory or time to start.
 """
 
+import asyncio
 from collections.abc import Iterator
 from functools import cached_property
+from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
@@ -63,6 +66,27 @@ PAGES = {
     "/checks/{code:unique_key}": Page("check.check.page"),
     "/checks/{code:unique_key}/log": Page("check.check.log"),
     "/checks/{code:unique_key}/pings/{n:number}": Page("check.check.ping"),
+    # Where people have come to the same on Healthchecks; they bring the links along.
+    "/checks/{code:code}/": Page("check.check.moved"),
+    "/checks/{code:code}/details": Page("check.check.moved"),
+    "/checks/{code:code}/details/": Page("check.check.moved"),
+    "/checks/{code:code}/log/": Page("check.check.moved_log"),
+    "/cloaked/{code:unique_key}/": Page("check.check.moved"),
+    "/projects/{project:code}/checks/": Page("overview.checks.moved"),
+}
+
+
+# What modules write by, besides the frame.
+TEMPLATES = {
+    "overview.checks": ("checks",),
+    "overview.wall": ("wall",),
+    "integrations.channels": ("channels",),
+    "badges_page": ("badges",),
+    "server_page": ("server",),
+    "visit.sign_in": ("sign_in",),
+    "check.check": ("log_entries", "log", "ping", "check"),
+    "check.forms": ("form",),
+    "check.actions": ("assign", "delete"),
 }
 
 
@@ -98,12 +122,27 @@ class _PageEndpoint:
     def __init__(self, pages: _Pages, page: Page) -> None:
         self._pages = pages
         self._page = page
+        self._is_loaded = False
+
+    def _load(self) -> None:
+        """Import what answers, and compile what it writes by."""
+        from hcl.web.pages.frame import templates
+
+        modules = {name.rpartition(".")[0] for name in self._page[:2] if name}
+        for module in ("visit.door", *modules):
+            import_module(f"hcl.web.pages.{module}")
+        for name in ("frame", "macros", "error", *chain(*map(_templates_of, modules))):
+            templates().get_template(f"{name}.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if not self._pages.are_on:
             await PlainTextResponse("not found", 404)(scope, receive, send)
             return
+        if not self._is_loaded:
+            # In a thread, since it takes long, and pings need not wait for it.
+            await asyncio.to_thread(self._load)
+            self._is_loaded = True
         try:
             response = await self._pages.door.answer(
                 self._page, Request(scope, receive)
@@ -111,3 +150,7 @@ class _PageEndpoint:
         except ClientDisconnect:
             return
         await response(scope, receive, send)
+
+
+def _templates_of(module: str) -> tuple[str, ...]:
+    return TEMPLATES.get(module, ())

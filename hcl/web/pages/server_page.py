@@ -136,7 +136,7 @@ def _queues(queues: Queues) -> Iterator[Fact]:
     yield Fact("Checker lag", lag, "how long the oldest deadline is overdue", late)
     oldest = ""
     if queues.owed:
-        oldest = f"the oldest waits for {duration(queues.oldest, units=2)}"
+        oldest = f"the oldest has waited for {duration(queues.oldest, units=2)}"
     yield Fact("Messages to deliver", f"{queues.owed:,}", oldest)
     yield Fact("Messages held", f"{queues.held:,}", "delays, reminders, quiet hours")
     yield Fact("Inbox", counted(queues.inbox, "ping"), "not filed in a log yet")

@@ -305,7 +305,18 @@ async def test_body_of_a_get_is_not_read(app: App, row: Row, body: bytes) -> Non
     assert response.status_code == row.status
 
 
-@POSTS
+READ_POSTS = pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for row in ROWS
+        if row.method == "POST" and not row.path.endswith(("pause", "resume"))
+    ],
+    ids=lambda row: row.path,
+)
+
+
+@READ_POSTS
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -327,6 +338,26 @@ async def test_body_is_told_before_the_key(
 
     assert (response.status_code, response.json()) == (400, {"error": text})
     assert_cors(response, row.allowed)
+
+
+@pytest.mark.parametrize("body", [b"null", b"{", b"[]", b"\xff\0", b"x" * 2_000_000])
+@pytest.mark.parametrize(
+    ("method", "end", "status"),
+    [("POST", "/pause", 200), ("POST", "/resume", 409), ("DELETE", "", 200)],
+)
+@VERSIONS
+async def test_pause_resume_and_delete_do_not_look_at_their_body(
+    app: App, version: int, method: str, end: str, status: int, body: bytes
+) -> None:
+    url = f"/api/v{version}/checks/{(await make_check(app))['code']}{end}"
+
+    nobody = await app.http.request(method, url, content=body)
+    good = await app.http.request(
+        method, url, content=body, headers={"X-Api-Key": WRITE_KEY}
+    )
+
+    assert nobody.json() == {"error": "missing api key"}
+    assert good.status_code == status
 
 
 @POSTS
@@ -484,13 +515,26 @@ async def test_list_url_without_its_slash_redirects(
 ) -> None:
     url = f"/api/v{version}/{path.format(**names(UNKNOWN))}"
 
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"):
         response = await app.http.request(method, url)
 
         assert response.status_code == 301
         assert location(response) == f"{ROOT}{url}/"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert response.headers["Access-Control-Max-Age"] == "600"
+
+
+@pytest.mark.parametrize("path", LIST_PATHS)
+@VERSIONS
+async def test_preflight_of_a_list_url_without_its_slash_is_not_redirected(
+    app: App, path: str, version: int
+) -> None:
+    url = f"/api/v{version}/{path.format(**names(UNKNOWN))}"
+
+    bare, whole = await app.http.options(url), await app.http.options(f"{url}/")
+
+    assert (bare.status_code, bare.content) == (204, b"")
+    assert bare.headers == whole.headers
 
 
 def location(response: httpx2.Response) -> str:

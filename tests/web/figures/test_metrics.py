@@ -285,6 +285,25 @@ async def test_networks_that_the_config_names_may_read(tmp_path: Path) -> None:
         assert (await app.http.get("/metrics")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        *(("127.0.0.1:8000", True), ("[::1]", True), ("hcl.example", True)),
+        *(("localhost:8000", True), ("hcl.example.evil.example", False)),
+        *(("evil.example:8000", False), ("", False)),
+    ],
+)
+async def test_page_of_another_site_cannot_read_the_servers_metrics(
+    local: App, host: str, allowed: bool
+) -> None:
+    response = await local.http.get("/metrics", headers={"Host": host})
+    preflight = await local.http.options("/metrics", headers={"Host": host})
+
+    assert response.status_code == (200 if allowed else 403)
+    names = [*response.headers, *preflight.headers]
+    assert not [name for name in names if name.startswith("access-control")]
+
+
 def test_two_headers_are_one_list() -> None:
     networks = [ip_network("192.0.2.2")]
     scope: Scope = {

@@ -1,155 +1,29 @@
 """The HTTP server on a real socket: what is in its packets, and what never comes."""
 
 import asyncio
-import re
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from hcl.web.http.http import HttpServer
-from hcl.web.http.protocol import HEAD_LIMIT, Answer, Respond
+from hcl.web.http.protocol import BODY, HEAD_LIMIT, Answer, Respond
 from tests.app import App
-from tests.leaping import LEAPING, Backend
 from tests.patience import ENDS
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> Backend:
-    return LEAPING
-
-
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-UPGRADE = (
-    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+from tests.web.http.wire import (
+    BIG,
+    CHUNKED,
+    UPGRADE,
+    Recorder,
+    close,
+    get,
+    post,
+    read_answers,
+    send_all,
+    serving,
+    soon,
+    statuses,
 )
-BIG = 3_000_000
-
-
-@dataclass
-class Recorder:
-    """An application that records requests; /early answers before their bodies."""
-
-    requests: list[tuple[str, str, bytes]] = field(default_factory=list)
-    headers: list[dict[bytes, bytes]] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        more = scope["path"] != "/early"
-        while more:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                self.gone.set()
-                return
-            body += message["body"]
-            more = message["more_body"]
-        self.requests.append((scope["method"], scope["path"], body))
-        self.headers.append(dict(scope["headers"]))
-        text = b"%d bytes" % len(body)
-        headers = [(b"content-length", b"%d" % len(text))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": text})
-
-
-def not_soon(_scope: Scope, _respond: Respond) -> bool:
-    return False
-
-
-def soon(scope: Scope, respond: Respond) -> bool:
-    """Answer what begins with /soon: at once, or when the loop comes to it."""
-    status = 503 if scope["path"].endswith("503") else 200
-    answer = Answer(status, [(b"content-length", b"4")], b"soon")
-    if scope["path"].startswith("/soon/now"):
-        respond(answer)
-    elif scope["path"].startswith("/soon"):
-        asyncio.get_running_loop().call_soon(respond, answer)
-    else:
-        return False
-    return True
-
-
-@asynccontextmanager
-async def serving(
-    app: Recorder,
-    answer_soon: Callable[[Scope, Respond], bool] = not_soon,
-    *,
-    head_timeout: float = 30,
-    body_timeout: float = 60,
-) -> AsyncIterator[int]:
-    """Serve on a free port, which is given."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = HttpServer(
-            app, answer_soon, head_timeout=head_timeout, body_timeout=body_timeout
-        )
-        task = asyncio.create_task(server.serve([listening]))
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.stop()
-            await task
-
-
-async def send_all(port: int, *packets: bytes, answers: int = 1) -> bytes:
-    """Send packets one by one, and return what came until so many answers were seen.
-
-    answers=0: until the server closes.
-    """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.get_extra_info("socket").setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    )
-    try:
-        for packet in packets:
-            writer.write(packet)
-            await asyncio.sleep(0)
-            # The server runs in this loop: let it read what is there.
-            await asyncio.sleep(0.0005)
-        return await read_answers(reader, answers)
-    finally:
-        await close(writer)
-
-
-async def read_answers(reader: asyncio.StreamReader, answers: int) -> bytes:
-    received = b""
-    async with asyncio.timeout(ENDS):
-        while not answers or len(statuses(received)) < answers:
-            data = await reader.read(100_000)
-            if not data:
-                break
-            received += data
-    return received
-
-
-async def close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with suppress(ConnectionError):
-        await writer.wait_closed()
-
-
-def statuses(received: bytes) -> list[int]:
-    return [int(text) for text in re.findall(rb"HTTP/1\.1 (\d+) ", received)]
-
-
-def post(path: str, body: bytes, headers: bytes = b"") -> bytes:
-    line = b"POST %b HTTP/1.1\r\nHost: x\r\n" % path.encode()
-    length = b"Content-Length: %d\r\n\r\n" % len(body)
-    return line + headers + length + body
-
-
-def get(path: str, headers: bytes = b"", version: bytes = b"1.1") -> bytes:
-    return b"GET %b HTTP/%b\r\nHost: x\r\n%b\r\n" % (path.encode(), version, headers)
-
-
-CHUNKED = (
-    b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%b\r\n"
-    b"3\r\nFAI\r\n3\r\nLED\r\n0\r\n\r\n"
-)
-
 
 # Upgrade
 
@@ -367,6 +241,36 @@ async def test_a_kept_connection_answers_again(path: str) -> None:
         await close(writer)
 
 
+@pytest.mark.parametrize("size", [0, 10, 1000, BIG])
+@pytest.mark.parametrize("split", [10, 100, 5000])
+async def test_a_short_body_may_be_waited_for_and_a_long_one_goes_the_long_way(
+    size: int, split: int
+) -> None:
+    app, bodies = Recorder(), list[bytes]()
+
+    def with_body(scope: Scope, respond: Respond) -> bool | None:
+        if BODY not in scope:
+            return None
+        bodies.append(bytes(scope[BODY]))
+        respond(Answer(200, [(b"content-length", b"4")], b"soon"))
+        return True
+
+    text = post("/a", b"x" * size)
+
+    async with serving(app, with_body) as port:
+        received = await send_all(
+            port, text[:split], text[split:], get("/b"), answers=2
+        )
+
+    assert statuses(received) == [200, 200]
+    if size == BIG:
+        assert [len(body) for _, _, body in app.requests] == [BIG]
+        assert bodies == [b""]
+    else:
+        assert bodies == [b"x" * size, b""]
+        assert app.requests == []
+
+
 async def test_head_is_answered_soon_without_a_body() -> None:
     async with serving(Recorder(), soon) as port:
         received = await send_all(
@@ -579,3 +483,13 @@ async def test_a_slow_upload_is_dated_at_its_end(app: App) -> None:
     last, first = pings["pings"]
     assert (first["type"], last["type"]) == ("fail", "success")
     assert first["date"] <= last["date"]
+
+
+async def test_what_cannot_be_read_is_refused_without_guessing() -> None:
+    async with serving(Recorder()) as port:
+        received = await send_all(port, b"nonsense\r\n\r\n", answers=0)
+
+    head, _, text = received.partition(b"\r\n\r\n")
+    assert statuses(received) == [400]
+    assert b"x-content-type-options: nosniff" in head.lower()
+    assert f"content-length: {len(text)}".encode() in head.lower()

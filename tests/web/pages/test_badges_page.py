@@ -34,6 +34,18 @@ async def test_there_is_one_for_all_for_each_tag_and_for_each_check(app: App) ->
     assert single == f"![Backup]({ROOT}/b/3/{check.badge_key}.svg)"
 
 
+async def test_of_many_tags_the_first_are_shown_and_others_found(app: App) -> None:
+    await sign_in(app, READ_KEY)
+    await put_check(app.database, tags=" ".join(f"t{i:05}" for i in range(13_000)))
+
+    page = (await app.http.get(path_of(app))).text
+    found = (await app.http.get(path_of(app, "?q=t12345"))).text
+
+    assert len(pictures(page)) == 202
+    assert "and 12,800 more: find them by their names." in text_of(page)
+    assert "![t12345]" in pasted(found)[1]
+
+
 async def test_every_picture_and_address_works(app: App) -> None:
     await sign_in(app, WRITE_KEY)
     await put_check(app.database, name="Backup", tags="a/b? <&> ü")
@@ -105,7 +117,7 @@ async def test_many_checks_come_in_pages_and_are_searched(app: App) -> None:
     assert len(pictures(second)) == len(pictures(beyond)) == 1 + 2 + 10
     assert "Page 1 of 2" in text_of(first)
     assert len(pictures(found)) == 2
-    assert "No check fits." in none
+    assert "No checks match." in none
 
 
 async def test_rights(app: App) -> None:

@@ -54,7 +54,7 @@ async def test_queues_and_lag_are_told(app: App) -> None:
     page = await page_of(app)
 
     assert "Checker lag 2 hours" in page
-    assert "Messages to deliver 1 the oldest waits for 1 hour" in page
+    assert "Messages to deliver 1 the oldest has waited for 1 hour" in page
     assert "trouble The checker is late." in page
 
 

@@ -33,7 +33,7 @@ async def resume(visit: Visit) -> Response:
         raise PageError(
             409,
             "Not paused",
-            "The check is not paused: somebody, or a ping, was faster.",
+            "It is not paused: somebody else, or a ping, has resumed it.",
         ) from None
     return _back(visit, check.code, "Resumed: it waits for the next ping.")
 
@@ -46,7 +46,7 @@ async def ping(visit: Visit) -> Response:
     newest = await store.pings.newest(visit.parts.database.committed, check.id, 1)
     action = newest[0].action if newest and newest[0].ua == _UA else "success"
     notice = {
-        "success": "Pinged: a success is recorded.",
+        "success": "Pinged: a success was recorded.",
         "fail": "Pinged: by the keyword filters it counts as a failure.",
     }.get(action, "Pinged, but this check ignores such a ping; see its log.")
     return _back(visit, check.code, notice)
@@ -81,17 +81,17 @@ async def copy(visit: Visit) -> Response:
     except LimitError:
         raise PageError(
             403,
-            "No more checks",
+            "Too many checks",
             no_more_checks(project.check_limit),
         ) from None
-    return _back(visit, made.code, "This is the copy.")
+    return _back(visit, made.code, "Copied: this is the new check.")
 
 
 async def clear(visit: Visit) -> Response:
     """POST /checks/<code>/clear."""
     project, check = await visit.check()
     await visit.parts.managing.clear(project, check.code)
-    return _back(visit, check.code, "The pings are gone from the log.")
+    return _back(visit, check.code, "The log is empty now.")
 
 
 async def confirm_delete(visit: Visit) -> Response:
@@ -110,7 +110,7 @@ async def delete(visit: Visit) -> Response:
     """POST /checks/<code>/delete."""
     project, check = await visit.check()
     await visit.parts.managing.delete(project, check.code)
-    return visit.see_other(f"/projects/{project.code}/", f"{title(check)} is deleted.")
+    return visit.see_other(f"/projects/{project.code}/", f"Deleted {title(check)}.")
 
 
 async def assign(visit: Visit) -> Response:
@@ -128,7 +128,7 @@ async def assign(visit: Visit) -> Response:
         ) from None
     except EditedError as error:
         return await _ask_again(visit, project, check, wanted, error)
-    return _back(visit, check.code, "The integrations are assigned.")
+    return _back(visit, check.code, "Integrations saved.")
 
 
 async def _ask_again(

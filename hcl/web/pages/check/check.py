@@ -65,6 +65,18 @@ async def page(visit: Visit) -> Response:
     )
 
 
+async def moved(visit: Visit) -> Response:
+    """GET /checks/<code>/details/, as Healthchecks has it: lead to the page."""
+    _, check = await visit.check()
+    return visit.see_other(visit.url.check_path(check))
+
+
+async def moved_log(visit: Visit) -> Response:
+    """GET /checks/<code>/log/, as Healthchecks has it: lead to the log."""
+    _, check = await visit.check()
+    return visit.see_other(visit.url.check_path(check, "log"))
+
+
 async def log(visit: Visit) -> Response:
     """GET /checks/<code>/log: pings and flips, filtered and paged."""
     project, check = await visit.check()
@@ -88,7 +100,7 @@ async def ping(visit: Visit) -> Response:
     """GET /checks/<code>/pings/<n>: one ping with its whole body."""
     project, check = await visit.check()
     if visit.viewer.readonly:
-        raise PageError(403, "Only to look", "Read-only keys see no bodies of pings.")
+        raise PageError(403, "Read-only", "Your key does not show bodies of pings.")
     n, parts = visit.request.path_params["n"], visit.parts
     record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
@@ -181,13 +193,13 @@ async def _ways(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
     if visit.viewer.readonly:
         return {"addresses": [], "snippets": []}
     parts = visit.parts
-    url = parts.site.ping_endpoint + check.code
+    url = parts.site.ping(check.code)
     addresses = [_Address("uuid", "URL", url)]
     if check.slug and project.ping_key:
         conn = parts.database.committed
-        same = await store.checks.of_project_by_slug(conn, project.id, check.slug)
+        same = await store.checks.of_project(conn, project.id, slug=check.slug)
         if len(same) == 1:
-            by_slug = f"{parts.site.ping_endpoint}{project.ping_key}/{check.slug}"
+            by_slug = parts.site.ping(f"{project.ping_key}/{check.slug}")
             addresses.append(_Address("slug", "URL by slug", by_slug))
     mail = _mail_address(parts.config, check)
     if mail:

@@ -14,11 +14,11 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 # What the API calls wrong, for people.
 _PROBLEMS = {
-    "is too long": "This is too long: {limit} characters at most.",
+    "is too long": "This is too long: {limit:,} characters at most.",
     "does not match pattern": "Only small letters a to z, digits, - and _ are allowed.",
-    "has unexpected value": "Choose one of what is offered.",
+    "has unexpected value": "Choose one of the options.",
     "is not a valid timezone": "There is no such time zone. Write it like Europe/Riga.",
-    "is not a string": "This is no text that can be kept.",
+    "is not a string": "This text holds something that cannot be stored.",
 }
 
 
@@ -112,11 +112,15 @@ def _in_units(length: timedelta) -> tuple[str, str]:
     return str(seconds // UNITS[unit]), unit
 
 
-def ask(draft: Draft) -> tuple[CheckSpec, dict[str, str]]:
+def ask(draft: Draft, check: Check | None = None) -> tuple[CheckSpec, dict[str, str]]:
     """Return what a draft asks for, and what is wrong by the names of fields.
 
-    What it asks for counts only if nothing is wrong.
+    What it asks for counts only if nothing is wrong. `check` is the one to be changed,
+    None for a new one.
     """
+    if check is not None:
+        # As it comes back from a browser.
+        check = check._replace(desc=re.sub("\r\n?", "\n", check.desc))
     document: dict[str, Any] = {name: getattr(draft, name) for name in _PLAIN}
     document["channels"] = ",".join(sorted(draft.channels))
     problems: dict[str, str] = {}
@@ -131,19 +135,19 @@ def ask(draft: Draft) -> tuple[CheckSpec, dict[str, str]]:
         if problem:
             problems[draft.kind] = problem
         document["schedule"] = draft.expression
-    problems |= dict(_problems(document, problems))
-    return (CheckSpec() if problems else spec.parse(document)), problems
+    problems |= dict(_problems(document, problems, check))
+    return (CheckSpec() if problems else spec.parse(document, kept=check)), problems
 
 
 def _problems(
-    document: Mapping[str, Any], known: Collection[str]
+    document: Mapping[str, Any], known: Collection[str], check: Check | None
 ) -> Iterator[tuple[str, str]]:
     """Ask the API's own rules of each field, since it tells only the first error."""
     for name, value in document.items():
         if name in known or name == "schedule":
             continue
         try:
-            spec.parse({name: value})
+            spec.parse({name: value}, kept=check)
         except SpecError as error:
             text = _PROBLEMS.get(error.problem, f"This {error.problem}.")
             yield name, text.format(limit=error.limit)
@@ -156,7 +160,7 @@ def _length(number: str, unit: str) -> tuple[int, str]:
         return 0, "Write a whole number, such as 10."
     seconds = int(text) * UNITS[unit]
     if seconds < spec.SHORTEST.total_seconds():
-        return 0, "One minute at least."
+        return 0, "At least one minute."
     if seconds > spec.LONGEST.total_seconds():
         return 0, f"{spec.LONGEST.days} days at most."
     return seconds, ""

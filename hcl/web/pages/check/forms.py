@@ -1,7 +1,7 @@
 """The form of a check: to make a new one, to edit one, to preview its schedule."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -60,13 +60,25 @@ class Preview:
     problem: str = ""
 
 
+def _first_choice(
+    visit: Visit, project: Project, available: Sequence[Channel]
+) -> list[str]:
+    """Return the channels that a new check has: all, but a group in place of its own.
+
+    Else its members would tell each thing twice.
+    """
+    configs = [p.channels for p in visit.parts.config.projects if p.id == project.code]
+    members = {code for each in configs for c in each for code in c.settings.members}
+    return [channel.code for channel in available if channel.code not in members]
+
+
 async def new(visit: Visit) -> Response:
     """GET and POST /projects/<code>/new."""
     parts, now, project = visit.parts, visit.now, visit.project()
     available = await store.channels.of_project(parts.database.committed, project.id)
     form = _Form(visit, project, available)
     if visit.request.method != "POST":
-        return await form.show(drafts.fresh([c.code for c in available]))
+        return await form.show(drafts.fresh(_first_choice(visit, project, available)))
     typed = drafts.read(visit.form)
     wanted, problems = drafts.ask(typed)
     if problems or "preview" in visit.form:
@@ -79,7 +91,7 @@ async def new(visit: Visit) -> Response:
         )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE})
-    return visit.see_other(f"/checks/{check.code}", f"{title(check)} is made.")
+    return visit.see_other(f"/checks/{check.code}", f"Created {title(check)}.")
 
 
 async def edit(visit: Visit) -> Response:
@@ -95,7 +107,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(drafts.of_check(check, codes), seen=seen)
     typed = drafts.read(visit.form)
     seen = visit.form.get("seen", [""])[-1]
-    wanted, problems = drafts.ask(typed)
+    wanted, problems = drafts.ask(typed, check)
     if problems or "preview" in visit.form:
         return await form.show(typed, problems, seen=seen)
     try:
@@ -104,7 +116,7 @@ async def edit(visit: Visit) -> Response:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
-    return visit.see_other(f"/checks/{check.code}", "The changes are saved.")
+    return visit.see_other(f"/checks/{check.code}", "Changes saved.")
 
 
 async def preview(visit: Visit) -> Response:

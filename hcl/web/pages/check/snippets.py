@@ -1,8 +1,10 @@
 """What to paste into a job so that it pings its check; pure."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from hcl.model import Check
+from hcl.words.lengths import every
 
 # Patient, silent when all is well, and never in the way of the job.
 _CURL = "curl -fsS -m 10 --retry 5 -o /dev/null"
@@ -51,8 +53,31 @@ def snippets(check: Check, url: str, body_limit: int) -> list[Snippet]:
 
 def _crontab(check: Check, curl: str, url: str) -> str:
     # A line of a crontab has no line feeds, and a percent sign would be one.
-    when = " ".join(check.schedule.split()) if check.kind == "cron" else "0 4 * * *"
-    return f'{when} /path/to/job; {curl} "{url}/$?"'
+    return f'{_cron_times(check)} /path/to/job; {curl} "{url}/$?"'
+
+
+def _cron_times(check: Check) -> str:
+    """Write when the job runs as a crontab does; in a comment, if that cannot."""
+    if check.kind == "cron":
+        return " ".join(check.schedule.split())
+    if check.kind == "oncalendar":
+        return f"# {' and '.join(filter(None, check.schedule.splitlines()))}:"
+    for length, whole, times in _CRON_TIMES:
+        count, rest = divmod(check.timeout, length)
+        # What does not divide the hour or the day would run early at its end.
+        if count and not rest and whole % count == 0:
+            return times[0] if count == 1 else times[1].format(count)
+    return f"# {every(check.timeout)}:"
+
+
+# A length, how many of them begin anew with the next longer one, and how a crontab
+# writes one of them, and several.
+_CRON_TIMES = [
+    (timedelta(weeks=1), 1, ("0 4 * * 1",)),
+    (timedelta(days=1), 1, ("0 4 * * *",)),
+    (timedelta(hours=1), 24, ("0 * * * *", "0 */{} * * *")),
+    (timedelta(minutes=1), 60, ("* * * * *", "*/{} * * * *")),
+]
 
 
 def _shell(curl: str, url: str, body_limit: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,7 +16,7 @@ from hcl.checks import rules
 from hcl.model import Action, Check, Flip, Ping
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
-from hcl.words.lengths import exact
+from hcl.words.lengths import duration, exact
 
 # What of a body stands in the log; the whole has a page of its own.
 EXCERPT = 2000
@@ -33,12 +34,14 @@ class Entry:
     """A line of the log: a ping or a flip.
 
     `length` tells how long the run took that the ping ended, "" if that is not known.
+    `started` is when the run began that a flip found open; None: none was.
     """
 
     ping: Ping | None = None
     flip: Flip | None = None
     body: Body | None = None
     length: str = ""
+    started: datetime | None = None
 
     @property
     def created(self) -> datetime:
@@ -195,13 +198,20 @@ def _entries(
     entries = []
     for n, _, flip in places:
         if flip is not None:
-            entries.append(Entry(flip=flip))
+            entries.append(Entry(flip=flip, started=_open_at(signals, n)))
         elif n in found:
             ping, size = found[n]
             length = exact(lengths[n]) if n in lengths else ""
             body = body_of(ping, size, EXCERPT)
             entries.append(Entry(ping=ping, body=body, length=length))
     return tuple(entries)
+
+
+def _open_at(signals: Sequence[Ping], n: int) -> datetime | None:
+    """Return when the run began that was open after a ping; None: none was."""
+    at = bisect_right(signals, n, key=lambda ping: ping.n)
+    last = signals[at - 1] if at else None
+    return last.created if last and last.action == "start" else None
 
 
 async def _places(
@@ -242,10 +252,15 @@ async def _places(
     return places[:limit]
 
 
-def flip_words(flip: Flip) -> str:
-    """Say what a flip was, in one clause."""
+def flip_words(flip: Flip, started: datetime | None = None) -> str:
+    """Say what a flip was, in one clause.
+
+    `started` is when the run began that was open then; None: none was.
+    """
     if flip.new_status == "down":
         why = "the job failed" if flip.reason == "fail" else "no ping came in time"
+        if flip.reason == "timeout" and started is not None:
+            why = f"its run did not end within {duration(flip.created - started)}"
         return f"Down: {why}" if flip.reason else "Down"
     if flip.new_status == "up":
         return {

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from aiosqlite import Connection
+
 from hcl import store
 from hcl.checks import rules
 from hcl.model import Check, Project, ShownStatus
@@ -16,6 +18,11 @@ from hcl.web.parts import Parts
 MOST_LISTENERS = 100
 # Pages hear of changes no more often, in seconds.
 PACE = 0.5
+# With more checks than these the pages of a project are only told to load anew, and no
+# more often than so, in seconds: to tell what has changed all would have to be read.
+MOST_CHECKS = 2000
+COARSE_PACE = 5.0
+_SLICE = 200
 # So often something is sent, lest somebody between takes the connection for dead.
 HEARTBEAT = 15.0
 
@@ -32,13 +39,28 @@ def shown(checks: Iterable[Check], now: datetime) -> list[Shown]:
     return [Shown(check, rules.shown_status(check, now)) for check in checks]
 
 
-def fingerprint(items: Iterable[Shown], announced: int) -> str:
-    """Stand for what a page shows, for as long as the server runs.
+class Fingerprint:
+    """Stands for what a page shows, for as long as the server runs."""
 
-    `announced` is the id of the newest announcement.
-    """
-    seen = ((c.id, status, c.n_pings, c.name, c.excused) for c, status in items)
-    return format(hash((announced, *seen)) & 0xFFFFFFFFFFFFFFFF, "x")
+    def __init__(self, announced: int) -> None:
+        """Begin with the id of the newest announcement."""
+        self._hash = hash(announced)
+
+    def add(self, *seen: object) -> None:
+        """Add what is seen of a check."""
+        self._hash = hash((self._hash, seen))
+
+    def __str__(self) -> str:
+        """Write it for a URL."""
+        return format(self._hash & 0xFFFFFFFFFFFFFFFF, "x")
+
+
+def fingerprint(items: Iterable[Shown], announced: int) -> str:
+    """Stand for all of a project's checks."""
+    mark = Fingerprint(announced)
+    for c, status in items:
+        mark.add(c.id, status, c.n_pings, c.name, c.excused)
+    return str(mark)
 
 
 class Change(NamedTuple):
@@ -69,6 +91,8 @@ class Board:
         # The id of the newest announcement.
         self.announced = 0
         self.version = -1
+        # Whether there are too many checks to tell what has changed.
+        self.is_coarse = False
         self._looked = 0.0
         # When a status changes by the passing of time alone.
         self._turns: datetime | None = None
@@ -81,7 +105,8 @@ class Board:
         """
         async with self._lock:
             if self._is_old:
-                await asyncio.sleep(self._looked + PACE - time.monotonic())
+                pace = COARSE_PACE if self.is_coarse else PACE
+                await asyncio.sleep(self._looked + pace - time.monotonic())
                 self._looked = time.monotonic()
                 await self._look()
         return self.items
@@ -104,16 +129,36 @@ class Board:
         if changes.is_over(self.version):
             version = changes.begin()
             conn = await self._parts.database.current()
-            checks = await store.checks.of_project(conn, self._project.id)
+            checks = await self._read(conn)
             self.announced = await store.announcements.last_id(conn)
             self.version = version
         else:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
         self.items = {item.check.id: item for item in shown(checks, now)}
-        self._turns = min(
-            (at for check in checks for at in _turns(check) if at > now), default=None
-        )
+        turns: Iterable[datetime | None]
+        if self.is_coarse:
+            conn = self._parts.database.committed
+            tallies = await store.tallies.steady(conn, self._project.id, "", now)
+            turns = (tally.late for tally in tallies)
+        else:
+            turns = (rules.next_turn(check, now) for check in checks)
+        self._turns = min((turn for turn in turns if turn), default=None)
+
+    async def _read(self, conn: Connection) -> list[Check]:
+        count = await store.checks.count(conn, self._project.id)
+        self.is_coarse = count > MOST_CHECKS
+        checks: list[Check] = []
+        last_id = 0
+        while not self.is_coarse:
+            found = await store.checks.of_project(
+                conn, self._project.id, after=last_id, limit=_SLICE
+            )
+            checks += found
+            if len(found) < _SLICE:
+                break
+            last_id = found[-1].id
+        return checks
 
     @property
     def seconds_left(self) -> float:
@@ -121,13 +166,6 @@ class Board:
         if self._turns is None:
             return HEARTBEAT
         return (self._turns - self._parts.clock.shown()).total_seconds()
-
-
-def _turns(check: Check) -> tuple[datetime, ...]:
-    """Return when a check begins to be late, and when it goes down."""
-    if check.alert_after is None:
-        return ()
-    return check.alert_after - check.grace, check.alert_after
 
 
 class Boards:

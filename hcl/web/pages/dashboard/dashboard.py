@@ -6,7 +6,6 @@ from hcl.db import Database
 from hcl.web.pages.dashboard.boards import Boards
 from hcl.web.pages.dashboard.ended_sessions import EndedSessions
 from hcl.web.pages.dashboard.trials import Trials
-from hcl.web.pages.dashboard.wrong_keys import WrongKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,6 @@ class Dashboard:
     ended_sessions: EndedSessions
     boards: Boards = field(default_factory=Boards)
     trials: Trials = field(default_factory=Trials)
-    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
 
 
 async def open_dashboard(database: Database) -> Dashboard:

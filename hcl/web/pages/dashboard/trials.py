@@ -69,13 +69,13 @@ class Trials:
 
     def _begin(self, channel: ChannelConfig) -> None:
         if channel.id in self.running:
-            raise TooManyError(f"A test of {channel.name} is under way already.")
+            raise TooManyError(f"A test of {channel.name} is already running.")
         now = time.monotonic()
         while self.begun and now - self.begun[0][0] > _MINUTE:
             self.begun.popleft()
         of_this = sum(code == channel.id for _, code in self.begun)
         if of_this >= _MOST_OF_ONE or len(self.begun) >= _MOST:
-            raise TooManyError("That were enough tests; wait a minute for the next.")
+            raise TooManyError("Too many tests: wait a minute before the next one.")
         self.begun.append((now, channel.id))
         self.running.add(channel.id)
 

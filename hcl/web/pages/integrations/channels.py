@@ -1,6 +1,7 @@
 """The integrations of a project: where alerts go, how that fares, and trials of it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from aiosqlite import Connection
@@ -14,6 +15,7 @@ from hcl.store.tries import Record
 from hcl.web.pages.dashboard.trials import LastTrial, TooManyError, Trials
 from hcl.web.pages.integrations import channel_words
 from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.notices import BAD
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
 from hcl.words.lengths import in_seconds
@@ -24,11 +26,12 @@ from hcl.words.names import HELD
 _QUEUE = 50
 _NEWEST = 25
 
-State = Literal["failing", "troubled", "working", "unused", "group"]
+State = Literal["failing", "untested", "troubled", "working", "unused", "group"]
 
 # The word for each, and the status of a check that it looks like.
 _STATES: dict[State, tuple[str, str]] = {
     "failing": ("failing", "down"),
+    "untested": ("last test failed", "down"),
     "troubled": ("last try failed", "grace"),
     "working": ("working", "up"),
     "unused": ("never used", "new"),
@@ -80,7 +83,6 @@ async def page(visit: Visit) -> Response:
         cards=_cards(visit.dashboard.trials, config, standings, waiting),
         waiting=sum(waiting.get(s.channel.id, 0) for s in standings),
         **await _messages(conn, visit, project, standings),
-        why_waiting=_why_waiting,
         outcome=_outcome,
         seconds=in_seconds,
         clean=clean,
@@ -104,7 +106,10 @@ async def _messages(
         limit=_NEWEST,
     )
     return {
-        "queue": sorted(queue, key=_next_try),
+        "queue": Queue(
+            sorted(queue, key=_next_try),
+            frozenset(s.channel.name for s in standings if s.failing_since),
+        ),
         "newest": newest,
         "chosen": chosen,
         "only_failed": only_failed,
@@ -118,23 +123,24 @@ async def send_test(visit: Visit) -> Response:
     code = visit.request.path_params["channel"]
     channel = next((c for c in config.channels if c.id == code), None)
     if channel is None:
-        raise PageError(404, "No such integration", "It is not in hcl.toml any more.")
+        raise PageError(404, "No such integration", "It is no longer in hcl.toml.")
     path = f"/projects/{project.code}/integrations#i-{code}"
     try:
         trial = await visit.dashboard.trials.send(
             visit.parts.config, config, channel, visit.parts.clock
         )
     except TooManyError as error:
-        return visit.see_other(path, str(error))
-    arrived = "has arrived" if trial.arrived else "did not arrive"
-    return visit.see_other(path, f"The test over {channel.name} {arrived}.")
+        return visit.see_other(path, BAD + str(error))
+    if trial.arrived:
+        return visit.see_other(path, f"The test over {channel.name} has arrived.")
+    return visit.see_other(path, f"{BAD}The test over {channel.name} did not arrive.")
 
 
 def _config(parts: Parts, project: Project) -> ProjectConfig:
     for wanted in parts.config.projects:
         if wanted.id == project.code:
             return wanted
-    raise PageError(404, "No such project", "It is not in hcl.toml any more.")
+    raise PageError(404, "No such project", "It is no longer in hcl.toml.")
 
 
 def _chosen(code: str, standings: list[Standing]) -> Standing | None:
@@ -152,7 +158,7 @@ def _cards(
     return [
         Card(
             standing=standing,
-            state=_state(standing, config),
+            state=_state(standing, config, trials.last.get(config.id)),
             place=config.place,
             events=channel_words.events(config),
             manners=channel_words.manners(config, project),
@@ -167,11 +173,14 @@ def _cards(
     ]
 
 
-def _state(standing: Standing, config: ChannelConfig) -> State:
+def _state(standing: Standing, config: ChannelConfig, trial: LastTrial | None) -> State:
     if isinstance(config.settings, GroupSettings):
         return "group"
     if standing.failing_since is not None:
         return "failing"
+    sent = standing.last_sent
+    if trial and not trial.arrived and (sent is None or sent < trial.ended):
+        return "untested"
     if standing.last_error:
         return "troubled"
     return "working" if standing.last_sent is not None else "unused"
@@ -193,12 +202,32 @@ def _next_try(record: Record) -> float:
     return record.next_try.timestamp() if record.next_try else 0.0
 
 
-def _why_waiting(record: Record) -> str:
-    """Say why a message waits."""
-    if record.tries:
-        count = len(record.tries)
-        return f"failed {count} times" if count > 1 else "failed once"
-    return HELD[record.hold]
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The messages that wait; those of a failing channel wait for its next try."""
+
+    records: list[Record]
+    failing: frozenset[str]
+
+    def next_try(self, record: Record) -> datetime | None:
+        """Return when a message is tried; None: it is not known."""
+        if record.tries or record.channel not in self.failing:
+            return record.next_try
+        tries = [
+            other.next_try
+            for other in self.records
+            if other.channel == record.channel and other.tries and other.next_try
+        ]
+        return min(tries, default=None)
+
+    def why(self, record: Record) -> str:
+        """Say why a message waits."""
+        if record.tries:
+            count = len(record.tries)
+            return f"failed {count} times" if count > 1 else "failed once"
+        if record.channel in self.failing and not record.hold:
+            return f"{clean(record.channel)} is failing"
+        return HELD[record.hold]
 
 
 def _outcome(record: Record) -> str:

@@ -5,13 +5,11 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from starlette.responses import Response
 
-from hcl import store
-from hcl.model import Project
 from hcl.web.figures import backups
 from hcl.web.pages import static_files
-from hcl.web.pages.dashboard import boards
-from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.overview import announced, listing
+from hcl.web.pages.overview.listing import MOST_PAGES, ON_A_PAGE, Query
+from hcl.web.pages.overview.scan import scan, shown
 from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
@@ -23,19 +21,34 @@ async def first(visit: Visit) -> Response:
     return visit.see_other(f"/projects/{visit.viewer.projects[0].code}/")
 
 
+async def moved(visit: Visit) -> Response:
+    """GET /projects/<code>/checks/, as Healthchecks has it: lead to the list."""
+    return visit.see_other(f"/projects/{visit.project().code}/")
+
+
 async def list_page(visit: Visit) -> Response:
-    """GET /projects/<code>/: the list, by what its URL asks for."""
+    """GET /projects/<code>/: the list, by what its URL asks for, a page of it."""
     project, now = visit.project(), visit.shown
     query = listing.asked(visit.query)
-    items = await shown(visit, project)
-    counted = listing.counts(items)
-    wanted = listing.narrowed(items, query, by_code=not visit.viewer.readonly)
-    reader = visit.parts.database.committed
+    reader = await visit.parts.database.current()
+    told = await announced.of(visit, project)
+    scanned = await scan(
+        reader,
+        project.id,
+        query,
+        now,
+        first=query.page * ON_A_PAGE,
+        announced=told.last_id,
+        by_code=not visit.viewer.readonly,
+    )
+    pages = min(max(1, -(-scanned.matching // ON_A_PAGE)), MOST_PAGES)
+    number = min(query.page, pages)
+    wanted = await shown(
+        reader, scanned.ids[(number - 1) * ON_A_PAGE : number * ON_A_PAGE], now
+    )
     flips = await listing.flips_of(reader, wanted, now)
     alone = await listing.alone_of(reader, wanted)
-    icon, title = listing.trouble(counted)
-    told = await announced.of(visit, project)
-    mark = boards.fingerprint(items, told.last_id)
+    icon, title = listing.trouble(scanned.counts)
     return visit.render(
         "checks.html",
         project=project,
@@ -43,28 +56,26 @@ async def list_page(visit: Visit) -> Response:
         query=query,
         announced=told,
         backups=await backups.overdue(visit.parts, visit.parts.clock.now()),
-        counts=counted,
+        counts=scanned.counts,
         counted=_COUNTED,
-        tags=listing.tags_of(items),
+        tags=scanned.tags,
         rows=Markup("\n").join(
             listing.rows(wanted, flips, visit.url, now, alone).values()
         ),
+        matching=scanned.matching,
+        number=number,
+        pages=pages,
         icon=icon,
         title=title,
-        live=f"live?{urlencode({'rows': '', 'v': mark})}",
-        ping_url=f"{visit.parts.site.ping_endpoint}{project.ping_key}/my-first-job",
+        live=f"live?{urlencode({'rows': '', 'v': scanned.mark})}",
+        ping_url=visit.parts.site.ping(f"{project.ping_key}/my-first-job"),
     )
 
 
 async def favicon(visit: Visit) -> Response:
     """GET /projects/<code>/favicon.svg: how all checks together are."""
-    items = await shown(visit, visit.project())
-    icon, _ = listing.trouble(listing.counts(items))
+    conn = await visit.parts.database.current()
+    scanned = await scan(conn, visit.project().id, Query(), visit.shown, first=0)
+    icon, _ = listing.trouble(scanned.counts)
     content = static_files.content(f"icon-{icon}.svg")
     return Response(content, media_type="image/svg+xml")
-
-
-async def shown(visit: Visit, project: Project) -> list[Shown]:
-    """Return all checks of a project as they are shown just now."""
-    conn = await visit.parts.database.current()
-    return boards.shown(await store.checks.of_project(conn, project.id), visit.shown)

@@ -14,8 +14,9 @@ from starlette.datastructures import QueryParams
 
 from hcl import store
 from hcl.checks import rules
-from hcl.model import Check, ShownStatus
+from hcl.model import Check, ShownStatus, split_tags
 from hcl.store.flips import Turn
+from hcl.store.tallies import Line
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.frame import Paths
@@ -25,6 +26,7 @@ from hcl.words.lengths import brief
 from hcl.words.lines import clean
 from hcl.words.moments import iso, relative
 from hcl.words.names import UNNAMED, check_name
+from hcl.words.natural import natural
 
 SORTS = ("status", "name", "last")
 # What a list may be narrowed to; a check that runs has another status besides.
@@ -41,6 +43,10 @@ _RANKS: dict[ShownStatus, int] = {
 }
 _LONGEST_SEARCH = 200
 _MOST_TAGS = 10
+# Checks on a page, and pages: beyond them people search.
+ON_A_PAGE = 100
+MOST_PAGES = 100
+_PAGES = frozenset(map(str, range(1, MOST_PAGES + 1)))
 # Of all checks together, for their bars: a check that flips all the time may have more.
 _MOST_FLIPS = 20_000
 
@@ -53,14 +59,21 @@ class Query:
     tags: tuple[str, ...] = ()
     status: str = ""
     sort: str = "status"
+    page: int = 1
+
+    @property
+    def words(self) -> list[str]:
+        """What is searched for."""
+        return self.text.casefold().split()
 
     def href(self, **changes: Any) -> str:
         """Return a URL, relative to the list's own, that asks for something else."""
-        wanted = replace(self, **changes)
+        wanted = replace(self, **{"page": 1} | changes)
         pairs = [("q", wanted.text)] if wanted.text else []
         pairs += [("tag", tag) for tag in wanted.tags]
         pairs += [("status", wanted.status)] if wanted.status else []
         pairs += [("sort", wanted.sort)] if wanted.sort != SORTS[0] else []
+        pairs += [("page", str(wanted.page))] if wanted.page > 1 else []
         return f"?{urlencode(pairs)}"
 
     def with_tag(self, tag: str) -> str:
@@ -73,29 +86,37 @@ class Query:
 def asked(params: QueryParams) -> Query:
     """Read what a URL asks for; what makes no sense is passed over."""
     status, sort = params.get("status", ""), params.get("sort", "")
+    page = params.get("page", "")
     tags = dict.fromkeys(filter(None, params.getlist("tag")))
     return Query(
         text=params.get("q", "").strip()[:_LONGEST_SEARCH],
         tags=tuple(tags)[:_MOST_TAGS],
         status=status if status in STATUSES else "",
         sort=sort if sort in SORTS else SORTS[0],
+        page=int(page) if page in _PAGES else 1,
     )
 
 
-def counts(items: Sequence[Shown]) -> dict[str, int]:
-    """Count checks by status, and all of them; those that run count twice."""
-    counted: Counter[str] = Counter(item.status for item in items)
-    counted["started"] = sum(item.check.last_start is not None for item in items)
-    return dict.fromkeys(STATUSES, 0) | {"all": len(items)} | counted
+def counts(statuses: Counter[str], running: int) -> dict[str, int]:
+    """Tell how many checks there are by status, and in all; who runs counts twice."""
+    counted = dict.fromkeys(STATUSES, 0) | {"all": statuses.total()} | statuses
+    return counted | {"started": running}
 
 
-def tags_of(items: Iterable[Shown], most: int = 40) -> list[str]:
-    """Return the tags in use, those that most checks have, by name."""
-    counted = Counter(
-        tag for item in items if item.check.tags for tag in item.check.tag_list
-    )
+def counts_of(items: Sequence[Shown]) -> dict[str, int]:
+    """Count checks as `counts` does."""
+    running = sum(item.check.last_start is not None for item in items)
+    return counts(Counter(item.status for item in items), running)
+
+
+def tags_of(texts: Mapping[str, int], most: int = 40) -> list[str]:
+    """Return the tags that most checks have, by name; so many checks have each text."""
+    counted: Counter[str] = Counter()
+    for text, checks in texts.items():
+        for tag in split_tags(text):
+            counted[tag] += checks
     tags = (tag for tag, _ in counted.most_common(most) if clean(tag))
-    return sorted(tags, key=str.casefold)
+    return sorted(tags, key=natural)
 
 
 def trouble(counted: Mapping[str, int]) -> tuple[str, str]:
@@ -106,50 +127,34 @@ def trouble(counted: Mapping[str, int]) -> tuple[str, str]:
     return "up", ""
 
 
-def narrowed(
-    items: Iterable[Shown], query: Query, *, by_code: bool = True
-) -> list[Shown]:
-    """Return what is asked for, in the order asked for.
-
-    `by_code`: it may be looked for by codes; who may not see them could find them out.
-    """
-    words = query.text.casefold().split()
-    kept = [
-        item
-        for item in items
-        if (not query.status or _has_status(item, query.status))
-        and (not query.tags or set(query.tags) <= set(item.check.tag_list))
-        and (not words or _holds(item.check, words, by_code))
-    ]
-    if query.sort == "name":
-        kept.sort(key=lambda item: _name_key(item.check))
-    elif query.sort == "last":
-        kept.sort(key=_last_key)
-    else:
-        kept.sort(key=lambda item: (_RANKS[item.status], _name_key(item.check)))
-    return kept
+def is_wanted(
+    line: Line, status: ShownStatus, query: Query, *, by_code: bool = True
+) -> bool:
+    """Tell whether a check is asked for, by codes only if `by_code`."""
+    if query.status and not (
+        line.is_running if query.status == "started" else status == query.status
+    ):
+        return False
+    if query.tags and not set(query.tags) <= set(split_tags(line.tags)):
+        return False
+    if not query.text:
+        return True
+    code = line.code if by_code else line.unique_key
+    text = f"{line.name} {line.tags} {line.slug} {code}".casefold()
+    return all(word in text for word in query.words)
 
 
-def _has_status(item: Shown, status: str) -> bool:
-    if status == "started":
-        return item.check.last_start is not None
-    return item.status == status
+# What a list is ordered by, and then by ids.
+Key = tuple[Any, ...]
 
 
-def _holds(check: Check, words: list[str], by_code: bool) -> bool:
-    key = check.code if by_code else check.unique_key
-    text = f"{check.name} {check.tags} {check.slug} {key}".casefold()
-    return all(word in text for word in words)
-
-
-def _name_key(check: Check) -> tuple[bool, str, int]:
+def key(line: Line, status: ShownStatus, sort: str) -> Key:
+    """Return what a check is ordered by."""
+    if sort == "last":
+        return (-line.last_ping if line.last_ping else 0.0,)
     # Those without a name have nothing to be ordered by.
-    return not check.name, check.name.casefold(), check.id
-
-
-def _last_key(item: Shown) -> tuple[float, int]:
-    last = item.check.last_ping
-    return -last.timestamp() if last else 0.0, item.check.id
+    name = not line.name, natural(line.name)
+    return name if sort == "name" else (_RANKS[status], *name)
 
 
 async def flips_of(

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hcl.db import SQLError, tell
 from hcl.model import Project
@@ -13,6 +13,7 @@ from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
+from hcl.web.shared import Streaming
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def stream(visit: Visit) -> Response:
     project = visit.project()
     if not visit.dashboard.boards.has_room(_holders(visit.identity)):
         return Response(status_code=503, headers={"Retry-After": "60"})
-    return StreamingResponse(
+    return Streaming(
         _messages(visit, project),
         media_type="text/event-stream",
         # A proxy that buffers would keep them to itself.
@@ -53,7 +54,7 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
         version, announced = board.version, board.announced
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
-        is_old = (
+        is_old = not board.is_coarse and (
             known != fingerprint(seen.values(), announced)
             if known
             else "check" in visit.query
@@ -70,7 +71,9 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
             if not _goes_on(visit):
                 break
             message: dict[str, object] = {}
-            if seen is not before:
+            if seen is not before and board.is_coarse:
+                message["anew"] = True
+            elif seen is not before:
                 change = board.change(before)
                 # Others are sent the same: what is added below is for this one.
                 message = dict(await _message(visit, project, change))
@@ -139,7 +142,7 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     conn = visit.parts.database.committed
     flips = await listing.flips_of(conn, change.items, now)
     alone = await listing.alone_of(conn, change.items)
-    counted = listing.counts(list(change.after.values()))
+    counted = listing.counts_of(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {

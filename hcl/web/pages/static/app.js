@@ -285,7 +285,9 @@
   const clock = document.querySelector("[data-clock]");
   if (clock) {
     const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-    setInterval(() => { clock.textContent = hours.format(Date.now() - ahead); }, 1000);
+    const show = () => { clock.textContent = hours.format(Date.now() - ahead); };
+    show();
+    setInterval(show, 1000);
   }
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) follow(live.dataset.live);

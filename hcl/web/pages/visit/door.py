@@ -10,22 +10,22 @@ from starlette.responses import Response
 
 from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
 from hcl.db import SQLError, tell
+from hcl.repeats import Repeats
 from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
-from hcl.web.pages.visit import identity, notices, posted
+from hcl.web.pages.visit import identity, notices, posted, warning
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self';"
     " style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -76,16 +76,24 @@ async def _answer(page: Page, visit: Visit) -> Response:
         return Response(status_code=405, headers={"Allow": allow})
     if not reads:
         posted.refuse_foreign(request, visit.parts)
-        visit = replace(visit, form=await posted.read(request, visit.parts))
-    if page.is_open:
-        return await _handler(name)(visit)
-    if viewer is None:
-        return _ask_to_sign_in(page, visit, reads=reads)
+    if not page.is_open:
+        if viewer is None:
+            return _ask_to_sign_in(page, visit, reads=reads)
+        if viewer.readonly and (page.changes or not reads):
+            raise PageError(403, "Read-only", _ONLY_TO_LOOK)
     if not reads:
-        posted.refuse_forged(request, visit.form, viewer.csrf)
-    if viewer.readonly and (page.changes or not reads):
-        raise PageError(403, "Only to look", "Your key is read-only: ask for another.")
+        # Not sooner: who is not let in shall not have anything read.
+        form = await posted.read(request, visit.parts, is_known=viewer is not None)
+        visit = replace(visit, form=form)
+        if viewer is not None and not page.is_open:
+            posted.refuse_forged(request, visit.form, viewer.csrf, visit.parts)
+    if reads and viewer is not None and not page.in_place:
+        warnings = await warning.of_projects(visit.parts, viewer.projects)
+        visit = replace(visit, warnings=warnings)
     return await _handler(name)(visit)
+
+
+_ONLY_TO_LOOK = "Your key may look, but not change anything."
 
 
 def _handler(name: str) -> Handler:
@@ -116,17 +124,19 @@ def _failed(error: Exception, visit: Visit) -> Response:
         error = no_such_check()
     elif isinstance(error, LimitError):
         error = PageError(
-            403, "No more checks", "The project has as many checks as it may have."
+            403, "Too many checks", "The project has reached its limit of checks."
         )
     elif isinstance(error, SQLError):
         tell(logger, "the database cannot be used", error)
         headers["Retry-After"] = str(RETRY_AFTER)
         error = PageError(
-            503, "Not just now", "The database cannot be used; nothing was changed."
+            503,
+            "Unavailable",
+            "The database cannot be used; nothing was changed.",
         )
     elif not isinstance(error, PageError):
         logger.error("a page failed", exc_info=error)
-        error = PageError(500, "Something went wrong", "The server's log tells what.")
+        error = PageError(500, "Something went wrong", "The server's log tells more.")
     response = visit.render(
         "error.html", status=error.status, title=error.title, text=error.text
     )

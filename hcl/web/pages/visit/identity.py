@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl.web.pages.dashboard.ended_sessions import EndedSessions
-from hcl.web.pages.visit import session, signing
+from hcl.web.pages.visit import cookies, session, signing
 from hcl.web.pages.visit.session import Session
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts
@@ -65,7 +65,7 @@ def _proxied_user(request: Request, parts: Parts) -> str:
 
 
 def _of_user(user: str, request: Request, parts: Parts) -> Identity:
-    twin = request.cookies.get(_TWIN, "")
+    twin = cookies.read(request, _TWIN)
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", twin):
         twin = secrets.token_urlsafe(16)
     csrf = signing.mac(parts.secret, "form of a user", f"{twin} {user}")

@@ -5,26 +5,35 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.web.pages.visit import signing
+from hcl.web.pages.visit import cookies, signing
 from hcl.web.pages.visit.session import set_cookie
 from hcl.web.parts import Parts
 
 _COOKIE = "hcl_notice"
 # How long a notice waits for the page that is to show it, in seconds.
 _AGE = 60
-_LENGTH = 500
+# Bytes of it: signed, it is within what cookies.read takes.
+_LENGTH = 1400
+
+
+# What a notice begins with that tells of a failure.
+BAD = "!"
 
 
 def keep(response: Response, text: str, parts: Parts, now: datetime) -> None:
-    """Have the browser keep a notice for the page that it is led to."""
-    stamped = f"{int(now.timestamp())} {text[:_LENGTH]}"
+    """Have the browser keep a notice for the page that it is led to.
+
+    One that tells of a failure begins with BAD.
+    """
+    kept = text.encode()[:_LENGTH].decode(errors="ignore")
+    stamped = f"{int(now.timestamp())} {kept}"
     value = signing.sign(parts.secret, "notice", stamped)
     set_cookie(response, _COOKIE, value, parts, _AGE)
 
 
 def read(request: Request, parts: Parts, now: datetime) -> str:
     """Return what the page before wants to be told, "" if there is nothing."""
-    cookie = request.cookies.get(_COOKIE, "")
+    cookie = cookies.read(request, _COOKIE)
     stamped = signing.unsign(parts.secret, "notice", cookie) if cookie else None
     if stamped is None:
         return ""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl.web.pages.dashboard.ended_sessions import LIFETIME
-from hcl.web.pages.visit import signing
+from hcl.web.pages.visit import cookies, signing
 from hcl.web.parts import Parts
 
 # A cookie in use is written anew when it is older.
@@ -39,7 +39,7 @@ def begin(digest: str, now: datetime) -> Session:
 
 def read(request: Request, parts: Parts, now: datetime) -> Session | None:
     """Read the cookie; None if there is none, or it is wrong, or too old."""
-    text = signing.unsign(parts.secret, _PURPOSE, request.cookies.get(_COOKIE, ""))
+    text = signing.unsign(parts.secret, _PURPOSE, cookies.read(request, _COOKIE))
     match = _FORMAT.fullmatch(text) if text else None
     if match is None:
         return None
@@ -74,7 +74,7 @@ def set_cookie(
         name,
         value,
         max_age=max_age,
-        path=parts.base or "/",
+        path=parts.site.path or "/",
         secure=site.startswith("https:"),
         httponly=True,
         samesite="lax",

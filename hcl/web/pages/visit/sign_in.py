@@ -1,14 +1,11 @@
 """Sign in with an API key, and sign out."""
 
-import asyncio
-import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
 from hcl.web.auth import digest_of
-from hcl.web.pages.dashboard.wrong_keys import SLOWED
 from hcl.web.pages.visit import posted, session
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
@@ -24,22 +21,13 @@ async def ask(visit: Visit) -> Response:
 
 async def enter(visit: Visit) -> Response:
     """POST /sign-in: try a key."""
-    parts, wrong_keys = visit.parts, visit.dashboard.wrong_keys
-    wanted = visit.form.get("next", [""])[0]
-    address = parts.proxies.nearest(visit.request.scope)
-    left = wrong_keys.seconds_left(address, time.monotonic())
-    if left:
-        problem = f"Too many wrong keys: try again in {-(-left // 60)} min."
-        response = _form(visit, wanted, problem, 429)
-        response.headers["Retry-After"] = str(left)
-        return response
-    if wrong_keys.are_many(time.monotonic()):
-        # Not refused: who guesses from many places shall not shut others out.
-        await asyncio.sleep(SLOWED)
+    parts, wanted = visit.parts, visit.form.get("next", [""])[0]
     digest = digest_of(visit.form.get("key", [""])[0].strip())
     if parts.keyring.by_digest(digest) is None:
-        wrong_keys.note(address, time.monotonic())
-        return _form(visit, wanted, "No key of this server is that.", 403)
+        await parts.refuse_key(visit.request.scope)
+        return _form(visit, wanted, "Wrong key.", 403)
+    if posted.is_lost(visit.request, parts):
+        return _form(visit, wanted, posted.own_address(parts), 403)
     response = visit.see_other(own_path(wanted))
     session.write(response, session.begin(digest, visit.now), parts)
     return response
@@ -49,7 +37,7 @@ async def leave(visit: Visit) -> Response:
     """POST /sign-out: forget who is signed in."""
     parts, viewer = visit.parts, visit.identity.viewer
     if viewer is not None:
-        posted.refuse_forged(visit.request, visit.form, viewer.csrf)
+        posted.refuse_forged(visit.request, visit.form, viewer.csrf, parts)
     response = visit.see_other("/sign-in", "You are signed out.")
     signed_in = session.read(visit.request, parts, visit.now)
     if signed_in is not None:
@@ -75,6 +63,8 @@ def own_path(wanted: str) -> str:
 
 
 def _form(visit: Visit, wanted: str, problem: str = "", status: int = 200) -> Response:
+    if not problem and posted.is_lost(visit.request, visit.parts):
+        problem = posted.own_address(visit.parts)
     # It looks the same to who is signed in already and tries another key.
     nobody = replace(visit, identity=Identity(None))
     return nobody.render("sign_in.html", status=status, wanted=wanted, problem=problem)

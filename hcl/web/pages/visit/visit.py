@@ -1,6 +1,6 @@
 """One request to a page: who looks, what is asked for, and how it is answered."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.identity import Identity, identify
 from hcl.web.pages.visit.posted import Form
 from hcl.web.pages.visit.viewer import Viewer
+from hcl.web.pages.visit.warning import Trouble
 from hcl.web.parts import Parts
 
 
@@ -27,7 +28,7 @@ class Visit:
     """One request to a page, as the API has its Call.
 
     `notice` is what the page before wants to be told, "" for nothing. `form` is what a
-    POST sent, else empty.
+    POST sent, else empty. `warnings` are by the ids of the viewer's projects.
     """
 
     request: Request
@@ -37,6 +38,7 @@ class Visit:
     now: datetime
     notice: str = ""
     form: Form = field(default_factory=dict)
+    warnings: Mapping[int, Trouble] = field(default_factory=dict)
 
     @property
     def viewer(self) -> Viewer:
@@ -59,7 +61,7 @@ class Visit:
     def url(self) -> Paths:
         """Where pages are, for links in a page."""
         viewer = self.identity.viewer
-        return Paths(self.parts.base, viewer is None or viewer.readonly)
+        return Paths(self.parts.site, viewer is None or viewer.readonly)
 
     def identify(self, now: datetime) -> Identity:
         """Tell who looks by what counts now, since keys and sessions may end."""
@@ -72,7 +74,7 @@ class Visit:
         """
         project = self.viewer.project(self.request.path_params["project"])
         if project is None:
-            raise PageError(404, "No such project", "Or it is not one of yours.")
+            raise PageError(404, "No such project", "Or your key does not open it.")
         return project
 
     async def check(self) -> tuple[Project, Check]:
@@ -98,7 +100,7 @@ class Visit:
         part of it: checks, integrations, badges, server.
         """
         viewer, now = self.identity.viewer, self.parts.clock.now()
-        known = {
+        known: dict[str, Any] = {
             "viewer": viewer,
             "project": viewer.projects[0] if viewer else None,
             "nav": "",
@@ -107,10 +109,13 @@ class Visit:
             "url": self.url,
             # Not of the visit: by it app.js tells how far the browser's clock is off.
             "now": now,
-            "notice": self.notice,
-        }
+            "notice": self.notice.removeprefix(notices.BAD),
+            "notice_is_bad": self.notice.startswith(notices.BAD),
+        } | context
+        project = known["project"]
+        known["warning"] = self.warnings.get(project.id) if project else None
         with wording.as_of(now):
-            page = templates().get_template(template).render(known | context)
+            page = templates().get_template(template).render(known)
         return HTMLResponse(page, status)
 
     def see_other(self, path: str, notice: str = "") -> Response:

@@ -98,7 +98,7 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"timeout": "1.5"}, "a whole number"),
         ({"timeout": "9" * 50}, "a whole number"),
         ({"timeout": "366", "timeout_unit": "days"}, "365 days at most"),
-        ({"timeout": "59", "timeout_unit": "seconds"}, "One minute at least"),
+        ({"timeout": "59", "timeout_unit": "seconds"}, "At least one minute"),
         ({"grace": ""}, "a whole number"),
         ({"kind": "cron", "cron": ""}, "Write an expression"),
         ({"kind": "cron", "cron": "0 3 * *"}, "has five fields; this has 4"),
@@ -111,7 +111,7 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"tz": "America"}, "no such time zone"),
         ({"methods": "PUT"}, "Choose one"),
         ({"success_kw": "k" * 201}, "200 characters at most"),
-        ({"channel": ["nonsense"]}, "gone from hcl.toml"),
+        ({"channel": ["nonsense"]}, "no longer in hcl.toml"),
     ],
 )
 async def test_wrong_fields_are_told_beside_them(
@@ -139,7 +139,7 @@ async def test_limit_of_checks_is_told(app: App) -> None:
 
     _, page = await send(app, 403)
 
-    assert "The project has 10 checks" in page
+    assert "limit of 10 checks" in page
     assert 'value="Backup"' in page
 
 

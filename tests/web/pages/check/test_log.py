@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from time import process_time
 from typing import Any
 
-from hcl.model import Ping
+from hcl import store
+from hcl.model import Flip, Ping
 from hcl.web.pages.check.bodies import body_of
 from tests.app import App
 from tests.build import make_ping
@@ -228,3 +229,21 @@ async def test_pings_in_the_inbox_are_in_the_log(app: App) -> None:
     after = await visitor.get(f"/checks/{check['uuid']}/log")
 
     assert numbers(before) == numbers(after) == [1]
+
+
+async def test_a_run_that_did_not_end_says_so(app: App) -> None:
+    now = datetime.now(UTC)
+    start = make_ping(action="start", created=now - timedelta(minutes=5))
+    path, visitor = await fill(app, make_ping(created=now - timedelta(hours=1)), start)
+    check = await find(app, path.removeprefix("/checks/"))
+    ended = Flip(start.created + timedelta(minutes=1), "up", "down", "timeout")
+    missed = Flip(now - timedelta(minutes=30), "up", "down", "timeout")
+    async with app.database.transaction() as conn:
+        for flip, n_pings in ((missed, 1), (ended, 2)):
+            await store.flips.add(conn, [(check._replace(n_pings=n_pings), flip)])
+
+    page = await visitor.get(f"{path}/log")
+
+    first, second = re.findall("Down: [^<]+", page)
+    assert first == "Down: its run did not end within 1 minute"
+    assert second == "Down: no ping came in time"

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,55 @@ def test_crontab_line_has_the_checks_own_schedule() -> None:
     assert line.endswith(f'"{URL}/$?"')
     # A percent sign would be a line feed to cron.
     assert "%" not in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("period", "times"),
+    [
+        (timedelta(minutes=1), "* * * * *"),
+        (timedelta(minutes=2), "*/2 * * * *"),
+        (timedelta(minutes=15), "*/15 * * * *"),
+        (timedelta(minutes=30), "*/30 * * * *"),
+        (timedelta(hours=1), "0 * * * *"),
+        (timedelta(hours=6), "0 */6 * * *"),
+        (timedelta(hours=12), "0 */12 * * *"),
+        (timedelta(days=1), "0 4 * * *"),
+        (timedelta(weeks=1), "0 4 * * 1"),
+        (timedelta(hours=7), "# every 7 hours:"),
+        (timedelta(minutes=7), "# every 7 minutes:"),
+        (timedelta(minutes=45), "# every 45 minutes:"),
+        (timedelta(minutes=90), "# every 1 hour 30 minutes:"),
+        (timedelta(seconds=90), "# every 1 minute 30 seconds:"),
+        (timedelta(hours=48), "# every 2 days:"),
+        (timedelta(days=14), "# every 14 days:"),
+        (timedelta(days=30), "# every 30 days:"),
+        (timedelta(days=365), "# every 365 days:"),
+    ],
+    ids=str,
+)
+def test_crontab_line_has_the_period_of_a_simple_check(
+    period: timedelta, times: str
+) -> None:
+    line = text_of("crontab", timeout=period)
+
+    assert line.startswith(f"{times} /path/to/job; curl ")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("schedule", "times"),
+    [
+        ("Mon..Fri 08:00", "# Mon..Fri 08:00:"),
+        ("08:00\n\nSat 10:00\n", "# 08:00 and Sat 10:00:"),
+    ],
+)
+def test_crontab_line_of_a_calendar_runs_at_no_wrong_time(
+    schedule: str, times: str
+) -> None:
+    line = text_of("crontab", kind="oncalendar", schedule=schedule)
+
+    assert line.startswith(f"{times} /path/to/job; curl ")
     assert "\n" not in line
 
 

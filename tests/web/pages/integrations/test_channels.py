@@ -21,7 +21,7 @@ from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import NOW
 from tests.config import PROJECT, channels_of
 from tests.sinks import HttpSink
-from tests.store import put_check, put_flip
+from tests.store import change, put_check, put_flip
 from tests.web.pages.browsing import csrf_of, sign_in, text_of
 
 GROUP = """
@@ -138,7 +138,7 @@ async def test_one_test_at_a_time_and_few_a_minute(calm: App, sink: HttpSink) ->
         last = await ask_for_test(calm, "<b>Sink</b>", 2)
 
     assert len(sink.records) == 3
-    assert any("under way" in page for page in both)
+    assert any("already running" in page for page in both)
     assert "wait a minute" in last
 
 
@@ -209,6 +209,42 @@ async def test_a_failing_channel_says_since_when(app: App) -> None:
 
     assert "failing since 2026-06-15 12:00:00 UTC" in page
     assert "HTTP 500 from example.org" in page
+
+
+async def test_what_waits_for_a_failing_channel_says_so(app: App) -> None:
+    await sign_in(app)
+    for _ in range(2):
+        await put_flip(app.database, await put_check(app.database, 1))
+    later = app.clock.now() + timedelta(hours=1)
+    await change(app.database, "UPDATE channels SET failing_since = 1e9 WHERE id = 1")
+    await change(
+        app.database,
+        "UPDATE notifications SET next_try = ?, attempts = 3 WHERE id = 1",
+        later.timestamp(),
+    )
+    async with app.database.transaction() as conn:
+        await store.tries.add(conn, [(1, later, 1.0, False, "refused")])
+
+    page = await app.http.get(path_of(app))
+
+    rows = re.findall("<tr><td>.*?</tr>", page.text, re.DOTALL)
+    assert [f"{later:%Y-%m-%dT%H:%M:%S}" in row for row in rows] == [True, True]
+    assert "is failing" in rows[0]
+    assert "sent next" not in page.text
+
+
+async def test_a_test_that_failed_is_red(calm: App, sink: HttpSink) -> None:
+    sink.status = 500
+    path = path_of(calm, 2)
+    page = await calm.http.get(path)
+    code = calm.config.projects[2].channels[0].id
+
+    led = await calm.http.post(f"{path}/{code}/test", data={"csrf": csrf_of(page.text)})
+    after = await calm.http.get(led.headers["Location"])
+
+    assert 'class="notice is-bad"' in after.text
+    assert "last test failed" in after.text
+    assert "never used" not in text_of(after.text).partition("Script")[0]
 
 
 async def test_the_last_message_names_its_check(app: App) -> None:

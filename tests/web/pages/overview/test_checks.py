@@ -11,12 +11,11 @@ from hcl import store
 from hcl.model import Check, Flip
 from hcl.store.flips import Turn
 from hcl.web.pages import static_files
-from hcl.web.pages.dashboard.boards import shown
-from hcl.web.pages.overview import bars, listing
+from hcl.web.pages.overview import bars
 from hcl.web.pages.overview.listing import Query
 from tests.app import READ_KEY, App
-from tests.build import DAY, HOUR, NOW, make_check
-from tests.store import change, put_check
+from tests.build import DAY, HOUR, NOW
+from tests.store import change, put_check, put_copies, traced
 from tests.web.pages.browsing import project_path, sign_in
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }}"
@@ -197,7 +196,7 @@ async def test_list_without_matches_says_so(app: App) -> None:
     await sign_in(app)
     await put_up(app, "a")
 
-    assert "No check is like that" in await page(app, "?q=zzz")
+    assert "No checks match" in await page(app, "?q=zzz")
 
 
 async def test_last_ping_is_never_in_the_future(app: App) -> None:
@@ -287,12 +286,6 @@ def test_tag_in_a_url_can_be_taken_out_again() -> None:
     assert query.with_tag("z") == "?q=a+b&tag=x&tag=%26y&tag=z&status=up&sort=name"
 
 
-def test_narrowing_takes_one_pass_for_a_thousand_checks() -> None:
-    items = shown([make_check(id=i, name=f"n{i}") for i in range(1000)], NOW)
-
-    assert len(listing.narrowed(items, Query(text="n99"))) == 11
-
-
 async def test_favicon_tells_the_worst(app: App) -> None:
     await sign_in(app)
     fine = await app.http.get(project_path(app) + "favicon.svg")
@@ -327,3 +320,53 @@ async def test_list_of_fifty_checks_weighs_less_than_60_kb(app: App) -> None:
 
     assert len(files) == 3
     assert sum(len(file.content) for file in files) + len(text.encode()) < 60_000
+
+
+async def put_many(app: App, count: int) -> None:
+    check = await put_up(app, "job ", tags="prod db", slug="job")
+    await put_copies(app.database, check, count - 1)
+
+
+async def test_a_long_list_has_pages_and_search_sees_all(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 250)
+    await put_up(app, "Alarm", status="down", alert_after=None)
+
+    pages = [await names(app, f"?sort=name&page={number}") for number in (1, 2, 3)]
+
+    assert [len(found) for found in pages] == [100, 100, 51]
+    assert len({name for found in pages for name in found}) == 251
+    # Beyond the last one there is the last one.
+    assert await names(app, "?sort=name&page=9") == pages[2]
+    assert (await names(app))[0] == "Alarm"
+    assert await names(app, "?q=job+249") == ["job 249"]
+    text = await page(app, "?page=2&tag=prod")
+    assert "Page 2 of 3, 250 checks" in text
+    assert 'rel="next" href="?tag=prod&amp;page=3"' in text
+    assert "all 251" in text
+
+
+async def test_page_of_many_checks_weighs_little_and_asks_little(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 3000)
+    async with traced(app.database.committed) as statements:
+        text = await page(app)
+
+    assert len(text.encode()) < 100_000
+    # The lines of 500 checks each, and what the page itself needs.
+    assert sum("last_start IS NOT NULL" in sql for sql in statements) == 3000 // 500 + 1
+    assert len(statements) < 20
+
+
+async def test_late_and_running_checks_are_found_among_many(app: App) -> None:
+    await sign_in(app)
+    await put_many(app, 1200)
+    now = datetime.now(UTC)
+    await put_up(app, "Late", alert_after=now + HOUR / 2)
+    await put_up(app, "Overdue", alert_after=now - HOUR)
+    await put_up(app, "Busy", last_start=now - timedelta(minutes=3))
+
+    assert (await names(app))[:2] == ["Overdue", "Late"]
+    assert await names(app, "?status=grace") == ["Late"]
+    assert await names(app, "?status=started") == ["Busy"]
+    assert await names(app, "?status=down") == ["Overdue"]

@@ -441,3 +441,23 @@ async def test_real_server_pushes_and_stops_with_streams_open(tmp_path: Path) ->
     # Else it would take three seconds more than its work.
     assert took < 2.5 + serve.start_seconds
     assert "Traceback" not in serve.log
+
+
+async def test_pages_of_very_many_checks_are_told_to_load_anew(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boards, "MOST_CHECKS", 1)
+    monkeypatch.setattr(boards, "COARSE_PACE", 0.01)
+    check = await put_check(app.database, status="up")
+    await put_check(app.database)
+    await sign_in(app)
+    dashboard = await open_dashboard(app.database)
+
+    async with streaming(app, on=dashboard) as stream:
+        await ping(app, check.code)
+        first = await stream.message()
+        await ping(app, check.code)
+        second = await stream.message()
+
+        assert first == second == {"anew": True}
+        assert dashboard.boards.of(app.parts, app.synced.projects[0]).items == {}

@@ -164,7 +164,9 @@ async def test_form_that_is_too_large_is_refused(app: App) -> None:
 async def test_cookie_is_secure_where_the_site_is(tmp_path: Path) -> None:
     text = CONFIG.replace("http://hcl.example", "https://hcl.example")
     async with running_app(tmp_path, text) as app:
-        response = await app.http.post("/sign-in", data={"key": WRITE_KEY})
+        response = await app.http.post(
+            "https://hcl.example/sign-in", data={"key": WRITE_KEY}
+        )
 
     assert "Secure" in response.headers["set-cookie"]
 

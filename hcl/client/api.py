@@ -1,0 +1,105 @@
+"""Ask a server's Management API."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hcl.client.sending import AGENT, reason, request
+from hcl.client.settings import UUID, Settings, SettingsError
+
+_TIMEOUT = 30.0
+_LONGEST = 1 << 30
+
+
+class APIError(Exception):
+    """The server did not do what was asked; its text says why."""
+
+
+class API:
+    """The API v3 of one server, with the key of one project.
+
+    Its calls raise APIError.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise SettingsError if the server or the key is not set."""
+        if not settings.server:
+            raise SettingsError(
+                "no server is set: set HCL_SERVER=https://… or --server"
+            )
+        if not settings.api_key:
+            raise SettingsError("no API key is set: set HCL_API_KEY or --api-key")
+        self._root = settings.server
+        self._key = settings.api_key
+
+    def get(self, path: str, **query: str) -> Any:
+        """Return the document at a path."""
+        return self.call("GET", path + ("?" + urlencode(query) if query else ""))
+
+    def call(self, method: str, path: str, document: Any = None) -> Any:
+        """Make one call, with a document if there is one; return what it answers."""
+        headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
+        body = b"" if document is None else json.dumps(document).encode()
+        url = f"{self._root}/api/v3/{path}"
+        try:
+            status, _, answer = request(
+                method, url, body, headers, _TIMEOUT, most=_LONGEST
+            )
+        except (OSError, HTTPException, ValueError) as error:
+            raise APIError(f"{self._root}: {reason(error)}") from error
+        try:
+            said = json.loads(answer) if answer else {}
+        except ValueError:
+            said = answer.decode("utf-8", "replace")
+        if status >= 400:
+            raise APIError(_refusal(status, said))
+        if isinstance(said, str):
+            raise APIError(f"{url} is no API: it answered {status} with no JSON")
+        return said
+
+    def text(self, path: str) -> bytes:
+        """Return bytes at a path, a ping's body say."""
+        url = f"{self._root}/api/v3/{path}"
+        headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
+        try:
+            status, _, body = request("GET", url, b"", headers, _TIMEOUT, most=_LONGEST)
+        except (OSError, HTTPException, ValueError) as error:
+            raise APIError(f"{self._root}: {reason(error)}") from error
+        if status == 404:
+            raise APIError("there is no such thing")
+        if status >= 400:
+            raise APIError(_refusal(status, body.decode("utf-8", "replace")))
+        return body
+
+    def code(self, check: str) -> str:
+        """Return the UUID of a check that is named by UUID, slug or name."""
+        if UUID.fullmatch(check):
+            return check.lower()
+        checks = self.get("checks/", slug=check)["checks"]
+        if not checks:
+            checks = self.get("checks/")["checks"]
+            checks = [one for one in checks if one["name"] == check]
+        if not checks:
+            raise APIError(f"there is no check {check!r}")
+        if len(checks) > 1:
+            raise APIError(f"several checks are called {check!r}: give the UUID")
+        if "uuid" not in checks[0]:
+            raise APIError("the API key may only read: give one that may write")
+        return str(checks[0]["uuid"])
+
+    def check(self, check: str, rest: str = "") -> str:
+        """Return the path of a check, or of what it has."""
+        return f"checks/{quote(self.code(check))}{rest}"
+
+
+def _refusal(status: int, said: Any) -> str:
+    why = said.get("error") if isinstance(said, dict) else said
+    text = " ".join(str(why or "").split())
+    if status == 401:
+        return f"{text}: see HCL_API_KEY"
+    if status == 404 and (not text or text.startswith("<")):
+        return "the server has no such thing"
+    return text[:200] or f"the server answered {status}"

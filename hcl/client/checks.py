@@ -1,0 +1,255 @@
+"""`hcl checks`: the project's checks, over the API."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hcl.client.api import API, APIError
+from hcl.client.settings import SettingsError, load
+from hcl.client.tables import ago, length, moment, show
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+# Of a check, what create and edit may set; the API says what is wrong with a value.
+_STRINGS = (
+    "name",
+    "slug",
+    "tags",
+    "desc",
+    "schedule",
+    "tz",
+    "channels",
+    "methods",
+    "start_kw",
+    "success_kw",
+    "failure_kw",
+)
+_LENGTHS = ("timeout", "grace")
+_FLAGS = (
+    "manual_resume",
+    "filter_subject",
+    "filter_body",
+    "filter_http_body",
+    "filter_default_fail",
+)
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command and what it can do."""
+    parser = commands.add_parser(
+        "checks",
+        help="list, show, make and change checks",
+        description="List the checks of a project, or do one thing with one of them.",
+    )
+    parser.set_defaults(function=run, name="checks", quiet=False, action=_list, tag=[])
+    _add_common(parser)
+    actions = parser.add_subparsers(metavar="ACTION")
+    listing = _action(actions, "list", "list all checks", _list, has_check=False)
+    listing.add_argument(
+        "--tag", action="append", default=[], help="only with this tag"
+    )
+    _action(actions, "show", "show one check whole", _show)
+    creating = _action(actions, "create", "make a check", _create, has_check=False)
+    editing = _action(actions, "edit", "change a check", _edit)
+    for parser_ in (creating, editing):
+        _add_fields(parser_)
+    _action(actions, "pause", "watch no more, until it is resumed", _pause)
+    _action(actions, "resume", "watch again", _resume)
+    muting = _action(actions, "mute", "tell nobody for a while, but watch on", _mute)
+    muting.add_argument(
+        "length", type=_length, metavar="TIME", help="4h, 1d …; 0 tells again"
+    )
+    _action(actions, "delete", "delete a check and its log", _delete)
+    log = _action(actions, "log", "show its last pings", _log)
+    log.add_argument("--body", type=int, metavar="N", help="print what ping N brought")
+    _action(actions, "flips", "show when it went up and down", _flips)
+    _action(actions, "messages", "show who was told, and how that went", _messages)
+    _action(actions, "explain", "say why it is as it is", _explain)
+
+
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    help_: str,
+    function: Callable[[API, argparse.Namespace], None],
+    *,
+    has_check: bool = True,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=help_, description=help_.capitalize() + ".")
+    if has_check:
+        parser.add_argument("check", metavar="CHECK", help="its UUID, slug or name")
+    _add_common(parser, argparse.SUPPRESS)
+    parser.set_defaults(action=function)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, default: str = "") -> None:
+    add = parser.add_argument
+    add("--server", default=default, metavar="URL", help="the server (or HCL_SERVER)")
+    add("--api-key", default=default, metavar="KEY", help="(or HCL_API_KEY)")
+    add(
+        "--format",
+        default=default or "table",
+        choices=("table", "plain", "json"),
+        help="how to print (default: table)",
+    )
+
+
+def _add_fields(parser: argparse.ArgumentParser) -> None:
+    for name in _STRINGS:
+        parser.add_argument(_flag(name), metavar="TEXT", default=None)
+    for name in _LENGTHS:
+        parser.add_argument(_flag(name), metavar="TIME", type=_length, default=None)
+    for name in _FLAGS:
+        parser.add_argument(_flag(name), choices=("yes", "no"), default=None)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _length(text: str) -> int:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 4h, 1d")
+    return int(number) * _UNITS[unit]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; return the exit status."""
+    try:
+        settings = load(options.server, api_key=options.api_key)
+        options.action(API(settings), options)
+    except (APIError, SettingsError) as error:
+        print(f"hcl checks: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _list(api: API, options: argparse.Namespace) -> None:
+    document = api.get("checks/")
+    checks = [
+        check
+        for check in document["checks"]
+        if set(options.tag) <= set(check["tags"].split())
+    ]
+    rows = [
+        {
+            **check,
+            "status": check["status"] + (" (running)" if check["started"] else ""),
+            "last_ping": ago(check["last_ping"]),
+            "next_ping": ago(check["next_ping"]),
+            "when": _when(check),
+        }
+        for check in checks
+    ]
+    columns = ["status", "name", "slug", "tags", "when", "last_ping", "next_ping"]
+    if options.format == "plain":
+        rows, columns = checks, ["status", "slug", "name", "uuid", "last_ping"]
+    show(options.format, rows, columns, {"checks": checks})
+
+
+def _when(check: dict[str, Any]) -> str:
+    if "schedule" in check:
+        return f"{check['schedule']} {check['tz']}".replace("\n", "; ")
+    return f"every {length(check['timeout'])}"
+
+
+def _show_one(options: argparse.Namespace, check: dict[str, Any]) -> None:
+    rows = [{"field": field, "value": value} for field, value in check.items()]
+    show(options.format, rows, ("field", "value"), check)
+
+
+def _show(api: API, options: argparse.Namespace) -> None:
+    _show_one(options, api.get(api.check(options.check)))
+
+
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    fields = {
+        name: value
+        for name in (*_STRINGS, *_LENGTHS)
+        if (value := getattr(options, name)) is not None
+    }
+    for name in _FLAGS:
+        if getattr(options, name) is not None:
+            fields[name] = getattr(options, name) == "yes"
+    return fields
+
+
+def _create(api: API, options: argparse.Namespace) -> None:
+    _show_one(options, api.call("POST", "checks/", _fields(options)))
+
+
+def _edit(api: API, options: argparse.Namespace) -> None:
+    path = api.check(options.check)
+    _show_one(options, api.call("POST", path, _fields(options)))
+
+
+def _pause(api: API, options: argparse.Namespace) -> None:
+    _show_one(options, api.call("POST", api.check(options.check, "/pause"), {}))
+
+
+def _resume(api: API, options: argparse.Namespace) -> None:
+    _show_one(options, api.call("POST", api.check(options.check, "/resume"), {}))
+
+
+def _mute(api: API, options: argparse.Namespace) -> None:
+    document = {"seconds": options.length}
+    _show_one(options, api.call("POST", api.check(options.check, "/mute"), document))
+
+
+def _delete(api: API, options: argparse.Namespace) -> None:
+    _show_one(options, api.call("DELETE", api.check(options.check)))
+
+
+def _log(api: API, options: argparse.Namespace) -> None:
+    if options.body is not None:
+        body = api.text(api.check(options.check, f"/pings/{options.body}/body"))
+        sys.stdout.buffer.write(body)
+        return
+    document = api.get(api.check(options.check, "/pings/"))
+    rows = [
+        {
+            **ping,
+            "date": moment(ping["date"]),
+            "duration": length(ping["duration"]) if "duration" in ping else "",
+            "from": ping["remote_addr"] or ping["scheme"],
+            "body": "yes" if ping["body_url"] else "",
+        }
+        for ping in document["pings"]
+    ]
+    columns = ("n", "date", "type", "duration", "from", "method", "body", "ua")
+    show(options.format, rows, columns, document)
+
+
+def _flips(api: API, options: argparse.Namespace) -> None:
+    document = api.get(api.check(options.check, "/flips/"))
+    flips = document["flips"] if isinstance(document, dict) else document
+    rows = [
+        {"when": moment(flip["timestamp"]), "status": "up" if flip["up"] else "down"}
+        for flip in flips
+    ]
+    show(options.format, rows, ("when", "status"), document)
+
+
+def _messages(api: API, options: argparse.Namespace) -> None:
+    document = api.get(api.check(options.check, "/messages/"))
+    rows = [
+        {**message, "date": moment(message.get("date"))}
+        for message in document["messages"]
+    ]
+    columns = ("date", "channel", "event", "status", "tries", "answer")
+    show(options.format, rows, columns, document)
+
+
+def _explain(api: API, options: argparse.Namespace) -> None:
+    document = api.get(api.check(options.check, "/explain/"))
+    if options.format == "json":
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    for line in document["lines"]:
+        print(line)

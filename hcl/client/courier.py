@@ -1,0 +1,199 @@
+"""Tells signals in their order while the job runs, and before them what was left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hcl.client import spool as spools
+from hcl.client.signals import Signal, as_log
+from hcl.client.spool import Kept, Spool
+
+if TYPE_CHECKING:
+    from hcl.client.sending import Answer
+
+# Pauses between two tries, in seconds: each twice as long as the one before.
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 60.0
+
+# A signal that is told so many seconds late is told with its own time.
+_LATE = 2.0
+
+
+class Courier:
+    """A thread that sends; the job waits for it at its end alone.
+
+    `tell` takes lines for people. `body_limit`: bytes of a body that the server keeps;
+    0: it has not said. `all_told`: whether the server has all that was to be told.
+    """
+
+    def __init__(self, spool: Spool, tell: Callable[[str], None]) -> None:
+        self.body_limit = 0
+        self.all_told = True
+        self._spool = spool
+        self._tell = tell
+        self._waiting: deque[tuple[Signal, Kept | None]] = deque()
+        self._condition = threading.Condition()
+        # Until when to go on trying, by the monotonic clock; None: for ever.
+        self._until: float | None = None
+        self._has_flushed = False
+        self._thread: threading.Thread | None = None
+        # Why the last try failed.
+        self._why = ""
+        # Which servers believe a signal its own time.
+        self._takes_times: dict[str, bool] = {}
+
+    def add(self, signal: Signal) -> None:
+        """Tell a signal soon; it is written down first."""
+        with self._condition:
+            self._waiting.append((signal, self._spool.keep(signal)))
+            self._condition.notify()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to send; what was left before is told even if nothing is added."""
+        if self._thread is None:
+            # A daemon: it must not outlive what it works for.
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def finish(self, patience: float) -> None:
+        """Wait for what is not told yet, so many seconds at most; leave the rest."""
+        with self._condition:
+            self._until = time.monotonic() + patience
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join(patience + 0.2)
+        with self._condition:
+            left = list(self._waiting)
+            self._waiting.clear()
+        for _, kept in left:
+            if kept is not None:
+                spools.leave(kept)
+        if left or self._why:
+            self.all_told = False
+        if left:
+            self._say_left(left)
+
+    def _say_left(self, left: list[tuple[Signal, Kept | None]]) -> None:
+        url = left[0][0].target.url
+        why = self._why or "it did not answer in time"
+        if all(kept for _, kept in left):
+            fate = "it is kept, and sent with the next signal from here"
+        else:
+            fate = f"it is lost, since it cannot be kept ({self._spool.why_not})"
+        self._tell(f"could not tell {url}: {why}; {fate}")
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while self._seconds_left() > 0:
+            if not self._has_flushed and not self._flush():
+                wanted = pause
+            else:
+                first = self._first()
+                if first is None:
+                    return
+                wanted = self._send(*first) * pause
+            if not wanted:
+                pause = _FIRST_PAUSE
+                continue
+            with self._condition:
+                self._condition.wait(min(wanted, self._seconds_left()))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _seconds_left(self) -> float:
+        return 1e6 if self._until is None else self._until - time.monotonic()
+
+    def _first(self) -> tuple[Signal, Kept | None] | None:
+        """Return what is to be told next; None: that was all."""
+        with self._condition:
+            while not self._waiting:
+                if self._until is not None:
+                    return None
+                self._condition.wait()
+            return self._waiting[0]
+
+    def _send(self, signal: Signal, kept: Kept | None) -> float:
+        """Send one; return 0.0 once it is settled, else how many pauses to wait."""
+        # Imported here, while the job starts: it takes as long as all the rest.
+        from hcl.client import sending
+
+        timeout = min(sending.TRY_TIMEOUT, max(0.1, self._seconds_left()))
+        late = time.time() - signal.at > _LATE
+        answer = sending.send(signal, timeout, late)
+        if not (answer.taken or answer.final):
+            self._why = answer.why
+            return max(1.0, answer.retry_after / _FIRST_PAUSE)
+        self._why = ""
+        self.body_limit = answer.body_limit or self.body_limit
+        with self._condition:
+            is_ours = bool(self._waiting)
+            if is_ours:
+                self._waiting.popleft()
+        if is_ours and kept is not None:
+            spools.done(kept)
+        if answer.final:
+            self.all_told = False
+            self._tell(f"could not tell {signal.target.url}: {answer.why}")
+        return 0.0
+
+    def _flush(self) -> bool:
+        """Tell what was left before; return False if the server is away."""
+        from http.client import HTTPException
+
+        from hcl.client import sending
+
+        refused: dict[str, str] = {}
+        for kept in self._spool.left():
+            try:
+                answer = self._send_late(kept.signal)
+            except (OSError, HTTPException, ValueError) as error:
+                answer = sending.Answer(False, sending.reason(error))
+            if not (answer.taken or answer.final):
+                self._why = answer.why
+                spools.leave(kept)
+                return False
+            if answer.final:
+                refused[kept.signal.target.url] = answer.why
+            spools.done(kept)
+        self._why = ""
+        self._has_flushed = True
+        for url, why in refused.items():
+            self._tell(f"dropped what was kept for {url}: {why}")
+        if self._spool.dropped:
+            self._tell(f"dropped {self._spool.dropped} signals that were kept too long")
+        return True
+
+    def _send_late(self, signal: Signal) -> Answer:
+        """Send what was left before. Raises OSError, HTTPException, ValueError."""
+        from hcl.client import sending
+
+        if self._seconds_left() <= 0:
+            raise TimeoutError
+        if not self._has_times(signal.target.root):
+            return sending.send(as_log(signal))
+        answer = sending.send(signal, late=True)
+        if answer.final and sending.NOT_BELIEVED in answer.why:
+            # The clock of this machine, or of that one, was set since.
+            return sending.send(as_log(signal))
+        return answer
+
+    def _has_times(self, root: str) -> bool:
+        """Tell whether a server is an hcl: only that believes signals their own time.
+
+        Raises OSError, HTTPException, ValueError.
+        """
+        from hcl.client import sending
+
+        if not root:
+            return False
+        if root not in self._takes_times:
+            url, timeout = f"{root}/client/hcl.sha256", sending.TRY_TIMEOUT
+            status, _, body = sending.request("GET", url, b"", {}, timeout)
+            if status >= 500:
+                raise ValueError(f"it answered {status}")
+            self._takes_times[root] = status == 200 and b"hcl" in body
+        return self._takes_times[root]

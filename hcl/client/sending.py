@@ -1,0 +1,143 @@
+"""Send a signal over HTTP, and understand what the server says to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from hcl.client.signals import Signal, stamped
+
+AGENT = "hcl-client"
+
+# Seconds that one try may take.
+TRY_TIMEOUT = 5.0
+
+# What a ping is answered with; anything else was not said by a Healthchecks server.
+_TAKEN = (b"OK", b"Created")
+_LONGEST_ANSWER = 1000
+
+# What an hcl says of a time that it does not believe.
+NOT_BELIEVED = "invalid ping time"
+
+# Of another answer so many characters are told.
+_TOLD = 60
+
+
+class Answer(NamedTuple):
+    """What became of a try: `taken`, or else `why` not.
+
+    `final`: no later try will fare better. `retry_after`: seconds that the server wants
+    to be left alone. `body_limit`: bytes of a body that it keeps; 0: it did not say.
+    """
+
+    taken: bool
+    why: str = ""
+    final: bool = False
+    retry_after: float = 0.0
+    body_limit: int = 0
+
+
+def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> Answer:
+    """Tell the server a signal; `late`: with the time that it is of."""
+    headers = stamped(signal, "POST") if late else {}
+    headers["User-Agent"] = AGENT
+    try:
+        status, said, body = request("POST", signal.url, signal.body, headers, timeout)
+    except (OSError, HTTPException, ValueError) as error:
+        return Answer(False, reason(error))
+    if status in (200, 201) and body.startswith(_TAKEN):
+        limit = said.get("ping-body-limit", "")
+        return Answer(True, body_limit=int(limit) if limit.isdigit() else 0)
+    return _refused(status, said, body)
+
+
+def _refused(status: int, said: dict[str, str], body: bytes) -> Answer:
+    text = " ".join(body.decode("utf-8", "replace").split())
+    told = text if len(text) <= _TOLD else text[:_TOLD] + "…"
+    if status in (400, 404, 409) and not text.startswith("<"):
+        return Answer(False, f"it answered {status} {told}", final=True)
+    if status < 400:
+        return Answer(False, f"something else answered for it ({status} {told})")
+    after = said.get("retry-after", "")
+    return Answer(
+        False,
+        f"it answered {status} {told}",
+        retry_after=float(after) if after.isdigit() else 0.0,
+    )
+
+
+def reason(error: Exception) -> str:
+    """Say in words why a request failed."""
+    # On Python 3.9 they are two.
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return "it did not answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, HTTPException):
+        return "its answer is no HTTP"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def request(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    timeout: float,
+    most: int = _LONGEST_ANSWER,
+) -> tuple[int, dict[str, str], bytes]:
+    """Make one request; return status, headers in lower case, and `most` of the body.
+
+    Raises OSError, HTTPException, ValueError.
+    """
+    parts = urlsplit(url)
+    connection = _connection(parts.scheme, parts.netloc, timeout)
+    try:
+        path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        if isinstance(connection, _Proxied):
+            path = url
+        connection.request(method, path, body or None, headers)
+        response: HTTPResponse = connection.getresponse()
+        said = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, said, response.read(most)
+    finally:
+        connection.close()
+
+
+class _Proxied(HTTPConnection):
+    """A connection to a proxy, which wants whole URLs."""
+
+
+def _connection(scheme: str, netloc: str, timeout: float) -> HTTPConnection:
+    host = netloc.rpartition("@")[2]
+    proxy = _proxy(scheme, host)
+    if scheme == "https":
+        context = ssl.create_default_context()
+        if not proxy:
+            return HTTPSConnection(host, timeout=timeout, context=context)
+        tunnel = HTTPSConnection(proxy, timeout=timeout, context=context)
+        tunnel.set_tunnel(host)
+        return tunnel
+    if proxy:
+        return _Proxied(proxy, timeout=timeout)
+    return HTTPConnection(host, timeout=timeout)
+
+
+def _proxy(scheme: str, host: str) -> str:
+    """Return the proxy's host and port that the environment names; "": none."""
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+    found = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    if not found:
+        return ""
+    # Imported here: it is large, and most have no proxy.
+    from urllib.request import proxy_bypass
+
+    if proxy_bypass(host):
+        return ""
+    return urlsplit(found if "://" in found else f"http://{found}").netloc

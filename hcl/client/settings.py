@@ -1,0 +1,145 @@
+"""Where the server is, and which project's checks are meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+SYSTEM_FILE = "/etc/hcl/client.conf"
+
+UUID = re.compile(
+    "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
+_SLUG = re.compile("[a-z0-9_-]+")
+
+# Whose ping URLs have no /ping/ in them.
+_ROOTS = ("hc-ping.com",)
+
+# What a line of the file may set.
+_NAMES = ("HCL_SERVER", "HCL_PING_KEY", "HCL_API_KEY", "HCL_SPOOL")
+
+
+class SettingsError(Exception):
+    """Something is missing or wrong; its text says what to do."""
+
+
+class Settings(NamedTuple):
+    """What flags, the environment and the files say, in this order; "": nothing."""
+
+    server: str = ""
+    ping_key: str = ""
+    api_key: str = ""
+    spool: str = ""
+
+
+class Target(NamedTuple):
+    """The check that is meant: its ping URL, without a signal.
+
+    `key` signs signals that are sent late: the ping key, or the check's UUID. `root` is
+    the server's; "": its address is not known.
+    """
+
+    url: str
+    key: str
+    root: str = ""
+
+
+def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
+    """Read the settings; what is given counts first.
+
+    Raises SettingsError.
+    """
+    said: dict[str, str] = {}
+    for path in (SYSTEM_FILE, _own_file()):
+        said.update(_read(path))
+    said.update({name: os.environ[name] for name in _NAMES if os.environ.get(name)})
+    return Settings(
+        server=(server or said.get("HCL_SERVER", "")).rstrip("/"),
+        ping_key=ping_key or said.get("HCL_PING_KEY", ""),
+        api_key=api_key or said.get("HCL_API_KEY", ""),
+        spool=said.get("HCL_SPOOL", ""),
+    )
+
+
+def _own_file() -> str:
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(config, "hcl", "client.conf")
+
+
+def _read(path: str) -> dict[str, str]:
+    """Read NAME=value lines; there may be no such file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    said = {}
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        name, value = name.strip(), value.strip()
+        if not line.strip() or name.startswith("#"):
+            continue
+        if not equals or name not in _NAMES:
+            raise SettingsError(
+                f"{path}, line {number}: write NAME=value, with one of the names"
+                f" {', '.join(_NAMES)}"
+            )
+        if value[:1] == value[-1:] and value[:1] in ("'", '"') and len(value) > 1:
+            value = value[1:-1]
+        said[name] = value
+    return said
+
+
+def target(check: str, settings: Settings) -> Target:
+    """Return what a check given as UUID, slug or ping URL means.
+
+    Raises SettingsError.
+    """
+    if check.startswith(("http://", "https://")):
+        return _from_url(check)
+    if not (UUID.fullmatch(check) or _SLUG.fullmatch(check)):
+        raise SettingsError(
+            f"{check!r} names no check: give its UUID, its slug (a-z, 0-9, - and _)"
+            " or its ping URL"
+        )
+    endpoint, root = _endpoint(settings.server)
+    if UUID.fullmatch(check):
+        code = check.lower()
+        return Target(f"{endpoint}/{code}", code, root)
+    if not settings.ping_key:
+        raise SettingsError(
+            f"to name the check {check!r} by its slug, set HCL_PING_KEY or give"
+            " --ping-key; or give its UUID"
+        )
+    key = settings.ping_key
+    return Target(f"{endpoint}/{key}/{check}", key, root)
+
+
+def _endpoint(server: str) -> tuple[str, str]:
+    """Return what ping URLs begin with, and the server's root."""
+    if not server:
+        raise SettingsError(
+            "no server is set: set HCL_SERVER=https://… or give --server, or put it in"
+            f" {_own_file()} or {SYSTEM_FILE}"
+        )
+    if not server.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"the server {server!r} must begin with http:// or https://"
+        )
+    if server.endswith("/ping"):
+        return server, server[: -len("/ping")]
+    if server.split("://")[1] in _ROOTS:
+        return server, ""
+    return f"{server}/ping", server
+
+
+def _from_url(url: str) -> Target:
+    url = url.rstrip("/")
+    root, slash, rest = url.partition("/ping/")
+    parts = (rest if slash else url.split("://", 1)[1].partition("/")[2]).split("/")
+    if not parts[0]:
+        raise SettingsError(f"{url} is no ping URL: it names no check")
+    return Target(url, parts[0], root if slash else "")

@@ -1,0 +1,77 @@
+"""One signal of a job, and the request that tells it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from hcl.client.settings import Target
+
+
+class Signal(NamedTuple):
+    """What is told of a check, when it was so (unix time), and what came with it.
+
+    `word` is start, fail, log, an exit status, or "": success.
+    """
+
+    target: Target
+    word: str
+    at: float
+    rid: str = ""
+    body: bytes = b""
+    create: bool = False
+
+    @property
+    def url(self) -> str:
+        """The address that tells it."""
+        query = {"rid": self.rid} if self.rid else {}
+        if self.create:
+            query["create"] = "1"
+        word = f"/{self.word}" if self.word else ""
+        return self.target.url + word + ("?" + urlencode(query) if query else "")
+
+    def dump(self) -> bytes:
+        """Write it down, for another process to send."""
+        document = {**self._asdict(), "target": list(self.target)}
+        del document["body"]
+        return json.dumps(document).encode() + b"\n" + self.body
+
+    @classmethod
+    def load(cls, text: bytes) -> Signal:
+        """Read what `dump` wrote. Raises ValueError."""
+        head, _, body = text.partition(b"\n")
+        try:
+            document: dict[str, Any] = json.loads(head)
+            target = Target(*document.pop("target"))
+            return cls(target=target, body=body, **document)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(str(error)) from error
+
+
+def stamped(signal: Signal, method: str) -> dict[str, str]:
+    """Return the headers that give a signal its own time: an hcl believes them.
+
+    They are signed with what only those have who may ping the check.
+    """
+    at = f"{signal.at:.3f}"
+    path = urlsplit(signal.url).path
+    # A proxy may have cut off what stands before.
+    path = path[path.find("/ping/") :] if "/ping/" in path else path
+    head = f"{method}\n{path}\n{at}\n".encode()
+    key = signal.target.key.encode()
+    signature = hmac.new(key, head + signal.body, hashlib.sha256).hexdigest()
+    return {"X-Ping-At": at, "X-Ping-Signature": signature}
+
+
+def as_log(signal: Signal) -> Signal:
+    """Return the log ping that tells of it late, to a server that takes no times."""
+    # Imported here: nobody needs it while the server is there.
+    from datetime import datetime, timezone
+
+    moment = datetime.fromtimestamp(signal.at, timezone.utc)
+    word = f"exit status {signal.word}" if signal.word.isdigit() else signal.word
+    line = f"{word or 'success'} at {moment:%Y-%m-%d %H:%M:%S} UTC, told late\n"
+    return signal._replace(word="log", body=line.encode() + signal.body)

@@ -1,0 +1,158 @@
+"""Signals that are not told yet: one file each, so that no crash loses one.
+
+A signal is written down before it is first sent, and deleted once the server has it.
+Whoever sends one holds its file's lock: when a process ends, by kill -9 too, what it
+left is everybody's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hcl.client.signals import Signal
+
+# What is kept at most: of more, or older ones, the oldest go.
+MOST_FILES = 1000
+MOST_BYTES = 20_000_000
+LONGEST = 7 * 86_400.0
+
+_SUFFIX = ".signal"
+
+
+class Kept(NamedTuple):
+    """A signal in its file, which `descriptor` holds the lock of."""
+
+    path: str
+    descriptor: int
+    signal: Signal
+
+
+class Spool:
+    """The folder of signals that wait.
+
+    Where it cannot be used `why_not` says so, and nothing is kept.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder or default_folder()
+        self.why_not = ""
+        # Signals that were too old, or too many, and were dropped.
+        self.dropped = 0
+
+    def keep(self, signal: Signal) -> Kept | None:
+        """Write a signal down, locked; None if that is not possible."""
+        # By their names they are in order; a clock that was set changes it, no more.
+        name = f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
+        path = os.path.join(self.folder, name)
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            # Not yet by the name that others look for: it is not whole.
+            descriptor = os.open(f"{path}.new", flags, 0o600)
+        except OSError as error:
+            self.why_not = f"{self.folder}: {_words(error)}"
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(signal.dump())
+            os.rename(f"{path}.new", path)
+        except OSError as error:
+            self.why_not = f"{self.folder}: {_words(error)}"
+            os.close(descriptor)
+            _remove(f"{path}.new")
+            return None
+        return Kept(path, descriptor, signal)
+
+    def left(self) -> Iterator[Kept]:
+        """Yield what others left, the oldest first.
+
+        Each is to be settled by `done` or `leave`.
+        """
+        now = time.time()
+        for path in self._within_bounds():
+            kept = _take(path)
+            if kept is None:
+                continue
+            if kept.signal.at < now - LONGEST:
+                self.dropped += 1
+                done(kept)
+            else:
+                yield kept
+
+    def _within_bounds(self) -> list[str]:
+        """Return the paths of what waits; delete the oldest of what is too much."""
+        sizes = {}
+        try:
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(_SUFFIX):
+                        sizes[entry.path] = entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            return []
+        paths, total = sorted(sizes), 0
+        for number, path in enumerate(reversed(paths)):
+            total += sizes[path]
+            if number >= MOST_FILES or total > MOST_BYTES:
+                for old in paths[: len(paths) - number]:
+                    self.dropped += _remove(old)
+                return paths[len(paths) - number :]
+        return paths
+
+
+def _take(path: str) -> Kept | None:
+    """Lock and read a file; None: another has it, or it is no signal."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had it may have told it, and deleted it, meanwhile.
+        if os.fstat(descriptor).st_nlink:
+            with open(descriptor, "rb", closefd=False) as file:
+                return Kept(path, descriptor, Signal.load(file.read()))
+    except OSError:
+        pass
+    except ValueError:
+        _remove(path)
+    os.close(descriptor)
+    return None
+
+
+def done(kept: Kept) -> None:
+    """Delete a signal that was told, or that nobody wants."""
+    _remove(kept.path)
+    os.close(kept.descriptor)
+
+
+def leave(kept: Kept) -> None:
+    """Leave a signal for the next who sends; it survives a power cut from now on."""
+    with contextlib.suppress(OSError):
+        os.fsync(kept.descriptor)
+    os.close(kept.descriptor)
+
+
+def default_folder() -> str:
+    """Return where signals are kept: of root, and of anybody else."""
+    if os.geteuid() == 0:
+        return "/var/spool/hcl"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "hcl", "spool")
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

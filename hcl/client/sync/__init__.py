@@ -1,0 +1,1 @@
+"""Find the jobs of a machine that nobody watches yet, and have them watched."""

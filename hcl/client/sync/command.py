@@ -1,0 +1,146 @@
+"""`hcl sync`: have the jobs of this machine watched."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+
+from hcl.client.api import API, APIError
+from hcl.client.settings import Settings, SettingsError, load
+from hcl.client.spool import default_folder
+from hcl.client.sync import machine
+from hcl.client.sync.machine import Change
+from hcl.client.sync.plan import Step, changes, plan
+from hcl.client.tables import length, show
+
+_MARKS = {"create": "+", "change": "~", "keep": "=", "nothing": "-"}
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "sync",
+        help="find the jobs of this machine that nobody watches",
+        description="Read the crontabs and timers of this machine, and show which"
+        " checks they should have and how they would tell them. Nothing is changed"
+        " but with --create or --apply.",
+    )
+    add = parser.add_argument
+    add("--server", default="", metavar="URL", help="the server (or HCL_SERVER)")
+    add("--api-key", default="", metavar="KEY", help="(or HCL_API_KEY)")
+    add("--host", default="", metavar="NAME", help="what slugs begin with (hostname)")
+    add("--create", action="store_true", help="make and change the checks")
+    add(
+        "--apply",
+        action="store_true",
+        help="that, and change the crontabs and units, after a backup",
+    )
+    add("--undo", action="store_true", help="bring back what --apply changed last")
+    parser.set_defaults(function=run, name="sync", quiet=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; return the exit status."""
+    try:
+        settings = load(options.server, api_key=options.api_key)
+        return _undo(settings) if options.undo else _sync(options, settings)
+    except (APIError, SettingsError, OSError) as error:
+        print(f"hcl sync: {error}", file=sys.stderr)
+        return 1
+
+
+def _backups(settings: Settings) -> str:
+    beside = settings.spool or default_folder()
+    return os.path.join(os.path.dirname(beside), "hcl-sync-backups")
+
+
+def _undo(settings: Settings) -> int:
+    for path in machine.undo(_backups(settings)):
+        print(f"brought back {path}")
+    _reload()
+    return 0
+
+
+def _sync(options: argparse.Namespace, settings: Settings) -> int:
+    api = API(settings)
+    host = options.host or socket.gethostname().partition(".")[0]
+    host = re.sub("[^a-z0-9-]+", "-", host.lower()).strip("-") or "host"
+    steps = plan(machine.jobs(), api.get("checks/")["checks"], host)
+    _show_plan(steps)
+    hcl = os.path.abspath(shutil.which("hcl") or sys.argv[0])
+    changed = changes(steps, hcl, user=os.geteuid() != 0)
+    if options.create or options.apply:
+        _create(api, steps)
+    if options.apply and changed:
+        machine.write(changed, _backups(settings))
+        for change in changed:
+            print(f"wrote {change.path}")
+        _reload()
+        print("hcl sync --undo brings back what was there")
+    elif changed:
+        _show_changes(changed)
+    return 0
+
+
+def _show_plan(steps: Sequence[Step]) -> None:
+    rows = [
+        {
+            "": _MARKS[step.action],
+            "check": step.check or "-",
+            "when": step.job.schedule.replace("\n", "; ")
+            or (f"every {length(step.job.period)}" if step.job.period else ""),
+            "zone": step.job.tz if step.job.schedule else "",
+            "grace": length(step.job.grace) if step.check else "",
+            "job": step.why or step.job.command,
+            "where": step.job.source + (f":{step.job.line}" if step.job.line else ""),
+        }
+        for step in steps
+    ]
+    columns = ("", "check", "when", "zone", "grace", "where", "job")
+    if rows:
+        show("table", rows, columns, None)
+    count = dict.fromkeys(_MARKS, 0)
+    for step in steps:
+        count[step.action] += 1
+    print(
+        f"{count['create']} to create (+), {count['change']} to change (~),"
+        f" {count['keep']} as they should be (=), {count['nothing']} left alone (-)"
+    )
+
+
+def _create(api: API, steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.action == "create":
+            api.call("POST", "checks/", {**(step.fields or {}), "unique": ["slug"]})
+            print(f"created {step.check}")
+        elif step.action == "change":
+            api.call("POST", api.check(step.check), step.fields)
+            print(f"changed {step.check}")
+
+
+def _show_changes(changed: Sequence[Change]) -> None:
+    before = dict(machine.texts())
+    for change in changed:
+        lines = difflib.unified_diff(
+            before.get(change.path, "").splitlines(),
+            (change.text or "").splitlines(),
+            change.path,
+            change.path,
+            lineterm="",
+            n=0,
+        )
+        print()
+        for line in lines:
+            print(line.encode("utf-8", "replace").decode())
+    print("\nhcl sync --apply makes the checks and writes this, after a backup")
+
+
+def _reload() -> None:
+    if shutil.which("systemctl"):
+        machine.reload_units(user=os.geteuid() != 0)

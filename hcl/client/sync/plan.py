@@ -1,0 +1,125 @@
+"""What is to be done: checks to make or change, and lines that tell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hcl.client.sync import crontabs, machine
+from hcl.client.sync.jobs import Job, name
+from hcl.client.sync.machine import Change
+
+
+class Step(NamedTuple):
+    """What is to be done about one job: create, change, keep (its check), or nothing.
+
+    `check` is its slug, `fields` what the API gets; `why` says why nothing is done.
+    """
+
+    job: Job
+    action: str
+    check: str = ""
+    fields: dict[str, Any] | None = None
+    why: str = ""
+
+
+def plan(
+    jobs: Sequence[Job], checks: Sequence[dict[str, Any]], host: str
+) -> list[Step]:
+    """Return a step for each job, in their order."""
+    by_slug = {check["slug"]: check for check in checks if check["slug"]}
+    taken = {job.watched.rpartition("/")[2] for job in jobs if job.watched}
+    steps = []
+    for job in jobs:
+        if job.watched or job.skipped:
+            why = f"tells {job.watched} already" if job.watched else job.skipped
+            steps.append(Step(job, "nothing", why=why))
+            continue
+        slug = _free(_slug(job, host), taken)
+        taken.add(slug)
+        fields = _fields(job, slug, host)
+        there = by_slug.get(slug)
+        if there is None:
+            steps.append(Step(job, "create", slug, fields))
+            continue
+        differs: dict[str, Any] = {
+            key: fields[key]
+            for key in ("schedule", "tz", "timeout")
+            if key in fields and there.get(key) != fields[key]
+        }
+        action = "change" if differs else "keep"
+        steps.append(Step(job, action, slug, differs))
+    return steps
+
+
+def _slug(job: Job, host: str) -> str:
+    if job.source.endswith(".timer"):
+        found = job.source[: -len(".timer")]
+    else:
+        found = name(job.command) or "job"
+    return re.sub("[^a-z0-9_-]+", "-", f"{host}-{found}".lower()).strip("-")[:96]
+
+
+def _free(slug: str, taken: set[str]) -> str:
+    free, number = slug, 2
+    while free in taken:
+        free, number = f"{slug}-{number}", number + 1
+    return free
+
+
+def _fields(job: Job, slug: str, host: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "name": slug,
+        "slug": slug,
+        "tags": host,
+        "grace": job.grace,
+        "desc": f"{job.command}\n\nFound in {job.source} on {host}.",
+        "channels": "*",
+    }
+    if job.schedule:
+        return {**fields, "schedule": job.schedule, "tz": job.tz}
+    return {**fields, "timeout": max(60, job.period)}
+
+
+def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
+    """Return the files as they are to be, so that each job tells its check."""
+    wanted = {
+        (step.job.source, step.job.line): step
+        for step in steps
+        if step.action != "nothing"
+    }
+    changed = []
+    for source, text in machine.texts():
+        lines, has_user = text.splitlines(keepends=True), source != machine.USER_CRONTAB
+        shell = "sh"
+        for number, line in enumerate(lines, 1):
+            setting = re.match(r"\s*SHELL\s*=\s*(\S+)", line)
+            if setting:
+                shell = setting[1].strip("\"'")
+            step = wanted.get((source, number))
+            bare = line.rstrip("\n")
+            entry = step and crontabs.split(bare, has_user=has_user, shell=shell)
+            if step and entry:
+                end = line[len(bare) :]
+                lines[number - 1] = crontabs.wrapped(entry, step.check, hcl) + end
+        after = "".join(lines)
+        if after != text:
+            changed.append(Change(source, after))
+    folder = machine.unit_folder(user=user)
+    for (source, _), step in wanted.items():
+        if source.endswith(".timer"):
+            unit = source[: -len(".timer")] + ".service"
+            path = f"{folder}/{unit}.d/hcl.conf"
+            changed.append(Change(path, drop_in(step.check, hcl)))
+    return changed
+
+
+def drop_in(check: str, hcl: str) -> str:
+    """Return what has a service of systemd tell its check, also when it is killed."""
+    return (
+        "# Written by hcl sync.\n"
+        "[Service]\n"
+        f"ExecStartPre=-{hcl} ping --quiet {check} start\n"
+        f"ExecStopPost=-{hcl} ping --quiet {check} $EXIT_STATUS\n"
+    )

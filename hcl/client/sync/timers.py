@@ -1,0 +1,175 @@
+"""Read the timers of systemd, and how long their jobs took."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job
+
+_FIELDS = (
+    "Id,Unit,TimersCalendar,TimersMonotonic,RandomizedDelayUSec,AccuracyUSec,"
+    "LoadState,UnitFileState,ActiveState"
+)
+
+# What systemctl's words for lengths mean, in seconds.
+_UNITS = {
+    "y": 365.25 * DAY,
+    "month": 30.44 * DAY,
+    "w": 7 * DAY,
+    "d": DAY,
+    "h": HOUR,
+    "min": MINUTE,
+    "s": 1,
+    "ms": 1e-3,
+    "us": 1e-6,
+}
+_LENGTH = re.compile(r"([0-9.]+)(y|month|w|min|ms|us|d|h|s)\b")
+
+# systemd's words for schedules that OnCalendar readers elsewhere do not know.
+_SHORT = {
+    "biannually": "semiannually",
+    "bi-annually": "semiannually",
+    "anually": "annually",
+}
+
+_TELLS = re.compile(r"\bhcl\s+(?:run|ping)\s+(?:-\S+\s+)*([\w-]+)|/ping/([\w/-]+)")
+
+# The journal's names of "is being started" and "has finished", for a job that ends.
+_STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
+_FINISHED = "39f53479d3a045ac8e11786248231fbf"
+_RUNS = 20
+
+
+def find(tz: str, *, user: bool = False) -> list[Job]:
+    """Return the jobs of all timers that are loaded; none where there is no systemd."""
+    scope = ["--user"] if user else []
+    listed = _ask(
+        ["systemctl", *scope, "list-unit-files", "--type=timer", "--no-legend"]
+    )
+    names = [line.split()[0] for line in listed.splitlines() if line.split()]
+    names = [name for name in names if "@." not in name]
+    if not names:
+        return []
+    shown = _ask(["systemctl", *scope, "show", f"--property={_FIELDS}", *names])
+    jobs = []
+    for block in shown.split("\n\n"):
+        job = _job(_properties(block), tz, scope)
+        if job is not None:
+            jobs.append(job)
+    return jobs
+
+
+def _ask(command: list[str]) -> str:
+    """Return what a command prints; "" if it cannot be asked."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _properties(block: str) -> dict[str, list[str]]:
+    """Read name=value lines; a name may come several times."""
+    properties: dict[str, list[str]] = {}
+    for line in block.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and value:
+            properties.setdefault(name, []).append(value)
+    return properties
+
+
+def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | None:
+    def one(name: str) -> str:
+        return properties.get(name, [""])[0]
+
+    timer, unit = one("Id"), one("Unit")
+    if not timer or one("LoadState") != "loaded":
+        return None
+    if one("UnitFileState") == "disabled" and one("ActiveState") != "active":
+        return None
+    shown = _properties(
+        _ask(["systemctl", *scope, "show", "--property=ExecStart,ExecStopPost", unit])
+    )
+    commands = " ".join(shown.get("ExecStart", []))
+    command = re.search(r"argv\[\]=(.*?) ;", commands)
+    spread = _seconds(one("RandomizedDelayUSec")) + _seconds(one("AccuracyUSec"))
+    job = Job(timer, command[1] if command else unit, tz=tz, spread=int(spread))
+    tells = _TELLS.search(commands + " ".join(shown.get("ExecStopPost", [])))
+    if tells:
+        return job._replace(watched=next(filter(None, tells.groups())))
+    job = job._replace(takes=_takes(unit, scope))
+    return _scheduled(job, properties)
+
+
+def _scheduled(job: Job, properties: dict[str, list[str]]) -> Job:
+    expressions = [
+        match[1]
+        for value in properties.get("TimersCalendar", [])
+        if (match := re.search(r"OnCalendar=(.*?) ;", value))
+    ]
+    if expressions:
+        words = [_SHORT.get(words.lower(), words) for words in expressions]
+        return job._replace(schedule="\n".join(words), period=_calendar(words))
+    for value in properties.get("TimersMonotonic", []):
+        match = re.search(r"(OnUnitActiveUSec|OnUnitInactiveUSec)=(.*?) ;", value)
+        if match:
+            period = int(_seconds(match[2]))
+            if period < MINUTE:
+                return job._replace(skipped="runs more often than once a minute")
+            return job._replace(period=period)
+    return job._replace(skipped="runs once after the start, and has no schedule")
+
+
+def _calendar(expressions: list[str]) -> int:
+    """Return about how many seconds lie between two moments of OnCalendar."""
+    words = " ".join(expressions).lower()
+    for word, seconds in (
+        ("minutely", MINUTE),
+        ("hourly", HOUR),
+        ("daily", DAY),
+        ("weekly", 7 * DAY),
+        ("monthly", 30 * DAY),
+    ):
+        if word in words:
+            return seconds
+    if re.search(r"\*:\*|\*:\d+/\d+|\*:0/\d+", words):
+        return HOUR // 2
+    if re.search(r"(^|\s)\*:", words):
+        return HOUR
+    return DAY
+
+
+def _seconds(text: str) -> float:
+    """Read a length as systemctl prints it: 1h 30min."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _LENGTH.findall(text))
+
+
+def _takes(unit: str, scope: list[str]) -> int:
+    """Return the seconds of its longest run of late, by the journal; 0: not known."""
+    text = _ask(
+        [
+            "journalctl",
+            *scope,
+            f"--unit={unit}",
+            "--output=json",
+            f"--lines={2 * _RUNS}",
+            f"MESSAGE_ID={_STARTING}",
+            f"MESSAGE_ID={_FINISHED}",
+        ]
+    )
+    began, longest = 0.0, 0.0
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+            at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+        except (ValueError, KeyError, TypeError):
+            continue
+        if entry.get("MESSAGE_ID") == _STARTING:
+            began = at
+        elif began:
+            longest, began = max(longest, at - began), 0.0
+    return int(longest)

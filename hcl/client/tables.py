@@ -1,0 +1,107 @@
+"""Print what the API answers: as a table for people, plain for scripts, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+_PERIODS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def show(
+    form: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], document: Any
+) -> None:
+    """Print rows by their columns, or the whole document as JSON.
+
+    `form` is table, plain (one row a line, tabs between) or json.
+    """
+    if form == "json":
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    cells = [[_line(row.get(column)) for column in columns] for row in rows]
+    if form == "plain":
+        for row in cells:
+            print("\t".join(row))
+        return
+    _table([[column.upper().replace("_", " ") for column in columns], *cells])
+
+
+def _line(value: Any) -> str:
+    """Put a value in one line that no terminal takes for orders."""
+    text = "" if value is None else str(value)
+    return "".join(
+        character if character.isprintable() else " " for character in text
+    ).strip()
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(_width, column)) for column in zip(*rows)]
+    most = _terminal_width()
+    for row in rows:
+        line = "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths)
+        ).rstrip()
+        print(_cut(line, most))
+
+
+def _terminal_width() -> int:
+    """Return how many columns there are; no end of them where nobody looks."""
+    if not sys.stdout.isatty():
+        return 10**6
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        return 80
+
+
+def _width(text: str) -> int:
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _cut(line: str, most: int) -> str:
+    if _width(line) <= most:
+        return line
+    taken = 0
+    for number, character in enumerate(line):
+        taken += _columns(character)
+        if taken > most - 1:
+            return line[:number] + "…"
+    return line
+
+
+def moment(text: str | None) -> str:
+    """Say when something was, by this machine's clock: 2026-11-28 07:15:00."""
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone()
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(text: str | None) -> str:
+    """Say how long ago, or in how long, something is: 5 min ago, in 3 h."""
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    apart = at - datetime.now(timezone.utc)
+    past = apart < timedelta(0)
+    words = length(abs(apart.total_seconds()))
+    return f"{words} ago" if past else f"in {words}"
+
+
+def length(seconds: float) -> str:
+    """Say a length by its largest unit: 3 h."""
+    for size, unit in _PERIODS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "0 s"

@@ -1,0 +1,56 @@
+"""Which secrets of a configuration others could come by."""
+
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from hcl.config.settings import Config
+
+# Fewer characters can be guessed in time.
+_SHORT = 16
+
+
+def exposed(config: Config) -> list[str]:
+    """Say, in a line each, which secrets are too short, or in files open to all."""
+    lines = [
+        f"everybody on this machine can read {path}, which holds secrets: chmod o-r it"
+        for path in (config.path, *_secret_files(config))
+        if _is_open(path)
+    ]
+    key = config.api.metrics_key
+    if key and len(key) < _SHORT:
+        lines.append(f"api.metrics_key is short: use {_SHORT} characters at least")
+    return lines
+
+
+def _secret_files(config: Config) -> list[Path]:
+    """Return the files that the configuration takes secrets from."""
+    try:
+        data = tomllib.loads(config.path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # It has changed since it was read: whoever reads it next will tell.
+        return []
+    files = {config.path.parent / name for name in _file_names(data)}
+    if config.smtpd.tls_key is not None:
+        files.add(config.smtpd.tls_key)
+    return sorted(files)
+
+
+def _file_names(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        name = value.get("file")
+        if len(value) == 1 and isinstance(name, str):
+            yield name
+        for inner in value.values():
+            yield from _file_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _file_names(inner)
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

@@ -1,0 +1,96 @@
+"""All checks of a project: counted, searched and sorted, a slice at a time."""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.checks import rules
+from hcl.model import ShownStatus
+from hcl.store.tallies import Line
+from hcl.web.pages.dashboard.boards import Fingerprint, Shown
+from hcl.web.pages.overview import listing
+from hcl.web.pages.overview.listing import Query
+
+# Checks that are looked at in one go of the loop.
+_SLICE = 500
+
+
+@dataclass(slots=True)
+class Scan:
+    """What was seen: `counts` by status, and `matching` checks of what is asked for.
+
+    `ids` are the first of these, in the order asked for; `mark` stands for all.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    matching: int = 0
+    ids: list[int] = field(default_factory=list)
+    mark: str = ""
+
+
+async def scan(
+    conn: Connection,
+    project_id: int,
+    query: Query,
+    now: datetime,
+    *,
+    first: int,
+    announced: int = 0,
+    by_code: bool = True,
+) -> Scan:
+    """Look at all checks; remember the first `first` of those that are asked for.
+
+    `by_code`: it may be looked for by codes; who may not see them could find them out.
+    `announced` is the id of the newest announcement.
+    """
+    scanned, mark = Scan(), Fingerprint(announced)
+    statuses: Counter[str] = Counter()
+    running, tags = 0, Counter[str]()
+    best: list[tuple[listing.Key, int]] = []
+    last_id = 0
+    while lines := await store.tallies.lines(conn, project_id, now, last_id, _SLICE):
+        shown = await _shown(conn, lines, now)
+        found = []
+        for line in lines:
+            status = shown.get(line.id, line.status)
+            statuses[status] += 1
+            running += line.is_running
+            mark.add(line.id, status, line.n_pings, line.name, line.excused)
+            if line.tags:
+                tags[line.tags] += 1
+            if listing.is_wanted(line, status, query, by_code=by_code):
+                found.append((listing.key(line, status, query.sort), line.id))
+        scanned.matching += len(found)
+        best = heapq.nsmallest(first, best + found)
+        last_id = lines[-1].id
+    scanned.counts = listing.counts(statuses, running)
+    scanned.tags = listing.tags_of(tags)
+    scanned.ids = [check_id for _, check_id in best]
+    scanned.mark = str(mark)
+    return scanned
+
+
+async def _shown(
+    conn: Connection, lines: list[Line], now: datetime
+) -> dict[int, ShownStatus]:
+    """Tell the status of those that are not shown as they are kept."""
+    ids = [line.id for line in lines if not line.is_steady]
+    if not ids:
+        return {}
+    checks = await store.checks.by_ids(conn, ids)
+    return {check.id: rules.shown_status(check, now) for check in checks}
+
+
+async def shown(conn: Connection, ids: list[int], now: datetime) -> list[Shown]:
+    """Return checks in the order of their ids as they are given."""
+    checks = {check.id: check for check in await store.checks.by_ids(conn, ids)}
+    return [
+        Shown(checks[check_id], rules.shown_status(checks[check_id], now))
+        for check_id in ids
+        if check_id in checks
+    ]

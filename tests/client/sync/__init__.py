@@ -1,0 +1,1 @@
+"""Tests of finding the jobs of a machine."""

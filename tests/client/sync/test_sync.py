@@ -1,0 +1,217 @@
+"""`hcl sync` on a machine that is made up, beside a real server."""
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.running import Ran, environment, hcl
+from tests.server.process import API_KEY, PING_KEY, Serve
+
+CRONTAB = """\
+# Of mine
+SHELL=/bin/bash
+5 3 * * * /usr/local/bin/backup.sh >/dev/null 2>&1
+@reboot /bin/start
+*/10 * * * * hcl run other -- /bin/poll
+"""
+SYSTEM = "17 * * * * root cd / && run-parts --report /etc/cron.hourly\n"
+
+TIMERS = {
+    "logs.timer": (
+        "Id=logs.timer\nUnit=logs.service\nLoadState=loaded\nUnitFileState=enabled\n"
+        "ActiveState=active\nTimersCalendar={ OnCalendar=*-*-* 06:00:00 ;"
+        " next_elapse=Sat 2026-11-28 06:00:00 EET }\nRandomizedDelayUSec=30min\n"
+        "AccuracyUSec=1min\n"
+    ),
+    "poll.timer": (
+        "Id=poll.timer\nUnit=poll.service\nLoadState=loaded\nUnitFileState=enabled\n"
+        "ActiveState=active\nTimersMonotonic={ OnBootUSec=5min ; next_elapse=0 }\n"
+        "TimersMonotonic={ OnUnitActiveUSec=1h 30min ; next_elapse=0 }\n"
+    ),
+    "once.timer": (
+        "Id=once.timer\nUnit=once.service\nLoadState=loaded\nUnitFileState=enabled\n"
+        "ActiveState=active\nTimersMonotonic={ OnBootUSec=5min ; next_elapse=0 }\n"
+    ),
+    "off.timer": (
+        "Id=off.timer\nUnit=off.service\nLoadState=loaded\nUnitFileState=disabled\n"
+        "ActiveState=inactive\nTimersCalendar={ OnCalendar=daily ; next_elapse=0 }\n"
+    ),
+}
+SERVICE = "ExecStart={ path=/bin/logs ; argv[]=/bin/logs --all ; ignore_errors=no }\n"
+JOURNAL = "".join(
+    json.dumps({"MESSAGE_ID": id_, "__REALTIME_TIMESTAMP": str(at * 10**6)}) + "\n"
+    for id_, at in [
+        ("7d4958e842da4a758f6c1cdc7b36dcc5", 1000),
+        ("39f53479d3a045ac8e11786248231fbf", 2800),
+    ]
+)
+
+
+class Machine:
+    """A machine with crontabs and timers, whose commands are scripts of the test."""
+
+    def __init__(self, folder: Path, serve: Serve) -> None:
+        self.root = folder / "root"
+        self.crontab = folder / "crontab"
+        self.crontab.write_text(CRONTAB)
+        (self.root / "etc/cron.d").mkdir(parents=True)
+        (self.root / "etc/crontab").write_text(SYSTEM)
+        (self.root / "etc/cron.d/named.bak").write_text("0 1 * * * root /bin/not\n")
+        (self.root / "etc/timezone").write_text("Europe/Riga\n")
+        self._put_commands(folder / "bin")
+        env = environment(
+            folder,
+            serve.root,
+            HCL_PING_KEY=PING_KEY,
+            HCL_API_KEY=API_KEY,
+            HCL_SYNC_ROOT=str(self.root),
+            XDG_STATE_HOME=str(folder / "state"),
+        )
+        self.env = env | {"PATH": f"{folder}/bin:{env['PATH']}"}
+
+    def _put_commands(self, bin_: Path) -> None:
+        bin_.mkdir()
+        units = bin_.parent / "units"
+        units.mkdir()
+        for name, text in TIMERS.items():
+            (units / name).write_text(text + "\n")
+            (units / name.replace("timer", "service")).write_text(SERVICE)
+        (units / "journal").write_text(JOURNAL)
+        dropped = f"{self.root}/etc/systemd/system"
+        scripts = {
+            "crontab": f'if [ "$1" = -l ]; then cat {self.crontab};'
+            f" else cat > {self.crontab}; fi",
+            "systemctl": f"""
+for word; do last=$word; done
+case "$1 $2" in
+*list-unit-files*) cd {units}; ls *.timer | sed 's/$/ enabled enabled/';;
+*show*ExecStart*) cat {units}/$last; cat {dropped}/$last.d/*.conf 2> /dev/null
+  exit 0;;
+*show*) shift 2; cd {units}; cat "$@";;
+*) echo "$@" >> {bin_.parent}/systemctl.log;;
+esac""",
+            "journalctl": f'case "$*" in *logs*) cat {units}/journal;; esac',
+            "hcl": "exit 0",
+        }
+        for name, text in scripts.items():
+            (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
+            (bin_ / name).chmod(0o755)
+
+    async def sync(self, *arguments: str) -> Ran:
+        return await hcl(self.env, "sync", "--host", "nas", *arguments)
+
+    def files(self) -> dict[str, str]:
+        """Return all that the machine has of crontabs and units."""
+        paths = [self.crontab, *self.root.rglob("*")]
+        return {str(path): path.read_text() for path in paths if path.is_file()}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with Serve(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def machine(tmp_path: Path, serve: Serve) -> Machine:
+    return Machine(tmp_path, serve)
+
+
+def checks(serve: Serve) -> dict[str, dict[str, Any]]:
+    """Return the server's checks by their slugs."""
+    return {check["slug"]: check for check in serve.api("GET", "checks/")["checks"]}
+
+
+async def test_the_plan_changes_nothing(machine: Machine, serve: Serve) -> None:
+    before = machine.files()
+
+    ran = await machine.sync()
+
+    assert (ran.status, ran.err) == (0, "")
+    text = ran.out.decode()
+    assert "4 to create (+), 0 to change (~), 0 as they should be (=)" in text
+    assert "3 left alone (-)" in text
+    assert re.search(r"\+ +nas-backup +5 3 \* \* \* +Europe/Riga +1 h", text)
+    assert "hcl run nas-backup -- /bin/bash -c '/usr/local/bin/backup.sh" in text
+    assert "tells other already" in text
+    assert machine.files() == before
+    assert checks(serve) == {}
+
+
+async def test_apply_makes_the_checks_and_has_the_jobs_tell_them(
+    machine: Machine, serve: Serve
+) -> None:
+    ran = await machine.sync("--apply")
+
+    assert (ran.status, ran.err) == (0, "")
+    made = checks(serve)
+    assert set(made) == {"nas-backup", "nas-cron-hourly", "nas-logs", "nas-poll"}
+    assert made["nas-backup"]["schedule"] == "5 3 * * *"
+    assert made["nas-backup"]["tz"] == "Europe/Riga"
+    assert made["nas-logs"]["schedule"] == "*-*-* 06:00:00"
+    # Three times its longest run of half an hour, and what the timer adds.
+    assert made["nas-logs"]["grace"] == 3 * 1800 + 31 * 60
+    assert made["nas-poll"]["timeout"] == 5400
+    lines = machine.crontab.read_text().splitlines()
+    assert lines[:2] == CRONTAB.splitlines()[:2]
+    assert lines[3:] == CRONTAB.splitlines()[3:]
+    drop_in = machine.root / "etc/systemd/system/logs.service.d/hcl.conf"
+    assert "ping --quiet nas-logs $EXIT_STATUS" in drop_in.read_text()
+    assert stat.S_IMODE(drop_in.stat().st_mode) == 0o644
+
+
+async def test_a_second_run_changes_nothing(machine: Machine, serve: Serve) -> None:
+    await machine.sync("--apply")
+    before, made = machine.files(), checks(serve)
+
+    ran = await machine.sync("--apply")
+
+    assert "0 to create (+), 0 to change (~)" in ran.out.decode()
+    assert machine.files() == before
+    assert checks(serve) == made
+
+
+async def test_undo_brings_back_what_was_there(machine: Machine) -> None:
+    before = machine.files()
+    await machine.sync("--apply")
+    assert machine.files() != before
+
+    ran = await machine.sync("--undo")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert machine.files() == before
+    ran = await machine.sync("--undo")
+    assert (ran.status, ran.err) == (
+        1,
+        "hcl sync: nothing was changed that could be undone\n",
+    )
+
+
+async def test_a_schedule_that_was_edited_is_changed(
+    machine: Machine, serve: Serve
+) -> None:
+    await machine.sync("--create")
+    machine.crontab.write_text(CRONTAB.replace("5 3", "5 4"))
+
+    ran = await machine.sync("--create")
+
+    assert "0 to create (+), 1 to change (~), 3 as they should be" in ran.out.decode()
+    assert checks(serve)["nas-backup"]["schedule"] == "5 4 * * *"
+
+
+async def test_a_machine_without_jobs_has_nothing_to_do(machine: Machine) -> None:
+    machine.crontab.write_text("")
+    (machine.root / "etc/crontab").unlink()
+    machine.env["PATH"] = machine.env["PATH"].partition(":")[2]
+
+    ran = await machine.sync()
+
+    assert ran.status == 0
+    assert ran.out.decode().startswith("0 to create")

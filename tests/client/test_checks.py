@@ -1,0 +1,197 @@
+"""`hcl checks` and `hcl run` beside a real server."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl.client import checks, completion
+from tests.client.running import Ran, environment, hcl
+from tests.server.process import API_KEY, PING_KEY, Serve
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Run one server for all tests of this file."""
+    with Serve(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+class Machine:
+    """A machine whose settings name a server."""
+
+    def __init__(self, folder: Path, serve: Serve) -> None:
+        self.env = environment(
+            folder, serve.root, HCL_PING_KEY=PING_KEY, HCL_API_KEY=API_KEY
+        )
+
+    async def __call__(self, *arguments: str) -> Ran:
+        return await hcl(self.env, *arguments)
+
+    async def document(self, *arguments: str) -> Any:
+        """Return what `hcl checks` prints as JSON."""
+        ran = await self("checks", *arguments, "--format", "json")
+        assert (ran.status, ran.err) == (0, "")
+        return json.loads(ran.out)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, serve: Serve) -> Machine:
+    return Machine(tmp_path, serve)
+
+
+async def test_a_run_is_seen_by_the_server(machine: Machine) -> None:
+    ran = await machine(
+        "run", "--create", "job", "--", "sh", "-c", "echo hello; exit 3"
+    )
+
+    assert (ran.status, ran.out, ran.err) == (3, b"hello\n", "")
+    check = await machine.document("show", "job")
+    assert (check["status"], check["n_pings"]) == ("down", 2)
+    pings = (await machine.document("log", "job"))["pings"]
+    assert [ping["type"] for ping in pings] == ["fail", "start"]
+    assert pings[0]["rid"] == pings[1]["rid"]
+    assert "duration" in pings[0]
+    body = await machine("checks", "log", "job", "--body", "2")
+    assert body.out == b"hello\n"
+
+
+async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
+    made = await machine.document(
+        *("create", "--name", "Disk 2", "--slug", "disk-2", "--tags", "nas home"),
+        *("--timeout", "2h", "--grace", "10m", "--manual-resume", "yes"),
+    )
+    assert (made["timeout"], made["grace"], made["manual_resume"]) == (7200, 600, True)
+
+    edited = await machine.document("edit", "Disk 2", "--schedule", "5 4 * * *")
+    assert edited["schedule"] == "5 4 * * *"
+    assert (await machine.document("pause", "disk-2"))["status"] == "paused"
+    assert (await machine.document("resume", made["uuid"]))["status"] == "new"
+    [listed] = (await machine.document("list", "--tag", "nas"))["checks"]
+    assert listed["slug"] == "disk-2"
+    assert (await machine.document("flips", "disk-2"))["flips"]
+
+    assert (await machine.document("delete", "disk-2"))["uuid"] == made["uuid"]
+    ran = await machine("checks", "show", "disk-2")
+    assert (ran.status, ran.err) == (1, "hcl checks: there is no check 'disk-2'\n")
+
+
+async def test_list_is_a_table_or_lines_with_tabs(machine: Machine) -> None:
+    await machine("ping", "--create", "wide")
+    await machine("checks", "edit", "wide", "--name", "日本 \x1b[31mred")
+
+    table = (await machine("checks", "--format", "table")).out.decode()
+    plain = (await machine("checks", "list", "--format", "plain")).out.decode()
+
+    assert table.splitlines()[0].split()[:3] == ["STATUS", "NAME", "SLUG"]
+    [line] = [line for line in table.splitlines() if "wide" in line]
+    assert "日本  [31mred" in line
+    assert "0 s ago" in line or "1 s ago" in line or "s ago" in line
+    [line] = [line for line in plain.splitlines() if "wide" in line]
+    assert line.split("\t")[:2] == ["up", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (["show", "nothing"], {}, "there is no check 'nothing'"),
+        (["list"], {"HCL_API_KEY": ""}, "no API key is set"),
+        (["list"], {"HCL_API_KEY": "x" * 32}, "wrong api key: see HCL_API_KEY"),
+        (["list"], {"HCL_SERVER": ""}, "no server is set"),
+        (["list"], {"HCL_SERVER": "http://127.0.0.1:9"}, "connection refused"),
+        (["create", "--tz", "Mars/Base"], {}, "tz is not a valid timezone"),
+        (["resume", "busy"], {}, "check is not paused"),
+    ],
+)
+async def test_what_cannot_be_done_is_one_line(
+    machine: Machine, arguments: list[str], env: dict[str, str], said: str
+) -> None:
+    await machine("ping", "--create", "busy")
+    machine.env.update(env)
+
+    ran = await machine("checks", *arguments)
+
+    assert (ran.status, ran.out) == (1, b"")
+    assert ran.err.startswith("hcl checks: ")
+    assert ran.err.count("\n") == 1
+    assert said in ran.err
+
+
+async def test_jobs_at_once_are_all_seen(machine: Machine) -> None:
+    runs = [
+        machine("run", "--create", f"many-{n}", "--", "sh", "-c", f"exit {n}")
+        for n in range(4)
+    ]
+
+    assert [ran.status for ran in await asyncio.gather(*runs)] == [0, 1, 2, 3]
+
+    for n in range(4):
+        check = await machine.document("show", f"many-{n}")
+        assert (check["n_pings"], check["status"]) == (2, "down" if n else "up")
+
+
+async def test_what_could_not_be_told_comes_later_with_its_own_time(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "server").mkdir()
+    with Serve(tmp_path / "server") as away:
+        machine = Machine(tmp_path, away)
+        await machine("ping", "--create", "job")
+        away.stop()
+        script = ["sh", "-c", "sleep 0.3; echo lost; exit 3"]
+        lost = await machine("run", "--patience", "0", "job", "--", *script)
+        away.start()
+
+        await machine("ping", "--flush")
+
+        assert (lost.status, lost.out) == (3, b"lost\n")
+        fail, start, first = (await machine.document("log", "job"))["pings"]
+        assert [ping["type"] for ping in (fail, start, first)] == [
+            "fail",
+            "start",
+            "success",
+        ]
+        assert first["date"] < start["date"] < fail["date"]
+        assert fail["duration"] >= 0.3
+        check = await machine.document("show", "job")
+        assert (check["status"], check["n_pings"]) == ("down", 3)
+
+
+async def test_bash_completes_commands_actions_and_slugs(machine: Machine) -> None:
+    await machine("ping", "--create", "zebra-crossing")
+    hcl_ = Path(machine.env["HOME"]) / "bin/hcl"
+    hcl_.parent.mkdir()
+    hcl_.write_text(f'#!/bin/sh\nexec {sys.executable} -m hcl "$@"\n')
+    hcl_.chmod(0o755)
+
+    async def completed(*words: str) -> str:
+        line = " ".join(f"'{word}'" for word in words)
+        script = (
+            'eval "$(hcl completion bash)";'
+            f" COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _hcl;"
+            ' echo "${COMPREPLY[@]}"'
+        )
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", script),
+            env=machine.env | {"PATH": f"{hcl_.parent}:{machine.env['PATH']}"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return (await process.communicate())[0].decode().strip()
+
+    assert await completed("hcl", "ch") == "checks"
+    assert await completed("hcl", "checks", "fl") == "flips"
+    assert await completed("hcl", "run", "zeb") == "zebra-crossing"
+
+
+def test_completion_knows_every_action() -> None:
+    parser = argparse.ArgumentParser()
+    checks.add_to(parser.add_subparsers())
+    shown = next(iter(parser._subparsers._group_actions[0].choices.values()))  # type: ignore[union-attr]
+    [actions] = [a for a in shown._actions if isinstance(a, argparse._SubParsersAction)]
+
+    assert list(actions.choices) == completion.ACTIONS.split()

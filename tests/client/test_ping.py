@@ -1,0 +1,78 @@
+"""`hcl ping`: one signal of a check."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.running import KEY, environment, hcl, kept
+from tests.sinks import HttpSink
+
+CODE = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["job"], f"/ping/{KEY}/job"),
+        (["job", "success"], f"/ping/{KEY}/job"),
+        (["job", "start"], f"/ping/{KEY}/job/start"),
+        (["job", "fail"], f"/ping/{KEY}/job/fail"),
+        (["job", "log"], f"/ping/{KEY}/job/log"),
+        (["job", "17"], f"/ping/{KEY}/job/17"),
+        (["--create", "job"], f"/ping/{KEY}/job?create=1"),
+        (["--rid", CODE, "job", "start"], f"/ping/{KEY}/job/start?rid={CODE}"),
+        ([CODE.upper()], f"/ping/{CODE}"),
+    ],
+)
+async def test_each_signal_has_its_url(
+    tmp_path: Path, arguments: list[str], target: str
+) -> None:
+    async with HttpSink() as sink:
+        ran = await hcl(environment(tmp_path, sink.url), "ping", *arguments)
+
+        assert (ran.status, ran.out, ran.err) == (0, b"", "")
+        assert [record.target for record in sink.records] == [target]
+
+
+@pytest.mark.parametrize("prefix", ["ping/", "hcl/ping/", ""])
+async def test_a_ping_url_needs_no_settings(tmp_path: Path, prefix: str) -> None:
+    async with HttpSink() as sink:
+        url = f"{sink.url}{prefix}{CODE}"
+
+        ran = await hcl(environment(tmp_path), "ping", f"{url}/", "fail")
+
+        assert ran.status == 0
+        assert [record.target for record in sink.records] == [f"/{prefix}{CODE}/fail"]
+
+
+async def test_standard_input_goes_with_it(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        await hcl(env, "ping", "job", "log", stdin=b"said\n" * 10_000)
+
+        body = sink.records[0].text
+        assert body.startswith("said\nsaid\n")
+        assert body.endswith("said\nsaid\n")
+        assert 9_900 < len(body) <= 10_000
+
+
+@pytest.mark.parametrize("word", ["256", "-1", "Start", "oops"])
+async def test_what_is_no_signal_is_told(tmp_path: Path, word: str) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+
+    ran = await hcl(env, "ping", "job", "--", word)
+
+    assert ran.status == 64
+    assert f"'{word}' is no signal" in ran.err
+    assert kept(tmp_path) == []
+
+
+async def test_what_could_not_be_told_is_an_exit_status(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+
+    ran = await hcl(env, "ping", "--patience", "0", "job")
+
+    assert ran.status == 1
+    assert "it is kept" in ran.err
+    assert len(kept(tmp_path)) == 1

@@ -1,0 +1,483 @@
+"""`hcl run`: the job is as it would be without, and the server hears of it."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client.running import (
+    KEY,
+    ended,
+    environment,
+    hcl,
+    kept,
+    start,
+    until_kept,
+)
+from tests.patience import ENDS
+from tests.sinks import HttpRecord, HttpSink
+
+LIMIT = (("Ping-Body-Limit", "1000"),)
+
+
+def told(records: list[HttpRecord]) -> list[str]:
+    """Return what was told of the check `job`, without its run."""
+    return [
+        record.target.partition("?")[0].removeprefix(f"/ping/{KEY}/job")
+        for record in records
+    ]
+
+
+def memory(pid: int) -> int:
+    """Return the resident memory of a process in kB; 0: it has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if "VmRSS" in line), 0)
+
+
+async def test_start_and_end_are_told_of_one_run(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", "echo out; echo err >&2")
+
+        assert (ran.status, ran.out, ran.err) == (0, b"out\n", "err\n")
+        begun, end = await sink.wait_for(2)
+        assert told([begun, end]) == ["/start", "/0"]
+        rid = begun.target.partition("?rid=")[2]
+        assert len(rid) == 36
+        assert end.target.endswith(f"?rid={rid}")
+        assert sorted(end.text.splitlines()) == ["err", "out"]
+        assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "told_status"),
+    [
+        ("exit 3", 3, "/3"),
+        ("exit 255", 255, "/255"),
+        ("kill -TERM $$", -15, "/143"),
+        ("kill -KILL $$", -9, "/137"),
+        ("kill -SEGV $$", -11, "/139"),
+    ],
+)
+async def test_exit_status_is_its_own(
+    tmp_path: Path, script: str, status: int, told_status: str
+) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", script)
+
+        assert ran.status == status
+        assert told(await sink.wait_for(2)) == ["/start", told_status]
+        body = sink.records[-1].text
+        assert body == ("" if status > 0 else f"killed by signal {-status}")
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_command_that_cannot_start_is_a_failure(
+    tmp_path: Path, is_there: bool
+) -> None:
+    command = tmp_path / "job"
+    if is_there:
+        command.write_text("no program")
+    async with HttpSink() as sink:
+        ran = await hcl(
+            environment(tmp_path, sink.url), "run", "job", "--", str(command)
+        )
+
+        status = 126 if is_there else 127
+        why = "permission denied" if is_there else "no such file or directory"
+        assert (ran.status, ran.out) == (status, b"")
+        assert ran.err == f"hcl run: {command}: {why}\n"
+        assert told(await sink.wait_for(1)) == [f"/{status}"]
+        assert sink.records[0].text == f"{command}: {why}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--timeout", "9s", "job", "--", "echo", "--", "-x"],
+        ["job", "--timeout", "9s", "--", "echo", "--", "-x"],
+        ["job", "echo", "-x"],
+    ],
+)
+async def test_options_stand_before_the_dashes(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    ran = await hcl(environment(tmp_path), "run", "--quiet", *arguments)
+
+    expected = b"-x\n" if arguments[1] == "echo" else b"-- -x\n"
+    assert (ran.status, ran.out, ran.err) == (0, expected, "")
+
+
+async def test_signals_are_handed_on(tmp_path: Path) -> None:
+    script = "trap 'echo usr1' USR1; trap 'echo term; exit 7' TERM; echo up; "
+    script += "while :; do sleep 0.05; done"
+    async with HttpSink() as sink:
+        job = await start(
+            environment(tmp_path, sink.url), "run", "job", "--", "sh", "-c", script
+        )
+        assert job.stdout is not None
+        assert await job.stdout.readline() == b"up\n"
+        job.send_signal(signal.SIGUSR1)
+        assert await job.stdout.readline() == b"usr1\n"
+        job.send_signal(signal.SIGTERM)
+
+        ran = await ended(job)
+
+        assert (ran.status, ran.out) == (7, b"term\n")
+        assert told(await sink.wait_for(2)) == ["/start", "/7"]
+
+
+async def test_command_that_is_stopped_and_continued_goes_on(tmp_path: Path) -> None:
+    script = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+    script = (
+        "import os,sys,signal; signal.signal(signal.SIGCONT, lambda *_: sys.exit(4));"
+    )
+    script += "print(os.getpid(), flush=True); signal.pause()"
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        job = await start(env, "run", "job", "--", sys.executable, "-c", script)
+        assert job.stdout is not None
+        pid = int(await job.stdout.readline())
+        os.kill(pid, signal.SIGSTOP)
+        job.send_signal(signal.SIGCONT)
+
+        assert (await ended(job)).status == 4
+
+
+async def test_time_limit_ends_the_command(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--timeout", "0.2s", "job", "--", "sleep", "60")
+
+        assert ran.status == -15
+        assert told(await sink.wait_for(2)) == ["/start", "/143"]
+        assert sink.records[-1].text == "ended after the time limit of 0.2 s"
+
+
+async def test_command_that_ends_well_at_its_time_limit_has_failed(
+    tmp_path: Path,
+) -> None:
+    script = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(
+            env, "run", "--timeout", "0.5s", "job", "--", "sh", "-c", script
+        )
+
+        assert ran.status == 0
+        assert told(await sink.wait_for(2)) == ["/start", "/fail"]
+
+
+# What it writes
+
+
+async def test_long_output_is_told_by_its_head_and_its_end(tmp_path: Path) -> None:
+    script = "import sys\nfor n in range(10**5): print('line', n)\n"
+    async with HttpSink(headers=LIMIT) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", sys.executable, "-c", script)
+
+        assert ran.out == b"".join(b"line %d\n" % n for n in range(10**5))
+        body = (await sink.wait_for(2))[1].text
+        assert len(body) <= 1000
+        assert body.startswith("line 0\nline 1\n")
+        assert body.endswith("line 99998\nline 99999\n")
+        assert "bytes left out ...]" in body
+
+
+async def test_output_that_is_no_utf_8_and_has_no_newline_passes_unchanged(
+    tmp_path: Path,
+) -> None:
+    script = r"printf '\377\000caf\351' ; printf '\200' >&2"
+    async with HttpSink() as sink:
+        job = await start(
+            environment(tmp_path, sink.url), "run", "job", "--", "sh", "-c", script
+        )
+        out, err = await asyncio.wait_for(job.communicate(), ENDS)
+
+        assert (out, err) == (b"\xff\x00caf\xe9", b"\x80")
+        assert sorted((await sink.wait_for(2))[1].body) == sorted(out + err)
+
+
+async def test_a_huge_output_takes_no_memory(tmp_path: Path) -> None:
+    script = "import resource, sys\nfor _ in range(300): sys.stdout.write('x' * 10**6)"
+    async with HttpSink() as sink:
+        job = await start(
+            environment(tmp_path, sink.url),
+            *("run", "job", "--", sys.executable, "-c", script),
+        )
+        assert job.stdout is not None
+        length = most = 0
+        while chunk := await job.stdout.read(2**20):
+            length += len(chunk)
+            most = max(most, memory(job.pid))
+
+        assert await job.wait() == 0
+        assert length == 3 * 10**8
+        assert most < 40_000  # kB
+
+
+async def test_a_reader_that_leaves_ends_the_command_as_without(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        job = await start(environment(tmp_path, sink.url), "run", "job", "--", "yes")
+        assert job.stdout is not None
+        await job.stdout.readline()
+        job.stdout._transport.close()  # type: ignore[attr-defined]
+
+        assert await asyncio.wait_for(job.wait(), ENDS) == -signal.SIGPIPE
+        assert told(await sink.wait_for(2)) == ["/start", "/141"]
+
+
+async def test_a_command_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(
+            env, "run", "job", "--", "sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 5"
+        )
+
+        assert ran.status == 5
+
+
+async def test_a_child_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        script = "sleep 1000 & echo $!"
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", script)
+
+        os.kill(int(ran.out), signal.SIGKILL)
+        assert ran.status == 0
+        assert told(await sink.wait_for(2)) == ["/start", "/0"]
+
+
+async def test_output_is_not_told_if_that_is_wished(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--no-output", "job", "--", "echo", "secret")
+
+        assert ran.out == b"secret\n"
+        assert [record.body for record in await sink.wait_for(2)] == [b"", b""]
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, []), (1, ["/1"])])
+async def test_only_failures_are_told_if_that_is_wished(
+    tmp_path: Path, status: int, expected: list[str]
+) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        command = ["sh", "-c", f"exit {status}"]
+        ran = await hcl(env, "run", "--only-failures", "job", "--", *command)
+
+        assert ran.status == status
+        assert told(sink.records) == expected
+
+
+# Servers that are not as they should be
+
+
+async def test_without_a_server_the_job_runs_and_its_signals_are_kept(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as sink:
+        url = sink.url
+    env = environment(tmp_path, url)
+
+    ran = await hcl(env, "run", "--patience", "0", "job", "--", "sh", "-c", "exit 6")
+
+    assert ran.status == 6
+    assert ran.err.count("\n") == 1
+    assert "connection refused; it is kept" in ran.err
+    files = kept(tmp_path)
+    assert len(files) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_what_was_kept_is_told_before_the_next(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        url, port = sink.url, sink.port
+    env = environment(tmp_path, url)
+    for script in ("exit 1", "exit 0"):
+        command = ["sh", "-c", script]
+        await hcl(env, "run", "--patience", "0", "job", "--", *command)
+
+    async with HttpSink(port=port) as sink:
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        # The first asks whether it is an hcl; it is not, so that late signals are logs.
+        assert told(sink.records)[1:] == ["/log"] * 4 + ["/start", "/0"]
+        firsts = [record.text.split(" at ")[0] for record in sink.records[1:5]]
+        assert firsts == ["start", "exit status 1", "start", "exit status 0"]
+        assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("behave", ["hang", "close", "garbage", "head"])
+async def test_a_server_that_answers_badly_does_not_hold_the_job_up(
+    tmp_path: Path, behave: str
+) -> None:
+    async with HttpSink(behave=behave) as sink:  # type: ignore[arg-type]
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(
+            env, "run", "--patience", "0.5s", "job", "--", "sh", "-c", "exit 6"
+        )
+
+        assert ran.status == 6
+        assert ran.err.count("\n") == 1
+        assert "it is kept" in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (500, b"boom", "it answered 500 boom; it is kept"),
+        (503, b"database locked", "it answered 503 database locked; it is kept"),
+        (200, b"<html>Sign in to Wi-Fi</html>", "something else answered for it"),
+        (302, b"", "something else answered for it"),
+    ],
+)
+async def test_a_server_in_trouble_is_told_later(
+    tmp_path: Path, status: int, body: bytes, said: str
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "0.3s", "job", "--", "true")
+
+        assert ran.status == 0
+        assert said in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"not found"), (409, b"ambiguous slug")]
+)
+async def test_what_no_server_will_take_is_said_and_dropped(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", "exit 9")
+
+        assert ran.status == 9
+        assert f"it answered {status} {body.decode()}" in ran.err
+        assert kept(tmp_path) == []
+
+
+async def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
+    async with HttpSink(429, headers=(("Retry-After", "600"),)) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "1s", "job", "--", "true")
+
+        assert ran.status == 0
+        assert len(sink.records) == 1
+        assert len(kept(tmp_path)) == 2
+
+
+async def test_ten_at_once_lose_nothing(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        url, port = sink.url, sink.port
+    env = environment(tmp_path, url)
+    job = "run", "--patience", "0", "job", "--", "sh", "-c"
+    away = [hcl(env, *job, f"exit {number}") for number in range(10)]
+    assert [ran.status for ran in await asyncio.gather(*away)] == list(range(10))
+    assert len(kept(tmp_path)) == 20
+
+    async with HttpSink(port=port) as sink:
+        there = [hcl(env, *job[:1], *job[3:], "exit 0") for _ in range(10)]
+        assert {ran.err for ran in await asyncio.gather(*there)} == {""}
+
+        assert told(sink.records).count("/log") == 20
+        assert told(sink.records).count("/0") == 10
+        assert kept(tmp_path) == []
+
+
+async def test_what_kill_9_interrupted_is_told_by_the_next(tmp_path: Path) -> None:
+    async with HttpSink(behave="hang") as sink:
+        port = sink.port
+        env = environment(tmp_path, sink.url)
+        job = await start(env, "run", "job", "--", "true")
+        await sink.wait_for(1)
+        await until_kept(tmp_path, 2)
+        job.kill()
+        await ended(job)
+
+    async with HttpSink(port=port) as sink:
+        ran = await hcl(env, "ping", "--flush")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert told(sink.records)[1:] == ["/log", "/log"]
+        assert kept(tmp_path) == []
+
+
+# Settings and the spool
+
+
+async def test_settings_come_from_flags_the_environment_and_files(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path)
+        del env["HCL_PING_KEY"]
+        folder = tmp_path / ".config/hcl"
+        folder.mkdir(parents=True)
+        (folder / "client.conf").write_text(
+            f'# Of home\n\nHCL_SERVER = "{sink.url}"\nHCL_PING_KEY={KEY}\n'
+        )
+        await hcl(env, "ping", "job")
+        await hcl(env | {"HCL_PING_KEY": "of-env"}, "ping", "job")
+        await hcl(env | {"HCL_PING_KEY": "of-env"}, "ping", "--ping-key", "flag", "job")
+
+        paths = [record.target for record in await sink.wait_for(3)]
+        assert paths == [f"/ping/{key}/job" for key in (KEY, "of-env", "flag")]
+
+
+@pytest.mark.parametrize(
+    ("check", "env", "said"),
+    [
+        ("job", {}, "no server is set"),
+        ("Job Nine", {"HCL_SERVER": "http://127.0.0.1:9"}, "names no check"),
+        ("job", {"HCL_SERVER": "127.0.0.1:9"}, "must begin with http"),
+        (
+            "job",
+            {"HCL_SERVER": "http://127.0.0.1:9", "HCL_PING_KEY": ""},
+            "set HCL_PING_KEY",
+        ),
+    ],
+)
+async def test_wrong_settings_are_said_and_the_job_runs(
+    tmp_path: Path, check: str, env: dict[str, str], said: str
+) -> None:
+    ran = await hcl(environment(tmp_path) | env, "run", check, "--", "echo", "ran")
+
+    assert (ran.status, ran.out) == (0, b"ran\n")
+    assert ran.err.count("\n") == 1
+    assert said in ran.err
+
+
+async def test_a_spool_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    env["HCL_SPOOL"] = str(tmp_path / "file/spool")
+
+    ran = await hcl(env, "run", "--patience", "0", "job", "--", "echo", "ran")
+
+    assert (ran.status, ran.out) == (0, b"ran\n")
+    assert ran.err.count("\n") == 1
+    assert "it is lost, since it cannot be kept" in ran.err

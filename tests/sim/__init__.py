@@ -1,0 +1,1 @@
+"""The simulator: the real parts of hcl in virtual time, faults by a seed, an oracle."""

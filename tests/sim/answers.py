@@ -1,0 +1,79 @@
+"""What the API ought to say of a check: what is wrong with an answer, and why."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from tests.sim.clockwork import BEGAN, Machine
+from tests.sim.model import NEVER, SLACK, Model
+
+# What is wrong, and by how much.
+Wrong = tuple[str, str]
+
+# Moments are told in whole seconds.
+_ROUNDED = 2.0
+
+
+def wrong_in_check(
+    model: Model, told: Any, machine: Machine, *, is_calm: bool, was_set: float
+) -> Iterator[Wrong]:
+    """Yield what is wrong in an answer about a check.
+
+    `is_calm`: nothing keeps hcl from knowing better; `was_set` is when the wall was set
+    last.
+    """
+    allowed = shown(model, machine.now)
+    if is_calm and told["status"] not in allowed:
+        yield "status", f"{told['status']}, not {sorted(allowed)}"
+    if told["n_pings"] != model.n:
+        yield "n_pings", f"{told['n_pings']}, not {model.n}"
+    if told["started"] != (model.last_start is not None):
+        yield "started", f"{told['started']}"
+    # A step of the clock is noticed within a minute.
+    is_known = not machine.is_wrong and machine.now > was_set + 65
+    if is_calm and is_known and not model.doubtful:
+        yield from _wrong_in_next(model, told["next_ping"])
+    if model.last_ping is not None and was_set < model.last_ping - 60:
+        at = _true(told["last_ping"]) - machine.offset
+        if abs(at - model.last_ping) > _ROUNDED:
+            yield "last_ping", f"{at:.0f}, not {model.last_ping:.0f}"
+    if told.get("last_duration", 0) < 0:
+        yield "last_duration", f"{told['last_duration']}"
+
+
+def _wrong_in_next(model: Model, told: str | None) -> Iterator[Wrong]:
+    if told is None:
+        if model.high < NEVER:
+            yield "next_ping", "none"
+        return
+    at = _true(told) + model.grace
+    if not model.low - _ROUNDED <= at <= model.high + _ROUNDED:
+        yield "next_ping", f"{at:.0f}, not {model.low:.0f} to {model.high:.0f}"
+
+
+def _true(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp() - BEGAN
+
+
+def shown(model: Model, now: float) -> set[str]:
+    """Return the statuses that people may be shown."""
+    if model.status == "down":
+        return {"down"}
+    found = {"down"} if now > model.low - SLACK else set()
+    if now < model.high + SLACK:
+        if model.status == "up" and now > model.due[0] - SLACK:
+            found.add("grace")
+        if now < model.due[1] + SLACK:
+            found.add(model.status)
+    return found
+
+
+def wrong_in_pings(told: Any) -> Iterator[Wrong]:
+    """Yield what is wrong in an answer about the last pings of a check."""
+    pings = told["pings"]
+    if any(newer["n"] != older["n"] + 1 for newer, older in pairwise(pings)):
+        yield "order of pings", f"{[ping['n'] for ping in pings]}"
+    for ping in pings:
+        if ping.get("duration", 0) < 0:
+            yield "duration", f"{ping['duration']} of {ping['n']}"

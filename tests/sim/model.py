@@ -1,0 +1,302 @@
+"""What a check ought to be, written anew from spec.md, in true time.
+
+A step of a clock changes no length, so that here there are none. Where hcl cannot know
+the truth (when exactly it went, what the wall of a schedule was) the moment at which a
+check goes down lies between two bounds, `low` and `high`.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from oncalendar import OnCalendar
+
+from tests.sim.clockwork import BEGAN
+
+NEVER = float("inf")
+
+# What nobody can tell apart: a look at a clock, and the next.
+SLACK = 1.5
+
+# So many seconds after a return all is judged at last: what waits is let in first.
+PATIENCE = 13.0
+
+# Old status, new status, reason.
+Flipped = tuple[str, str, str]
+
+
+@cache
+def occurrences(schedule: str, tz: str, days: int) -> list[float]:
+    """List when a schedule fires in a story, and a while before and after."""
+    start = datetime.fromtimestamp(BEGAN, UTC) - timedelta(days=40)
+    local = start.astimezone(ZoneInfo(tz))
+    simple = len(schedule.split()) == 5 and "\n" not in schedule
+    moments = CronSim(schedule, local) if simple else OnCalendar(schedule, local)
+    end, found = BEGAN + days * 86_400, []
+    for moment in moments:
+        stamp = moment.astimezone(UTC).timestamp()
+        found.append(stamp - BEGAN)
+        if stamp > end:
+            break
+    return sorted(found)
+
+
+@dataclass
+class Model:
+    """One check: what it was told to be, what was heard of it, when it goes down."""
+
+    settings: dict[str, Any]
+    days: int
+    status: str = "new"
+    n: int = 0
+    last_ping: float | None = None
+    last_start: float | None = None
+    rid: str | None = None
+    duration: float | None = None
+    # When grace begins, and when it ends or the run is too long: at the earliest …
+    due: tuple[float, float] = (NEVER, NEVER)
+    low: float = NEVER
+    high: float = NEVER
+    # The return that an absence lets it count from, and how often that was.
+    counted: tuple[float, float] | None = None
+    excused: tuple[int, int] = (0, 0)
+    run_excused: bool = False
+    # Nobody knows whether it is.
+    run_unsure: bool = False
+    # It is not called down before.
+    not_before: tuple[float, float] = (0.0, 0.0)
+    # Its schedule may be read by a wrong wall.
+    doubtful: bool = False
+    # When it was heard last, and when it was not though it pinged.
+    outcomes: list[float] = field(default_factory=list)
+    # When the wall was set last: the log tells the intervals around it wrongly.
+    shaken: float = -1.0
+    version: int = 0
+
+    @property
+    def grace(self) -> float:
+        return float(self.settings["grace"])
+
+    @property
+    def distance(self) -> float:
+        """Return how far two expected pings are apart at most."""
+        if "schedule" not in self.settings:
+            return float(self.settings["timeout"])
+        moments = self._moments()
+        return max(b - a for a, b in pairwise(moments))
+
+    def _moments(self) -> list[float]:
+        settings = self.settings
+        return occurrences(settings["schedule"], settings["tz"], self.days + 400)
+
+    def _expected(self, heard: tuple[float, float]) -> tuple[float, float]:
+        """Return when the ping after the last is expected, between which bounds."""
+        if "schedule" not in self.settings:
+            timeout = float(self.settings["timeout"])
+            return heard[0] + timeout, heard[1] + timeout
+        if self.doubtful:
+            return heard[0], heard[1] + 2 * self.distance
+        moments = self._moments()
+        first = moments[bisect_right(moments, heard[0] - SLACK)]
+        return first, moments[bisect_right(moments, heard[1] + SLACK)]
+
+    def work_out(self) -> None:
+        """Work the deadline out anew."""
+        self.version += 1
+        self.due = self.low, self.high = NEVER, NEVER
+        if self.status == "up" and self.last_ping is not None:
+            heard = self.counted or (self.last_ping, self.last_ping)
+            self.due = self._expected(heard)
+            self.low, self.high = self.due[0] + self.grace, self.due[1] + self.grace
+        if self.last_start is not None and self.status != "down":
+            run = self._run_deadline()
+            self.low, self.high = min(self.low, run[0]), min(self.high, run[1])
+        if self.low < NEVER:
+            self.low = max(self.low, self.not_before[0])
+            self.high = max(self.high, self.not_before[1])
+
+    def _run_deadline(self) -> tuple[float, float]:
+        assert self.last_start is not None
+        due = self.last_start + self.grace
+        if not self.run_excused:
+            return due, due
+        if self.run_unsure:
+            return due, NEVER
+        if self.status != "up" and self.counted is not None:
+            low, high = self.counted
+            return low + 2 * self.grace, high + 2 * self.grace
+        return NEVER, NEVER
+
+    def hear(self, action: str, rid: str | None, at: float) -> Flipped | None:
+        """Receive a ping that counts as this; return the flip that it makes."""
+        self.n += 1
+        if action in ("log", "ign"):
+            return None
+        if action == "start":
+            self.last_start, self.rid = at, rid
+            self.run_excused = self.run_unsure = False
+            self.work_out()
+            return None
+        self._end_run(action, rid, at)
+        self.last_ping = at
+        self.outcomes = [*self.outcomes[-5:], at]
+        is_excused = self.run_excused and self.last_start is not None
+        is_unsure = self.run_unsure and is_excused
+        self._forget_absences()
+        # Another run than the one that ended may have ended unheard, still.
+        self.run_excused, self.run_unsure = is_excused, is_unsure
+        new = "down" if action == "fail" else "up"
+        old, self.status = self.status, new
+        self.work_out()
+        return (old, new, "fail" if new == "down" else "") if old != new else None
+
+    def _end_run(self, action: str, rid: str | None, at: float) -> None:
+        self.duration = None
+        if self.last_start is None:
+            return
+        if self.rid == rid:
+            self.duration = at - self.last_start
+        elif action == "success" and rid is not None:
+            return
+        self.last_start = self.rid = None
+
+    def _forget_absences(self) -> None:
+        self.counted, self.excused = None, (0, 0)
+        self.run_excused = self.run_unsure = False
+        self.not_before, self.doubtful = (0.0, 0.0), False
+
+    def time_out(self) -> Flipped:
+        """Go down, since nothing was heard."""
+        old, self.status = self.status, "down"
+        self.work_out()
+        return (old, "down", "timeout")
+
+    def pause(self) -> Flipped | None:
+        if self.status == "paused":
+            return None
+        old, self.status = self.status, "paused"
+        self.last_start = self.rid = None
+        self._forget_absences()
+        self.work_out()
+        return (old, "paused", "")
+
+    def resume(self) -> Flipped:
+        self.status, self.last_ping = "new", None
+        self.last_start = self.rid = None
+        self._forget_absences()
+        self.work_out()
+        return ("paused", "new", "")
+
+    def edit(self, values: dict[str, Any]) -> None:
+        if "timeout" in values:
+            self.settings.pop("schedule", None)
+        if "schedule" in values:
+            self.settings.pop("timeout", None)
+        self.settings.update(values)
+        self.work_out()
+
+    def doubt(self) -> None:
+        """Have a schedule counted by a wall that may be wrong."""
+        if "schedule" in self.settings and self.status == "up":
+            self.doubtful = True
+            self.work_out()
+
+    def usual(self) -> float:
+        """Return how soon after a ping the next one mostly comes."""
+        intervals = [b - a for a, b in pairwise(self.outcomes)][-5:]
+        if len(intervals) >= 3:
+            return sorted(intervals)[1]
+        if "schedule" not in self.settings:
+            return self.distance
+        moments = self._moments()
+        heard = self.counted[0] if self.counted else self.last_ping or 0.0
+        following = bisect_right(moments, heard)
+        return moments[following] - moments[following - 1]
+
+
+@dataclass(frozen=True)
+class Away:
+    """That hcl was not there; `sure` False: it may not have noticed.
+
+    When it `went`, and when it `returned`, at the earliest and at the latest. `counts`
+    is how many absences it may be taken for.
+    """
+
+    went: tuple[float, float]
+    returned: tuple[float, float]
+    sure: bool = True
+    counts: tuple[int, int] = (1, 1)
+    # All count anew, since nobody knows how long it was.
+    all_anew: bool = False
+
+
+def judge(model: Model, away: Away) -> None:
+    """Judge a check after an absence, by the table of spec.md §8."""
+    if model.status == "down" or model.low == NEVER:
+        return
+    back = away.returned
+    if model.high >= away.went[0] - SLACK:
+        _excuse(model, away, model.low, model.high)
+    # Nobody is called down before all is judged.
+    if model.high < back[1] + PATIENCE:
+        model.version += 1
+        model.high = back[1] + PATIENCE
+
+
+def _excuse(model: Model, away: Away, low: float, high: float) -> None:
+    back, started = away.returned, model.last_start
+    may_be_before = low < away.went[1] + SLACK
+    may_be_after = high >= back[0] - SLACK
+    is_within = not may_be_before and not may_be_after
+    may, must = _may_have_pinged(model, away)
+    is_excused = away.sure and (is_within or (must and not may_be_before))
+    if not is_within and not may and low >= back[1] + SLACK and started is None:
+        return
+    stays = (low, high)
+    if started is not None and started <= away.went[1] + SLACK:
+        model.run_unsure = not away.sure and (model.run_unsure or not model.run_excused)
+        model.run_excused = True
+    most = model.excused[1] + away.counts[1]
+    least = model.excused[0] + (away.counts[0] if is_excused else 0)
+    was_capped = model.excused[0] >= 3, model.excused[1] >= 3
+    model.excused = min(least, 3), min(most, 3)
+    if was_capped[0] and not away.all_anew:
+        # From the fourth on only what is being tried again still arrives.
+        model.not_before = 0.0, back[1] + 60
+        model.work_out()
+        model.low = min(model.low, low)
+        return
+    before, due = model.counted, model.due
+    model.counted = back
+    model.work_out()
+    if not is_excused or was_capped[1]:
+        model.low = min(model.low, stays[0])
+        model.high = max(model.high, stays[1], back[1] + 60)
+        model.counted = _widest(before or _heard(model), back)
+        model.due = _widest(due, model.due)
+
+
+def _heard(model: Model) -> tuple[float, float]:
+    last = model.last_ping if model.last_ping is not None else 0.0
+    return last, last
+
+
+def _widest(one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
+    return min(one[0], two[0]), max(one[1], two[1])
+
+
+def _may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
+    """Tell whether it may have pinged unheard, and whether that is certain to hcl."""
+    if model.last_ping is None or model.status != "up":
+        return False, False
+    if away.all_anew:
+        return True, True
+    if model.outcomes and model.shaken >= model.outcomes[0]:
+        return True, False
+    turn = model.last_ping + model.usual() / 2
+    return turn < away.returned[1] + SLACK, turn < away.returned[0] - SLACK

@@ -1,0 +1,402 @@
+"""The oracle of checks: it knows when jobs truly ran, and judges hcl by that."""
+
+import copy
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hcl.model import Flip
+from tests.sim.answers import wrong_in_check, wrong_in_pings
+from tests.sim.clockwork import BEGAN
+from tests.sim.jobs import Job, Signal, counts_as
+from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge
+from tests.sim.network import Attempt
+from tests.sim.watched import Watched
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# The checker is not later than this where nothing is in its way.
+_LATE = 6.0
+
+_ROWS = (
+    "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
+    " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
+)
+
+
+class Oracle:
+    """Hears of all that truly happens to checks."""
+
+    def __init__(self, world: "World") -> None:
+        self.by_code: dict[str, Watched] = {}
+        self._world = world
+        self._last_flip = 0
+        self._by_id: dict[int, Watched] = {}
+
+    # What the world tells.
+
+    def made(self, job: Job, code: str, channels: Sequence[str]) -> None:
+        """Watch a check that was just made."""
+        ((id_,),) = self._rows("SELECT id FROM checks WHERE code = ?", code)
+        days = self._world.days
+        watched = Watched(
+            job,
+            code,
+            id_,
+            set(channels),
+            Model(dict(job.settings), days),
+            Model(dict(job.settings), days),
+        )
+        self.by_code[code] = self._by_id[id_] = watched
+
+    def sent(self, job: Job, signal: Signal) -> None:
+        """Hear that a job truly sent a signal, whether or not anybody hears it."""
+        watched, now = self.by_code.get(job.code), self._world.machine.now
+        if watched is None:
+            return
+        self._settle(watched)
+        perfect = watched.perfect
+        action = counts_as(perfect.settings, perfect.status, signal)
+        perfect.hear(action, signal.rid, now)
+        if action in ("success", "fail"):
+            watched.unheard.append(now)
+            watched.down_since = None
+            if action == "fail":
+                watched.down_since = now, self._world.away
+
+    def acked(self, attempt: Attempt) -> None:
+        """Hear that hcl acknowledged a ping."""
+        watched = self.by_code.get(attempt.code)
+        if watched is not None:
+            self._heard(watched, attempt, self._world.machine.now)
+
+    def _heard(self, watched: Watched, attempt: Attempt, at: float) -> None:
+        model, signal = watched.model, attempt.signal
+        action = counts_as(model.settings, model.status, signal)
+        flip = model.hear(action, signal.rid, at)
+        if self._world.machine.is_wrong:
+            model.doubt()
+        watched.log[model.n] = attempt.number, action, signal.rid
+        if action in ("success", "fail"):
+            watched.unheard.clear()
+        self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
+        self.expect(watched, flip)
+
+    def unsure(self, attempt: Attempt) -> None:
+        """Hear that the process ended before it answered a ping."""
+        watched = self.by_code.get(attempt.code)
+        if watched is not None:
+            watched.unsure[attempt.number] = attempt
+
+    def refused(self, attempt: Attempt) -> None:
+        """Hear that hcl could not keep a ping."""
+        self._world.note(f"{attempt.job.name}: a ping is refused", attempt.job.code)
+
+    def asks(
+        self, watched: Watched, was_done: Callable[[Any], bool], act: Callable[[], None]
+    ) -> Callable[..., None]:
+        """Hear that somebody asks for a change; return what hears the answer.
+
+        `was_done` tells by the check's row (None: it is gone) whether it was done.
+        """
+        watched.asked = was_done, act
+
+        def answered(status: int | None, told: Any = None) -> None:
+            if status is None or watched.code not in self.by_code:
+                return
+            watched.asked = None
+            if status == 200:
+                act()
+                if told is not None and watched.code in self.by_code:
+                    self.compare(watched, told)
+            elif status != 503:
+                self._world.blame("a change is refused", f"{watched.job.name} {status}")
+
+        return answered
+
+    def expect(self, watched: Watched, flip: Flipped | None) -> None:
+        """Have what was just told make this flip, or none."""
+        if flip is not None:
+            if not watched.seen or watched.seen[0][1] != flip:
+                seen = watched.seen[0][1] if watched.seen else None
+                self._blame(watched, "a status is wrong", f"{seen} and not {flip}")
+            if watched.seen:
+                watched.seen.popleft()
+        self._take_timeouts(watched)
+        self._await_down(watched)
+
+    # What hcl writes.
+
+    def _rows(self, sql: str, *parameters: Any) -> list[Any]:
+        raw = self._world.raw()
+        return sqlite3.Connection.execute(raw, sql, parameters).fetchall()
+
+    def poll(self) -> None:
+        """Look for flips that were committed."""
+        rows = self._rows(
+            "SELECT id, check_id, created, old_status, new_status, reason FROM flips"
+            " WHERE id > ? ORDER BY id",
+            self._last_flip,
+        )
+        for id_, check_id, created, *flip in rows:
+            self._last_flip = id_
+            watched = self._by_id.get(check_id)
+            if watched is None:
+                continue
+            old, new, reason = flip
+            self._world.note(
+                f"{watched.job.name} goes from {old} to {new} {reason}".strip()
+                + f" (flip {id_})",
+                watched.code,
+            )
+            watched.seen.append((id_, (old, new, reason)))
+            watched.flipped_at = self._world.machine.now
+            at = created - BEGAN - self._world.machine.offset
+            self._world.telling.flipped(
+                watched.code, id_, old, new, watched.channels, at
+            )
+            self._take_timeouts(watched)
+
+    def _take_timeouts(self, watched: Watched) -> None:
+        while watched.seen and watched.seen[0][1][2] == "timeout":
+            _, (old, _, _) = watched.seen.popleft()
+            self._timed_out(watched, old)
+
+    def _timed_out(self, watched: Watched, old: str) -> None:
+        model, now = watched.model, self._world.machine.now
+        if model.status != old or model.low == NEVER:
+            self._blame(watched, "it is called down, and nothing was due")
+        elif now < model.low - SLACK:
+            self._blame(
+                watched, "it is called down too early", f"by {model.low - now:.0f} s"
+            )
+        self._settle(watched)
+        perfect = watched.perfect
+        if perfect.status != "down" and not self._is_explained(watched):
+            self._blame(watched, "a false alarm: the job ran in time")
+        if watched.down_since is not None:
+            self._look_at_bound(watched, *watched.down_since)
+        model.time_out()
+
+    def settle_both(self, watched: Watched) -> None:
+        """Have time have its effect before something else does."""
+        self._settle(watched)
+
+    def _settle(self, watched: Watched) -> None:
+        """Let one who is always there call it down, if that is due."""
+        perfect, now = watched.perfect, self._world.machine.now
+        if perfect.low <= now + SLACK:
+            watched.down_since = perfect.low, self._world.away
+            perfect.time_out()
+
+    def _is_explained(self, watched: Watched) -> bool:
+        """Tell whether spec.md lets a job be called down that ran in time."""
+        model = watched.model
+        if model.excused[1] >= 3 or model.doubtful:
+            return True
+        # What comes long before it mostly does is not looked for.
+        turn = (model.last_ping or 0.0) + model.usual() / 2
+        return any(at < turn + SLACK for at in watched.unheard)
+
+    def _look_at_bound(self, watched: Watched, since: float, away: float) -> None:
+        model, world = watched.model, self._world
+        length = world.away - away + 3 * (model.distance + model.grace) + 60
+        if world.machine.now > since + length + _LATE:
+            self._blame(watched, "a dead job is told later than its bound")
+
+    def _await_down(self, watched: Watched) -> None:
+        when = watched.model.high + _LATE
+        if when < watched.examined_at:
+            watched.examined_at = when
+            self._world.agenda.at(when, lambda: self._examine(watched, when))
+
+    def _examine(self, watched: Watched, when: float) -> None:
+        """See whether a check that nothing was heard of is down by now."""
+        if watched.examined_at != when or self.by_code.get(watched.code) is not watched:
+            return
+        watched.examined_at = NEVER
+        model, world = watched.model, self._world
+        if model.high + _LATE > world.machine.now or model.high == NEVER:
+            self._await_down(watched)
+        elif not world.is_calm:
+            again = watched.examined_at = world.machine.now + 30
+            world.agenda.at(again, lambda: self._examine(watched, again))
+        else:
+            self._blame(watched, "a dead job is not told")
+
+    # What hcl is asked.
+
+    def compare(self, watched: Watched, told: Any) -> None:
+        """Compare what the API says of a check with what it ought to say."""
+        world = self._world
+        for what, more in wrong_in_check(
+            watched.model,
+            told,
+            world.machine,
+            is_calm=world.is_calm,
+            was_set=world.set,
+        ):
+            self._blame(watched, f"the API tells a wrong {what}", more)
+
+    def compare_pings(self, watched: Watched, told: Any) -> None:
+        """Look at what the API says of the last pings of a check."""
+        for what, more in wrong_in_pings(told):
+            self._blame(watched, f"the API tells a wrong {what}", more)
+
+    def verify(self, watched: Watched) -> None:
+        """Compare the log with what was acknowledged since it was looked at last."""
+        for row in self._new_rows(watched):
+            n, action, rid, ua = row
+            if n != watched.verified + 1:
+                self._blame(watched, "numbers have a hole", f"{n}")
+            watched.verified = n
+            expected = watched.log.pop(n, None)
+            if expected is None or (f"sim/{expected[0]}", *expected[1:]) != (
+                ua,
+                action,
+                rid,
+            ):
+                self._blame(
+                    watched, "the log is wrong", f"{n}: {row} and not {expected}"
+                )
+        if watched.verified < watched.model.n:
+            self._blame(
+                watched,
+                "an acknowledged ping is lost",
+                f"{watched.verified + 1} to {watched.model.n}",
+            )
+        if watched.seen:
+            self._blame(watched, "a flip has no cause", f"{watched.seen[0]}")
+
+    def _new_rows(self, watched: Watched) -> list[Any]:
+        return self._rows(
+            _ROWS, watched.id, watched.verified, watched.id, watched.verified
+        )
+
+    # After a start.
+
+    def recover(self) -> None:
+        """Find out what was recorded, and done, of what a crash left unanswered."""
+        self.poll()
+        for watched in list(self.by_code.values()):
+            if watched.asked is not None:
+                self._resolve(watched)
+        for watched in self.by_code.values():
+            numbers = {f"sim/{n}": a for n, a in watched.unsure.items()}
+            for n, _, _, ua in self._new_rows(watched):
+                if n > watched.model.n and (attempt := numbers.get(ua)):
+                    self._heard(watched, attempt, attempt.sent)
+            watched.unsure.clear()
+            self.verify(watched)
+
+    def _resolve(self, watched: Watched) -> None:
+        assert watched.asked is not None
+        was_done, act = watched.asked
+        watched.asked = None
+        rows = self._rows(
+            "SELECT s.status, c.timeout, c.grace, c.schedule FROM checks c"
+            " JOIN check_states s ON s.check_id = c.id WHERE c.id = ?",
+            watched.id,
+        )
+        if was_done(rows[0] if rows else None):
+            act()
+
+    def judge(self, away: Away) -> None:
+        """Hear that hcl was not there."""
+        for watched in self.by_code.values():
+            judge(watched.model, away)
+            self._await_down(watched)
+
+    def doubt(self) -> None:
+        """Hear that the wall may be wrong, or was set."""
+        for watched in self.by_code.values():
+            watched.model.shaken = self._world.machine.now
+            watched.model.doubt()
+            self._await_down(watched)
+
+    def edit(self, watched: Watched, values: dict[str, Any]) -> None:
+        """Have other settings from now on."""
+        self._settle(watched)
+        channels = values.pop("channels", None)
+        if channels is not None:
+            watched.channels = set(channels.split(",")) if channels else set()
+        watched.perfect.edit(dict(values))
+        watched.model.edit(dict(values))
+        self.expect(watched, None)
+
+    def forget(self, watched: Watched) -> None:
+        """Hear that a check was deleted."""
+        del self.by_code[watched.code], self._by_id[watched.id]
+        self._world.telling.forget(watched.code)
+
+    # A backup, and going back to it.
+
+    def remember(self) -> Any:
+        """Return all that a copy of the database says, to go back to."""
+        kept = {}
+        for code, watched in self.by_code.items():
+            job, watched.job = watched.job, None  # type: ignore[assignment]
+            asked, watched.asked = watched.asked, None
+            kept[code] = copy.deepcopy(watched)
+            watched.job, watched.asked = job, asked
+            kept[code].job = job
+        return kept, self._last_flip
+
+    def go_back(self, kept: Any) -> None:
+        """Believe of hcl what was true when this was remembered; jobs go on."""
+        before, self._last_flip = kept
+        self._world.telling.go_back(self._last_flip)
+        for code, old in before.items():
+            new = self.by_code.get(code)
+            if new is None:
+                continue
+            if not any(job.code == code for job in self._world.jobs):
+                continue
+            # Whatever its jobs sent since is lost, however soon that was.
+            old.unheard = [old.model.last_ping or 0.0]
+            old.perfect = _believing(new.perfect, old.model)
+            old.down_since, old.examined_at = new.down_since, NEVER
+            self.by_code[code] = self._by_id[old.id] = old
+            self._await_down(old)
+        for code in sorted(self.by_code.keys() - before.keys()):
+            # It was made since, and has to be made again.
+            self.by_code[code].job.code = ""
+            self.forget(self.by_code[code])
+
+    # What others ask.
+
+    def status_of(self, code: str) -> str:
+        """Return the stored status that a check ought to have."""
+        watched = self.by_code.get(code)
+        return "" if watched is None else watched.model.status
+
+    def flipped_at(self, code: str) -> float:
+        """Return when a check flipped last."""
+        watched = self.by_code.get(code)
+        return 0.0 if watched is None else watched.flipped_at
+
+    def flip_of(self, code: str, flip: Flip) -> int | None:
+        """Return the id of a flip that a message tells of."""
+        rows = self._rows(
+            "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
+            " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
+            " ORDER BY abs(f.created - ?), f.id DESC LIMIT 1",
+            code,
+            flip.new_status,
+            flip.old_status,
+            flip.created.timestamp(),
+        )
+        return rows[0][0] if rows else None
+
+    def _blame(self, watched: Watched, what: str, more: str = "") -> None:
+        self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)
+
+
+def _believing(perfect: Model, model: Model) -> Model:
+    """Return what one who is always there knows, once people's changes are undone."""
+    if "paused" in (model.status, perfect.status) and model.status != perfect.status:
+        return copy.deepcopy(model)
+    perfect.settings = dict(model.settings)
+    perfect.work_out()
+    return perfect

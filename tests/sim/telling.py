@@ -1,0 +1,285 @@
+"""The oracle of messages: which are owed, and whether what arrives is one of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from hcl.model import Alert, Message
+from tests.sim.clockwork import BEGAN
+from tests.sim.receivers import CONFIGS, ChannelPlan
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# What is owed arrives within so many seconds where nothing is in its way, and within so
+# many after the longest pause between two tries.
+_SOON = 90.0
+_AT_LAST = 1.25 * 86_400
+
+
+@dataclass
+class Owed:
+    """One flip that one channel has to tell; `is_optional`: it may as well not."""
+
+    channel: str
+    code: str
+    flip: int
+    new: str
+    at: float
+    is_told: bool = False
+    is_optional: bool = False
+    told_in: int = 0
+    was_lied: bool = False
+    # When it was told or repeated last, and how long hcl had been away in all by then.
+    reminded: float = 0.0
+    away: float = 0.0
+
+
+class Telling:
+    """Knows which messages people ought to get, and hears of those that they get."""
+
+    def __init__(self, world: "World") -> None:
+        self.config = "first"
+        self._world = world
+        self.owed: dict[tuple[str, str], list[Owed]] = {}
+        self._announced: dict[tuple[str, int], int] = {}
+
+    def plans(self) -> dict[str, ChannelPlan]:
+        """Return the channels of the config that is in use, by name."""
+        return {plan.name: plan for plan in CONFIGS[self.config]}
+
+    def flipped(
+        self,
+        code: str,
+        flip: int,
+        old: str,
+        new: str,
+        channels: Collection[str],
+        at: float,
+    ) -> None:
+        """Note a flip of a true time: each channel that is assigned has to tell it."""
+        self._end_delays(code)
+        if not (new == "down" or (new == "up" and old == "down")):
+            return
+        plans = self.plans()
+        for name in sorted(channels):
+            plan = plans.get(name)
+            if plan is None or new not in plan.events:
+                continue
+            for member in plan.group:
+                if new in plans[member].events:
+                    self._owe(member, code, flip, new, at)
+            if not plan.group:
+                self._owe(name, code, flip, new, at)
+
+    def _owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
+        told = self.owed.setdefault((name, code), [])
+        if any(owed.flip == flip for owed in told):
+            return
+        owed = Owed(name, code, flip, new, min(at, self._world.machine.now))
+        before = told[-1] if told else None
+        if before and before.is_optional and new == "up" and not before.is_told:
+            # Who was not told that it is down need not hear that it is up.
+            owed.is_optional = True
+        told.append(owed)
+        self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))
+
+    def _end_delays(self, code: str) -> None:
+        """What changes before the delay is over need not be told."""
+        now = self._world.machine.now
+        for name, plan in self.plans().items():
+            told = self.owed.get((name, code))
+            if told and plan.calm.delay and not told[-1].is_told:
+                over = now - told[-1].at
+                if over < plan.calm.delay.total_seconds() + 5:
+                    told[-1].is_optional = True
+
+    def hold(self, name: str) -> float:
+        """Return for how long a channel may hold a message on purpose, in seconds."""
+        plan = self.plans().get(name)
+        if plan is None:
+            return 0.0
+        delay = plan.calm.delay or timedelta(0)
+        quiet = 10 * 3600.0 if plan.calm.quiet_hours else 0.0
+        return plan.fold + delay.total_seconds() + quiet
+
+    def _examine(self, owed: Owed) -> None:
+        """See whether what is owed was told in time; look again if it may be later."""
+        world, name = self._world, owed.channel
+        if owed.is_told or owed.is_optional or not self._is_current(owed):
+            return
+        if name not in self.plans() or owed.code not in world.oracle.by_code:
+            return
+        receiver = world.receiver(name)
+        was_troubled = receiver.troubled > owed.at - 2 * 86_400
+        due = max(owed.at, world.troubled) + self.hold(name) + _SOON
+        if was_troubled or receiver.mood != "well":
+            due = max(due, receiver.troubled + self.hold(name) + _AT_LAST)
+        if receiver.mood != "well" or not world.is_calm or world.machine.now < due:
+            world.agenda.at(
+                max(due, world.machine.now + 600), lambda: self._examine(owed)
+            )
+            return
+        world.blame(
+            "a message never arrives",
+            f"{name}: {owed.new} of {world.name_of(owed.code)}, flip {owed.flip}",
+        )
+
+    def _is_current(self, owed: Owed) -> bool:
+        return owed in self.owed.get((owed.channel, owed.code), ())
+
+    def taken(self, name: str, message: Message, *, lied: bool) -> None:
+        """Hear that a receiver took a message."""
+        # What another channel could not deliver comes besides.
+        if message.announcement is not None and not message.notice:
+            self._announce(name, message.announcement.id)
+        self._look_for_quiet(name)
+        for alert in message.alerts:
+            code = alert.check.code
+            if code not in self._world.oracle.by_code:
+                continue
+            if alert.reminder:
+                self._reminded(name, alert)
+                continue
+            for flip in (*alert.earlier, alert.flip):
+                number = self._world.oracle.flip_of(code, flip)
+                if number is None:
+                    self._blame("a message of no flip", name, code, f"{flip}")
+                else:
+                    self._told(name, code, number, lied, notice=bool(message.notice))
+
+    def _told(
+        self, name: str, code: str, flip: int, lied: bool, *, notice: bool
+    ) -> None:
+        world = self._world
+        told = self.owed.get((name, code), [])
+        owed = next((one for one in told if one.flip == flip), None)
+        world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
+        if owed is None:
+            if not notice:
+                self._blame("a message over a channel that is not meant", name, code)
+            return
+        if owed.is_told and not (
+            notice or owed.was_lied or owed.told_in != world.lives
+        ):
+            self._blame("a message arrives twice", name, code)
+        newer = [one for one in told if one.is_told and one.flip > flip]
+        if newer and not owed.is_told and not notice:
+            self._blame("messages are out of order", name, code)
+        plan = self.plans().get(name)
+        if plan and plan.calm.delay and owed.new == "down" and not notice:
+            early = owed.at + plan.calm.delay.total_seconds() - world.machine.now
+            if early > 2 and not owed.is_told and world.machine.now > world.set + 900:
+                self._blame("a message is told before its delay", name, code)
+        owed.is_told, owed.told_in = True, world.lives
+        owed.was_lied |= lied
+        owed.reminded = world.machine.now
+        self._await_reminder(owed)
+
+    def _look_for_quiet(self, name: str) -> None:
+        plan, world = self.plans().get(name), self._world
+        if plan is None or plan.calm.quiet_hours is None:
+            return
+        wall = BEGAN + world.machine.now + world.machine.offset
+        hours = plan.calm.quiet_hours
+        # It may have been sent just before.
+        for stamp in (wall, wall - 60):
+            local = datetime.fromtimestamp(stamp, UTC).astimezone(ZoneInfo(hours.tz))
+            if not (local.time() >= hours.start or local.time() < hours.end):
+                return
+        if world.machine.now > world.set + 900 and world.machine.synchronised:
+            world.blame("a message comes in quiet hours", name)
+
+    def refused(self, name: str, message: Message, *, for_good: bool) -> None:
+        """Hear that a receiver did not take a message."""
+        if not for_good:
+            return
+        for alert in message.alerts:
+            for owed in self.owed.get((name, alert.check.code), ()):
+                # It gives way to a newer one.
+                owed.is_optional = owed.is_optional or not owed.is_told
+
+    def _reminded(self, name: str, alert: Alert) -> None:
+        world, code = self._world, alert.check.code
+        told = self.owed.get((name, code), [])
+        number = world.oracle.flip_of(code, alert.flip)
+        owed = next((one for one in told if one.flip == number), None)
+        world.note(f"{name} is reminded of {world.name_of(code)}", code)
+        if owed is None or owed is not told[-1] or owed.new != "down":
+            # It may have been on its way.
+            is_over = world.oracle.status_of(code) != "down"
+            if is_over and world.oracle.flipped_at(code) < world.machine.now - 40:
+                self._blame("a reminder of what is over", name, code)
+            return
+        owed.reminded = world.machine.now
+        self._await_reminder(owed)
+
+    def _await_reminder(self, owed: Owed) -> None:
+        plan = self.plans().get(owed.channel)
+        if owed.new == "down" and plan and plan.calm.remind_every:
+            since, config, owed.away = owed.reminded, self.config, self._world.away
+            wait = plan.calm.remind_every.total_seconds() + _SOON
+            self._world.agenda.after(
+                wait, lambda: self._examine_reminder(owed, since, config)
+            )
+
+    def _examine_reminder(self, owed: Owed, since: float, config: str) -> None:
+        world, told = self._world, self.owed.get((owed.channel, owed.code), [])
+        if not told or told[-1] is not owed or owed.reminded != since:
+            return
+        check = world.oracle.by_code.get(owed.code)
+        if check is None or config != self.config or check.model.status != "down":
+            return
+        if owed.channel not in check.channels:
+            return
+        receiver = world.receiver(owed.channel)
+        every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
+        if world.set >= since:
+            # A start that finds it told in the future counts from then on.
+            every *= 2
+        away = world.away - owed.away
+        due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
+        due = max(due, since + every.total_seconds() + away + _SOON)
+        if not world.is_calm or world.machine.now < due:
+            world.agenda.at(
+                max(due, world.machine.now + 600),
+                lambda: self._examine_reminder(owed, since, config),
+            )
+            return
+        self._blame("a reminder never comes", owed.channel, owed.code)
+
+    def _announce(self, name: str, announcement: int) -> None:
+        world, receiver = self._world, self._world.receiver(name)
+        world.note(f"{name} is told that hcl was away")
+        before = self._announced.get((name, announcement))
+        trouble = receiver.troubled > world.machine.now - 3 * 86_400
+        if before == world.lives and not trouble:
+            world.blame("hcl tells twice that it was away", name)
+        self._announced[name, announcement] = world.lives
+
+    def forget(self, code: str) -> None:
+        """Nothing is owed of a check that was deleted."""
+        for key in [key for key in self.owed if key[1] == code]:
+            del self.owed[key]
+
+    def go_back(self, last_flip: int) -> None:
+        """An old copy of the database was put back: what it knows may come again."""
+        for key, told in self.owed.items():
+            # Those that it does not know have their numbers given again.
+            self.owed[key] = told = [one for one in told if one.flip <= last_flip]
+            for owed in told:
+                owed.is_optional, owed.told_in = True, -1
+        self._announced.clear()
+
+    def reloaded(self, config: str) -> None:
+        """Take note of another config: what waits for a channel that is gone, ends."""
+        self.config = config
+        for (name, _), told in self.owed.items():
+            if name not in self.plans():
+                for owed in told:
+                    owed.is_optional = True
+
+    def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
+        self._world.blame(what, f"{name}: {self._world.name_of(code)} {more}".strip())

@@ -1,0 +1,97 @@
+"""Stories of the simulator: fixed seeds, one fresh seed, and mistakes that it finds."""
+
+import secrets
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.sim.__main__ import shrunk, told
+from tests.sim.plan import Plan, plan
+from tests.sim.planted import PLANTED
+from tests.sim.world import tell
+
+# A month of all that goes wrong, and some days in which all arrives that is owed.
+DAYS = 38
+
+
+def assert_holds(story: Plan) -> None:
+    """Tell a story; say how it goes on from there if hcl did something wrong."""
+    world = tell(story)
+    assert world.fault is None, (
+        f"{world.fault.what}: {world.fault.more}\n"
+        f"python -m tests.sim --days {DAYS} --seed {story.seed}\n{told(world)}"
+    )
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_nothing_goes_wrong_whatever_happens(seed: int) -> None:
+    assert_holds(plan(f"{seed}", DAYS))
+
+
+def test_nothing_goes_wrong_with_a_seed_that_nobody_has_tried() -> None:
+    seed = secrets.token_hex(4)
+    print(f"python -m tests.sim --days {DAYS} --seed {seed}")  # noqa: T201
+
+    assert_holds(plan(seed, DAYS))
+
+
+def test_one_seed_is_one_story_in_any_process() -> None:
+    first, second = tell(plan("one", 10)), tell(plan("two", 10))
+    # Which has another order of what has none, such as sets.
+    again = subprocess.run(
+        [sys.executable, "-m", "tests.sim", "--days", "10", "--seed", "one"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert first.trace.hexdigest() != second.trace.hexdigest()
+    assert first.trace.hexdigest()[:16] in again.stdout
+
+
+# The jobs, and the kinds of events, of a month that it takes to find a mistake.
+SHOWN: dict[str, tuple[str, tuple[int, ...], str]] = {
+    "deadlines_stay_when_the_clock_is_set": ("1", (2,), "step"),
+    "an_edit_forgets_an_excuse": ("4", (20, 21, 22), "edit restarts"),
+    "a_crash_counts_pings_twice": ("11", (0,), "crash restarts"),
+    "a_crash_forgets_what_was_put_off": ("11", (0,), "crash restarts"),
+    "an_alert_is_ticked_off_before_it_is_sent": ("1", (10,), "crash_at_send receiver"),
+    "a_filter_reads_the_wrong_part": ("1", (15, 16), ""),
+    "any_end_ends_a_run": ("1", (11,), ""),
+    "messages_go_newest_first": ("7", (10, 17), "receiver die"),
+    "a_nearer_deadline_wakes_nobody": ("1", (17,), "die"),
+    "a_schedule_is_read_in_utc": ("1", (5,), ""),
+    "absences_excuse_for_ever": ("1", (21,), "die restarts"),
+    "reminders_go_on": ("2", (10,), ""),
+}
+
+
+def part(mistake: str) -> Plan:
+    """Return the part of a month that shows a mistake."""
+    seed, jobs, kinds = SHOWN[mistake]
+    story = plan(seed, DAYS)
+    events = tuple(event for event in story.events if event.kind in kinds.split())
+    return replace(story, jobs=jobs, events=events)
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_a_mistake_that_is_planted_is_found(mistake: str) -> None:
+    story = part(mistake)
+
+    with PLANTED[mistake]():
+        world = tell(story)
+
+    assert world.fault is not None
+    assert tell(story).fault is None
+
+
+def test_a_story_that_fails_is_cut_down_to_what_it_takes() -> None:
+    with PLANTED["absences_excuse_for_ever"]():
+        world = shrunk(tell(part("absences_excuse_for_ever")))
+    story = told(world)
+
+    assert world.fault is not None
+    assert len(world.plan.events) <= 3
+    assert story.endswith(f"WRONG: {world.fault.what}: {world.fault.more}")

@@ -1,0 +1,37 @@
+"""What is known of one check: what its job truly did, and what hcl heard of it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.sim.jobs import Job
+from tests.sim.model import NEVER, Flipped, Model
+from tests.sim.network import Attempt
+
+
+@dataclass
+class Watched:
+    """One check, as hcl ought to see it, and as one who is always there sees it."""
+
+    job: Job
+    code: str
+    id: int
+    channels: set[str]
+    model: Model
+    perfect: Model
+    # What the log has to hold, by number: the request, what it counts as, its run.
+    log: dict[int, tuple[int, str, str | None]] = field(default_factory=dict)
+    verified: int = 0
+    # Requests of which nobody knows whether they were recorded.
+    unsure: dict[int, Attempt] = field(default_factory=dict)
+    # Outcomes that were sent since one was heard last.
+    unheard: list[float] = field(default_factory=list)
+    # Flips that hcl wrote, and whose cause is yet to be told.
+    seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
+    flipped_at: float = 0.0
+    # When it truly went down, and how long hcl had been away in all by then.
+    down_since: tuple[float, float] | None = None
+    examined_at: float = NEVER
+    # What people asked for and nobody answered: was it done, and what it changes.
+    asked: tuple[Callable[[Any], bool], Callable[[], None]] | None = None

@@ -1,0 +1,354 @@
+"""The world of one story: its time, its machine, its people, and the process in it."""
+
+import hashlib
+import logging
+import random
+import secrets
+import shutil
+import tempfile
+import traceback
+import uuid
+from bisect import insort
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import hcl.alarm
+from hcl.alerts import sender
+from hcl.checks import checker
+from hcl.config import Config
+from hcl.pings import filer
+from tests.sim import faults, people
+from tests.sim.clockwork import Act, Agenda, Machine
+from tests.sim.inline import Crash, Raw, copy
+from tests.sim.jobs import DAY, Job
+from tests.sim.life import Life, is_of_the_disk
+from tests.sim.model import PATIENCE
+from tests.sim.network import Network
+from tests.sim.oracle import Oracle
+from tests.sim.plan import Event, Plan
+from tests.sim.receivers import Receiver, configs
+from tests.sim.telling import Telling
+
+# So long before and after something happens hcl's loops look around as often as ever;
+# else they may sleep longer, since nobody would see a difference.
+_BEFORE, _AFTER = 150.0, 1800.0
+_LONGEST = 3600.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What hcl did that it should not have."""
+
+    at: float
+    what: str
+    more: str
+    code: str
+
+
+class World:
+    """Tells one story, up to its end or to the first thing that hcl does wrong."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.days = int(plan.seconds / DAY) + 1
+        self.machine = Machine()
+        self.agenda = Agenda(self.machine)
+        self.agenda.before_each = self._pace
+        self.network = Network(self)
+        self.telling = Telling(self)
+        self.oracle = Oracle(self)
+        self.life: Life | None = None
+        self.lives = 0
+        self.fault: Fault | None = None
+        self.trace = hashlib.sha256()
+        self.story: list[tuple[float, str, str]] = []
+        self.pings = 0
+        self.folder = folder
+        self.path = folder / "0" / "hcl.sqlite"
+        self.path.parent.mkdir()
+        self.refusal: faults.Refusal | None = None
+        # When hcl was disturbed last, when the wall was set last, and how long hcl has
+        # been away in all.
+        self.troubled = self.set = -1e9
+        self.away = 0.0
+        # Until when what people see is as of before, and nobody is called down.
+        self.settles_at = 0.0
+        # How the process that starts next was away; None: it never was there.
+        self.next_away: tuple[tuple[float, float], float] | None = None
+        self.starts_at = 0.0
+        # Since when it stands still; None: it does not.
+        self.still_since: float | None = None
+        self.sends: str | None = None
+        # When the wall of a machine that booted without the time is right again.
+        self.blind_until = 0.0
+        self.kept: object = None
+        self._receivers: dict[str, Receiver] = {}
+        self.configs: dict[str, Config] = configs(folder, self.receiver)
+        self.jobs = [Job(self, number, plan.seed) for number in plan.jobs]
+        self._jitter = random.Random(f"{plan.seed} jitter")
+        self._ids = random.Random(f"{plan.seed} ids")
+        self._near_until = _AFTER
+        self._times = [event.at for event in plan.events]
+        self._next = 0
+
+    # The story.
+
+    def run(self) -> Fault | None:
+        """Tell the story; return what went wrong."""
+        for event in self.plan.events:
+            self.agenda.at(event.at, partial(self._happen, event))
+        self.agenda.at(self.plan.seconds, self._finish)
+        with self._seeded():
+            while self.fault is None and self.machine.now < self.plan.seconds:
+                self.agenda.pass_all(self.starts_at, lambda: self.fault is None)
+                if self.fault is None and self.machine.now < self.plan.seconds:
+                    self._live()
+        return self.fault
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        """Have all that is random drawn by the seed; be quick where it is dull."""
+
+        def drawn(length: int = 16) -> str:
+            return f"{self._ids.getrandbits(8 * length):0{2 * length}x}"
+
+        def new_uuid() -> uuid.UUID:
+            return uuid.UUID(int=self._ids.getrandbits(128), version=4)
+
+        with (
+            _listening(self),
+            mock.patch.object(uuid, "uuid4", new_uuid),
+            mock.patch.object(secrets, "token_hex", drawn),
+            mock.patch.object(secrets, "token_urlsafe", drawn),
+            mock.patch.object(hcl.alarm, "LONGEST_SLEEP", 60.0),
+            mock.patch.object(checker, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
+            mock.patch.object(sender, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
+            mock.patch.object(filer, "FILE_AFTER", filer.FILE_AFTER),
+        ):
+            yield
+
+    def _pace(self) -> None:
+        """Let hcl's loops sleep for longer while nothing is about to happen."""
+        now, times = self.machine.now, self._times
+        while self._next < len(times) and times[self._next] <= now:
+            self._next += 1
+        left = times[self._next] - now - _BEFORE if self._next < len(times) else 1e9
+        seconds = 60.0 if now < self._near_until else max(60.0, min(left, _LONGEST))
+        length = timedelta(seconds=seconds)
+        hcl.alarm.LONGEST_SLEEP = seconds
+        filer.FILE_AFTER = length
+        for module in (checker, sender):
+            # Where they import it from the name is another's.
+            vars(module)["LOOK_AGAIN"] = length
+
+    def later(self, seconds: float, act: Act) -> None:
+        """Have something happen after so long that hcl is to be awake for."""
+        at = self.machine.now + seconds
+        insort(self._times, at, self._next)
+
+        def happen() -> None:
+            self.be_near()
+            act()
+
+        self.agenda.at(at, happen)
+
+    def be_near(self, seconds: float = _AFTER) -> None:
+        """Have hcl's loops look around as often as ever for a while."""
+        self._near_until = max(self._near_until, self.machine.now + seconds)
+
+    def _happen(self, event: Event) -> None:
+        self.be_near()
+        rng = random.Random(event.seed)
+        act = getattr(faults, event.kind, None) or getattr(people, event.kind)
+        act(self, rng)
+
+    def _finish(self) -> None:
+        if self.life is not None and self.life.takes_requests and self.fault is None:
+            self.oracle.recover()
+            self.life.stop()
+        elif self.fault is None:
+            self.blame("hcl does not run at the end", "")
+
+    # The process.
+
+    def _live(self) -> None:
+        life = self.life = Life(self, self.path, self.configs[self.telling.config])
+        self.lives += 1
+        life.gate.refusal = self.refusal
+        life.run()
+        self.network.trouble = ""
+        self.still_since = None
+        self.life = None
+        if life.error is not None and not is_of_the_disk(life.error):
+            lines = "".join(traceback.format_exception(life.error))
+            self.blame("hcl ended by an error", lines)
+        if life.error is not None:
+            self.note(f"hcl cannot start: {life.error!r}")
+        if not life.has_crashed:
+            self._is_gone(5.0 if life.error is not None else 1.0)
+
+    def _is_gone(self, length: float) -> None:
+        """Note that the process ended, and when it starts again."""
+        now = self.machine.now
+        if self.next_away is None:
+            since = now if self.still_since is None else self.still_since
+            sign = 100.0 if now < self._near_until else _LONGEST + 100
+            self.next_away = (since - sign, since), since
+        self.starts_at = max(self.starts_at, now + length)
+
+    def crash(self, length: float, source: Path | None = None) -> None:
+        """Kill the process; start it again after a while, on what lay on the disk.
+
+        `source`: or on this copy of it.
+        """
+        life = self.life
+        if life is None or not life.is_alive:
+            return
+        self.next_path(source)
+        life.crash()
+        self._is_gone(length)
+        self.note("hcl is killed")
+
+    def next_path(self, source: Path | None = None) -> None:
+        """Go on from a copy of the database, in a folder of its own."""
+        target = self.folder / str(self.lives) / "hcl.sqlite"
+        target.parent.mkdir(exist_ok=True)
+        copy(source or self.path, target)
+        if self.path.parent != target.parent:
+            self._leave(self.path.parent)
+        self.path = target
+
+    def _leave(self, folder: Path) -> None:
+        # Its files are open still, and may go.
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def is_up(self) -> None:
+        """Hear from the process that it takes requests from now on."""
+        now = self.machine.now
+        self.be_near()
+        self.note("hcl starts")
+        if self.next_away is None:
+            people.make_checks(self)
+            return
+        went, since = self.next_away
+        self.next_away = None
+        self.oracle.recover()
+        self.away += now - since
+        self.troubled = now
+        self.settles_at = max(self.settles_at, now + PATIENCE)
+        faults.judge_start(self, went, now)
+        people.make_checks(self)
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether hcl runs, and nothing is in its way."""
+        return (
+            self.life is not None
+            and self.life.takes_requests
+            and not self.network.trouble
+            and self.refusal is None
+            and self.machine.now > self.settles_at
+        )
+
+    def committed(self) -> None:
+        """Hear that something was committed."""
+        self.oracle.poll()
+
+    def reloaded(self, config: Config | None) -> None:
+        """Hear that the process has other settings; None: it could not take them."""
+        for name, other in self.configs.items():
+            if config is other:
+                self.telling.reloaded(name)
+
+    def sending(self, moment: str) -> None:
+        """Hear that a message is about to go, or has gone: a crash may wait for it."""
+        if self.sends == moment:
+            self.sends = None
+            self.crash(faults.short(self._jitter))
+            raise Crash
+
+    # What others ask.
+
+    def raw(self) -> Raw:
+        """Return the connection that writes, to look into the database by."""
+        assert self.life is not None
+        assert self.life.assembly is not None or self.life.database is not None
+        database = self.life.database
+        assert database is not None
+        raw = database._writer._conn
+        assert isinstance(raw, Raw)
+        return raw
+
+    def receiver(self, name: str) -> Receiver:
+        """Return who listens at a channel."""
+        if name not in self._receivers:
+            self._receivers[name] = Receiver(self, name)
+        return self._receivers[name]
+
+    def jitter(self) -> float:
+        """Draw what a pause is multiplied by."""
+        return self._jitter.uniform(0.8, 1.2)
+
+    def name_of(self, code: str) -> str:
+        """Name the job of a check."""
+        watched = self.oracle.by_code.get(code)
+        return watched.job.name if watched else code
+
+    def note(self, text: str, code: str = "") -> None:
+        """Remember what happened: it is the story, and its trace."""
+        self.story.append((self.machine.now, text, code))
+        self.trace.update(f"{self.machine.now!r} {text}\n".encode())
+
+    def blame(self, what: str, more: str, code: str = "") -> None:
+        """Say what hcl did wrong; the story ends here."""
+        if self.fault is None:
+            self.fault = Fault(self.machine.now, what, more, code)
+            self.note(f"WRONG: {what}: {more}", code)
+            if self.life is not None:
+                self.life.crash()
+
+
+class _Ears(logging.Handler):
+    """Hears of exceptions that hcl logs, and lives on after."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        life = self._world.life
+        if record.exc_info and life is not None and not life.has_crashed:
+            text = "".join(traceback.format_exception(record.exc_info[1]))
+            self._world.blame("hcl logs an exception", f"{record.getMessage()} {text}")
+
+
+@contextmanager
+def _listening(world: World) -> Iterator[None]:
+    """Take hcl's log for as long as a story lasts; it is that of no real time."""
+    logger = logging.getLogger("hcl")
+    before = logger.level, logger.propagate
+    ears = _Ears(world)
+    logger.addHandler(ears)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(ears)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+def tell(plan: Plan) -> World:
+    """Tell a story in a folder of its own, in memory where there is one."""
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="hcl-sim-", dir=parent) as folder:
+        world = World(plan, Path(folder))
+        world.run()
+    return world

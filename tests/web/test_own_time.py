@@ -1,0 +1,199 @@
+"""`X-Ping-At`: signals that are told late, each with the time that it is of."""
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests import app as setting
+from tests.app import App
+from tests.build import DAY, HOUR
+from tests.store import put_check, rows
+
+MINUTE = timedelta(minutes=1)
+
+
+def signed(key: str, path: str, at: str, body: bytes = b"") -> dict[str, str]:
+    """Return the headers of a POST with a time of its own."""
+    text = f"POST\n{path}\n{at}\n".encode() + body
+    signature = hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
+    return {"X-Ping-At": at, "X-Ping-Signature": signature}
+
+
+async def ping(
+    app: App, path: str, at: datetime, body: bytes = b"", *, key: str
+) -> tuple[int, str]:
+    stamp = f"{at.timestamp():.3f}"
+    headers = signed(key, path.partition("?")[0], stamp, body)
+    answer = await app.http.post(path, content=body, headers=headers)
+    return answer.status_code, answer.text
+
+
+async def shown(app: App, code: str) -> dict[str, Any]:
+    answer = await app.api("GET", f"checks/{code}")
+    return dict(answer.json())
+
+
+async def log(app: App, code: str) -> list[dict[str, Any]]:
+    answer = await app.api("GET", f"checks/{code}/pings/")
+    return list(answer.json()["pings"])
+
+
+async def test_a_late_success_is_of_its_own_time(app: App) -> None:
+    check = await put_check(app.database, 1)
+    now = app.clock.now()
+
+    took = await ping(
+        app, f"/ping/{check.code}", now - HOUR, b"all well", key=check.code
+    )
+
+    assert took == (200, "OK")
+    after = await shown(app, check.code)
+    assert (after["status"], after["n_pings"]) == ("up", 1)
+    at = datetime.fromisoformat(after["last_ping"])
+    assert abs(at - (now - HOUR)) <= timedelta(seconds=1)
+
+
+async def test_a_late_run_has_its_length(app: App) -> None:
+    check = await put_check(app.database, 1)
+    now, path = app.clock.now(), f"/ping/{check.code}"
+    rid = "?rid=3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
+
+    await ping(app, f"{path}/start{rid}", now - HOUR, key=check.code)
+    await ping(app, f"{path}/0{rid}", now - 50 * MINUTE, key=check.code)
+
+    end, _ = await log(app, check.code)
+    assert end["duration"] == 600
+    assert (await shown(app, check.code))["last_duration"] == 600
+
+
+@pytest.mark.parametrize("signal", ["", "/fail", "/start", "/3"])
+async def test_what_is_older_than_the_last_ping_is_recorded_alone(
+    app: App, signal: str
+) -> None:
+    check = await put_check(app.database, 1)
+    await app.http.post(f"/ping/{check.code}")
+    before = await shown(app, check.code)
+
+    at = app.clock.now() - HOUR
+    took = await ping(app, f"/ping/{check.code}{signal}", at, key=check.code)
+
+    assert took == (200, "OK")
+    after = await shown(app, check.code)
+    assert after == before | {"n_pings": 2}
+    newest, _ = await log(app, check.code)
+    assert newest["n"] == 2
+    assert datetime.fromisoformat(newest["date"]) < datetime.fromisoformat(
+        before["last_ping"]
+    )
+    flips = await rows(app.database, "SELECT count(*) FROM flips")
+    assert flips == [1]
+
+
+async def test_a_crash_after_it_changes_nothing(app: App) -> None:
+    check = await put_check(app.database, 1)
+    await app.http.post(f"/ping/{check.code}")
+    at = app.clock.now() - HOUR
+    await ping(app, f"/ping/{check.code}/fail", at, key=check.code)
+
+    # What is left is counted, as at a start.
+    await app.parts.pinging.recover()
+
+    after = await shown(app, check.code)
+    assert (after["status"], after["n_pings"]) == ("up", 2)
+
+
+async def test_a_flip_by_a_late_signal_is_of_when_it_became_known(app: App) -> None:
+    check = await put_check(app.database, 1, status="down")
+    now = app.clock.now()
+
+    await ping(app, f"/ping/{check.code}", now - HOUR, key=check.code)
+
+    [flip] = (await app.api("GET", f"checks/{check.code}/flips/")).json()["flips"]
+    assert flip["up"] == 1
+    assert datetime.fromisoformat(flip["timestamp"]) >= now - timedelta(seconds=1)
+
+
+async def test_by_slug_it_is_signed_with_the_ping_key(app: App) -> None:
+    check = await put_check(app.database, 1, slug="job")
+    at = app.clock.now() - HOUR
+    path = f"/ping/{setting.PING_KEY}/job"
+
+    assert await ping(app, path, at, key=setting.PING_KEY) == (200, "OK")
+    assert (await ping(app, path, at, key=check.code))[0] == 400
+    assert (await shown(app, check.code))["n_pings"] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"X-Ping-Signature": "0" * 64},
+        {"X-Ping-Signature": ""},
+        {"X-Ping-Signature": "é"},
+        {"X-Ping-At": "nonsense"},
+        {"X-Ping-At": "nan"},
+        {"X-Ping-At": "1e400"},
+        {"X-Ping-At": ""},
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_believed_is_refused(
+    app: App, change: dict[str, str]
+) -> None:
+    check = await put_check(app.database, 1)
+    path = f"/ping/{check.code}"
+    at = f"{app.clock.now().timestamp() - 60:.3f}"
+    headers = signed(check.code, path, at, b"x") | change
+
+    answer = await app.http.post(
+        path,
+        content=b"x",
+        headers={name.encode(): value.encode() for name, value in headers.items()},
+    )
+
+    assert (answer.status_code, answer.text) == (400, "invalid ping time or signature")
+    assert (await shown(app, check.code))["n_pings"] == 0
+
+
+@pytest.mark.parametrize(
+    ("ago", "status"),
+    [
+        (7 * DAY - MINUTE, 200),
+        (7 * DAY + MINUTE, 400),
+        (-MINUTE, 200),
+        (-HOUR, 400),
+    ],
+    ids=str,
+)
+async def test_a_week_back_is_the_most(app: App, ago: timedelta, status: int) -> None:
+    check = await put_check(app.database, 1)
+    now = app.clock.now()
+
+    took = await ping(app, f"/ping/{check.code}", now - ago, key=check.code)
+
+    assert took[0] == status
+    if status == 200:
+        last = datetime.fromisoformat((await shown(app, check.code))["last_ping"])
+        # A client whose clock is ahead is of now.
+        assert last <= app.clock.now()
+
+
+async def test_all_of_a_long_body_is_signed_and_its_beginning_kept(app: App) -> None:
+    check = await put_check(app.database, 1)
+    body = b"x" * 50_000
+    at = app.clock.now() - MINUTE
+
+    assert (await ping(app, f"/ping/{check.code}", at, body, key=check.code))[0] == 200
+
+    answer = await app.api("GET", f"checks/{check.code}/pings/1/body")
+    assert answer.content == body[:10_000]
+
+
+async def test_an_unknown_check_is_not_found(app: App) -> None:
+    code = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
+
+    took = await ping(app, f"/ping/{code}", app.clock.now(), key=code)
+
+    assert took == (404, "not found")

@@ -40,6 +40,7 @@ from hcl.config.settings import (
     TestEvery,
     TlsConfig,
     UnixPath,
+    UserConfig,
     WatchdogConfig,
     WebConfig,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "TagConfig",
     "TestEvery",
     "UnixPath",
+    "UserConfig",
     "WatchdogConfig",
     "WebConfig",
     "WebhookRequest",

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -10,10 +10,11 @@ from typing import Any, get_args
 from hcl.config import network
 from hcl.config.environment import above
 from hcl.config.keys import KEYS
-from hcl.config.projects import read_projects
+from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
     MAIL_LIMIT,
+    Access,
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
@@ -24,6 +25,7 @@ from hcl.config.settings import (
     Listen,
     MetricsConfig,
     PingsConfig,
+    ProjectConfig,
     Security,
     ServerConfig,
     SmtpConfig,
@@ -32,6 +34,7 @@ from hcl.config.settings import (
     Synchronous,
     TestEvery,
     TlsConfig,
+    UserConfig,
     WatchdogConfig,
     WebConfig,
 )
@@ -119,6 +122,7 @@ def parse(
     root = Table(Source(file_name, base.absolute(), env), "", data)
     root.allow(KEYS[""])
     smtp = _smtp(_section(root, "smtp"))
+    projects = read_projects(root, can_mail=bool(smtp.host))
     return Config(
         path=base.absolute() / Path(file_name).name,
         server=_server(_section(root, "server")),
@@ -126,14 +130,14 @@ def parse(
         pings=_pings(_section(root, "pings")),
         api=_api(_section(root, "api")),
         metrics=_metrics(_section(root, "metrics")),
-        web=_web(_section(root, "web"), server=_section(root, "server")),
+        web=_web(root, projects),
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         backup=_backup(_section(root, "backup")),
         watchdog=_watchdog(_section(root, "watchdog")),
         standby=_standby(_section(root, "standby")),
-        projects=read_projects(root, can_mail=bool(smtp.host)),
+        projects=projects,
         tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
 
@@ -203,13 +207,29 @@ def _metrics(table: Table) -> MetricsConfig:
     return MetricsConfig(allow=network.networks(table, "allow", _LOCAL))
 
 
-def _web(table: Table, *, server: Table) -> WebConfig:
+def _web(root: Table, projects: Sequence[ProjectConfig]) -> WebConfig:
+    table = _section(root, "web")
     user_header = network.header_name(table, "user_header")
-    if user_header and "trusted_proxies" not in server.data:
+    if user_header and "trusted_proxies" not in _section(root, "server").data:
         # By default every program on this machine could say who it is.
         needs = "needs server.trusted_proxies; write there which proxies name users"
         raise table.error("user_header", needs)
-    return WebConfig(enabled=table.flag("enabled", True), user_header=user_header)
+    users = _users(table, [project.name for project in projects])
+    if users and not user_header:
+        raise table.error("users", "needs user_header, by which a proxy names them")
+    return WebConfig(table.flag("enabled", True), user_header, users)
+
+
+def _users(web: Table, names: Sequence[str]) -> tuple[UserConfig, ...]:
+    found: dict[str, UserConfig] = {}
+    for table in web.tables("users"):
+        table.allow(KEYS["web.users"])
+        name = table.name("name")
+        if name in found:
+            raise table.error("name", f"{shown(name)} is there twice; use one table")
+        access = table.choice("access", "read-write", get_args(Access))
+        found[name] = UserConfig(name, access, project_names(table, names))
+    return tuple(found.values())
 
 
 def _smtp(table: Table) -> SmtpConfig:

@@ -25,7 +25,7 @@ def test_full_file_has_every_key_and_tells_nobody(tmp_path: Path) -> None:
     text = config.path.read_text()
     named = set(re.findall(r"(?m)^(?:# )?([a-z_0-9]+) = ", text))
     meant = {key for keys in KEYS.values() for key in keys}
-    tables = set(re.findall(r"(?m)^(?:# )?\[+(?:projects\.)?([a-z.]+)\]", text))
+    tables = set(re.findall(r"(?m)^(?:# )?\[+(?:\w+\.)*(\w+)\]", text))
     assert meant - named - tables <= {"headers", "method", "from", "tz", "body"}
     assert (project.channels, project.tags, config.smtp.host) == ((), (), "")
     assert [key.name for key in project.keys] == ["me"]
@@ -45,6 +45,7 @@ def test_full_file_has_keys_of_its_own() -> None:
 
 def test_all_that_is_commented_out_in_a_full_file_is_right() -> None:
     text = fresh_text(full=True).replace('host = ""', 'host = "localhost"')
+    text = text.replace('user_header = ""', 'user_header = "Remote-User"')
     whole = re.sub(r"(?m)^# (?=\[\[|[a-z_0-9]+ = )", "", text)
     # Beside its SHA-256 there is the key in the example.
     assert len(read(whole).projects[0].channels) > 3

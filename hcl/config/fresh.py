@@ -32,7 +32,7 @@ access = "read-write"
 
 # [[projects.channels]]              # whom to tell when a check goes down or up
 # name = "Phone"
-# kind = "ntfy"                      # README.md lists all kinds
+# kind = "ntfy"                      # docs/channels.md lists all kinds
 # url = "ntfys://ntfy.sh/replace-me-by-a-topic"
 """
 

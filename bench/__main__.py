@@ -27,6 +27,7 @@ from bench import (
     rates,
     rest,
     start,
+    tenth,
     waits,
 )
 from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE, CpuTimes
@@ -42,6 +43,7 @@ GROUPS: dict[str, Callable[[Plan], list[Row]]] = {
     "disk": disk.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "tenth": tenth.measure,
     "rest": rest.measure,
     "alerts": alerts.measure,
     "crashes": crashes.measure,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hcl import config as configuration
 from hcl.server import serving
+from hcl.web.parts import Parts
 
 # The file that it writes to.
 REPORT = "probe.json"
@@ -59,9 +60,12 @@ def main(folder: Path) -> None:
     os.chdir(folder)
     path = folder / "hcl.toml"
     config = configuration.load(path)
-    serving.run(
-        config, lambda: configuration.load(path), _Probe(folder).start, new=False
-    )
+    probe = _Probe(folder)
+
+    async def start(_: Parts) -> None:
+        probe.start()
+
+    serving.run(config, lambda: configuration.load(path), start, new=False)
 
 
 if __name__ == "__main__":

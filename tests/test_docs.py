@@ -1,5 +1,6 @@
 """Docs and code say the same: every command, kind, key, route and room is in them."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -7,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hcl.alerts.lines import PAUSES
 from hcl.alerts.transports.placeholders import Placeholders
@@ -25,10 +27,11 @@ from tests.config import PROJECT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
-_BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
+_BLOCK = re.compile(r"(?ms)^```(\w*)[^\n]*\n(.*?)^```$")
 [DRAWING] = [block for kind, block in _BLOCK.findall(ARCHITECTURE) if kind == "text"]
 # What the documents about the code name in backticks.
 NAMED = set(re.findall(r"`([^`\n]+)`", _BLOCK.sub("", ARCHITECTURE + CONTRIBUTING)))
@@ -41,38 +44,38 @@ PATHS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_is_in_readme(command: str) -> None:
-    assert f"`hcl {command}" in README
+def test_command_is_in_the_docs(command: str) -> None:
+    assert f"`hcl {command}" in PAGES["configuration"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_channel_kind_is_in_readme(kind: str) -> None:
-    assert f"\n| `{kind}` | " in README
+def test_channel_kind_is_in_the_docs(kind: str) -> None:
+    assert f"\n| `{kind}` | " in PAGES["channels"]
 
 
 @pytest.mark.parametrize("kind", SCHEMES)
-def test_url_of_each_service_has_the_form_that_readme_shows(kind: str) -> None:
-    row = re.search(rf"(?m)^\| `{kind}` \|.*\| `(.*?)`[^|]*\|$", README)
+def test_url_of_each_service_has_the_form_that_the_docs_show(kind: str) -> None:
+    row = re.search(rf"(?m)^\| `{kind}` \|.*\| `(.*?)`[^|]*\|$", PAGES["channels"])
 
     assert row
     assert problem_of(kind, row[1]) == ""
 
 
 @pytest.mark.parametrize("key", [*CALM, "fold", "fallback"])
-def test_key_of_every_channel_is_in_readme(key: str) -> None:
-    assert f"\n| `{key} = " in README
+def test_key_of_every_channel_is_in_the_docs(key: str) -> None:
+    assert f"\n| `{key} = " in PAGES["calm"]
 
 
-def test_placeholders_are_in_readme() -> None:
+def test_placeholders_are_in_the_docs() -> None:
     message = a_message(an_alert(tags="one"))
     site = Site("https://example.org", "https://example.org/ping/")
 
     names = Placeholders(message, NOW, site).everything()
 
-    assert [name for name in names if f"`${name}`" not in README] == []
+    assert [name for name in names if f"`${name}`" not in PAGES["channels"]] == []
 
 
-def test_pauses_are_in_readme() -> None:
+def test_pauses_are_in_the_docs() -> None:
     *others, last = [int(pause.total_seconds()) for pause in PAUSES]
     units = {"h": 3600, "m": 60, "s": 1}
 
@@ -81,33 +84,54 @@ def test_pauses_are_in_readme() -> None:
         for pause in others
     ]
 
-    told = " ".join(README.split())
+    told = " ".join(PAGES["channels"].split())
     assert last == 24 * 3600
     assert f"after {', '.join(words)} and then daily" in told
 
 
-def test_toml_in_readme_is_right(tmp_path: Path) -> None:
-    blocks = re.findall(r"(?ms)^```toml\n(.*?)^```$", README)
+# What each page's TOML makes: the kinds of its channels.
+TOML = {
+    "README": ["email"],
+    "backup": [],
+    "calm": [],
+    "channels": ["email", "ntfy", "shell"],
+    "raspberry-pi": [],
+}
+
+
+@pytest.mark.parametrize("page", TOML)
+def test_toml_in_the_docs_is_right(page: str, tmp_path: Path) -> None:
+    text = README if page == "README" else PAGES[page]
+    blocks = [block for kind, block in _BLOCK.findall(text) if kind == "toml"]
     (tmp_path / "smtp-password").touch()
 
     # A table of its own would end the project's.
-    of_server = ("[alerts]", "[backup]")
-    head = "".join(block for block in blocks if block.startswith(of_server))
-    rest = [block for block in blocks if not block.startswith(of_server)]
-    data = tomllib.loads(head + PROJECT + "".join(rest))
+    parts = [block.partition("[[projects.") for block in blocks]
+    tops = "".join(top for top, _, _ in parts)
+    rests = "".join(head + rest for _, head, rest in parts)
+    data = tomllib.loads(f"{tops}\n{PROJECT}{rests}")
     [project] = parse(data, tmp_path, "hcl.toml", {}).projects
 
-    assert [channel.kind for channel in project.channels] == ["email", "ntfy", "shell"]
-    assert [tag.tag for tag in project.tags] == ["nightly"]
+    assert blocks
+    assert [channel.kind for channel in project.channels] == TOML[page]
 
 
-async def test_routes_of_the_api_are_in_readme(app: App) -> None:
+def test_every_page_with_toml_is_tested() -> None:
+    # Those have tests of their own, for what they say beside it.
+    others = {"jobs", "moving", "proxies", "standby", "systemd"}
+
+    pages = {name for name, text in PAGES.items() if "```toml" in text}
+
+    assert pages <= {*TOML, *others}
+
+
+async def test_routes_of_the_api_are_in_the_docs(app: App) -> None:
     routes = [route.path for route in api_routes(app.parts, 3)]
     paths = {path for path in routes if f"{path}/" not in routes and "rest" not in path}
 
     for path in paths:
         shown = re.sub(r"{(\w+):\w+}", r"<\1>", path).replace("<code>", "<uuid>")
-        assert f"{shown}`" in README
+        assert f"{shown}`" in PAGES["api"]
 
 
 @cache
@@ -250,19 +274,64 @@ def test_units_that_are_named_are_made(tmp_path: Path) -> None:
 LIFTED_BY = {"DeviceAllow", "SupplementaryGroups", "ReadWritePaths", "LoadCredential"}
 
 
-@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
-def test_links_to_files_lead_somewhere(file: str) -> None:
-    text = (ROOT / file).read_text()
-    links = re.findall(r"\]\(([^)\s]+)\)", text)
-    # As GitHub makes them of headings without signs.
-    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
-    anchors = {"#" + heading.lower().replace(" ", "-") for heading in headings}
+WRITTEN = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in PAGES)]
 
-    files = [link for link in links if not link.startswith(("http", "#"))]
 
-    assert files
-    assert [link for link in files if not (ROOT / link).exists()] == []
-    assert {link for link in links if link.startswith("#")} <= anchors
+def anchors_of(path: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    headings = re.findall(r"(?m)^#+ (.*)", path.read_text())
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("file", WRITTEN)
+def test_links_lead_somewhere(file: str) -> None:
+    path = ROOT / file
+    links = re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", path.read_text()))
+
+    for link in links:
+        if link.startswith(("http", "mailto:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_readme_is_short_and_leads_to_every_page() -> None:
+    links = set(re.findall(r"\]\(docs/([\w-]+)\.md\)", README))
+
+    assert len(README.splitlines()) <= 200
+    assert links == set(PAGES)
+
+
+@pytest.mark.parametrize("file", WRITTEN)
+def test_shell_that_is_shown_is_shell(file: str) -> None:
+    for kind, block in _BLOCK.findall((ROOT / file).read_text()):
+        if kind != "sh":
+            continue
+        filled = re.sub(r"<[a-z][\w -]*>", "x", block)
+        judged = subprocess.run(
+            ["sh", "-n"], input=filled, capture_output=True, text=True, check=False
+        )
+        assert (judged.returncode, judged.stderr) == (0, ""), block
+
+
+def test_figures_that_the_docs_name_are_told() -> None:
+    files = ROOT / "docs/prometheus-rules.yaml", ROOT / "docs/grafana.json"
+    rules, dashboard = (path.read_text() for path in files)
+    own = (ROOT / "hcl/web/figures").glob("*.py")
+    told = set(re.findall(r"\bhcl?_\w+", "".join(path.read_text() for path in own)))
+
+    asked = PAGES["prometheus"] + rules + dashboard
+    named = set(re.findall(r"\bhcl?_[a-z_]+", asked))
+
+    assert len(named) > 12
+    assert named <= told
+    [group] = yaml.safe_load(rules)["groups"]
+    assert all({"alert", "expr", "annotations"} <= set(rule) for rule in group["rules"])
+    panels = json.loads(dashboard)["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) > 5
 
 
 def test_each_promise_is_held_by_tests_that_there_are() -> None:
@@ -294,7 +363,8 @@ def test_each_line_of_the_threat_model_is_held_by_tests_that_there_are() -> None
 
 
 def test_nothing_to_paste_hides_that_a_job_failed() -> None:
-    blocks = [block for _, block in _BLOCK.findall(README)]
+    texts = README, *PAGES.values()
+    blocks = [block for text in texts for _, block in _BLOCK.findall(text)]
 
     pings = [line for block in blocks for line in block.splitlines() if "curl" in line]
 

@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 
 from hcl.alerts.transports.apprise_check import doubts
-from hcl.config import SYSTEM_PATH, Config, ConfigError, exposed, find, load
+from hcl.config import (
+    STATE_PATH,
+    SYSTEM_PATH,
+    Config,
+    ConfigError,
+    exposed,
+    find,
+    load,
+    misspelt,
+)
 from hcl.config.mistakes import mistakes
 from hcl.words.lines import counted
 
@@ -17,7 +26,8 @@ from hcl.words.lines import counted
 def check_config(config: str | None) -> None:
     """Tell whether hcl.toml is right, and what is wrong; and the projects' ids.
 
-    Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml.
+    Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml,
+    /var/lib/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
     is a warning, and so is a file of secrets that everybody can read: the server starts
     all the same. If there is a database, it tells what
@@ -26,13 +36,14 @@ def check_config(config: str | None) -> None:
     try:
         path = find(config, os.environ, Path())
         if path is None:
-            raise ConfigError(
-                f"no hcl.toml here, nor {SYSTEM_PATH}; `hcl init` writes one"
-            )
+            others = f"{SYSTEM_PATH} or {STATE_PATH}"
+            raise ConfigError(f"no hcl.toml here, nor {others}; `hcl init` writes one")
         if wrong := mistakes(path):
             # One stands as commands' errors do; of several each is a line of its own.
             raise ConfigError("\n".join([*wrong, *_how_many(wrong)]))
         read = load(path)
+        for line in misspelt(os.environ):
+            click.echo(f"warning: {line}", err=True)
         for doubt in [*exposed(read), *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")

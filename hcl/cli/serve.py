@@ -2,8 +2,10 @@
 
 import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from hcl import config as configuration
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
 from hcl.server.systemd import FENCED_EXIT, log_to_stderr
+
+if TYPE_CHECKING:
+    from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +34,8 @@ class Fenced(click.ClickException):
 def serve(explicit: str | None, new: bool) -> None:
     """Run the server until SIGTERM; SIGHUP reads the config again.
 
-    Without a config it writes ./hcl.toml with fresh keys first. A database is made by
+    Without a config it writes ./hcl.toml with fresh keys first, and says what to do
+    now; so it does in a terminal while there are no checks. A database is made by
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
@@ -44,6 +50,7 @@ def serve(explicit: str | None, new: bool) -> None:
         with ThreadPoolExecutor(1) as judge:
             judging = judge.submit(_warn, config)
             # Imported here: `hcl serve --help` and a wrong config need none of it.
+            from hcl.cli.welcome import has_no_checks, welcome
             from hcl.db import DatabaseError
             from hcl.server import serving
             from hcl.server.fence import FencedError
@@ -58,9 +65,9 @@ def serve(explicit: str | None, new: bool) -> None:
         _warn(config)
         return config
 
-    def greet() -> None:
-        if is_fresh:
-            _welcome(config)
+    async def greet(parts: "Parts") -> None:
+        if is_fresh or (sys.stdout.isatty() and await has_no_checks(parts)):
+            click.echo(welcome(config, parts, is_fresh=is_fresh))
 
     try:
         serving.run(config, reread, greet, new=new)
@@ -84,17 +91,7 @@ def _find(explicit: str | None) -> tuple[Path, bool]:
 
 def _warn(config: Config) -> None:
     """Say which secrets others could come by, and what Apprise thinks of its URLs."""
+    for line in configuration.misspelt(os.environ):
+        logger.warning("%s", line)
     for doubt in [*configuration.exposed(config), *doubts(config)]:
         logger.warning("%s: %s", config.path, doubt)
-
-
-def _welcome(config: Config) -> None:
-    """Say to somebody who had no config what to do now."""
-    ping_key = config.projects[0].ping_key
-    url = f"{config.server.ping_endpoint}{ping_key}/my-first-job?create=1"
-    click.echo(
-        f"Wrote {config.path} with fresh keys. From another terminal, send a ping:\n\n"
-        f'    curl "{url}"\n\n'
-        f"The dashboard is at {config.server.site_root}/: sign in with the key that"
-        " hcl.toml gives to [[projects.keys]].\n"
-    )

@@ -1,5 +1,6 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
+from hcl.config.environment import VARIABLES, misspelt
 from hcl.config.exposure import exposed
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
@@ -12,7 +13,7 @@ from hcl.config.kinds import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.config.loading import SYSTEM_PATH, find, load, parse
+from hcl.config.loading import STATE_PATH, SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (
     MAIL_LIMIT,
@@ -39,6 +40,7 @@ from hcl.config.settings import (
     TestEvery,
     TlsConfig,
     UnixPath,
+    UserConfig,
     WatchdogConfig,
     WebConfig,
 )
@@ -48,7 +50,9 @@ __all__ = [
     "Event",
     "exposed",
     "KEYS",
+    "STATE_PATH",
     "SYSTEM_PATH",
+    "VARIABLES",
     "Listen",
     "AlertsConfig",
     "ApiConfig",
@@ -78,11 +82,13 @@ __all__ = [
     "TagConfig",
     "TestEvery",
     "UnixPath",
+    "UserConfig",
     "WatchdogConfig",
     "WebConfig",
     "WebhookRequest",
     "WebhookSettings",
     "find",
     "load",
+    "misspelt",
     "parse",
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
-from hcl.config import apprise_urls, network
+from hcl.config import apprise_urls, network, priorities
 from hcl.config.calm import read_calm
 from hcl.config.keys import KEYS
 from hcl.config.kinds import (
@@ -32,7 +32,8 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         raise table.error("kind", "email needs smtp.host")
     own = "apprise" if kind in _OF_APPRISE else kind
     its = KEYS[f"projects.channels:{own}"]
-    table.allow(KEYS["projects.channels"] + its, meant=its)
+    meant = ("url",) if own == "apprise" else its
+    table.allow(KEYS["projects.channels"] + its, meant=meant)
     name = table.name("name")
     if "," in name:
         # The API takes names of channels joined by commas.
@@ -246,7 +247,29 @@ def _apprise(table: Table) -> AppriseSettings:
     url = table.secret_line("url")
     if problem := apprise_urls.problem_of(table.line("kind"), url):
         raise table.error("url", problem)
-    return AppriseSettings(url)
+    return AppriseSettings(url, _priorities(table, url))
+
+
+def _priorities(channel: Table, url: str) -> tuple[tuple[Event, str], ...]:
+    """Read how much each event is to disturb, in the words of the service."""
+    table = channel.table("priority", KEYS["priority"])
+    known: tuple[Event, ...] = get_args(Event)
+    scheme = apprise_urls.scheme_of(url)
+    found: list[tuple[Event, str]] = []
+    for event in known:
+        if event not in table.data:
+            continue
+        # Some services count.
+        value = table.data[event]
+        word = str(value) if type(value) is int else table.line(event)
+        if problem := priorities.problem_of_word(scheme, word):
+            raise table.error(event, problem)
+        found.append((event, priorities.word_for(scheme, word)))
+    if priorities.is_in(url) and any(word != "none" for _, word in found):
+        raise channel.error("priority", "stands in url too; use one of them")
+    if all(dict(found).get(event) == "none" for event in known):
+        raise channel.error("priority", "lets nobody be told of anything; drop one")
+    return tuple(found)
 
 
 _OF_APPRISE = frozenset({"apprise", *apprise_urls.SCHEMES})

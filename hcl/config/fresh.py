@@ -1,6 +1,7 @@
 """Write a first hcl.toml, with keys that nobody else has."""
 
 import os
+import re
 import secrets
 import string
 from pathlib import Path
@@ -9,9 +10,12 @@ from hcl.config.loading import load
 from hcl.config.reading import ConfigError
 from hcl.config.settings import Config
 
+PORT = 8000
+
 _TEXT = """\
 # hcl's configuration. It holds secrets: keep it to yourself.
-# All keys, and what they mean, are in hcl.toml.example; all but these have defaults.
+# `hcl init --full` writes one with all keys, and what they mean; all but these have
+# defaults. `hcl check-config` tells of what is wrong.
 
 [server]
 listen = "127.0.0.1:8000"            # "0.0.0.0:8000" to be reached from elsewhere
@@ -19,34 +23,73 @@ site_root = "http://127.0.0.1:8000"  # how people and clients reach it
 
 [[projects]]
 name = "Home"
-ping_key = "{ping_key}"  # for /ping/<ping_key>/<slug>
+ping_key = "replace-me-by-22-chars"  # for /ping/<ping_key>/<slug>
 
-[[projects.keys]]                    # for the API, in the header X-Api-Key
+[[projects.keys]]                    # for the API, and to sign in with
 name = "me"
-key = "{api_key}"
+key = "replace-me-by-32-characters-0000"
 access = "read-write"
 
 # [[projects.channels]]              # whom to tell when a check goes down or up
-# name = "Hook"
-# kind = "webhook"
-# down = {{ method = "POST", url = "https://example.org/", body = "$NAME is $STATUS" }}
-# up = {{ method = "POST", url = "https://example.org/", body = "$NAME is $STATUS" }}
+# name = "Phone"
+# kind = "ntfy"                      # docs/channels.md lists all kinds
+# url = "ntfys://ntfy.sh/replace-me-by-a-topic"
+"""
+
+# What stands in the place of keys, in the example too.
+_PING_KEY = "replace-me-by-22-chars"
+_API_KEY = "replace-me-by-32-characters-0000"
+_TOPIC = "replace-me-by-a-topic"
+
+_HEAD = """\
+# hcl's configuration, with every key there is. It holds secrets: keep it to yourself.
+# The keys are fresh. Channels and tags are commented out: take what you need.
+#
 """
 
 
-def fresh_text() -> str:
-    """Make the text of a new hcl.toml: one project, its keys drawn at random."""
-    return _TEXT.format(
-        ping_key=_random(string.ascii_lowercase + string.digits, 22),
-        api_key="hcw_" + _random(string.ascii_letters + string.digits, 28),
-    )
+def fresh_text(*, full: bool = False, host: str = "") -> str:
+    """Make the text of a new hcl.toml: one project, its keys drawn at random.
+
+    `full`: with every key there is. `host`: as of a machine that others reach by that.
+    """
+    text = _full() if full else _TEXT
+    text = text.replace(_PING_KEY, _random(string.ascii_lowercase + string.digits, 22))
+    key = "hcw_" + _random(string.ascii_letters + string.digits, 28)
+    text = text.replace(_API_KEY, key).replace(_TOPIC, fresh_topic())
+    return (_opened(text, host) or text) if host else text
+
+
+def fresh_topic() -> str:
+    """Make a topic of ntfy that nobody guesses: who knows it reads along."""
+    return "hcl-" + _random(string.ascii_lowercase + string.digits, 16)
 
 
 def _random(alphabet: str, length: int) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
-def write_fresh(path: Path) -> Config:
+def example_path() -> Path:
+    """Return where the example is: in the package, or beside it in a clone."""
+    inside = Path(__file__).with_name("hcl.toml.example")
+    return inside if inside.exists() else Path(__file__).parents[2] / inside.name
+
+
+def _full() -> str:
+    """Make a file to begin with of the example, which tells people and mails nobody."""
+    _, _, text = example_path().read_text(encoding="utf-8").partition("#\n")
+    lines, seen, is_kept = [_HEAD.rstrip("\n")], set[str](), True
+    for line in text.splitlines():
+        if line.startswith("["):
+            wanted = line in ("[[projects]]", "[[projects.keys]]") and line not in seen
+            is_kept = wanted or not line.startswith("[[")
+            seen.add(line)
+        is_code = bool(line) and not line.startswith("#")
+        lines.append(f"# {line}" if is_code and not is_kept else line)
+    return "\n".join(lines).replace('host = "smtp.example.org"', 'host = ""') + "\n"
+
+
+def write_fresh(path: Path, *, full: bool = False, host: str = "") -> Config:
     """Write a new file that only its owner may read, and load it.
 
     Raise ConfigError if it cannot be written, or if anything is there already.
@@ -54,9 +97,64 @@ def write_fresh(path: Path) -> Config:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
-            file.write(fresh_text())
+            file.write(fresh_text(full=full, host=host))
     except FileExistsError as e:
-        raise ConfigError(f"{path}: is there already, and stays as it is") from e
+        problem = "is there already, and stays as it is"
+        raise ConfigError(f"{path}: {problem}; edit it, or name another file") from e
+    except PermissionError as e:
+        raise ConfigError(f"{path}: cannot be written: {_whose(path)}") from e
     except OSError as e:
         raise ConfigError(f"{path}: cannot be written: {e.strerror}") from e
     return load(path)
+
+
+def _whose(path: Path) -> str:
+    """Say why nothing can be written there, and what to do."""
+    folder = path.absolute().parent
+    owner, user = folder.stat().st_uid, os.geteuid()
+    if owner == user:
+        return f"{folder} is not writable; chmod it, or go to another folder"
+    problem = f"{folder} belongs to the user {owner}, and hcl runs as {user}"
+    return f"{problem}; chown it, or go to another folder"
+
+
+def open_to_network(path: Path, host: str) -> None:
+    """Have a file of `write_fresh` listen for other machines, by the name of this one.
+
+    Raise ConfigError if it says something else there, or cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        opened = _opened(text, host)
+        if opened is None:
+            root = _root(host)
+            raise ConfigError(
+                f"{path}: is there already, with a listen or site_root of its own; in"
+                f' [server] write listen = "0.0.0.0:{PORT}" and site_root = "{root}"'
+            )
+        beside = path.with_name(f"{path.name}.new")
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(opened)
+        beside.replace(path)
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be written: {e.strerror}") from e
+
+
+def _opened(text: str, host: str) -> str | None:
+    """Have the text listen for all; None if it is not as it was written first."""
+    for key, fresh, wanted in (
+        ("listen", f"127.0.0.1:{PORT}", f"0.0.0.0:{PORT}"),
+        ("site_root", f"http://127.0.0.1:{PORT}", _root(host)),
+    ):
+        line = re.compile(rf'^{key} = "{re.escape(fresh)}".*$', re.MULTILINE)
+        text, count = line.subn(f'{key} = "{wanted}"', text)
+        if count != 1:
+            return None
+    return text
+
+
+def _root(host: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{PORT}"

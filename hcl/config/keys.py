@@ -5,7 +5,8 @@ CALM = ("remind_every", "delay", "quiet_hours", "urgent")
 
 # `projects.channels` is what every kind has, `projects.channels:<kind>` what only that
 # kind has, `apprise` standing for all that Apprise serves. `quiet_hours` stands in a
-# channel or a tag. The headers of a webhook are not listed: any name will do.
+# channel or a tag, `priority` in a channel of Apprise's. The headers of a webhook are
+# not listed: any name will do.
 KEYS: dict[str, tuple[str, ...]] = {
     "": (
         "server",
@@ -35,7 +36,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "pings": ("body_limit", "log_limit"),
     "api": ("flips", "body_limit", "metrics_key"),
     "metrics": ("allow",),
-    "web": ("enabled", "user_header"),
+    "web": ("enabled", "user_header", "users"),
+    "web.users": ("name", "access", "projects"),
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "tls": ("ca_file",),
@@ -54,7 +56,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "channels",
         "tags",
     ),
-    "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access"),
+    "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
         "name",
         "kind",
@@ -67,10 +69,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
-    "projects.channels:apprise": ("url",),
+    "projects.channels:apprise": ("url", "priority"),
     "projects.channels:shell": ("down", "up", "server"),
     "projects.channels:webhook": ("down", "up", "server"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
+    "priority": ("down", "up", "server"),
     "quiet_hours": ("from", "to", "tz"),
 }

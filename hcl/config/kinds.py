@@ -152,11 +152,24 @@ class ShellSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class AppriseSettings(Settings):
-    """A chat or push service, by the URL that Apprise knows it by. It is a secret."""
+    """A chat or push service, by the URL that Apprise knows it by. It is a secret.
+
+    `priorities` are those of events for which the file says one, in Apprise's words;
+    "none": this event is not told.
+    """
 
     transport: ClassVar[str] = "apprise"
 
     url: str
+    priorities: tuple[tuple[Event, str], ...] = ()
+
+    def priority(self, event: Event) -> str:
+        """Return what the file says of an event, "" if nothing."""
+        return dict(self.priorities).get(event, "")
+
+    def tells_of(self, event: Event) -> bool:
+        """Tell whether the file does not say that nobody is to be told."""
+        return self.priority(event) != "none"
 
     def place(self, kind: str) -> str:
         """Name the service, and its host if that is no secret."""

@@ -2,17 +2,19 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 from hcl.config import network
+from hcl.config.environment import above
 from hcl.config.keys import KEYS
-from hcl.config.projects import read_projects
+from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
     MAIL_LIMIT,
+    Access,
     AfterAbsence,
     AlertsConfig,
     ApiConfig,
@@ -20,8 +22,10 @@ from hcl.config.settings import (
     Config,
     DatabaseConfig,
     Flips,
+    Listen,
     MetricsConfig,
     PingsConfig,
+    ProjectConfig,
     Security,
     ServerConfig,
     SmtpConfig,
@@ -30,11 +34,14 @@ from hcl.config.settings import (
     Synchronous,
     TestEvery,
     TlsConfig,
+    UserConfig,
     WatchdogConfig,
     WebConfig,
 )
 
 SYSTEM_PATH = Path("/etc/hcl/hcl.toml")
+# Where the units of systemd have it.
+STATE_PATH = Path("/var/lib/hcl/hcl.toml")
 _LOCAL = ("127.0.0.1", "::1")
 _SECRET_LENGTH = 32
 
@@ -44,6 +51,7 @@ def find(
     env: Mapping[str, str],
     cwd: Path,
     system: Path = SYSTEM_PATH,
+    state: Path = STATE_PATH,
 ) -> Path | None:
     """Tell which file counts, None if there is none.
 
@@ -51,7 +59,8 @@ def find(
     """
     if given := explicit or env.get("HCL_CONFIG"):
         return cwd / given
-    return next((path for path in (cwd / "hcl.toml", system) if _exists(path)), None)
+    places = (cwd / "hcl.toml", system, state)
+    return next((path for path in places if _exists(path)), None)
 
 
 def _exists(path: Path) -> bool:
@@ -113,6 +122,7 @@ def parse(
     root = Table(Source(file_name, base.absolute(), env), "", data)
     root.allow(KEYS[""])
     smtp = _smtp(_section(root, "smtp"))
+    projects = read_projects(root, can_mail=bool(smtp.host))
     return Config(
         path=base.absolute() / Path(file_name).name,
         server=_server(_section(root, "server")),
@@ -120,14 +130,14 @@ def parse(
         pings=_pings(_section(root, "pings")),
         api=_api(_section(root, "api")),
         metrics=_metrics(_section(root, "metrics")),
-        web=_web(_section(root, "web"), server=_section(root, "server")),
+        web=_web(root, projects),
         smtp=smtp,
         smtpd=_smtpd(_section(root, "smtpd")),
         alerts=_alerts(_section(root, "alerts")),
         backup=_backup(_section(root, "backup")),
         watchdog=_watchdog(_section(root, "watchdog")),
         standby=_standby(_section(root, "standby")),
-        projects=read_projects(root, can_mail=bool(smtp.host)),
+        projects=projects,
         tls=TlsConfig(_optional_file(_section(root, "tls"), "ca_file")),
     )
 
@@ -137,16 +147,28 @@ def _section(root: Table, key: str) -> Table:
 
 
 def _server(table: Table) -> ServerConfig:
-    site_root = network.root_url(table, "site_root", "http://127.0.0.1:8000")
+    site_root = above(table, "site_root", _site_root)
     ping_root = network.root_url(table, "ping_endpoint", f"{site_root}/ping/")
     return ServerConfig(
-        listen=network.listening(table, "listen", "127.0.0.1:8000"),
+        listen=above(table, "listen", _listen),
         site_root=site_root,
         ping_endpoint=f"{ping_root}/",
         site_name=table.name("site_name", "hcl"),
         trusted_proxies=network.networks(table, "trusted_proxies", _LOCAL),
         secret=_signing_secret(table),
     )
+
+
+def _site_root(table: Table, key: str) -> str:
+    return network.root_url(table, key, "http://127.0.0.1:8000")
+
+
+def _listen(table: Table, key: str) -> Listen:
+    return network.listening(table, key, "127.0.0.1:8000")
+
+
+def _database_path(table: Table, key: str) -> Path:
+    return table.file(key, "hcl.sqlite")
 
 
 def _signing_secret(table: Table) -> str:
@@ -161,7 +183,7 @@ def _signing_secret(table: Table) -> str:
 
 def _database(table: Table) -> DatabaseConfig:
     return DatabaseConfig(
-        path=table.file("path", "hcl.sqlite"),
+        path=above(table, "path", _database_path),
         synchronous=table.choice("synchronous", "full", get_args(Synchronous)),
     )
 
@@ -185,13 +207,29 @@ def _metrics(table: Table) -> MetricsConfig:
     return MetricsConfig(allow=network.networks(table, "allow", _LOCAL))
 
 
-def _web(table: Table, *, server: Table) -> WebConfig:
+def _web(root: Table, projects: Sequence[ProjectConfig]) -> WebConfig:
+    table = _section(root, "web")
     user_header = network.header_name(table, "user_header")
-    if user_header and "trusted_proxies" not in server.data:
+    if user_header and "trusted_proxies" not in _section(root, "server").data:
         # By default every program on this machine could say who it is.
         needs = "needs server.trusted_proxies; write there which proxies name users"
         raise table.error("user_header", needs)
-    return WebConfig(enabled=table.flag("enabled", True), user_header=user_header)
+    users = _users(table, [project.name for project in projects])
+    if users and not user_header:
+        raise table.error("users", "needs user_header, by which a proxy names them")
+    return WebConfig(table.flag("enabled", True), user_header, users)
+
+
+def _users(web: Table, names: Sequence[str]) -> tuple[UserConfig, ...]:
+    found: dict[str, UserConfig] = {}
+    for table in web.tables("users"):
+        table.allow(KEYS["web.users"])
+        name = table.name("name")
+        if name in found:
+            raise table.error("name", f"{shown(name)} is there twice; use one table")
+        access = table.choice("access", "read-write", get_args(Access))
+        found[name] = UserConfig(name, access, project_names(table, names))
+    return tuple(found.values())
 
 
 def _smtp(table: Table) -> SmtpConfig:

@@ -1,8 +1,9 @@
-"""Priorities in the URLs of services: what people write, and what Apprise takes.
+"""Priorities of services, in a URL or a key: what people write, what Apprise takes.
 
 Apprise takes a word that it does not know for its default, and says nothing.
 """
 
+import json
 import re
 from urllib.parse import unquote_plus
 
@@ -46,10 +47,36 @@ def problem_of(scheme: str, url: str) -> str:
         return ""
     if _plain(found[2]) in known:
         return ""
+    return f"has a priority that {scheme} does not have; use {_allowed(known)}"
+
+
+def is_in(url: str) -> bool:
+    """Tell whether a URL says of itself how urgent its messages are."""
+    found = _PRIORITY.search(url)
+    return bool(found and found[2])
+
+
+def problem_of_word(scheme: str, word: str) -> str:
+    """Say what is wrong with a word of the key `priority`; "": nothing."""
+    known, plain = _known(scheme), _plain(word)
+    if plain == "none" or plain in known:
+        return ""
+    if not known:
+        return f'hcl knows no priorities of {scheme}; use "none", or leave it out'
+    problem = f"{json.dumps(word, ensure_ascii=False)} is no priority of {scheme}"
+    return f"{problem}; use {_allowed(known)}, or none"
+
+
+def word_for(scheme: str, word: str) -> str:
+    """Return Apprise's word for one that `problem_of_word` likes; "none" stays."""
+    plain = _plain(word)
+    return plain if plain == "none" else _known(scheme)[plain]
+
+
+def _allowed(known: dict[str, str]) -> str:
     words = [word for word in known if word.isalpha()]
     numbers = [word for word in known if not word.isalpha()]
-    allowed = f"{', '.join(words)} or {numbers[0]} to {numbers[-1]}"
-    return f"has a priority that {scheme} does not have; use {allowed}"
+    return f"{', '.join(words)} or {numbers[0]} to {numbers[-1]}"
 
 
 def as_apprise(scheme: str, url: str) -> str:

@@ -3,13 +3,13 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from hcl.config.calm import read_tags
 from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.keys import KEYS
-from hcl.config.reading import Table
+from hcl.config.reading import Table, closest, shown
 from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
 
 # Never change it: the ids of all projects that give none are derived from it.
@@ -31,7 +31,24 @@ def read_projects(root: Table, can_mail: bool) -> tuple[ProjectConfig, ...]:
         raise root.error("projects", problem)
     projects = tuple(_project(table, can_mail) for table in tables)
     _refuse_twins(zip(tables, projects, strict=True))
+    names = [project.name for project in projects]
+    for table in tables:
+        for key in table.tables("keys"):
+            project_names(key, names)
     return projects
+
+
+def project_names(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """Read the key `projects`, which names some of those that there are."""
+    found = table.lines("projects", ())
+    for i, name in enumerate(found):
+        if name not in names:
+            near = closest(name, names)
+            hint = f" (did you mean {shown(near)}?)" if near else ""
+            problem = f"no project is named {shown(name)}{hint}"
+            allowed = ", ".join(map(shown, names))
+            raise table.error("projects", f"{problem}; use one of {allowed}", i)
+    return found
 
 
 def _project(table: Table, can_mail: bool) -> ProjectConfig:
@@ -83,6 +100,8 @@ def _key(table: Table) -> KeyConfig:
         sha256=_sha256(table),
         access=table.choice("access", "read-write", get_args(Access)),
         is_hmac="key_hmac" in table.data,
+        # Whether there are such is seen once all are read.
+        projects=table.lines("projects", ()),
     )
 
 

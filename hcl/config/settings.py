@@ -87,11 +87,24 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UserConfig:
+    """Somebody whom a proxy names, and what they may; `projects` empty: all."""
+
+    name: str
+    access: Access
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
-    """The dashboard. `user_header` is the header that names the user, "" for none."""
+    """The dashboard. `user_header` is the header that names the user, "" for none.
+
+    `users` empty: whom a proxy names may do everything.
+    """
 
     enabled: bool
     user_header: str
+    users: tuple[UserConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +212,14 @@ class KeyConfig:
     """An API key, known by the hex SHA-256 of its UTF-8 bytes.
 
     If `is_hmac`, by their HMAC-SHA256 with the project's `healthchecks_secret`.
+    `projects` names others that it opens too, on pages and for Prometheus.
     """
 
     name: str
     sha256: str
     access: Access
     is_hmac: bool = False
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

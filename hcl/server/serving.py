@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -31,6 +31,7 @@ from hcl.server.sockets import (
 from hcl.server.systemd import Notifier
 from hcl.web.http.connections import Connections
 from hcl.web.http.http import HttpServer
+from hcl.web.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ SEND_PATIENCE = timedelta(seconds=4)
 def run(
     config: Config,
     reread: Callable[[], Config],
-    greet: Callable[[], None],
+    greet: Callable[[Parts], Awaitable[None]],
     *,
     new: bool = False,
 ) -> None:
@@ -71,7 +72,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def serve(
     config: Config,
     reread: Callable[[], Config],
-    greet: Callable[[], None],
+    greet: Callable[[Parts], Awaitable[None]],
     *,
     new: bool = False,
 ) -> None:
@@ -149,7 +150,9 @@ class _Server:
         self._replication = _replication(assembly, announcer)
 
     async def run(
-        self, reread: Callable[[], Config], greet: Callable[[], None]
+        self,
+        reread: Callable[[], Config],
+        greet: Callable[[Parts], Awaitable[None]],
     ) -> None:
         """Run the loops and what takes connections; if one dies, all do."""
         self._hear_signals()
@@ -170,7 +173,7 @@ class _Server:
                 )
             ]
             self._tell_where()
-            greet()
+            await greet(self._assembly.parts)
             _tame_gc()
             doors = [group.create_task(self._http.serve(self._sockets))]
             if (mail := self._assembly.mail) is not None:

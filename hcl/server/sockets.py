@@ -1,5 +1,6 @@
 """The sockets that hcl listens on: TCP, unix, or handed over by systemd."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -103,7 +104,7 @@ def listening(address: Listen, handed_over: list[socket.socket]) -> Iterator[Soc
             sockets = [_bind(address)]
         except OSError as error:
             problem = f"cannot listen on {name_of(address)}: {error.strerror}"
-            raise BindError(problem) from error
+            raise BindError(problem + _cure(error, address)) from error
         ours = None if isinstance(address, HostPort) else address.path
     try:
         yield sockets
@@ -112,6 +113,17 @@ def listening(address: Listen, handed_over: list[socket.socket]) -> Iterator[Soc
             bound.close()
         if ours is not None:
             ours.unlink(missing_ok=True)
+
+
+def _cure(error: OSError, address: Listen) -> str:
+    """Say what to do about an address that cannot be had; "": nobody knows."""
+    if error.errno == errno.EADDRINUSE:
+        return "; stop what listens there, or choose another one for it"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "; it is none of this machine's: 0.0.0.0 stands for all that it has"
+    if error.errno == errno.EACCES and isinstance(address, HostPort):
+        return "; a port below 1024 needs CAP_NET_BIND_SERVICE, or take one above"
+    return ""
 
 
 def _bind(address: Listen) -> socket.socket:

@@ -14,11 +14,20 @@ KEY_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a key opens: one project, to read it or to change it too."""
+    """What a key opens: to read it, or to change it too.
+
+    The API knows one project by a key, `project`; pages and Prometheus know all.
+    """
 
     project: Project
     readonly: bool
     name: str = ""
+    others: tuple[Project, ...] = ()
+
+    @property
+    def projects(self) -> tuple[Project, ...]:
+        """Return all projects that it opens, its own first."""
+        return (self.project, *self.others)
 
 
 class Keyring:
@@ -26,8 +35,18 @@ class Keyring:
 
     def __init__(self, config: Config, projects: Iterable[Project]) -> None:
         self.projects = tuple(projects)
+        named = {project.name: project for project in self.projects}
         self._access = {
-            key.sha256: Access(project, key.access == "read-only", key.name)
+            key.sha256: Access(
+                project,
+                key.access == "read-only",
+                key.name,
+                tuple(
+                    named[name]
+                    for name in dict.fromkeys(key.projects)
+                    if name != wanted.name
+                ),
+            )
             for wanted, project in zip(config.projects, self.projects, strict=True)
             for key in wanted.keys
         }

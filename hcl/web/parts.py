@@ -16,6 +16,7 @@ from hcl.pings.pinging import Pinging
 from hcl.web.auth import Keyring
 from hcl.web.http.protocol import SPARE
 from hcl.web.http.proxies import Proxies
+from hcl.web.links import SignInLinks
 from hcl.web.shared import SharedAnswers
 from hcl.web.wrong_keys import WrongKeys
 
@@ -53,6 +54,7 @@ class Parts:
         self.pinging = pinging
         self.managing = managing
         self.changes = changes
+        self.links = SignInLinks()
         self.answers = SharedAnswers(changes, clock)
         self.wrong_keys = WrongKeys()
 

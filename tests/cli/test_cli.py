@@ -57,7 +57,9 @@ def test_init_never_writes_over_a_file(folder: Path) -> None:
     result = CliRunner().invoke(main, ["init", str(path)])
 
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {path}: is there already, and stays as it is\n"
+    cure = "edit it, or name another file"
+    problem = f"is there already, and stays as it is; {cure}"
+    assert result.stderr == f"Error: {path}: {problem}\n"
     assert path.read_text() == "mine"
 
 
@@ -238,4 +240,4 @@ def test_hcl_runs_as_a_module(folder: Path) -> None:
     assert (written.returncode, written.stderr) == (0, "")
     assert load(folder / "hcl.toml").projects[0].name == "Home"
     assert again.returncode == 1
-    assert again.stderr.endswith("hcl.toml: is there already, and stays as it is\n")
+    assert "hcl.toml: is there already, and stays as it is; edit" in again.stderr

@@ -606,10 +606,13 @@ def test_the_first_file_of_the_list_counts(tmp_path: Path) -> None:
     assert find("/given.toml", env, tmp_path, system) == Path("/given.toml")
     assert find("given.toml", env, tmp_path, system) == tmp_path / "given.toml"
     assert find(None, env, tmp_path, system) == Path("/env.toml")
-    assert find(None, {"HCL_CONFIG": ""}, tmp_path, system) is None
+    state = tmp_path / "state.toml"
+    assert find(None, {"HCL_CONFIG": ""}, tmp_path, system, state) is None
+    state.touch()
+    assert find(None, {}, tmp_path, system, state) == state
     system.parent.mkdir()
     system.touch()
-    assert find(None, {}, tmp_path, system) == system
+    assert find(None, {}, tmp_path, system, state) == system
     here.touch()
     assert find(None, {}, tmp_path, system) == here
 
@@ -645,7 +648,7 @@ def test_the_fresh_files_comments_are_right_too() -> None:
 
     [project] = read(text).projects
 
-    assert [channel.name for channel in project.channels] == ["Hook"]
+    assert [channel.name for channel in project.channels] == ["Phone"]
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ CHANNEL = set(KEYS["projects.channels"])
 
 def uncommented_example() -> str:
     text = EXAMPLE.read_text(encoding="utf-8")
+    # It is what users are for.
+    text = text.replace('user_header = ""', 'user_header = "Remote-User"')
     return re.sub(r"(?m)^# (?=\[\[|[a-z_]+ = )", "", text)
 
 
@@ -63,6 +65,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     """Return the keys of each table as KEYS has them."""
     found = {"": set(data)}
     found |= {key: set(value) for key, value in data.items() if key != "projects"}
+    found["web.users"] = set(data["web"]["users"][0])
     found["projects"] = {key for p in data["projects"] for key in p}
     [project] = data["projects"]
     found["projects.keys"] = {key for table in project["keys"] for key in table}
@@ -74,6 +77,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     requests = [channels["webhook"][status] for status in ("down", "up")]
     found["projects.channels:webhook.request"] = {key for r in requests for key in r}
     hours = [table.get("quiet_hours", {}) for table in project["tags"]]
+    found["priority"] = set(channels["apprise"]["priority"])
     found["quiet_hours"] = {key for table in hours for key in table}
     return found
 
@@ -92,6 +96,7 @@ def test_every_key_is_read(table: str, key: str) -> None:
     targets = {
         "": data,
         "projects": project,
+        "web.users": data["web"]["users"][0],
         "projects.keys": next(
             (k for k in project["keys"] if key in k), project["keys"][0]
         ),
@@ -99,6 +104,7 @@ def test_every_key_is_read(table: str, key: str) -> None:
         **{f"projects.channels:{kind}": channels[kind] for kind in channels},
         "projects.channels:webhook.request": channels["webhook"]["down"],
         "projects.tags": project["tags"][0],
+        "priority": channels["apprise"]["priority"],
         "quiet_hours": project["tags"][0]["quiet_hours"],
     }
     target = targets[table] if table in targets else data[table]

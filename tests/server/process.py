@@ -40,6 +40,8 @@ class Serve:
         self.start_seconds = 0.0
         # What the process finds in its environment beside our own.
         self.env: dict[str, str] = {}
+        # hcl itself.
+        self.program = [sys.executable, "-m", "hcl"]
         # The command that starts it, such as prlimit.
         self.starter: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +73,7 @@ class Serve:
         """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.starter, sys.executable, "-m", "hcl", "serve"],
+                [*self.starter, *self.program, "serve"],
                 cwd=self.folder,
                 env={**os.environ, **self.env},
                 stdout=subprocess.PIPE,

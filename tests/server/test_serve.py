@@ -1,6 +1,7 @@
 """The real server process: real curl, real receivers, signals, kill -9."""
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 from tests import toml
 from tests.patience import ENDS
-from tests.server.process import API_KEY, PING_KEY, Serve, curl, until
+from tests.server.process import API_KEY, PING_KEY, Serve, curl, free_port, until
 from tests.sinks import HttpSink, SmtpSink
 
 
@@ -289,24 +290,24 @@ def check_config(folder: Path) -> str:
     ).stderr
 
 
-def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(
-    tmp_path: Path,
-) -> None:
-    with socket.socket() as probe:
-        # The port of a fresh config is 8000: nothing of ours may listen there now.
-        if probe.connect_ex(("127.0.0.1", 8000)) == 0:
-            pytest.skip("something listens on port 8000 of this machine")
+def test_without_a_config_it_writes_one_and_prints_what_works(tmp_path: Path) -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    env = {"HCL_LISTEN": address, "HCL_SITE_ROOT": f"http://{address}"}
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "hcl", "serve"],
             cwd=tmp_path,
+            env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         )
     try:
         assert process.stdout is not None
-        line = next(line for line in process.stdout if "curl" in line)
+        lines = iter(process.stdout)
+        line = next(line for line in lines if "curl" in line)
+        link = next(line for line in lines if "/sign-in/" in line).strip()
 
         answer = subprocess.run(
             line.replace("curl", "curl -fsS --retry 5 --retry-connrefused", 1),
@@ -315,12 +316,36 @@ def test_without_a_config_it_writes_one_and_prints_a_curl_line_that_works(
             text=True,
             check=True,
         ).stdout
+        with httpx2.Client(follow_redirects=True, trust_env=False) as browser:
+            page = browser.get(link)
 
         assert answer == "Created"
+        assert "my-first-job" in page.text
         assert (tmp_path / "hcl.toml").stat().st_mode & 0o777 == 0o600
     finally:
         process.terminate()
         process.communicate(timeout=ENDS)
+
+
+def test_first_steps_are_kept_in_another_folder(tmp_path: Path) -> None:
+    first, second = tmp_path / "clone", tmp_path / "state"
+    first.mkdir()
+    second.mkdir()
+    with Serve(first) as serve:
+        curl(f"{serve.root}/ping/{PING_KEY}/backup?create=1")
+        serve.stop()
+
+    # As docs tell: all of it, in any order.
+    for name in ("hcl.toml", "hcl.sqlite"):
+        (first / name).rename(second / name)
+    moved = Serve(second)
+    (second / "hcl.toml").write_text(
+        (second / "hcl.toml").read_text().replace(str(serve.port), str(moved.port))
+    )
+
+    with moved:
+        [check] = moved.api("GET", "checks/")["checks"]
+        assert (check["slug"], check["status"]) == ("backup", "up")
 
 
 def test_a_url_that_apprise_dislikes_keeps_no_server_from_starting(

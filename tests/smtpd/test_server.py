@@ -847,7 +847,7 @@ def test_without_an_address_nothing_of_it_is_loaded(tmp_path: Path) -> None:
         "import sys, asyncio\n"
         "from hcl import config\nfrom hcl.server import serving\n"
         "loaded = config.load(__import__('pathlib').Path('hcl.toml'))\n"
-        "def greet():\n"
+        "async def greet(_):\n"
         "    print('aiosmtpd' in sys.modules)\n"
         "    import os, signal; os.kill(os.getpid(), signal.SIGTERM)\n"
         "serving.run(loaded, lambda: loaded, greet)\n"

@@ -140,6 +140,8 @@ ROWS = {
     "/": page(GET="ro", good={"GET": 303}),
     "/static/{name}": Row("static", {"GET": "", "HEAD": ""}),
     "/sign-in": Row("sign in", {"GET": "", "HEAD": "", "POST": ""}),
+    # One that nobody made; what a made one does: test_link_signs_in_once.
+    "/sign-in/{link}": Row("link", {"GET": "", "HEAD": ""}),
     "/sign-out": Row("sign out", {"POST": ""}),
     "/server": page(GET="ro"),
     f"/projects/{PROJECT}/": page(GET="ro"),
@@ -242,7 +244,7 @@ def to_sign_out(_row: Row, _method: str, caller: Caller, _project: int) -> int |
     return 403 if caller.way == "forged" else "sign in"
 
 
-PAGES = ("page", "signed", "script", "static", "sign in", "sign out")
+PAGES = ("page", "signed", "script", "static", "sign in", "link", "sign out")
 RULES = {
     "api": of_api,
     "page": of_page,
@@ -254,6 +256,7 @@ RULES = {
     "bearer": of_bearer,
     "key in URL": of_key,
     "sign in": to_sign_in,
+    "link": lambda _row, method, *_: 200 if method == "HEAD" else "sign in",
     "sign out": to_sign_out,
 }
 
@@ -288,6 +291,7 @@ class Things:
             "fmt": "svg",
             "states": "2",
             "name": "app.css",
+            "link": "a" * 22,
             "rest": "nothing",
         }
         if path.startswith("/mute/"):

@@ -1,10 +1,12 @@
 """Chat and push services, through Apprise, which runs in a process of its own."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hcl.alerts.messages.letter import write_letter
@@ -16,7 +18,7 @@ from hcl.alerts.transports import (
 )
 from hcl.alerts.transports.apprise_check import NEEDED
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
-from hcl.config import AppriseSettings, ChannelConfig, Config
+from hcl.config import AppriseSettings, ChannelConfig, Config, Event
 from hcl.config.apprise_urls import as_apprise, place_of, scheme_of
 from hcl.model import Message
 
@@ -25,8 +27,12 @@ def open_transport(channel: ChannelConfig, config: Config) -> "AppriseTransport"
     """Make the transport of a channel of any kind that Apprise serves."""
     if not isinstance(channel.settings, AppriseSettings):
         raise TypeError(f"{channel.name} has no settings of a service")
-    ca_file = config.tls.ca_file
-    return AppriseTransport(channel.kind, channel.settings.url, ca_file=ca_file)
+    return AppriseTransport(
+        channel.kind,
+        channel.settings.url,
+        ca_file=config.tls.ca_file,
+        priorities=dict(channel.settings.priorities),
+    )
 
 
 class AppriseTransport:
@@ -34,7 +40,8 @@ class AppriseTransport:
 
     `try_timeout` is the limit in seconds of one try, with the start of the process.
     `courier` None: the one that all share. `ca_file` is whom it trusts besides the
-    system's store.
+    system's store. `priorities` are Apprise's words for events where hcl's own do not
+    count.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class AppriseTransport:
         try_timeout: float = TRY_TIMEOUT,
         courier: Courier | None = None,
         ca_file: Path | None = None,
+        priorities: Mapping[Event, str] = MappingProxyType({}),
     ) -> None:
         self._url = as_apprise(url)
         self._scheme = scheme_of(url)
@@ -51,6 +59,7 @@ class AppriseTransport:
         self._try_timeout = try_timeout
         self._courier = courier
         self._ca_file = str(ca_file or "")
+        self._priorities = priorities
 
     async def send(self, message: Message, now: datetime) -> str:
         """Send a message; return what the service answered."""
@@ -84,7 +93,11 @@ class AppriseTransport:
             messages = [replace(message, alerts=(alert,)) for alert in message.alerts]
         return [
             apprise_message.request(
-                self._scheme, self._url, write_letter(one, now), _key(one)
+                self._scheme,
+                self._url,
+                write_letter(one, now),
+                _key(one),
+                self._priorities,
             )
             for one in messages
         ]

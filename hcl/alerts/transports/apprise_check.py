@@ -15,7 +15,7 @@ from hcl.config.apprise_urls import SCHEMES, as_apprise, not_for, problem_of
 # The program that runs Apprise. It is started, never imported.
 WORKER = Path(__file__).parent / "apprise_worker.py"
 
-NEEDED = 'needs Apprise; install hcl with its extra: pip install "hcl-server[apprise]"'
+NEEDED = "needs Apprise, which comes with hcl and is not here; install hcl again"
 
 # Seconds that Apprise may take to look at all URLs.
 _PATIENCE = 60.0

@@ -1,10 +1,13 @@
 """A message as each service likes it: its markup, priority, link and incident."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hcl.alerts.messages import chats, rendering
 from hcl.alerts.messages.letter import Letter
+from hcl.config import Event
 
 # Seconds between two messages over one URL. Apprise's own are up to 5.5: a message
 # that waits for seven others would be given up as not answered.
@@ -56,6 +59,8 @@ INCIDENTS = {
 
 # Services that take a link beside the text, and what Apprise calls it.
 _LINKS = {
+    "bark": "click",
+    "barks": "click",
     "firehydrant": "click",
     "ilert": "click",
     "incidentio": "click",
@@ -94,10 +99,17 @@ _MENTION = re.compile(
 _FORMAT = re.compile(r"[?&]format=(text|markdown|html)\b", re.IGNORECASE)
 
 
-def request(scheme: str, url: str, letter: Letter, key: str) -> dict[str, Any]:
+def request(
+    scheme: str,
+    url: str,
+    letter: Letter,
+    key: str,
+    priorities: Mapping[Event, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Lay out a letter for a service, as the worker takes it, but for `id` and `until`.
 
-    `key` names what the letter is about for services that keep incidents.
+    `key` names what the letter is about for services that keep incidents; `priorities`
+    are Apprise's words for what the file says of events.
     """
     body_format = _body_format(scheme, url)
     renderers = {
@@ -113,6 +125,10 @@ def request(scheme: str, url: str, letter: Letter, key: str) -> dict[str, Any]:
         title = unmentioned(title)
         body = unmentioned(body) if body_format == "text" else body
     arguments = _arguments(scheme, letter, key)
+    event: Event = "server" if letter.status == "info" else letter.status
+    # What is sent all the same, a test say, comes as the service has it.
+    if priorities.get(event, "none") != "none":
+        arguments["priority"] = priorities[event]
     if scheme == "pagerduty":
         # Its summary is a line, on which people are called; the rest goes beside it.
         arguments["details"] = {"Message": body}

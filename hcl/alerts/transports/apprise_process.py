@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,9 @@ from hcl.alerts.transports.children import for_python
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0
+
+# By how much it stands back behind the server, see nice(1).
+NICENESS = 5
 
 # Bytes of a line that are read at most; answers are far shorter.
 _LINE_LIMIT = 1_048_576
@@ -201,6 +205,10 @@ async def _start() -> _Worker:
     except OSError as error:
         problem = f"cannot start Apprise: {error.strerror}"
         raise DeliveryError(problem) from error
+    # On a small machine it works for seconds at its start: webhooks and mail go first.
+    with contextlib.suppress(OSError):
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, own + NICENESS)
     return _Worker(process)
 
 

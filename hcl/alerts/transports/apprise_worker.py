@@ -56,6 +56,17 @@ from hcl.alerts.transports.apprise_requests import (
 # Statuses that the same message will meet again: it, the token or the target is wrong.
 PERMANENT = (400, 401, 403, 404, 405, 410, 413, 422)
 
+# What services say with another status, mostly 200, when they will never take it.
+_FOR_GOOD = re.compile(
+    r"\b(chat|channel|user|group|team|room|stream|topic|recipient)[_ ]"
+    r"((was |is |does )?not[_ ](found|exist)|is_archived|unknown)"
+    r"|\b(invalid|unknown|revoked|expired|wrong)"
+    r"[_ -](auth|token|api[_ -]?key|credentials)"
+    r"|\b(token|account|api[_ -]?key)[_ ](is )?(invalid|revoked|expired|inactive)"
+    r"|\bnot_authed\b|\bblocked by the user\b",
+    re.IGNORECASE,
+)
+
 # What every URL gets where it does not say. Seconds for connecting and for an answer:
 # Apprise's own 4 s are short for a slow server, which takes the message all the same.
 DEFAULTS = {"overflow": "truncate", "cto": 8.0, "rto": 20.0}
@@ -101,6 +112,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     if ok and trace.status:
         words = f"HTTP {trace.status} from {trace.host}"
     permanent = problem.startswith("the URL") or trace.status in PERMANENT
+    permanent = permanent or (not ok and bool(_FOR_GOOD.search(trace.said)))
     return {"id": job["id"], "ok": ok, "words": words, "permanent": permanent}
 
 

@@ -26,6 +26,7 @@ PAGES = {
     "/": Page("overview.checks.first"),
     "/static/{name}": Page("files_page.get", is_open=True),
     "/sign-in": Page("visit.sign_in.ask", "visit.sign_in.enter", is_open=True),
+    "/sign-in/{link}": Page("visit.sign_in_link.enter", is_open=True),
     "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
     "/server": Page("server_page.page"),
     "/projects/{project:code}/": Page("overview.checks.list_page"),

@@ -26,6 +26,7 @@ HOSTS = (
     "discord.com",
     "events.pagerduty.com",
     "hooks.slack.com",
+    "slack.com",
     "ntfy.sh",
 )
 

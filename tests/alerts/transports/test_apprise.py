@@ -12,7 +12,13 @@ import pytest
 from hcl.alerts.transports import DeliveryError, apprise
 from hcl.alerts.transports.apprise import AppriseTransport
 from hcl.alerts.transports.apprise_process import Courier
-from hcl.config import AppriseSettings, ChannelConfig, WebhookRequest, WebhookSettings
+from hcl.config import (
+    AppriseSettings,
+    ChannelConfig,
+    Event,
+    WebhookRequest,
+    WebhookSettings,
+)
 from hcl.model import Message
 from tests.alerts import (
     NOW,
@@ -123,6 +129,33 @@ async def test_ntfy_gets_priority_tags_and_a_link(
     assert "x-priority" not in up.headers
     assert up.headers["x-tags"] == "white_check_mark"
     assert "x-icon" not in down.headers
+
+
+async def test_priority_of_an_event_arrives(courier: Courier, sink: HttpSink) -> None:
+    words: tuple[dict[Event, str], ...] = (
+        {"down": "max", "up": "low"},
+        {"down": "10", "up": "none"},
+    )
+    ntfy, gotify = (
+        AppriseTransport(
+            name,
+            f"{name}://127.0.0.1:{sink.port}/t",
+            ENDS,
+            courier,
+            priorities=said,
+        )
+        for name, said in zip(("ntfy", "gotify"), words, strict=True)
+    )
+    for transport in (ntfy, gotify):
+        for message in (a_message(), UP):
+            await transport.send(message, NOW)
+
+    assert [record.headers.get("x-priority") for record in sink.records[:2]] == [
+        "max",
+        "low",
+    ]
+    # What is sent though it is not told, a test say, has the service's own.
+    assert [json.loads(r.text)["priority"] for r in sink.records[2:]] == [10, 5]
 
 
 @pytest.mark.parametrize(
@@ -257,6 +290,26 @@ async def test_telegram_tells_what_it_does_not_like(
 
     told = "HTTP 400 from api.telegram.org: Bad Request: chat not found"
     assert (error.reason, error.permanent) == (told, True)
+
+
+async def test_refusal_for_good_counts_whatever_the_status(
+    courier: Courier, internet: ProxySink
+) -> None:
+    url = "slack://xoxb-1234567890-1234567890-abcdefghijklmnopqrt0ken/#ops"
+    said = {
+        "channel_not_found": True,
+        "invalid_auth": True,
+        "is_archived": False,
+        "ratelimited": False,
+        "internal_error": False,
+    }
+    for error, permanent in said.items():
+        internet.body = json.dumps({"ok": False, "error": error}).encode()
+
+        failed = await failure(courier, url)
+
+        assert failed.reason == f"slack.com refused the message: {error}"
+        assert failed.permanent is permanent
 
 
 async def test_pushover_gets_priority_and_a_link(

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from hcl.alerts.transports.apprise_check import WORKER
-from hcl.alerts.transports.apprise_process import Answer, Courier, courier_for, dismiss
+from hcl.alerts.transports.apprise_process import (
+    NICENESS,
+    Answer,
+    Courier,
+    courier_for,
+    dismiss,
+)
 from tests.patience import ENDS
 from tests.sinks import HttpSink
 
@@ -46,6 +52,16 @@ def a_request(url: str, **more: Any) -> dict[str, Any]:
 
 def to(sink: HttpSink, path: str = "") -> dict[str, Any]:
     return a_request(f"json://127.0.0.1:{sink.port}/{path}")
+
+
+async def test_apprise_stands_back_behind_the_server(
+    courier: Courier, sink: HttpSink
+) -> None:
+    await courier.send(to(sink), ENDS)
+
+    [worker] = workers()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, worker) == min(own + NICENESS, 19)
 
 
 def workers(parent: int | None = None) -> list[int]:

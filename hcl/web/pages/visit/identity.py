@@ -38,8 +38,9 @@ def identify(
 ) -> Identity:
     """Tell who sent a request."""
     user = _proxied_user(request, parts)
-    if user:
-        return _of_user(user, request, parts)
+    # Whom the file does not name may still have a key.
+    if user and (viewer := _viewer_of_user(user, parts)):
+        return _of_user(viewer, request, parts)
     signed_in = session.read(request, parts, now)
     if signed_in is None:
         return Identity(None)
@@ -47,7 +48,7 @@ def identify(
     if access is None or signed_in.id in ended:
         return Identity(None, was_signed_in=access is None)
     csrf = signing.mac(parts.secret, "form", f"{signed_in.id} {signed_in.digest}")
-    viewer = Viewer(access.name, (access.project,), access.readonly, csrf)
+    viewer = Viewer(access.name, access.projects, access.readonly, csrf)
     return Identity(viewer, signed_in)
 
 
@@ -64,14 +65,24 @@ def _proxied_user(request: Request, parts: Parts) -> str:
     return cut(one_line(users[0].decode("utf-8", "replace")), 100)
 
 
-def _of_user(user: str, request: Request, parts: Parts) -> Identity:
+def _viewer_of_user(user: str, parts: Parts) -> Viewer | None:
+    """Return what a user may, but for what their forms bear; None: nothing."""
+    projects, users = parts.keyring.projects, parts.config.web.users
+    if not users:
+        return Viewer(user, projects, False, "", True) if projects else None
+    told = next((one for one in users if one.name == user), None)
+    if told is None:
+        return None
+    own = [p for p in projects if not told.projects or p.name in told.projects]
+    return Viewer(user, tuple(own), told.access == "read-only", "", True)
+
+
+def _of_user(viewer: Viewer, request: Request, parts: Parts) -> Identity:
     twin = cookies.read(request, _TWIN)
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", twin):
         twin = secrets.token_urlsafe(16)
-    csrf = signing.mac(parts.secret, "form of a user", f"{twin} {user}")
-    projects = tuple(parts.keyring.projects)
-    viewer = Viewer(user, projects, False, csrf, True) if projects else None
-    return Identity(viewer, twin=twin)
+    csrf = signing.mac(parts.secret, "form of a user", f"{twin} {viewer.name}")
+    return Identity(replace(viewer, csrf=csrf), twin=twin)
 
 
 def keep(response: Response, identity: Identity, parts: Parts, now: datetime) -> None:

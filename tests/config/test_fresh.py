@@ -1,0 +1,117 @@
+"""What `hcl init` writes beside a small file: every key, and a file for a network."""
+
+import re
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hcl.config import KEYS, ConfigError, load
+from hcl.config.fresh import (
+    example_path,
+    fresh_text,
+    fresh_topic,
+    open_to_network,
+    write_fresh,
+)
+from tests.config import read
+
+
+def test_full_file_has_every_key_and_tells_nobody(tmp_path: Path) -> None:
+    config = write_fresh(tmp_path / "hcl.toml", full=True)
+
+    [project] = config.projects
+    text = config.path.read_text()
+    named = set(re.findall(r"(?m)^(?:# )?([a-z_0-9]+) = ", text))
+    meant = {key for keys in KEYS.values() for key in keys}
+    tables = set(re.findall(r"(?m)^(?:# )?\[+(?:\w+\.)*(\w+)\]", text))
+    assert meant - named - tables <= {"headers", "method", "from", "tz", "body"}
+    assert (project.channels, project.tags, config.smtp.host) == ((), (), "")
+    assert [key.name for key in project.keys] == ["me"]
+    assert "example-secret" not in text
+    assert "replace-me-by-" not in re.sub("(?m)^#.*", "", text)
+
+
+def test_full_file_has_keys_of_its_own() -> None:
+    first, second = (
+        tomllib.loads(fresh_text(full=True))["projects"][0] for _ in range(2)
+    )
+
+    assert re.fullmatch("[a-z0-9]{22}", first["ping_key"])
+    assert first["ping_key"] != second["ping_key"]
+    assert first["keys"][0]["key"] != second["keys"][0]["key"]
+
+
+def test_all_that_is_commented_out_in_a_full_file_is_right() -> None:
+    text = fresh_text(full=True).replace('host = ""', 'host = "localhost"')
+    text = text.replace('user_header = ""', 'user_header = "Remote-User"')
+    whole = re.sub(r"(?m)^# (?=\[\[|[a-z_0-9]+ = )", "", text)
+    # Beside its SHA-256 there is the key in the example.
+    assert len(read(whole).projects[0].channels) > 3
+
+
+def test_example_is_in_the_clone() -> None:
+    assert example_path().name == "hcl.toml.example"
+
+
+def test_topics_are_not_guessed() -> None:
+    assert re.fullmatch("hcl-[a-z0-9]{16}", fresh_topic())
+    assert fresh_topic() != fresh_topic()
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("host", "root"),
+    [
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+        ("2001:db8::7", "http://[2001:db8::7]:8000"),
+    ],
+)
+def test_file_for_a_network_names_the_machine(host: str, root: str, full: bool) -> None:
+    server = read(fresh_text(full=full, host=host)).server
+
+    assert (str(server.listen.host), server.site_root) == ("0.0.0.0", root)  # type: ignore[union-attr]  # it is TCP
+
+
+def test_file_that_is_there_is_opened_and_keeps_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    before = write_fresh(path)
+    path.write_text(path.read_text() + "# mine\n")
+
+    open_to_network(path, "192.0.2.7")
+
+    after = load(path)
+    assert after.server.site_root == "http://192.0.2.7:8000"
+    assert after.projects == before.projects
+    assert path.read_text().endswith("# mine\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_with_addresses_of_its_own_stays(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    mine = fresh_text().replace('listen = "127.0.0.1:8000"', 'listen = "127.0.0.1:80"')
+    path.write_text(mine)
+
+    with pytest.raises(ConfigError, match=r'write listen = "0\.0\.0\.0:8000" and site'):
+        open_to_network(path, "192.0.2.7")
+
+    assert path.read_text() == mine
+
+
+def test_where_nothing_can_be_written_the_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may write everywhere.
+    monkeypatch.setattr("os.open", refuse)
+    monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid + 1)
+
+    with pytest.raises(ConfigError) as error:
+        write_fresh(tmp_path / "hcl.toml")
+
+    assert "belongs to the user" in str(error.value)
+    assert str(error.value).endswith("chown it, or go to another folder")

@@ -1,0 +1,166 @@
+"""What is released: the wheel, the single file, the man page, and the pins."""
+
+import importlib.metadata
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hcl import __version__
+from tests import toml
+from tests.packaging.containers import ROOT
+from tests.patience import ENDS
+from tests.server.process import API_KEY, PING_KEY, Serve, curl
+from tests.sinks import HttpSink
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+_PIN = re.compile(r"(?m)^([^ #=]+)==([^ ;\\]+)(?: ; ([^\\]*[^ \\]))? \\$")
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "packaging" / name).read_text()
+    return {found[1]: found[2] for found in _PIN.finditer(text)}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("constraints.txt", PROJECT["dependencies"]),
+        ("constraints-dev.txt", PROJECT["dependencies"]),
+        ("constraints-dev.txt", PROJECT["optional-dependencies"]["dev"]),
+        ("constraints-fast.txt", PROJECT["dependencies"]),
+        ("constraints-fast.txt", PROJECT["optional-dependencies"]["fast"]),
+    ],
+)
+def test_pins_are_within_the_ranges(name: str, wanted: list[str]) -> None:
+    pinned = pins(name)
+
+    for requirement in map(Requirement, wanted):
+        version = pinned[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), requirement
+
+
+@pytest.mark.parametrize("extra", ["", "-dev", "-fast"])
+def test_every_pin_has_hashes_and_all_files_agree(extra: str) -> None:
+    name = f"constraints{extra}.txt"
+    text = (ROOT / "packaging" / name).read_text()
+
+    assert pins(name) | pins("constraints.txt") == pins(name)
+    assert len(re.findall(r"(?m)^\S+==", text)) == len(pins(name))
+    assert not re.findall(r"==.*\\\n(?!    --hash=sha256:)", text)
+    assert "://" not in text
+
+
+def test_man_page_is_of_this_version() -> None:
+    made = runpy.run_path(str(ROOT / "packaging/man.py"))["man_page"]()
+
+    # `scripts/man` writes it anew.
+    assert (ROOT / "packaging/hcl.1").read_text() == made
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [made] = folder.glob("*.whl")
+    return made
+
+
+def test_wheel_has_all_that_hcl_needs(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    wanted = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "hcl").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert len(wanted) > 200
+    assert wanted <= names
+    assert "hcl/config/hcl.toml.example" in names
+    assert "hcl/py.typed" in names
+    assert any(name.endswith("share/man/man1/hcl.1") for name in names)
+    assert {name.split("/")[0] for name in names} == {
+        "hcl",
+        f"hcl_server-{__version__}.dist-info",
+        f"hcl_server-{__version__}.data",
+    }
+
+
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Have what pip makes of the wheel and its pins, from what is installed here."""
+    folder = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(folder)
+    for name in pins("constraints.txt"):
+        try:
+            files = importlib.metadata.files(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            # Those of other systems.
+            continue
+        for file in files:
+            source = Path(str(file.locate()))
+            if ".." in file.parts or file.suffix == ".pyc" or not source.exists():
+                continue
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / file)
+    return folder
+
+
+def version_of(program: list[str], env: dict[str, str]) -> str:
+    return subprocess.run(
+        [*program, "--version"],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def a_server(
+    folder: Path, channel: str, program: list[str], env: dict[str, str]
+) -> Serve:
+    serve = Serve(folder, channel)
+    serve.program, serve.env = program, env
+    return serve
+
+
+async def test_single_file_serves_and_alerts(site: Path, tmp_path: Path) -> None:
+    pyz = tmp_path / "hcl.pyz"
+    runpy.run_path(str(ROOT / "packaging/pyz.py"))["make"](site, pyz)
+    env = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": ""}
+    # Nothing beside the standard library but what it brings along.
+    command = [sys._base_executable, "-I", str(pyz)]  # type: ignore[attr-defined]
+
+    version = version_of(command, env)
+    async with HttpSink() as phone:
+        url = f"ntfy://127.0.0.1:{phone.port}/alerts"
+        channel = toml.channel("Phone", "ntfy", url=url)
+        with a_server(tmp_path, channel, command, env) as serve:
+            page = curl("-L", f"{serve.root}/")
+            curl(f"{serve.root}/ping/{PING_KEY}/job?create=1")
+            curl(f"{serve.root}/ping/{PING_KEY}/job/fail")
+            [message] = await phone.wait_for(1, timeout=ENDS)
+            [check] = serve.api("GET", "checks/")["checks"]
+            ended = serve.stop()
+
+    assert version == f"hcl, version {__version__}\n"
+    assert "job is DOWN" in message.text or "DOWN: job" in message.text
+    assert "Sign in" in page
+    assert (check["status"], ended) == ("down", 0)
+    assert API_KEY not in serve.log
+    [unpacked] = (tmp_path / "hcl").iterdir()
+    assert not list(unpacked.rglob("*.so"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def main(arguments: list[str]) -> int:
     """Run a command of the client; return its exit status."""
+    _open_what_is_closed()
     parser = argparse.ArgumentParser(
         prog="hcl", description="Tell a server how the jobs of this machine fare."
     )
@@ -47,6 +49,15 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
     return run(options)
+
+
+def _open_what_is_closed() -> None:
+    """Have 0, 1 and 2 be something: else our own files and sockets get the numbers."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _say(options: argparse.Namespace) -> Callable[[str], None]:

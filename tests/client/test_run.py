@@ -261,6 +261,37 @@ async def test_a_child_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> 
         assert told(await sink.wait_for(2)) == ["/start", "/0"]
 
 
+async def test_a_child_that_writes_on_is_not_waited_for(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        script = "(while echo on; do sleep 0.05; done) & echo own; exit 3"
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", script)
+
+        assert ran.status == 3
+        assert b"own\n" in ran.out
+        assert told(await sink.wait_for(2)) == ["/start", "/3"]
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+async def test_what_is_closed_stays_nobodys(tmp_path: Path, closed: str) -> None:
+    script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 3"
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url, PYTHON=sys.executable, SCRIPT=script)
+        outer = f'"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" {closed}; echo $? >ended'
+
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f"cd {tmp_path}; {outer}"),
+            env=env,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await asyncio.wait_for(shell.wait(), ENDS)
+
+        assert (tmp_path / "ended").read_text() == "3\n"
+        assert told(await sink.wait_for(2)) == ["/start", "/3"]
+
+
 async def test_output_is_not_told_if_that_is_wished(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)

@@ -221,8 +221,9 @@ def _ping(options: argparse.Namespace) -> int:
     from hcl.client.signals import Signal
     from hcl.client.spool import Spool
 
-    courier = Courier(Spool(settings.spool), say)
-    courier.start()
+    courier = Courier(Spool(settings.spool), say, whole=options.flush)
+    if options.flush:
+        courier.start()
     if meant:
         word = "" if word == "success" else word
         body = b"" if sys.stdin is None or sys.stdin.isatty() else _standard_input()

@@ -45,6 +45,18 @@ async def test_a_ping_url_needs_no_settings(tmp_path: Path, prefix: str) -> None
         assert [record.target for record in sink.records] == [f"/{prefix}{CODE}/fail"]
 
 
+@pytest.mark.parametrize("end", ["?create=1", "#here"])
+async def test_a_ping_url_with_more_behind_it_is_refused(
+    tmp_path: Path, end: str
+) -> None:
+    ran = await hcl(
+        environment(tmp_path), "ping", f"http://127.0.0.1:9/ping/{CODE}{end}"
+    )
+
+    assert ran.status == 64
+    assert "give the ping URL without" in ran.err
+
+
 async def test_standard_input_goes_with_it(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)

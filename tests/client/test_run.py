@@ -410,6 +410,74 @@ async def test_what_no_server_will_take_is_said_and_dropped(
         assert kept(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"404 page not found\n"),  # Traefik, while its server is away
+        (400, b"Client sent an HTTP request to an HTTPS server.\n"),
+        (403, b"blocked"),
+    ],
+)
+async def test_what_a_proxy_says_loses_nothing(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "0.2s", "job", "--", "true")
+
+        assert f"it answered {status} {body.decode().strip()}; it is kept" in ran.err
+        assert KEY not in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+async def test_another_server_that_is_away_holds_nothing_up(tmp_path: Path) -> None:
+    gone = environment(tmp_path, "http://127.0.0.1:9")
+    await hcl(gone, "ping", "--patience", "0", "job")
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert told(sink.records) == ["/start", "/0"]
+        assert len(kept(tmp_path)) == 1
+        ran = await hcl(env, "ping", "--flush", "--patience", "0.3s")
+        assert ran.status == 1
+        assert "could not send what is kept: connection refused" in ran.err
+
+
+async def test_one_signal_that_a_proxy_blocks_holds_no_other_up(tmp_path: Path) -> None:
+    async with HttpSink(403, body=b"blocked") as sink:
+        env = environment(tmp_path, sink.url)
+        await hcl(env, "ping", "--patience", "0", "job", stdin=b"<script>")
+        sink.answers = lambda record: (
+            (403, b"blocked") if b"<script>" in record.body else (200, b"OK")
+        )
+
+        ran = await hcl(env, "ping", "job")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert len(kept(tmp_path)) == 1
+
+
+async def test_a_time_that_is_not_believed_loses_no_signal(tmp_path: Path) -> None:
+    async with HttpSink(500) as sink:
+        env = environment(tmp_path, sink.url)
+        job = await start(env, "run", "--patience", "60s", "job", "--", "true")
+        await sink.wait_for(3)
+        sink.answers = lambda record: (
+            (400, b"invalid ping time or signature")
+            if "x-ping-at" in record.headers
+            else (200, b"OK")
+        )
+
+        ran = await ended(job)
+
+        assert (ran.status, ran.err) == (0, "")
+        assert kept(tmp_path) == []
+
+
 async def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
     async with HttpSink(429, headers=(("Retry-After", "600"),)) as sink:
         env = environment(tmp_path, sink.url)

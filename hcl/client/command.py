@@ -187,8 +187,9 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "signal",
         nargs="?",
         default="",
-        metavar="start|fail|log|N",
-        help="N is an exit status, 0 to 255, or a signal's name, as TERM",
+        metavar="start|fail|log|N|systemd",
+        help="N is an exit status, 0 to 255, or a signal's name, as TERM; systemd: how"
+        " the service ended whose ExecStopPost= this is",
     )
     add("--rid", default="", metavar="UUID", help="the run that this belongs to")
     add("--flush", action="store_true", help="send what could not be sent before")
@@ -198,7 +199,7 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _ping(options: argparse.Namespace) -> int:
     say = _say(options)
-    word = options.signal
+    word = _of_systemd() if options.signal == "systemd" else options.signal
     if word.isupper():
         # As systemd names what killed a service, in $EXIT_STATUS.
         number = getattr(signal, f"SIG{word}", None)
@@ -230,6 +231,20 @@ def _ping(options: argparse.Namespace) -> int:
         courier.add(Signal(meant, word, time.time(), options.rid, body, options.create))
     courier.finish(options.patience)
     return 0 if courier.all_told else 1
+
+
+def _of_systemd() -> str:
+    """Return how the service ended whose ExecStopPost this is; see systemd.exec(5)."""
+    result = os.environ.get("SERVICE_RESULT", "")
+    status = os.environ.get("EXIT_STATUS", "")
+    if result == "exec-condition":
+        # It had not to run, which systemd calls no failure.
+        return "log"
+    if result == "success":
+        # By SuccessExitStatus another one than 0 may be.
+        return status if status.isupper() else "success"
+    # A time limit may end it well, and what never started has no exit status.
+    return status if status not in ("", "0") else "fail"
 
 
 def _standard_input() -> bytes:

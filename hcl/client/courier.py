@@ -28,7 +28,8 @@ class Courier:
 
     `tell` takes lines for people. `whole`: what was left for other servers than that
     of the signals added is told too. `body_limit`: bytes of a body that the server
-    keeps; 0: it has not said. `all_told`: whether the server has all that was to be told.
+    keeps; 0: it has not said. `all_told`: whether the server has all that was to be
+    told.
     """
 
     def __init__(

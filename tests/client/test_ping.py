@@ -88,3 +88,31 @@ async def test_what_could_not_be_told_is_an_exit_status(tmp_path: Path) -> None:
     assert ran.status == 1
     assert "it is kept" in ran.err
     assert len(kept(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "told"),
+    [
+        ("success", "0", ""),
+        ("success", "24", ""),  # by SuccessExitStatus=
+        ("success", "TERM", "/143"),
+        ("exit-code", "3", "/3"),
+        ("signal", "KILL", "/137"),
+        ("timeout", "TERM", "/143"),
+        ("timeout", "0", "/fail"),
+        ("protocol", "", "/fail"),
+        ("start-limit-hit", "", "/fail"),
+        ("exec-condition", "1", "/log"),
+        ("", "", "/fail"),
+    ],
+)
+async def test_a_service_is_told_of_as_systemd_saw_it_end(
+    tmp_path: Path, result: str, status: str, told: str
+) -> None:
+    async with HttpSink() as sink:
+        ended = {"SERVICE_RESULT": result, "EXIT_STATUS": status}
+        env = environment(tmp_path, sink.url, **ended)
+
+        assert (await hcl(env, "ping", "job", "systemd")).status == 0
+
+        assert [record.target for record in sink.records] == [f"/ping/{KEY}/job{told}"]

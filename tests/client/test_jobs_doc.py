@@ -16,7 +16,7 @@ from tests.server.process import API_KEY, PING_KEY, Serve
 
 DOC = Path("docs/jobs.md").read_text()
 BLOCKS = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", DOC)
-SHELL = [text for kind, text in BLOCKS if kind == "sh"]
+SHELL: list[str] = [text for kind, text in BLOCKS if kind == "sh"]
 PROGRAMS = ("backup.sh", "restic", "rsync", "docker", "crontab", "systemctl")
 
 

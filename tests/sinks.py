@@ -102,6 +102,8 @@ class HttpSink(Inbox[HttpRecord]):
         self.behave: Behaviour = behave
         self.port = port
         self.connections = 0
+        # What a request gets: a status and a body; None: what the attributes say.
+        self.answers: Callable[[HttpRecord], tuple[int, bytes]] | None = None
         self._tls = tls
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -156,7 +158,10 @@ class HttpSink(Inbox[HttpRecord]):
         pairs = [line.split(":", 1) for line in lines]
         headers = {name.lower(): value.strip() for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.add(HttpRecord(method, target, headers, body, time.time()))
+        record = HttpRecord(method, target, headers, body, time.time())
+        self.add(record)
+        if self.answers is not None:
+            self.status, self.body = self.answers(record)
         await asyncio.sleep(self.delay)
         if self.behave == "answer":
             writer.write(self._answer())

@@ -57,12 +57,16 @@ def on_late_ping(
 ) -> tuple[Transition, Ping]:
     """Receive a ping that bears the time its signal is of, and was `received` later.
 
-    What is older than the last ping changes nothing but the log. A flip is of when it
+    What is older than the last ping changes nothing but the log, as does a start that
+    is older than that of the open run. A flip is of when it
     became known: until then the check was shown as it was. Source: spec.md, "Beyond the
     protocol".
     """
-    if check.last_ping is not None and ping.created < check.last_ping:
-        kept = ping._replace(n=check.n_pings + 1, action=action_of(check, ping))
+    action, newest = action_of(check, ping), check.last_ping
+    if action == "start" and check.last_start is not None:
+        newest = max(check.last_start, newest or check.last_start)
+    if newest is not None and ping.created < newest:
+        kept = ping._replace(n=check.n_pings + 1, action=action)
         return Transition(check._replace(n_pings=kept.n)), kept
     transition, kept = on_ping(check, ping, loose=loose)
     if transition.flip is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def main(arguments: list[str]) -> int:
     """Run a command of the client; return its exit status."""
+    _open_what_is_closed()
     parser = argparse.ArgumentParser(
         prog="hcl", description="Tell a server how the jobs of this machine fare."
     )
@@ -47,6 +49,15 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function
     return run(options)
+
+
+def _open_what_is_closed() -> None:
+    """Have 0, 1 and 2 be something: else our own files and sockets get the numbers."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _say(options: argparse.Namespace) -> Callable[[str], None]:
@@ -176,8 +187,9 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "signal",
         nargs="?",
         default="",
-        metavar="start|fail|log|N",
-        help="N is an exit status, 0 to 255, or a signal's name, as TERM",
+        metavar="start|fail|log|N|systemd",
+        help="N is an exit status, 0 to 255, or a signal's name, as TERM; systemd: how"
+        " the service ended whose ExecStopPost= this is",
     )
     add("--rid", default="", metavar="UUID", help="the run that this belongs to")
     add("--flush", action="store_true", help="send what could not be sent before")
@@ -187,7 +199,7 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _ping(options: argparse.Namespace) -> int:
     say = _say(options)
-    word = options.signal
+    word = _of_systemd() if options.signal == "systemd" else options.signal
     if word.isupper():
         # As systemd names what killed a service, in $EXIT_STATUS.
         number = getattr(signal, f"SIG{word}", None)
@@ -210,14 +222,29 @@ def _ping(options: argparse.Namespace) -> int:
     from hcl.client.signals import Signal
     from hcl.client.spool import Spool
 
-    courier = Courier(Spool(settings.spool), say)
-    courier.start()
+    courier = Courier(Spool(settings.spool), say, whole=options.flush)
+    if options.flush:
+        courier.start()
     if meant:
         word = "" if word == "success" else word
         body = b"" if sys.stdin is None or sys.stdin.isatty() else _standard_input()
         courier.add(Signal(meant, word, time.time(), options.rid, body, options.create))
     courier.finish(options.patience)
     return 0 if courier.all_told else 1
+
+
+def _of_systemd() -> str:
+    """Return how the service ended whose ExecStopPost this is; see systemd.exec(5)."""
+    result = os.environ.get("SERVICE_RESULT", "")
+    status = os.environ.get("EXIT_STATUS", "")
+    if result == "exec-condition":
+        # It had not to run, which systemd calls no failure.
+        return "log"
+    if result == "success":
+        # By SuccessExitStatus another one than 0 may be.
+        return status if status.isupper() else "success"
+    # A time limit may end it well, and what never started has no exit status.
+    return status if status not in ("", "0") else "fail"
 
 
 def _standard_input() -> bytes:

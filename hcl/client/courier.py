@@ -26,15 +26,20 @@ _LATE = 2.0
 class Courier:
     """A thread that sends; the job waits for it at its end alone.
 
-    `tell` takes lines for people. `body_limit`: bytes of a body that the server keeps;
-    0: it has not said. `all_told`: whether the server has all that was to be told.
+    `tell` takes lines for people. `whole`: what was left for other servers than that
+    of the signals added is told too. `body_limit`: bytes of a body that the server
+    keeps; 0: it has not said. `all_told`: whether the server has all that was to be
+    told.
     """
 
-    def __init__(self, spool: Spool, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, spool: Spool, tell: Callable[[str], None], *, whole: bool = False
+    ) -> None:
         self.body_limit = 0
         self.all_told = True
         self._spool = spool
         self._tell = tell
+        self._whole = whole
         self._waiting: deque[tuple[Signal, Kept | None]] = deque()
         self._condition = threading.Condition()
         # Until when to go on trying, by the monotonic clock; None: for ever.
@@ -58,7 +63,11 @@ class Courier:
         if self._thread is None:
             # A daemon: it must not outlive what it works for.
             self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                # No more threads are allowed: what is kept is told by the next.
+                self._thread, self._why = None, str(error)
 
     def finish(self, patience: float) -> None:
         """Wait for what is not told yet, so many seconds at most; leave the rest."""
@@ -77,9 +86,11 @@ class Courier:
             self.all_told = False
         if left:
             self._say_left(left)
+        elif self._why:
+            self._tell(f"could not send what is kept: {self._why}")
 
     def _say_left(self, left: list[tuple[Signal, Kept | None]]) -> None:
-        url = left[0][0].target.url
+        url = left[0][0].target.shown
         why = self._why or "it did not answer in time"
         if all(kept for _, kept in left):
             fate = "it is kept, and sent with the next signal from here"
@@ -88,6 +99,12 @@ class Courier:
         self._tell(f"could not tell {url}: {why}; {fate}")
 
     def _run(self) -> None:
+        try:
+            self._tell_all()
+        except Exception as error:  # noqa: BLE001 - a Python without ssl, say: the job goes on
+            self._why = " ".join(str(error).split()) or type(error).__name__
+
+    def _tell_all(self) -> None:
         pause = _FIRST_PAUSE
         while self._seconds_left() > 0:
             if not self._has_flushed and not self._flush():
@@ -124,6 +141,9 @@ class Courier:
         timeout = min(sending.TRY_TIMEOUT, max(0.1, self._seconds_left()))
         late = time.time() - signal.at > _LATE
         answer = sending.send(signal, timeout, late)
+        if late and answer.final and sending.NOT_BELIEVED in answer.why:
+            # One of the clocks is wrong, or was set: better now than never.
+            answer = sending.send(signal, timeout)
         if not (answer.taken or answer.final):
             self._why = answer.why
             return max(1.0, answer.retry_after / _FIRST_PAUSE)
@@ -137,35 +157,50 @@ class Courier:
             spools.done(kept)
         if answer.final:
             self.all_told = False
-            self._tell(f"could not tell {signal.target.url}: {answer.why}")
+            self._tell(f"could not tell {signal.target.shown}: {answer.why}")
         return 0.0
 
     def _flush(self) -> bool:
-        """Tell what was left before; return False if the server is away."""
+        """Tell what was left before; return False if the server is away.
+
+        Another server that is away holds nothing up.
+        """
         from http.client import HTTPException
 
         from hcl.client import sending
 
         refused: dict[str, str] = {}
+        ours, away = self._origin(), dict[str, str]()
         for kept in self._spool.left():
+            origin = kept.signal.target.origin
+            if origin in away or not (self._whole or origin == ours):
+                spools.leave(kept, is_new=False)
+                continue
             try:
                 answer = self._send_late(kept.signal)
             except (OSError, HTTPException, ValueError) as error:
                 answer = sending.Answer(False, sending.reason(error))
             if not (answer.taken or answer.final):
-                self._why = answer.why
                 spools.leave(kept)
-                return False
+                if not answer.is_alone:
+                    away[origin] = answer.why
+                continue
             if answer.final:
-                refused[kept.signal.target.url] = answer.why
+                refused[kept.signal.target.shown] = answer.why
             spools.done(kept)
-        self._why = ""
-        self._has_flushed = True
+        self._why = away.get(ours, "") if ours else next(iter(away.values()), "")
+        self._has_flushed = not self._why
         for url, why in refused.items():
             self._tell(f"dropped what was kept for {url}: {why}")
         if self._spool.dropped:
             self._tell(f"dropped {self._spool.dropped} signals that were kept too long")
-        return True
+            self._spool.dropped = 0
+        return self._has_flushed
+
+    def _origin(self) -> str:
+        """Return where the signals of this run go; "": there are none."""
+        with self._condition:
+            return self._waiting[0][0].target.origin if self._waiting else ""
 
     def _send_late(self, signal: Signal) -> Answer:
         """Send what was left before. Raises OSError, HTTPException, ValueError."""

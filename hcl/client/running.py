@@ -27,6 +27,9 @@ _OF_TERMINALS = ("INT", "QUIT", "CONT", "WINCH")
 # is waited for until so many seconds pass without any.
 _LAST_WORDS = 0.2
 
+# One that writes on and on is left, with its output closed, after so many seconds.
+_LONGEST_LAST_WORDS = 2.0
+
 # After a time limit the command has so many seconds to end by itself.
 _GRACE = 10.0
 
@@ -140,13 +143,23 @@ class Running:
             while child.poll() is None:
                 self._limit(child)
                 self._pump(selector, self._pause())
-            while len(selector.get_map()) > 1 and self._pump(selector, _LAST_WORDS):
-                pass
+            self._hear_last_words(selector)
         status = child.returncode
         note = f"killed by signal {-status}" if status < 0 else ""
         if self._timed_out:
             note = f"ended after the time limit of {timeout:g} s"
         return Ended(max(status, 0), max(-status, 0), note)
+
+    def _hear_last_words(self, selector: selectors.BaseSelector) -> None:
+        """Hand on what the command left in its pipes, and a little of its children."""
+        pipes = [key.fd for key in selector.get_map().values() if key.data]
+        left = sum(map(_waiting_in, pipes))
+        until = time.monotonic() + _LONGEST_LAST_WORDS
+        while len(selector.get_map()) > 1:
+            came = self._pump(selector, _LAST_WORDS)
+            left -= came
+            if not came or (left <= 0 and time.monotonic() >= until):
+                return
 
     def _pause(self) -> float | None:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
@@ -164,15 +177,15 @@ class Running:
                 self._timed_out = True
                 self._until = time.monotonic() + _GRACE
 
-    def _pump(self, selector: selectors.BaseSelector, seconds: float | None) -> bool:
-        """Hand on what there is; return False if nothing came."""
-        came = False
+    def _pump(self, selector: selectors.BaseSelector, seconds: float | None) -> int:
+        """Hand on what there is; return how many bytes came, 1 at an end; 0: none."""
+        came = 0
         for key, _ in selector.select(seconds):
             if key.fileobj is self._waker:
                 self._waker.recv(_CHUNK)
                 continue
-            came = True
             chunk = os.read(key.fd, _CHUNK)
+            came += len(chunk) or 1
             if not chunk or not self._hand_on(chunk, key.data):
                 # Closed, so that who writes on hears of it as if we were not there.
                 selector.unregister(key.fileobj)
@@ -199,6 +212,17 @@ class Running:
                     raise
                 return False
         return True
+
+
+def _waiting_in(pipe: int) -> int:
+    """Return how many bytes a pipe holds that nobody has read yet."""
+    # Imported here: nobody needs them before the command has ended.
+    import fcntl
+    import struct
+    import termios
+
+    length = fcntl.ioctl(pipe, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", length)[0])
 
 
 def _wait_for_room(descriptor: int) -> None:

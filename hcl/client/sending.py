@@ -23,6 +23,19 @@ _LONGEST_ANSWER = 1000
 # What an hcl says of a time that it does not believe.
 NOT_BELIEVED = "invalid ping time"
 
+# What no later try will change, in the words of Healthchecks servers: a proxy whose
+# server is away says 404 or 400 too, in others.
+_FINAL = {
+    "not found",
+    "ambiguous slug",
+    "invalid url format",
+    "invalid uuid format",
+    f"{NOT_BELIEVED} or signature",
+}
+
+# What is said of the server, or of the moment, and not of one signal.
+_OF_ALL = (408, 425, 429)
+
 # Of another answer so many characters are told.
 _TOLD = 60
 
@@ -30,8 +43,9 @@ _TOLD = 60
 class Answer(NamedTuple):
     """What became of a try: `taken`, or else `why` not.
 
-    `final`: no later try will fare better. `retry_after`: seconds that the server wants
-    to be left alone. `body_limit`: bytes of a body that it keeps; 0: it did not say.
+    `final`: no later try will fare better. `is_alone`: others may. `retry_after`:
+    seconds that the server wants to be left alone. `body_limit`: bytes of a body that
+    it keeps; 0: it did not say.
     """
 
     taken: bool
@@ -39,6 +53,7 @@ class Answer(NamedTuple):
     final: bool = False
     retry_after: float = 0.0
     body_limit: int = 0
+    is_alone: bool = False
 
 
 def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> Answer:
@@ -51,22 +66,25 @@ def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> An
         return Answer(False, reason(error))
     if status in (200, 201) and body.startswith(_TAKEN):
         limit = said.get("ping-body-limit", "")
-        return Answer(True, body_limit=int(limit) if limit.isdigit() else 0)
+        return Answer(True, body_limit=int(limit) if limit.isdecimal() else 0)
     return _refused(status, said, body)
 
 
 def _refused(status: int, said: dict[str, str], body: bytes) -> Answer:
     text = " ".join(body.decode("utf-8", "replace").split())
     told = text if len(text) <= _TOLD else text[:_TOLD] + "…"
-    if status in (400, 404, 409) and not text.startswith("<"):
+    if status in (400, 404, 409) and text in _FINAL:
         return Answer(False, f"it answered {status} {told}", final=True)
     if status < 400:
+        where = said.get("location", "")[:_TOLD]
+        told = f"{told} to {where}".strip() if where else told
         return Answer(False, f"something else answered for it ({status} {told})")
     after = said.get("retry-after", "")
     return Answer(
         False,
         f"it answered {status} {told}",
-        retry_after=float(after) if after.isdigit() else 0.0,
+        retry_after=float(after) if after.isdecimal() else 0.0,
+        is_alone=status < 500 and status not in _OF_ALL,
     )
 
 

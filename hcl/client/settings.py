@@ -44,6 +44,18 @@ class Target(NamedTuple):
     key: str
     root: str = ""
 
+    @property
+    def shown(self) -> str:
+        """Its URL for people, without the ping key: logs and mails are read by many."""
+        if UUID.fullmatch(self.key):
+            return self.url
+        return self.url.replace(f"/{self.key}/", "/…/")
+
+    @property
+    def origin(self) -> str:
+        """Where it is sent: scheme, host and port."""
+        return "/".join(self.url.split("/", 3)[:3])
+
 
 def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
     """Read the settings; what is given counts first.
@@ -137,6 +149,9 @@ def _endpoint(server: str) -> tuple[str, str]:
 
 
 def _from_url(url: str) -> Target:
+    if "?" in url or "#" in url:
+        # A signal that is put behind it would be none.
+        raise SettingsError("give the ping URL without what begins with ? or #")
     url = url.rstrip("/")
     root, slash, rest = url.partition("/ping/")
     parts = (rest if slash else url.split("://", 1)[1].partition("/")[2]).split("/")

@@ -23,6 +23,9 @@ LONGEST = 7 * 86_400.0
 
 _SUFFIX = ".signal"
 
+# Without waiting for whoever writes to a pipe of that name.
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 class Kept(NamedTuple):
     """A signal in its file, which `descriptor` holds the lock of."""
@@ -108,13 +111,15 @@ class Spool:
 def _take(path: str) -> Kept | None:
     """Lock and read a file; None: another has it, or it is no signal."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, _READING)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever had it may have told it, and deleted it, meanwhile.
-        if os.fstat(descriptor).st_nlink:
+        found = os.fstat(descriptor)
+        # What another user put there is not ours to send.
+        if found.st_nlink and found.st_uid == os.geteuid():
             with open(descriptor, "rb", closefd=False) as file:
                 return Kept(path, descriptor, Signal.load(file.read()))
     except OSError:
@@ -131,10 +136,11 @@ def done(kept: Kept) -> None:
     os.close(kept.descriptor)
 
 
-def leave(kept: Kept) -> None:
+def leave(kept: Kept, *, is_new: bool = True) -> None:
     """Leave a signal for the next who sends; it survives a power cut from now on."""
-    with contextlib.suppress(OSError):
-        os.fsync(kept.descriptor)
+    if is_new:
+        with contextlib.suppress(OSError):
+            os.fsync(kept.descriptor)
     os.close(kept.descriptor)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.patience import ENDS
+from tests.sinks import HttpRecord
 
 KEY = "homehomehomehomehomeho"
 
@@ -73,3 +74,11 @@ async def until_kept(folder: Path, n: int) -> None:
     async with asyncio.timeout(ENDS):
         while len(kept(folder)) < n:  # noqa: ASYNC110 - another process makes them
             await asyncio.sleep(0.01)
+
+
+def told(records: list[HttpRecord]) -> list[str]:
+    """Return what was told of the check `job`, without its run."""
+    return [
+        record.target.partition("?")[0].removeprefix(f"/ping/{KEY}/job")
+        for record in records
+    ]

@@ -45,6 +45,18 @@ async def test_a_ping_url_needs_no_settings(tmp_path: Path, prefix: str) -> None
         assert [record.target for record in sink.records] == [f"/{prefix}{CODE}/fail"]
 
 
+@pytest.mark.parametrize("end", ["?create=1", "#here"])
+async def test_a_ping_url_with_more_behind_it_is_refused(
+    tmp_path: Path, end: str
+) -> None:
+    ran = await hcl(
+        environment(tmp_path), "ping", f"http://127.0.0.1:9/ping/{CODE}{end}"
+    )
+
+    assert ran.status == 64
+    assert "give the ping URL without" in ran.err
+
+
 async def test_standard_input_goes_with_it(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)
@@ -76,3 +88,31 @@ async def test_what_could_not_be_told_is_an_exit_status(tmp_path: Path) -> None:
     assert ran.status == 1
     assert "it is kept" in ran.err
     assert len(kept(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "told"),
+    [
+        ("success", "0", ""),
+        ("success", "24", ""),  # by SuccessExitStatus=
+        ("success", "TERM", "/143"),
+        ("exit-code", "3", "/3"),
+        ("signal", "KILL", "/137"),
+        ("timeout", "TERM", "/143"),
+        ("timeout", "0", "/fail"),
+        ("protocol", "", "/fail"),
+        ("start-limit-hit", "", "/fail"),
+        ("exec-condition", "1", "/log"),
+        ("", "", "/fail"),
+    ],
+)
+async def test_a_service_is_told_of_as_systemd_saw_it_end(
+    tmp_path: Path, result: str, status: str, told: str
+) -> None:
+    async with HttpSink() as sink:
+        ended = {"SERVICE_RESULT": result, "EXIT_STATUS": status}
+        env = environment(tmp_path, sink.url, **ended)
+
+        assert (await hcl(env, "ping", "job", "systemd")).status == 0
+
+        assert [record.target for record in sink.records] == [f"/ping/{KEY}/job{told}"]

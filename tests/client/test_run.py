@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import stat
 import sys
 from pathlib import Path
 
@@ -16,20 +15,12 @@ from tests.client.running import (
     hcl,
     kept,
     start,
-    until_kept,
+    told,
 )
 from tests.patience import ENDS
-from tests.sinks import HttpRecord, HttpSink
+from tests.sinks import HttpSink
 
 LIMIT = (("Ping-Body-Limit", "1000"),)
-
-
-def told(records: list[HttpRecord]) -> list[str]:
-    """Return what was told of the check `job`, without its run."""
-    return [
-        record.target.partition("?")[0].removeprefix(f"/ping/{KEY}/job")
-        for record in records
-    ]
 
 
 def memory(pid: int) -> int:
@@ -261,6 +252,37 @@ async def test_a_child_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> 
         assert told(await sink.wait_for(2)) == ["/start", "/0"]
 
 
+async def test_a_child_that_writes_on_is_not_waited_for(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        script = "(while echo on; do sleep 0.05; done) & echo own; exit 3"
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", script)
+
+        assert ran.status == 3
+        assert b"own\n" in ran.out
+        assert told(await sink.wait_for(2)) == ["/start", "/3"]
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+async def test_what_is_closed_stays_nobodys(tmp_path: Path, closed: str) -> None:
+    script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 3"
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url, PYTHON=sys.executable, SCRIPT=script)
+        outer = f'"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" {closed}; echo $? >ended'
+
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f"cd {tmp_path}; {outer}"),
+            env=env,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await asyncio.wait_for(shell.wait(), ENDS)
+
+        assert (tmp_path / "ended").read_text() == "3\n"
+        assert told(await sink.wait_for(2)) == ["/start", "/3"]
+
+
 async def test_output_is_not_told_if_that_is_wished(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)
@@ -283,147 +305,6 @@ async def test_only_failures_are_told_if_that_is_wished(
 
         assert ran.status == status
         assert told(sink.records) == expected
-
-
-# Servers that are not as they should be
-
-
-async def test_without_a_server_the_job_runs_and_its_signals_are_kept(
-    tmp_path: Path,
-) -> None:
-    async with HttpSink() as sink:
-        url = sink.url
-    env = environment(tmp_path, url)
-
-    ran = await hcl(env, "run", "--patience", "0", "job", "--", "sh", "-c", "exit 6")
-
-    assert ran.status == 6
-    assert ran.err.count("\n") == 1
-    assert "connection refused; it is kept" in ran.err
-    files = kept(tmp_path)
-    assert len(files) == 2
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-
-
-async def test_what_was_kept_is_told_before_the_next(tmp_path: Path) -> None:
-    async with HttpSink() as sink:
-        url, port = sink.url, sink.port
-    env = environment(tmp_path, url)
-    for script in ("exit 1", "exit 0"):
-        command = ["sh", "-c", script]
-        await hcl(env, "run", "--patience", "0", "job", "--", *command)
-
-    async with HttpSink(port=port) as sink:
-        ran = await hcl(env, "run", "job", "--", "true")
-
-        assert (ran.status, ran.err) == (0, "")
-        # The first asks whether it is an hcl; it is not, so that late signals are logs.
-        assert told(sink.records)[1:] == ["/log"] * 4 + ["/start", "/0"]
-        firsts = [record.text.split(" at ")[0] for record in sink.records[1:5]]
-        assert firsts == ["start", "exit status 1", "start", "exit status 0"]
-        assert kept(tmp_path) == []
-
-
-@pytest.mark.parametrize("behave", ["hang", "close", "garbage", "head"])
-async def test_a_server_that_answers_badly_does_not_hold_the_job_up(
-    tmp_path: Path, behave: str
-) -> None:
-    async with HttpSink(behave=behave) as sink:  # type: ignore[arg-type]
-        env = environment(tmp_path, sink.url)
-
-        ran = await hcl(
-            env, "run", "--patience", "0.5s", "job", "--", "sh", "-c", "exit 6"
-        )
-
-        assert ran.status == 6
-        assert ran.err.count("\n") == 1
-        assert "it is kept" in ran.err
-        assert len(kept(tmp_path)) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "said"),
-    [
-        (500, b"boom", "it answered 500 boom; it is kept"),
-        (503, b"database locked", "it answered 503 database locked; it is kept"),
-        (200, b"<html>Sign in to Wi-Fi</html>", "something else answered for it"),
-        (302, b"", "something else answered for it"),
-    ],
-)
-async def test_a_server_in_trouble_is_told_later(
-    tmp_path: Path, status: int, body: bytes, said: str
-) -> None:
-    async with HttpSink(status, body=body) as sink:
-        env = environment(tmp_path, sink.url)
-
-        ran = await hcl(env, "run", "--patience", "0.3s", "job", "--", "true")
-
-        assert ran.status == 0
-        assert said in ran.err
-        assert len(kept(tmp_path)) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "body"), [(404, b"not found"), (409, b"ambiguous slug")]
-)
-async def test_what_no_server_will_take_is_said_and_dropped(
-    tmp_path: Path, status: int, body: bytes
-) -> None:
-    async with HttpSink(status, body=body) as sink:
-        env = environment(tmp_path, sink.url)
-
-        ran = await hcl(env, "run", "job", "--", "sh", "-c", "exit 9")
-
-        assert ran.status == 9
-        assert f"it answered {status} {body.decode()}" in ran.err
-        assert kept(tmp_path) == []
-
-
-async def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
-    async with HttpSink(429, headers=(("Retry-After", "600"),)) as sink:
-        env = environment(tmp_path, sink.url)
-
-        ran = await hcl(env, "run", "--patience", "1s", "job", "--", "true")
-
-        assert ran.status == 0
-        assert len(sink.records) == 1
-        assert len(kept(tmp_path)) == 2
-
-
-async def test_ten_at_once_lose_nothing(tmp_path: Path) -> None:
-    async with HttpSink() as sink:
-        url, port = sink.url, sink.port
-    env = environment(tmp_path, url)
-    job = "run", "--patience", "0", "job", "--", "sh", "-c"
-    away = [hcl(env, *job, f"exit {number}") for number in range(10)]
-    assert [ran.status for ran in await asyncio.gather(*away)] == list(range(10))
-    assert len(kept(tmp_path)) == 20
-
-    async with HttpSink(port=port) as sink:
-        there = [hcl(env, *job[:1], *job[3:], "exit 0") for _ in range(10)]
-        assert {ran.err for ran in await asyncio.gather(*there)} == {""}
-
-        assert told(sink.records).count("/log") == 20
-        assert told(sink.records).count("/0") == 10
-        assert kept(tmp_path) == []
-
-
-async def test_what_kill_9_interrupted_is_told_by_the_next(tmp_path: Path) -> None:
-    async with HttpSink(behave="hang") as sink:
-        port = sink.port
-        env = environment(tmp_path, sink.url)
-        job = await start(env, "run", "job", "--", "true")
-        await sink.wait_for(1)
-        await until_kept(tmp_path, 2)
-        job.kill()
-        await ended(job)
-
-    async with HttpSink(port=port) as sink:
-        ran = await hcl(env, "ping", "--flush")
-
-        assert (ran.status, ran.err) == (0, "")
-        assert told(sink.records)[1:] == ["/log", "/log"]
-        assert kept(tmp_path) == []
 
 
 # Settings and the spool

@@ -191,6 +191,19 @@ async def test_all_of_a_long_body_is_signed_and_its_beginning_kept(app: App) -> 
     assert answer.content == body[:10_000]
 
 
+async def test_a_late_start_takes_no_newer_run_away(app: App) -> None:
+    check = await put_check(app.database, 1)
+    now, path = app.clock.now(), f"/ping/{check.code}"
+    rids = [f"?rid=3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6{n}" for n in "ab"]
+    await ping(app, f"{path}/start{rids[0]}", now - HOUR, key=check.code)
+
+    await ping(app, f"{path}/start{rids[1]}", now - 2 * HOUR, key=check.code)
+    await ping(app, f"{path}{rids[0]}", now - 50 * MINUTE, key=check.code)
+
+    after = await shown(app, check.code)
+    assert (after["last_duration"], after["started"]) == (600, False)
+
+
 async def test_an_unknown_check_is_not_found(app: App) -> None:
     code = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
 

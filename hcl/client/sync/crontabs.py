@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import NamedTuple
 
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job
+from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, tells
 
 _NAMED = {
     "@yearly": "0 0 1 1 *",
@@ -36,12 +36,6 @@ _MONTHS = (
     "oct",
     "nov",
     "dec",
-)
-
-# A line that tells a server already: by hcl or another client, or by a ping URL.
-_TELLS = re.compile(
-    r"\bhcl\s+run\s+(?:-\S+\s+)*(\S+)\s+--|\bhcl\s+ping\s+(?:-\S+\s+)*([\w-]+)"
-    r"|(?:/ping/|hc-ping\.com/)([\w-]+(?:/[\w-]+)?)|\brunitor\b|\bcronitor\b"
 )
 
 
@@ -120,9 +114,9 @@ def _job(
     if has_user:
         words = words[:-1]
     job = Job(source, entry.command.replace("\\%", "%"), number, tz=tz, user=user)
-    tells = _TELLS.search(entry.command)
-    if tells:
-        return job._replace(watched=next(filter(None, tells.groups()), "?"))
+    watched = tells(entry.command)
+    if watched:
+        return job._replace(watched=watched)
     if words[0].lower() == "@reboot":
         return job._replace(skipped="runs when the machine starts, and has no schedule")
     if words[0].startswith("@"):

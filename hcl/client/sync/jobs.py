@@ -75,6 +75,18 @@ _PREPARES = (
 # Scripts of which each job runs another part.
 _TOLD_WHAT = ("artisan", "manage", "console", "occ", "wp", "drush", "rake", "rails")
 
+# `hcl run` or `hcl ping`, whatever its file is called, and the check that it names.
+_CLIENT = re.compile(
+    r"\bhcl(?:[-.]client)?(?:\.pyz)?[\"']?\s+(?:run|ping)\s+"
+    r"(?:--(?:server|ping-key|patience|timeout|rid)[=\s]\s*\S+\s+|-\S+\s+)*"
+    r"([^\s-]\S*)"
+)
+
+# Other clients, and anything that calls a ping URL.
+_OTHERS = re.compile(
+    r"(?:/ping/|hc-ping\.com/)([\w-]+(?:/[\w-]+)?)|\b(?:runitor|cronitor)\b"
+)
+
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _PLAIN = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9:-]+)?")
 _EXTENSION = re.compile(r"\.(sh|bash|py|pl|rb|js|php|phar|jar|mjs|ts|lua|R|ps1|cgi)$")
@@ -86,6 +98,7 @@ class Job(NamedTuple):
     `source` names the file or unit for people, `line` is its line there (0: none).
     `schedule` is cron or OnCalendar; "": it runs every `period` seconds. `skipped` says
     why it cannot be watched; "": it can. `watched`: the check that it tells already.
+    `unit`: what a timer starts.
     """
 
     source: str
@@ -99,6 +112,7 @@ class Job(NamedTuple):
     skipped: str = ""
     watched: str = ""
     user: str = ""
+    unit: str = ""
 
     @property
     def grace(self) -> int:
@@ -112,6 +126,12 @@ class Job(NamedTuple):
         if self.period and self.period < HOUR:
             return max(MINUTE, self.period // 2)
         return HOUR if not self.period or self.period >= DAY else 30 * MINUTE
+
+
+def tells(command: str) -> str:
+    """Return the check that a command tells already, or what tells it; "": nothing."""
+    found = _CLIENT.search(command) or _OTHERS.search(command)
+    return next(filter(None, found.groups()), "?").strip("\"'") if found else ""
 
 
 def name(command: str) -> str:

@@ -85,7 +85,7 @@ def write(changes: list[Change], backups: str) -> None:
     """
     folder = os.path.join(backups, time.strftime("%Y-%m-%dT%H-%M-%S"))
     os.makedirs(folder, mode=0o700)
-    before = [[change.path, _now(change.path)] for change in changes]
+    before = [[change.path, _now(change.path), change.text] for change in changes]
     with open(os.path.join(folder, "before.json"), "x", encoding="utf-8") as file:
         json.dump(before, file)
         file.flush()
@@ -97,7 +97,8 @@ def write(changes: list[Change], backups: str) -> None:
 def undo(backups: str) -> list[str]:
     """Bring back what the last `write` changed; return what that was.
 
-    Raises OSError; FileNotFoundError: there is nothing to bring back.
+    Raises OSError, and changes nothing then; FileNotFoundError: there is nothing to
+    bring back, FileExistsError: it was edited since.
     """
     try:
         folders = sorted(os.listdir(backups))
@@ -108,11 +109,18 @@ def undo(backups: str) -> list[str]:
     folder = os.path.join(backups, folders[-1])
     with open(os.path.join(folder, "before.json"), encoding="utf-8") as file:
         before = json.load(file)
-    for path, text in before:
-        _put(Change(path, text))
+    for path, text, written in before:
+        if _now(path) not in (text, written):
+            raise FileExistsError(
+                f"{path} was edited since: undo it by hand; what was there before is in"
+                f" {folder}/before.json"
+            )
+    for path, text, _ in before:
+        if _now(path) != text:
+            _put(Change(path, text))
     os.unlink(os.path.join(folder, "before.json"))
     os.rmdir(folder)
-    return [path for path, _ in before]
+    return [path for path, _, _ in before]
 
 
 def _now(path: str) -> str | None:

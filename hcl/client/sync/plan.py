@@ -107,19 +107,22 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
         if after != text:
             changed.append(Change(source, after))
     folder = machine.unit_folder(user=user)
-    for (source, _), step in wanted.items():
-        if source.endswith(".timer"):
-            unit = source[: -len(".timer")] + ".service"
-            path = f"{folder}/{unit}.d/hcl.conf"
-            changed.append(Change(path, drop_in(step.check, hcl)))
+    for step in wanted.values():
+        # Most start the service of their own name, but not all; some no service.
+        if step.job.unit.endswith(".service"):
+            path = f"{folder}/{step.job.unit}.d/hcl.conf"
+            changed.append(Change(path, drop_in(step.check, hcl, user=user)))
     return changed
 
 
-def drop_in(check: str, hcl: str) -> str:
+def drop_in(check: str, hcl: str, *, user: bool) -> str:
     """Return what has a service of systemd tell its check, also when it is killed."""
+    # By + as root, whoever the service is: its user may read no settings, and its
+    # sandbox may have no network. A user's systemd has no such thing to lift.
+    hcl = f"-{hcl}" if user else f"-+{hcl}"
     return (
         "# Written by hcl sync.\n"
         "[Service]\n"
-        f"ExecStartPre=-{hcl} ping --quiet {check} start\n"
-        f"ExecStopPost=-{hcl} ping --quiet {check} $EXIT_STATUS\n"
+        f"ExecStartPre={hcl} ping --quiet {check} start\n"
+        f"ExecStopPost={hcl} ping --quiet {check} systemd\n"
     )

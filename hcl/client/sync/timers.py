@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job
+from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, tells
 
 _FIELDS = (
     "Id,Unit,TimersCalendar,TimersMonotonic,RandomizedDelayUSec,AccuracyUSec,"
@@ -34,8 +34,6 @@ _SHORT = {
     "anually": "annually",
 }
 
-_TELLS = re.compile(r"\bhcl\s+(?:run|ping)\s+(?:-\S+\s+)*([\w-]+)|/ping/([\w/-]+)")
-
 # The journal's names of "is being started" and "has finished", for a job that ends.
 _STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 _FINISHED = "39f53479d3a045ac8e11786248231fbf"
@@ -48,8 +46,11 @@ def find(tz: str, *, user: bool = False) -> list[Job]:
     listed = _ask(
         ["systemctl", *scope, "list-unit-files", "--type=timer", "--no-legend"]
     )
+    # Instances of templates (x@home.timer) have no file of their own.
+    units = ["list-units", "--type=timer", "--all", "--plain", "--no-legend"]
+    listed += "\n" + _ask(["systemctl", *scope, *units])
     names = [line.split()[0] for line in listed.splitlines() if line.split()]
-    names = [name for name in names if "@." not in name]
+    names = [name for name in dict.fromkeys(names) if "@." not in name]
     if not names:
         return []
     shown = _ask(["systemctl", *scope, "show", f"--property={_FIELDS}", *names])
@@ -97,10 +98,13 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     commands = " ".join(shown.get("ExecStart", []))
     command = re.search(r"argv\[\]=(.*?) ;", commands)
     spread = _seconds(one("RandomizedDelayUSec")) + _seconds(one("AccuracyUSec"))
-    job = Job(timer, command[1] if command else unit, tz=tz, spread=int(spread))
-    tells = _TELLS.search(commands + " ".join(shown.get("ExecStopPost", [])))
-    if tells:
-        return job._replace(watched=next(filter(None, tells.groups())))
+    words = command[1] if command else unit
+    job = Job(timer, words, tz=tz, spread=int(spread), unit=unit)
+    if not unit.endswith(".service"):
+        return job._replace(skipped=f"starts {unit}, which is no service")
+    watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
+    if watched:
+        return job._replace(watched=watched)
     job = job._replace(takes=_takes(unit, scope))
     return scheduled(job, properties)
 

@@ -306,3 +306,25 @@ def test_a_wrapped_command_does_what_it_did(command: str) -> None:
         ).stdout
 
     assert cron(wrapped) == cron(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "check"),
+    [
+        ("hcl run x -- y", "x"),
+        ("hcl run x rsync a", "x"),
+        ("/usr/local/bin/hcl run --timeout 4h x -- rsync a", "x"),
+        ("hcl run --timeout=4h --quiet x --create -- rsync a", "x"),
+        ("hcl run --server http://a --ping-key k x -- y", "x"),
+        ("python3 /opt/hcl-client.pyz run x -- y", "x"),
+        ("python3 -m hcl.client run 'x' -- y", "x"),
+        ("/bin/a; hcl ping --quiet x $?", "x"),
+        ("/bin/a && curl https://hc.example.org/ping/k/x", "k/x"),
+        ("runitor -slug x -- y", "?"),
+        ("/bin/hclean run x", ""),
+    ],
+)
+def test_the_check_that_a_line_tells_is_found(command: str, check: str) -> None:
+    [job] = crontabs.read(f"5 3 * * * {command}", "c", has_user=False, tz="UTC")
+
+    assert job.watched == check

@@ -89,7 +89,8 @@ class Machine:
             "systemctl": f"""
 for word; do last=$word; done
 case "$1 $2" in
-*list-unit-files*) cd {units}; ls *.timer | sed 's/$/ enabled enabled/';;
+*list-units*) cd {units}; ls *@?*.timer 2> /dev/null;;
+*list-unit-files*) cd {units}; ls *.timer | grep -v @ | sed 's/$/ enabled enabled/';;
 *show*ExecStart*) cat {units}/$last; cat {dropped}/$last.d/*.conf 2> /dev/null
   exit 0;;
 *show*) shift 2; cd {units}; cat "$@";;
@@ -163,7 +164,7 @@ async def test_apply_makes_the_checks_and_has_the_jobs_tell_them(
     assert lines[:2] == CRONTAB.splitlines()[:2]
     assert lines[3:] == CRONTAB.splitlines()[3:]
     drop_in = machine.root / "etc/systemd/system/logs.service.d/hcl.conf"
-    assert "ping --quiet nas-logs $EXIT_STATUS" in drop_in.read_text()
+    assert "ping --quiet nas-logs systemd" in drop_in.read_text()
     assert stat.S_IMODE(drop_in.stat().st_mode) == 0o644
 
 
@@ -192,6 +193,41 @@ async def test_undo_brings_back_what_was_there(machine: Machine) -> None:
         1,
         "hcl sync: nothing was changed that could be undone\n",
     )
+
+
+async def test_undo_leaves_what_was_edited_since(machine: Machine) -> None:
+    await machine.sync("--apply")
+    edited = machine.crontab.read_text() + "0 9 * * * /bin/new\n"
+    machine.crontab.write_text(edited)
+    before = machine.files()
+
+    ran = await machine.sync("--undo")
+
+    assert ran.status == 1
+    assert "crontab -l was edited since: undo it by hand" in ran.err
+    assert machine.files() == before
+
+
+async def test_a_timer_has_the_service_told_that_it_starts(
+    machine: Machine, serve: Serve
+) -> None:
+    units = machine.crontab.parent / "units"
+    text = TIMERS["logs.timer"]
+    (units / "logs.timer").write_text(text.replace("Unit=logs", "Unit=rotate") + "\n")
+    (units / "rotate.service").write_text(SERVICE)
+    instance = text.replace("logs", "pg@main")
+    (units / "pg@main.timer").write_text(instance + "\n")
+    (units / "pg@main.service").write_text(SERVICE.replace("logs", "pg"))
+
+    await machine.sync("--apply")
+
+    folder = machine.root / "etc/systemd/system"
+    assert {path.parent.name for path in folder.rglob("hcl.conf")} == {
+        "rotate.service.d",
+        "poll.service.d",
+        "pg@main.service.d",
+    }
+    assert "nas-pg-main" in checks(serve)
 
 
 async def test_a_schedule_that_was_edited_is_changed(

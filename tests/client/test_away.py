@@ -1,0 +1,225 @@
+"""`hcl run` and servers that are away, or not as they should be: nothing is lost."""
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.client.running import (
+    KEY,
+    ended,
+    environment,
+    hcl,
+    kept,
+    start,
+    told,
+    until_kept,
+)
+from tests.sinks import HttpSink
+
+
+async def test_without_a_server_the_job_runs_and_its_signals_are_kept(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as sink:
+        url = sink.url
+    env = environment(tmp_path, url)
+
+    ran = await hcl(env, "run", "--patience", "0", "job", "--", "sh", "-c", "exit 6")
+
+    assert ran.status == 6
+    assert ran.err.count("\n") == 1
+    assert "connection refused; it is kept" in ran.err
+    files = kept(tmp_path)
+    assert len(files) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_what_was_kept_is_told_before_the_next(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        url, port = sink.url, sink.port
+    env = environment(tmp_path, url)
+    for script in ("exit 1", "exit 0"):
+        command = ["sh", "-c", script]
+        await hcl(env, "run", "--patience", "0", "job", "--", *command)
+
+    async with HttpSink(port=port) as sink:
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        # The first asks whether it is an hcl; it is not, so that late signals are logs.
+        assert told(sink.records)[1:] == ["/log"] * 4 + ["/start", "/0"]
+        firsts = [record.text.split(" at ")[0] for record in sink.records[1:5]]
+        assert firsts == ["start", "exit status 1", "start", "exit status 0"]
+        assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("behave", ["hang", "close", "garbage", "head"])
+async def test_a_server_that_answers_badly_does_not_hold_the_job_up(
+    tmp_path: Path, behave: str
+) -> None:
+    async with HttpSink(behave=behave) as sink:  # type: ignore[arg-type]
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(
+            env, "run", "--patience", "0.5s", "job", "--", "sh", "-c", "exit 6"
+        )
+
+        assert ran.status == 6
+        assert ran.err.count("\n") == 1
+        assert "it is kept" in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (500, b"boom", "it answered 500 boom; it is kept"),
+        (503, b"database locked", "it answered 503 database locked; it is kept"),
+        (200, b"<html>Sign in to Wi-Fi</html>", "something else answered for it"),
+        (302, b"", "something else answered for it"),
+    ],
+)
+async def test_a_server_in_trouble_is_told_later(
+    tmp_path: Path, status: int, body: bytes, said: str
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "0.3s", "job", "--", "true")
+
+        assert ran.status == 0
+        assert said in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"not found"), (409, b"ambiguous slug")]
+)
+async def test_what_no_server_will_take_is_said_and_dropped(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "sh", "-c", "exit 9")
+
+        assert ran.status == 9
+        assert f"it answered {status} {body.decode()}" in ran.err
+        assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"404 page not found\n"),  # Traefik, while its server is away
+        (400, b"Client sent an HTTP request to an HTTPS server.\n"),
+        (403, b"blocked"),
+    ],
+)
+async def test_what_a_proxy_says_loses_nothing(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "0.2s", "job", "--", "true")
+
+        assert f"it answered {status} {body.decode().strip()}; it is kept" in ran.err
+        assert KEY not in ran.err
+        assert len(kept(tmp_path)) == 2
+
+
+async def test_another_server_that_is_away_holds_nothing_up(tmp_path: Path) -> None:
+    gone = environment(tmp_path, "http://127.0.0.1:9")
+    await hcl(gone, "ping", "--patience", "0", "job")
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert told(sink.records) == ["/start", "/0"]
+        assert len(kept(tmp_path)) == 1
+        ran = await hcl(env, "ping", "--flush", "--patience", "0.3s")
+        assert ran.status == 1
+        assert "could not send what is kept: connection refused" in ran.err
+
+
+async def test_one_signal_that_a_proxy_blocks_holds_no_other_up(tmp_path: Path) -> None:
+    async with HttpSink(403, body=b"blocked") as sink:
+        env = environment(tmp_path, sink.url)
+        await hcl(env, "ping", "--patience", "0", "job", stdin=b"<script>")
+        sink.answers = lambda record: (
+            (403, b"blocked") if b"<script>" in record.body else (200, b"OK")
+        )
+
+        ran = await hcl(env, "ping", "job")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert len(kept(tmp_path)) == 1
+
+
+async def test_a_time_that_is_not_believed_loses_no_signal(tmp_path: Path) -> None:
+    async with HttpSink(500) as sink:
+        env = environment(tmp_path, sink.url)
+        job = await start(env, "run", "--patience", "60s", "job", "--", "true")
+        await sink.wait_for(3)
+        sink.answers = lambda record: (
+            (400, b"invalid ping time or signature")
+            if "x-ping-at" in record.headers
+            else (200, b"OK")
+        )
+
+        ran = await ended(job)
+
+        assert (ran.status, ran.err) == (0, "")
+        assert kept(tmp_path) == []
+
+
+async def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
+    async with HttpSink(429, headers=(("Retry-After", "600"),)) as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "--patience", "1s", "job", "--", "true")
+
+        assert ran.status == 0
+        assert len(sink.records) == 1
+        assert len(kept(tmp_path)) == 2
+
+
+async def test_ten_at_once_lose_nothing(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        url, port = sink.url, sink.port
+    env = environment(tmp_path, url)
+    job = "run", "--patience", "0", "job", "--", "sh", "-c"
+    away = [hcl(env, *job, f"exit {number}") for number in range(10)]
+    assert [ran.status for ran in await asyncio.gather(*away)] == list(range(10))
+    assert len(kept(tmp_path)) == 20
+
+    async with HttpSink(port=port) as sink:
+        there = [hcl(env, *job[:1], *job[3:], "exit 0") for _ in range(10)]
+        assert {ran.err for ran in await asyncio.gather(*there)} == {""}
+
+        assert told(sink.records).count("/log") == 20
+        assert told(sink.records).count("/0") == 10
+        assert kept(tmp_path) == []
+
+
+async def test_what_kill_9_interrupted_is_told_by_the_next(tmp_path: Path) -> None:
+    async with HttpSink(behave="hang") as sink:
+        port = sink.port
+        env = environment(tmp_path, sink.url)
+        job = await start(env, "run", "job", "--", "true")
+        await sink.wait_for(1)
+        await until_kept(tmp_path, 2)
+        job.kill()
+        await ended(job)
+
+    async with HttpSink(port=port) as sink:
+        ran = await hcl(env, "ping", "--flush")
+
+        assert (ran.status, ran.err) == (0, "")
+        assert told(sink.records)[1:] == ["/log", "/log"]
+        assert kept(tmp_path) == []

@@ -1,0 +1,129 @@
+"""docs/jobs.md: its blocks for shells and crontabs do what they say."""
+
+import asyncio
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hcl.client.sync import crontabs
+from tests.client.running import environment
+from tests.patience import ENDS
+from tests.server.process import API_KEY, PING_KEY, Serve
+
+DOC = Path("docs/jobs.md").read_text()
+BLOCKS = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", DOC)
+SHELL: list[str] = [text for kind, text in BLOCKS if kind == "sh"]
+PROGRAMS = ("backup.sh", "restic", "rsync", "docker", "crontab", "systemctl")
+
+
+def block(part: str) -> str:
+    """Return the shell block with this text in it."""
+    [found] = [text for text in SHELL if part in text]
+    return found
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with Serve(folder) as server:
+        yield server
+
+
+async def sh(folder: Path, serve: Serve, script: str, *arguments: str) -> str:
+    """Run a script on a machine whose /usr/local/bin is `bin`; return what it wrote."""
+    bin_ = folder / "bin"
+    bin_.mkdir(exist_ok=True)
+    for name in PROGRAMS:
+        (bin_ / name).write_text('#!/bin/sh\necho "did $0 $*"\n')
+        (bin_ / name).chmod(0o755)
+    if not (bin_ / "hcl").exists():
+        hcl = f'#!/bin/sh\nexec {sys.executable} -m hcl "$@"\n'
+        (bin_ / "hcl").write_text(hcl)
+        (bin_ / "hcl").chmod(0o755)
+    env = environment(
+        folder, serve.root, HCL_PING_KEY=PING_KEY, HCL_API_KEY=API_KEY
+    ) | {"HCL_SYNC_ROOT": str(folder), "LOGFILE": str(folder / "log")}
+    env["PATH"] = f"{bin_}:{env['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-ec", script.replace("/usr/local/bin", str(bin_)), "sh", *arguments),
+        env=env,
+        cwd=folder,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), ENDS)
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def make(folder: Path, serve: Serve, *slugs: str) -> None:
+    """Have checks of these slugs, of which nothing is known but a log entry."""
+    for slug in slugs:
+        await sh(folder, serve, f"hcl ping --create {slug} log")
+
+
+def status(serve: Serve) -> dict[str, str]:
+    """Return the status of each check by its slug."""
+    return {one["slug"]: one["status"] for one in serve.api("GET", "checks/")["checks"]}
+
+
+async def test_the_client_is_got_with_curl(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/hcl").touch()
+
+    said = await sh(tmp_path, serve, block("client/hcl.sha256"))
+
+    digest = hashlib.sha256((tmp_path / "bin/hcl").read_bytes()).hexdigest()
+    assert said.count(digest) == 2
+    assert "hcl run" in await sh(tmp_path, serve, "hcl run --help")
+
+
+async def test_jobs_are_run_and_told(tmp_path: Path, serve: Serve) -> None:
+    await make(
+        tmp_path, serve, "restic", "rsync-photos", "db-dump", "disk", "proxmox-backup"
+    )
+    (tmp_path / "log").write_text("of a guest")
+
+    await sh(tmp_path, serve, block("--create nightly-backup"))
+    for part in ("restic backup", "rsync -a", "docker exec"):
+        assert "did " in await sh(tmp_path, serve, block(part))
+    await sh(tmp_path, serve, block("df -h"))
+    for phase in ("job-start", "log-end", "job-end"):
+        await sh(tmp_path, serve, block("job-abort"), phase)
+
+    told = status(serve)
+    assert told.pop("disk") == "new"  # a log entry alone
+    assert set(told.values()) == {"up"}
+    await sh(tmp_path, serve, block("job-abort"), "job-abort")
+    assert status(serve)["proxmox-backup"] == "down"
+
+
+async def test_checks_and_jobs_are_listed(tmp_path: Path, serve: Serve) -> None:
+    await make(tmp_path, serve, "nightly-backup")
+
+    said = await sh(tmp_path, serve, block("hcl checks edit"))
+    plan = await sh(tmp_path, serve, block("hcl sync --apply").splitlines()[0])
+
+    assert "5 3 * * *" in said
+    assert "0 to create" in plan
+
+
+def test_every_shell_block_is_run() -> None:
+    tried = re.findall(r'block\("(.*?)"\)', Path(__file__).read_text())
+    tried += ["restic backup", "rsync -a", "docker exec"]
+
+    assert [text for text in SHELL if not any(part in text for part in tried)] == []
+
+
+def test_the_line_of_the_crontab_is_one() -> None:
+    [text] = [text for _, text in BLOCKS if text.startswith("5 3 * * *")]
+
+    [job] = crontabs.read(text, "c", has_user=False, tz="UTC")
+
+    assert (job.watched, job.skipped) == ("nightly-backup", "")

@@ -308,6 +308,7 @@ def _refuse(
 
     world.note(f"the disk: {text}")
     world.refusal = refusal
+    world.signless = began - _SIGN, began + length + 75
     world.be_near(length + 1800)
     if world.life is not None:
         world.life.gate.refusal = refusal

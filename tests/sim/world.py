@@ -71,6 +71,9 @@ class World:
         self.path = folder / "0" / "hcl.sqlite"
         self.path.parent.mkdir()
         self.refusal: faults.Refusal | None = None
+        # Since when the disk took nothing last, and until when there may be no sign of
+        # life since.
+        self.signless = -1e9, -1e9
         # When hcl was disturbed last, and when the wall was set last.
         self.troubled = self.set = -1e9
         # For how long hcl was away, each with its end.
@@ -198,6 +201,9 @@ class World:
             since = now if self.still_since is None else self.still_since
             sign = 100.0 if now < self._near_until else _LONGEST + 100
             self.next_away = (since - sign, since), since
+        if now < self.signless[1]:
+            (earliest, latest), since = self.next_away
+            self.next_away = (min(earliest, self.signless[0]), latest), since
         self.starts_at = max(self.starts_at, now + length)
 
     def crash(self, length: float, source: Path | None = None) -> None:

@@ -47,12 +47,15 @@ def on_return(
     returned: datetime,
     intervals: Sequence[timedelta] = (),
     *,
+    deaf_until: datetime | None = None,
     counted: datetime | None = None,
     loose: bool = False,
 ) -> Check:
     """Judge a check after hcl was not there from `went` to `returned`.
 
-    A check whose deadline was before stays overdue. `intervals` are as in `usual`.
+    `deaf_until`: but now and then, until that moment: a run that began by then may have
+    ended unheard. A check whose deadline was before stays overdue. `intervals` are as
+    in `usual`.
     `counted` is the return at which this start excused checks before: it is the same
     absence, judged anew, and counts once. `loose` as in `schedule.expected_after`.
     Raises ScheduleError.
@@ -60,7 +63,8 @@ def on_return(
     due = check.alert_after
     if check.status == "down" or due is None or due < went:
         return check
-    if check.last_start is not None and check.last_start <= went + _SLEWED:
+    began = check.last_start
+    if began is not None and began <= max(deaf_until or went, went) + _SLEWED:
         check = check._replace(run_excused=True)
     if check.status != "up":
         # It was never heard, so that nothing but its run can be late.

@@ -63,11 +63,16 @@ class Judging:
         self.unheard = {}
 
     async def judge(
-        self, away: Absence, *, written_since: datetime | None = None
+        self,
+        away: Absence,
+        *,
+        deaf_until: datetime | None = None,
+        written_since: datetime | None = None,
     ) -> None:
         """Judge all checks after an absence, or those that are left after an error.
 
-        Who was excused is noted in `unheard`. `written_since`: but those that were
+        Who was excused is noted in `unheard`. `deaf_until` as in `absence.on_return`.
+        `written_since`: but those that were
         heard since. Their last intervals are read from the logs: what was received must
         be filed.
         """
@@ -82,6 +87,7 @@ class Judging:
                 self._moved.get(check.id, away.went),
                 away.returned,
                 intervals,
+                deaf_until=deaf_until,
                 counted=self.counted,
                 loose=self._clock.is_doubtful,
             )

@@ -96,6 +96,8 @@ class Watch:
         self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
+        # When a look failed last; before the first, when hcl was away last for certain.
+        self._failed = boot
         self._was_synchronised = False
         # When the wall was known to be right last, by the boot clock.
         self._synchronised = boot
@@ -191,11 +193,9 @@ class Watch:
                     await self._finish_wait(self._renews_since)
                 await self._look_at_wall()
             self._pulse()
-            has_more = self._away is not None or self._renews_since is not None
-            if not (has_more or self._stood_still):
+            if not (self._away or self._renews_since or self._stood_still):
                 break
-        is_deaf = self._deaf_from is not None
-        if self._looked - self._signed >= SIGN_EVERY / 2 and not is_deaf:
+        if self._deaf_from is None and self._looked - self._signed >= SIGN_EVERY / 2:
             # Once a disk takes nothing more, what was put off would be shown as before.
             await self._database.settle()
             await self._leave_sign()
@@ -221,6 +221,7 @@ class Watch:
         """Note that a look failed: what cannot be written cannot be heard either."""
         if self._deaf_from is None:
             self._deaf_from = self._looked, self._signed
+        self._failed = self._clock.boot()
 
     def _pulse(self) -> None:
         """Note that it is at work; or that it stood still meanwhile."""
@@ -314,7 +315,10 @@ class Watch:
         self._has_cut = False
         if self.excuses:
             await self._file()
-            await self._judging.judge(away, written_since=self._written_since)
+            until = self._clock.at(max(self._failed, self._refusals.last))
+            await self._judging.judge(
+                away, deaf_until=until, written_since=self._written_since
+            )
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
             await store.moved.judged(conn)
@@ -384,14 +388,9 @@ class Watch:
         await self._tell()
 
     def _sign(self) -> Sign:
-        boot = self._clock.boot()
-        return Sign(
-            boot_id=self._clock.source.boot_id,
-            boot=boot,
-            moment=self._clock.at(boot),
-            ran=self._clock.ran,
-            was_synchronised=self._was_synchronised,
-        )
+        clock, boot = self._clock, self._clock.boot()
+        known = clock.source.boot_id, boot, clock.at(boot)
+        return Sign(*known, ran=clock.ran, was_synchronised=self._was_synchronised)
 
     async def _leave_sign(self) -> None:
         sign = self._sign()

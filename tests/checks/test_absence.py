@@ -193,6 +193,19 @@ def test_run_that_began_after_the_return_counts() -> None:
     assert after.alert_after == RETURNED + SECOND + HOUR
 
 
+def test_run_that_began_while_it_heard_now_and_then_may_have_ended_unheard() -> None:
+    check = up(WENT - HOUR, last_start=WENT + MINUTE)
+    until = WENT + 2 * MINUTE
+
+    deaf = absence.on_return(check, WENT, RETURNED, deaf_until=until)
+    later = absence.on_return(
+        check._replace(last_start=until + 2 * SECOND), WENT, RETURNED, deaf_until=until
+    )
+
+    assert deaf.run_excused
+    assert not later.run_excused
+
+
 def absences(check: Check, count: int) -> Check:
     """Let hcl be away so often, each time when the check is due."""
     for _ in range(count):

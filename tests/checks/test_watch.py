@@ -283,6 +283,29 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
+async def test_a_run_that_began_just_before_nothing_could_be_written_may_have_ended(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW, timeout=DAY, grace=MINUTE)
+        await look(app)
+        times.run(20)
+        await app.parts.pinging.receive(
+            Target(code=check.code),
+            make_ping(action="start", created=NOW + 20 * SECOND),
+        )
+        times.run(10)
+        app.assembly.watch.failed()
+        app.assembly.watch.sleeps(60)
+        times.run(300)
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.run_excused) == ("up", True)
+
+
 async def test_a_disk_that_takes_only_what_is_small_is_deaf_too(
     tmp_path: Path,
 ) -> None:

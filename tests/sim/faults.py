@@ -176,7 +176,7 @@ def _freeze(world: "World", length: float, trouble: str) -> None:
     world.be_near()
     if trouble == "lost":
         machine.sleep(away)
-    world.away += away + 60
+    world.was_away(away + 60)
     world.troubled = machine.now
     world.settles_at = max(world.settles_at, machine.now + PATIENCE + 62)
     now = machine.now
@@ -253,18 +253,25 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     world.later(length - 1, boot)
 
 
-def judge_start(world: "World", went: tuple[float, float], now: float) -> None:
-    """Have all judged as after a start."""
+def judge_start(
+    world: "World", went: tuple[float, float], since: float, now: float
+) -> None:
+    """Have all judged as after a start; the process before ended at `since`."""
     machine = world.machine
     until = now
     if not machine.synchronised:
         # Nobody is called down before the wall is right, for ten minutes at most.
         until = max(now, min(world.blind_until, now + 600)) + 2
-        world.away += 600 + 2 * PATIENCE
+        world.was_away(600 + 2 * PATIENCE)
         world.settles_at = max(world.settles_at, until + PATIENCE)
         world.oracle.doubt()
     is_never = not machine.synchronised and world.blind_until > now + 598
-    world.oracle.judge(Away(went, (now, until), all_anew=is_never))
+    earliest, latest = world.judges
+    again = "surely" if since < earliest else "perhaps" if since < latest else ""
+    away = Away(went, (now, until), all_anew=is_never, again=again)
+    world.oracle.judge(away, is_start=True)
+    # Until no ping has come for two seconds, and for ten at most.
+    world.judges = now + 2, until + PATIENCE
 
 
 # The disk.
@@ -301,6 +308,7 @@ def _refuse(
 
     world.note(f"the disk: {text}")
     world.refusal = refusal
+    world.signless = began - _SIGN, began + length + 75
     world.be_near(length + 1800)
     if world.life is not None:
         world.life.gate.refusal = refusal
@@ -312,7 +320,7 @@ def _end_refusal(world: "World", began: float) -> None:
     world.note("the disk is well again")
     world.refusal = None
     world.troubled = now
-    world.away += now - began + _SIGN
+    world.was_away(now - began + _SIGN)
     world.settles_at = max(world.settles_at, now + 75 + PATIENCE)
     if world.life is not None:
         world.life.gate.refusal = None
@@ -358,7 +366,8 @@ def _believe(world: "World", taken: float) -> None:
     world.oracle.go_back(world.kept)
     world.kept = None
     now = world.machine.now
-    world.away += now - taken
+    world.was_away(now - taken)
+    world.judges = -1e9, -1e9
     world.next_away = (taken - _SIGN, taken), now
 
 

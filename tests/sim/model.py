@@ -5,8 +5,9 @@ the truth (when exactly it went, what the wall of a schedule was) the moment at 
 check goes down lies between two bounds, `low` and `high`.
 """
 
+import copy
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -77,6 +78,8 @@ class Model:
     # When the wall was set last: the log tells the intervals around it wrongly.
     shaken: float = -1.0
     version: int = 0
+    # What it was before the last start judged it, and when hcl had gone then.
+    before: "tuple[Model, tuple[float, float]] | None" = None
 
     @property
     def grace(self) -> float:
@@ -166,12 +169,14 @@ class Model:
         self.last_start = self.rid = None
 
     def _forget_absences(self) -> None:
+        self.before = None
         self.counted, self.excused = None, (0, 0)
         self.run_excused = self.run_unsure = False
         self.not_before, self.doubtful = (0.0, 0.0), False
 
     def time_out(self) -> Flipped:
         """Go down, since nothing was heard."""
+        self.before = None
         old, self.status = self.status, "down"
         self.work_out()
         return (old, "down", "timeout")
@@ -198,6 +203,7 @@ class Model:
         if "schedule" in values:
             self.settings.pop("timeout", None)
         self.settings.update(values)
+        self.before = None
         self.work_out()
 
     def doubt(self) -> None:
@@ -205,6 +211,14 @@ class Model:
         if "schedule" in self.settings and self.status == "up":
             self.doubtful = True
             self.work_out()
+
+    def believing(self, other: "Model") -> "Model":
+        """Return what this one knows, with what people changed as the other has it."""
+        if "paused" in (other.status, self.status) and other.status != self.status:
+            return copy.deepcopy(other)
+        self.settings = dict(other.settings)
+        self.work_out()
+        return self
 
     def usual(self) -> float:
         """Return how soon after a ping the next one mostly comes."""
@@ -233,6 +247,42 @@ class Away:
     counts: tuple[int, int] = (1, 1)
     # All count anew, since nobody knows how long it was.
     all_anew: bool = False
+    # It goes on with an absence that the start before has not judged: "surely", or
+    # "perhaps".
+    again: str = ""
+
+
+def judge_start(model: Model, away: Away) -> None:
+    """Judge a check at a start: with the start before, if that had not yet judged."""
+    if model.before is None or not away.again:
+        before, went = copy.copy(model), away.went
+        judge(model, away)
+    else:
+        before, went = model.before
+        other, judged = copy.copy(before), copy.copy(model)
+        judge(other, replace(away, went=(went[0], away.went[1])))
+        judge(judged, away)
+        vars(model).update(vars(other))
+        if away.again == "perhaps":
+            _widen(model, judged)
+    before.before = None
+    model.before = before, went
+
+
+def _widen(model: Model, other: Model) -> None:
+    """Have it be as it is, or as another is."""
+    model.low, model.high = min(model.low, other.low), max(model.high, other.high)
+    model.due = _widest(model.due, other.due)
+    least, most = model.excused, other.excused
+    model.excused = min(least[0], most[0]), max(least[1], most[1])
+    if model.counted != other.counted:
+        model.counted = _widest(
+            model.counted or _heard(model), other.counted or _heard(other)
+        )
+    model.not_before = _widest(model.not_before, other.not_before)
+    model.run_unsure |= other.run_unsure or model.run_excused != other.run_excused
+    model.run_excused |= other.run_excused
+    model.version += 1
 
 
 def judge(model: Model, away: Away) -> None:

@@ -9,7 +9,7 @@ from hcl.model import Flip
 from tests.sim.answers import wrong_in_check, wrong_in_pings
 from tests.sim.clockwork import BEGAN
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge
+from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge, judge_start
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
 
@@ -63,7 +63,7 @@ class Oracle:
             watched.unheard.append(now)
             watched.down_since = None
             if action == "fail":
-                watched.down_since = now, self._world.away
+                watched.down_since = now
 
     def acked(self, attempt: Attempt) -> None:
         """Hear that hcl acknowledged a ping."""
@@ -176,7 +176,7 @@ class Oracle:
         if perfect.status != "down" and not self._is_explained(watched):
             self._blame(watched, "a false alarm: the job ran in time")
         if watched.down_since is not None:
-            self._look_at_bound(watched, *watched.down_since)
+            self._look_at_bound(watched, watched.down_since)
         model.time_out()
 
     def settle_both(self, watched: Watched) -> None:
@@ -187,7 +187,7 @@ class Oracle:
         """Let one who is always there call it down, if that is due."""
         perfect, now = watched.perfect, self._world.machine.now
         if perfect.low <= now + SLACK:
-            watched.down_since = perfect.low, self._world.away
+            watched.down_since = perfect.low
             perfect.time_out()
 
     def _is_explained(self, watched: Watched) -> bool:
@@ -199,9 +199,9 @@ class Oracle:
         turn = (model.last_ping or 0.0) + model.usual() / 2
         return any(at < turn + SLACK for at in watched.unheard)
 
-    def _look_at_bound(self, watched: Watched, since: float, away: float) -> None:
+    def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
-        length = world.away - away + 3 * (model.distance + model.grace) + 60
+        length = world.away_since(since) + 3 * (model.distance + model.grace) + 60
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")
 
@@ -302,10 +302,14 @@ class Oracle:
         if was_done(rows[0] if rows else None):
             act()
 
-    def judge(self, away: Away) -> None:
+    def judge(self, away: Away, *, is_start: bool = False) -> None:
         """Hear that hcl was not there."""
         for watched in self.by_code.values():
-            judge(watched.model, away)
+            if is_start:
+                judge_start(watched.model, away)
+            else:
+                watched.model.before = None
+                judge(watched.model, away)
             self._await_down(watched)
 
     def doubt(self) -> None:
@@ -355,7 +359,7 @@ class Oracle:
                 continue
             # Whatever its jobs sent since is lost, however soon that was.
             old.unheard = [old.model.last_ping or 0.0]
-            old.perfect = _believing(new.perfect, old.model)
+            old.perfect = new.perfect.believing(old.model)
             old.down_since, old.examined_at = new.down_since, NEVER
             self.by_code[code] = self._by_id[old.id] = old
             self._await_down(old)
@@ -391,12 +395,3 @@ class Oracle:
 
     def _blame(self, watched: Watched, what: str, more: str = "") -> None:
         self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)
-
-
-def _believing(perfect: Model, model: Model) -> Model:
-    """Return what one who is always there knows, once people's changes are undone."""
-    if "paused" in (model.status, perfect.status) and model.status != perfect.status:
-        return copy.deepcopy(model)
-    perfect.settings = dict(model.settings)
-    perfect.work_out()
-    return perfect

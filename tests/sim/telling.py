@@ -32,9 +32,8 @@ class Owed:
     is_optional: bool = False
     told_in: int = 0
     was_lied: bool = False
-    # When it was told or repeated last, and how long hcl had been away in all by then.
+    # When it was told or repeated last.
     reminded: float = 0.0
-    away: float = 0.0
 
 
 class Telling:
@@ -219,7 +218,7 @@ class Telling:
     def _await_reminder(self, owed: Owed) -> None:
         plan = self.plans().get(owed.channel)
         if owed.new == "down" and plan and plan.calm.remind_every:
-            since, config, owed.away = owed.reminded, self.config, self._world.away
+            since, config = owed.reminded, self.config
             wait = plan.calm.remind_every.total_seconds() + _SOON
             self._world.agenda.after(
                 wait, lambda: self._examine_reminder(owed, since, config)
@@ -239,7 +238,7 @@ class Telling:
         if world.set >= since:
             # A start that finds it told in the future counts from then on.
             every *= 2
-        away = world.away - owed.away
+        away = world.away_since(since)
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
         due = max(due, since + every.total_seconds() + away + _SOON)
         if not world.is_calm or world.machine.now < due:

@@ -1,6 +1,5 @@
-"""Stories of the simulator: fixed seeds, one fresh seed, and mistakes that it finds."""
+"""Stories of the simulator: fixed seeds, and mistakes that it finds."""
 
-import secrets
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,16 +24,9 @@ def assert_holds(story: Plan) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_nothing_goes_wrong_whatever_happens(seed: int) -> None:
     assert_holds(plan(f"{seed}", DAYS))
-
-
-def test_nothing_goes_wrong_with_a_seed_that_nobody_has_tried() -> None:
-    seed = secrets.token_hex(4)
-    print(f"python -m tests.sim --days {DAYS} --seed {seed}")  # noqa: T201
-
-    assert_holds(plan(seed, DAYS))
 
 
 def test_one_seed_is_one_story_in_any_process() -> None:

@@ -30,8 +30,8 @@ class Watched:
     # Flips that hcl wrote, and whose cause is yet to be told.
     seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
     flipped_at: float = 0.0
-    # When it truly went down, and how long hcl had been away in all by then.
-    down_since: tuple[float, float] | None = None
+    # When it truly went down.
+    down_since: float | None = None
     examined_at: float = NEVER
     # What people asked for and nobody answered: was it done, and what it changes.
     asked: tuple[Callable[[Any], bool], Callable[[], None]] | None = None

@@ -21,7 +21,6 @@ import hcl.alarm
 from hcl.alerts import sender
 from hcl.checks import checker
 from hcl.config import Config
-from hcl.pings import filer
 from tests.sim import faults, people
 from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
@@ -72,10 +71,15 @@ class World:
         self.path = folder / "0" / "hcl.sqlite"
         self.path.parent.mkdir()
         self.refusal: faults.Refusal | None = None
-        # When hcl was disturbed last, when the wall was set last, and how long hcl has
-        # been away in all.
+        # Since when the disk took nothing last, and until when there may be no sign of
+        # life since.
+        self.signless = -1e9, -1e9
+        # When hcl was disturbed last, and when the wall was set last.
         self.troubled = self.set = -1e9
-        self.away = 0.0
+        # For how long hcl was away, each with its end.
+        self._aways: list[tuple[float, float]] = []
+        # When the last start judged at the earliest, and at the latest.
+        self.judges = -1e9, -1e9
         # Until when what people see is as of before, and nobody is called down.
         self.settles_at = 0.0
         # How the process that starts next was away; None: it never was there.
@@ -128,7 +132,6 @@ class World:
             mock.patch.object(hcl.alarm, "LONGEST_SLEEP", 60.0),
             mock.patch.object(checker, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
             mock.patch.object(sender, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
-            mock.patch.object(filer, "FILE_AFTER", filer.FILE_AFTER),
         ):
             yield
 
@@ -141,7 +144,6 @@ class World:
         seconds = 60.0 if now < self._near_until else max(60.0, min(left, _LONGEST))
         length = timedelta(seconds=seconds)
         hcl.alarm.LONGEST_SLEEP = seconds
-        filer.FILE_AFTER = length
         for module in (checker, sender):
             # Where they import it from the name is another's.
             vars(module)["LOOK_AGAIN"] = length
@@ -199,6 +201,9 @@ class World:
             since = now if self.still_since is None else self.still_since
             sign = 100.0 if now < self._near_until else _LONGEST + 100
             self.next_away = (since - sign, since), since
+        if now < self.signless[1]:
+            (earliest, latest), since = self.next_away
+            self.next_away = (min(earliest, self.signless[0]), latest), since
         self.starts_at = max(self.starts_at, now + length)
 
     def crash(self, length: float, source: Path | None = None) -> None:
@@ -238,11 +243,19 @@ class World:
         went, since = self.next_away
         self.next_away = None
         self.oracle.recover()
-        self.away += now - since
+        self.was_away(now - since)
         self.troubled = now
         self.settles_at = max(self.settles_at, now + PATIENCE)
-        faults.judge_start(self, went, now)
+        faults.judge_start(self, went, since, now)
         people.make_checks(self)
+
+    def was_away(self, length: float) -> None:
+        """Note that hcl was away for so long, up to now."""
+        self._aways.append((self.machine.now, length))
+
+    def away_since(self, moment: float) -> float:
+        """Return for how long hcl has been away in all since a moment."""
+        return sum(length for end, length in self._aways if end >= moment)
 
     @property
     def is_calm(self) -> bool:

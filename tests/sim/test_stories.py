@@ -24,16 +24,16 @@ def assert_holds(story: Plan) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_nothing_goes_wrong_whatever_happens(seed: int) -> None:
     assert_holds(plan(f"{seed}", DAYS))
 
 
 def test_one_seed_is_one_story_in_any_process() -> None:
-    first, second = tell(plan("one", 10)), tell(plan("two", 10))
+    first, second = tell(plan("one", 3)), tell(plan("two", 3))
     # Which has another order of what has none, such as sets.
     again = subprocess.run(
-        [sys.executable, "-m", "tests.sim", "--days", "10", "--seed", "one"],
+        [sys.executable, "-m", "tests.sim", "--days", "3", "--seed", "one"],
         capture_output=True,
         text=True,
         check=True,

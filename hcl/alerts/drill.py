@@ -78,7 +78,7 @@ class Drill:
                 return then + every
         conn = await self._database.current()
         counts = {
-            project.id: await store.checks.count_by_status(conn, project.id)
+            project.id: await store.tallies.count_by_status(conn, project.id)
             for project in self._projects
         }
         async with self._database.transaction(changes_checks=False) as conn:

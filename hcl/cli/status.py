@@ -90,7 +90,7 @@ async def _read(config: Config, now: datetime) -> Read:
             held=held,
             oldest=oldest,
             counts={
-                known.name: await store.checks.count_by_status(conn, id_)
+                known.name: await store.tallies.count_by_status(conn, id_)
                 for id_, known in (await store.projects.known(conn)).items()
                 if known.enabled
             },

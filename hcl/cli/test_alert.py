@@ -81,7 +81,7 @@ async def _told(config: Config, wanted: ProjectConfig, now: datetime) -> Announc
             async with open_to_read(config.database.path) as conn:
                 for id_, known in (await store.projects.known(conn)).items():
                     if known.code == wanted.id:
-                        counts = await store.checks.count_by_status(conn, id_)
+                        counts = await store.tallies.count_by_status(conn, id_)
         except DatabaseError as error:
             click.echo(f"the checks cannot be counted: {error}", err=True)
     return all_is_well(row, counts, now)

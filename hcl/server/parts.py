@@ -145,6 +145,7 @@ def _wire(
     counters, changes = Counters(), Changes()
     filer, pinging = _pings(config, database, clock, alarms, counters, changes)
     watch, checker = _checks(config, database, clock, alarms, changes, filer, pinging)
+    keeping, drill = _precautions(config, database, clock, alarms, changes)
     managing = Managing(
         database,
         checker=alarms["checker"],
@@ -172,25 +173,11 @@ def _wire(
             alarm=alarms["pruner"],
             log_limit=config.pings.log_limit,
         ),
-        keeping=Keeping(
-            database,
-            config.database.path,
-            config.backup,
-            clock=clock,
-            alarm=alarms["keeping"],
-            sender=alarms["sender"],
-            changes=changes,
-        ),
+        keeping=keeping,
         watchdog=Watchdog(
             parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
         ),
-        drill=Drill(
-            database,
-            clock=clock,
-            alarm=alarms["drill"],
-            sender=alarms["sender"],
-            changes=changes,
-        ),
+        drill=drill,
         parts=parts,
         ping=ping,
         app=create_app(parts, ping),
@@ -253,6 +240,32 @@ def _checks(
         watch=watch,
     )
     return watch, checker
+
+
+def _precautions(
+    config: Config,
+    database: Database,
+    clock: Clock,
+    alarms: Mapping[str, Alarm],
+    changes: Changes,
+) -> tuple[Keeping, Drill]:
+    keeping = Keeping(
+        database,
+        config.database.path,
+        config.backup,
+        clock=clock,
+        alarm=alarms["keeping"],
+        sender=alarms["sender"],
+        changes=changes,
+    )
+    drill = Drill(
+        database,
+        clock=clock,
+        alarm=alarms["drill"],
+        sender=alarms["sender"],
+        changes=changes,
+    )
+    return keeping, drill
 
 
 def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer | None":

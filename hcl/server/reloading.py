@@ -85,7 +85,7 @@ async def _of_projects(conn: Connection, before: Known, after: Known) -> list[Ch
         new = after.projects[id_]
         if old.enabled and not new.enabled:
             count = await store.checks.count(conn, id_)
-            names = await store.checks.names(conn, id_, MOST_NAMES)
+            names = await store.tallies.names(conn, id_, MOST_NAMES)
             told.append(_gone(before.project(id_), names, count))
         elif new.enabled and not old.enabled:
             told.append(Change(id_, f"{after.project(id_)} is back in the file"))

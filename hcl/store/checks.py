@@ -219,31 +219,12 @@ async def down_titles(
     return [row[0] for row in rows]
 
 
-async def names(conn: Connection, project_id: int, limit: int) -> dict[int, str]:
-    """Return the names of a project's first checks, by their ids."""
-    rows = await conn.execute_fetchall(
-        "SELECT id, name FROM checks WHERE project_id = ? ORDER BY id LIMIT ?",
-        (project_id, limit),
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 async def count(conn: Connection, project_id: int) -> int:
     """Return how many checks a project has."""
     rows = await conn.execute_fetchall(
         "SELECT count(*) FROM checks WHERE project_id = ?", (project_id,)
     )
     return int(next(iter(rows))[0])
-
-
-async def count_by_status(conn: Connection, project_id: int) -> dict[str, int]:
-    """Return how many checks of a project have each stored status."""
-    rows = await conn.execute_fetchall(
-        "SELECT status, count(*) FROM check_states JOIN checks ON id = check_id"
-        " WHERE project_id = ? GROUP BY status",
-        (project_id,),
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 async def add(conn: Connection, check: Check) -> int:

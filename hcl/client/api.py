@@ -41,15 +41,9 @@ class API:
 
     def call(self, method: str, path: str, document: Any = None) -> Any:
         """Make one call, with a document if there is one; return what it answers."""
-        headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
         body = b"" if document is None else json.dumps(document).encode()
-        url = f"{self._root}/api/v3/{path}"
-        try:
-            status, _, answer = request(
-                method, url, body, headers, _TIMEOUT, most=_LONGEST
-            )
-        except (OSError, HTTPException, ValueError) as error:
-            raise APIError(f"{self._root}: {reason(error)}") from error
+        url = self._url(path)
+        status, answer = self._asked(method, url, body)
         try:
             said = json.loads(answer) if answer else {}
         except ValueError:
@@ -62,12 +56,7 @@ class API:
 
     def text(self, path: str) -> bytes:
         """Return bytes at a path, a ping's body say."""
-        url = f"{self._root}/api/v3/{path}"
-        headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
-        try:
-            status, _, body = request("GET", url, b"", headers, _TIMEOUT, most=_LONGEST)
-        except (OSError, HTTPException, ValueError) as error:
-            raise APIError(f"{self._root}: {reason(error)}") from error
+        status, body = self._asked("GET", self._url(path))
         if status == 404:
             raise APIError("there is no such thing")
         if status >= 400:
@@ -93,6 +82,19 @@ class API:
     def check(self, check: str, rest: str = "") -> str:
         """Return the path of a check, or of what it has."""
         return f"checks/{quote(self.code(check))}{rest}"
+
+    def _url(self, path: str) -> str:
+        return f"{self._root}/api/v3/{path}"
+
+    def _asked(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes]:
+        headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
+        try:
+            status, _, answer = request(
+                method, url, body, headers, _TIMEOUT, most=_LONGEST
+            )
+        except (OSError, HTTPException, ValueError) as error:
+            raise APIError(f"{self._root}: {reason(error)}") from error
+        return status, answer
 
 
 def _refusal(status: int, said: Any) -> str:

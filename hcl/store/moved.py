@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from hcl.model import Flip, Ping
 from hcl.store.flips import Logged
-from hcl.store.notifications import RAN
+from hcl.store.notifications import add_for
 from hcl.store.times import stamp
 
 
@@ -90,21 +90,9 @@ async def tell(
         "SELECT id FROM flips WHERE check_id = ? ORDER BY id DESC", (check_id,)
     )
     ids = [row[0] for row in rows]
-    cursor = await conn.execute(
-        "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, ran, next_try)"
-        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM flips f"
-        " JOIN checks k ON k.id = f.check_id"
-        " JOIN checks_channels cc ON cc.check_id = k.id"
-        " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
-        " AND c.project_id = k.project_id"
-        " WHERE f.id IN (SELECT value FROM json_each(:ids))"
-        " AND ((f.new_status = 'down' AND c.on_down)"
-        " OR (f.new_status = 'up' AND f.old_status = 'down' AND c.on_up))"
-        " ORDER BY f.id, c.id",
-        {"ids": json.dumps([ids[back] for back in from_end]), "now": stamp(now)},
-    )
-    return cursor.rowcount
+    told = json.dumps([ids[back] for back in from_end])
+    which = "f.id IN (SELECT value FROM json_each(:ids))"
+    return await add_for(conn, which, {"ids": told}, now)
 
 
 async def has_badge_key(conn: Connection, badge_key: str) -> bool:

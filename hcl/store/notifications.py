@@ -1,7 +1,7 @@
 """Notifications: the outbox, one message of one flip, or of hcl, over one channel."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +42,16 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
         " AND check_id IN (SELECT check_id FROM flips WHERE id > :after)",
         {"now": stamp(now), "after": after},
     )
+    return await add_for(conn, "f.id > :after", {"after": after}, now)
+
+
+async def add_for(
+    conn: Connection, which: str, values: Mapping[str, Any], now: datetime
+) -> int:
+    """Write down what is to be sent of the flips f of a condition; return how much.
+
+    `which` is SQL of our own, and `values` are its parameters.
+    """
     cursor = await conn.execute(
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try)"
@@ -51,10 +61,10 @@ async def add_for_flips(conn: Connection, after: int, now: datetime) -> int:
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
         # What was assigned before the channel went to another project does not count.
         " AND c.project_id = k.project_id"
-        " WHERE f.id > :after AND ((f.new_status = 'down' AND c.on_down)"
+        f" WHERE {which} AND ((f.new_status = 'down' AND c.on_down)"
         " OR (f.new_status = 'up' AND f.old_status = 'down' AND c.on_up))"
         " ORDER BY f.id, c.id",
-        {"now": stamp(now), "after": after},
+        {**values, "now": stamp(now)},
     )
     return cursor.rowcount
 

@@ -13,7 +13,7 @@ from hcl import store
 from hcl.checks import absence, rules
 from hcl.checks.schedule import ScheduleError
 from hcl.clock import Clock
-from hcl.db import Database
+from hcl.db import Database, UnusableError, tell
 from hcl.model import Check
 from hcl.store.life import Absence
 from hcl.words import names
@@ -143,25 +143,53 @@ class Judging:
         note: Callable[[Check], None] | None = None,
     ) -> None:
         """Change all checks that have a deadline; `note` those that were, committed."""
-        last = 0
-        while True:
-            async with self._database.transaction() as conn:
-                checks = await store.checks.to_judge(conn, last, AT_ONCE)
-                if not checks:
-                    return
-                last, ids = checks[-1].id, [check.id for check in checks]
-                self._moved = await store.moved.as_ofs(conn, ids)
+        last: int | None = 0
+        while last is not None:
+            after = last
+            try:
+                last = await self._go_on(after, change, note)
+            except UnusableError as error:
+                if not error.is_damage:
+                    raise
+                tell(logger, "judged without a log", error)
+                # A log that is damaged must not make deaf: its check is judged as one
+                # that has few intervals.
+                last = await self._go_on(after, change, note, reads_logs=False)
+
+    async def _go_on(
+        self,
+        last: int,
+        change: Callable[[Check, Sequence[timedelta]], Check],
+        note: Callable[[Check], None] | None,
+        *,
+        reads_logs: bool = True,
+    ) -> int | None:
+        """Change the checks after the one with the id `last`, a few.
+
+        Return the id of the last of them; None: there are no more.
+        """
+        pings: dict[int, list[datetime]] = {}
+        async with self._database.transaction() as conn:
+            checks = await store.checks.to_judge(conn, last, AT_ONCE)
+            if not checks:
+                return None
+            ids = [check.id for check in checks]
+            self._moved = await store.moved.as_ofs(conn, ids)
+            if reads_logs:
                 pings = await store.pings.outcomes(conn, ids, absence.INTERVALS + 1)
-                after = [_changed(change, check, pings[check.id]) for check in checks]
-                changed = [
-                    new for old, new in zip(checks, after, strict=True) if new != old
-                ]
-                await store.checks.save_states(conn, changed)
-                await store.checks.look_again(conn, changed)
-            self._pulse()
-            if note is not None:
-                for check in changed:
-                    note(check)
+            after = [
+                _changed(change, check, pings.get(check.id, ())) for check in checks
+            ]
+            changed = [
+                new for old, new in zip(checks, after, strict=True) if new != old
+            ]
+            await store.checks.save_states(conn, changed)
+            await store.checks.look_again(conn, changed)
+        self._pulse()
+        if note is not None:
+            for check in changed:
+                note(check)
+        return ids[-1]
 
 
 def _changed(

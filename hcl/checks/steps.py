@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.checks.judging import Judging
 from hcl.clock import STEP, Clock
-from hcl.db import Database
+from hcl.db import Database, UnusableError, despite_damage, tell
 from hcl.store.life import Absence, Sign
 from hcl.store.pings import Unfixed
 from hcl.words.lengths import duration
@@ -68,13 +68,13 @@ class Steps:
             # What the last one moved goes back, whatever the wall was said to be.
             since = self._since
         await self._file()
-        async with self._database.transaction() as conn:
-            if not is_undone:
-                await self._fix(conn, since)
+
+        async def move(conn: Connection) -> None:
             await store.checks.shift(conn, step, since)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)
-            logs = await store.pings.unfixed(conn)
+
+        logs = await self._move(move, None if is_undone else since)
         self._take(step)
         self._step, self._since, self._taken = step, since + step, self._clock.boot()
         await self._move_logs(step, logs)
@@ -100,16 +100,17 @@ class Steps:
         before = clock.now()
         away = Absence(before, before + step, "clock") if step > _NOTHING else None
         await self._file()
-        async with self._database.transaction() as conn:
-            await self._fix(conn, began)
+
+        async def move(conn: Connection) -> None:
             await store.checks.shift_written(conn, step, began)
             await store.outbox.shift(conn, step, before + step, began)
             await self._move_history(conn, step, sign)
-            logs = await store.pings.unfixed(conn)
             if away is not None:
                 await store.life.add_absence(conn, away)
             else:
                 await store.checks.cut_to(conn, before + step)
+
+        logs = await self._move(move, began)
         self._take(step)
         self._left = step, logs
         return away
@@ -131,9 +132,34 @@ class Steps:
             duration(timedelta(seconds=round(abs(step.total_seconds()))), units=2),
         )
 
-    async def _fix(self, conn: Connection, since: datetime) -> None:
+    async def _move(
+        self, move: Callable[[Connection], Awaitable[None]], since: datetime | None
+    ) -> Sequence[Unfixed]:
+        """Fix what was written before a moment, and move in the same transaction.
+
+        `since` None: it has been fixed. Return the logs to be moved then: none, if one
+        is damaged; what deadlines count from moves all the same.
+        """
+        try:
+            async with self._database.transaction() as conn:
+                if since is not None:
+                    await store.fixed.fix(conn, since)
+                    await self._fix_flips(conn, since)
+                await move(conn)
+                return await store.pings.unfixed(conn)
+        except UnusableError as error:
+            if not error.is_damage:
+                raise
+            tell(logger, "no log moves along with the clock", error)
+        async with self._database.transaction() as conn:
+            if since is not None:
+                await store.fixed.fix_all(conn)
+                await self._fix_flips(conn, since)
+            await move(conn)
+            return ()
+
+    async def _fix_flips(self, conn: Connection, since: datetime) -> None:
         """Let what was written before a moment be as it is, whatever comes."""
-        await store.fixed.fix(conn, since)
         self.fixed_flip = await store.flips.last_before(conn, since, self.fixed_flip)
 
     async def _move_history(
@@ -148,8 +174,9 @@ class Steps:
         """Move filed pings, a few logs at a time, up to as many as are worth it."""
         left = MOST_MOVED
         for start in range(0, len(logs), _AT_ONCE):
-            async with self._database.transaction(changes_checks=False) as conn:
-                for log in logs[start : start + _AT_ONCE]:
-                    left -= await store.pings.shift_log(conn, step, log)
+            with despite_damage(self._database.trouble, logger):
+                async with self._database.transaction(changes_checks=False) as conn:
+                    for log in logs[start : start + _AT_ONCE]:
+                        left -= await store.pings.shift_log(conn, step, log)
             if left <= 0:
                 return

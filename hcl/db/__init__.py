@@ -9,6 +9,7 @@ from hcl.db.errors import (
     UnreadableError,
     UnusableError,
     UnwritableError,
+    despite_damage,
     explain,
     tell,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "back_up",
     "begun",
     "copies",
+    "despite_damage",
     "explain",
     "held",
     "open_database",

@@ -2,6 +2,8 @@
 
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hcl.db.trouble import Trouble
 
@@ -85,6 +87,22 @@ def explain(error: SQLError) -> str:
     """Return what SQLite says, and what to do."""
     cure = _CURES.get(code_of(error))
     return f"{error}: {cure}" if cure else str(error)
+
+
+@contextmanager
+def despite_damage(trouble: Trouble, logger: logging.Logger) -> Iterator[None]:
+    """Leave out the rest of a block that meets a damaged page, and tell of it.
+
+    It stands around transactions, never in one: a transaction that has met such a page
+    commits nothing.
+    """
+    try:
+        yield
+    except SQLError as error:
+        if code_of(error) not in _DAMAGE:
+            raise
+        trouble.is_damage = True
+        trouble.tell(logger, "the database is damaged", explain(error))
 
 
 def tell(logger: logging.Logger, what: str, error: SQLError) -> None:

@@ -37,14 +37,16 @@ class Trouble:
             return
         self._met = now = self._clock()
         self._counts[what] += 1
-        told = self._told.get((what, why))
+        # Damage has one cure, whoever meets it.
+        key = ("", why) if self.is_damage else (what, why)
+        told = self._told.get(key)
         if told is None:
             logger.error("%s: %s", what, why)
         elif now - told >= AGAIN:
             logger.error("%s: %s (%d times so far)", what, why, self._counts[what])
         else:
             return
-        self._told[what, why] = now
+        self._told[key] = now
 
     def written(self) -> None:
         """Tell that it is over, if it is: something could be written."""

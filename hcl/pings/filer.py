@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.clock import Clock
-from hcl.db import PATIENCE, Database, UnusableError, tell
+from hcl.db import PATIENCE, Database, UnusableError, despite_damage, tell
 from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
@@ -92,10 +92,15 @@ class Filer:
             await self._alarm.sleep(self._due)
 
     async def file_once(self) -> None:
-        """File what is in the inbox now; the watch asks for it too."""
+        """File what is in the inbox now."""
         # Of two at once each would drop what only the other has filed.
         async with self._filing:
             await self._file_once()
+
+    async def file_what_it_can(self) -> None:
+        """File what is in the inbox now, but for what a damaged page keeps from it."""
+        with despite_damage(self._database.trouble, logger):
+            await self.file_once()
 
     async def _file_once(self) -> None:
         self._due = None

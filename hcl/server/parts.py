@@ -228,7 +228,7 @@ def _checks(
         others=[alarms[name] for name in alarms if name != "checker"],
         heard=lambda: pinging.heard,
         refusals=pinging.refusals,
-        file=filer.file_once,
+        file=filer.file_what_it_can,
         excuses=config.alerts.after_absence == "excuse",
     )
     checker = Checker(

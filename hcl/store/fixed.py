@@ -33,6 +33,14 @@ async def fix(conn: Connection, since: datetime) -> None:
     )
 
 
+async def fix_all(conn: Connection) -> None:
+    """Fix all logs as they are: where they cannot be read, nothing of them moves."""
+    await _make(conn)
+    await conn.execute(
+        "INSERT OR REPLACE INTO temp.fixed SELECT check_id, n_pings FROM check_states"
+    )
+
+
 async def fix_ahead(conn: Connection, now: datetime) -> None:
     """Fix the logs of checks that were heard in a future which is none."""
     await _make(conn)

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from tests import toml
+from tests.damage import damage
 from tests.patience import ENDS
 from tests.server.process import Serve, curl
 
@@ -336,20 +337,6 @@ def test_damage_of_a_page_is_told_once_and_the_rest_is_served(tmp_path: Path) ->
         "ERROR the database cannot be used: database disk image is malformed: it is"
         " damaged; move it away, and put back a copy (docs/upgrading.md)"
     ]
-
-
-def damage(path: Path, table: str) -> None:
-    """Overwrite the root page of a table, and of the tables and indexes beside it."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        [size] = connection.execute("PRAGMA page_size").fetchone()
-        roots = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,)
-        ).fetchall()
-    with path.open("r+b") as file:
-        for [root] in roots:
-            file.seek((root - 1) * size)
-            file.write(b"\xff" * size)
 
 
 def test_start_while_another_program_holds_its_lock_is_told_in_one_line(

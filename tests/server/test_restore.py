@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests import toml
+from tests.damage import damage
 from tests.db.test_migrations import put_of_version
 from tests.server.process import Serve, curl, until
 from tests.server.test_away import be_away, waiting
 from tests.server.test_backup import asked, copies_in, hcl
 from tests.server.test_one_server import (
     cut_short,
-    damage,
     files,
     folder,
     newer,

@@ -1,0 +1,63 @@
+"""A log that cannot be read keeps nobody from being called down."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hcl import store
+from tests.build import DAY, HOUR, NOW
+from tests.checks.test_watch import again, look, running, up
+from tests.clocks import Times
+from tests.damage import damage
+
+
+async def test_after_an_absence_checks_are_judged_without_their_damaged_logs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        dead = await up(app, NOW - DAY - HOUR - timedelta(seconds=1))
+        check = await up(app, NOW - DAY)
+    damage(tmp_path / "hcl.sqlite", "pings")
+    times.run(2 * 3600)
+    returned = NOW + timedelta(hours=2)
+
+    async with running(tmp_path, times) as app:
+        caplog.clear()
+        await look(app)
+        times.run(600)
+        await look(app)
+
+        assert (await again(app, dead)).status == "down"
+        assert (await again(app, check)).counted_from == returned
+        # What was judged once is not judged again.
+        assert await store.life.unjudged_since(app.database.committed) is None
+        errors = [r for r in caplog.records if r.levelno >= logging.ERROR]
+        assert len(errors) == 1
+        assert "is damaged; move it away" in errors[0].getMessage()
+        times.run(25 * 3600)
+        await look(app)
+        assert (await again(app, check)).status == "down"
+
+
+async def test_a_step_moves_deadlines_though_logs_are_damaged(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+    damage(tmp_path / "hcl.sqlite", "pings")
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        await look(app)
+        times.set_wall(7200)
+        await look(app)
+
+        after = await again(app, check)
+        assert after.alert_after == NOW + DAY + timedelta(hours=2)
+        assert after.last_ping == NOW - HOUR
+        times.run(25 * 3600)
+        await look(app)
+        assert (await again(app, check)).status == "down"

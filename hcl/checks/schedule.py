@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from hcl.client.sync.schedules import Stored, stored
 from hcl.model import Check, Kind, Status
 
 # A schedule must fire after this moment to be accepted, as Healthchecks does.
@@ -54,6 +55,19 @@ def validate(expression: str) -> None:
     """Raise ScheduleError unless the expression parses and fires after EPOCH."""
     if next_occurrence(kind_of(expression), expression, "UTC", EPOCH) is None:
         raise ScheduleError("never fires")
+
+
+def pasted(expression: str) -> Stored:
+    """Return what is stored for an expression that people pasted from elsewhere.
+
+    It stays as it is if it parses, or if nobody understands it. The API is as strict as
+    Healthchecks; pages and hcl.toml are not.
+    """
+    try:
+        validate(expression)
+    except ScheduleError:
+        return stored(expression)
+    return Stored(expression)
 
 
 def next_occurrence(

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 
+from hcl.client.sync import schedules
 from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, tells
 
 _FIELDS = (
@@ -26,13 +27,6 @@ _UNITS = {
     "us": 1e-6,
 }
 _LENGTH = re.compile(r"([0-9.]+)(y|month|w|min|ms|us|d|h|s)\b")
-
-# systemd's words for schedules that OnCalendar readers elsewhere do not know.
-_SHORT = {
-    "biannually": "semiannually",
-    "bi-annually": "semiannually",
-    "anually": "annually",
-}
 
 # The journal's names of "is being started" and "has finished", for a job that ends.
 _STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
@@ -117,7 +111,7 @@ def scheduled(job: Job, properties: dict[str, list[str]]) -> Job:
         if (match := re.search(r"OnCalendar=(.*?) ;", value))
     ]
     if expressions:
-        words = [_SHORT.get(words.lower(), words) for words in expressions]
+        words = [schedules.calendar(words) for words in expressions]
         return job._replace(schedule="\n".join(words), period=_calendar(words))
     for value in properties.get("TimersMonotonic", []):
         match = re.search(r"(OnUnitActiveUSec|OnUnitInactiveUSec)=(.*?) ;", value)

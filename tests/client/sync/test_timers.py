@@ -83,6 +83,7 @@ def test_calendars_are_taken_as_they_stand(expressions: list[str], often: int) -
     [
         ("biannually", "semiannually"),
         ("bi-annually", "semiannually"),
+        ("semi-annually", "semiannually"),
         ("anually", "annually"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from hcl.checks import rules, schedule, spec
 from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import SETTINGS, Check
+from hcl.words.lengths import duration
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
@@ -51,10 +52,29 @@ class Draft:
 
     @property
     def expression(self) -> str:
-        """Return the expression of the chosen kind, "" for simple."""
+        """Return the expression of the chosen kind as it is stored, "" for simple."""
+        return schedule.pasted(self.typed).text if self.typed else ""
+
+    @property
+    def typed(self) -> str:
+        """Return the expression of the chosen kind as it was typed, "" for simple."""
         if self.kind == "simple":
             return ""
         return self.cron.strip() if self.kind == "cron" else self.oncalendar.strip()
+
+    @property
+    def turned(self) -> str:
+        """Say what was made of an expression; "" if it stays as it is."""
+        if not self.typed or self.expression == self.typed:
+            return ""
+        said = f"Stored as {self.expression}"
+        spread = timedelta(seconds=schedule.pasted(self.typed).spread)
+        if not spread:
+            return f"{said}."
+        return (
+            f"{said}, the first moment that cron may pick: let grace cover the"
+            f" {duration(spread)} after it."
+        )
 
 
 _FIELDS = {field.name: field.type for field in fields(Draft)}
@@ -183,15 +203,24 @@ def expression_problem(draft: Draft) -> str:
     try:
         schedule.validate(text)
     except schedule.ScheduleError as error:
-        return _schedule_words(str(error))
+        return _schedule_words(str(error), text if kind == "cron" else "")
     return ""
 
 
-def _schedule_words(error: str) -> str:
+# The fields of a cron expression, as its parser names them.
+_CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
+
+
+def _schedule_words(error: str, cron: str) -> str:
+    """Say what is wrong with an expression, of a `cron` with the field that is."""
     kind, _, told = error.partition(": ")
     if kind == "never fires":
         return "This never happens."
-    bad = re.fullmatch(r"Bad ([a-z -]+)", told)
-    if bad:
-        return f"The {bad[1].replace('-', ' ')} cannot be understood."
-    return "This cannot be understood."
+    bad = re.fullmatch(r"Bad ([a-z-]+)", told)
+    if bad is None:
+        return "This cannot be understood."
+    name = bad[1].replace("-", " ")
+    if cron and bad[1] in _CRON_FIELDS:
+        field = cron.split()[_CRON_FIELDS.index(bad[1])]
+        return f"The {name} cannot be understood: {field}"
+    return f"The {name} cannot be understood."

@@ -91,7 +91,9 @@ async def new(visit: Visit) -> Response:
         )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE})
-    return visit.see_other(f"/checks/{check.code}", f"Created {title(check)}.")
+    return visit.see_other(
+        f"/checks/{check.code}", _said(f"Created {title(check)}.", typed)
+    )
 
 
 async def edit(visit: Visit) -> Response:
@@ -116,7 +118,11 @@ async def edit(visit: Visit) -> Response:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
-    return visit.see_other(f"/checks/{check.code}", "Changes saved.")
+    return visit.see_other(f"/checks/{check.code}", _said("Changes saved.", typed))
+
+
+def _said(done: str, draft: Draft) -> str:
+    return f"{done} {draft.turned}".strip()
 
 
 async def preview(visit: Visit) -> Response:
@@ -166,7 +172,8 @@ async def preview_of(draft: Draft, now: datetime) -> Preview:
         )
     except schedule.ScheduleError:
         return Preview(tz=tz, problem="This cannot be understood.")
-    words = in_words(text) if kind == "cron" else ""
+    said = in_words(text) if kind == "cron" else ""
+    words = ". ".join(filter(None, (said, draft.turned)))
     problem = "" if times else "This never happens again."
     return Preview(words, tz, tuple(times), problem)
 

@@ -102,7 +102,7 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"grace": ""}, "a whole number"),
         ({"kind": "cron", "cron": ""}, "Write an expression"),
         ({"kind": "cron", "cron": "0 3 * *"}, "has five fields; this has 4"),
-        ({"kind": "cron", "cron": "0 33 * * *"}, "The hour cannot be understood"),
+        ({"kind": "cron", "cron": "0 33 * * *"}, "The hour cannot be understood: 33$"),
         ({"kind": "cron", "cron": "0 0 31 2 *"}, "cannot|never"),
         ({"kind": "oncalendar", "oncalendar": "0 3 * * *"}, "choose Cron"),
         ({"kind": "oncalendar", "oncalendar": "someday"}, "cannot be understood"),
@@ -262,7 +262,7 @@ async def test_live_preview_is_a_document(app: App) -> None:
     assert first["local"].endswith(f" 04:30:00 {first['zone']}")
     assert good.json()["problem"] == "There is no such time zone."
     assert bad.json() == {
-        "problem": "The hour cannot be understood.",
+        "problem": "The hour cannot be understood: 33",
         "words": "",
         "times": [],
     }
@@ -307,3 +307,53 @@ def fields_of(page: str) -> dict[str, Any]:
     for name, text in re.findall(r'name="(\w+)"[^>]*>\n([^<]*)</textarea>', form):
         found[name] = [unescape(text).replace("\n", "\r\n")]
     return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "stored", "said"),
+    [
+        ("cron", "@daily", "0 0 * * *", "Stored as 0 0 * * *."),
+        ("cron", "@Midnight", "0 0 * * *", "Stored as 0 0 * * *."),
+        ("cron", "0 8 * * sat-sun", "0 8 * * 6,0", "Stored as 0 8 * * 6,0."),
+        ("cron", "0 8 * * fri-sun", "0 8 * * 5,6,0", "Stored as 0 8 * * 5,6,0."),
+        (
+            "cron",
+            "0~30 3 * * *",
+            "0 3 * * *",
+            "Stored as 0 3 * * *, the first moment that cron may pick: let grace cover"
+            " the 30 minutes after it.",
+        ),
+        ("oncalendar", "biannually", "semiannually", "Stored as semiannually."),
+        # What is understood stays as it was typed.
+        ("cron", "0 8 * * MON-FRI", "0 8 * * MON-FRI", ""),
+        ("cron", "0 8 * * 5L", "0 8 * * 5L", ""),
+    ],
+)
+async def test_what_people_paste_is_turned_into_what_is_stored(
+    app: App, kind: str, typed: str, stored: str, said: str
+) -> None:
+    visitor = await Visitor.enter(app)
+    values = TYPED | {"kind": kind, kind: typed}
+
+    previewed = await visitor.post(
+        f"/projects/{visitor.project}/schedule", 200, **values
+    )
+    response = await visitor.post(f"/projects/{visitor.project}/new", 303, **values)
+    page = await visitor.get(response.headers["Location"])
+
+    assert (await made(app))["schedule"] == stored
+    assert previewed.json()["words"].endswith(said)
+    assert ("Stored as" in page) == bool(said)
+    assert said in unescape(page)
+
+
+async def test_field_that_is_wrong_is_named_with_its_text(app: App) -> None:
+    _, page = await send(app, 422, kind="cron", cron="0 3 * * sat-monday-x")
+
+    assert "The day of week cannot be understood: sat-monday-x" in page
+
+
+async def test_api_stays_as_strict_as_its_clients_know_it(app: App) -> None:
+    answer = await app.api("POST", "checks/", json={"schedule": "@daily"})
+
+    assert answer.status_code == 400

@@ -50,6 +50,7 @@ class Check(NamedTuple):
     last, it is not called down for missing `not_before` (None: at its deadline), and
     the open run has no deadline of its own if `run_excused`. Nobody is told before
     `muted_until`, which neither pings nor edits change; None: it was never muted.
+    Maintenance windows have moved `alert_after` by `spared`.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -89,6 +90,7 @@ class Check(NamedTuple):
     excused: int = 0
     not_before: datetime | None = None
     run_excused: bool = False
+    spared: timedelta = timedelta(0)
 
     def faring(
         self,
@@ -117,6 +119,16 @@ class Check(NamedTuple):
         return Check._make(self[: -len(state)] + state)
 
     @property
+    def late_from(self) -> datetime | None:
+        """When its grace begins, whatever maintenance does; None: it has no deadline.
+
+        It is the `next_ping` of the API.
+        """
+        if self.alert_after is None:
+            return None
+        return self.alert_after - self.spared - self.grace
+
+    @property
     def unique_key(self) -> str:
         """Name the check for holders of a read-only key, who may not see its code."""
         # As Healthchecks does: clients build and compare this key themselves.
@@ -134,14 +146,34 @@ class Check(NamedTuple):
         return split_tags(self.tags)
 
 
-# What an absence did to a check that has been heard since: nothing.
-_HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
+# What absences and windows did to a check that has been heard since: nothing.
+_HEARD: tuple[None, int, None, bool, timedelta] = (None, 0, None, False, timedelta(0))
 
 _NAME, _MUTED = Check._fields.index("name"), Check._fields.index("muted_until")
 _STATUS = _MUTED + 1
 # What an edit of a check may change, and what pings, pauses and time change.
 SETTINGS = Check._fields[_NAME:_MUTED]
 STATE = Check._fields[_STATUS:]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When nobody is called down, for maintenance.
+
+    `tags` empty: of all checks; else of those that have one of them. By a `schedule`,
+    cron or OnCalendar in the zone `tz`, it opens each time for `length`; without one,
+    once, from `start` to `end`. `id` is that of its row if it was opened by hand, 0 if
+    it stands in hcl.toml. `name` may be empty for one by hand.
+    """
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    schedule: str = ""
+    tz: str = "UTC"
+    length: timedelta = timedelta(0)
+    start: datetime | None = None
+    end: datetime | None = None
+    id: int = 0
 
 
 class Ping(NamedTuple):

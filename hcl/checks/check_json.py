@@ -142,7 +142,7 @@ def _whole(length: timedelta) -> str:
 
 def _next_ping(check: Check) -> str:
     # Grace starts a grace before the deadline, so no schedule is worked out here.
-    return _moment(check.alert_after and check.alert_after - check.grace)
+    return _moment(check.late_from)
 
 
 def _moment(moment: datetime | None) -> str:
@@ -166,7 +166,7 @@ def _status(check: Check, version: int, now: datetime) -> str:
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
         run = schedule.run_deadline(check)
-        young = run is None or now < run
+        young = run is None or now < run or rules.is_spared(check, now)
         return "started" if young else "down"
     return status
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
-from hcl.checks import rules
 from hcl.checks.watch import Watch
+from hcl.checks.windows import holding
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError, tell
 
@@ -33,10 +34,12 @@ class Checker:
         changes: Changes,
         clock: Clock,
         watch: Watch,
+        maintenance: Maintenance,
     ) -> None:
         self._database = database
         self._clock = clock
         self._watch = watch
+        self._maintenance = maintenance
         self._alarm = alarm
         self._sender = sender
         self._changes = changes
@@ -59,6 +62,7 @@ class Checker:
 
     async def _look(self) -> datetime | None:
         await self._watch.look()
+        await self._maintenance.reckon(pulse=self._watch.pulse)
         now = self._clock.now()
         if not self._watch.may_call_down:
             return now + _WHILE_WAITING
@@ -92,7 +96,8 @@ class Checker:
             changed, new_flips = [], []
             loose = self._clock.is_doubtful
             for check in overdue:
-                transition = rules.on_deadline(check, now, loose=loose)
+                calendar = self._maintenance.of(check.project_id)
+                transition = holding.on_deadline(check, now, calendar, loose=loose)
                 if transition.problem:
                     logger.error("%s; looking again in an hour", transition.problem)
                 changed.append(transition.check)

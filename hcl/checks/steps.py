@@ -72,6 +72,7 @@ class Steps:
             if not is_undone:
                 await self._fix(conn, since)
             await store.checks.shift(conn, step, since)
+            await store.windows.shift(conn, step, self._clock.now())
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)
             logs = await store.pings.unfixed(conn)

@@ -55,6 +55,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "keys",
         "channels",
         "tags",
+        "maintenance",
     ),
     "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
@@ -74,6 +75,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels:webhook": ("down", "up", "server"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
+    "projects.maintenance": ("name", "tags", "schedule", "length", "from", "to", "tz"),
     "priority": ("down", "up", "server"),
     "quiet_hours": ("from", "to", "tz"),
 }

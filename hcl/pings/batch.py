@@ -9,6 +9,9 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.rules import Transition
+from hcl.checks.windows import holding
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.model import Check, Flip, Ping
 from hcl.pings.arrival import Arrival, Receipt, Slug, Target
 from hcl.pings.states import States
@@ -25,14 +28,20 @@ class Batch:
     """One transaction of pings: load, record, save, and remember after the commit."""
 
     def __init__(
-        self, states: States, now: Callable[[], datetime], *, loose: bool = False
+        self,
+        states: States,
+        now: Callable[[], datetime],
+        maintenance: Maintenance,
+        *,
+        loose: bool = False,
     ) -> None:
         """Begin a batch; `loose` as in `rules.on_ping`."""
         self._now = now
+        self._maintenance = maintenance
         self._loose = loose
         # Whether states have to be written with the pings: counted anew after a crash,
-        # what came late would count as all others do.
-        self._has_late = False
+        # what came late, or in a window, would count as all others do.
+        self._has_special = False
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
         # Those whose deadline came up, or came nearer.
@@ -100,7 +109,7 @@ class Batch:
     @property
     def is_quiet(self) -> bool:
         """Tell whether nobody need hear of it but those who pinged."""
-        return not (self.flips or self.nearer or self._has_late)
+        return not (self.flips or self.nearer or self._has_special)
 
     def _record(self, target: Target, ping: Ping) -> Receipt:
         if target.code:
@@ -126,18 +135,32 @@ class Batch:
     def _apply(self, check: Check, ping: Ping, target: Target) -> None:
         before = self._after.get(check.id, check)
         if target.is_late:
-            self._has_late = True
+            self._has_special = True
             transition, kept = rules.on_late_ping(
                 before, ping, self._now(), loose=self._loose
             )
         else:
             transition, kept = rules.on_ping(before, ping, loose=self._loose)
+        if self._maintenance:
+            transition = self._in_maintenance(before, transition, kept)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
         self._after[check.id] = transition.check
         self.pings.append((check.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
+
+    def _in_maintenance(
+        self, before: Check, transition: Transition, ping: Ping
+    ) -> Transition:
+        calendar = self._maintenance.of(before.project_id)
+        if calendar is None or ping.action in ("log", "ign"):
+            return transition
+        transition, is_held = holding.on_ping(
+            before, transition, ping, calendar, loose=self._loose
+        )
+        self._has_special |= is_held
+        return transition
 
     async def save(self, conn: Connection) -> None:
         """Write it all: pings, states, flips and their notifications."""

@@ -11,6 +11,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.watch import Refusals
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.counters import Counters
 from hcl.db import Database, UnwritableError, begun, write_at_once
@@ -40,6 +41,7 @@ class Pinging:
         counters: Counters,
         changes: Changes,
         clock: Clock,
+        maintenance: Maintenance,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
@@ -50,6 +52,7 @@ class Pinging:
         self._changes = changes
         self._states = States(database, clock)
         self._clock = clock
+        self._maintenance = maintenance
         self.refusals = Refusals()
         # When a ping came last, by the boot clock.
         self.heard = 0.0
@@ -112,7 +115,12 @@ class Pinging:
         async with self._database.turn() as conn:
             await self._states.catch_up(conn)
             arrivals = self._of_this_time(arrivals)
-            batch = Batch(self._states, self._clock.now, loose=self._clock.is_doubtful)
+            batch = Batch(
+                self._states,
+                self._clock.now,
+                self._maintenance,
+                loose=self._clock.is_doubtful,
+            )
             begun_at = time.perf_counter()
             try:
                 await batch.load(conn, arrivals)

@@ -25,6 +25,7 @@ from hcl.store import (
     settings,
     tallies,
     tries,
+    windows,
 )
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "settings",
     "tallies",
     "tries",
+    "windows",
 ]

@@ -270,7 +270,7 @@ def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
         return f"down for {stamped(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""
-    due = check.alert_after - check.grace
+    due = check.late_from or check.alert_after
     if check.last_start is not None and due <= check.last_start:
         return f"to end {stamped(check.alert_after, now, 'relative')}"
     word = "was due" if due < now else "due"

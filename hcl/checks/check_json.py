@@ -58,9 +58,11 @@ def check_json(
     version: int,
     readonly: bool,
     now: datetime,
+    maintenance_until: datetime | None = None,
 ) -> str:
     """Describe a check to a client of API `version`: an object of JSON, as text.
 
+    `maintenance_until`: until then windows are open that concern it; None: none is.
     `channels` holds the codes of its channels. Source: the Management API's documents,
     and the order of Healthchecks' answers.
     """
@@ -88,6 +90,8 @@ def check_json(
     # No client of Healthchecks knows it: only there where it says something.
     if version >= 3 and check.is_muted(now):
         text += f', "muted_until": {_moment(check.muted_until)}'
+    if version >= 3 and maintenance_until is not None:
+        text += f', "maintenance_until": {_moment(maintenance_until)}'
     return text + "}"
 
 

@@ -136,6 +136,13 @@ class Calendar:
             end = max(opening.end for opening in found)
         return end
 
+    def turn(self, now: datetime) -> datetime | None:
+        """Return when a window opens or closes next; None: none does."""
+        nexts = (openings.next(now) for openings in self._all)
+        turns = [opening.start for opening in nexts if opening is not None]
+        turns += [opening.end for opening in self.open_at(now)]
+        return min(turns, default=None)
+
     def upcoming(self, now: datetime, most: int) -> list[Opening]:
         """Return the next openings of each window, the first first, `most` in all."""
         found = [opening for own in self._all for opening in _some(own, now, most)]

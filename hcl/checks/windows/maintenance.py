@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
+from hcl.checks.windows.asking import LONGEST, SHORTEST
 from hcl.checks.windows.calendar import REMEMBERED, Calendar, Opening
 from hcl.checks.windows.holding import reckoned
 from hcl.clock import Clock
@@ -15,9 +17,7 @@ from hcl.model import Check, Window
 
 logger = logging.getLogger(__name__)
 
-# How short and how long a window may be that is opened by hand, and how many of a
-# project at a time.
-SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=30)
+# So many windows that were opened by hand may be open at a time, of a project.
 MOST = 100
 
 # Checks that are worked out anew in one transaction: no ping waits for more.
@@ -108,7 +108,7 @@ class Maintenance:
             id_ = await store.windows.add(conn, project_id, window)
         logger.info("a maintenance window was opened by hand, until %s", window.end)
         await self._read()
-        return next(w for w in self._calendars[project_id].windows if w.id == id_)
+        return replace(window, id=id_)
 
     async def end(self, project_id: int, id_: int, now: datetime) -> None:
         """End a window that was opened by hand. Raises UnknownWindowError."""
@@ -117,10 +117,20 @@ class Maintenance:
                 raise UnknownWindowError
         await self._read()
 
+    def open_for(self, check: Check, now: datetime) -> list[Opening]:
+        """Return what is open for a check."""
+        calendar = self._calendars.get(check.project_id)
+        return calendar.open_at(now, check.tags) if calendar else []
+
     def open_now(self, project_id: int, now: datetime) -> list[Opening]:
         """Return what is open in a project, whatever the tags."""
         calendar = self._calendars.get(project_id)
         return calendar.open_at(now) if calendar else []
+
+    def turn(self, project_id: int, now: datetime) -> datetime | None:
+        """Return when a window opens or closes next; None: none does."""
+        calendar = self._calendars.get(project_id)
+        return calendar.turn(now) if calendar else None
 
     def upcoming(self, project_id: int, now: datetime, most: int) -> list[Opening]:
         """Return what opens next in a project, the first first."""

@@ -13,6 +13,22 @@ from hcl.client.tables import moment, show
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes a reason that stands behind options, which argparse takes for none."""
+
+    _is_inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse options and the rest in any order."""
+        if self._is_inside:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inside = False
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command and what it can do."""
     parser = commands.add_parser(
@@ -23,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.set_defaults(function=run, name="maintenance", quiet=False, action=_list)
     _add_common(parser, "")
-    actions = parser.add_subparsers(metavar="ACTION")
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=_Parser)
     starting = _action(actions, "start", "open a window now", _start)
     starting.add_argument(
         "length", type=_length, metavar="TIME", help="for how long: 30m, 2h, 1d …"
@@ -49,11 +65,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _action(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    actions: argparse._SubParsersAction[_Parser],
     name: str,
     help_: str,
     function: Any,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     parser = actions.add_parser(name, help=help_, description=help_.capitalize() + ".")
     _add_common(parser, argparse.SUPPRESS)
     parser.set_defaults(action=function)

@@ -94,6 +94,7 @@ TOML = {
     "README": ["email"],
     "backup": [],
     "calm": [],
+    "maintenance": [],
     "channels": ["email", "ntfy", "shell"],
     "raspberry-pi": [],
 }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from aiosqlite import Connection
@@ -45,6 +46,17 @@ async def add(conn: Connection, project_id: int, window: Window) -> int:
         ),
     )
     return int(next(iter(rows))[0])
+
+
+async def bring(
+    conn: Connection, project_id: int, windows: Iterable[Window], now: datetime
+) -> None:
+    """Keep windows of another server that are not over, each once."""
+    known = await of_projects(conn, now)
+    here = {replace(window, id=0) for window in known.get(project_id, ())}
+    for window in windows:
+        if window.end is not None and window.end > now and window not in here:
+            await add(conn, project_id, window)
 
 
 async def count_open(conn: Connection, project_id: int, now: datetime) -> int:

@@ -95,7 +95,7 @@ TOML = {
     "backup": [],
     "calm": [],
     "maintenance": [],
-    "channels": ["email", "ntfy", "shell"],
+    "channels": ["email", "ntfy", "shell", "email"],
     "raspberry-pi": [],
 }
 

@@ -13,6 +13,7 @@ from hcl.changes import Changes
 from hcl.checks import editing, rules
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
+from hcl.checks.windows import late
 from hcl.checks.windows.holding import held
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
@@ -186,6 +187,7 @@ class Managing:
             if seen != editing.seen_channels(codes) and set(names) != set(codes):
                 raise EditedError(check, codes, ["channels"])
             await store.channels.assign(conn, check.id, ids)
+            await store.latenesses.watch(conn, check.id)
             managed = await _with_codes(conn, check)
         self._changes.tell()
         return managed
@@ -212,7 +214,8 @@ class Managing:
 
     def _edited(self, check: Check, now: datetime) -> Check:
         check = rules.on_edit(check, now, loose=self._clock.is_doubtful).check
-        return held(check, self._maintenance.of(check.project_id))
+        check = held(check, self._maintenance.of(check.project_id))
+        return late.edited(check, now)
 
     async def _save(
         self, conn: Connection, check: Check, wanted: CheckSpec, now: datetime
@@ -227,11 +230,12 @@ class Managing:
             check = check._replace(id=await store.checks.add(conn, check))
         if ids is not None:
             await store.channels.assign(conn, check.id, ids)
+            await store.latenesses.watch(conn, check.id)
         return await _with_codes(conn, check)
 
     def _ring(self, check: Check) -> None:
-        if check.alert_after is not None:
-            self._checker.ring(check.alert_after)
+        if check.late_from is not None:
+            self._checker.ring(check.late_from)
         self._changes.tell()
 
 

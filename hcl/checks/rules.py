@@ -174,7 +174,8 @@ def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transiti
     if due is None or due > now:
         return transition
     flip = _flip(check, "down", due, "timeout")
-    return Transition(check._replace(status="down", alert_after=None), flip)
+    check = check._replace(status="down", alert_after=None, late_since=None)
+    return Transition(check, flip)
 
 
 def on_edit(check: Check, now: datetime, *, loose: bool = False) -> Transition:
@@ -224,6 +225,7 @@ _NO_ABSENCE: dict[str, Any] = {
     "not_before": None,
     "run_excused": False,
     "spared": timedelta(0),
+    "late_since": None,
 }
 
 

@@ -73,6 +73,7 @@ class Steps:
                 await self._fix(conn, since)
             await store.checks.shift(conn, step, since)
             await store.windows.shift(conn, step, self._clock.now())
+            await store.latenesses.shift(conn, step)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)
             logs = await store.pings.unfixed(conn)

@@ -44,6 +44,8 @@ class Batch:
         self._has_special = False
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
+        # Those that people were told to be late, and when they pinged.
+        self.pinged: list[tuple[Check, datetime]] = []
         # Those whose deadline came up, or came nearer.
         self.nearer: list[Check] = []
         # Whom pings are for that may make a check.
@@ -145,10 +147,18 @@ class Batch:
             transition = self._in_maintenance(before, transition, kept)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
+        if before.late_since is not None and transition.check.late_since is None:
+            self._no_longer_late(transition.check, kept)
         self._after[check.id] = transition.check
         self.pings.append((check.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
+
+    def _no_longer_late(self, check: Check, ping: Ping) -> None:
+        # When it is looked at next may be long after it is late again.
+        self.nearer.append(check)
+        if check.status == "up":
+            self.pinged.append((check, ping.created))
 
     def _in_maintenance(
         self, before: Check, transition: Transition, ping: Ping
@@ -168,6 +178,9 @@ class Batch:
         await conn.executemany(*store.checks.saving_states(self._after.values()))
         if self.nearer:
             await store.checks.look_earlier(conn, self.nearer)
+        if self.pinged:
+            now = max(at for _, at in self.pinged)
+            await store.latenesses.end(conn, self.pinged, now)
         if self.flips:
             first = await store.flips.add(conn, self.flips)
             now = max(flip.created for _, flip in self.flips)

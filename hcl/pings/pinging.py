@@ -157,10 +157,11 @@ class Pinging:
 
         After the commit: a loop that looks before finds nothing, and sleeps on.
         """
-        deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
+        # From when it is late on it may have to be told.
+        deadlines = [c.late_from for c in batch.nearer if c.late_from]
         if deadlines:
             self._checker.ring(min(deadlines))
-        if batch.flips:
+        if batch.flips or batch.pinged:
             self._sender.ring()
         self.heard = self._clock.boot()
         self._received(batch.pings)

@@ -41,6 +41,7 @@ async def sync(database: Database, config: Config, now: datetime) -> Synced:
         before = await reloading.known(conn)
         projects, channels = await _match(conn, config)
         await store.notifications.give_up_disabled(conn)
+        await store.latenesses.watch(conn)
         told = await reloading.changes(conn, before)
         await reloading.announce(conn, told, now)
         secret = config.server.secret or await _secret(conn)
@@ -122,6 +123,7 @@ async def _sync_channel(
         on_down=wanted.tells_of("down"),
         on_up=wanted.tells_of("up"),
         on_server=wanted.tells_of("server"),
+        on_late=wanted.tells_of("late"),
     )
 
 

@@ -52,6 +52,7 @@ def on_ping(
         counted_from=heard,
         excused=before.excused,
         not_before=before.not_before,
+        late_since=before.late_since,
     )
     edited = rules.on_edit(after, ping.created, loose=loose)
     return edited._replace(check=held(edited.check, calendar)), True

@@ -264,8 +264,8 @@ def test_being_late_is_told_in_words() -> None:
 
     assert (letter.status, letter.label) == ("late", "LATE")
     assert letter.headline.startswith("Nightly backup is late: no ping since ")
-    assert letter.headline.endswith(", goes down in 40 min.")
-    assert "20 min ago. It goes down at " in story(late)
-    assert "was late by 20 min" in story(over).lower()
+    assert letter.headline.endswith(", goes down in 40 minutes.")
+    assert " ago. It goes down at " in story(late)
+    assert story(over).endswith("It was late by 20 minutes.")
     both = replace(over, check=over.check._replace(name="b"))
     assert subject(both, an_alert(), late) == "3 checks: 1 down, 1 late, 1 up"

@@ -76,6 +76,8 @@ class Managing:
     ) -> None:
         self._database = database
         self._maintenance = maintenance
+        # Whether any channel tells of checks that are late.
+        self.tells_late = False
         self._checker = checker
         self._sender = sender
         self._changes = changes
@@ -234,8 +236,9 @@ class Managing:
         return await _with_codes(conn, check)
 
     def _ring(self, check: Check) -> None:
-        if check.late_from is not None:
-            self._checker.ring(check.late_from)
+        at = check.late_from if self.tells_late else check.alert_after
+        if at is not None:
+            self._checker.ring(at)
         self._changes.tell()
 
 

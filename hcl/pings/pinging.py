@@ -54,6 +54,8 @@ class Pinging:
         self._clock = clock
         self._maintenance = maintenance
         self.refusals = Refusals()
+        # Whether any channel tells of checks that are late.
+        self.tells_late = False
         # When a ping came last, by the boot clock.
         self.heard = 0.0
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
@@ -157,8 +159,9 @@ class Pinging:
 
         After the commit: a loop that looks before finds nothing, and sleeps on.
         """
-        # From when it is late on it may have to be told.
-        deadlines = [c.late_from for c in batch.nearer if c.late_from]
+        deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
+        if self.tells_late:
+            deadlines += [c.late_from for c in batch.nearer if c.late_from]
         if deadlines:
             self._checker.ring(min(deadlines))
         if batch.flips or batch.pinged:

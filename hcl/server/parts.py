@@ -91,6 +91,8 @@ class Assembly:
         use_mail()
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
+        tells_late = any(c.tells_of("late") for c in self.synced.channels.values())
+        self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit

@@ -94,7 +94,7 @@ async def test_words_of_a_mail(tmp_path: Path) -> None:
     assert "a is late: no ping since 2026-06-15 12:00:00 UTC" in late
     assert "Status:       late since 2026-06-15 12:00:00 UTC" in late
     assert post.mails() == ["LATE: a", "UP: a"]
-    assert "It was late by 32 min." in over
+    assert "It was late by 32 minutes." in over
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ class Check(NamedTuple):
     last, it is not called down for missing `not_before` (None: at its deadline), and
     the open run has no deadline of its own if `run_excused`. Nobody is told before
     `muted_until`, which neither pings nor edits change; None: it was never muted.
+    Maintenance windows have moved `alert_after` by `spared`. The lateness that began at
+    `late_since` has been told, where anybody is told of that.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -89,6 +91,8 @@ class Check(NamedTuple):
     excused: int = 0
     not_before: datetime | None = None
     run_excused: bool = False
+    spared: timedelta = timedelta(0)
+    late_since: datetime | None = None
 
     def faring(
         self,
@@ -117,6 +121,16 @@ class Check(NamedTuple):
         return Check._make(self[: -len(state)] + state)
 
     @property
+    def late_from(self) -> datetime | None:
+        """When its grace begins, whatever maintenance does; None: it has no deadline.
+
+        It is the `next_ping` of the API.
+        """
+        if self.alert_after is None:
+            return None
+        return self.alert_after - self.spared - self.grace
+
+    @property
     def unique_key(self) -> str:
         """Name the check for holders of a read-only key, who may not see its code."""
         # As Healthchecks does: clients build and compare this key themselves.
@@ -134,14 +148,41 @@ class Check(NamedTuple):
         return split_tags(self.tags)
 
 
-# What an absence did to a check that has been heard since: nothing.
-_HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
+# What absences and windows did to a check that has been heard since: nothing.
+_HEARD: tuple[None, int, None, bool, timedelta, None] = (
+    None,
+    0,
+    None,
+    False,
+    timedelta(0),
+    None,
+)
 
 _NAME, _MUTED = Check._fields.index("name"), Check._fields.index("muted_until")
 _STATUS = _MUTED + 1
 # What an edit of a check may change, and what pings, pauses and time change.
 SETTINGS = Check._fields[_NAME:_MUTED]
 STATE = Check._fields[_STATUS:]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When nobody is called down, for maintenance.
+
+    `tags` empty: of all checks; else of those that have one of them. By a `schedule`,
+    cron or OnCalendar in the zone `tz`, it opens each time for `length`; without one,
+    once, from `start` to `end`. `id` is that of its row if it was opened by hand, 0 if
+    it stands in hcl.toml. `name` may be empty for one by hand.
+    """
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    schedule: str = ""
+    tz: str = "UTC"
+    length: timedelta = timedelta(0)
+    start: datetime | None = None
+    end: datetime | None = None
+    id: int = 0
 
 
 class Ping(NamedTuple):
@@ -182,6 +223,14 @@ class Flip:
         if self.new_status == "up":
             return self.old_status == "down"
         return self.new_status == "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """When a check was late since, and when it pinged; `ended` None: it has not."""
+
+    began: datetime
+    ended: datetime | None = None
 
 
 # What a message tells of that tells of no flip.
@@ -251,7 +300,9 @@ class Waiting(NamedTuple):
     `n_pings` is the number of the last ping up to the flip, 0 if there was none.
     `status` and `tags` are those of its check now. `channels` holds the ids of the rows
     of the channels that the check uses; it is empty but for reminders. `muted_until` is
-    the check's; `handed_on`: the fallback has told of it already.
+    the check's; `handed_on`: the fallback has told of it already. `lateness` is what it
+    tells of instead of a flip; `is_stale`: it is over, or, of its end, the channel did
+    not tell of it.
     """
 
     notification: Notification
@@ -263,6 +314,8 @@ class Waiting(NamedTuple):
     channels: frozenset[int]
     muted_until: datetime | None = None
     handed_on: bool = False
+    lateness: Lateness | None = None
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +324,8 @@ class Alert:
 
     `check` is the check as it is when the message is written; the status to report is
     that of `flip`, the newest that is told of. `earlier` holds the flips before it that
-    this channel was not told of yet, oldest first. `reminder` is 1, 2 … if nothing has
+    this channel was not told of yet, oldest first. Of a `lateness` the flip
+    says nothing. `reminder` is 1, 2 … if nothing has
     changed since the flip and the check is still down, else 0. `ping` is the last ping
     up to the flip (of a reminder: up to now), None if there was none. `down_since` is
     when the outage began that the flip starts or ends, None if that is not known.
@@ -287,6 +341,14 @@ class Alert:
     reminder: int = 0
     down_since: datetime | None = None
     mute_links: tuple[tuple[timedelta, str], ...] = ()
+    lateness: Lateness | None = None
+
+    @property
+    def status(self) -> Literal["new", "up", "down", "paused", "late"]:
+        """Name what is told: the status after the flip, or that it is late."""
+        if self.lateness is not None:
+            return "late" if self.lateness.ended is None else "up"
+        return self.flip.new_status
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ TOML = {
     "README": ["email"],
     "backup": [],
     "calm": [],
-    "channels": ["email", "ntfy", "shell"],
+    "maintenance": [],
+    "channels": ["email", "ntfy", "shell", "email"],
     "raspberry-pi": [],
 }
 

@@ -23,6 +23,8 @@ _SHORT = "not sent: it was down for less than the delay"
 _OVER = "not sent: it is no longer down"
 _OLD = "not sent: newer changes are told"
 _MUTED = "not sent: the check was muted, and this is over"
+_LATE_OVER = "not sent: it is late no more"
+_LATE_UNTOLD = "not sent: that it was late was not told"
 
 Bundle = tuple[Waiting, ...]
 _T = TypeVar("_T")
@@ -111,7 +113,10 @@ def plan(
             result.held += [(row.notification, muted, "mute") for row in rows]
             continue
         calm = calm_of(channel, tags, rows[0].tags)
-        told = tuple(_of_check(channel, rows, calm, ways, now, result))
+        flips, late = _parted(rows)
+        told = tuple(_of_check(channel, flips, calm, ways, now, result))
+        # What is late is so since the last flip, and waits until that is told.
+        told = told or tuple(_of_lateness(channel, late, calm, now, result))
         if not is_apart:
             old, told = told[:-LONGEST_HISTORY], told[-LONGEST_HISTORY:]
             result.dropped += [(row.notification, _OLD) for row in old]
@@ -128,6 +133,46 @@ def plan(
             ready.append(told)
     result.bundles += [*_bundles(ready, apart=is_apart), *fresh]
     return result
+
+
+def _parted(rows: Bundle) -> tuple[Bundle, Bundle]:
+    """Part the messages of flips from those of being late."""
+    return (
+        tuple(row for row in rows if row.lateness is None),
+        tuple(row for row in rows if row.lateness is not None),
+    )
+
+
+def _of_lateness(
+    channel: ChannelConfig,
+    rows: Sequence[Waiting],
+    calm: Calm,
+    now: datetime,
+    result: Plan,
+) -> Iterator[Waiting]:
+    """Yield messages of being late that are ready; put off or drop others."""
+    for row in rows:
+        lateness, notification = row.lateness, row.notification
+        if lateness is None:
+            continue
+        until = _late_until(row, calm)
+        if row.is_stale:
+            why = _LATE_OVER if lateness.ended is None else _LATE_UNTOLD
+            result.dropped.append((notification, why))
+        elif until is not None and now < until:
+            result.held.append((notification, until, "delay"))
+        elif not _is_early(row, channel, now):
+            yield row
+
+
+def _late_until(row: Waiting, calm: Calm) -> datetime | None:
+    """Return before when it is too early to say that a check is late."""
+    lateness, notification = row.lateness, row.notification
+    if not calm.delay or lateness is None or lateness.ended is not None:
+        return None
+    if notification.attempts or notification.notice:
+        return None
+    return lateness.began + calm.delay
 
 
 def _quiet_until(calm: Calm, now: datetime) -> datetime | None:

@@ -10,7 +10,7 @@ from hcl import store
 from hcl.alerts.calm import Bundle, by_check
 from hcl.checks import mute_links
 from hcl.config import Config
-from hcl.model import Alert, Check, Message, Waiting
+from hcl.model import Alert, Check, Flip, Lateness, Message, Waiting
 
 # Other checks that a message names, and that it counts, at most.
 _NAMED, _COUNTED = 5, 1000
@@ -98,6 +98,8 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
     told = {row.notification.flip_id: row for row in rows}
     flips_told = [row.flip for row in told.values()]
     last = rows[-1]
+    if last.lateness is not None:
+        return await _late_alert(conn, check, last, last.lateness)
     reminder = min(row.notification.reminder for row in rows) and (
         last.notification.reminder
     )
@@ -112,6 +114,19 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
         down_since=await store.flips.down_since(
             conn, check.id, last.notification.flip_id
         ),
+    )
+
+
+async def _late_alert(
+    conn: Connection, check: Check, row: Waiting, lateness: Lateness
+) -> Alert:
+    n = check.n_pings if lateness.ended else row.n_pings
+    return Alert(
+        check=check,
+        flip=Flip(lateness.ended or lateness.began, "up", "up", ""),
+        ping=await store.pings.by_n(conn, check.id, n) if n else None,
+        channels=tuple(await store.channels.codes_of_check(conn, check.id)),
+        lateness=lateness,
     )
 
 

@@ -114,7 +114,7 @@ def _what(message: Message) -> str:
     [alert] = message.alerts
     # Its code would do as a name too, but whoever knows it can ping the check.
     name = check_name(alert.check.name, f"check {alert.check.id}")
-    return f"{name} {alert.flip.new_status}"
+    return f"{name} {alert.status}"
 
 
 def _failed(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hcl.alerts.transports import DeliveryError, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
-from hcl.model import Alert, Announcement, Flip, Message, Ping
+from hcl.model import Alert, Announcement, Flip, Lateness, Message, Ping
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ async def send(
 
 def event_to_try(channel: ChannelConfig) -> Event:
     """Choose what to try a channel out with: what it tells of, down before all."""
-    events: tuple[Event, ...] = ("down", "up", "server")
+    events: tuple[Event, ...] = ("down", "up", "late", "server")
     return next((event for event in events if channel.tells_of(event)), "down")
 
 
@@ -91,12 +91,13 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
             server.site_name, server.site_root, project_name, (), announcement=told
         )
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
-    last_ping = now if event == "up" else now - timedelta(days=1, hours=1)
+    ago = {"up": timedelta(0), "late": timedelta(days=1)}
+    last_ping = now - ago.get(event, timedelta(days=1, hours=1))
     check = check._replace(
         name="TEST",
         slug="test",
         desc="This is a test message; no job has failed.",
-        status=event,
+        status="up" if event == "late" else event,
         n_pings=1,
         last_ping=last_ping,
     )
@@ -117,4 +118,8 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
     else:
         flip, down_since = Flip(now, "up", "down", "timeout"), now
     alert = Alert(check, flip, ping, channels=(), down_since=down_since)
+    if event == "late":
+        check = check._replace(alert_after=now + check.grace)
+        flip = Flip(now, "up", "up", "")
+        alert = Alert(check, flip, ping, channels=(), lateness=Lateness(now))
     return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -74,7 +74,7 @@ def on_return(
         check = _excused(check, returned, counted, last_chance=True)
     elif _may_have_pinged(check, returned, intervals):
         check = _excused(check, returned, counted)
-    return check._replace(alert_after=schedule.deadline(check, loose=loose))
+    return _due(check, loose)
 
 
 def excused(
@@ -93,7 +93,13 @@ def excused(
     if check.last_start is not None and check.last_start <= returned:
         check = check._replace(run_excused=True)
     check = _excused(check, returned, counted)
-    return check._replace(alert_after=schedule.deadline(check, loose=loose))
+    return _due(check, loose)
+
+
+def _due(check: Check, loose: bool) -> Check:
+    """Work out when it goes down; windows are looked at afterwards."""
+    due = schedule.deadline(check, loose=loose)
+    return check._replace(alert_after=due, spared=timedelta(0))
 
 
 def _excused(

@@ -58,9 +58,11 @@ def check_json(
     version: int,
     readonly: bool,
     now: datetime,
+    maintenance_until: datetime | None = None,
 ) -> str:
     """Describe a check to a client of API `version`: an object of JSON, as text.
 
+    `maintenance_until`: until then windows are open that concern it; None: none is.
     `channels` holds the codes of its channels. Source: the Management API's documents,
     and the order of Healthchecks' answers.
     """
@@ -88,6 +90,8 @@ def check_json(
     # No client of Healthchecks knows it: only there where it says something.
     if version >= 3 and check.is_muted(now):
         text += f', "muted_until": {_moment(check.muted_until)}'
+    if version >= 3 and maintenance_until is not None:
+        text += f', "maintenance_until": {_moment(maintenance_until)}'
     return text + "}"
 
 
@@ -142,7 +146,7 @@ def _whole(length: timedelta) -> str:
 
 def _next_ping(check: Check) -> str:
     # Grace starts a grace before the deadline, so no schedule is worked out here.
-    return _moment(check.alert_after and check.alert_after - check.grace)
+    return _moment(check.late_from)
 
 
 def _moment(moment: datetime | None) -> str:
@@ -166,7 +170,7 @@ def _status(check: Check, version: int, now: datetime) -> str:
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
         run = schedule.run_deadline(check)
-        young = run is None or now < run
+        young = run is None or now < run or rules.is_spared(check, now)
         return "started" if young else "down"
     return status
 

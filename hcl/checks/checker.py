@@ -3,13 +3,18 @@
 import logging
 from datetime import datetime, timedelta
 
+from aiosqlite import Connection
+
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
-from hcl.checks import rules
 from hcl.checks.watch import Watch
+from hcl.checks.windows import holding
+from hcl.checks.windows.late import begins
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError, tell
+from hcl.model import Check
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +38,12 @@ class Checker:
         changes: Changes,
         clock: Clock,
         watch: Watch,
+        maintenance: Maintenance,
     ) -> None:
         self._database = database
         self._clock = clock
         self._watch = watch
+        self._maintenance = maintenance
         self._alarm = alarm
         self._sender = sender
         self._changes = changes
@@ -59,6 +66,7 @@ class Checker:
 
     async def _look(self) -> datetime | None:
         await self._watch.look()
+        await self._maintenance.reckon(pulse=self._watch.pulse)
         now = self._clock.now()
         if not self._watch.may_call_down:
             return now + _WHILE_WAITING
@@ -72,9 +80,9 @@ class Checker:
         """
         flipped = 0
         while await self._is_due(now):
-            looked_at, changed = await self._check_batch(now)
-            if changed:
-                flipped += changed
+            looked_at, changed, told = await self._check_batch(now)
+            flipped += changed
+            if changed or told:
                 self._sender.ring()
                 self._changes.tell()
             if looked_at < BATCH_LIMIT:
@@ -86,22 +94,38 @@ class Checker:
         look = await store.checks.next_look(self._database.committed)
         return look is not None and look <= now
 
-    async def _check_batch(self, now: datetime) -> tuple[int, int]:
+    async def _check_batch(self, now: datetime) -> tuple[int, int, int]:
         async with self._database.transaction() as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
-            changed, new_flips = [], []
+            changed, new_flips, late = [], [], []
             loose = self._clock.is_doubtful
             for check in overdue:
-                transition = rules.on_deadline(check, now, loose=loose)
+                calendar = self._maintenance.of(check.project_id)
+                transition = holding.on_deadline(check, now, calendar, loose=loose)
                 if transition.problem:
                     logger.error("%s; looking again in an hour", transition.problem)
-                changed.append(transition.check)
+                check = transition.check
                 if transition.flip is not None:
-                    new_flips.append((transition.check, transition.flip))
+                    new_flips.append((check, transition.flip))
+                elif began := await self._late(conn, check, now):
+                    if check.last_start is None:
+                        late.append((check, began))
+                    check = check._replace(late_since=began)
+                changed.append(check)
             if changed:
                 await store.checks.save_states(conn, changed)
-                await store.checks.look_again(conn, changed)
+                await store.checks.look_again(conn, changed, now)
+            told = await store.latenesses.add(conn, late, now)
             if new_flips:
                 before = await store.flips.add(conn, new_flips)
                 await store.notifications.add_for_flips(conn, before, now)
-        return len(overdue), len(new_flips)
+        return len(overdue), len(new_flips), told
+
+    async def _late(
+        self, conn: Connection, check: Check, now: datetime
+    ) -> datetime | None:
+        """Return since when a check is late, if that is to be seen to."""
+        began = begins(check, self._maintenance.of(check.project_id))
+        if began is None or began > now:
+            return None
+        return began if await store.latenesses.are_told(conn, check.id) else None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from hcl.checks import rules, schedule
 from hcl.checks.absence import MOST_EXCUSED
 from hcl.checks.told import told
+from hcl.checks.windows.calendar import Opening
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.store.life import Absence
 from hcl.store.tries import Record
@@ -33,7 +34,7 @@ class Known:
     then. `ping` is the last ping up to the flip, `last` the newest of all. `records`
     are the messages of the flip, newest first, and `untold` how many more there are.
     `absences` are those since it was heard last, oldest first. `is_alone`: no channel
-    serves it.
+    serves it. `windows` are of maintenance, and open now.
     """
 
     check: Check
@@ -45,6 +46,7 @@ class Known:
     untold: int = 0
     absences: Sequence[Absence] = ()
     is_alone: bool = False
+    windows: Sequence[Opening] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
         yield Line(flip.created, _TURNS[flip.new_status])
         yield from _messages(known)
     if check.last_ping is not None and check.status == "up":
-        yield Line(check.last_ping, "The last success came.")
+        what = "A failure came, in maintenance" if _failed(known) else None
+        yield Line(check.last_ping, f"{what or 'The last success came'}.")
     yield from _absences(known)
     yield from _run(check, now)
     if check.status == "up":
@@ -138,10 +141,19 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
         yield Line(check.not_before, "It is not called down before: hcl was away.")
         return
     grace = f"The grace of {duration(check.grace)}"
+    if check.spared and check.alert_after is not None and now < check.alert_after:
+        yield Line(check.alert_after, f"{grace} ends: {_SPARED}.")
+        return
     if end <= now:
         yield Line(end, f"{grace} was over: it is down.")
     else:
         yield Line(end, f"{grace} ends: it goes down then, unless a ping comes.")
+
+
+_SPARED = (
+    "it goes down then, unless a ping comes; it began anew at the end of a maintenance"
+    " window"
+)
 
 
 def _run(check: Check, now: datetime) -> Iterator[Line]:
@@ -151,13 +163,21 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
     rid = f" ({check.last_start_rid})" if check.last_start_rid else ""
     yield Line(check.last_start, f"A run started{rid}, and has not ended.")
     end = schedule.run_deadline(check)
-    if end is None:
+    if rules.is_spared(check, now):
+        yield Line(None, "The run may last until a grace after the maintenance window.")
+    elif end is None:
         yield Line(None, "hcl was away since: the run may have ended unheard.")
     elif end <= now:
         yield Line(end, f"It had not ended within {duration(check.grace)}.")
     else:
         within = duration(end - check.last_start)
         yield Line(end, f"It goes down then, unless the run ends: {within} at most.")
+
+
+def _failed(known: Known) -> bool:
+    """Tell whether a check failed last: only a window has it be up all the same."""
+    last = known.last
+    return known.check.status == "up" and last is not None and last.action == "fail"
 
 
 def _absences(known: Known) -> Iterator[Line]:
@@ -178,7 +198,8 @@ def _absences(known: Known) -> Iterator[Line]:
             f" ({number}).",
         )
     elif check.counted_from is not None:
-        yield Line(check.counted_from, "The clock was set: it counts from here.")
+        why = "What was due is due still" if _failed(known) else "The clock was set"
+        yield Line(check.counted_from, f"{why}: it counts from here.")
 
 
 _AWAY = {
@@ -266,6 +287,9 @@ def _ahead(known: Known, now: datetime) -> Iterator[Line]:
         if message.until is not None and message.until > now:
             verb = "is tried again" if message.mark == "failed" else "is told"
             yield Line(message.until, f"{one_line(record.channel)} {verb}.")
+    for opening in known.windows:
+        name = f": {one_line(opening.window.name)}" if opening.window.name else ""
+        yield Line(opening.end, f"The maintenance window closes{name}.")
     if check.is_muted(now):
         yield Line(check.muted_until, "The mute ends: nobody is told before.")
     if check.status == "down":
@@ -289,6 +313,8 @@ def _rules(known: Known, now: datetime) -> Iterator[str]:
         yield f"While paused {resumes} resumes it."
     if check.is_muted(now):
         yield "It is muted: it is watched, and nobody is told."
+    if known.windows:
+        yield "It is in maintenance: it is watched, and nobody is called down."
     if known.is_alone:
         yield "Nobody is told: no channel serves it."
 

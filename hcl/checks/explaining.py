@@ -1,6 +1,7 @@
 """Read all that explains a check from the store."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,15 +9,21 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks.explain import ABSENCES_SINCE, Explanation, Known, explain
+from hcl.checks.windows.calendar import Opening
 from hcl.model import Check
 
 # Messages of the newest flip that are told, and absences.
 _MOST_TOLD, _MOST_ABSENCES = 12, 5
 
 
-async def explanation_of(conn: Connection, check: Check, now: datetime) -> Explanation:
-    """Return why a check has the status it has; `conn` must read current states."""
-    return await explained(await known_of(conn, check, now), now)
+async def explanation_of(
+    conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
+) -> Explanation:
+    """Return why a check has the status it has; `conn` must read current states.
+
+    `windows` are open for it now.
+    """
+    return await explained(await known_of(conn, check, now, windows), now)
 
 
 async def explained(known: Known, now: datetime) -> Explanation:
@@ -27,7 +34,9 @@ async def explained(known: Known, now: datetime) -> Explanation:
     return explain(known, now)
 
 
-async def known_of(conn: Connection, check: Check, now: datetime) -> Known:
+async def known_of(
+    conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
+) -> Known:
     """Read what explains a check."""
     newest = await store.flips.logged(conn, check.id, 1)
     last = await store.pings.newest(conn, check.id, 1)
@@ -36,6 +45,7 @@ async def known_of(conn: Connection, check: Check, now: datetime) -> Known:
         last=last[0] if last else None,
         absences=await _absences(conn, check, now),
         is_alone=bool(await store.channels.alone_among(conn, [check.id])),
+        windows=windows,
     )
     if newest:
         [logged] = newest

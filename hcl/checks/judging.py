@@ -12,6 +12,8 @@ from itertools import pairwise
 from hcl import store
 from hcl.checks import absence, rules
 from hcl.checks.schedule import ScheduleError
+from hcl.checks.windows.holding import held
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database, UnusableError, tell
 from hcl.model import Check
@@ -46,13 +48,19 @@ class Judging:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, *, pulse: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        maintenance: Maintenance,
+        *,
+        pulse: Callable[[], None],
     ) -> None:
         self.counted: datetime | None = None
         # By project id.
         self.unheard: dict[int, Unheard] = {}
         self._database = database
         self._clock = clock
+        self._maintenance = maintenance
         self._pulse = pulse
         # Of the checks in hand: until when they were heard elsewhere, by their ids.
         self._moved: dict[int, datetime] = {}
@@ -178,7 +186,11 @@ class Judging:
             if reads_logs:
                 pings = await store.pings.outcomes(conn, ids, absence.INTERVALS + 1)
             after = [
-                _changed(change, check, pings.get(check.id, ())) for check in checks
+                held(
+                    _changed(change, check, pings.get(check.id, ())),
+                    self._maintenance.of(check.project_id),
+                )
+                for check in checks
             ]
             changed = [
                 new for old, new in zip(checks, after, strict=True) if new != old

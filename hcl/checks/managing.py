@@ -13,6 +13,9 @@ from hcl.changes import Changes
 from hcl.checks import editing, rules
 from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
+from hcl.checks.windows import late
+from hcl.checks.windows.holding import held
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database
 from hcl.model import Check, Project
@@ -69,8 +72,12 @@ class Managing:
         sender: Alarm,
         changes: Changes,
         clock: Clock,
+        maintenance: Maintenance,
     ) -> None:
         self._database = database
+        self._maintenance = maintenance
+        # Whether any channel tells of checks that are late.
+        self.tells_late = False
         self._checker = checker
         self._sender = sender
         self._changes = changes
@@ -88,9 +95,7 @@ class Managing:
             created = check is None
             if check is None:
                 check = await _fresh(conn, project)
-            managed = await _save(
-                conn, check, wanted, now, loose=self._clock.is_doubtful
-            )
+            managed = await self._save(conn, check, wanted, now)
         self._ring(managed.check)
         return managed._replace(created=created)
 
@@ -115,9 +120,7 @@ class Managing:
                 changed = editing.differences(seen, check, codes)
                 if changed:
                     raise EditedError(check, codes, changed)
-            managed = await _save(
-                conn, check, wanted, now, loose=self._clock.is_doubtful
-            )
+            managed = await self._save(conn, check, wanted, now)
         self._ring(managed.check)
         return managed
 
@@ -162,7 +165,7 @@ class Managing:
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             copy = editing.copied(check, await _fresh(conn, project))
-            copy = rules.on_edit(copy, now, loose=self._clock.is_doubtful).check
+            copy = self._edited(copy, now)
             copy = copy._replace(id=await store.checks.add(conn, copy))
             codes = await store.channels.codes_of_check(conn, check.id)
             available = await store.channels.of_project(conn, project.id)
@@ -186,6 +189,7 @@ class Managing:
             if seen != editing.seen_channels(codes) and set(names) != set(codes):
                 raise EditedError(check, codes, ["channels"])
             await store.channels.assign(conn, check.id, ids)
+            await store.latenesses.watch(conn, check.id)
             managed = await _with_codes(conn, check)
         self._changes.tell()
         return managed
@@ -210,9 +214,31 @@ class Managing:
         self._changes.tell()
         return managed
 
+    def _edited(self, check: Check, now: datetime) -> Check:
+        check = rules.on_edit(check, now, loose=self._clock.is_doubtful).check
+        check = held(check, self._maintenance.of(check.project_id))
+        return late.edited(check, now)
+
+    async def _save(
+        self, conn: Connection, check: Check, wanted: CheckSpec, now: datetime
+    ) -> Managed:
+        ids = None
+        if wanted.channels is not None:
+            ids = await _channel_ids(conn, check.project_id, wanted.channels)
+        check = self._edited(editing.edited(check, wanted), now)
+        if check.id:
+            await store.checks.save(conn, check)
+        else:
+            check = check._replace(id=await store.checks.add(conn, check))
+        if ids is not None:
+            await store.channels.assign(conn, check.id, ids)
+            await store.latenesses.watch(conn, check.id)
+        return await _with_codes(conn, check)
+
     def _ring(self, check: Check) -> None:
-        if check.alert_after is not None:
-            self._checker.ring(check.alert_after)
+        at = check.late_from if self.tells_late else check.alert_after
+        if at is not None:
+            self._checker.ring(at)
         self._changes.tell()
 
 
@@ -243,22 +269,6 @@ async def _fresh(conn: Connection, project: Project) -> Check:
     if await store.checks.count(conn, project.id) >= project.check_limit:
         raise LimitError
     return rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
-
-
-async def _save(
-    conn: Connection, check: Check, wanted: CheckSpec, now: datetime, *, loose: bool
-) -> Managed:
-    ids = None
-    if wanted.channels is not None:
-        ids = await _channel_ids(conn, check.project_id, wanted.channels)
-    check = rules.on_edit(editing.edited(check, wanted), now, loose=loose).check
-    if check.id:
-        await store.checks.save(conn, check)
-    else:
-        check = check._replace(id=await store.checks.add(conn, check))
-    if ids is not None:
-        await store.channels.assign(conn, check.id, ids)
-    return await _with_codes(conn, check)
 
 
 async def _with_codes(conn: Connection, check: Check) -> Managed:

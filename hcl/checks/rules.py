@@ -174,7 +174,8 @@ def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transiti
     if due is None or due > now:
         return transition
     flip = _flip(check, "down", due, "timeout")
-    return Transition(check._replace(status="down", alert_after=None), flip)
+    check = check._replace(status="down", alert_after=None, late_since=None)
+    return Transition(check, flip)
 
 
 def on_edit(check: Check, now: datetime, *, loose: bool = False) -> Transition:
@@ -223,6 +224,8 @@ _NO_ABSENCE: dict[str, Any] = {
     "excused": 0,
     "not_before": None,
     "run_excused": False,
+    "spared": timedelta(0),
+    "late_since": None,
 }
 
 
@@ -241,13 +244,22 @@ def shown_status(check: Check, now: datetime) -> ShownStatus:
     if check.last_start is not None:
         run = schedule.run_deadline(check)
         if run is not None and now >= run:
-            return "down"
+            if not is_spared(check, now):
+                return "down"
+            return "grace" if check.status == "up" else check.status
     if check.status != "up":
         return check.status
-    grace_end = _grace_end(check)
-    if grace_end is None or now < grace_end - check.grace:
+    grace = _grace(check)
+    if grace is None or now < grace[0]:
         return "up"
-    return "grace" if now < grace_end else "down"
+    return "grace" if now < grace[1] else "down"
+
+
+def is_spared(check: Check, now: datetime) -> bool:
+    """Tell whether it is for maintenance alone that a check may not be down yet."""
+    return bool(
+        check.spared and check.alert_after is not None and now < check.alert_after
+    )
 
 
 def next_turn(check: Check, now: datetime) -> datetime | None:
@@ -267,23 +279,27 @@ def _next_status(check: Check, now: datetime) -> datetime | None:
         end = check.alert_after
         if end is None or check.status != "up" or end <= now:
             return None
-        late = end - check.grace
+        late = end - check.spared - check.grace
         return late if late > now else end
-    ends = [schedule.run_deadline(check)]
-    if check.status == "up" and (grace_end := _grace_end(check)) is not None:
-        ends += [grace_end - check.grace, grace_end]
+    ends = [schedule.run_deadline(check), check.alert_after if check.spared else None]
+    if check.status == "up" and (grace := _grace(check)) is not None:
+        ends += grace
     return min((end for end in ends if end is not None and end > now), default=None)
 
 
-def _grace_end(check: Check) -> datetime | None:
-    """Return when an up check would go down for want of a ping, open run or not."""
+def _grace(check: Check) -> tuple[datetime, datetime] | None:
+    """Return when an up check is late, and down, for want of a ping, run or not."""
+    end = check.alert_after
     if check.last_start is None or check.run_excused:
         # The stored deadline is this moment, and costs no look at the schedule.
-        return check.alert_after
+        return None if end is None else (end - check.spared - check.grace, end)
     try:
-        return schedule.deadline(check._replace(last_start=None))
+        raw = schedule.deadline(check._replace(last_start=None))
     except schedule.ScheduleError:
         return None
+    if raw is None:
+        return None
+    return raw - check.grace, max(raw, end) if check.spared and end else raw
 
 
 class Runs:
@@ -328,7 +344,9 @@ def _with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Trans
         alert_after, problem = schedule.deadline(check, loose=loose), ""
     except schedule.ScheduleError as error:
         alert_after, problem = _postponed(check, check.last_start, now, error)
-    return Transition(check._replace(alert_after=alert_after), None, problem)
+    # What windows do to it is for `windows.holding` to say.
+    check = check._replace(alert_after=alert_after, spared=timedelta(0))
+    return Transition(check, None, problem)
 
 
 def _postponed(

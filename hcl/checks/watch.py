@@ -18,6 +18,7 @@ from hcl.changes import Changes
 from hcl.checks.announcing import announce
 from hcl.checks.judging import Judging
 from hcl.checks.steps import Steps
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import GAP, SUSPENDED, Clock
 from hcl.db import Database, UnusableError, tell
 from hcl.store.life import Absence, Away, Sign
@@ -78,6 +79,7 @@ class Watch:
         heard: Callable[[], float],
         refusals: Refusals,
         file: Callable[[], Awaitable[None]],
+        maintenance: Maintenance,
         excuses: bool = True,
     ) -> None:
         self.excuses = excuses
@@ -92,7 +94,7 @@ class Watch:
         self._file = file
         # Whether it stood still while it was at work; until the next look for that.
         self._stood_still = False
-        self._judging = Judging(database, clock, pulse=self._pulse)
+        self._judging = Judging(database, clock, maintenance, pulse=self.pulse)
         self._steps = Steps(database, clock, self._judging, file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
@@ -192,7 +194,7 @@ class Watch:
                 if self._renews_since is not None:
                     await self._finish_wait(self._renews_since)
                 await self._look_at_wall()
-            self._pulse()
+            self.pulse()
             if not (self._away or self._renews_since or self._stood_still):
                 break
         if self._deaf_from is None and self._looked - self._signed >= SIGN_EVERY / 2:
@@ -210,7 +212,7 @@ class Watch:
 
     def sleeps(self, seconds: float) -> None:
         """Note for how long the checker is going to sleep at most."""
-        self._pulse()
+        self.pulse()
         if self._stood_still:
             # The next look finds that; until then all is shown as it was.
             self._clock.wakes_by = self._looked
@@ -223,7 +225,7 @@ class Watch:
             self._deaf_from = self._looked, self._signed
         self._failed = self._clock.boot()
 
-    def _pulse(self) -> None:
+    def pulse(self) -> None:
         """Note that it is at work; or that it stood still meanwhile."""
         if self._clock.boot() - self._looked > GAP or self._has_slept():
             self._stood_still = True

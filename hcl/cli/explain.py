@@ -10,6 +10,7 @@ from hcl import store
 from hcl.checks import explain as explaining_rules
 from hcl.checks.explain import Explanation
 from hcl.checks.explaining import explanation_of
+from hcl.checks.windows.calendar import Calendar
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import Config
@@ -47,13 +48,24 @@ def explain(name: str, explicit: str | None, as_json: bool) -> None:
 async def _read(
     config: Config, name: str, now: datetime
 ) -> list[tuple[Check, Explanation]]:
+    in_file = {project.id: project.maintenance for project in config.projects}
     async with open_to_read(config.database.path) as conn:
-        return [
-            (check, await explanation_of(conn, check, now))
-            for project in await store.projects.known(conn)
-            for check in await store.checks.of_project(conn, project)
-            if name in (check.name, check.slug, check.code)
-        ]
+        by_hand = await store.windows.of_projects(conn, now)
+        found = []
+        for project, known in (await store.projects.known(conn)).items():
+            windows = (*in_file.get(known.code, ()), *by_hand.get(project, ()))
+            calendar = Calendar(windows)
+            found += [
+                (
+                    check,
+                    await explanation_of(
+                        conn, check, now, calendar.open_at(now, check.tags)
+                    ),
+                )
+                for check in await store.checks.of_project(conn, project)
+                if name in (check.name, check.slug, check.code)
+            ]
+        return found
 
 
 def _document(check: Check, explanation: Explanation) -> dict[str, object]:

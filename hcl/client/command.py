@@ -41,10 +41,10 @@ def main(arguments: list[str]) -> int:
     _add_ping(commands)
     if arguments[:1] not in (["run"], ["ping"]):
         # Imported here: jobs need none of it.
-        from hcl.client import checks, completion
+        from hcl.client import checks, completion, maintenance
         from hcl.client.sync import command as sync
 
-        for module in (checks, sync, completion):
+        for module in (checks, maintenance, sync, completion):
             module.add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.function

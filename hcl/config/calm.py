@@ -40,7 +40,7 @@ def _quiet_hours(owner: Table) -> QuietHours:
     start, end = _time(table, "from"), _time(table, "to")
     if start == end:
         raise table.error("to", "is the same as from; leave some time to send in")
-    return QuietHours(start, end, _zone(table, "tz"))
+    return QuietHours(start, end, read_zone(table, "tz"))
 
 
 def _time(table: Table, key: str) -> time:
@@ -51,7 +51,8 @@ def _time(table: Table, key: str) -> time:
     return time.fromisoformat(value)
 
 
-def _zone(table: Table, key: str) -> str:
+def read_zone(table: Table, key: str) -> str:
+    """Read a time zone; UTC if absent."""
     value = table.line(key, "UTC")
     try:
         ZoneInfo(value)

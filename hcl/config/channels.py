@@ -40,6 +40,12 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         raise table.error("name", f"{shown(name)} has a comma; use a name without")
     code, events = stable_id(table, uuid.UUID(project_id), name), _events(table)
     settings = KINDS[kind](table)
+    if (
+        "late" in events
+        and kind in ("webhook", "shell")
+        and not (settings.tells_of("late"))
+    ):
+        raise table.error("late", "is missing; events has late, so say what to send")
     if not events:
         events = _EVENTS if settings.hears_of_server else _EVENTS - {"server"}
     return ChannelConfig(
@@ -173,7 +179,8 @@ def _events(table: Table) -> frozenset[Event]:
     return frozenset(event for event in known if event in values)
 
 
-_EVENTS: frozenset[Event] = frozenset(get_args(Event))
+# Who wants to hear of what is late says so.
+_EVENTS: frozenset[Event] = frozenset(get_args(Event)) - {"late"}
 
 
 def _email(table: Table) -> EmailSettings:
@@ -267,7 +274,7 @@ def _priorities(channel: Table, url: str) -> tuple[tuple[Event, str], ...]:
         found.append((event, priorities.word_for(scheme, word)))
     if priorities.is_in(url) and any(word != "none" for _, word in found):
         raise channel.error("priority", "stands in url too; use one of them")
-    if all(dict(found).get(event) == "none" for event in known):
+    if all(dict(found).get(event) == "none" for event in _EVENTS):
         raise channel.error("priority", "lets nobody be told of anything; drop one")
     return tuple(found)
 

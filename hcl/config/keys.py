@@ -55,6 +55,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "keys",
         "channels",
         "tags",
+        "maintenance",
     ),
     "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
@@ -70,10 +71,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
     "projects.channels:apprise": ("url", "priority"),
-    "projects.channels:shell": ("down", "up", "server"),
-    "projects.channels:webhook": ("down", "up", "server"),
+    "projects.channels:shell": ("down", "up", "server", "late"),
+    "projects.channels:webhook": ("down", "up", "server", "late"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
-    "priority": ("down", "up", "server"),
+    "projects.maintenance": ("name", "tags", "schedule", "length", "from", "to", "tz"),
+    "priority": ("down", "up", "server", "late"),
     "quiet_hours": ("from", "to", "tz"),
 }

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from hcl.config.apprise_urls import place_of, scheme_of
 from hcl.config.machines import is_for_people
 
-# down and up are a check's; server is what concerns hcl itself.
-Event = Literal["down", "up", "server"]
+# down, up and late are a check's; server is what concerns hcl itself.
+Event = Literal["down", "up", "late", "server"]
 Method = Literal["GET", "POST", "PUT"]
 
 
@@ -93,10 +93,11 @@ class WebhookSettings(Settings):
     down: WebhookRequest | None
     up: WebhookRequest | None
     server: WebhookRequest | None = None
+    late: WebhookRequest | None = None
 
     def place(self, _kind: str) -> str:
         """Name each server that is asked, once."""
-        requests = filter(None, (self.down, self.up, self.server))
+        requests = filter(None, (self.down, self.up, self.server, self.late))
         return ", ".join(dict.fromkeys(request.place for request in requests))
 
     def tells_of(self, event: Event) -> bool:
@@ -112,6 +113,8 @@ class WebhookSettings(Settings):
         """Return what to request for an event; None: nothing."""
         if event == "server":
             return self.server or self.down or self.up
+        if event == "late":
+            return self.late
         return self.down if event == "down" else self.up
 
 
@@ -129,6 +132,7 @@ class ShellSettings(Settings):
     down: str
     up: str
     server: str = ""
+    late: str = ""
 
     def place(self, _kind: str) -> str:
         """Tell no more than that there is one: the command may hold a secret."""
@@ -147,6 +151,8 @@ class ShellSettings(Settings):
         """Return what to run for an event; "": nothing."""
         if event == "server":
             return self.server or self.down or self.up
+        if event == "late":
+            return self.late
         return self.down if event == "down" else self.up
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 from hcl.config.calm import read_tags
 from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.keys import KEYS
+from hcl.config.maintenance import read_windows
 from hcl.config.reading import Table, closest, shown
 from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
 
@@ -67,6 +68,7 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
         keys=keys,
         channels=_channels(table, id_, can_mail),
         tags=read_tags(table),
+        maintenance=read_windows(table),
     )
 
 

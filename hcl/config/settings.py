@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from hcl.config.kinds import Event, Settings
+from hcl.model import Window
 
 Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
@@ -302,6 +303,7 @@ class ProjectConfig:
     channels: tuple[ChannelConfig, ...]
     tags: tuple[TagConfig, ...] = ()
     healthchecks_secret: str = ""
+    maintenance: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

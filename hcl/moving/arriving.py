@@ -118,6 +118,7 @@ class Arriving:
             rows = {c.code: c.id for c in await store.channels.of_project(conn, id_)}
             fresh = [rows[code] for code in place.new_channels if code in rows]
             await store.moved.unserve(conn, fresh)
+            await store.windows.bring(conn, id_, place.project.windows, self._now)
         channels = {
             there: rows[here] for there, here in place.channels.items() if here in rows
         }

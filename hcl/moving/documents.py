@@ -12,7 +12,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
-from hcl.model import SETTINGS, STATE, Action, Check, Flip, Kind, Ping, Reason, Status
+from hcl.model import (
+    SETTINGS,
+    STATE,
+    Action,
+    Check,
+    Flip,
+    Kind,
+    Ping,
+    Reason,
+    Status,
+    Window,
+)
 from hcl.moving import columns
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 
@@ -49,16 +60,26 @@ def end(lines: int) -> str:
 
 def project(of: MovedProject) -> str:
     """Write a project with its channels, but no secrets."""
-    return line(
-        {
-            "type": "project",
-            "id": of.code,
-            "name": of.name,
-            "badge_key": of.badge_key,
-            "check_limit": of.check_limit,
-            "channels": [_channel(channel) for channel in of.channels],
-        }
-    )
+    document: dict[str, Any] = {
+        "type": "project",
+        "id": of.code,
+        "name": of.name,
+        "badge_key": of.badge_key,
+        "check_limit": of.check_limit,
+        "channels": [_channel(channel) for channel in of.channels],
+    }
+    if of.windows:
+        document["windows"] = [_window(window) for window in of.windows]
+    return line(document)
+
+
+def _window(of: Window) -> dict[str, Any]:
+    return {
+        "reason": of.name,
+        "tags": sorted(of.tags),
+        "start": _written(of.start),
+        "end": _written(of.end),
+    }
 
 
 def _channel(of: MovedChannel) -> dict[str, Any]:
@@ -140,6 +161,16 @@ def read_project(document: Mapping[str, Any], id_: int) -> MovedProject:
         badge_key=_text(document.get("badge_key", "")),
         check_limit=int(document.get("check_limit", 0)),
         channels=[_read_channel(channel) for channel in document.get("channels", ())],
+        windows=[_read_window(window) for window in document.get("windows", ())],
+    )
+
+
+def _read_window(document: Mapping[str, Any]) -> Window:
+    return Window(
+        _text(document.get("reason", "")),
+        frozenset(map(_text, document.get("tags", ()))),
+        start=_moment(document["start"]),
+        end=_moment(document["end"]),
     )
 
 

@@ -8,7 +8,7 @@ from aiosqlite import Connection
 from hcl import __version__, store
 from hcl.checks import rules
 from hcl.config import ProjectConfig
-from hcl.model import Check
+from hcl.model import Check, Window
 from hcl.moving import documents
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 
@@ -40,19 +40,22 @@ async def _before_the_end(
     as_of = now if is_there or sign is None else sign.moment
     await store.moved.gather_late(conn)
     yield documents.header(f"hcl {__version__}", as_of)
-    rows = []
+    rows, by_hand = [], await store.windows.of_projects(conn, as_of)
     for project in projects:
         row = await store.projects.find(conn, project.id, project.name)
         if row is not None:
             rows.append((row.id, project))
-            yield documents.project(_project(project, row.badge_key))
+            windows = by_hand.get(row.id, [])
+            yield documents.project(_project(project, row.badge_key, windows))
     for id_, project in rows:
         async for check in checks_of(conn, id_):
             async for line in _check(conn, check, project.id):
                 yield line
 
 
-def _project(project: ProjectConfig, badge_key: str) -> MovedProject:
+def _project(
+    project: ProjectConfig, badge_key: str, windows: list[Window]
+) -> MovedProject:
     return MovedProject(
         id=0,
         code=project.id,
@@ -69,6 +72,7 @@ def _project(project: ProjectConfig, badge_key: str) -> MovedProject:
             )
             for channel in project.channels
         ],
+        windows=windows,
     )
 
 

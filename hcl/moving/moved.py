@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from hcl.config.settings import Access
-from hcl.model import Check, Flip, Ping
+from hcl.model import Check, Flip, Ping, Window
 
 # Stands for the id of a project that its server does not tell.
 NO_CODE = "00000000-0000-0000-0000-000000000000"
@@ -45,8 +45,9 @@ class MovedChannel:
 class MovedProject:
     """A project with its keys and channels; "" where the old one had none.
 
-    `id` is the old server's. `checks`, `pings` and `flips` are numbers. `remarks` tell
-    what hcl has no place for, a line each.
+    `id` is the old server's. `windows` were opened by hand, and are not over. `checks`,
+    `pings` and `flips` are numbers. `remarks` tell what hcl has no place for, a line
+    each.
     """
 
     id: int
@@ -58,6 +59,7 @@ class MovedProject:
     check_limit: int = 0
     keys: list[MovedKey] = field(default_factory=list)
     channels: list[MovedChannel] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
     checks: int = 0
     pings: int = 0
     flips: int = 0

@@ -9,6 +9,9 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.rules import Transition
+from hcl.checks.windows import holding
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.model import Check, Flip, Ping
 from hcl.pings.arrival import Arrival, Receipt, Slug, Target
 from hcl.pings.states import States
@@ -25,16 +28,24 @@ class Batch:
     """One transaction of pings: load, record, save, and remember after the commit."""
 
     def __init__(
-        self, states: States, now: Callable[[], datetime], *, loose: bool = False
+        self,
+        states: States,
+        now: Callable[[], datetime],
+        maintenance: Maintenance,
+        *,
+        loose: bool = False,
     ) -> None:
         """Begin a batch; `loose` as in `rules.on_ping`."""
         self._now = now
+        self._maintenance = maintenance
         self._loose = loose
         # Whether states have to be written with the pings: counted anew after a crash,
-        # what came late would count as all others do.
-        self._has_late = False
+        # what came late, or in a window, would count as all others do.
+        self._has_special = False
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
+        # Those that people were told to be late, and when they pinged.
+        self.pinged: list[tuple[Check, datetime]] = []
         # Those whose deadline came up, or came nearer.
         self.nearer: list[Check] = []
         # Whom pings are for that may make a check.
@@ -100,7 +111,7 @@ class Batch:
     @property
     def is_quiet(self) -> bool:
         """Tell whether nobody need hear of it but those who pinged."""
-        return not (self.flips or self.nearer or self._has_late)
+        return not (self.flips or self.nearer or self._has_special)
 
     def _record(self, target: Target, ping: Ping) -> Receipt:
         if target.code:
@@ -126,18 +137,40 @@ class Batch:
     def _apply(self, check: Check, ping: Ping, target: Target) -> None:
         before = self._after.get(check.id, check)
         if target.is_late:
-            self._has_late = True
+            self._has_special = True
             transition, kept = rules.on_late_ping(
                 before, ping, self._now(), loose=self._loose
             )
         else:
             transition, kept = rules.on_ping(before, ping, loose=self._loose)
+        if self._maintenance:
+            transition = self._in_maintenance(before, transition, kept)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
+        if before.late_since is not None and transition.check.late_since is None:
+            self._no_longer_late(transition.check, kept)
         self._after[check.id] = transition.check
         self.pings.append((check.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
+
+    def _no_longer_late(self, check: Check, ping: Ping) -> None:
+        # When it is looked at next may be long after it is late again.
+        self.nearer.append(check)
+        if check.status == "up":
+            self.pinged.append((check, ping.created))
+
+    def _in_maintenance(
+        self, before: Check, transition: Transition, ping: Ping
+    ) -> Transition:
+        calendar = self._maintenance.of(before.project_id)
+        if calendar is None or ping.action in ("log", "ign"):
+            return transition
+        transition, is_held = holding.on_ping(
+            before, transition, ping, calendar, loose=self._loose
+        )
+        self._has_special |= is_held
+        return transition
 
     async def save(self, conn: Connection) -> None:
         """Write it all: pings, states, flips and their notifications."""
@@ -145,6 +178,9 @@ class Batch:
         await conn.executemany(*store.checks.saving_states(self._after.values()))
         if self.nearer:
             await store.checks.look_earlier(conn, self.nearer)
+        if self.pinged:
+            now = max(at for _, at in self.pinged)
+            await store.latenesses.end(conn, self.pinged, now)
         if self.flips:
             first = await store.flips.add(conn, self.flips)
             now = max(flip.created for _, flip in self.flips)

@@ -11,6 +11,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.watch import Refusals
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.counters import Counters
 from hcl.db import Database, UnwritableError, begun, write_at_once
@@ -40,6 +41,7 @@ class Pinging:
         counters: Counters,
         changes: Changes,
         clock: Clock,
+        maintenance: Maintenance,
     ) -> None:
         """Wake the loops by their alarms; tell `received` what the inbox got."""
         self._database = database
@@ -50,7 +52,10 @@ class Pinging:
         self._changes = changes
         self._states = States(database, clock)
         self._clock = clock
+        self._maintenance = maintenance
         self.refusals = Refusals()
+        # Whether any channel tells of checks that are late.
+        self.tells_late = False
         # When a ping came last, by the boot clock.
         self.heard = 0.0
         self._group: GroupCommit[Arrival, Receipt] = GroupCommit(self._write)
@@ -112,7 +117,12 @@ class Pinging:
         async with self._database.turn() as conn:
             await self._states.catch_up(conn)
             arrivals = self._of_this_time(arrivals)
-            batch = Batch(self._states, self._clock.now, loose=self._clock.is_doubtful)
+            batch = Batch(
+                self._states,
+                self._clock.now,
+                self._maintenance,
+                loose=self._clock.is_doubtful,
+            )
             begun_at = time.perf_counter()
             try:
                 await batch.load(conn, arrivals)
@@ -150,9 +160,11 @@ class Pinging:
         After the commit: a loop that looks before finds nothing, and sleeps on.
         """
         deadlines = [check.alert_after for check in batch.nearer if check.alert_after]
+        if self.tells_late:
+            deadlines += [c.late_from for c in batch.nearer if c.late_from]
         if deadlines:
             self._checker.ring(min(deadlines))
-        if batch.flips:
+        if batch.flips or batch.pinged:
             self._sender.ring()
         self.heard = self._clock.boot()
         self._received(batch.pings)

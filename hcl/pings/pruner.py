@@ -59,6 +59,7 @@ class Pruner:
         day = int(ran // _DAY) - KEEP.days
         marked = await store.life.marked(reader, day)
         await self._repeat(partial(store.notifications.drop, up_to=marked.notification))
+        await self._repeat(store.latenesses.drop)
         await self._repeat(partial(store.flips.drop, up_to=marked.flip))
         if marked.announcement:
             await self._repeat(

@@ -16,6 +16,7 @@ from hcl.checks import restoring
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.checks.watch import Watch
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.config import Config
 from hcl.counters import Counters
@@ -85,10 +86,13 @@ class Assembly:
         """
         use_mail = self._mail_with(config)
         self.synced = await sync(self.database, config, self.clock.now())
+        await self.parts.maintenance.use(self.synced.windows)
         # What may fail is over: a reload is taken as a whole or not at all.
         use_mail()
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
+        tells_late = any(c.tells_of("late") for c in self.synced.channels.values())
+        self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
@@ -143,8 +147,15 @@ def _wire(
     alarms = {name: Alarm(clock.now) for name in _LOOPS}
     clock.on_step = alarms["checker"].ring
     counters, changes = Counters(), Changes()
-    filer, pinging = _pings(config, database, clock, alarms, counters, changes)
-    watch, checker = _checks(config, database, clock, alarms, changes, filer, pinging)
+    maintenance = Maintenance(
+        database, checker=alarms["checker"], changes=changes, clock=clock
+    )
+    filer, pinging = _pings(
+        config, database, clock, alarms, counters, changes, maintenance
+    )
+    watch, checker = _checks(
+        config, database, clock, alarms, changes, filer, pinging, maintenance
+    )
     keeping, drill = _precautions(config, database, clock, alarms, changes)
     managing = Managing(
         database,
@@ -152,8 +163,9 @@ def _wire(
         sender=alarms["sender"],
         changes=changes,
         clock=clock,
+        maintenance=maintenance,
     )
-    parts = Parts(database, pinging, managing, counters, changes, clock)
+    parts = Parts(database, pinging, managing, counters, changes, clock, maintenance)
     ping = PingEndpoint(parts)
     spread = {} if jitter is None else {"jitter": jitter}
     return Assembly(
@@ -192,6 +204,7 @@ def _pings(
     alarms: Mapping[str, Alarm],
     counters: Counters,
     changes: Changes,
+    maintenance: Maintenance,
 ) -> tuple[Filer, Pinging]:
     filer = Filer(
         database,
@@ -208,6 +221,7 @@ def _pings(
         counters=counters,
         changes=changes,
         clock=clock,
+        maintenance=maintenance,
     )
     return filer, pinging
 
@@ -220,6 +234,7 @@ def _checks(
     changes: Changes,
     filer: Filer,
     pinging: Pinging,
+    maintenance: Maintenance,
 ) -> tuple[Watch, Checker]:
     watch = Watch(
         database,
@@ -229,6 +244,7 @@ def _checks(
         heard=lambda: pinging.heard,
         refusals=pinging.refusals,
         file=filer.file_what_it_can,
+        maintenance=maintenance,
         excuses=config.alerts.after_absence == "excuse",
     )
     checker = Checker(
@@ -238,6 +254,7 @@ def _checks(
         changes=changes,
         clock=clock,
         watch=watch,
+        maintenance=maintenance,
     )
     return watch, checker
 

@@ -9,7 +9,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
 from hcl.db import Database, open_to_rehearse
-from hcl.model import Channel, Project
+from hcl.model import Channel, Project, Window
 from hcl.server import reloading
 from hcl.server.reloading import Change
 
@@ -21,12 +21,13 @@ _WRITTEN = ("projects", "channels", "channels_projects", "checks_channels")
 class Synced:
     """What the file means in rows: projects by the file's order, channels by row id.
 
-    `secret` signs badges and cookies.
+    `secret` signs badges and cookies; `windows` are of maintenance, by their project.
     """
 
     projects: tuple[Project, ...]
     channels: dict[int, ChannelConfig]
     secret: str
+    windows: dict[int, tuple[Window, ...]]
 
 
 async def sync(database: Database, config: Config, now: datetime) -> Synced:
@@ -40,11 +41,16 @@ async def sync(database: Database, config: Config, now: datetime) -> Synced:
         before = await reloading.known(conn)
         projects, channels = await _match(conn, config)
         await store.notifications.give_up_disabled(conn)
+        await store.latenesses.watch(conn)
         told = await reloading.changes(conn, before)
         await reloading.announce(conn, told, now)
         secret = config.server.secret or await _secret(conn)
     reloading.log(told)
-    return Synced(projects, channels, secret)
+    windows = {
+        project.id: wanted.maintenance
+        for project, wanted in zip(projects, config.projects, strict=True)
+    }
+    return Synced(projects, channels, secret, windows)
 
 
 async def foresee(config: Config) -> tuple[list[Change], dict[str, dict[int, str]]]:
@@ -117,6 +123,7 @@ async def _sync_channel(
         on_down=wanted.tells_of("down"),
         on_up=wanted.tells_of("up"),
         on_server=wanted.tells_of("server"),
+        on_late=wanted.tells_of("late"),
     )
 
 

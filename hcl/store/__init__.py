@@ -14,6 +14,7 @@ from hcl.store import (
     fixed,
     flips,
     inbox,
+    latenesses,
     life,
     moved,
     mutes,
@@ -25,6 +26,7 @@ from hcl.store import (
     settings,
     tallies,
     tries,
+    windows,
 )
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "fixed",
     "flips",
     "inbox",
+    "latenesses",
     "life",
     "moved",
     "mutes",
@@ -47,4 +50,5 @@ __all__ = [
     "settings",
     "tallies",
     "tries",
+    "windows",
 ]

@@ -11,6 +11,7 @@ from aiosqlite import Connection
 from hcl.db import Statement
 from hcl.model import SETTINGS, STATE, Check
 from hcl.store.fixed import HAS_MORE
+from hcl.store.latenesses import TELLS
 from hcl.store.times import moment, seconds, stamp
 
 # A word of SQL.
@@ -274,21 +275,49 @@ def saving_states(changed: Iterable[Check]) -> Statement:
 async def look_earlier(conn: Connection, changed: Iterable[Check]) -> None:
     """Have the checker look at these by their deadlines, if it would look later."""
     await conn.executemany(
-        "UPDATE check_states SET look_at = :at WHERE check_id = :id"
-        " AND (look_at IS NULL OR look_at > :at)",
+        f"UPDATE check_states SET look_at = {_LOOK} WHERE check_id = :id"
+        f" AND (look_at IS NULL OR look_at > {_LOOK})",
         [
-            {"at": stamp(check.alert_after), "id": check.id}
+            {"at": stamp(check.alert_after), "id": check.id, "late": _late(check)}
             for check in changed
             if check.alert_after is not None
         ],
     )
 
 
-async def look_again(conn: Connection, looked_at: Iterable[Check]) -> None:
-    """Have the checker look at these at their deadlines; never, if they have none."""
+# When the checker looks: also when a check is late, if that is to be told.
+_LOOK = f"iif(:late IS NOT NULL AND {TELLS}, min(:late, :at), :at)"
+
+
+def _late(check: Check, after: datetime | None = None) -> float | None:
+    """Return when a check is looked at since it is late; only after a moment."""
+    if check.status != "up" or check.late_since is not None:
+        return None
+    end, begun = check.alert_after, check.late_from
+    if end is None or begun is None:
+        return None
+    # In a window people are told at its end.
+    moments = (begun, end - check.grace) if check.spared else (begun,)
+    return stamp(min((m for m in moments if not after or m > after), default=None))
+
+
+async def look_again(
+    conn: Connection, looked_at: Iterable[Check], after: datetime | None = None
+) -> None:
+    """Have the checker look at these at their deadlines; never, if they have none.
+
+    And when they are late, if that is after a moment (None: whenever it is).
+    """
     await conn.executemany(
-        "UPDATE check_states SET look_at = ? WHERE check_id = ?",
-        [(stamp(check.alert_after), check.id) for check in looked_at],
+        f"UPDATE check_states SET look_at = {_LOOK} WHERE check_id = :id",
+        [
+            {
+                "at": stamp(check.alert_after),
+                "id": check.id,
+                "late": _late(check, after),
+            }
+            for check in looked_at
+        ],
     )
 
 
@@ -334,7 +363,7 @@ async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
         f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = last_start + :by, not_before = not_before + :by,"
         " alert_after = alert_after + :by, look_at = look_at + :by,"
-        " muted_until = muted_until + :by",
+        " muted_until = muted_until + :by, late_since = late_since + :by",
         {"by": seconds(by), "since": stamp(since)},
     )
     # A step that is undone leaves all as it was.

@@ -19,6 +19,7 @@ RAN = "(SELECT coalesce(max(ran), 0) FROM life)"
 # Whether a channel c tells of what a message n tells of; f is its flip, if it has one.
 _IS_TOLD = (
     "CASE WHEN n.announcement_id IS NOT NULL THEN c.on_server"
+    " WHEN n.lateness_id IS NOT NULL THEN c.on_late"
     " WHEN f.new_status = 'up' THEN c.on_up ELSE c.on_down END"
 )
 
@@ -91,7 +92,7 @@ async def add_for_announcement(
 def from_row(row: Sequence[Any]) -> Notification:
     """Make a notification of its columns in their order, `hold` to `ran` last."""
     created = datetime.fromtimestamp(row[4], UTC)
-    return Notification(row[0], row[1], row[2], row[3], created, *row[5:10])
+    return Notification(row[0], row[1], row[2], row[3] or 0, created, *row[5:10])
 
 
 async def add_reminders(
@@ -150,9 +151,10 @@ async def hand_on(
     )
     ids = None if only is None else json.dumps([n.id for n in only])
     cursor = await conn.execute(
-        "INSERT INTO notifications (flip_id, check_id, announcement_id, channel_id,"
-        " created, ran, next_try, reminder, hold, notice)"
-        f" SELECT n.flip_id, n.check_id, n.announcement_id, c.id, :now, {RAN}, :now,"
+        "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
+        " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
+        " SELECT n.flip_id, n.check_id, n.announcement_id, n.lateness_id,"
+        f" n.is_end, c.id, :now, {RAN}, :now,"
         " n.reminder, iif(n.hold IN ('fold', 'quiet'), n.hold, ''),"
         " trim(n.notice || ' ' || :notice) FROM notifications n"
         " LEFT JOIN flips f ON f.id = n.flip_id"
@@ -184,9 +186,10 @@ async def expand(
     A channel that was to tell of it anyway does so once.
     """
     cursor = await conn.execute(
-        "INSERT INTO notifications (flip_id, check_id, announcement_id, channel_id,"
-        " created, ran, next_try, reminder, hold, notice)"
-        " SELECT n.flip_id, n.check_id, n.announcement_id, c.id, n.created, n.ran,"
+        "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
+        " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
+        " SELECT n.flip_id, n.check_id, n.announcement_id, n.lateness_id,"
+        " n.is_end, c.id, n.created, n.ran,"
         " :now,"
         f" iif(n.reminder, {NEXT_REMINDER}, 0),"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''), n.notice"
@@ -196,6 +199,7 @@ async def expand(
         " AND (n.reminder OR NOT EXISTS (SELECT 1 FROM notifications told"
         " WHERE told.channel_id = c.id AND NOT told.reminder"
         " AND told.notice = n.notice AND (told.flip_id = n.flip_id"
+        " OR (told.lateness_id = n.lateness_id AND told.is_end = n.is_end)"
         " OR told.announcement_id = n.announcement_id))) ORDER BY c.id",
         {
             "id": notification.id,

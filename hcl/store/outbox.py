@@ -7,7 +7,7 @@ from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.model import NO_FLIP, Flip, Hold, Notification, Waiting
+from hcl.model import NO_FLIP, Flip, Hold, Lateness, Notification, Waiting
 from hcl.store import notifications, tries
 from hcl.store.times import moment, seconds, stamp
 
@@ -90,15 +90,21 @@ async def _alerts_due(
         " GROUP BY check_id ORDER BY oldest LIMIT :limit)"
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         " n.reminder, n.hold, n.notice, n.ran, n.next_try,"
-        " f.created, f.old_status, f.new_status, f.reason, f.n_pings, s.status, c.tags,"
+        " f.created, f.old_status, f.new_status, f.reason,"
+        " coalesce(f.n_pings, l.n_pings), s.status, c.tags,"
         " s.muted_until, n.handed_on,"
         " iif(n.reminder, (SELECT group_concat(cc.channel_id) FROM checks_channels cc"
         " JOIN channels h ON h.id = cc.channel_id AND h.project_id = c.project_id"
-        " WHERE cc.check_id = n.check_id), '')"
+        " WHERE cc.check_id = n.check_id), ''),"
+        " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
+        " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
+        " AND t.channel_id = n.channel_id AND t.sent IS NOT NULL),"
+        " l.ended IS NOT NULL OR s.late_since IS NULL)"
         # In the order of a CROSS JOIN: few of those that wait are due.
         " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
         " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"
-        " JOIN flips f ON f.id = n.flip_id"
+        " LEFT JOIN flips f ON f.id = n.flip_id"
+        " LEFT JOIN latenesses l ON l.id = n.lateness_id"
         " JOIN check_states s ON s.check_id = n.check_id"
         " JOIN checks c ON c.id = n.check_id ORDER BY n.id",
         {"channel_id": channel_id, "now": stamp(now), "limit": limit},
@@ -107,16 +113,22 @@ async def _alerts_due(
 
 
 def _waiting(row: tuple[Any, ...]) -> Waiting:
+    began, ended = moment(row[21]), moment(row[22]) if row[23] else None
+    lateness = None if began is None else Lateness(began, ended)
     return Waiting(
         notifications.from_row(row),
         datetime.fromtimestamp(row[10], UTC),
-        Flip(datetime.fromtimestamp(row[11], UTC), *row[12:15]),
-        row[15],
+        NO_FLIP
+        if lateness
+        else Flip(datetime.fromtimestamp(row[11], UTC), *row[12:15]),
+        row[15] or 0,
         row[16],
         tuple(row[17].split()),
         frozenset(map(int, filter(None, (row[20] or "").split(",")))),
         moment(row[18]),
         bool(row[19]),
+        lateness,
+        bool(row[24]) and lateness is not None,
     )
 
 

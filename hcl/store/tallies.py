@@ -14,7 +14,8 @@ from hcl.store.times import moment, stamp
 # of them is late.
 _STEADY = (
     "last_start IS NULL"
-    " AND (status != 'up' OR alert_after IS NULL OR alert_after - grace > :now)"
+    " AND (status != 'up' OR alert_after IS NULL"
+    " OR alert_after - spared - grace > :now)"
 )
 _TAGGED = "project_id = :project AND (:tag = '' OR instr(tags, :tag))"
 
@@ -40,7 +41,7 @@ async def steady(
     """
     rows = await conn.execute_fetchall(
         "SELECT iif(:tag = '', '', tags) AS shared, status, count(*),"
-        " min(iif(status = 'up', alert_after - grace, NULL))"
+        " min(iif(status = 'up', alert_after - spared - grace, NULL))"
         " FROM checks JOIN check_states ON check_id = id"
         f" WHERE {_TAGGED} AND {_STEADY} GROUP BY shared, status",
         {"project": project_id, "tag": tag, "now": stamp(now)},

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
 from hcl.web import client_file
-from hcl.web.api import alerts, api, lists
+from hcl.web.api import alerts, api, lists, maintenance
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -197,6 +197,10 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     if version >= 3:
         listed["checks/{code:code}/explain"] = Endpoint(GET=rw(alerts.explain_check))
         listed["checks/{code:code}/messages"] = Endpoint(GET=rw(alerts.list_messages))
+        listed["maintenance"] = Endpoint(
+            GET=ro(maintenance.list_windows), POST=rw(maintenance.open_window)
+        )
+        single["maintenance/{n:number}"] = Endpoint(DELETE=rw(maintenance.end_window))
         single["checks/{code:code}/mute"] = Endpoint(POST=rw(alerts.mute_check))
     root = f"/api/v{version}/"
     for path, endpoint in listed.items():

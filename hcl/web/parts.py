@@ -7,6 +7,7 @@ from starlette.types import Scope
 from hcl.changes import Changes
 from hcl.checks.check_json import Site
 from hcl.checks.managing import Managing
+from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.config import Config
 from hcl.counters import Counters
@@ -46,6 +47,7 @@ class Parts:
         counters: Counters,
         changes: Changes,
         clock: Clock,
+        maintenance: Maintenance,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -53,6 +55,7 @@ class Parts:
         self.counters = counters
         self.pinging = pinging
         self.managing = managing
+        self.maintenance = maintenance
         self.changes = changes
         self.links = SignInLinks()
         self.answers = SharedAnswers(changes, clock)

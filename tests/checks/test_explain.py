@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hcl.checks.explain import Known, explain, lines
-from hcl.model import Check, Flip
+from hcl.checks.windows.calendar import Opening
+from hcl.model import Check, Flip, Window
 from hcl.store.life import Absence
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
@@ -294,3 +295,31 @@ def test_lines_bear_moments_of_the_zone_in_order() -> None:
         "Times are those of Europe/Riga.",
     ]
     assert list(lines(explanation, "Nowhere"))[-1] == "Times are those of UTC."
+
+
+def test_a_window_and_what_it_moves_are_told() -> None:
+    window = Window("new disk", start=NOW - HOUR, end=NOW + HOUR)
+    opening = Opening(NOW - HOUR, NOW + HOUR, window)
+    late = check(
+        status="up",
+        last_ping=NOW - DAY,
+        n_pings=1,
+        counted_from=NOW - DAY - HOUR / 2,
+        alert_after=NOW + 2 * HOUR,
+        spared=90 * MINUTE,
+    )
+    failed = make_ping(n=1, created=NOW - DAY, action="fail")
+
+    told = said(Known(late, last=failed, windows=[opening]), NOW + MINUTE)
+
+    assert told == [
+        (-24 * 60, "A failure came, in maintenance."),
+        (-24.5 * 60, "What was due is due still: it counts from here."),
+        (-30, f"A ping was due, and has not come: {PERIOD}."),
+        (
+            120,
+            "The grace of 1 hour ends: it goes down then, unless a ping comes; it began"
+            " anew at the end of a maintenance window.",
+        ),
+        (60, "The maintenance window closes: new disk."),
+    ]

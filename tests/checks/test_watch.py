@@ -406,7 +406,10 @@ async def test_judging_many_checks_shows_that_it_is_at_work(tmp_path: Path) -> N
             await up(app, NOW - DAY)
         away = store.life.Absence(NOW - MINUTE, NOW, "stopped")
         many = judging.Judging(
-            app.database, app.clock, pulse=lambda: pulses.append(app.clock.now())
+            app.database,
+            app.clock,
+            app.parts.maintenance,
+            pulse=lambda: pulses.append(app.clock.now()),
         )
 
         await many.judge(away)

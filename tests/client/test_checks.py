@@ -195,3 +195,27 @@ def test_completion_knows_every_action() -> None:
     [actions] = [a for a in shown._actions if isinstance(a, argparse._SubParsersAction)]
 
     assert list(actions.choices) == completion.ACTIONS.split()
+
+
+async def test_maintenance_is_started_listed_and_ended(machine: Machine) -> None:
+    async def windows(*arguments: str) -> Any:
+        ran = await machine("maintenance", *arguments, "--format", "json")
+        assert (ran.status, ran.err) == (0, "")
+        return json.loads(ran.out)
+
+    none = await machine("maintenance", "end")
+    made = await windows("start", "2h", "--tag", "nas", "--tag", "db", "new disk")
+    listed = await machine("maintenance")
+    await windows("start", "30m")
+    several = await machine("maintenance", "end")
+    ended = await windows("end", str(made["id"]))
+    await windows("end")
+
+    assert (made["tags"], made["reason"], made["open"]) == ("db nas", "new disk", True)
+    assert b"ID" in listed.out
+    assert b"new disk" in listed.out
+    assert (none.status, several.status) == (1, 1)
+    assert "no window that was opened by hand is open" in none.err
+    assert f"give one of {made['id']}, {made['id'] + 1}" in several.err
+    assert (ended["id"], ended["open"]) == (made["id"], False)
+    assert (await windows("list"))["windows"] == []

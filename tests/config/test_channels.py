@@ -146,7 +146,10 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
         ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),
         ('up = { headers = { A = "1\\r\\nB: 2" } }', "up.headers.A: has a control ch"),
         ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
-        ("events = []", "events: is empty; use down or up or server, or several"),
+        (
+            "events = []",
+            "events: is empty; use down or up or late or server, or several",
+        ),
         ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
         (f"id = '{UUID}0'", f'id: "{UUID}0" is not a UUID; use 32 hex digits with 4'),
     ],

@@ -70,6 +70,8 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     [project] = data["projects"]
     found["projects.keys"] = {key for table in project["keys"] for key in table}
     found["projects.tags"] = {key for table in project["tags"] for key in table}
+    windows = project["maintenance"]
+    found["projects.maintenance"] = {key for table in windows for key in table}
     channels = {kind_of(channel): channel for channel in project["channels"]}
     found["projects.channels"] = CHANNEL & {key for c in channels.values() for key in c}
     for kind, channel in channels.items():
@@ -99,6 +101,9 @@ def test_every_key_is_read(table: str, key: str) -> None:
         "web.users": data["web"]["users"][0],
         "projects.keys": next(
             (k for k in project["keys"] if key in k), project["keys"][0]
+        ),
+        "projects.maintenance": next(
+            (w for w in project["maintenance"] if key in w), project["maintenance"][0]
         ),
         "projects.channels": channels["webhook"],
         **{f"projects.channels:{kind}": channels[kind] for kind in channels},

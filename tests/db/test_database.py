@@ -351,7 +351,7 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{path}: made by a newer hcl (schema 999): run that one, or go back by"
-        " hcl.sqlite.schema-4 as docs/upgrading.md says"
+        " hcl.sqlite.schema-5 as docs/upgrading.md says"
     )
 
 

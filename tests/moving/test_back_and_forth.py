@@ -3,7 +3,10 @@
 import json
 import shutil
 import signal
+import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +85,26 @@ def test_a_new_server_has_all_but_secrets(
         {**d, **told} for d in before if d["type"] in kinds
     ]
     assert "enabled = false" in (there / "hcl.toml").read_text()
+
+
+def test_windows_that_are_not_over_come_along_once(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    here, there = moved("here"), tmp_path / "there"
+    there.mkdir()
+    shutil.copy(here / "hcl.toml", there)
+    now = time.time()
+    with closing(sqlite3.connect(here / "hcl.sqlite")) as connection, connection:
+        connection.executemany(
+            'INSERT INTO windows (project_id, reason, tags, "start", "end")'
+            " VALUES (1, ?, 'nas', ?, ?)",
+            [("open", now - 60, now + 3600), ("over", 7200, 10800)],
+        )
+
+    before = exported(here)
+    for _ in range(2):
+        assert hcl(there, "import", here / "out.jsonl").returncode == 0
+
+    [windows] = [d["windows"] for d in before if "windows" in d]
+    assert [(w["reason"], w["tags"]) for w in windows] == [("open", ["nas"])]
+    assert exported(there) == before

@@ -118,6 +118,10 @@ API_V3 = {
     f"checks/{CODE}/messages": SLASH,
     f"checks/{CODE}/explain/": api(GET="rw"),
     f"checks/{CODE}/explain": SLASH,
+    "maintenance/": api(GET="ro", POST="rw", good={"POST": 400}),
+    "maintenance": SLASH,
+    # Nobody has opened one.
+    "maintenance/{n:number}": api(DELETE="rw", good={"DELETE": 404}, foreign=404),
 }
 PROJECT, CHECK, BY_KEY = "{project:code}", "{code:code}", "{code:unique_key}"
 ROWS = {
@@ -153,6 +157,8 @@ ROWS = {
     f"/projects/{PROJECT}/integrations": page(GET="ro"),
     f"/projects/{PROJECT}/integrations/{{channel:code}}/test": page(POST="rw"),
     f"/projects/{PROJECT}/badges": page(GET="ro"),
+    f"/projects/{PROJECT}/maintenance": page(GET="ro", POST="rw", good={"POST": 422}),
+    f"/projects/{PROJECT}/maintenance/{{n:number}}/end": page(POST="rw"),
     f"/projects/{PROJECT}/checks/": page(GET="ro", good={"GET": 303}),
     f"/checks/{CHECK}": page(GET="ro"),
     f"/checks/{CHECK}/log": page(GET="ro"),

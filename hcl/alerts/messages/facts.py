@@ -57,6 +57,12 @@ def _status(alert: Alert, now: datetime) -> str:
     if alert.reminder and alert.down_since is not None:
         since = alert.down_since
     when = moment(since, alert.check.tz)
+    if alert.lateness is not None:
+        since = alert.lateness.began
+        when = moment(since, alert.check.tz)
+        return (
+            f"was late since {when}" if alert.lateness.ended else f"late since {when}"
+        )
     return f"{flip.new_status} since {when}, {ago(since, now)}"
 
 

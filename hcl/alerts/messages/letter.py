@@ -22,7 +22,7 @@ class SummaryRow:
     `label` is what its status did: `DOWN`, `STILL DOWN`, `DOWN and UP again`.
     """
 
-    status: Literal["down", "up"]
+    status: Literal["down", "up", "late"]
     label: str
     title: str
     clause: str
@@ -35,15 +35,16 @@ class Letter:
 
     `paragraphs` tell of hcl itself; then `status` is "info", and `label` is empty.
     `subject` and `label` are one line each. `status` is how things are at the end:
-    "down" if any check is. `link` leads to the check, or to the site if there are
-    several. `title` is the check's name in full, `headline` a sentence with it.
-    `story` holds sentences on what happened and why, `changes` the flips that are told
-    late, oldest first. `rows` is empty unless there are several checks; `output` is
-    what the job last wrote. `mutes` are lengths and the links that mute it so long.
+    "down" if any check is, else "late" if one is. `link` leads to the check, or to the
+    site if there are several. `title` is the check's name in full, `headline` a
+    sentence with it. `story` holds sentences on what happened and why, `changes` the
+    flips that are told late, oldest first. `rows` is empty unless there are several
+    checks; `output` is what the job last wrote. `mutes` are lengths and the links that
+    mute it so long.
     """
 
     subject: str
-    status: Literal["down", "up", "info"]
+    status: Literal["down", "up", "late", "info"]
     label: str
     title: str
     headline: str
@@ -94,11 +95,11 @@ def _of_several(message: Message, now: datetime) -> Letter:
         for alert in sorted(message.alerts, key=_urgency)
     ]
     subject = f"{counted(len(told), 'check')}: {_counts(told)}"
-    any_down = any(_status(alert) == "down" for alert in message.alerts)
+    status = min(map(_status, message.alerts), key=_BY_URGENCY.index)
     return Letter(
         subject=subject,
-        status="down" if any_down else "up",
-        label="DOWN" if any_down else "UP",
+        status=status,
+        label=status.upper(),
         title=subject,
         headline=f"{subject}.",
         link=f"{message.site_root}/",
@@ -137,7 +138,7 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
 
 def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     """Count by status: `2 down, 1 still down, 1 up`."""
-    words = ("down", "still down", "up")
+    words = ("down", "still down", "late", "up")
     counts = Counter(
         "still down" if alert.reminder and not alert.earlier else _status(alert)
         for alert, _ in told
@@ -145,14 +146,20 @@ def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
 
 
-def _urgency(alert: Alert) -> tuple[bool, bool]:
+# What needs somebody comes first.
+_BY_URGENCY: list[Literal["down", "late", "up"]] = ["down", "late", "up"]
+
+
+def _urgency(alert: Alert) -> tuple[int, bool]:
     # Alike ones stay in the order of their flips.
-    return _status(alert) != "down", bool(alert.reminder)
+    return _BY_URGENCY.index(_status(alert)), bool(alert.reminder)
 
 
-def _status(alert: Alert) -> Literal["down", "up"]:
-    # Whatever is not down needs nobody.
-    return "down" if alert.flip.new_status == "down" else "up"
+def _status(alert: Alert) -> Literal["down", "up", "late"]:
+    # Whatever is neither down nor late needs nobody.
+    if alert.status == "late":
+        return "late"
+    return "down" if alert.status == "down" else "up"
 
 
 def _link(message: Message, alert: Alert) -> str:

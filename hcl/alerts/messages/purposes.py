@@ -5,7 +5,7 @@ of their `label` and `clause`, in `letter`.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hcl.model import Alert, Flip
@@ -36,6 +36,8 @@ Purpose = Callable[[Alert, datetime], Wording]
 
 def purpose_of(alert: Alert) -> Purpose:
     """Choose what to say about an alert."""
+    if alert.lateness is not None:
+        return late if alert.lateness.ended is None else late_no_more
     if alert.earlier:
         return changed
     if alert.flip.new_status != "down":
@@ -51,6 +53,36 @@ def down(alert: Alert, now: datetime) -> Wording:
         predicate="is DOWN",
         story=(_why(alert, now),),
         clause=f"{_why_in_short(alert)}, down since {since}",
+    )
+
+
+def late(alert: Alert, now: datetime) -> Wording:
+    """Say that a ping is overdue, and when the check goes down without."""
+    check, began = alert.check, alert.flip.created
+    due = moment(began, check.tz)
+    story = [f"No ping has come since one was due at {due}, {ago(began, now)}."]
+    predicate, clause = f"is late: no ping since {due}", f"no ping since {due}"
+    if check.alert_after is not None and check.alert_after > now:
+        ends = moment(check.alert_after, check.tz)
+        left = rough(check.alert_after - now)
+        story.append(f"It goes down at {ends}, in {left}, unless a ping comes.")
+        predicate, clause = (
+            f"{words}, goes down in {left}" for words in (predicate, clause)
+        )
+    return Wording("LATE", predicate, tuple(story), clause)
+
+
+def late_no_more(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as up
+    """Say that a check has pinged that was told to be late."""
+    lateness, check = alert.lateness, alert.check
+    when = moment(alert.flip.created, check.tz)
+    began = lateness.began if lateness is not None else alert.flip.created
+    length = rough(max(alert.flip.created - began, timedelta(0)))
+    return Wording(
+        label="UP",
+        predicate="has pinged",
+        story=(f"It pinged at {when}. It was late by {length}.",),
+        clause=f"pinged at {when}, was late by {length}",
     )
 
 

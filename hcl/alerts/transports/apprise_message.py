@@ -75,6 +75,7 @@ _PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
 # The signs that ntfy shows before a title.
 _NTFY_TAGS = {
     "down": "rotating_light",
+    "late": "hourglass_flowing_sand",
     "up": "white_check_mark",
     "info": "information_source",
 }
@@ -134,6 +135,8 @@ def request(
         arguments["details"] = {"Message": body}
         title, body = "", title
     status: str = letter.status
+    if status == "late":
+        status = "warning"
     if status == "info" and scheme in INCIDENTS:
         # What only informs acknowledges there, or closes, what is not open.
         status = "warning"

@@ -214,7 +214,8 @@ def _begins_outage(message: Message) -> bool:
 def _seed(alert: Alert) -> str:
     flips = (*alert.earlier, alert.flip)
     times = " ".join(flip.created.isoformat() for flip in flips)
-    return f"{alert.check.code} {times} {alert.reminder}"
+    late = f" {alert.status}" if alert.lateness else ""
+    return f"{alert.check.code} {times} {alert.reminder}{late}"
 
 
 def _parsed(text: str, what: str) -> MailAddress:

@@ -25,16 +25,16 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def status_of(message: Message) -> str:
-    """Return what a message tells of; of several checks, down if one of them is.
+    """Return what a message tells of; of several checks, down or late if one is.
 
     `server`: of hcl itself.
     """
     if message.announcement is not None:
         return "server"
-    statuses = [alert.flip.new_status for alert in message.alerts]
+    statuses = [alert.status for alert in message.alerts]
     if len(statuses) == 1:
         return statuses[0]
-    return "down" if "down" in statuses else "up"
+    return next((s for s in ("down", "late") if s in statuses), "up")
 
 
 class _Subject(Protocol):
@@ -165,7 +165,7 @@ class _Checks:
         )
         document: dict[str, Any] = json.loads(text)
         # The check may have changed since, and a late retry must not contradict itself.
-        document["status"] = alert.flip.new_status
+        document["status"] = alert.status
         return document
 
 
@@ -212,5 +212,5 @@ def names_pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def _first(message: Message) -> Alert:
-    down = (alert for alert in message.alerts if alert.flip.new_status == "down")
-    return next(down, message.alerts[0])
+    told = status_of(message)
+    return next((a for a in message.alerts if a.status == told), message.alerts[0])

@@ -111,7 +111,8 @@ class Shell:
         status = status_of(message)
         if status == "server":
             return self._settings.command("server")
-        commands = {"down": self._settings.down, "up": self._settings.up}
+        settings = self._settings
+        commands = {"down": settings.down, "up": settings.up, "late": settings.late}
         return commands.get(status, "")
 
     def _start(

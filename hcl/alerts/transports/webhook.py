@@ -101,7 +101,8 @@ class Webhook:
         status = status_of(message)
         if status == "server":
             return self._settings.request("server")
-        requests = {"down": self._settings.down, "up": self._settings.up}
+        settings = self._settings
+        requests = {"down": settings.down, "up": settings.up, "late": settings.late}
         return requests.get(status)
 
     async def _response(

@@ -32,7 +32,8 @@ async def explain_check(call: Call) -> Response:
     conn = await call.parts.database.current()
     check = await managing.owned(conn, call.project, call.code)
     shown = call.parts.clock.shown()
-    found = await explanation_of(conn, check, shown)
+    windows = call.parts.maintenance.open_for(check, shown)
+    found = await explanation_of(conn, check, shown, windows)
     return JSONResponse(
         {
             "lines": list(explain.lines(found, check.tz)),

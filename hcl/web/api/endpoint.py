@@ -59,6 +59,7 @@ class Call:
             version=self.version,
             readonly=self.readonly,
             now=now,
+            maintenance_until=self.parts.maintenance.until(check, now),
         )
 
 

@@ -80,6 +80,7 @@ def _described(
     call: Call, checks: Iterable[Check], codes: dict[int, list[str]], until: Until
 ) -> Iterator[str]:
     now = call.parts.clock.shown()
+    until.note(call.parts.maintenance.turn(call.project.id, now))
     for check in checks:
         until.note(rules.next_turn(check, now))
         yield call.describe(check, codes.get(check.id, []))

@@ -11,6 +11,7 @@ from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi import (
     answers,
     checks,
+    maintenance,
     pinging,
     readers,
     schemas,
@@ -45,6 +46,7 @@ _TAGS = {
     "Flips": "When a check changed its status.",
     "Integrations": "The channels of a project, by which it alerts. They are described"
     " in the server's config file.",
+    "Maintenance": "Windows of time in which nobody is called down.",
     "Badges": "Addresses of pictures and documents that show how checks fare.",
     "Prometheus": "Figures for Prometheus, in its text format.",
     "Server": "How the server itself fares, and this document.",
@@ -99,11 +101,12 @@ def document(facts: Facts) -> dict[str, Any]:
                 log_limit=facts.log_limit,
                 flips=facts.flips,
             ),
+            **maintenance.paths(facts.api_body_limit),
             **server.paths(),
             **readers.paths(),
         },
         "components": {
-            "schemas": schemas.SCHEMAS,
+            "schemas": schemas.SCHEMAS | maintenance.SCHEMAS,
             "headers": answers.HEADERS,
             "responses": answers.RESPONSES,
             "securitySchemes": _SECURITY,

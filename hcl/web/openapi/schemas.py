@@ -14,19 +14,20 @@ from hcl.web.ping import UUID
 
 _CODE: Node = {"type": "string", "pattern": f"^{UUID}$"}
 _URL: Node = {"type": "string", "format": "uri"}
-_MOMENT: Node = {
+MOMENT: Node = {
     "type": "string",
     "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$",
 }
 
 
-def _text(description: str, limit: int | None = None, **rest: object) -> Node:
+def text(description: str, limit: int | None = None, **rest: object) -> Node:
+    """Describe a string."""
     bounds = {} if limit is None else {"maxLength": limit}
     return {"type": "string", **bounds, "description": description, **rest}
 
 
 def _keywords(description: str, **rest: object) -> Node:
-    return _text(description, spec.KEYWORDS_LENGTH, **rest)
+    return text(description, spec.KEYWORDS_LENGTH, **rest)
 
 
 def _switch(description: str) -> Node:
@@ -44,21 +45,22 @@ def _seconds(name: str, description: str) -> Node:
     }
 
 
-def _or_null(node: Node, description: str) -> Node:
+def or_null(node: Node, description: str) -> Node:
+    """Describe what may be null."""
     return {**node, "type": [node["type"], "null"], "description": description}
 
 
 # The fields of a check that are answered as they were asked for.
 _SETTINGS: dict[str, Node] = {
-    "name": _text("What people call the check.", spec.NAME_LENGTH, default=""),
-    "slug": _text(
+    "name": text("What people call the check.", spec.NAME_LENGTH, default=""),
+    "slug": text(
         "Names the check in ping addresses: letters a to z, digits, `-` and `_`.",
         spec.SLUG_LENGTH,
         pattern="^[a-z0-9_-]*$",
         default="",
     ),
-    "tags": _text("Tags, separated by spaces.", spec.TAGS_LENGTH, default=""),
-    "desc": _text("A description, for people.", spec.DESC_LENGTH, default=""),
+    "tags": text("Tags, separated by spaces.", spec.TAGS_LENGTH, default=""),
+    "desc": text("A description, for people.", spec.DESC_LENGTH, default=""),
     "timeout": _seconds(
         "timeout",
         "Seconds from one ping to the next. Alone it turns a check with a schedule into"
@@ -69,13 +71,13 @@ _SETTINGS: dict[str, Node] = {
         "Seconds that a ping may be late, and that a run may take, before the check"
         " goes down.",
     ),
-    "schedule": _text(
+    "schedule": text(
         "When pings are due: a cron expression if it is one line of five fields, else"
         " systemd's OnCalendar, of several lines too. It wins over `timeout`.",
         spec.SCHEDULE_LENGTH,
         format="schedule",
     ),
-    "tz": _text(
+    "tz": text(
         "The time zone of the schedule, by its IANA name. Some old names are replaced"
         " by those of today.",
         format="time-zone",
@@ -110,7 +112,7 @@ _SETTINGS: dict[str, Node] = {
     ),
 }
 
-_CHANNELS = _text(
+_CHANNELS = text(
     "The integrations that alert for it: `*` for all, an empty string for none, else"
     " ids or exact names joined by commas.",
     format="channels",
@@ -123,7 +125,7 @@ _UNIQUE: Node = {
     "description": "Update the oldest check that has the same values in all these"
     " fields, if there is one and the request names them all; else make a new one.",
 }
-_API_KEY = _text(
+API_KEY = text(
     "The key, if it is not in the header.",
     minLength=KEY_LENGTH,
     maxLength=KEY_LENGTH,
@@ -142,9 +144,9 @@ _STATE: dict[str, Node] = {
         " late.",
     },
     "started": {"type": "boolean", "description": "Whether a run is open."},
-    "last_ping": _or_null(_MOMENT, "When the last success or failure came."),
-    "next_ping": _or_null(
-        _MOMENT,
+    "last_ping": or_null(MOMENT, "When the last success or failure came."),
+    "next_ping": or_null(
+        MOMENT,
         "When grace begins: the next ping is due, or the open run began, whichever is"
         " earlier.",
     ),
@@ -155,8 +157,13 @@ _STATE: dict[str, Node] = {
         "description": "Seconds that the last run took. Only there when it is known.",
     },
     "muted_until": {
-        **_MOMENT,
+        **MOMENT,
         "description": "Nobody is told before. Only there while the check is muted.",
+    },
+    "maintenance_until": {
+        **MOMENT,
+        "description": "When the maintenance windows close that are open for the check."
+        " Only there while one is: then it is not called down.",
     },
 }
 
@@ -166,7 +173,7 @@ _PRIVATE: dict[str, Node] = {
     "update_url": {**_URL, "description": "Where to read, change and delete it."},
     "pause_url": {**_URL, "description": "Where to pause it."},
     "resume_url": {**_URL, "description": "Where to resume it."},
-    "channels": _text("The ids of its integrations, sorted and joined by commas."),
+    "channels": text("The ids of its integrations, sorted and joined by commas."),
 }
 _UNIQUE_KEY: Node = {
     "type": "string",
@@ -175,7 +182,14 @@ _UNIQUE_KEY: Node = {
     " 16 digits of its UUID.",
 }
 
-_SOMETIMES = {"timeout", "schedule", "tz", "last_duration", "muted_until"}
+_SOMETIMES = {
+    "timeout",
+    "schedule",
+    "tz",
+    "last_duration",
+    "muted_until",
+    "maintenance_until",
+}
 
 
 def _plain(node: Node) -> Node:
@@ -205,12 +219,12 @@ _PING: dict[str, Node] = {
         "minimum": 1,
         "description": "Its number, counted from 1.",
     },
-    "scheme": _text("`http`, `https` or `email`."),
+    "scheme": text("`http`, `https` or `email`."),
     "remote_addr": {"type": ["string", "null"], "description": "Where it came from."},
-    "method": _text("The HTTP method."),
-    "ua": _text("The beginning of the User-Agent header."),
-    "rid": _or_null(_CODE, "The run that it names."),
-    "body_url": _or_null(_URL, "Where its body is; null if it had none."),
+    "method": text("The HTTP method."),
+    "ua": text("The beginning of the User-Agent header."),
+    "rid": or_null(_CODE, "The run that it names."),
+    "body_url": or_null(_URL, "Where its body is; null if it had none."),
     "duration": {
         "type": "number",
         "minimum": 0,
@@ -229,7 +243,8 @@ _BADGE = {
 }
 
 
-def _object(description: str, properties: dict[str, Node], *optional: str) -> Node:
+def of_object(description: str, properties: dict[str, Node], *optional: str) -> Node:
+    """Describe an object that has all of these properties but the optional."""
     return {
         "type": "object",
         "description": description,
@@ -246,7 +261,7 @@ SCHEMAS: dict[str, Node] = {
             **_SETTINGS,
             "channels": _CHANNELS,
             "unique": _UNIQUE,
-            "api_key": _API_KEY,
+            "api_key": API_KEY,
         },
     },
     "CheckChanges": {
@@ -257,7 +272,7 @@ SCHEMAS: dict[str, Node] = {
                 name: {key: value for key, value in node.items() if key != "default"}
                 for name, node in {**_SETTINGS, "channels": _CHANNELS}.items()
             },
-            "api_key": _API_KEY,
+            "api_key": API_KEY,
         },
     },
     "Mute": {
@@ -271,7 +286,7 @@ SCHEMAS: dict[str, Node] = {
                 "maximum": int(spec.LONGEST.total_seconds()),
                 "description": "Seconds from now on; 0 ends a mute.",
             },
-            "api_key": _API_KEY,
+            "api_key": API_KEY,
         },
     },
     "Check": {
@@ -285,11 +300,11 @@ SCHEMAS: dict[str, Node] = {
             {"oneOf": [{"required": ["timeout"]}, {"required": ["schedule", "tz"]}]},
         ],
     },
-    "Ping": _object("One ping in a check's log.", _PING, "duration"),
-    "Flip": _object(
+    "Ping": of_object("One ping in a check's log.", _PING, "duration"),
+    "Flip": of_object(
         "A change of a check's status.",
         {
-            "timestamp": {**_MOMENT, "description": "When it changed."},
+            "timestamp": {**MOMENT, "description": "When it changed."},
             "up": {
                 "type": "integer",
                 "enum": [0, 1],
@@ -297,11 +312,11 @@ SCHEMAS: dict[str, Node] = {
             },
         },
     ),
-    "Message": _object(
+    "Message": of_object(
         "One message over one channel.",
         {
-            "date": {**_MOMENT, "description": "When it was written."},
-            "channel": _text("The channel's name."),
+            "date": {**MOMENT, "description": "When it was written."},
+            "channel": text("The channel's name."),
             "event": {
                 "type": "string",
                 "enum": ["down", "up", "reminder"],
@@ -317,22 +332,22 @@ SCHEMAS: dict[str, Node] = {
                 "minimum": 0,
                 "description": "How often it was tried.",
             },
-            "answer": _text("What the last try heard, or why it waits."),
+            "answer": text("What the last try heard, or why it waits."),
             "next_try": {
-                **_MOMENT,
+                **MOMENT,
                 "description": "When it is tried next. Only there if it is.",
             },
         },
         "next_try",
     ),
-    "Moment": _object(
+    "Moment": of_object(
         "What happened to a check, or will.",
         {
-            "date": _or_null(_MOMENT, "When; null: it is of no moment."),
-            "text": _text("What."),
+            "date": or_null(MOMENT, "When; null: it is of no moment."),
+            "text": text("What."),
         },
     ),
-    "Explanation": _object(
+    "Explanation": of_object(
         "Why a check has the status it has.",
         {
             "lines": {
@@ -340,7 +355,7 @@ SCHEMAS: dict[str, Node] = {
                 "items": {"type": "string"},
                 "description": "All of it, to be read, in the check's zone.",
             },
-            "summary": _text("A sentence that sums up."),
+            "summary": text("A sentence that sums up."),
             "timeline": {
                 "type": "array",
                 "items": schema("Moment"),
@@ -353,19 +368,19 @@ SCHEMAS: dict[str, Node] = {
             },
         },
     ),
-    "Integration": _object(
+    "Integration": of_object(
         "A channel of the project.",
         {
             "id": {**_CODE, "description": "Names it."},
-            "name": _text("What people call it."),
-            "kind": _text("By what it alerts, as in `email` or `webhook`."),
+            "name": text("What people call it."),
+            "kind": text("By what it alerts, as in `email` or `webhook`."),
         },
     ),
-    "BadgeUrls": _object(
+    "BadgeUrls": of_object(
         "Where the badges of one tag are.",
         {name: {**_URL, "description": text} for name, text in _BADGE.items()},
     ),
-    "Metrics": _object(
+    "Metrics": of_object(
         "A few figures.",
         {
             "ts": {"type": "integer", "description": "The time, as UNIX counts it."},
@@ -384,5 +399,5 @@ SCHEMAS: dict[str, Node] = {
             },
         },
     ),
-    "Error": _object("What went wrong.", {"error": _text("The reason, in words.")}),
+    "Error": of_object("What went wrong.", {"error": text("The reason, in words.")}),
 }

@@ -46,6 +46,12 @@ PAGES = {
         post="integrations.channels.send_test"
     ),
     "/projects/{project:code}/badges": Page("badges_page.page"),
+    "/projects/{project:code}/maintenance": Page(
+        "maintenance_page.page", "maintenance_page.start"
+    ),
+    "/projects/{project:code}/maintenance/{n:number}/end": Page(
+        post="maintenance_page.end"
+    ),
     "/checks/{code:code}": Page("check.check.page"),
     "/checks/{code:code}/log": Page("check.check.log"),
     "/checks/{code:code}/pings/{n:number}": Page("check.check.ping"),
@@ -86,6 +92,7 @@ TEMPLATES = {
     "overview.wall": ("wall",),
     "integrations.channels": ("channels",),
     "badges_page": ("badges",),
+    "maintenance_page": ("maintenance",),
     "server_page": ("server",),
     "visit.sign_in": ("sign_in",),
     "check.check": ("log_entries", "log", "ping", "check"),

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from hcl.alerts.messages.letter import write_letter
-from hcl.model import Alert, Flip
+from hcl.model import Alert, Flip, Lateness
 from hcl.words.lines import LONGEST_TITLE
 from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
 
@@ -248,3 +249,23 @@ def test_facts_but_the_description_have_one_line() -> None:
     )
 
     assert not [value for _, value in facts(alert) if "\n" in value]
+
+
+def test_being_late_is_told_in_words() -> None:
+    began = NOW - timedelta(minutes=20)
+    late = replace(
+        an_alert(alert_after=NOW + timedelta(minutes=40)),
+        lateness=Lateness(began),
+        flip=Flip(began, "up", "up", ""),
+    )
+    over = replace(late, lateness=Lateness(began, NOW), flip=Flip(NOW, "up", "up", ""))
+
+    letter = write_letter(a_message(late), NOW)
+
+    assert (letter.status, letter.label) == ("late", "LATE")
+    assert letter.headline.startswith("Nightly backup is late: no ping since ")
+    assert letter.headline.endswith(", goes down in 40 minutes.")
+    assert " ago. It goes down at " in story(late)
+    assert story(over).endswith("It was late by 20 minutes.")
+    both = replace(over, check=over.check._replace(name="b"))
+    assert subject(both, an_alert(), late) == "3 checks: 1 down, 1 late, 1 up"

@@ -231,6 +231,7 @@ async def test_members_of_answers_are_those_of_the_document(
     await app.http.get(f"/ping/{simple['uuid']}/start")
     await app.http.post(f"/ping/{simple['uuid']}", content=b"done")
     path = f"checks/{simple['uuid']}/mute"
+    await app.api("POST", "maintenance/", json={"seconds": 60})
     answers = [
         (await app.api("POST", path, json={"seconds": 60})).json(),
         await update(app, simple),

@@ -75,7 +75,8 @@ async def page(visit: Visit) -> Response:
 async def _why(visit: Visit, check: Check, signals: Sequence[Ping]) -> dict[str, Any]:
     """Return what is wrong with a check, and why it is as it is."""
     conn, readonly = visit.parts.database.committed, visit.viewer.readonly
-    known = await known_of(conn, check, visit.shown)
+    windows = visit.parts.maintenance.open_for(check, visit.shown)
+    known = await known_of(conn, check, visit.shown, windows)
     flips = await store.flips.logged(conn, check.id, _RECENT)
     return {
         "incident": await incident_of(
@@ -161,6 +162,7 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "may_change": not viewer.readonly,
         "muted_until": check.muted_until if check.is_muted(now) else None,
         "mutes": muting.choices(now),
+        "windows": visit.parts.maintenance.open_for(check, visit.shown),
         "clean": clean,
         "one_line": one_line,
         "duration": duration,

@@ -114,7 +114,7 @@ def _since(known: Known, status: ShownStatus) -> datetime | None:
         return known.flip.created if known.flip else None
     if check.alert_after is None:
         return None
-    return check.alert_after - check.grace * (status == "grace")
+    return check.late_from if status == "grace" else check.alert_after
 
 
 def reason(known: Known, status: ShownStatus) -> Reason:
@@ -122,8 +122,7 @@ def reason(known: Known, status: ShownStatus) -> Reason:
     check, flip, ping = known.check, known.flip, known.ping
     grace = duration(check.grace)
     if status == "grace":
-        due = check.alert_after and check.alert_after - check.grace
-        return Reason("No ping has come since", due, ", when one was due.")
+        return Reason("No ping has come since", check.late_from, ", when one was due.")
     if check.status != "down" or flip is None:
         run = schedule.run_deadline(check)
         if run is not None and run == check.alert_after:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hcl.config import Calm, ChannelConfig, ProjectConfig
+from hcl.config import Calm, ChannelConfig, Event, ProjectConfig
 from hcl.words.lengths import duration, every
 
 
@@ -10,14 +10,18 @@ def events(channel: ChannelConfig) -> str:
     """Say of what a channel tells."""
     if not channel.enabled:
         return "nothing: hcl.toml says enabled = false"
-    told = [event for event in ("down", "up") if channel.tells_of(event)]
+    told = [event for event in _HAPPENS if channel.tells_of(event)]
     words = f"when a check {' or '.join(map(_HAPPENS.__getitem__, told))}"
     if channel.tells_of("server"):
         return f"{words}, and of hcl itself" if told else "only of hcl itself"
     return f"only {words}" if len(told) == 1 else words
 
 
-_HAPPENS = {"down": "goes down", "up": "comes back"}
+_HAPPENS: dict[Event, str] = {
+    "late": "is late",
+    "down": "goes down",
+    "up": "comes back",
+}
 
 
 def manners(channel: ChannelConfig, project: ProjectConfig) -> list[str]:

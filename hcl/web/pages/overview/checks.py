@@ -49,6 +49,7 @@ async def list_page(visit: Visit) -> Response:
     flips = await listing.flips_of(reader, wanted, now)
     alone = await listing.alone_of(reader, wanted)
     troubles = await why.troubles_of(reader, wanted)
+    maintained = listing.maintained_of(visit.parts, wanted, now)
     icon, title = listing.trouble(scanned.counts)
     return visit.render(
         "checks.html",
@@ -56,12 +57,15 @@ async def list_page(visit: Visit) -> Response:
         nav="checks",
         query=query,
         announced=told,
+        windows=visit.parts.maintenance.open_now(project.id, now),
         backups=await backups.overdue(visit.parts, visit.parts.clock.now()),
         counts=scanned.counts,
         counted=_COUNTED,
         tags=scanned.tags,
         rows=Markup("\n").join(
-            listing.rows(wanted, flips, visit.url, now, alone, troubles).values()
+            listing.rows(
+                wanted, flips, visit.url, now, alone, troubles, maintained
+            ).values()
         ),
         matching=scanned.matching,
         number=number,

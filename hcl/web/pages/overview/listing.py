@@ -22,6 +22,7 @@ from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.frame import Paths
 from hcl.web.pages.overview import bars, why
 from hcl.web.pages.wording import STATUS_WORDS, stamped
+from hcl.web.parts import Parts
 from hcl.words.lines import clean
 from hcl.words.names import UNNAMED, check_name
 from hcl.words.natural import natural
@@ -168,6 +169,15 @@ async def alone_of(conn: Connection, items: Iterable[Shown]) -> set[int]:
     return await store.channels.alone_among(conn, [item.check.id for item in items])
 
 
+def maintained_of(parts: Parts, items: Iterable[Shown], now: datetime) -> set[int]:
+    """Return the ids of those of these checks for which a window is open."""
+    maintenance = parts.maintenance
+    if not maintenance:
+        return set()
+    checks = (item.check for item in items)
+    return {check.id for check in checks if maintenance.until(check, now)}
+
+
 def rows(
     items: Iterable[Shown],
     flips: Mapping[int, Sequence[Turn]],
@@ -175,11 +185,12 @@ def rows(
     now: datetime,
     alone: Container[int] = (),
     troubles: Mapping[int, Trouble] | None = None,
+    maintained: Container[int] = (),
 ) -> dict[str, Markup]:
     """Return the rows of the list, by their ids in the page.
 
     `alone` holds the ids of checks that no channel serves, `troubles` why checks went
-    down.
+    down, `maintained` the ids of those for which a maintenance window is open.
 
     They are put together here: a template takes three times as long, for 1000 of them.
     """
@@ -191,6 +202,7 @@ def rows(
             now,
             item.check.id in alone,
             (troubles or {}).get(item.check.id),
+            item.check.id in maintained,
         )
         for item in items
     }
@@ -203,6 +215,7 @@ def row(
     now: datetime,
     is_alone: bool = False,
     trouble: Trouble | None = None,
+    is_maintained: bool = False,
 ) -> Markup:
     """Return one row: status, name and tags, schedule, last and next ping, days.
 
@@ -212,6 +225,7 @@ def row(
     check = rules.as_shown(item.check, now)
     wrong = why.sentence(item, trouble, now, readonly=url.readonly)
     alone = "<small>no channel</small>" if is_alone else ""
+    alone += "<small>in maintenance</small>" if is_maintained else ""
     if check.is_muted(now):
         end = stamped(check.muted_until or now, now, "relative")
         alone += f'<small class="bell"><span>muted, ends {end}</span></small>'
@@ -270,7 +284,7 @@ def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
         return f"down for {stamped(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""
-    due = check.alert_after - check.grace
+    due = check.late_from or check.alert_after
     if check.last_start is not None and due <= check.last_start:
         return f"to end {stamped(check.alert_after, now, 'relative')}"
     word = "was due" if due < now else "due"

@@ -143,12 +143,15 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     flips = await listing.flips_of(conn, change.items, now)
     alone = await listing.alone_of(conn, change.items)
     troubles = await why.troubles_of(conn, change.items)
+    maintained = listing.maintained_of(visit.parts, change.items, now)
     counted = listing.counts_of(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": listing.rows(change.items, flips, visit.url, now, alone, troubles),
+        "rows": listing.rows(
+            change.items, flips, visit.url, now, alone, troubles, maintained
+        ),
         "counts": counted,
         "icon": icon,
         "title": f"{title}{project.name} – {visit.parts.config.server.site_name}",

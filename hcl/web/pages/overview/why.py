@@ -34,7 +34,7 @@ def sentence(
     """
     check, status = item
     if status == "grace" and check.alert_after is not None:
-        due = stamped(check.alert_after - check.grace, now)
+        due = stamped(check.late_from or check.alert_after, now)
         left = stamped(check.alert_after, now, "relative")
         return _said("No ping", f"since {due}, goes down {left}")
     if status != "down" or trouble is None:

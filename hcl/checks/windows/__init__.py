@@ -1,0 +1,1 @@
+"""Maintenance: when nobody is called down, and what that does to deadlines."""

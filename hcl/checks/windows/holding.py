@@ -1,0 +1,91 @@
+"""What open windows do to the checks that pings and deadlines come for; pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hcl.checks import rules
+from hcl.checks.rules import Transition
+from hcl.checks.windows.calendar import Calendar
+from hcl.model import Check, Ping
+
+
+def held(check: Check, calendar: Calendar | None) -> Check:
+    """Return the check with its deadline as the windows move it.
+
+    Its deadline may be as rules work it out, or as other windows moved it. None: the
+    project has no windows.
+    """
+    deadline = check.alert_after
+    if deadline is None:
+        return check._replace(spared=timedelta(0)) if check.spared else check
+    deadline -= check.spared
+    spared = calendar.spared(check, deadline) if calendar else timedelta(0)
+    if spared == check.spared:
+        return check
+    return check._replace(alert_after=deadline + spared, spared=spared)
+
+
+def on_ping(
+    before: Check,
+    transition: Transition,
+    ping: Ping,
+    calendar: Calendar,
+    *,
+    loose: bool = False,
+) -> tuple[Transition, bool]:
+    """Have windows a say in what a ping did to a check.
+
+    A fail that comes while a window is open calls nobody down: the ping is kept, its
+    run has ended, and the status stays. What was due is due still, as if the fail had
+    not come: at the end of the window it has its grace. The second value: this was so,
+    and nothing but the tables can tell it again.
+    """
+    after = transition.check
+    goes_down = after.status == "down" and before.status != "down"
+    if not (goes_down and calendar.until(ping.created, before.tags)):
+        return transition._replace(check=held(after, calendar)), False
+    heard = before.counted_from
+    if heard is None and before.status == "up":
+        heard = before.last_ping
+    after = after._replace(
+        status=before.status,
+        counted_from=heard,
+        excused=before.excused,
+        not_before=before.not_before,
+        late_since=before.late_since,
+    )
+    edited = rules.on_edit(after, ping.created, loose=loose)
+    return edited._replace(check=held(edited.check, calendar)), True
+
+
+def on_deadline(
+    check: Check, now: datetime, calendar: Calendar | None, *, loose: bool = False
+) -> Transition:
+    """Let the check go down if its deadline has passed, as windows move it."""
+    if calendar is None:
+        return rules.on_deadline(check, now, loose=loose)
+    edited = rules.on_edit(check, now, loose=loose)
+    moved = held(edited.check, calendar)
+    if moved.alert_after is None or moved.alert_after > now:
+        return edited._replace(check=moved)
+    transition = rules.on_deadline(check, now, loose=loose)
+    if transition.flip is None:
+        return transition._replace(check=held(transition.check, calendar))
+    flip = replace(transition.flip, created=moved.alert_after)
+    return transition._replace(flip=flip)
+
+
+def reckoned(
+    check: Check, now: datetime, calendar: Calendar | None, *, loose: bool = False
+) -> Check:
+    """Work a deadline out anew, since there are other windows now.
+
+    What was put off by a window that is gone, and would be over by now, has its grace
+    from now on: the window has ended.
+    """
+    fresh = held(rules.on_edit(check, now, loose=loose).check, calendar)
+    due = fresh.alert_after
+    if due is None or due > now or not rules.is_spared(check, now):
+        return fresh
+    fresh = check._replace(not_before=now + check.grace)
+    return held(rules.on_edit(fresh, now, loose=loose).check, calendar)

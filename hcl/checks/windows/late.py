@@ -1,0 +1,30 @@
+"""When people are told that a check is late; pure."""
+
+from datetime import datetime
+
+from hcl.checks.windows.calendar import Calendar
+from hcl.model import Check
+
+
+def begins(check: Check, calendar: Calendar | None) -> datetime | None:
+    """Return when people are told that a check is late; None: not, or they have been.
+
+    That is when its grace begins, or at the end of the windows that are open then. A
+    run that is open is at work, and not late.
+    """
+    began = check.late_from
+    if check.status != "up" or check.late_since is not None or began is None:
+        return None
+    if calendar is not None:
+        began = calendar.until(began, check.tags) or began
+    if check.alert_after is not None and began >= check.alert_after:
+        return None
+    return began
+
+
+def edited(check: Check, now: datetime) -> Check:
+    """Forget a lateness that an edit has ended."""
+    began = check.late_from
+    if check.late_since is None or (began is not None and began <= now):
+        return check
+    return check._replace(late_since=None)

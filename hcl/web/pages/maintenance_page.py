@@ -1,0 +1,86 @@
+"""Maintenance windows: what is open, what opens next, and a form to open one now."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from hcl.checks.spec import SpecError
+from hcl.checks.windows import asking
+from hcl.checks.windows.maintenance import MaintenanceError, UnknownWindowError
+from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.visit import Visit
+from hcl.words.lines import clean
+
+# Openings that are shown, and lengths that are offered.
+_MOST = 20
+_LENGTHS = {
+    "30 min": timedelta(minutes=30),
+    "1 h": timedelta(hours=1),
+    "2 h": timedelta(hours=2),
+    "4 h": timedelta(hours=4),
+    "12 h": timedelta(hours=12),
+    "1 d": timedelta(days=1),
+    "7 d": timedelta(days=7),
+}
+
+
+async def page(visit: Visit) -> Response:
+    """GET /projects/<code>/maintenance."""
+    project, maintenance = visit.project(), visit.parts.maintenance
+    return visit.render(
+        "maintenance.html",
+        project=project,
+        nav="checks",
+        open_now=maintenance.open_now(project.id, visit.now),
+        upcoming=maintenance.upcoming(project.id, visit.now, _MOST),
+        lengths={
+            words: int(length.total_seconds()) for words, length in _LENGTHS.items()
+        },
+        reason_length=asking.REASON_LENGTH,
+        tags_length=asking.TAGS_LENGTH,
+        clean=clean,
+    )
+
+
+async def start(visit: Visit) -> Response:
+    """POST /projects/<code>/maintenance: open a window now."""
+    project = visit.project()
+    try:
+        wanted = asking.parse(
+            {
+                "seconds": _whole(visit.form.get("seconds", [""])[-1]),
+                "tags": " ".join(visit.form.get("tags", [""])[-1].split()),
+                "reason": visit.form.get("reason", [""])[-1],
+            }
+        )
+        await visit.parts.maintenance.open(
+            project.id,
+            wanted.length,
+            visit.now,
+            tags=wanted.tags,
+            reason=wanted.reason,
+        )
+    except SpecError as error:
+        text = "A window lasts from 1 minute to 30 days; tags and reason are short."
+        raise PageError(422, "No such window", text) from error
+    except MaintenanceError as error:
+        raise PageError(409, "Not opened", f"{error}.".capitalize()) from error
+    told = "The window is open: nobody is called down until its end."
+    return visit.see_other(f"/projects/{project.code}/maintenance", told)
+
+
+async def end(visit: Visit) -> Response:
+    """POST /projects/<code>/maintenance/<id>/end: end one that was opened by hand."""
+    project = visit.project()
+    told = "The window has ended. What was due in it has its grace from now."
+    try:
+        await visit.parts.maintenance.end(
+            project.id, visit.request.path_params["n"], visit.now
+        )
+    except UnknownWindowError:
+        told = "That window is over already."
+    return visit.see_other(f"/projects/{project.code}/maintenance", told)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

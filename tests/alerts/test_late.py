@@ -1,0 +1,319 @@
+"""Being late as an event: who is told when, once, and what comes after."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl import store
+from hcl.model import Check
+from tests import toml
+from tests.alerts.sending import (
+    Post,
+    channel,
+    group,
+    posting,
+    quiet,
+    restarted,
+)
+from tests.build import DAY, HOUR, NOW
+from tests.store import put_check, rows
+
+MINUTE = timedelta(minutes=1)
+LATE = '["down", "up", "late"]'
+MAIL = channel("Mail", events=LATE)
+PLAIN = channel("Plain")
+URL = '{ url = "@HTTP@hook/$STATUS/$NAME" }'
+HOOK = channel("Hook", "webhook", events=LATE, late=URL)
+
+
+async def up(post: Post, *channel_ids: int, **values: Any) -> Check:
+    """Put a check that is due at NOW, and goes down an hour later."""
+    stored = {
+        "name": "a",
+        "status": "up",
+        "n_pings": 1,
+        "last_ping": NOW - DAY,
+        "alert_after": NOW + HOUR,
+    }
+    check = await put_check(
+        post.app.database, *(channel_ids or (1,)), **stored | values
+    )
+    # As a ping or an edit does.
+    async with post.app.database.transaction() as conn:
+        await store.checks.look_again(conn, [check])
+    return check
+
+
+async def look(post: Post, minutes: float) -> None:
+    """Have the checker look, and what is due sent, so many minutes after NOW."""
+    now = NOW + minutes * MINUTE
+    await post.app.checker.check_once(now)
+    await post.send(now)
+
+
+def text(record: Any) -> str:
+    """Return the plain text of a mail."""
+    return str(record.message.get_body(("plain",)).get_content())
+
+
+async def look_at(post: Post) -> list[Any]:
+    [at] = await rows(post.app.database, "SELECT look_at FROM check_states")
+    return [(at - NOW.timestamp()) / 60]
+
+
+async def test_it_is_told_once_when_grace_begins(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL, PLAIN) as post:
+        await up(post, 1, 2)
+        assert await look_at(post) == [0]
+
+        await look(post, -1)
+        assert post.mails() == []
+        for minutes in (0, 1, 30, 59):
+            await look(post, minutes)
+        assert post.mails() == ["LATE: a"]
+        assert await look_at(post) == [60]
+
+        await look(post, 60)
+        assert post.mails() == ["LATE: a", "DOWN: a"]
+        assert post.mails("Plain") == ["DOWN: a"]
+        # What the API shows of changes has nothing of it.
+        assert await rows(post.app.database, "SELECT new_status FROM flips") == ["down"]
+
+
+async def test_words_of_a_mail(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 20)
+        await post.succeed(check, NOW + 32 * MINUTE)
+        await post.send(NOW + 32 * MINUTE)
+
+        late, over = map(text, post.smtp.records)
+
+    assert "a is late: no ping since 2026-06-15 12:00:00 UTC" in late
+    assert "Status:       late since 2026-06-15 12:00:00 UTC" in late
+    assert post.mails() == ["LATE: a", "UP: a"]
+    assert "It was late by 32 minutes." in over
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        # Nobody is told of what was not late.
+        (-1, []),
+        (5, ["LATE: a", "UP: a"]),
+    ],
+)
+async def test_a_ping_ends_it(tmp_path: Path, minutes: int, told: list[str]) -> None:
+    async with posting(tmp_path, MAIL, PLAIN) as post:
+        check = await up(post, 1, 2)
+        if minutes > 0:
+            await look(post, 0)
+        at = NOW + minutes * MINUTE
+
+        await post.succeed(check, at)
+        await look(post, minutes)
+        await look(post, 60)
+
+        assert post.mails() == told
+        assert post.mails("Plain") == []
+        # The next time it is told again.
+        await look(post, minutes + 24 * 60)
+        assert post.mails() == [*told, "LATE: a"]
+
+
+async def test_after_a_fail_or_an_outage_the_usual_is_told(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 0)
+        await post.fail(check, NOW + MINUTE)
+        await look(post, 1)
+        await post.succeed(check, NOW + 2 * MINUTE)
+        await look(post, 2)
+
+        assert post.mails() == ["LATE: a", "DOWN: a", "UP: a"]
+
+
+async def test_one_that_hears_of_nothing_else_hears_its_end(tmp_path: Path) -> None:
+    only = channel("Mail", events='["late"]')
+    async with posting(tmp_path, only) as post:
+        check = await up(post)
+        await look(post, 0)
+        await post.succeed(check, NOW + 5 * MINUTE)
+        await look(post, 5)
+        # After an outage there is none.
+        await look(post, 5 + 24 * 60)
+        await look(post, 5 + 25 * 60)
+        await post.succeed(check, NOW + 27 * HOUR)
+        await look(post, 27 * 60)
+
+        assert post.mails() == ["LATE: a", "UP: a", "LATE: a"]
+
+
+async def test_a_restart_tells_it_no_second_time(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 0)
+
+        async with restarted(post):
+            await look(post, 1)
+            await post.succeed(check, NOW + 2 * MINUTE)
+            await look(post, 2)
+
+        assert post.mails() == ["LATE: a", "UP: a"]
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(9, []), (11, ["LATE: a", "UP: a"])])
+async def test_a_delay_holds_it(tmp_path: Path, minutes: int, told: list[str]) -> None:
+    async with posting(tmp_path, channel("Mail", events=LATE, delay='"10m"')) as post:
+        check = await up(post)
+        await look(post, 0)
+        assert await post.waiting() == [("delay", 10)]
+        await look(post, min(minutes, 10))
+
+        await post.succeed(check, NOW + minutes * MINUTE)
+        await look(post, minutes)
+
+        assert post.mails() == told
+        assert await post.waiting() == []
+
+
+async def test_quiet_hours_drop_what_is_over_by_their_end(tmp_path: Path) -> None:
+    hours = quiet("11:00", "12:30")
+    async with posting(
+        tmp_path, channel("Mail", events=LATE, quiet_hours=hours)
+    ) as post:
+        first, second = await up(post), await up(post, name="b")
+        await look(post, 0)
+        assert post.mails() == []
+        await post.succeed(first, NOW + MINUTE)
+        await look(post, 1)
+        await look(post, 30)
+
+        assert post.mails() == ["LATE: b"]
+        assert second.name == "b"
+
+
+async def test_several_are_one_message_with_fold(tmp_path: Path) -> None:
+    async with posting(tmp_path, channel("Mail", events=LATE, fold='"1m"')) as post:
+        await up(post)
+        await up(post, name="b")
+        await look(post, 0)
+        await look(post, 1)
+
+        assert post.mails() == ["2 checks: 2 late"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "paused", "alert_after": None},
+        {"status": "new", "last_ping": None, "alert_after": None},
+        # It is at work.
+        {"last_start": NOW - MINUTE, "alert_after": NOW + HOUR - MINUTE},
+    ],
+)
+async def test_some_are_not_told_to_be_late(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        await up(post, **values)
+
+        for minutes in (0, 5, 30):
+            await look(post, minutes)
+
+        assert post.mails() == []
+
+
+async def test_a_mute_ends_and_what_is_late_still_is_told(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        [project] = post.app.synced.projects
+        managing = post.app.parts.managing
+        await managing.mute(project, check.code, 15 * MINUTE, NOW - 5 * MINUTE)
+        await look(post, 0)
+        assert await post.waiting() == [("mute", 10)]
+        await look(post, 10)
+
+        assert post.mails() == ["LATE: a"]
+
+
+async def test_webhooks_have_a_request_of_their_own(tmp_path: Path) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        check = await up(post)
+        await look(post, 0)
+        await post.succeed(check, NOW + MINUTE)
+        await look(post, 1)
+
+        assert post.requests() == ["late a", "up a"]
+
+
+async def test_a_group_hands_it_to_those_that_tell_of_it(tmp_path: Path) -> None:
+    parts = MAIL, PLAIN, group("Mail", "Plain", events=LATE)
+    async with posting(tmp_path, *parts) as post:
+        check = await up(post, 3)
+        await look(post, 0)
+        await post.succeed(check, NOW + MINUTE)
+        await look(post, 1)
+
+        assert post.mails() == ["LATE: a", "UP: a"]
+        assert post.mails("Plain") == []
+
+
+async def test_a_channel_that_comes_to_tell_of_it_is_looked_for(tmp_path: Path) -> None:
+    async with posting(tmp_path, channel("Mail")) as post:
+        await up(post)
+        assert await look_at(post) == [60]
+
+        await post.use(MAIL)
+
+        assert await look_at(post) == [0]
+        await post.use(channel("Mail"))
+        await look(post, 0)
+        assert post.mails() == []
+
+
+async def test_in_maintenance_it_is_told_at_the_end(tmp_path: Path) -> None:
+    window = toml.table(
+        "[projects.maintenance]", name="w", schedule="10 11 * * *", length="1h"
+    )
+    async with posting(tmp_path, MAIL, window) as post:
+        await up(post)
+        await post.app.parts.maintenance.reckon()
+        await look(post, 0)
+        await look(post, 9)
+        assert post.mails() == []
+
+        await look(post, 10)
+
+        assert post.mails() == ["LATE: a"]
+
+
+async def test_what_pinged_late_is_late_again_soon(tmp_path: Path) -> None:
+    """Its grace is longer than its period: it is looked at when it is late again."""
+    async with posting(tmp_path, MAIL) as post:
+        ten = {"timeout": 10 * MINUTE, "last_ping": NOW - 10 * MINUTE}
+        check = await up(post, **ten)
+        await look(post, 0)
+        await post.succeed(check, NOW + 5 * MINUTE)
+        await look(post, 5)
+
+        await look(post, 15)
+
+        assert post.mails() == ["LATE: a", "UP: a", "LATE: a"]
+
+
+async def test_messages_name_the_event(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 0)
+        await post.succeed(check, NOW + MINUTE)
+        await look(post, 1)
+
+        found = await store.tries.of_check(post.app.database.committed, check.id, 9)
+
+        assert [(r.event, r.outcome) for r in found] == [
+            ("up", "sent"),
+            ("late", "sent"),
+        ]

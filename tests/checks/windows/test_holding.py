@@ -1,0 +1,266 @@
+"""What signals and deadlines do while a window is open, cell by cell."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hcl.checks import rules
+from hcl.checks.rules import Transition
+from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar
+from hcl.model import Check, Flip, Ping, Window
+from tests.build import DAY, HOUR, NOW, make_check, make_ping
+
+MINUTE = timedelta(minutes=1)
+# It opened an hour ago, and has an hour to go.
+END = NOW + HOUR
+OPEN = Calendar([Window("Updates", start=NOW - HOUR, end=END)])
+OVER = Calendar([Window("Updates", start=NOW - 3 * HOUR, end=NOW - 2 * HOUR)])
+
+# A period of a day, an hour of grace: due half an hour ago, down in half an hour.
+LATE: dict[str, Any] = {
+    "status": "up",
+    "last_ping": NOW - DAY - HOUR / 2,
+    "n_pings": 5,
+}
+
+
+def known(calendar: Calendar, **state: Any) -> Check:
+    """Make a check as the tables have it."""
+    check = rules.on_edit(make_check(**state), NOW).check
+    return holding.held(check, calendar)
+
+
+def pinged(
+    check: Check, calendar: Calendar, **ping: Any
+) -> tuple[Transition, Ping, bool]:
+    transition, kept = rules.on_ping(check, make_ping(**ping))
+    transition, is_held = holding.on_ping(check, transition, kept, calendar)
+    return transition, kept, is_held
+
+
+STATES: dict[str, dict[str, Any]] = {
+    "new": {},
+    "up": {"status": "up", "last_ping": NOW - HOUR},
+    "late": LATE,
+    "running": LATE | {"last_start": NOW - 10 * MINUTE},
+    "down": {"status": "down", "last_ping": NOW - 9 * DAY},
+    "paused": {"status": "paused"},
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("new", "new"),
+        ("up", "up"),
+        ("late", "up"),
+        ("running", "up"),
+        ("down", "down"),
+        ("paused", "paused"),
+    ],
+)
+def test_a_fail_in_a_window_changes_no_status(state: str, status: str) -> None:
+    before = known(OPEN, **STATES[state])
+
+    (after, flip, problem), kept, is_held = pinged(
+        before, OPEN, action="fail", exitstatus=3
+    )
+
+    assert (after.status, flip, problem) == (status, None, "")
+    assert is_held == (state != "down")
+    # The ping counts, and its run has ended.
+    assert (kept.action, kept.n, after.n_pings) == ("fail", before.n_pings + 1, kept.n)
+    assert after.last_ping == NOW
+    assert after.last_start is None
+    assert after.last_duration == (10 * MINUTE if state == "running" else None)
+
+
+@pytest.mark.parametrize(
+    ("state", "deadline"),
+    [
+        # What was due is due still: at the end of the window it has its grace.
+        ("late", END + HOUR),
+        ("running", END + HOUR),
+        # What is due later is due then.
+        ("up", NOW + DAY),
+    ],
+)
+def test_after_a_fail_in_a_window_what_was_due_is_due(
+    state: str, deadline: Any
+) -> None:
+    before = known(OPEN, **STATES[state])
+
+    after = pinged(before, OPEN, action="fail")[0].check
+
+    assert after.counted_from == before.last_ping
+    assert after.alert_after == deadline
+    # Whatever works it out anew comes to the same.
+    again = rules.on_edit(after, NOW + MINUTE).check
+    assert holding.held(again, OPEN).alert_after == deadline
+    # And down it goes, if nothing comes.
+    assert holding.on_deadline(after, deadline - MINUTE, OPEN).flip is None
+    flip = holding.on_deadline(after, deadline, OPEN).flip
+    assert flip == Flip(deadline, "up", "down", "timeout")
+
+
+def test_fails_in_a_window_do_not_put_off_what_is_due() -> None:
+    check = known(OPEN, **LATE)
+
+    for minutes in (1, 2, 3):
+        moment = NOW + timedelta(minutes=minutes)
+        check = pinged(check, OPEN, action="fail", created=moment)[0].check
+
+    assert (check.n_pings, check.counted_from) == (8, LATE["last_ping"])
+    assert check.alert_after == END + HOUR
+
+
+@pytest.mark.parametrize("state", ["new", "up", "late", "running"])
+@pytest.mark.parametrize("calendar", [OVER, Calendar([])])
+def test_a_fail_outside_of_a_window_calls_down(state: str, calendar: Calendar) -> None:
+    before = known(calendar, **STATES[state])
+
+    transition, _, is_held = pinged(before, calendar, action="fail")
+
+    assert transition.flip == Flip(NOW, before.status, "down", "fail")
+    assert not is_held
+
+
+@pytest.mark.parametrize(
+    ("state", "flips"),
+    [
+        ("new", ("new", "up")),
+        ("up", None),
+        ("late", None),
+        ("running", None),
+        # Who is down comes up, and that is told.
+        ("down", ("down", "up")),
+        ("paused", ("paused", "up")),
+    ],
+)
+def test_a_success_in_a_window_is_one_like_others(
+    state: str, flips: tuple[str, str] | None
+) -> None:
+    before = known(OPEN, **STATES[state])
+
+    transition, _, is_held = pinged(before, OPEN)
+
+    flip = transition.flip
+    assert (flip and (flip.old_status, flip.new_status)) == flips
+    assert (transition.check.counted_from, is_held) == (None, False)
+    assert transition.check.alert_after == NOW + DAY + HOUR
+    assert transition.check.spared == timedelta(0)
+
+
+@pytest.mark.parametrize("state", ["new", "up", "late"])
+def test_a_run_that_starts_in_a_window_has_its_grace_from_the_end(state: str) -> None:
+    before = known(OPEN, **STATES[state])
+
+    after = pinged(before, OPEN, action="start")[0].check
+
+    assert after.last_start == NOW
+    assert after.alert_after == END + HOUR
+    shown = {m: rules.shown_status(after, NOW + m * MINUTE) for m in (1, 61, 119, 121)}
+    waits = "new" if state == "new" else "grace"
+    first = waits if state == "late" else before.status
+    assert shown == {1: first, 61: waits, 119: waits, 121: "down"}
+
+
+@pytest.mark.parametrize("action", ["log", "ign"])
+def test_what_is_only_recorded_moves_nothing(action: Any) -> None:
+    before = known(OPEN, **LATE)
+
+    after = pinged(before, OPEN, action=action)[0].check
+
+    assert after == before._replace(n_pings=6)
+
+
+def test_it_is_late_in_a_window_and_not_down() -> None:
+    check = known(OPEN, **LATE)
+
+    shown = [
+        rules.shown_status(check, NOW + m * MINUTE) for m in (-31, 0, 31, 119, 120)
+    ]
+
+    assert shown == ["up", "grace", "grace", "grace", "down"]
+    # The API's next_ping is as it was.
+    assert check.late_from == NOW - 30 * MINUTE
+    assert rules.next_turn(check, NOW) == END + HOUR
+
+
+def test_a_deadline_passes_as_it_was_moved() -> None:
+    check = known(OPEN, **LATE)
+
+    transitions = [
+        holding.on_deadline(check, NOW + m * MINUTE, OPEN) for m in (31, 119, 121)
+    ]
+
+    assert [t.check.status for t in transitions] == ["up", "up", "down"]
+    assert [t.flip for t in transitions] == [
+        None,
+        None,
+        Flip(END + HOUR, "up", "down", "timeout"),
+    ]
+
+
+def test_a_window_that_opens_late_moves_what_was_not_known_to_move() -> None:
+    """As after a reload: the tables have the deadline of before."""
+    check = known(Calendar([]), **LATE)
+
+    after = holding.reckoned(check, NOW, OPEN)
+
+    assert (check.alert_after, after.alert_after) == (NOW + HOUR / 2, END + HOUR)
+    assert after.spared == 90 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("minutes", "deadline"),
+    [
+        # The deadline was to come: it is as if there had been no window.
+        (10, NOW + HOUR / 2),
+        # It would be over: the window ends now, and the grace begins.
+        (40, NOW + 100 * MINUTE),
+    ],
+)
+@pytest.mark.parametrize("calendar", [None, Calendar([]), OVER])
+def test_a_window_that_is_taken_away_has_ended(
+    minutes: int, deadline: Any, calendar: Calendar | None
+) -> None:
+    check, now = known(OPEN, **LATE), NOW + minutes * MINUTE
+
+    after = holding.reckoned(check, now, calendar)
+
+    assert (after.alert_after, after.spared) == (deadline, timedelta(0))
+    assert holding.reckoned(after, now + MINUTE, calendar) == after
+    flip = holding.on_deadline(after, deadline, calendar).flip
+    assert flip == Flip(deadline, "up", "down", "timeout")
+
+
+def test_a_window_that_ends_sooner_gives_its_grace_from_there() -> None:
+    check, now = known(OPEN, **LATE), NOW + 40 * MINUTE
+    ended = Calendar([Window("Updates", start=NOW - HOUR, end=now)])
+
+    after = holding.reckoned(check, now, ended)
+
+    assert after.alert_after == now + HOUR
+
+
+@pytest.mark.parametrize("state", ["new", "down", "paused"])
+def test_what_has_no_deadline_has_none(state: str) -> None:
+    check = known(OPEN, **STATES[state])
+
+    assert (check.alert_after, check.spared) == (None, timedelta(0))
+    assert holding.reckoned(check, NOW, OPEN) == check
+    assert holding.on_deadline(check, NOW, OPEN) == Transition(check)
+
+
+def test_a_schedule_that_fails_is_looked_at_again_all_the_same() -> None:
+    check = known(
+        OPEN, status="up", kind="cron", schedule="nonsense", last_ping=NOW - HOUR
+    )
+
+    transition = holding.on_deadline(check, NOW, OPEN)
+
+    assert transition.flip is None
+    assert transition.problem

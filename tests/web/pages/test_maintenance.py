@@ -1,0 +1,74 @@
+"""The page of maintenance windows, and what list and check say of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import toml
+from tests.app import CONFIG, READ_KEY, App, running_app
+from tests.web.api.calls import create
+from tests.web.pages.browsing import post, project_path, sign_in, text_of
+
+WEEKLY = toml.table(
+    "[projects.maintenance]",
+    name="<Sunday> updates",
+    schedule="0 4 * * 0",
+    length="2h",
+    tags=["nas"],
+)
+
+
+async def read(app: App, path: str) -> str:
+    answer = await app.http.get(path)
+    assert answer.status_code == 200
+    return text_of(answer.text)
+
+
+async def test_a_window_is_opened_and_ended_on_its_page(app: App) -> None:
+    check = await create(app, name="Backup", tags="nas")
+    await sign_in(app)
+    path = f"{project_path(app)}maintenance"
+    assert "No window is open." in await read(app, path)
+
+    made = await post(app, path, seconds="7200", tags=" nas  db ", reason="new disk")
+
+    assert made.status_code == 303
+    shown = await read(app, path)
+    assert "nobody is called down until its end" in shown
+    assert "new disk checks tagged db or nas until" in shown
+    assert ": new disk" in await read(app, project_path(app))
+    assert "in maintenance" in await read(app, project_path(app))
+    assert "In maintenance until" in await read(app, f"/checks/{check['uuid']}")
+    ended = await post(app, f"{path}/1/end")
+    assert ended.status_code == 303
+    assert "No window is open." in await read(app, path)
+    again = await post(app, f"{path}/1/end")
+    assert again.status_code == 303
+    assert "That window is over already." in await read(app, path)
+    assert "aintenance until" not in await read(app, project_path(app))
+
+
+async def test_windows_of_the_file_are_shown_and_readers_only_look(
+    tmp_path: Path,
+) -> None:
+    text = CONFIG.replace(
+        '[[projects]]\nname = "Other"', f'{WEEKLY}[[projects]]\nname = "Other"'
+    )
+    async with running_app(tmp_path, text) as app:
+        await sign_in(app, READ_KEY)
+        path = f"{project_path(app)}maintenance"
+
+        shown = await read(app, path)
+
+        assert shown.count("<Sunday> updates checks tagged nas") == 20
+        assert "Open one now" not in shown
+
+
+@pytest.mark.parametrize("seconds", ["", "59", "2592001", "-60", "1e3", "٣٠٠"])
+async def test_lengths_that_are_refused(app: App, seconds: str) -> None:
+    await sign_in(app)
+
+    answer = await post(app, f"{project_path(app)}maintenance", seconds=seconds)
+
+    assert answer.status_code == 422
+    assert "from 1 minute to 30 days" in answer.text

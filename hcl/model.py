@@ -14,7 +14,7 @@ Kind = Literal["simple", "cron", "oncalendar"]
 Status = Literal["new", "up", "down", "paused"]
 ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
-Reason = Literal["", "fail", "timeout"]
+Reason = Literal["", "fail", "timeout", "missed", "overran", "short"]
 Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
     "absence", "reload", "restore", "backup", "test", "replication"
@@ -38,6 +38,17 @@ def split_tags(tags: str) -> list[str]:
     return [tag for tag in map(str.strip, tags.split(" ")) if tag]
 
 
+class Run(NamedTuple):
+    """A run of a job that began and has not ended, as far as is known.
+
+    `rid` is None if its start named none. `is_told`: it was too long, and that counted.
+    """
+
+    started: datetime
+    rid: str | None
+    is_told: bool = False
+
+
 class Check(NamedTuple):
     """A job that is expected to ping on a schedule, and how it fares.
 
@@ -50,6 +61,10 @@ class Check(NamedTuple):
     last, it is not called down for missing `not_before` (None: at its deadline), and
     the open run has no deadline of its own if `run_excused`. Nobody is told before
     `muted_until`, which neither pings nor edits change; None: it was never muted.
+    `max_run` None: a run must end within grace; `min_run` None: none is too short. It
+    goes down at `down_after` bad outcomes in a row, of which `bad_outcomes` came; was
+    the last no ping, the expected one counts from `missed`. `open_runs` holds all that
+    are open, the oldest first, of a check that `is_finer`.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -77,6 +92,10 @@ class Check(NamedTuple):
     filter_body: bool = False
     filter_http_body: bool = False
     filter_default_fail: bool = False
+    max_run: timedelta | None = None
+    min_run: timedelta | None = None
+    down_after: int = 1
+    early: timedelta = timedelta(0)
     muted_until: datetime | None = None
     status: Status = "new"
     n_pings: int = 0
@@ -89,6 +108,9 @@ class Check(NamedTuple):
     excused: int = 0
     not_before: datetime | None = None
     run_excused: bool = False
+    bad_outcomes: int = 0
+    missed: datetime | None = None
+    open_runs: tuple[Run, ...] = ()
 
     def faring(
         self,
@@ -117,6 +139,25 @@ class Check(NamedTuple):
         return Check._make(self[: -len(state)] + state)
 
     @property
+    def is_finer(self) -> bool:
+        """Tell whether it has rules that Healthchecks does not know, or had.
+
+        Then each of its open runs counts; else only the newest does.
+        """
+        return bool(
+            self.max_run is not None
+            or self.down_after != 1
+            or self.min_run is not None
+            or self.early
+            or self.bad_outcomes
+        )
+
+    @property
+    def run_limit(self) -> timedelta:
+        """Return how long a run may take."""
+        return self.grace if self.max_run is None else self.max_run
+
+    @property
     def unique_key(self) -> str:
         """Name the check for holders of a read-only key, who may not see its code."""
         # As Healthchecks does: clients build and compare this key themselves.
@@ -134,8 +175,12 @@ class Check(NamedTuple):
         return split_tags(self.tags)
 
 
-# What an absence did to a check that has been heard since: nothing.
-_HEARD: tuple[None, int, None, bool] = (None, 0, None, False)
+# What an absence did to a check that has been heard since, and what went wrong before:
+# nothing. No run is open.
+_HEARD: tuple[None, int, None, bool, int, None, tuple[Run, ...]] = (
+    *(None, 0, None, False),
+    *(0, None, ()),
+)
 
 _NAME, _MUTED = Check._fields.index("name"), Check._fields.index("muted_until")
 _STATUS = _MUTED + 1

@@ -7,7 +7,7 @@ by a bound. The rules were chosen by simulating lives of jobs: docs/promises.md.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hcl.checks import schedule
+from hcl.checks import deadlines, schedule
 from hcl.model import Check
 
 # From the fourth absence in a row on, nothing is excused: restarts must not deafen.
@@ -61,11 +61,16 @@ def on_return(
     Raises ScheduleError.
     """
     due = check.alert_after
+    if due is not None and due < went and check.is_finer:
+        # What passed before is counted; what comes next may be excused.
+        check = deadlines.until(check, went, loose=loose) or check
+        due = schedule.deadline(check, loose=loose)
     if check.status == "down" or due is None or due < went:
         return check
-    began = check.last_start
-    if began is not None and began <= max(deaf_until or went, went) + _SLEWED:
-        check = check._replace(run_excused=True)
+    check, is_waited_for = _unheard(check, max(deaf_until or went, went) + _SLEWED)
+    if is_waited_for and due >= returned:
+        # The run that was to end later is none any more: what it answered is due.
+        due = schedule.deadline(check, loose=loose) or due
     if check.status != "up":
         # It was never heard, so that nothing but its run can be late.
         if check.run_excused:
@@ -90,10 +95,22 @@ def excused(
     """
     if check.status != "up" or check.alert_after is None:
         return check
-    if check.last_start is not None and check.last_start <= returned:
-        check = check._replace(run_excused=True)
+    check, _ = _unheard(check, returned)
     check = _excused(check, returned, counted)
     return check._replace(alert_after=schedule.deadline(check, loose=loose))
+
+
+def _unheard(check: Check, until: datetime) -> tuple[Check, bool]:
+    """Let runs that began by then have no deadline: they may have ended unheard.
+
+    Returns whether one of them was kept for its own.
+    """
+    if check.last_start is not None and check.last_start <= until:
+        check = check._replace(run_excused=True)
+    later = tuple(run for run in check.open_runs if run.started > until)
+    if later == check.open_runs:
+        return check, False
+    return check._replace(open_runs=later), True
 
 
 def _excused(
@@ -110,7 +127,10 @@ def _excused(
             return check
         return check._replace(not_before=returned + LAST_CHANCE)
     return check._replace(
-        counted_from=returned, excused=check.excused + is_anew, not_before=None
+        counted_from=returned,
+        excused=check.excused + is_anew,
+        not_before=None,
+        missed=None,
     )
 
 

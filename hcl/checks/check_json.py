@@ -73,7 +73,8 @@ def check_json(
         f', "grace": {_whole(check.grace)}, "n_pings": {check.n_pings}'
         f', "status": "{_status(check, version, now)}"'
         f', "started": {_BOOLEANS[check.last_start is not None]}'
-        f', "last_ping": {_moment(check.last_ping)}, "next_ping": {_next_ping(check)}'
+        f', "last_ping": {_moment(check.last_ping)}'
+        f', "next_ping": {_moment(schedule.next_ping(check))}'
         f', "manual_resume": {_BOOLEANS[check.manual_resume]}'
         f', "methods": {quoted(check.methods)}{_filters(check)}'
         f', "badge_url": "{site.quoted_root}/b/2/{check.badge_key}.svg"'
@@ -138,11 +139,6 @@ def _private(check: Check, site: Site, channels: Sequence[str], version: int) ->
 @lru_cache(maxsize=1024)
 def _whole(length: timedelta) -> str:
     return str(int(length.total_seconds()))
-
-
-def _next_ping(check: Check) -> str:
-    # Grace starts a grace before the deadline, so no schedule is worked out here.
-    return _moment(check.alert_after and check.alert_after - check.grace)
 
 
 def _moment(moment: datetime | None) -> str:

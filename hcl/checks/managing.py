@@ -11,7 +11,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks import editing, rules
-from hcl.checks.rules import Transition
+from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.clock import Clock
 from hcl.db import Database

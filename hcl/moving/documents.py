@@ -12,7 +12,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
-from hcl.model import SETTINGS, STATE, Action, Check, Flip, Kind, Ping, Reason, Status
+from hcl.model import (
+    SETTINGS,
+    STATE,
+    Action,
+    Check,
+    Flip,
+    Kind,
+    Ping,
+    Reason,
+    Run,
+    Status,
+)
 from hcl.moving import columns
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 
@@ -91,6 +102,8 @@ def _written(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, tuple):
+        return [[run.started.isoformat(), run.rid, run.is_told] for run in value]
     return value
 
 
@@ -238,6 +251,13 @@ def _switch(value: Any) -> bool:
     return value
 
 
+def _runs(value: Any) -> tuple[Run, ...]:
+    return tuple(
+        Run(_moment(started), columns.rid(rid), _switch(is_told))
+        for started, rid, is_told in value
+    )
+
+
 def _one_of(kind: Any) -> Callable[[Any], Any]:
     allowed = _LITERALS[kind]
 
@@ -257,6 +277,7 @@ _BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str, _text),
     (timedelta, _length),
     (datetime, _moment),
+    (tuple[Run, ...], _runs),
 )
 
 

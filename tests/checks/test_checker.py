@@ -9,7 +9,7 @@ import pytest
 
 from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
-from hcl.checks.rules import POSTPONEMENT
+from hcl.checks.deadlines import POSTPONEMENT
 from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
 from tests.app import CONFIG, App, running_app

@@ -90,7 +90,7 @@ def text(sink: HttpSink, **keys: str) -> str:
 
 async def test_what_waited_is_sent_by_the_new_version(older: Path) -> None:
     async with HttpSink() as sink, running_app(older, text(sink)) as app:
-        assert await rows(app.database, "PRAGMA user_version") == [4]
+        assert await rows(app.database, "PRAGMA user_version") == [5]
         kept = await rows(
             app.database,
             "SELECT id, attempts, reminder, hold, notice, handed_on FROM notifications",

@@ -127,7 +127,7 @@ def test_copy_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
 
         assert "3 messages that waited in it are marked as not sent." in told
         serve.start()
-        assert asked(tmp_path / "hcl.sqlite", "PRAGMA user_version") == [4]
+        assert asked(tmp_path / "hcl.sqlite", "PRAGMA user_version") == [5]
         assert waiting(tmp_path) == []
 
 

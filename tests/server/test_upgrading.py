@@ -21,7 +21,7 @@ def test_copy_that_was_set_aside_leads_back_to_the_version_before(
     with Serve(tmp_path) as serve:
         serve.api("POST", "checks/", name="Newer")
         serve.stop()
-    assert asked(path, "PRAGMA user_version") == [4]
+    assert asked(path, "PRAGMA user_version") == [5]
     assert copy.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_mode & 0o777 == 0o600
     [commands] = re.findall(r"(?ms)^ *```sh\n(.*?)^ *```$", DOCUMENT.read_text())
@@ -32,10 +32,10 @@ def test_copy_that_was_set_aside_leads_back_to_the_version_before(
     assert asked(path, "SELECT id FROM checks") == [1, 2, 3]
     assert asked(path, "SELECT id FROM notifications") == [1, 2, 3, 4]
     assert asked(path, "PRAGMA integrity_check") == ["ok"]
-    assert asked(tmp_path / "newer" / "hcl.sqlite", "PRAGMA user_version") == [4]
+    assert asked(tmp_path / "newer" / "hcl.sqlite", "PRAGMA user_version") == [5]
     # And forth again.
     with serve:
-        assert asked(path, "PRAGMA user_version") == [4]
+        assert asked(path, "PRAGMA user_version") == [5]
 
 
 def asked(path: Path, sql: str) -> list[object]:

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from urllib.parse import urlsplit
 
-from hcl.checks import rules, schedule
+from hcl.checks import rules, schedule, spec
 from hcl.model import Check
 
 
@@ -89,7 +89,23 @@ def check_json(
     # No client of Healthchecks knows it: only there where it says something.
     if version >= 3 and check.is_muted(now):
         text += f', "muted_until": {_moment(check.muted_until)}'
+    if version >= spec.FINER_VERSION and check.is_finer:
+        text += _finer(check)
     return text + "}"
+
+
+def _finer(check: Check) -> str:
+    """Write the rules that Healthchecks does not know, where they say something."""
+    text = ""
+    if check.max_run is not None:
+        text += f', "max_run": {_whole(check.max_run)}'
+    if check.min_run is not None:
+        text += f', "min_run": {_whole(check.min_run)}'
+    if check.down_after > 1:
+        text += f', "down_after": {check.down_after}'
+    if check.early:
+        text += f', "early": {_whole(check.early)}'
+    return text
 
 
 _BOOLEANS = {True: "true", False: "false"}
@@ -163,7 +179,7 @@ def _status(check: Check, version: int, now: datetime) -> str:
     if version == 1 and check.last_start is not None:
         run = schedule.run_deadline(check)
         young = run is None or now < run
-        return "started" if young else "down"
+        return "started" if young else status
     return status
 
 

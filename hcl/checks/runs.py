@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from hcl.model import Check, Flip, Ping, Run
+from hcl.model import Check, Ping, Reason, Run
 
 # Longer runs have no duration in the log.
 MAX_RUN = timedelta(hours=72)
@@ -90,11 +90,13 @@ def adopted(check: Check, now: datetime) -> Check:
     return check._replace(open_runs=(*check.open_runs, Run(start, rid, is_told)))
 
 
-def that_overran(check: Check, flip: Flip) -> Run | None:
-    """Return the run that took a check down by its length, if that is still known."""
-    if flip.reason not in ("overran", "timeout"):
+def that_overran(check: Check, reason: Reason, at: datetime) -> Run | None:
+    """Return the run that took a check down by its length, if that is still known.
+
+    `reason` and `at` are those of the flip.
+    """
+    if reason not in ("overran", "timeout"):
         return None
-    at = flip.created
     ran = [run for run in check.open_runs if run.is_told and end(check, run) <= at]
     return max(ran, default=None, key=lambda run: run.started)
 

@@ -166,7 +166,7 @@ def test_run_that_hangs_is_known_by_its_rid_and_start() -> None:
     transition = rules.on_deadline(story.check, at(10))
 
     assert transition.flip == Flip(at(10), "up", "down", "overran")
-    run = runs.that_overran(transition.check, transition.flip)
+    run = runs.that_overran(transition.check, "overran", at(10))
     assert run == Run(NOW, rid("a"), True)
 
 

@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 from hcl import store
 from hcl.checks import runs
 from hcl.checks.told import Told, told
-from hcl.model import Action, Check, Flip, Ping
+from hcl.model import Action, Check, Flip, Ping, Reason
 from hcl.store.tries import Record
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
@@ -269,13 +269,20 @@ async def _places(
     return places[:limit]
 
 
+_WHY: dict[Reason, str] = {
+    "fail": "the job failed",
+    "short": "its run ended too soon",
+    "overran": "a run took too long",
+}
+
+
 def flip_words(flip: Flip, started: datetime | None = None) -> str:
     """Say what a flip was, in one clause.
 
     `started` is when the run began that was open then; None: none was.
     """
     if flip.new_status == "down":
-        why = "the job failed" if flip.reason == "fail" else "no ping came in time"
+        why = _WHY.get(flip.reason, "no ping came in time")
         if flip.reason == "timeout" and started is not None:
             why = f"its run did not end within {duration(flip.created - started)}"
         return f"Down: {why}" if flip.reason else "Down"

@@ -1,8 +1,11 @@
 """Overlapping runs: each has its own end, and one that hangs is told once."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hcl.checks import absence, rules, runs, schedule
 from hcl.checks.deadlines import Transition
@@ -343,3 +346,51 @@ def test_end_is_a_microsecond_sharp() -> None:
 
     assert rules.shown_status(story.check, at(10) - MICROSECOND) == "up"
     assert rules.shown_status(story.check, at(10)) == "down"
+
+
+# --- whatever comes
+
+SIGNALS = st.tuples(
+    st.sampled_from(["start", "success", "fail", "log"]),
+    st.sampled_from([None, "a", "b", "c"]),
+    st.sampled_from([0, 0.1, 1, 4, 11, 70]),
+)
+FIELDS = st.fixed_dictionaries(
+    {
+        "max_run": st.sampled_from([None, 3 * MINUTE, 90 * MINUTE]),
+        "min_run": st.sampled_from([None, MINUTE]),
+        "down_after": st.sampled_from([1, 2, 5]),
+        "timeout": st.just(HOUR),
+        "grace": st.just(5 * MINUTE),
+    }
+)
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(FIELDS, st.lists(SIGNALS, max_size=30), st.integers(0, 30))
+def test_what_is_counted_anew_after_a_crash_is_what_was_counted(
+    fields: dict[str, Any],
+    signals: list[tuple[Action, str | None, float]],
+    crash: int,
+) -> None:
+    check = counted = make_check(**fields)
+    minute = 0.0
+    for n, (action, name, wait) in enumerate(signals):
+        minute += wait
+        # The checker writes what it finds; what pings do lies in the inbox.
+        looked = rules.on_deadline(check, at(minute)).check
+        if looked != check:
+            check = counted = looked
+        elif n < crash:
+            counted = check
+        ping = make_ping(action=action, rid=name, created=at(minute))
+        (check, _, _), kept = rules.on_ping(check, ping)
+        counted = rules.on_counted(counted, kept).check
+
+        assert counted == check
+        assert check.alert_after == schedule.deadline(check)
+        assert check.alert_after is None or check.alert_after > at(minute)
+        names = [run.rid for run in check.open_runs]
+        assert len(names) == len(set(names))
+        assert check.bad_outcomes <= check.down_after
+        assert check.is_finer or not check.open_runs

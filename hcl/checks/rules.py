@@ -320,15 +320,8 @@ def _shown_finer(check: Check, now: datetime) -> ShownStatus:
         return "grace"
     if check.status != "up":
         return check.status
-    due = _expected(check)
+    due = schedule.known_ping(check)
     return "up" if due is None or now < due else "grace"
-
-
-def _expected(check: Check) -> datetime | None:
-    try:
-        return schedule.expected_ping(check)
-    except schedule.ScheduleError:
-        return None
 
 
 def next_turn(check: Check, now: datetime) -> datetime | None:
@@ -344,7 +337,7 @@ def next_turn(check: Check, now: datetime) -> datetime | None:
 
 def _next_status(check: Check, now: datetime) -> datetime | None:
     if check.is_finer:
-        turns = check.alert_after, _expected(check) if check.status == "up" else None
+        turns = check.alert_after, schedule.known_ping(check)
         return min((at for at in turns if at is not None and at > now), default=None)
     if check.last_start is None:
         # Nearly all, in a list of thousands.

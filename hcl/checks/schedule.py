@@ -232,11 +232,25 @@ def next_ping(check: Check) -> datetime | None:
     if check.status == "down":
         return None
     start = None if check.run_excused else check.last_start
-    try:
-        due = expected_ping(check) if check.status == "up" else None
-    except ScheduleError:
-        due = check.alert_after and check.alert_after - check.grace
+    due = known_ping(check)
     return min((at for at in (due, start) if at is not None), default=None)
+
+
+def known_ping(check: Check) -> datetime | None:
+    """Return when the next ping is due, by the stored deadline where that tells.
+
+    So that lists work out few schedules, which may be dear: those of jobs that run.
+    None: nothing is due, or that is not known.
+    """
+    if check.status != "up":
+        return None
+    by_deadline = check.alert_after and check.alert_after - check.grace
+    if runs.first_end(check) is None:
+        return by_deadline
+    try:
+        return expected_ping(check)
+    except ScheduleError:
+        return by_deadline
 
 
 def run_deadline(check: Check) -> datetime | None:

@@ -451,3 +451,16 @@ def test_rules_join() -> None:
     third = NOW + 2 * HOUR + 25 * MINUTE
     assert check.alert_after == third
     assert rules.on_deadline(check, third).flip == Flip(third, "up", "down", "missed")
+
+
+def test_lists_work_out_no_schedule_of_jobs_that_do_not_run() -> None:
+    """A schedule may take 50 ms, and a list has thousands of checks."""
+    check = up(kind="oncalendar", schedule="hourly", max_run=HOUR, down_after=2)
+    check = after(check, ("fail", 0 * HOUR))
+
+    broken = check._replace(schedule="is not read")
+
+    for each in (check, broken):
+        assert schedule.next_ping(each) == NOW + HOUR
+        assert rules.shown_status(each, NOW) == "grace"
+        assert rules.next_turn(each, NOW) == NOW + HOUR

@@ -177,7 +177,7 @@ def _status(check: Check, version: int, now: datetime) -> str:
     status = rules.shown_status(check, now)
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
-        run = schedule.run_deadline(check)
+        run = schedule.newest_end(check)
         young = run is None or now < run
         return "started" if young else status
     return status

@@ -269,6 +269,13 @@ def run_deadline(check: Check) -> datetime | None:
     return _excused_end(check)
 
 
+def newest_end(check: Check) -> datetime | None:
+    """Return when the newest run has to end, told or not; None: it may be open."""
+    if check.is_finer and check.last_start is not None and not check.run_excused:
+        return check.last_start + check.run_limit
+    return run_deadline(check)
+
+
 def _excused_end(check: Check) -> datetime | None:
     if check.last_start is None or not check.run_excused:
         return None

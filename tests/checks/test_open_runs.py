@@ -1,5 +1,6 @@
 """Overlapping runs: each has its own end, and one that hangs is told once."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcl.checks import absence, rules, runs, schedule
+from hcl.checks.check_json import Site, check_json
 from hcl.checks.deadlines import Transition
 from hcl.model import Action, Check, Flip, Run
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
@@ -394,3 +396,29 @@ def test_what_is_counted_anew_after_a_crash_is_what_was_counted(
         assert len(names) == len(set(names))
         assert check.bad_outcomes <= check.down_after
         assert check.is_finer or not check.open_runs
+
+
+@pytest.mark.parametrize(
+    ("down_after", "shown"),
+    [(1, ["started", "down", "down"]), (2, ["started", "grace", "grace"])],
+)
+def test_v1_says_started_until_the_newest_has_to_end(
+    down_after: int, shown: list[str]
+) -> None:
+    story = Story(CHECK._replace(down_after=down_after))
+    story.signal(">a0")
+    seen = []
+    for minute in (9, 10, 11):
+        if minute == 11:
+            story.live(11)
+        answer = check_json(
+            story.check,
+            site=Site("http://h", "http://h/ping/"),
+            channels=(),
+            version=1,
+            readonly=False,
+            now=at(minute),
+        )
+        seen.append(json.loads(answer)["status"])
+
+    assert seen == shown

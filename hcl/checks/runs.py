@@ -68,11 +68,11 @@ def answers(check: Check) -> bool:
 
     Then that run is what was expected, and its end is waited for: `max_run` says so.
     """
+    if check.max_run is None or not check.open_runs:
+        return False
     since = check.missed or check.counted_from or check.last_ping
-    return (
-        check.max_run is not None
-        and since is not None
-        and any(run.started >= since and not run.is_told for run in check.open_runs)
+    return since is not None and any(
+        run.started >= since and not run.is_told for run in check.open_runs
     )
 
 

@@ -259,6 +259,8 @@ def run_deadline(check: Check) -> datetime | None:
     A run that was open while hcl was away may have ended unheard. Of a check that was
     never heard nothing else would tell, so it has twice its grace from the return on.
     """
+    if check.last_start is None and not check.open_runs:
+        return None
     if check.is_finer:
         ends = runs.first_end(check), _excused_end(check)
         return min((at for at in ends if at is not None), default=None)

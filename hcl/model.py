@@ -14,7 +14,7 @@ Kind = Literal["simple", "cron", "oncalendar"]
 Status = Literal["new", "up", "down", "paused"]
 ShownStatus = Literal["new", "up", "grace", "down", "paused", "started"]
 Action = Literal["success", "fail", "start", "log", "ign"]
-Reason = Literal["", "fail", "timeout"]
+Reason = Literal["", "fail", "timeout", "missed", "overran", "short"]
 Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
     "absence", "reload", "restore", "backup", "test", "replication"
@@ -38,6 +38,17 @@ def split_tags(tags: str) -> list[str]:
     return [tag for tag in map(str.strip, tags.split(" ")) if tag]
 
 
+class Run(NamedTuple):
+    """A run of a job that began and has not ended, as far as is known.
+
+    `rid` is None if its start named none. `is_told`: it was too long, and that counted.
+    """
+
+    started: datetime
+    rid: str | None
+    is_told: bool = False
+
+
 class Check(NamedTuple):
     """A job that is expected to ping on a schedule, and how it fares.
 
@@ -52,6 +63,10 @@ class Check(NamedTuple):
     `muted_until`, which neither pings nor edits change; None: it was never muted.
     Maintenance windows have moved `alert_after` by `spared`. The lateness that began at
     `late_since` has been told, where anybody is told of that.
+    `max_run` None: a run must end within grace; `min_run` None: none is too short. It
+    goes down at `down_after` bad outcomes in a row, of which `bad_outcomes` came; was
+    the last no ping, the expected one counts from `missed`. `open_runs` holds all that
+    are open, the oldest first, of a check that `is_finer`.
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -79,6 +94,10 @@ class Check(NamedTuple):
     filter_body: bool = False
     filter_http_body: bool = False
     filter_default_fail: bool = False
+    max_run: timedelta | None = None
+    min_run: timedelta | None = None
+    down_after: int = 1
+    early: timedelta = timedelta(0)
     muted_until: datetime | None = None
     status: Status = "new"
     n_pings: int = 0
@@ -93,6 +112,9 @@ class Check(NamedTuple):
     run_excused: bool = False
     spared: timedelta = timedelta(0)
     late_since: datetime | None = None
+    bad_outcomes: int = 0
+    missed: datetime | None = None
+    open_runs: tuple[Run, ...] = ()
 
     def faring(
         self,
@@ -124,11 +146,25 @@ class Check(NamedTuple):
     def late_from(self) -> datetime | None:
         """When its grace begins, whatever maintenance does; None: it has no deadline.
 
-        It is the `next_ping` of the API.
+        Of a check that `is_finer`, `schedule.next_ping` tells what the API calls so.
         """
         if self.alert_after is None:
             return None
         return self.alert_after - self.spared - self.grace
+
+    @property
+    def is_finer(self) -> bool:
+        """Tell whether it has rules that Healthchecks does not know, or had.
+
+        Then each of its open runs counts; else only the newest does.
+        """
+        # Each ping asks, and each check of a list: one look at all four is quickest.
+        return self[_FINER] != _NOT_FINER or self.bad_outcomes != 0
+
+    @property
+    def run_limit(self) -> timedelta:
+        """Return how long a run may take."""
+        return self.grace if self.max_run is None else self.max_run
 
     @property
     def unique_key(self) -> str:
@@ -148,15 +184,16 @@ class Check(NamedTuple):
         return split_tags(self.tags)
 
 
-# What absences and windows did to a check that has been heard since: nothing.
-_HEARD: tuple[None, int, None, bool, timedelta, None] = (
-    None,
-    0,
-    None,
-    False,
-    timedelta(0),
-    None,
+# What absences and windows did to a check that has been heard since, and what went
+# wrong before: nothing. No run is open.
+_HEARD: tuple[None, int, None, bool, timedelta, None, int, None, tuple[Run, ...]] = (
+    *(None, 0, None, False),
+    *(timedelta(0), None),
+    *(0, None, ()),
 )
+
+_FINER = slice(Check._fields.index("max_run"), Check._fields.index("early") + 1)
+_NOT_FINER = (None, None, 1, timedelta(0))
 
 _NAME, _MUTED = Check._fields.index("name"), Check._fields.index("muted_until")
 _STATUS = _MUTED + 1

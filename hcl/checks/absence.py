@@ -7,7 +7,8 @@ by a bound. The rules were chosen by simulating lives of jobs: docs/promises.md.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hcl.checks import schedule
+from hcl.checks import deadlines, schedule
+from hcl.checks.deadlines import Hold
 from hcl.model import Check
 
 # From the fourth absence in a row on, nothing is excused: restarts must not deafen.
@@ -49,6 +50,7 @@ def on_return(
     *,
     deaf_until: datetime | None = None,
     counted: datetime | None = None,
+    hold: Hold = deadlines.unmoved,
     loose: bool = False,
 ) -> Check:
     """Judge a check after hcl was not there from `went` to `returned`.
@@ -57,15 +59,21 @@ def on_return(
     ended unheard. A check whose deadline was before stays overdue. `intervals` are as
     in `usual`.
     `counted` is the return at which this start excused checks before: it is the same
-    absence, judged anew, and counts once. `loose` as in `schedule.expected_after`.
-    Raises ScheduleError.
+    absence, judged anew, and counts once. `hold` has windows move what passed before it
+    went, if several outcomes are counted of it. `loose` as in
+    `schedule.expected_after`. Raises ScheduleError.
     """
     due = check.alert_after
+    if due is not None and due < went and check.is_finer:
+        # What passed before is counted; what comes next may be excused.
+        check = deadlines.until(check, went, hold=hold, loose=loose) or check
+        due = hold(_due(check, loose)).alert_after
     if check.status == "down" or due is None or due < went:
         return check
-    began = check.last_start
-    if began is not None and began <= max(deaf_until or went, went) + _SLEWED:
-        check = check._replace(run_excused=True)
+    check, is_waited_for = _unheard(check, max(deaf_until or went, went) + _SLEWED)
+    if is_waited_for and due >= returned:
+        # The run that was to end later is none any more: what it answered is due.
+        due = schedule.deadline(check, loose=loose) or due
     if check.status != "up":
         # It was never heard, so that nothing but its run can be late.
         if check.run_excused:
@@ -90,8 +98,7 @@ def excused(
     """
     if check.status != "up" or check.alert_after is None:
         return check
-    if check.last_start is not None and check.last_start <= returned:
-        check = check._replace(run_excused=True)
+    check, _ = _unheard(check, returned)
     check = _excused(check, returned, counted)
     return _due(check, loose)
 
@@ -100,6 +107,19 @@ def _due(check: Check, loose: bool) -> Check:
     """Work out when it goes down; windows are looked at afterwards."""
     due = schedule.deadline(check, loose=loose)
     return check._replace(alert_after=due, spared=timedelta(0))
+
+
+def _unheard(check: Check, until: datetime) -> tuple[Check, bool]:
+    """Let runs that began by then have no deadline: they may have ended unheard.
+
+    Returns whether one of them was kept for its own.
+    """
+    if check.last_start is not None and check.last_start <= until:
+        check = check._replace(run_excused=True)
+    later = tuple(run for run in check.open_runs if run.started > until)
+    if later == check.open_runs:
+        return check, False
+    return check._replace(open_runs=later), True
 
 
 def _excused(
@@ -116,7 +136,10 @@ def _excused(
             return check
         return check._replace(not_before=returned + LAST_CHANCE)
     return check._replace(
-        counted_from=returned, excused=check.excused + is_anew, not_before=None
+        counted_from=returned,
+        excused=check.excused + is_anew,
+        not_before=None,
+        missed=None,
     )
 
 

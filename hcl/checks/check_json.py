@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from urllib.parse import urlsplit
 
-from hcl.checks import rules, schedule
+from hcl.checks import rules, schedule, spec
 from hcl.model import Check
 
 
@@ -75,7 +75,8 @@ def check_json(
         f', "grace": {_whole(check.grace)}, "n_pings": {check.n_pings}'
         f', "status": "{_status(check, version, now)}"'
         f', "started": {_BOOLEANS[check.last_start is not None]}'
-        f', "last_ping": {_moment(check.last_ping)}, "next_ping": {_next_ping(check)}'
+        f', "last_ping": {_moment(check.last_ping)}'
+        f', "next_ping": {_moment(schedule.next_ping(check))}'
         f', "manual_resume": {_BOOLEANS[check.manual_resume]}'
         f', "methods": {quoted(check.methods)}{_filters(check)}'
         f', "badge_url": "{site.quoted_root}/b/2/{check.badge_key}.svg"'
@@ -92,7 +93,23 @@ def check_json(
         text += f', "muted_until": {_moment(check.muted_until)}'
     if version >= 3 and maintenance_until is not None:
         text += f', "maintenance_until": {_moment(maintenance_until)}'
+    if version >= spec.FINER_VERSION and check.is_finer:
+        text += _finer(check)
     return text + "}"
+
+
+def _finer(check: Check) -> str:
+    """Write the rules that Healthchecks does not know, where they say something."""
+    text = ""
+    if check.max_run is not None:
+        text += f', "max_run": {_whole(check.max_run)}'
+    if check.min_run is not None:
+        text += f', "min_run": {_whole(check.min_run)}'
+    if check.down_after > 1:
+        text += f', "down_after": {check.down_after}'
+    if check.early:
+        text += f', "early": {_whole(check.early)}'
+    return text
 
 
 _BOOLEANS = {True: "true", False: "false"}
@@ -144,11 +161,6 @@ def _whole(length: timedelta) -> str:
     return str(int(length.total_seconds()))
 
 
-def _next_ping(check: Check) -> str:
-    # Grace starts a grace before the deadline, so no schedule is worked out here.
-    return _moment(check.late_from)
-
-
 def _moment(moment: datetime | None) -> str:
     # As `iso` does, in half of the time.
     if moment is None:
@@ -169,9 +181,9 @@ def _status(check: Check, version: int, now: datetime) -> str:
     status = rules.shown_status(check, now)
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
-        run = schedule.run_deadline(check)
+        run = schedule.newest_end(check)
         young = run is None or now < run or rules.is_spared(check, now)
-        return "started" if young else "down"
+        return "started" if young else status
     return status
 
 

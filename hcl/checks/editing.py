@@ -18,6 +18,8 @@ def edited(check: Check, wanted: CheckSpec) -> Check:
         for name in SETTINGS
         if (value := getattr(wanted, name, None)) is not None
     }
+    for name in changes.keys() & {"max_run", "min_run"}:
+        changes[name] = changes[name] or None
     renamed = wanted.name is not None and wanted.name != check.name
     if wanted.slug_follows_name and renamed and wanted.slug is None:
         changes["slug"] = spec.slugify(wanted.name or "")

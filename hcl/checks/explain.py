@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl.checks import rules, schedule
+from hcl.checks import rules, runs, schedule
 from hcl.checks.absence import MOST_EXCUSED
 from hcl.checks.told import told
 from hcl.checks.windows.calendar import Opening
@@ -16,6 +16,7 @@ from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS
+from hcl.words.outcomes import in_a_row, named, too_soon
 from hcl.words.schedule import in_full
 
 
@@ -63,6 +64,8 @@ def explain(known: Known, now: datetime) -> Explanation:
     status = rules.shown_status(known.check, now)
     known = heard(known, now)
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
+    if status == "grace" and known.check.bad_outcomes:
+        summary = f"It is shown as late: {in_a_row(known.check)}."
     lines = _of_down if known.check.status == "down" else _of_others
     timeline = (*lines(known, now), *_ahead(known, now))
     return Explanation(summary, timeline, tuple(_rules(known, now)))
@@ -95,6 +98,8 @@ def _why_down(known: Known) -> str:
         return "It is down: its deadline has passed."
     if flip.reason == "fail":
         return "It is down: the job reported a failure."
+    if flip.reason == "short":
+        return "It is down: a run ended too soon."
     if start_that_overran(known):
         return "It is down: a run took too long."
     return "It is down: no ping came in time."
@@ -107,10 +112,12 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
         yield Line(flip.created, _TURNS[flip.new_status])
         yield from _messages(known)
     if check.last_ping is not None and check.status == "up":
-        what = "A failure came, in maintenance" if _failed(known) else None
-        yield Line(check.last_ping, f"{what or 'The last success came'}.")
+        yield Line(check.last_ping, f"{_last_heard(known)}.")
     yield from _absences(known)
-    yield from _run(check, now)
+    if check.missed is not None:
+        text = "A ping did not come, or a run took too long: it counts from here."
+        yield Line(check.missed, text)
+    yield from _runs(check, now)
     if check.status == "up":
         yield from _deadlines(check, now)
 
@@ -136,6 +143,9 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
     is_over = due <= now
     verb = "was due, and has not come" if is_over else "is due"
     yield Line(due, f"A ping {verb}: {in_full(check)}.")
+    if runs.answers(check):
+        yield Line(None, "The run that is open stands for it, until that has to end.")
+        return
     end = due + check.grace
     if check.not_before is not None and end < check.not_before:
         yield Line(check.not_before, "It is not called down before: hcl was away.")
@@ -147,7 +157,30 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
     if end <= now:
         yield Line(end, f"{grace} was over: it is down.")
     else:
-        yield Line(end, f"{grace} ends: it goes down then, unless a ping comes.")
+        yield Line(end, f"{grace} ends: {_then(check)}, unless a ping comes.")
+
+
+def _then(check: Check) -> str:
+    """Say what the next bad outcome means."""
+    if check.bad_outcomes + 1 >= check.down_after:
+        return "it goes down then"
+    return f"that is bad outcome {check.bad_outcomes + 1} of {check.down_after} then"
+
+
+def _runs(check: Check, now: datetime) -> Iterator[Line]:
+    """Tell of the open runs, and when each is too long."""
+    if not check.open_runs:
+        yield from _run(check, now)
+        return
+    limit = duration(check.run_limit)
+    for run in check.open_runs:
+        yield Line(run.started, f"A run started{named(run)}, and has not ended.")
+        end = runs.end(check, run)
+        if run.is_told or end <= now:
+            yield Line(end, f"It had not ended within {limit}: that counted.")
+        else:
+            then = f"{_then(check)}, unless the run ends"
+            yield Line(end, f"{then[0].upper()}{then[1:]}: {limit} at most.")
 
 
 _SPARED = (
@@ -175,9 +208,17 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
 
 
 def _failed(known: Known) -> bool:
-    """Tell whether a check failed last: only a window has it be up all the same."""
+    """Tell whether a check is up though it failed last, by a window or its rules."""
     last = known.last
     return known.check.status == "up" and last is not None and last.action == "fail"
+
+
+def _last_heard(known: Known) -> str:
+    """Say what the last ping of a check that is up was."""
+    if not _failed(known):
+        return "The last success came"
+    in_window = "" if known.check.bad_outcomes else ", in maintenance"
+    return f"{'A' if in_window else 'The last'} failure came{in_window}"
 
 
 def _absences(known: Known) -> Iterator[Line]:
@@ -198,7 +239,8 @@ def _absences(known: Known) -> Iterator[Line]:
             f" ({number}).",
         )
     elif check.counted_from is not None:
-        why = "What was due is due still" if _failed(known) else "The clock was set"
+        was_held = _failed(known) and not check.bad_outcomes
+        why = "What was due is due still" if was_held else "The clock was set"
         yield Line(check.counted_from, f"{why}: it counts from here.")
 
 
@@ -220,9 +262,14 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
     started = start_that_overran(known)
     if flip.reason == "fail":
         yield Line(flip.created, f"It went down: {_failure(ping)}.")
+    elif flip.reason == "short":
+        ended = too_soon(check, flip.created)
+        number = f" (ping {ping.n})" if ping else ""
+        yield Line(flip.created, f"It went down: the run {ended}{number}.")
     elif started is not None:
-        yield Line(started, "A run started.")
-        end = f"It had not ended within {duration(check.grace)}: it went down."
+        run = runs.that_overran(check, flip.reason, flip.created)
+        yield Line(started, f"A run started{named(run) if run else ''}.")
+        end = f"It had not ended within {duration(check.run_limit)}: it went down."
         yield Line(flip.created, end)
     else:
         if ping is not None:
@@ -241,7 +288,14 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
 def start_that_overran(known: Known) -> datetime | None:
     """Return the start of the run that took the check down by its length."""
     check, flip, ping = known.check, known.flip, known.ping
-    if flip is None or flip.reason != "timeout":
+    if flip is None:
+        return None
+    run = runs.that_overran(check, flip.reason, flip.created)
+    if run is not None:
+        return run.started
+    if flip.reason == "overran":
+        return flip.created - check.run_limit
+    if flip.reason != "timeout":
         return None
     starts = [check.last_start]
     if ping is not None and ping.action == "start":
@@ -301,8 +355,9 @@ def _rules(known: Known, now: datetime) -> Iterator[str]:
     check = known.check
     grace = duration(check.grace)
     yield f"A ping is expected {in_full(check)}, with a grace of {grace}."
-    if check.last_start is not None:
-        yield f"A run has to end within {grace} of its start."
+    if check.last_start is not None or check.open_runs or check.max_run is not None:
+        yield f"A run has to end within {duration(check.run_limit)} of its start."
+    yield from _finer_rules(check)
     if check.methods == "POST":
         yield "Only pings by POST count."
     if check.filter_http_body or check.filter_body or check.filter_subject:
@@ -317,6 +372,18 @@ def _rules(known: Known, now: datetime) -> Iterator[str]:
         yield "It is in maintenance: it is watched, and nobody is called down."
     if known.is_alone:
         yield "Nobody is told: no channel serves it."
+
+
+def _finer_rules(check: Check) -> Iterator[str]:
+    """Name the settings that Healthchecks does not know."""
+    if check.min_run is not None:
+        shortest = duration(check.min_run)
+        yield f"A success that ends its run sooner than {shortest} counts as a failure."
+    if check.down_after > 1:
+        yield f"It takes {check.down_after} bad outcomes in a row to call it down."
+    if check.early and check.kind != "simple":
+        early = duration(check.early)
+        yield f"A success up to {early} before an occurrence counts for that."
 
 
 def lines(explanation: Explanation, tz: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from hcl import store
@@ -97,6 +98,7 @@ class Judging:
                 intervals,
                 deaf_until=deaf_until,
                 counted=self.counted,
+                hold=partial(held, calendar=self._maintenance.of(check.project_id)),
                 loose=self._clock.is_doubtful,
             )
 

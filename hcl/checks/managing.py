@@ -11,7 +11,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks import editing, rules
-from hcl.checks.rules import Transition
+from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.checks.windows import late
 from hcl.checks.windows.holding import held

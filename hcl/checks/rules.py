@@ -1,36 +1,19 @@
 """What a ping, a pause, an edit and the passing of time do to a check; pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from hcl.checks import schedule
-from hcl.model import Action, Check, Flip, Ping, Reason, ShownStatus, Status
+from hcl.checks import deadlines, runs, schedule
+from hcl.checks.deadlines import Transition
+from hcl.model import Action, Check, Ping, Reason, ShownStatus, Status
 from hcl.words import mail as mails
-
-# Longer runs have no duration in the log.
-MAX_RUN = timedelta(hours=72)
-
-# How far a check is pushed ahead whose schedule cannot be worked out.
-POSTPONEMENT = timedelta(hours=1)
 
 
 class NotPausedError(Exception):
     """Only a paused check can be resumed."""
-
-
-class Transition(NamedTuple):
-    """What became of a check: its new state, the flip if its status changed.
-
-    `problem` is not empty when its schedule could not be worked out: the deadline is
-    then an hour ahead, and the text is for the log.
-    """
-
-    check: Check
-    flip: Flip | None = None
-    problem: str = ""
 
 
 def new_check(project_id: int, code: str, badge_key: str) -> Check:
@@ -47,9 +30,20 @@ def on_ping(
     `loose`: the wall may be wrong, see `schedule.expected_after`.
     """
     n, action = check.n_pings + 1, action_of(check, ping)
+    is_short = check.min_run is not None and _is_short(check, ping, action)
+    if is_short:
+        action = "fail"
     # As ping._replace(n=n, action=action), which takes twice as long.
     kept = Ping(n, ping.created, action, *ping[3:])
-    return on_counted(check, kept, loose=loose), kept
+    return on_counted(check, kept, loose=loose, is_short=is_short), kept
+
+
+def _is_short(check: Check, ping: Ping, action: Action) -> bool:
+    """Tell whether a success ends its run sooner than can be."""
+    if action != "success" or check.min_run is None:
+        return False
+    length = runs.length(check, ping)
+    return length is not None and length < check.min_run
 
 
 def on_late_ping(
@@ -67,7 +61,8 @@ def on_late_ping(
         newest = max(check.last_start, newest or check.last_start)
     if newest is not None and ping.created < newest:
         kept = ping._replace(n=check.n_pings + 1, action=action)
-        return Transition(check._replace(n_pings=kept.n)), kept
+        check = check._replace(n_pings=kept.n)
+        return _of_the_past(check, kept, received, loose=loose), kept
     transition, kept = on_ping(check, ping, loose=loose)
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
@@ -75,18 +70,36 @@ def on_late_ping(
     return transition, kept
 
 
-def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
-    """Receive a ping that is numbered, and whose action is what it counts as."""
+def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Transition:
+    """Let an outcome that others have followed end its own run, and nothing else."""
+    is_outcome = ping.action in ("success", "fail") and ping.rid is not None
+    if not is_outcome or all(run.rid != ping.rid for run in check.open_runs):
+        return Transition(check)
+    check = check._replace(open_runs=runs.left(check, ping))
+    return deadlines.with_deadline(check, now, loose=loose)
+
+
+def on_counted(
+    check: Check, ping: Ping, *, loose: bool = False, is_short: bool = False
+) -> Transition:
+    """Receive a ping that is numbered, and whose action is what it counts as.
+
+    `is_short`: it is a fail since its run ended too soon.
+    """
     n, now, action = ping.n, ping.created, ping.action
     if action in ("log", "ign"):
         return Transition(check._replace(n_pings=n))
     if action == "start":
+        if check.is_finer:
+            check = check._replace(open_runs=runs.begun(check, ping))
         check = check._replace(
             n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
         )
-        return _with_deadline(check, now, loose=loose)
+        return deadlines.with_deadline(check, now, loose=loose)
+    if check.is_finer:
+        return _on_outcome(check, ping, "short" if is_short else "fail", loose=loose)
     status: Status = "down" if action == "fail" else "up"
-    flip = _flip(check, status, now, "fail" if action == "fail" else "")
+    flip = deadlines.flip_to(check, status, now, "fail" if action == "fail" else "")
     start, rid, duration = _end_run(check, ping)
     # Another run than this ping's may have ended unheard, still.
     is_excused = check.run_excused and start is not None
@@ -95,11 +108,49 @@ def on_counted(check: Check, ping: Ping, *, loose: bool = False) -> Transition:
     try:
         deadline = schedule.deadline_heard(check, status, now, due, loose=loose)
     except schedule.ScheduleError as error:
-        deadline, problem = _postponed(check, due, now, error)
+        deadline, problem = deadlines.postponed(check, due, now, error)
     check = check.faring(status, n, now, start, rid, duration, deadline)
     if is_excused:
         check = check._replace(run_excused=True)
     return Transition(check, flip, problem)
+
+
+def _on_outcome(
+    check: Check, ping: Ping, failure: Reason, *, loose: bool
+) -> Transition:
+    """Receive a success or fail of a check that has finer rules.
+
+    A fail that does not call it down yet was heard all the same: the next ping counts
+    from it.
+    """
+    status, bad = _status_after(check, ping.action)
+    why = failure if status == "down" else ""
+    flip = deadlines.flip_to(check, status, ping.created, why)
+    start, rid, duration = _end_run(check, ping)
+    open_runs = runs.left(check, ping)
+    if check.status == "down" and status == "up":
+        # Nobody is told, once it is up, of what was too long while it was down.
+        before = check._replace(open_runs=open_runs)
+        open_runs = runs.told(before, ping.created)
+    is_excused = check.run_excused and start is not None
+    check = check.faring(status, ping.n, ping.created, start, rid, duration, None)
+    check = check._replace(run_excused=is_excused, bad_outcomes=bad)
+    if check.is_finer:
+        check = check._replace(open_runs=open_runs)
+    transition = deadlines.with_deadline(check, ping.created, loose=loose)
+    return transition._replace(flip=flip)
+
+
+def _status_after(check: Check, action: Action) -> tuple[Status, int]:
+    """Return the status after a success or fail, and the bad outcomes in a row."""
+    if action == "success":
+        return "up", 0
+    if check.status == "down":
+        return "down", check.bad_outcomes
+    bad = check.bad_outcomes + 1
+    if bad < check.down_after:
+        return "up", bad
+    return "down", bad if check.down_after > 1 else 0
 
 
 def action_of(check: Check, ping: Ping) -> Action:
@@ -168,33 +219,39 @@ def _end_run(
 
 
 def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
-    """Let the check go down if its deadline has passed; else correct the deadline."""
-    transition = _with_deadline(check, now, loose=loose)
+    """Let the check go down if its deadline has passed; else correct the deadline.
+
+    If it takes several bad outcomes in a row, all that passed are counted.
+    """
+    if check.is_finer:
+        return deadlines.pass_due(check, now, loose=loose)
+    transition = deadlines.with_deadline(check, now, loose=loose)
     due = transition.check.alert_after
     if due is None or due > now:
         return transition
-    flip = _flip(check, "down", due, "timeout")
+    flip = deadlines.flip_to(check, "down", due, "timeout")
     check = check._replace(status="down", alert_after=None, late_since=None)
     return Transition(check, flip)
 
 
 def on_edit(check: Check, now: datetime, *, loose: bool = False) -> Transition:
     """Work the deadline out anew after fields changed; the stored status stays."""
-    return _with_deadline(check, now, loose=loose)
+    check = runs.adopted(check, now)
+    return deadlines.with_deadline(check, now, loose=loose)
 
 
 def on_pause(check: Check, now: datetime) -> Transition:
     """Pause: no deadline, no open run. A paused check stays as it is."""
     if check.status == "paused":
         return Transition(check)
-    flip = _flip(check, "paused", now)
+    flip = deadlines.flip_to(check, "paused", now)
     return Transition(
         check._replace(
             status="paused",
             last_start=None,
             last_start_rid=None,
             alert_after=None,
-            **_NO_ABSENCE,
+            **_NOTHING_COUNTED,
         ),
         flip,
     )
@@ -204,7 +261,7 @@ def on_resume(check: Check, now: datetime) -> Transition:
     """Make a paused check new; raise NotPausedError for any other."""
     if check.status != "paused":
         raise NotPausedError
-    flip = _flip(check, "new", now)
+    flip = deadlines.flip_to(check, "new", now)
     return Transition(
         check._replace(
             status="new",
@@ -212,20 +269,23 @@ def on_resume(check: Check, now: datetime) -> Transition:
             last_start=None,
             last_start_rid=None,
             alert_after=None,
-            **_NO_ABSENCE,
+            **_NOTHING_COUNTED,
         ),
         flip,
     )
 
 
 # Of a check for which nothing is counted there is nothing to excuse.
-_NO_ABSENCE: dict[str, Any] = {
+_NOTHING_COUNTED: dict[str, Any] = {
     "counted_from": None,
     "excused": 0,
     "not_before": None,
     "run_excused": False,
     "spared": timedelta(0),
     "late_since": None,
+    "bad_outcomes": 0,
+    "missed": None,
+    "open_runs": (),
 }
 
 
@@ -241,6 +301,8 @@ def as_shown(check: Check, now: datetime) -> Check:
 
 def shown_status(check: Check, now: datetime) -> ShownStatus:
     """Return the status people see: also grace, and down once a deadline has passed."""
+    if check.is_finer:
+        return _shown_finer(check, now)
     if check.last_start is not None:
         run = schedule.run_deadline(check)
         if run is not None and now >= run:
@@ -262,6 +324,25 @@ def is_spared(check: Check, now: datetime) -> bool:
     )
 
 
+def _shown_finer(check: Check, now: datetime) -> ShownStatus:
+    """Return the status people see: grace too while a bad outcome stands."""
+    if check.alert_after is not None and check.alert_after <= now:
+        if check.spared:
+            # What passed in windows is one bad outcome.
+            is_last = check.bad_outcomes + 1 >= check.down_after
+            return "down" if is_last else "grace"
+        check = deadlines.pass_due(check, now).check
+    if check.bad_outcomes and check.status in ("new", "up"):
+        return "grace"
+    if check.status != "up":
+        return check.status
+    if check.spared and check.alert_after and now >= check.alert_after - check.spared:
+        # Without the windows it would be down by now.
+        return "grace"
+    due = schedule.known_ping(check)
+    return "up" if due is None or now < due else "grace"
+
+
 def next_turn(check: Check, now: datetime) -> datetime | None:
     """Return until when a check is shown as it is, if nothing happens; None: for good.
 
@@ -274,6 +355,11 @@ def next_turn(check: Check, now: datetime) -> datetime | None:
 
 
 def _next_status(check: Check, now: datetime) -> datetime | None:
+    if check.is_finer:
+        turns = [check.alert_after, schedule.known_ping(check)]
+        if check.spared and check.alert_after is not None:
+            turns.append(check.alert_after - check.spared)
+        return min((at for at in turns if at is not None and at > now), default=None)
     if check.last_start is None:
         # Nearly all, in a list of thousands.
         end = check.alert_after
@@ -300,60 +386,3 @@ def _grace(check: Check) -> tuple[datetime, datetime] | None:
     if raw is None:
         return None
     return raw - check.grace, max(raw, end) if check.spared and end else raw
-
-
-class Runs:
-    """How long runs took, told from pings that come oldest first, some at a time.
-
-    A success or fail ends the latest start of its rid (none counts as one), unless
-    another did or the start is MAX_RUN old. No length is negative, whatever the clock
-    did.
-    """
-
-    def __init__(self) -> None:
-        self._starts: dict[str | None, datetime] = {}
-
-    def take(self, pings: Iterable[Ping]) -> dict[int, timedelta]:
-        """Take the next pings; return lengths by the number of the ping that ended."""
-        starts, lengths = self._starts, {}
-        for ping in pings:
-            if ping.action == "start":
-                starts[ping.rid] = ping.created
-            elif ping.action in ("success", "fail"):
-                start = starts.pop(ping.rid, None)
-                if start is not None and ping.created - start < MAX_RUN:
-                    lengths[ping.n] = max(ping.created - start, timedelta(0))
-        return lengths
-
-
-def run_lengths(pings: Iterable[Ping]) -> dict[int, timedelta]:
-    """Return how long runs took, as `Runs` does; all pings come at once."""
-    return Runs().take(pings)
-
-
-def _flip(
-    check: Check, status: Status, now: datetime, reason: Reason = ""
-) -> Flip | None:
-    if check.status == status:
-        return None
-    return Flip(now, check.status, status, reason)
-
-
-def _with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
-    try:
-        alert_after, problem = schedule.deadline(check, loose=loose), ""
-    except schedule.ScheduleError as error:
-        alert_after, problem = _postponed(check, check.last_start, now, error)
-    # What windows do to it is for `windows.holding` to say.
-    check = check._replace(alert_after=alert_after, spared=timedelta(0))
-    return Transition(check, None, problem)
-
-
-def _postponed(
-    check: Check, start: datetime | None, now: datetime, error: Exception
-) -> tuple[datetime, str]:
-    """Return when to look again at a check whose schedule fails, and what to log."""
-    later = now + POSTPONEMENT
-    if start is not None:
-        later = min(later, start + check.grace)
-    return later, f"schedule {check.schedule!r} of check {check.id}: {error}"

@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from hcl.checks import runs
 from hcl.client.sync.schedules import Stored, stored
 from hcl.model import Check, Kind, Status
 
@@ -125,9 +126,17 @@ def _occurrences(kind: Kind, expression: str, after: datetime) -> Iterator[datet
 def expected_ping(check: Check, *, loose: bool = False) -> datetime | None:
     """Return when the next ping is due, as `expected_after` the last one.
 
-    Or after hcl's return, if an absence excused the check.
+    Or after hcl's return, if an absence excused the check, or after what was missed.
     """
-    return expected_after(check, check.counted_from or check.last_ping, loose=loose)
+    heard = check.missed or check.counted_from or check.last_ping
+    due = expected_after(check, heard, loose=loose)
+    if not check.early or check.kind == "simple" or loose or due is None:
+        return due
+    # It counts as a success at hcl's return, if that was away.
+    is_success = not check.bad_outcomes or (check.excused and not check.missed)
+    if is_success and heard is not None and due - heard <= check.early:
+        return expected_after(check, due)
+    return due
 
 
 def expected_after(
@@ -188,12 +197,13 @@ def deadline(check: Check, *, loose: bool = False) -> datetime | None:
     """Return the moment the check goes down if nothing happens before.
 
     It is grace after the expected ping, or after the start of an open run if that is
-    earlier. None: it cannot go down. Raises ScheduleError.
+    earlier. None: it cannot go down. Not yet down, if it takes several bad outcomes:
+    the moment of the next one. Raises ScheduleError.
     """
     if check.status == "down":
         return None
     due = None
-    if check.status == "up":
+    if check.status == "up" and not runs.answers(check):
         expected = expected_ping(check, loose=loose)
         due = expected and expected + check.grace
     run = run_deadline(check)
@@ -225,16 +235,66 @@ def deadline_heard(
     return due and due + check.grace
 
 
+def next_ping(check: Check) -> datetime | None:
+    """Return when grace begins: when a ping is due, or the open run began, if earlier.
+
+    None: nothing is due.
+    """
+    if not check.is_finer:
+        # So no schedule is worked out.
+        return check.late_from
+    if check.status == "down":
+        return None
+    start = None if check.run_excused else check.last_start
+    due = known_ping(check)
+    return min((at for at in (due, start) if at is not None), default=None)
+
+
+def known_ping(check: Check) -> datetime | None:
+    """Return when the next ping is due, by the stored deadline where that tells.
+
+    So that lists work out few schedules, which may be dear: those of jobs that run.
+    None: nothing is due, or that is not known.
+    """
+    if check.status != "up":
+        return None
+    by_deadline = check.late_from
+    if runs.first_end(check) is None:
+        return by_deadline
+    try:
+        return expected_ping(check)
+    except ScheduleError:
+        return by_deadline
+
+
 def run_deadline(check: Check) -> datetime | None:
-    """Return when the open run is too long; None: none is open, or it may be.
+    """Return when an open run is too long; None: none is open, or it may be.
 
     A run that was open while hcl was away may have ended unheard. Of a check that was
     never heard nothing else would tell, so it has twice its grace from the return on.
     """
+    if check.last_start is None and not check.open_runs:
+        return None
+    if check.is_finer:
+        ends = runs.first_end(check), _excused_end(check)
+        return min((at for at in ends if at is not None), default=None)
     if check.last_start is None:
         return None
     if not check.run_excused:
         return check.last_start + check.grace
+    return _excused_end(check)
+
+
+def newest_end(check: Check) -> datetime | None:
+    """Return when the newest run has to end, told or not; None: it may be open."""
+    if check.is_finer and check.last_start is not None and not check.run_excused:
+        return check.last_start + check.run_limit
+    return run_deadline(check)
+
+
+def _excused_end(check: Check) -> datetime | None:
+    if check.last_start is None or not check.run_excused:
+        return None
     if check.status == "up" or check.counted_from is None:
         return None
     return check.counted_from + 2 * check.grace

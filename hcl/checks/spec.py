@@ -20,6 +20,15 @@ KEYWORDS_LENGTH = 200
 # Of timeout and grace.
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=365)
+# Of max_run and min_run.
+SHORTEST_RUN = timedelta(seconds=1)
+EARLIEST = timedelta(days=1)
+MOST_OUTCOMES = 100
+# What no version of the API knows before this, and no client of Healthchecks.
+FINER_FIELDS = ("down_after", "early", "max_run", "min_run")
+FINER_VERSION = 3
+# What stands for null, in a field that may be null.
+NO_LENGTH = timedelta(0)
 _SLUG = re.compile(r"[a-z0-9-_]*")
 
 
@@ -41,12 +50,15 @@ class CheckSpec:
     """The fields that a request names; None: it does not name this one.
 
     In alphabetical order, since the first field in this order with an error is the
-    one that is told, as Healthchecks does. `slug_follows_name` is none of them: a check
+    one that is told, as Healthchecks does. A `max_run` or `min_run` of NO_LENGTH: there
+    is to be none. `slug_follows_name` is none of them: a check
     that gets another name, and no slug, gets a slug of this name.
     """
 
     channels: str | None = None
     desc: str | None = None
+    down_after: int | None = None
+    early: timedelta | None = None
     failure_kw: str | None = None
     filter_body: bool | None = None
     filter_default_fail: bool | None = None
@@ -54,7 +66,9 @@ class CheckSpec:
     filter_subject: bool | None = None
     grace: timedelta | None = None
     manual_resume: bool | None = None
+    max_run: timedelta | None = None
     methods: str | None = None
+    min_run: timedelta | None = None
     name: str | None = None
     schedule: str | None = None
     slug: str | None = None
@@ -162,6 +176,30 @@ def _seconds(value: Any) -> timedelta:
     return timedelta(seconds=value)
 
 
+def _number(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _FieldError("is not a number")
+        if value < least:
+            raise _FieldError("is too small")
+        if value > most:
+            raise _FieldError("is too large")
+        return value
+
+    return read
+
+
+def _run(value: Any) -> timedelta:
+    if value is None:
+        return NO_LENGTH
+    shortest, longest = (int(at.total_seconds()) for at in (SHORTEST_RUN, LONGEST))
+    return timedelta(seconds=_number(shortest, longest)(value))
+
+
+def _early(value: Any) -> timedelta:
+    return timedelta(seconds=_number(0, int(EARLIEST.total_seconds()))(value))
+
+
 def _slug(value: Any) -> str:
     text = _string(SLUG_LENGTH)(value)
     if not _SLUG.fullmatch(text):
@@ -203,8 +241,12 @@ def _unique(value: Any) -> tuple[str, ...]:
 # What reads a field, where its type does not tell.
 _OWN_READERS: dict[str, Callable[[Any], Any]] = {
     "desc": _string(DESC_LENGTH),
+    "down_after": _number(1, MOST_OUTCOMES),
+    "early": _early,
     "failure_kw": _string(KEYWORDS_LENGTH),
+    "max_run": _run,
     "methods": _methods,
+    "min_run": _run,
     "name": _string(NAME_LENGTH),
     "schedule": _schedule,
     "slug": _slug,

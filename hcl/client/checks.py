@@ -28,7 +28,9 @@ _STRINGS = (
     "success_kw",
     "failure_kw",
 )
-_LENGTHS = ("timeout", "grace")
+_LENGTHS = ("timeout", "grace", "early")
+# Those that a check need not have.
+_OPTIONAL_LENGTHS = ("max_run", "min_run")
 _FLAGS = (
     "manual_resume",
     "filter_subject",
@@ -104,6 +106,11 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(_flag(name), metavar="TEXT", default=None)
     for name in _LENGTHS:
         parser.add_argument(_flag(name), metavar="TIME", type=_length, default=None)
+    for name in _OPTIONAL_LENGTHS:
+        parser.add_argument(
+            _flag(name), metavar="TIME|none", type=_length_or_none, default=None
+        )
+    parser.add_argument(_flag("down_after"), metavar="N", type=int, default=None)
     for name in _FLAGS:
         parser.add_argument(_flag(name), choices=("yes", "no"), default=None)
 
@@ -117,6 +124,14 @@ def _length(text: str) -> int:
     if not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 4h, 1d")
     return int(number) * _UNITS[unit]
+
+
+def _length_or_none(text: str) -> int:
+    # None is what nobody asked for.
+    return _NO_LENGTH if text == "none" else _length(text)
+
+
+_NO_LENGTH = -1
 
 
 def run(options: argparse.Namespace) -> int:
@@ -171,9 +186,12 @@ def _show(api: API, options: argparse.Namespace) -> None:
 def _fields(options: argparse.Namespace) -> dict[str, Any]:
     fields = {
         name: value
-        for name in (*_STRINGS, *_LENGTHS)
+        for name in (*_STRINGS, *_LENGTHS, *_OPTIONAL_LENGTHS, "down_after")
         if (value := getattr(options, name)) is not None
     }
+    for name in _OPTIONAL_LENGTHS:
+        if fields.get(name) == _NO_LENGTH:
+            fields[name] = None
     for name in _FLAGS:
         if getattr(options, name) is not None:
             fields[name] = getattr(options, name) == "yes"

@@ -326,7 +326,13 @@ def _turn(flip: Flip) -> tuple[float, str]:
 
 def _digest(moved: MovedCheck, home: _Home) -> str:
     """Stand for a check's settings and channels, as they come."""
-    settings = [getattr(moved.check, name) for name in SETTINGS]
+    # What was brought by a version that did not know a setting has its default still.
+    values = {name: getattr(moved.check, name) for name in SETTINGS}
+    settings = [
+        value
+        for name, value in values.items()
+        if name not in spec.FINER_FIELDS or value != Check._field_defaults[name]
+    ]
     channels = sorted(code for code in moved.channels if code in home.channels)
     return hashlib.sha256(repr((settings, channels)).encode()).hexdigest()[:32]
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl import store
+from hcl.checks.spec import FINER_FIELDS
 from hcl.config import ProjectConfig
 from hcl.model import Check
 from hcl.moving import leaving
@@ -113,7 +114,12 @@ def _cut(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _notes(check: Check) -> list[str]:
-    return [
+    finer = [
+        f"its {name} is left out: no Healthchecks knows that"
+        for name in FINER_FIELDS
+        if getattr(check, name) != Check._field_defaults[name]
+    ]
+    return finer + [
         f"its {name} is longer than the {limit} characters that are taken there"
         for name, limit in _LONGEST.items()
         if len(getattr(check, name)) > limit

@@ -21,6 +21,7 @@ from hcl.model import (
     Kind,
     Ping,
     Reason,
+    Run,
     Status,
     Window,
 )
@@ -112,6 +113,8 @@ def _written(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, tuple):
+        return [[run.started.isoformat(), run.rid, run.is_told] for run in value]
     return value
 
 
@@ -269,6 +272,13 @@ def _switch(value: Any) -> bool:
     return value
 
 
+def _runs(value: Any) -> tuple[Run, ...]:
+    return tuple(
+        Run(_moment(started), columns.rid(rid), _switch(is_told))
+        for started, rid, is_told in value
+    )
+
+
 def _one_of(kind: Any) -> Callable[[Any], Any]:
     allowed = _LITERALS[kind]
 
@@ -288,6 +298,7 @@ _BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str, _text),
     (timedelta, _length),
     (datetime, _moment),
+    (tuple[Run, ...], _runs),
 )
 
 

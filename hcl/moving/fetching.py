@@ -149,6 +149,7 @@ def _settings(code: str, described: dict[str, Any]) -> Check:
     named = {name: described[name] for name in _SAME if name in described}
     check = Check(0, 0, code, badge[1] if badge else "", **named)
     check = check._replace(grace=timedelta(seconds=described["grace"]))
+    check = _finer(check, described)
     if "timeout" in described:
         return check._replace(timeout=timedelta(seconds=described["timeout"]))
     schedule = str(described["schedule"])
@@ -158,6 +159,17 @@ def _settings(code: str, described: dict[str, Any]) -> Check:
         schedule=schedule,
         tz=str(described.get("tz") or "UTC"),
     )
+
+
+def _finer(check: Check, described: dict[str, Any]) -> Check:
+    """Add the rules that only another hcl has."""
+    lengths: dict[str, Any] = {
+        name: timedelta(seconds=described[name])
+        for name in ("max_run", "min_run", "early")
+        if described.get(name)
+    }
+    down_after = described.get("down_after", check.down_after)
+    return check._replace(down_after=down_after, **lengths)
 
 
 def _state(

@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
-from hcl.checks.rules import Transition
+from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.model import Check, Flip, Ping

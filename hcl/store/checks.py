@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 from aiosqlite import Connection
 
 from hcl.db import Statement
-from hcl.model import SETTINGS, STATE, Check
+from hcl.model import SETTINGS, STATE, Check, Run
+from hcl.store import open_runs
 from hcl.store.fixed import HAS_MORE
 from hcl.store.latenesses import TELLS
 from hcl.store.times import moment, seconds, stamp
@@ -31,6 +32,7 @@ class _Columns:
         self._booleans = _typed(bool, hints)
         self._lengths = _typed(timedelta, hints)
         self._moments = _typed(datetime, hints)
+        self._runs = _typed(tuple[Run, ...], hints)
 
     # Both are called for every check of a list, and for every ping: what times.py does
     # is written out, since the calls would take as long as all the rest.
@@ -45,6 +47,8 @@ class _Columns:
         for at in self._moments:
             if values[at] is not None:
                 values[at] = datetime.fromtimestamp(values[at], UTC)
+        for at in self._runs:
+            values[at] = open_runs.read(values[at]) if values[at] else ()
         return values
 
     def kept(self, check: Sequence[Any]) -> list[Any]:
@@ -56,6 +60,8 @@ class _Columns:
         for at in self._moments:
             if values[at] is not None:
                 values[at] = values[at].timestamp()
+        for at in self._runs:
+            values[at] = open_runs.kept(values[at]) if values[at] else ""
         return values
 
 
@@ -362,10 +368,12 @@ async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
         f" WHEN status = 'up' AND NOT ({heard}) THEN last_ping + :by END,"
         f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = last_start + :by, not_before = not_before + :by,"
+        " missed = missed + :by,"
         " alert_after = alert_after + :by, look_at = look_at + :by,"
         " muted_until = muted_until + :by, late_since = late_since + :by",
         {"by": seconds(by), "since": stamp(since)},
     )
+    await open_runs.shift(conn, by)
     # A step that is undone leaves all as it was.
     await conn.execute(
         "UPDATE check_states SET counted_from = NULL"
@@ -382,17 +390,22 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
         f" last_ping = iif({heard}, last_ping + :by, last_ping),"
         " last_start = iif(last_start >= :since, last_start + :by, last_start),"
         " not_before = iif(not_before >= :since, not_before + :by, not_before),"
+        " missed = iif(missed >= :since, missed + :by, missed),"
         " muted_until = muted_until + min(:by, 0)",  # rather too soon than too late
         {"by": seconds(by), "since": stamp(since)},
     )
+    await open_runs.shift(conn, by, since)
 
 
 async def cut_to(conn: Connection, now: datetime) -> bool:
     """Let nothing that has happened lie in the future; tell whether anything did."""
+    await open_runs.cut_to(conn, now)
     cursor = await conn.execute(
-        "UPDATE check_states SET last_ping = min(last_ping, :now),"
+        "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
+        " min(missed, :now),"
         " last_start = min(last_start, :now), counted_from = min(counted_from, :now)"
-        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now",
+        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
+        " OR missed > :now",
         {"now": stamp(now)},
     )
     return cursor.rowcount > 0

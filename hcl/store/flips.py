@@ -209,11 +209,11 @@ async def troubles(
         " (SELECT max(id) FROM flips WHERE check_id = j.value)"
         " AND new_status = 'down')"
         f" SELECT f.check_id, f.reason, f.created, p.exitstatus, {printed} FROM f"
-        " LEFT JOIN pings p ON p.\"key\" = f.place AND f.reason = 'fail'"
+        " LEFT JOIN pings p ON p.\"key\" = f.place AND f.reason IN ('fail', 'short')"
         # The inbox is gone through once, and what is found there counts.
         f" UNION ALL SELECT f.check_id, f.reason, f.created, p.exitstatus, {printed}"
         " FROM inbox p CROSS JOIN f ON f.place = (p.check_id << 32) + p.n"
-        " WHERE f.reason = 'fail'",
+        " WHERE f.reason IN ('fail', 'short')",
         {"ids": json.dumps(list(check_ids)), "length": length},
     )
     return {

@@ -10,10 +10,10 @@ from hcl.model import Check, ShownStatus, Status, split_tags
 from hcl.store import checks
 from hcl.store.times import moment, stamp
 
-# No run is open, and no ping is late: what is kept is what people see, until the first
-# of them is late.
+# No run is open, no bad outcome stands, and no ping is late: what is kept is what
+# people see, until the first of them is late.
 _STEADY = (
-    "last_start IS NULL"
+    "last_start IS NULL AND bad_outcomes = 0 AND open_runs = ''"
     " AND (status != 'up' OR alert_after IS NULL"
     " OR alert_after - spared - grace > :now)"
 )

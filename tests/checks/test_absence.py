@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hcl.checks import absence, rules
+from hcl.checks.deadlines import Transition
 from hcl.model import Check
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 
@@ -307,7 +308,7 @@ def test_an_excuse_survives_an_edit_and_the_next_look() -> None:
 
 @pytest.mark.parametrize("ways", [rules.on_pause, rules.on_resume])
 def test_pause_and_resume_forget_it(
-    ways: Callable[[Check, datetime], rules.Transition],
+    ways: Callable[[Check, datetime], Transition],
 ) -> None:
     check = judged(due_at(WENT + MINUTE))
     check = check._replace(status="paused") if ways is rules.on_resume else check

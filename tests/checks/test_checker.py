@@ -3,14 +3,15 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hcl import store
 from hcl.checks.checker import BATCH_LIMIT
-from hcl.checks.rules import POSTPONEMENT
-from hcl.model import Check, Flip
+from hcl.checks.deadlines import POSTPONEMENT
+from hcl.model import Check, Flip, Run
 from hcl.pings.arrival import Target
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_ping
@@ -46,6 +47,34 @@ async def test_overdue_check_goes_down_once(app: App) -> None:
     assert await stored(app, check) == check._replace(status="down", alert_after=None)
     assert await history(app, check) == [Flip(NOW, "up", "down", "timeout")]
     assert len(await rows(app.database, "SELECT id FROM notifications")) == 1
+
+
+async def test_run_that_hangs_is_called_down_after_a_restart(tmp_path: Path) -> None:
+    """Though another ended well; and it is not told again."""
+    async with running_app(tmp_path) as app:
+        check = await put_check(app.database, 1, max_run=HOUR)
+        for action, rid, hour in (
+            ("start", "a", 0.0),
+            ("start", "b", 0.1),
+            ("success", "b", 0.2),
+        ):
+            ping = make_ping(action=action, rid=rid, created=NOW + hour * HOUR)
+            await app.parts.pinging.receive(Target(code=check.code), ping)
+        before = await stored(app, check)
+    async with running_app(tmp_path) as app:
+        assert await stored(app, check) == before
+        assert before.open_runs == (Run(NOW, "a"),)
+
+        flipped = [await app.checker.check_once(NOW + n * HOUR) for n in (0.9, 1, 2)]
+
+        assert flipped == [0, 1, 0]
+        up, down = sorted(await history(app, check), key=lambda flip: flip.created)
+        assert (up.new_status, down) == (
+            "up",
+            Flip(NOW + HOUR, "up", "down", "overran"),
+        )
+        assert (await stored(app, check)).open_runs == (Run(NOW, "a", True),)
+        assert len(await rows(app.database, "SELECT id FROM notifications")) == 1
 
 
 async def test_check_goes_down_at_its_deadline_and_not_a_microsecond_before(

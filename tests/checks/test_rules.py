@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import rules
-from hcl.checks.rules import NotPausedError, Transition
+from hcl.checks import rules, runs
+from hcl.checks.deadlines import Transition
+from hcl.checks.rules import NotPausedError
 from hcl.model import Action, Check, Flip, Reason, ShownStatus, Status
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
@@ -1088,7 +1089,7 @@ def test_run_lengths(log: list[LogRow], hours: dict[int, float]) -> None:
         for n, (offset, action, rid) in enumerate(log, start=1)
     ]
 
-    lengths = rules.run_lengths(pings)
+    lengths = runs.run_lengths(pings)
 
     assert lengths == {n: length * HOUR for n, length in hours.items()}
 
@@ -1098,7 +1099,7 @@ def test_run_of_72_hours_but_a_microsecond_has_a_length() -> None:
     start = make_ping(n=1, action="start")
     success = make_ping(n=2, created=NOW + length)
 
-    assert rules.run_lengths([start, success]) == {2: length}
+    assert runs.run_lengths([start, success]) == {2: length}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hcl import store
 from hcl.checks import judging
 from hcl.clock import Clock
 from hcl.db import UnwritableError
-from hcl.model import Check, Flip
+from hcl.model import Check, Flip, Run
 from hcl.pings.arrival import Target
 from tests.app import App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
@@ -608,6 +608,38 @@ async def test_a_step_that_is_undone_leaves_all_as_it_was(
 
         after = [await everything(app, check) for check in (heard, failed, cron)]
         assert after == before
+
+
+@pytest.mark.parametrize("seconds", [45, -45, 7200, -7200])
+async def test_a_step_moves_every_open_run_and_what_was_missed(
+    tmp_path: Path, seconds: float
+) -> None:
+    step = timedelta(seconds=seconds)
+    times = Times()
+    runs = (Run(NOW - HOUR, None, True), Run(NOW - MINUTE, "a"))
+    fields = {"max_run": HOUR, "down_after": 3, "bad_outcomes": 1}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - 2 * HOUR, open_runs=runs, missed=NOW, **fields)
+        due = NOW - MINUTE + HOUR
+        await change(
+            app.database, "UPDATE check_states SET alert_after = ?", due.timestamp()
+        )
+        times.run(60)
+        await look(app)
+        before = await again(app, check)
+        times.set_wall(seconds)
+
+        await look(app)
+
+        after = await again(app, check)
+        assert after.open_runs == tuple(
+            run._replace(started=run.started + step) for run in runs
+        )
+        assert (after.missed, after.alert_after) == (NOW + step, due + step)
+        # And back.
+        times.set_wall(-seconds)
+        await look(app)
+        assert await again(app, check) == before
 
 
 async def everything(app: App, check: Check) -> tuple[Any, ...]:

@@ -81,6 +81,23 @@ async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
     assert (ran.status, ran.err) == (1, "hcl checks: there is no check 'disk-2'\n")
 
 
+async def test_finer_rules_are_set_and_taken_back(machine: Machine) -> None:
+    made = await machine.document(
+        *("create", "--slug", "finer", "--max-run", "2h", "--min-run", "5s"),
+        *("--down-after", "3", "--early", "5m"),
+    )
+    finer = {"max_run": 7200, "min_run": 5, "down_after": 3, "early": 300}
+    assert {name: made[name] for name in finer} == finer
+
+    arguments = ("--max-run", "none", "--min-run", "none", "--down-after", "1")
+    edited = await machine.document("edit", "finer", *arguments, "--early", "0s")
+
+    assert not finer.keys() & edited.keys()
+    ran = await machine("checks", "edit", "finer", "--max-run", "never")
+    assert ran.status == 2
+    assert b"is no time: write 90s, 10m, 4h, 1d" in ran.err.encode()
+
+
 async def test_list_is_a_table_or_lines_with_tabs(machine: Machine) -> None:
     await machine("ping", "--create", "wide")
     await machine("checks", "edit", "wide", "--name", "日本 \x1b[31mred")

@@ -20,6 +20,7 @@ from hcl.db import (
     rehearse,
 )
 from hcl.db.private import becoming
+from tests.db.test_migrations import NEWEST
 from tests.patience import ENDS
 
 NOW = datetime(2026, 11, 28, 14, 20, 42, tzinfo=UTC)
@@ -62,7 +63,7 @@ def test_copy_is_as_of_one_moment_though_each_slice_sees_a_commit(
         contents = back_up(source, tmp_path / "copy", commit)
 
     assert len(commits) > 5
-    assert contents.schema == 5
+    assert contents.schema == NEWEST
     assert asked(tmp_path / "copy", "SELECT name FROM settings") == ["big"]
     assert len(asked(source, "SELECT name FROM settings")) == len(commits) + 1
 
@@ -108,7 +109,7 @@ def test_two_at_once_are_told_and_what_was_killed_is_no_obstacle(
             back_up(source, target)
         assert part.exists()
 
-    assert rehearse(target).schema == 5
+    assert rehearse(target).schema == NEWEST
 
 
 def test_link_of_somebody_else_is_not_followed(source: Path, tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_link_of_somebody_else_is_not_followed(source: Path, tmp_path: Path) -> 
 
     assert victim.read_text() == "precious"
     assert not (tmp_path / "copy").is_symlink()
-    assert rehearse(tmp_path / "copy").schema == 5
+    assert rehearse(tmp_path / "copy").schema == NEWEST
 
 
 def test_copy_of_a_damaged_database_is_not_kept(source: Path, tmp_path: Path) -> None:

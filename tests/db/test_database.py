@@ -25,6 +25,7 @@ from hcl.db import (
     open_to_read,
 )
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
+from tests.db.test_migrations import NEWEST
 from tests.patience import ENDS
 from tests.store import pragma, rows, traced, writer_of
 
@@ -351,7 +352,7 @@ async def test_database_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{path}: made by a newer hcl (schema 999): run that one, or go back by"
-        " hcl.sqlite.schema-5 as docs/upgrading.md says"
+        f" hcl.sqlite.schema-{NEWEST} as docs/upgrading.md says"
     )
 
 

@@ -20,15 +20,19 @@ from tests.store import rows
 CODES = [f"c11ebf40-920c-43ea-a6e4-00000000000{n}" for n in range(4)]
 
 
+_FOLDER = Path(hcl.__file__).parent / "db/migrations"
+# The schema that this version makes.
+NEWEST = len(list(_FOLDER.glob("*.sql")))
+
+
 def put_of_version(path: Path, version: int) -> None:
     """Make a database of an older schema, with three checks that are down.
 
     Of the first the message was sent an hour ago, of the second it failed twice and has
     one behind it, of the third it has not been tried.
     """
-    folder = Path(hcl.__file__).parent / "db/migrations"
     with closing(sqlite3.connect(path)) as connection:
-        for number, file in enumerate(sorted(folder.glob("*.sql"))[:version], 1):
+        for number, file in enumerate(sorted(_FOLDER.glob("*.sql"))[:version], 1):
             connection.executescript(
                 f"{file.read_text()}; PRAGMA user_version = {number};"
             )
@@ -90,7 +94,7 @@ def text(sink: HttpSink, **keys: str) -> str:
 
 async def test_what_waited_is_sent_by_the_new_version(older: Path) -> None:
     async with HttpSink() as sink, running_app(older, text(sink)) as app:
-        assert await rows(app.database, "PRAGMA user_version") == [5]
+        assert await rows(app.database, "PRAGMA user_version") == [NEWEST]
         kept = await rows(
             app.database,
             "SELECT id, attempts, reminder, hold, notice, handed_on FROM notifications",

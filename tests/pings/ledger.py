@@ -5,8 +5,8 @@ from typing import Any
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.deadlines import Transition
 from hcl.checks.editing import edited
-from hcl.checks.rules import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.db import Database
 from hcl.model import Check, Flip, Ping

@@ -44,6 +44,14 @@ FIELDS: tuple[dict[str, Any], ...] = (
     {"filter_http_body": True, "success_kw": "good", "failure_kw": "bad"},
     {"filter_http_body": False},
     {"name": "renamed", "tags": "x y"},
+    {"max_run": 20},
+    {"max_run": 5000},
+    {"max_run": None, "min_run": None},
+    {"min_run": 50},
+    {"down_after": 2},
+    {"down_after": 3},
+    {"down_after": 1},
+    {"early": 200},
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests import toml
 from tests.damage import damage
-from tests.db.test_migrations import put_of_version
+from tests.db.test_migrations import NEWEST, put_of_version
 from tests.server.process import Serve, curl, until
 from tests.server.test_away import be_away, waiting
 from tests.server.test_backup import asked, copies_in, hcl
@@ -127,7 +127,7 @@ def test_copy_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
 
         assert "3 messages that waited in it are marked as not sent." in told
         serve.start()
-        assert asked(tmp_path / "hcl.sqlite", "PRAGMA user_version") == [5]
+        assert asked(tmp_path / "hcl.sqlite", "PRAGMA user_version") == [NEWEST]
         assert waiting(tmp_path) == []
 
 

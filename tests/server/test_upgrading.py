@@ -6,7 +6,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-from tests.db.test_migrations import put_of_version
+from tests.db.test_migrations import NEWEST, put_of_version
 from tests.server.process import Serve
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "upgrading.md"
@@ -21,7 +21,7 @@ def test_copy_that_was_set_aside_leads_back_to_the_version_before(
     with Serve(tmp_path) as serve:
         serve.api("POST", "checks/", name="Newer")
         serve.stop()
-    assert asked(path, "PRAGMA user_version") == [5]
+    assert asked(path, "PRAGMA user_version") == [NEWEST]
     assert copy.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_mode & 0o777 == 0o600
     [commands] = re.findall(r"(?ms)^ *```sh\n(.*?)^ *```$", DOCUMENT.read_text())
@@ -32,10 +32,10 @@ def test_copy_that_was_set_aside_leads_back_to_the_version_before(
     assert asked(path, "SELECT id FROM checks") == [1, 2, 3]
     assert asked(path, "SELECT id FROM notifications") == [1, 2, 3, 4]
     assert asked(path, "PRAGMA integrity_check") == ["ok"]
-    assert asked(tmp_path / "newer" / "hcl.sqlite", "PRAGMA user_version") == [5]
+    assert asked(tmp_path / "newer" / "hcl.sqlite", "PRAGMA user_version") == [NEWEST]
     # And forth again.
     with serve:
-        assert asked(path, "PRAGMA user_version") == [5]
+        assert asked(path, "PRAGMA user_version") == [NEWEST]
 
 
 def asked(path: Path, sql: str) -> list[object]:

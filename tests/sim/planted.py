@@ -15,7 +15,7 @@ from hcl.alerts.delivery import EndedTry, Now
 from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
 from hcl.checks import absence, rules, schedule
-from hcl.checks.rules import Transition
+from hcl.checks.deadlines import Transition
 from hcl.model import Check, Kind, Ping, Waiting
 from hcl.pings.states import States
 from hcl.store.outbox import Outcome

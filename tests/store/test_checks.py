@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from hcl import store
-from hcl.model import Check
+from hcl.model import Check, Run
 from tests.app import OTHER_PING_KEY, PING_KEY, App
 from tests.build import HOUR, MICROSECOND, NOW, make_check, make_ping
 from tests.store import change, plan_of, put_check, put_flip, put_pings, rows
@@ -28,6 +28,10 @@ FULL = make_check(
     start_kw="begin",
     success_kw="fine",
     failure_kw="broken",
+    max_run=timedelta(seconds=5, microseconds=2),
+    min_run=timedelta(microseconds=7),
+    down_after=17,
+    early=timedelta(seconds=9),
     status="down",
     n_pings=2**40,
     last_ping=NOW + MICROSECOND,
@@ -35,6 +39,12 @@ FULL = make_check(
     last_start_rid="1a2b3c4d-0000-4000-8000-000000000000",
     last_duration=timedelta(microseconds=3),
     alert_after=NOW + 4 * MICROSECOND,
+    bad_outcomes=16,
+    missed=NOW + 5 * MICROSECOND,
+    open_runs=(
+        Run(NOW + 6 * MICROSECOND, None),
+        Run(NOW + 8 * MICROSECOND, "1a2b3c4d-0000-4000-8000-000000000000", True),
+    ),
 )
 BOOLEANS = [name for name, kind in get_type_hints(Check).items() if kind is bool]
 
@@ -94,6 +104,9 @@ async def test_saving_a_state_leaves_the_settings(app: App) -> None:
         last_start_rid=FULL.last_start_rid,
         last_duration=FULL.last_duration,
         alert_after=FULL.alert_after,
+        bad_outcomes=FULL.bad_outcomes,
+        missed=FULL.missed,
+        open_runs=FULL.open_runs,
     )
     assert await store.checks.by_id(app.database.committed, other.id) == other
 

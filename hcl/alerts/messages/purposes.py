@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl.model import Alert, Flip
+from hcl.checks import runs
+from hcl.model import Alert, Flip, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
 from hcl.words.moments import ago, moment
+from hcl.words.outcomes import in_a_row, too_soon
 
 # A check that flips all night fills no pages: the newest changes are told.
 _MOST_CHANGES = 20
@@ -160,8 +162,24 @@ _BACK = {"up": "up again", "paused": "paused", "new": "resumed"}
 
 def _why(alert: Alert, now: datetime) -> str:
     """Say in a sentence or two why the check is down."""
+    return " ".join(filter(None, (_cause(alert, now), _in_a_row(alert))))
+
+
+def _in_a_row(alert: Alert) -> str:
+    """Say how many bad outcomes that makes, where it takes several."""
+    check = alert.check
+    if check.down_after == 1 or not check.bad_outcomes:
+        return ""
+    return f"That makes {in_a_row(check)}."
+
+
+def _cause(alert: Alert, now: datetime) -> str:
     check, flip = alert.check, alert.flip
-    if flip.reason != "timeout":
+    if flip.reason == "short":
+        return f"Its run {too_soon(check, flip.created)}, which counts as a failure."
+    if flip.reason == "overran":
+        return _overrun(alert, now)
+    if flip.reason not in ("timeout", "missed"):
         words = _failure(alert)
         return f"It {words}."
     grace = duration(check.grace)
@@ -178,13 +196,36 @@ def _why(alert: Alert, now: datetime) -> str:
     )
 
 
+def _overrun(alert: Alert, now: datetime) -> str:
+    """Say which run took too long, of a check that has a limit for them."""
+    check, flip = alert.check, alert.flip
+    run = runs.that_overran(check, flip.reason, flip.created)
+    started = run.started if run else flip.created - check.run_limit
+    when = f"{moment(started, check.tz)}, {ago(started, now)}"
+    which = f"The run {run.rid}" if run and run.rid else "It"
+    limit = duration(check.run_limit)
+    return (
+        f"It ran too long. {which} started at {when}, and did not end within {limit}."
+    )
+
+
 def _why_in_short(alert: Alert, flip: Flip | None = None) -> str:
     """Say in a few words why a check went down, by its newest flip or another."""
     if flip is not None and flip is not alert.flip:
-        return "no ping in time" if flip.reason == "timeout" else "reported failure"
+        return _IN_SHORT.get(flip.reason, "reported failure")
+    if alert.flip.reason not in ("timeout", "fail", ""):
+        return _IN_SHORT[alert.flip.reason]
     if alert.flip.reason != "timeout":
         return _failure(alert)
     return "ran too long" if _ran_too_long(alert) else "no ping in time"
+
+
+_IN_SHORT: dict[Reason, str] = {
+    "timeout": "no ping in time",
+    "missed": "no ping in time",
+    "overran": "ran too long",
+    "short": "ended too soon",
+}
 
 
 def _failure(alert: Alert) -> str:
@@ -199,6 +240,8 @@ def _failure(alert: Alert) -> str:
 
 def _ran_too_long(alert: Alert) -> bool:
     check, ping = alert.check, alert.ping
+    if alert.flip.reason != "timeout":
+        return False
     starts: list[datetime | None] = [check.last_start]
     if ping is not None and ping.action == "start":
         starts.append(ping.created)

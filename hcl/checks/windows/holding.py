@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from hcl.checks import rules
-from hcl.checks.rules import Transition
+from hcl.checks import deadlines, rules
+from hcl.checks.deadlines import Transition
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Ping
 
@@ -42,7 +43,8 @@ def on_ping(
     """
     after = transition.check
     goes_down = after.status == "down" and before.status != "down"
-    if not (goes_down and calendar.until(ping.created, before.tags)):
+    is_bad = goes_down or after.bad_outcomes > before.bad_outcomes
+    if not (is_bad and calendar.until(ping.created, before.tags)):
         return transition._replace(check=held(after, calendar)), False
     heard = before.counted_from
     if heard is None and before.status == "up":
@@ -53,6 +55,8 @@ def on_ping(
         excused=before.excused,
         not_before=before.not_before,
         late_since=before.late_since,
+        bad_outcomes=before.bad_outcomes,
+        missed=before.missed,
     )
     edited = rules.on_edit(after, ping.created, loose=loose)
     return edited._replace(check=held(edited.check, calendar)), True
@@ -64,6 +68,9 @@ def on_deadline(
     """Let the check go down if its deadline has passed, as windows move it."""
     if calendar is None:
         return rules.on_deadline(check, now, loose=loose)
+    if check.is_finer:
+        hold = partial(held, calendar=calendar)
+        return deadlines.pass_due(check, now, hold=hold, loose=loose)
     edited = rules.on_edit(check, now, loose=loose)
     moved = held(edited.check, calendar)
     if moved.alert_after is None or moved.alert_after > now:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from hcl.checks import schedule
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check
 
@@ -12,7 +13,7 @@ def begins(check: Check, calendar: Calendar | None) -> datetime | None:
     That is when its grace begins, or at the end of the windows that are open then. A
     run that is open is at work, and not late.
     """
-    began = check.late_from
+    began = schedule.next_ping(check)
     if check.status != "up" or check.late_since is not None or began is None:
         return None
     if calendar is not None:
@@ -24,7 +25,7 @@ def begins(check: Check, calendar: Calendar | None) -> datetime | None:
 
 def edited(check: Check, now: datetime) -> Check:
     """Forget a lateness that an edit has ended."""
-    began = check.late_from
+    began = schedule.next_ping(check)
     if check.late_since is None or (began is not None and began <= now):
         return check
     return check._replace(late_since=None)

@@ -62,7 +62,11 @@ async def update_check(call: Call) -> Response:
 
 def _wanted(call: Call, kept: Check | None = None) -> CheckSpec:
     # As Healthchecks does: before v3 the slug follows the name.
-    return spec.parse(call.document, slug_follows_name=call.version < 3, kept=kept)
+    is_old = call.version < spec.FINER_VERSION
+    named = call.document
+    if is_old:
+        named = {k: v for k, v in named.items() if k not in spec.FINER_FIELDS}
+    return spec.parse(named, slug_follows_name=is_old, kept=kept)
 
 
 def _answer(call: Call, managed: Managed) -> Response:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from hcl import store
 from hcl.checks import rules
 from hcl.checks.check_json import iso
+from hcl.checks.runs import MAX_RUN, Runs
 from hcl.model import Check, Flip, Ping
 from hcl.web.api.api import find
 from hcl.web.api.endpoint import Call
@@ -110,8 +111,8 @@ async def _lengths(
 ) -> dict[int, timedelta]:
     """Return how long the runs took that these pings ended."""
     # A clock that was set back may have stamped a later one earlier.
-    since = min(ping.created for ping in newest) - rules.MAX_RUN
-    runs, n = rules.Runs(), 0
+    since = min(ping.created for ping in newest) - MAX_RUN
+    runs, n = Runs(), 0
     while earlier := await store.pings.signals_before(
         call.parts.database.committed,
         check.id,

@@ -10,6 +10,7 @@ from hcl.checks import spec
 from hcl.model import Check
 from hcl.web.auth import KEY_LENGTH
 from hcl.web.openapi.answers import Node, schema
+from hcl.web.openapi.finer import FINER
 from hcl.web.ping import UUID
 
 _CODE: Node = {"type": "string", "pattern": f"^{UUID}$"}
@@ -189,6 +190,7 @@ _SOMETIMES = {
     "last_duration",
     "muted_until",
     "maintenance_until",
+    *FINER,
 }
 
 
@@ -201,6 +203,7 @@ def _plain(node: Node) -> Node:
 _CHECK: dict[str, Node] = {
     **{name: _plain(node) for name, node in _SETTINGS.items()},
     **_STATE,
+    **{name: _plain(node) for name, node in FINER.items()},
 }
 
 _PING: dict[str, Node] = {
@@ -259,6 +262,7 @@ SCHEMAS: dict[str, Node] = {
         "description": "A check to make. Everything may be left out.",
         "properties": {
             **_SETTINGS,
+            **FINER,
             "channels": _CHANNELS,
             "unique": _UNIQUE,
             "api_key": API_KEY,
@@ -270,7 +274,7 @@ SCHEMAS: dict[str, Node] = {
         "properties": {
             **{
                 name: {key: value for key, value in node.items() if key != "default"}
-                for name, node in {**_SETTINGS, "channels": _CHANNELS}.items()
+                for name, node in {**_SETTINGS, **FINER, "channels": _CHANNELS}.items()
             },
             "api_key": API_KEY,
         },

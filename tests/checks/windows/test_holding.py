@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcl.checks import rules
-from hcl.checks.rules import Transition
+from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Flip, Ping, Window

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hcl.web import ping as pinging
 from hcl.web.api import lists
 from hcl.web.app import api_routes, badge_routes, docs_routes, metrics_routes
 from tests.app import CONFIG, PING_KEY, READ_KEY, ROOT, App, running_app
+from tests.build import make_check
 from tests.web.api.calls import FULL, create, update
 
 URL = "/api/v3/openapi.json"
@@ -195,7 +197,7 @@ async def test_bounds_are_those_of_the_spec(
             assert refusal(name, "a" * limit) != "is too long"
             too_long = refusal(name, "a" * (limit + 1)) == "is too long"
             assert too_long == ("maxLength" in node)
-        elif node.get("type") == "integer":
+        elif "integer" in node.get("type", ""):
             assert refusal(name, node["minimum"] - 1) == "is too small"
             assert refusal(name, node["minimum"]) == ""
             assert refusal(name, node["maximum"]) == ""
@@ -220,7 +222,14 @@ async def test_defaults_are_those_of_a_new_check(
     cron = await create(app, schedule="5 3 * * *")
 
     for name, node in schema(document, "NewCheck")["properties"].items():
-        if "default" in node and name != "unique":
+        if name in spec.FINER_FIELDS:
+            # Left out of an answer it is what a new check has.
+            assert name not in {**cron, **simple}
+            seconds = getattr(make_check(), name)
+            if isinstance(seconds, timedelta):
+                seconds = seconds.total_seconds()
+            assert node["default"] == seconds
+        elif "default" in node and name != "unique":
             assert node["default"] == {**cron, **simple}[name]
 
 
@@ -236,6 +245,7 @@ async def test_members_of_answers_are_those_of_the_document(
         (await app.api("POST", path, json={"seconds": 60})).json(),
         await update(app, simple),
         await create(app, **FULL),
+        await create(app, max_run=1, min_run=1, down_after=2, early=1),
         await create(app, schedule="5 3 * * *", tz="Europe/Riga"),
         (await app.api("GET", "checks/", key=READ_KEY)).json()["checks"][0],
     ]

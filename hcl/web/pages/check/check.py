@@ -11,7 +11,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, editing, rules
+from hcl.checks import availability, editing, rules, runs
 from hcl.checks.explaining import explained, known_of
 from hcl.config import Config
 from hcl.model import Check, Ping, Project, ShownStatus
@@ -61,7 +61,7 @@ async def page(visit: Visit) -> Response:
         **_common(visit, project, check),
         **await _when_due(check, visit.shown),
         timeline=newest,
-        chart=charts.chart(signals, rules.run_lengths(signals)),
+        chart=charts.chart(signals, runs.run_lengths(signals)),
         **await _availability(conn, check, visit.now),
         **await _why(visit, check, signals),
         short=short,

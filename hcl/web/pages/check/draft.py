@@ -10,6 +10,7 @@ from hcl.checks import rules, schedule, spec
 from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import SETTINGS, Check
 from hcl.words.lengths import duration
+from hcl.words.lines import counted
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
@@ -48,6 +49,13 @@ class Draft:
     filter_body: bool
     filter_http_body: bool
     filter_default_fail: bool
+    max_run: str
+    max_run_unit: str
+    min_run: str
+    min_run_unit: str
+    down_after: str
+    early: str
+    early_unit: str
     channels: frozenset[str]
 
     @property
@@ -78,6 +86,7 @@ class Draft:
 
 
 _FIELDS = {field.name: field.type for field in fields(Draft)}
+_UNITS_OF = [name for name in _FIELDS if name.endswith("_unit")]
 _SWITCHES = [name for name, kind in _FIELDS.items() if kind is bool]
 # What the form holds as a check does: settings of the same type.
 _PLAIN = [
@@ -91,6 +100,9 @@ def of_check(check: Check, codes: Collection[str]) -> Draft:
     """Fill the form with a check as it is."""
     timeout, timeout_unit = _in_units(check.timeout)
     grace, grace_unit = _in_units(check.grace)
+    max_run, max_run_unit = _in_units(check.max_run)
+    min_run, min_run_unit = _in_units(check.min_run)
+    early, early_unit = _in_units(check.early)
     return Draft(
         **{name: getattr(check, name) for name in _PLAIN},
         kind=check.kind,
@@ -98,6 +110,13 @@ def of_check(check: Check, codes: Collection[str]) -> Draft:
         timeout_unit=timeout_unit,
         grace=grace,
         grace_unit=grace_unit,
+        max_run=max_run,
+        max_run_unit=max_run_unit,
+        min_run=min_run,
+        min_run_unit=min_run_unit,
+        down_after=str(check.down_after) if check.down_after > 1 else "",
+        early=early,
+        early_unit=early_unit,
         cron=check.schedule if check.kind == "cron" else "",
         oncalendar=check.schedule if check.kind == "oncalendar" else "",
         channels=frozenset(codes),
@@ -119,14 +138,19 @@ def read(form: Mapping[str, list[str]]) -> Draft:
     values["channels"] = frozenset(form.get("channel", ()))
     if values["kind"] not in ("simple", "cron", "oncalendar"):
         values["kind"] = "simple"
-    for unit in ("timeout_unit", "grace_unit"):
+    for unit in _UNITS_OF:
         if values[unit] not in UNITS:
             values[unit] = "minutes"
     return Draft(**values)
 
 
-def _in_units(length: timedelta) -> tuple[str, str]:
-    """Write a length as a number of the largest unit that fits it evenly."""
+def _in_units(length: timedelta | None) -> tuple[str, str]:
+    """Write a length as a number of the largest unit that fits it evenly.
+
+    None, and no length, are written as nothing.
+    """
+    if not length:
+        return "", "minutes"
     seconds = int(length.total_seconds())
     unit = next(u for u in reversed(UNITS) if seconds % UNITS[u] == 0)
     return str(seconds // UNITS[unit]), unit
@@ -150,6 +174,7 @@ def ask(draft: Draft, check: Check | None = None) -> tuple[CheckSpec, dict[str, 
         if problem:
             problems[name] = problem
         document[name] = length
+    problems |= dict(_read_finer(draft, document))
     if draft.kind != "simple":
         problem = expression_problem(draft)
         if problem:
@@ -173,16 +198,41 @@ def _problems(
             yield name, text.format(limit=error.limit)
 
 
-def _length(number: str, unit: str) -> tuple[int, str]:
+def _read_finer(draft: Draft, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Ask for the finer rules that are filled in; yield what is wrong with them."""
+    document |= {"max_run": None, "min_run": None, "early": 0, "down_after": 1}
+    for name, longest in (
+        ("max_run", spec.LONGEST),
+        ("min_run", spec.LONGEST),
+        ("early", spec.EARLIEST),
+    ):
+        if text := getattr(draft, name).strip():
+            unit = getattr(draft, f"{name}_unit")
+            document[name], problem = _length(text, unit, spec.SHORTEST_RUN, longest)
+            if problem:
+                yield name, problem
+    if text := draft.down_after.strip():
+        number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        document["down_after"] = number
+        if not 1 <= number <= spec.MOST_OUTCOMES:
+            yield "down_after", f"Write a whole number from 1 to {spec.MOST_OUTCOMES}."
+
+
+def _length(
+    number: str,
+    unit: str,
+    shortest: timedelta = spec.SHORTEST,
+    longest: timedelta = spec.LONGEST,
+) -> tuple[int, str]:
     """Read a length of time in seconds, and say what is wrong with it."""
     text = number.strip()
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return 0, "Write a whole number, such as 10."
     seconds = int(text) * UNITS[unit]
-    if seconds < spec.SHORTEST.total_seconds():
-        return 0, "At least one minute."
-    if seconds > spec.LONGEST.total_seconds():
-        return 0, f"{spec.LONGEST.days} days at most."
+    if seconds < shortest.total_seconds():
+        return 0, f"At least one {'minute' if shortest == spec.SHORTEST else 'second'}."
+    if seconds > longest.total_seconds():
+        return 0, f"{counted(longest.days, 'day')} at most."
     return seconds, ""
 
 

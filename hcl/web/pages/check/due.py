@@ -8,6 +8,7 @@ from hcl.model import Check, Kind
 from hcl.words.lengths import rough
 from hcl.words.lines import clean, one_line
 from hcl.words.moments import zone
+from hcl.words.outcomes import in_a_row
 from hcl.words.schedule import words_of
 
 # So many of the next times are shown.
@@ -79,6 +80,8 @@ def meaning(check: Check, now: datetime) -> str:
     if status == "down":
         return "Comes up again with the next success."
     if status == "grace":
+        if check.bad_outcomes:
+            return f"Shown as late: {in_a_row(check)}."
         return "Late: the ping is overdue, but still within grace."
     return ""
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -43,6 +43,10 @@ _LABELS = {
     "filter_body": "Search texts of mail",
     "filter_http_body": "Search bodies of HTTP pings",
     "filter_default_fail": "Without a keyword",
+    "max_run": "Longest run",
+    "min_run": "Shortest run",
+    "down_after": "Bad outcomes in a row",
+    "early": "How early it may ping",
     "channels": "Integrations",
 }
 
@@ -258,8 +262,10 @@ def _value(error: EditedError, name: str, names: Mapping[str, str]) -> str:
     if name == "channels":
         return ", ".join(names.get(code, code) for code in error.codes) or "none"
     value = getattr(error.check, name)
-    if name in ("timeout", "grace"):
-        return duration(value)
+    if isinstance(value, timedelta):
+        return duration(value) if value else "none"
+    if value is None:
+        return "none"
     if name == "filter_default_fail":
         return "counts as a failure" if value else "is ignored"
     if isinstance(value, bool):

@@ -13,8 +13,9 @@ from hcl.alerts.messages.output import output_of
 from hcl.checks import rules, schedule
 from hcl.checks.explain import Known, heard, start_that_overran
 from hcl.checks.told import Told, told
-from hcl.model import Flip, Ping, ShownStatus
+from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
+from hcl.words.outcomes import in_a_row, too_soon
 
 # Lines of what a job printed that are shown, and characters at most.
 _LINES, _LENGTH = 10, 2000
@@ -114,28 +115,43 @@ def _since(known: Known, status: ShownStatus) -> datetime | None:
         return known.flip.created if known.flip else None
     if check.alert_after is None:
         return None
-    return check.late_from if status == "grace" else check.alert_after
+    if status == "grace":
+        return schedule.next_ping(check) if not check.bad_outcomes else _last_bad(check)
+    return check.alert_after
+
+
+def _last_bad(check: Check) -> datetime | None:
+    """Return when the last bad outcome was, of a check that is not down yet."""
+    return check.missed or check.last_ping
 
 
 def reason(known: Known, status: ShownStatus) -> Reason:
     """Say what is wrong, in the words of the mail."""
     check, flip, ping = known.check, known.flip, known.ping
     grace = duration(check.grace)
+    if status == "grace" and check.bad_outcomes:
+        text = f"That makes {in_a_row(check)}; it goes down at the last. The newest:"
+        return Reason(text, _last_bad(check), ".")
     if status == "grace":
-        return Reason("No ping has come since", check.late_from, ", when one was due.")
+        due = schedule.next_ping(check)
+        return Reason("No ping has come since", due, ", when one was due.")
     if check.status != "down" or flip is None:
         run = schedule.run_deadline(check)
         if run is not None and run == check.alert_after:
-            words = f", did not end within {grace}."
-            return Reason("It ran too long: the run from", check.last_start, words)
+            limit = duration(check.run_limit)
+            start = run - check.run_limit if check.open_runs else check.last_start
+            words = f", did not end within {limit}."
+            return Reason("It ran too long: the run from", start, words)
         return Reason(f"No ping came in time, and the grace of {grace} is over.")
     if flip.reason == "fail":
         if ping is not None and ping.action == "fail" and ping.exitstatus:
             return Reason(f"The job failed with exit status {ping.exitstatus}.")
         return Reason("The job reported a failure.")
+    if flip.reason == "short":
+        return Reason(f"The run {too_soon(check, flip.created)}.")
     started = start_that_overran(known)
     if started is not None:
-        words = f", did not end within {grace}."
+        words = f", did not end within {duration(check.run_limit)}."
         return Reason("It ran too long: the run from", started, words)
     due = flip.created - check.grace
     rest = f", and the grace of {grace} is over."
@@ -145,7 +161,8 @@ def reason(known: Known, status: ShownStatus) -> Reason:
 async def _printed(conn: Connection, known: Known) -> Printed | None:
     """Return the last lines of what the job printed when it failed, or since."""
     last, flip = known.last, known.flip
-    ping = known.ping if flip is not None and flip.reason == "fail" else None
+    is_failure = flip is not None and flip.reason in ("fail", "short")
+    ping = known.ping if is_failure else None
     if last is not None and last.n > known.flip_n and last.body:
         ping = await store.pings.by_n(conn, known.check.id, last.n)
     if ping is None or not ping.body:

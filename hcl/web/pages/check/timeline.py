@@ -12,9 +12,9 @@ from aiosqlite import Connection
 from starlette.datastructures import QueryParams
 
 from hcl import store
-from hcl.checks import rules
+from hcl.checks import runs
 from hcl.checks.told import Told, told
-from hcl.model import Action, Check, Flip, Ping
+from hcl.model import Action, Check, Flip, Ping, Reason
 from hcl.store.tries import Record
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
@@ -186,7 +186,7 @@ async def load(
     if signals is None and found:
         oldest = min(excerpt.ping.created for excerpt in found.values())
         signals = await store.pings.signals_before(
-            conn, check.id, max(found) + 1, oldest - rules.MAX_RUN
+            conn, check.id, max(found) + 1, oldest - runs.MAX_RUN
         )
     flip_ids = [flip_id for _, flip_id, flip in places if flip is not None]
     messages = await store.tries.of_flips(conn, flip_ids, _MOST_TOLD)
@@ -205,7 +205,7 @@ def _entries(
     messages: tuple[dict[int, list[Record]], dict[int, int]],
 ) -> tuple[Entry, ...]:
     """Make the entries of a page; a ping that is gone meanwhile has none."""
-    lengths = rules.run_lengths(signals)
+    lengths = runs.run_lengths(signals)
     entries = []
     records, counts = messages
     for n, flip_id, flip in places:
@@ -269,13 +269,20 @@ async def _places(
     return places[:limit]
 
 
+_WHY: dict[Reason, str] = {
+    "fail": "the job failed",
+    "short": "its run ended too soon",
+    "overran": "a run took too long",
+}
+
+
 def flip_words(flip: Flip, started: datetime | None = None) -> str:
     """Say what a flip was, in one clause.
 
     `started` is when the run began that was open then; None: none was.
     """
     if flip.new_status == "down":
-        why = "the job failed" if flip.reason == "fail" else "no ping came in time"
+        why = _WHY.get(flip.reason, "no ping came in time")
         if flip.reason == "timeout" and started is not None:
             why = f"its run did not end within {duration(flip.created - started)}"
         return f"Down: {why}" if flip.reason else "Down"

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from hcl import store
-from hcl.checks import rules
+from hcl.checks import rules, schedule
 from hcl.model import Check, ShownStatus, split_tags
 from hcl.store.flips import Trouble, Turn
 from hcl.store.tallies import Line
@@ -284,7 +284,7 @@ def _next(item: Shown, flips: Sequence[Turn], now: datetime) -> str:
         return f"down for {stamped(since, now, 'elapsed')}"
     if check.status == "paused" or check.alert_after is None:
         return ""
-    due = check.late_from or check.alert_after
+    due = schedule.next_ping(check) or check.alert_after
     if check.last_start is not None and due <= check.last_start:
         return f"to end {stamped(check.alert_after, now, 'relative')}"
     word = "was due" if due < now else "due"

@@ -7,10 +7,13 @@ from aiosqlite import Connection
 from markupsafe import Markup, escape
 
 from hcl import store
+from hcl.checks import runs, schedule
+from hcl.model import Check
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
 from hcl.words.lines import cut, one_line
+from hcl.words.outcomes import in_a_row
 
 # Checks whose reason is looked up: who has more down at once looks at none of them.
 _MOST = 200
@@ -33,8 +36,11 @@ def sentence(
     What a job printed, and its exit status, are not for readers.
     """
     check, status = item
-    if status == "grace" and check.alert_after is not None:
-        due = stamped(check.late_from or check.alert_after, now)
+    if status == "grace" and check.bad_outcomes:
+        return _said("Late", in_a_row(check))
+    due_at = schedule.next_ping(check)
+    if status == "grace" and check.alert_after is not None and due_at is not None:
+        due = stamped(due_at, now)
         left = stamped(check.alert_after, now, "relative")
         return _said("No ping", f"since {due}, goes down {left}")
     if status != "down" or trouble is None:
@@ -44,11 +50,25 @@ def sentence(
             return _said("Failed", "")
         head = f"Exit {trouble.exitstatus}" if trouble.exitstatus else "Failed"
         return _said(head, str(escape(_last_line(trouble.printed))))
-    started = check.last_start
-    if started is not None and started + check.grace <= trouble.created:
+    if trouble.reason == "short":
+        return _said("Ended too soon", "")
+    started = _start_that_overran(check, trouble)
+    if started is not None:
         return _said("Ran too long", f"the run from {stamped(started, now)}")
     due = stamped(trouble.created - check.grace, now)
     return _said("No ping in time", f"one was due {due}")
+
+
+def _start_that_overran(check: Check, trouble: Trouble) -> datetime | None:
+    run = runs.that_overran(check, trouble.reason, trouble.created)
+    if run is not None:
+        return run.started
+    if trouble.reason == "overran":
+        return trouble.created - check.run_limit
+    started = check.last_start
+    if started is None or trouble.reason == "missed":
+        return None
+    return started if started + check.grace <= trouble.created else None
 
 
 def _said(head: str, rest: str) -> Markup:

@@ -65,6 +65,32 @@ async def test_simple_check_is_made(app: App) -> None:
     assert check["channels"] == ""
 
 
+async def test_finer_rules_are_kept(app: App) -> None:
+    check, _ = await send(
+        app,
+        max_run="2",
+        max_run_unit="hours",
+        min_run="5",
+        min_run_unit="seconds",
+        down_after=" 3 ",
+        early="",
+    )
+
+    assert (check["max_run"], check["min_run"], check["down_after"]) == (7200, 5, 3)
+    assert "early" not in check
+    # To empty a field is to take its rule back.
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+    await visitor.post(path, **(fields | {"max_run": "", "down_after": ""}))
+    changed = await made(app)
+    assert changed == {
+        name: value
+        for name, value in check.items()
+        if name not in ("max_run", "down_after")
+    }
+
+
 async def test_cron_check_is_made(app: App) -> None:
     check, _ = await send(app, kind="cron", cron=" 0 3 * * * ", tz="Europe/Kiev")
 
@@ -112,6 +138,12 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"methods": "PUT"}, "Choose one"),
         ({"success_kw": "k" * 201}, "200 characters at most"),
         ({"channel": ["nonsense"]}, "no longer in hcl.toml"),
+        ({"max_run": "0"}, "At least one second"),
+        ({"min_run": "366", "min_run_unit": "days"}, "365 days at most"),
+        ({"early": "25", "early_unit": "hours"}, "1 day at most"),
+        ({"early": "soon"}, "a whole number"),
+        ({"down_after": "0"}, "a whole number from 1 to 100"),
+        ({"down_after": "101"}, "a whole number from 1 to 100"),
     ],
 )
 async def test_wrong_fields_are_told_beside_them(
@@ -167,6 +199,10 @@ async def test_form_that_is_sent_back_as_it_was_changes_nothing(app: App) -> Non
         channels=channel["id"],
         failure_kw="ERR",
         filter_http_body=True,
+        max_run=7200,
+        min_run=2,
+        down_after=3,
+        early=300,
     )
     visitor = await Visitor.enter(app)
     path = f"/checks/{check['uuid']}/edit"

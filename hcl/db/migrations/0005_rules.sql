@@ -1,4 +1,11 @@
--- Maintenance, and what is told of checks that are late.
+-- Finer rules, maintenance, and what is told of checks that are late.
+
+-- What was missed last, where a check goes down at the second or a later bad outcome: the
+-- expected ping counts from it. NULL: the last outcome was a ping.
+ALTER TABLE check_states ADD COLUMN missed REAL;
+-- Runs that are open, the oldest first, where each has its own end. JSON: [[when it
+-- started, its rid or null, whether it was too long and that was told], ...]; '': none.
+ALTER TABLE check_states ADD COLUMN open_runs TEXT NOT NULL DEFAULT '';
 
 -- By how much maintenance windows have moved alert_after, in seconds.
 ALTER TABLE check_states ADD COLUMN spared REAL NOT NULL DEFAULT 0;

@@ -1,0 +1,144 @@
+"""What becomes of a check at its deadlines, of which some do not call it down; pure."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from hcl.checks import runs, schedule
+from hcl.model import Check, Flip, Reason, Status
+
+# Moves the deadline of a check, as maintenance windows do.
+Hold = Callable[[Check], Check]
+
+
+def unmoved(check: Check) -> Check:
+    """Leave a deadline where it is: there are no windows."""
+    return check
+
+
+# How far a check is pushed ahead whose schedule cannot be worked out.
+POSTPONEMENT = timedelta(hours=1)
+
+
+class Transition(NamedTuple):
+    """What became of a check: its new state, the flip if its status changed.
+
+    `problem` is not empty when its schedule could not be worked out: the deadline is
+    then an hour ahead, and the text is for the log.
+    """
+
+    check: Check
+    flip: Flip | None = None
+    problem: str = ""
+
+
+def flip_to(
+    check: Check, status: Status, now: datetime, reason: Reason = ""
+) -> Flip | None:
+    """Return the flip to a status; None: the check has it."""
+    if check.status == status:
+        return None
+    return Flip(now, check.status, status, reason)
+
+
+def with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
+    """Work the deadline out anew; a schedule that fails is looked at again later."""
+    try:
+        alert_after, problem = schedule.deadline(check, loose=loose), ""
+    except schedule.ScheduleError as error:
+        alert_after, problem = postponed(check, check.last_start, now, error)
+    # What windows do to it is for `windows.holding` to say.
+    check = check._replace(alert_after=alert_after, spared=timedelta(0))
+    return Transition(check, None, problem)
+
+
+def postponed(
+    check: Check, start: datetime | None, now: datetime, error: Exception
+) -> tuple[datetime, str]:
+    """Return when to look again at a check whose schedule fails, and what to log."""
+    later = now + POSTPONEMENT
+    if check.is_finer:
+        later = min(later, runs.first_end(check) or later)
+    elif start is not None:
+        later = min(later, start + check.grace)
+    return later, f"schedule {check.schedule!r} of check {check.id}: {error}"
+
+
+def pass_due(
+    check: Check, now: datetime, *, hold: Hold = unmoved, loose: bool = False
+) -> Transition:
+    """Count what passed of a check with finer rules, until that calls it down.
+
+    `hold` has windows move each of its deadlines.
+    """
+    while True:
+        transition = with_deadline(check, now, loose=loose)
+        check = hold(transition.check)
+        due = check.alert_after
+        if due is None or due > now:
+            return transition._replace(check=check)
+        counted, reason = counted_at(check, due, loose=loose)
+        if _is_last(counted):
+            flip = flip_to(check, "down", due, reason)
+            bad = counted.bad_outcomes if check.down_after > 1 else 0
+            down = counted._replace(
+                status="down",
+                alert_after=None,
+                late_since=None,
+                bad_outcomes=bad,
+                missed=None,
+            )
+            return Transition(down, flip)
+        check = counted
+
+
+def counted_at(
+    check: Check, at: datetime, *, loose: bool = False
+) -> tuple[Check, Reason]:
+    """Count the bad outcome for which a check's deadline has come; it is not down yet.
+
+    The next ping counts from there. What was missed is told apart from runs that are
+    too long by then: each of them is one. All that was due in a window is one: it had
+    its grace at the end, and the next ping counts from that. `loose` as in
+    `schedule.expected_after`. Raises ScheduleError.
+    """
+    spared, check = check.spared, check._replace(spared=timedelta(0))
+    late = runs.late(check, at)
+    if late:
+        check = check._replace(
+            bad_outcomes=check.bad_outcomes + len(late),
+            missed=at,
+            open_runs=runs.told(check, at),
+        )
+        return check, "timeout" if check.max_run is None else "overran"
+    bad = check.bad_outcomes + 1
+    if check.status == "up":
+        missed = schedule.expected_ping(check, loose=loose)
+        if spared:
+            missed = at - check.grace
+        return check._replace(bad_outcomes=bad, missed=missed), "missed"
+    # A run that may have ended unheard, of a check that was never heard.
+    return check._replace(bad_outcomes=bad, missed=at, counted_from=None), "timeout"
+
+
+def _is_last(check: Check) -> bool:
+    """Tell whether so many bad outcomes call a check down."""
+    return check.bad_outcomes >= check.down_after
+
+
+def until(
+    check: Check, at: datetime, *, hold: Hold = unmoved, loose: bool = False
+) -> Check | None:
+    """Count the bad outcomes of a check up to a moment; None: they call it down.
+
+    `hold` as in `pass_due`, `loose` as in `schedule.expected_after`. Raises
+    ScheduleError.
+    """
+    while True:
+        deadline = schedule.deadline(check, loose=loose)
+        held = hold(check._replace(alert_after=deadline, spared=timedelta(0)))
+        if held.alert_after is None or held.alert_after >= at:
+            return check
+        check, _ = counted_at(held, held.alert_after, loose=loose)
+        if _is_last(check):
+            return None

@@ -1,0 +1,31 @@
+"""Bad outcomes of a job that only finer rules know, as they are said to people."""
+
+from datetime import datetime
+
+from hcl.model import Check, Run
+from hcl.words.lengths import duration, exact
+from hcl.words.lines import counted
+
+
+def in_a_row(check: Check) -> str:
+    """Say how many bad outcomes came of those that it takes: `2 of 3 bad outcomes`."""
+    if check.down_after == 1:
+        return f"{counted(check.bad_outcomes, 'bad outcome')} in a row"
+    return f"{check.bad_outcomes} of {check.down_after} bad outcomes in a row"
+
+
+def too_soon(check: Check, at: datetime) -> str:
+    """Say how soon a run ended: `ended after 2 seconds, sooner than 1 minute`.
+
+    `at`: with this ping. Its length is known unless another outcome came since.
+    """
+    # The limit may have been taken back since.
+    limit = f"sooner than {duration(check.min_run)}" if check.min_run else "too soon"
+    if check.last_ping != at or check.last_duration is None:
+        return f"ended {limit}"
+    return f"ended after {exact(check.last_duration)}, {limit}"
+
+
+def named(run: Run) -> str:
+    """Name a run by its rid, if it has one: ` (0f34…)`."""
+    return f" ({run.rid})" if run.rid else ""

@@ -38,6 +38,12 @@ def split_tags(tags: str) -> list[str]:
     return [tag for tag in map(str.strip, tags.split(" ")) if tag]
 
 
+# Where a check stands: in hcl.toml; or it did, and has been paused since it left the
+# file. Else, "", it was made by the API, a ping or by hand.
+DECLARED = "file"
+LEFT = "left"
+
+
 class Check(NamedTuple):
     """A job that is expected to ping on a schedule, and how it fares.
 
@@ -50,6 +56,7 @@ class Check(NamedTuple):
     last, it is not called down for missing `not_before` (None: at its deadline), and
     the open run has no deadline of its own if `run_excused`. Nobody is told before
     `muted_until`, which neither pings nor edits change; None: it was never muted.
+    `origin` is DECLARED, LEFT or "".
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -59,6 +66,7 @@ class Check(NamedTuple):
     project_id: int
     code: str
     badge_key: str
+    origin: str = ""
     name: str = ""
     slug: str = ""
     tags: str = ""

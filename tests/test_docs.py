@@ -95,6 +95,7 @@ TOML = {
     "backup": [],
     "calm": [],
     "channels": ["email", "ntfy", "shell"],
+    "checks-as-code": ["ntfy"],
     "raspberry-pi": [],
 }
 

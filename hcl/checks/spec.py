@@ -7,19 +7,37 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
+from hcl.bounds import (
+    DESC_LENGTH,
+    KEYWORDS_LENGTH,
+    LONGEST,
+    NAME_LENGTH,
+    SCHEDULE_LENGTH,
+    SHORTEST,
+    SLUG_LENGTH,
+    TAGS_LENGTH,
+)
 from hcl.checks import schedule
 from hcl.model import Check
 
+__all__ = [
+    "DESC_LENGTH",
+    "KEYWORDS_LENGTH",
+    "LONGEST",
+    "NAME_LENGTH",
+    "SCHEDULE_LENGTH",
+    "SHORTEST",
+    "SLUG_LENGTH",
+    "TAGS_LENGTH",
+    "UNIQUE_FIELDS",
+    "CheckSpec",
+    "SpecError",
+    "parse",
+    "parse_mute",
+    "slugify",
+]
+
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
-NAME_LENGTH = 100
-SLUG_LENGTH = 100
-TAGS_LENGTH = 500
-DESC_LENGTH = 10_000
-SCHEDULE_LENGTH = 100
-KEYWORDS_LENGTH = 200
-# Of timeout and grace.
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=365)
 _SLUG = re.compile(r"[a-z0-9-_]*")
 
 

@@ -172,7 +172,8 @@ async def _write(source: Source, new: Draft, places: list[Place]) -> Arrived:
             await States(database, clock).recover()
             if new.changes:
                 _keep(new)
-            await sync(database, config, clock.now())
+            # Not what the file declares: of that much may come, with its UUIDs.
+            await sync(database, config, clock.now(), declares=False)
             arriving = Arriving(
                 database,
                 source,

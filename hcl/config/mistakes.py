@@ -95,6 +95,10 @@ def _remove(data: dict[str, Any], spot: Spot) -> None:
         table.clear()
         table |= kept
         table |= {"name": stands.replace(",", " "), "kind": "shell", "down": "true"}
+    elif re.fullmatch(r"projects\[\d+\]\.checks\[\d+\]", spot.table):
+        # It stays, lest the numbers of those below it change.
+        table.clear()
+        table["slug"] = unique.replace(".", "-")
     elif re.fullmatch(r"projects\[\d+\]", spot.table):
         table[spot.key] = re.sub(r"\W", "-", unique)
     elif item := re.fullmatch(r"(.*)\.(\w+)\[(\d+)\]", spot.table):

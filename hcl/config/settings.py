@@ -1,5 +1,6 @@
 """The settings that the rest of hcl is handed: one frozen class for each table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -286,6 +287,19 @@ class TagConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """A check that is declared in the file.
+
+    `fields` are those of the API's v3, lengths in seconds, but for `channels`: these
+    are ids; None: all of the project.
+    """
+
+    slug: str
+    fields: Mapping[str, object]
+    channels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -302,6 +316,7 @@ class ProjectConfig:
     channels: tuple[ChannelConfig, ...]
     tags: tuple[TagConfig, ...] = ()
     healthchecks_secret: str = ""
+    checks: tuple[CheckConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

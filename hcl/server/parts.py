@@ -84,11 +84,15 @@ class Assembly:
         `retry`: try again at once what waits after a failure: its cause may be mended.
         """
         use_mail = self._mail_with(config)
-        self.synced = await sync(self.database, config, self.clock.now())
+        self.synced = await sync(
+            self.database, config, self.clock.now(), loose=self.clock.is_doubtful
+        )
         # What may fail is over: a reload is taken as a whole or not at all.
         use_mail()
         self.config = config
         self.parts.use(config, self.synced.projects, self.synced.secret)
+        # Of what the file declares, a deadline may have come nearer.
+        self.alarms["checker"].ring()
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit

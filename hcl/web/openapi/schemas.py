@@ -158,6 +158,12 @@ _STATE: dict[str, Node] = {
         **_MOMENT,
         "description": "Nobody is told before. Only there while the check is muted.",
     },
+    "origin": {
+        "type": "string",
+        "enum": ["file"],
+        "description": "Only there of a check that is declared in hcl.toml: requests"
+        " that change what the file says of it are refused with 409.",
+    },
 }
 
 _PRIVATE: dict[str, Node] = {
@@ -175,7 +181,7 @@ _UNIQUE_KEY: Node = {
     " 16 digits of its UUID.",
 }
 
-_SOMETIMES = {"timeout", "schedule", "tz", "last_duration", "muted_until"}
+_SOMETIMES = {"timeout", "schedule", "tz", "last_duration", "muted_until", "origin"}
 
 
 def _plain(node: Node) -> Node:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -75,6 +76,9 @@ class Remote:
         checks = self._json(response, "checks")
         if any("uuid" not in c and "unique_key" in c for c in checks):
             raise self._error("the API key is read-only: a read-write key is needed")
+        for code, count in Counter(str(c.get("uuid")) for c in checks).items():
+            if count > 1:
+                raise self._error(f"check {code} is there twice; nothing was changed")
         return checks
 
     def things(self, path: str, key: str) -> list[dict[str, Any]]:

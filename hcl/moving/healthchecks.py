@@ -113,14 +113,12 @@ class Healthchecks:
         moments = [datetime.fromtimestamp(path.stat().st_mtime, UTC)]
         for table, column in columns.MOMENTS:
             if column in self._columns.get(table, ()):
+                # A row that makes no sense does not hide the others.
                 [[newest]] = self._conn.execute(
                     f"SELECT max({column}) FROM {table}"  # noqa: S608 - names of ours
+                    f" WHERE typeof({column}) = 'text' AND {column} GLOB '2[01]??-*'"
                 )
-                try:
-                    moments += filter(None, [columns.moment(newest)])
-                except ValueError:
-                    # Of a row that is left out.
-                    continue
+                moments += filter(None, [columns.heard(newest)])
         return max(moments)
 
     def _select(self, table: str, rest: str, *parameters: Any) -> Iterator[sqlite3.Row]:

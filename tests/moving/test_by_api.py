@@ -90,7 +90,10 @@ CHECK = {
 
 TWICE: dict[str, Any] = {
     "checks": [CHECK, CHECK],
-    **{"channels": [], "badges": {}, "pings": [], "flips": []},
+    "channels": [],
+    "badges": {},
+    "pings": [],
+    "flips": [],
 }
 
 

@@ -28,6 +28,7 @@ UPDATE api_check SET badge_key = (SELECT badge_key FROM api_check WHERE id = 3)
  WHERE id IN (4, 5);
 UPDATE api_ping SET created = '9999-12-31 23:59:59.999999' WHERE owner_id = 3 AND n = 1;
 UPDATE api_ping SET n = 1099511627776 WHERE owner_id = 3 AND n = 2;
+UPDATE api_check SET last_ping = x'ff' WHERE id = (SELECT max(id) FROM api_check);
 UPDATE api_ping SET n = NULL WHERE owner_id = 3 AND n = 3;
 UPDATE api_ping SET rid = 'none' WHERE owner_id = 3 AND n = 4;
 UPDATE api_ping SET kind = 'confirm', remote_addr = 7, ua = NULL, scheme = NULL,

@@ -9,7 +9,7 @@ from hcl.moving import toml_text
 from tests.app import assembled, running_app
 from tests.moving.commands import EXPECTED, checks_of, hcl
 from tests.moving.serving import read
-from tests.server.test_declaring import HOME
+from tests.server.test_declaring import HOME, NIGHTLY, one, planned
 from tests.web.api.calls import FULL, create
 
 PROJECT = EXPECTED["projects"][0]
@@ -80,3 +80,23 @@ def test_one_project_at_a_time_and_one_form(moved: Callable[[str], Path]) -> Non
 
         assert done.returncode > 0
         assert words in done.stderr.splitlines()[-1]
+
+
+async def test_a_declared_check_moves_with_its_code_and_its_log(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    async with running_app(here, HOME + NIGHTLY) as app:
+        check = await one(app)
+        await app.http.get(f"/ping/{check.code}")
+        await to_thread(hcl, here, "export", "out.jsonl")
+    (there / "hcl.toml").write_text(HOME + NIGHTLY)
+
+    # Before any start there: else two would have one slug.
+    done = await to_thread(hcl, there, "import", here / "out.jsonl")
+
+    async with running_app(there, HOME + NIGHTLY) as app:
+        moved = await one(app)
+        assert await planned(app, HOME + NIGHTLY) == ["leave nightly"]
+    assert done.returncode == 0, done.stderr
+    assert (moved.code, moved.n_pings, moved.origin) == (check.code, 1, "file")

@@ -86,4 +86,6 @@ def _tell_changes(file: Path, config: Config) -> None:
 
 def _summary(config: Config) -> str:
     channels = sum(len(project.channels) for project in config.projects)
-    return f"{counted(len(config.projects), 'project')}, {counted(channels, 'channel')}"
+    checks = sum(len(project.checks) for project in config.projects)
+    parts = [counted(len(config.projects), "project"), counted(channels, "channel")]
+    return ", ".join([*parts, *[counted(checks, "declared check")] * bool(checks)])

@@ -149,24 +149,26 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "hcl.toml"
     path.write_text(
         PROJECT
-        + "[[projects.checks]]\nname = 'Without'\n"
+        + "[[projects.checks]]\nname = 'Without'\ntimeout = '1 h'\n"
         + CHECK
         + "grace = '1s'\nschedule = 'x'\nbogus = 1\n"
         + CHECK
-        + "[[projects.checks]]\nslug = 'third'\ntz = 'x'\nchannels = ['y']\n"
+        + "[[projects.checks]]\nslug = 'Third'\ntz = 'x'\nchannels = ['y']\n"
     )
 
     told = mistakes(path, {})
 
     assert [line.removeprefix(f"{path}:").split("; ")[0] for line in told] == [
         '4: check "Without" of project "Home", slug: is missing',
-        '8: check "nightly" of project "Home", grace: "1s" is too short',
-        '9: check "nightly" of project "Home", schedule: "x" is no cron or OnCalendar'
+        '6: check "Without" of project "Home", timeout: "1 h" is not a length of time',
+        '9: check "nightly" of project "Home", grace: "1s" is too short',
+        '10: check "nightly" of project "Home", schedule: "x" is no cron or OnCalendar'
         " expression that ever fires",
-        '10: check "nightly" of project "Home", bogus: unknown key',
-        '12: check "nightly" of project "Home", slug: is the same as'
+        '11: check "nightly" of project "Home", bogus: unknown key',
+        '13: check "nightly" of project "Home", slug: is the same as'
         " projects[0].checks[1].slug",
-        '15: check "third" of project "Home", tz: "x" is not a time zone',
-        '16: check "third" of project "Home", channels[0]: no channel of the project is'
+        '15: check "Third" of project "Home", slug: "Third" does not fit in a ping URL',
+        '16: check "Third" of project "Home", tz: "x" is not a time zone',
+        '17: check "Third" of project "Home", channels[0]: no channel of the project is'
         ' named "y"',
     ]

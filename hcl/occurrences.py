@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,8 @@ def kind_of(expression: str) -> Kind:
     return "oncalendar"
 
 
+# A file with many checks says the same again and again.
+@lru_cache(maxsize=1024)
 def validate(expression: str) -> None:
     """Raise ScheduleError unless the expression parses and fires after EPOCH."""
     if next_occurrence(kind_of(expression), expression, "UTC", EPOCH) is None:

@@ -47,7 +47,8 @@ def _left_out(check: Check) -> str:
 
 
 async def _table(conn: Connection, project: ProjectConfig, check: Check) -> str:
-    values = _values(check, await store.declared.beside(conn, check.id))
+    beside = await store.declared.beside(conn, [check.id])
+    values = _values(check, beside.get(check.id, {}))
     codes = await store.channels.codes_of_check(conn, check.id)
     used = [channel.name for channel in project.channels if channel.id in codes]
     if len(used) < len(project.channels):

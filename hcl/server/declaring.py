@@ -1,5 +1,6 @@
 """Bring the checks that hcl.toml declares into the database, and say what is new."""
 
+import asyncio
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,9 @@ from hcl.config import CheckConfig, ProjectConfig
 from hcl.model import DECLARED, LEFT, Check, Project, Status
 from hcl.server.reloading import MOST_NAMES, Change
 from hcl.words.lines import counted, one_line
+
+# After so many others have a turn: all of a large file would hold the loop for long.
+_AT_ONCE = 50
 
 Verb = Literal["create", "adopt", "change", "bring back", "let go", "refuse", "leave"]
 
@@ -40,37 +44,51 @@ class Step:
     beside: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the database has of a project: by slugs, and by the ids of checks."""
+
+    project: Project
+    by_slug: Mapping[str, Sequence[Check]]
+    rows: Mapping[str, int]
+    channels: Mapping[int, Sequence[str]]
+    beside: Mapping[int, Mapping[str, object]]
+
+
 async def foresee(
     conn: Connection, project: Project, config: ProjectConfig
 ) -> list[Step]:
     """Tell what becomes of each check that a project declares, or has declared."""
     slugs = [check.slug for check in config.checks]
-    by_slug = defaultdict(list)
     found = await store.declared.candidates(conn, project.id, slugs, DECLARED)
+    by_slug = defaultdict(list)
     for check in found:
         by_slug[check.slug].append(check)
-    rows = await store.channels.of_project(conn, project.id)
-    ids = {channel.code: channel.id for channel in rows}
-    steps = [
-        await _of_declared(conn, project, check, by_slug[check.slug], ids)
-        for check in config.checks
-    ]
-    kept = {step.check.id for step in steps}
+    channels = await store.channels.of_project(conn, project.id)
+    ids = [check.id for check in found]
+    kept = _Kept(
+        project,
+        by_slug,
+        {channel.code: channel.id for channel in channels},
+        await store.channels.codes_of_checks(conn, ids),
+        await store.declared.beside(conn, ids),
+    )
+    steps = []
+    for count, wanted in enumerate(config.checks, 1):
+        steps.append(_of_declared(kept, wanted))
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    stay = {step.check.id for step in steps}
     steps += [
         Step("let go", project, check.slug, check, check)
         for check in found
-        if check.origin == DECLARED and check.id not in kept
+        if check.origin == DECLARED and check.id not in stay
     ]
     return steps
 
 
-async def _of_declared(
-    conn: Connection,
-    project: Project,
-    config: CheckConfig,
-    holders: Sequence[Check],
-    ids: Mapping[str, int],
-) -> Step:
+def _of_declared(kept: _Kept, config: CheckConfig) -> Step:
+    project, holders = kept.project, kept.by_slug.get(config.slug, ())
     check = _match(holders)
     if check is None and holders:
         # Which one is meant cannot be told.
@@ -78,7 +96,7 @@ async def _of_declared(
         return Step("refuse", project, config.slug, first, first, twins=twins)
     if check is None:
         check = rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
-    chosen = ids if config.channels is None else config.channels
+    chosen = kept.rows if config.channels is None else config.channels
     step = Step(
         verb=_verb_of(check),
         project=project,
@@ -86,24 +104,25 @@ async def _of_declared(
         check=check,
         wanted=declared.as_declared(check, config.fields),
         twins=max(0, len(holders) - 1),
-        channels=frozenset(ids[code] for code in chosen),
+        channels=frozenset(kept.rows[code] for code in chosen),
         beside={
             name: config.fields.get(name, default)
             for name, default in store.declared.BESIDE.items()
         },
     )
-    changed = tuple(await _changed(conn, step, ids)) if check.id else ()
+    changed = tuple(_changed(kept, step)) if check.id else ()
     verb = "change" if step.verb == "leave" and changed else step.verb
     return replace(step, verb=verb, changed=changed)
 
 
-async def _changed(conn: Connection, step: Step, ids: Mapping[str, int]) -> list[str]:
+def _changed(kept: _Kept, step: Step) -> list[str]:
     """Name the keys of the file that say something else than is kept."""
+    check_id = step.check.id
     changed = declared.changed(step.check, step.wanted)
-    kept = await store.declared.beside(conn, step.check.id)
-    changed += [name for name, value in step.beside.items() if value != kept[name]]
-    codes = await store.channels.codes_of_check(conn, step.check.id)
-    if frozenset(ids[code] for code in codes) != step.channels:
+    beside = kept.beside.get(check_id, {})
+    changed += [name for name, value in step.beside.items() if value != beside[name]]
+    codes = kept.channels.get(check_id, ())
+    if frozenset(kept.rows[code] for code in codes) != step.channels:
         changed.append("channels")
     return list(dict.fromkeys(changed))
 

@@ -40,14 +40,18 @@ async def has(conn: Connection, project_id: int, slug: str, origin: str) -> bool
     return bool(rows)
 
 
-async def beside(conn: Connection, check_id: int) -> dict[str, object]:
-    """Return what is kept of a check beside its settings."""
+async def beside(
+    conn: Connection, check_ids: Iterable[int]
+) -> dict[int, dict[str, object]]:
+    """Return what is kept of checks beside their settings, by their ids."""
     if not BESIDE:
         return {}
     rows = await conn.execute_fetchall(
-        f"SELECT {', '.join(BESIDE)} FROM checks WHERE id = ?", (check_id,)
+        f"SELECT id, {', '.join(BESIDE)} FROM checks"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(check_ids)),),
     )
-    return dict(zip(BESIDE, next(iter(rows)), strict=True))
+    return {row[0]: dict(zip(BESIDE, row[1:], strict=True)) for row in rows}
 
 
 async def save_beside(

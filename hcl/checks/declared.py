@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hcl.checks import editing, rules, spec
-from hcl.checks.rules import Transition
 from hcl.model import DECLARED, LEFT, SETTINGS, Check, Flip, Status
 
 # Fields that are kept though they do not count, since the check is of the other kind.
@@ -35,26 +34,27 @@ def _due(check: Check) -> str:
     return "timeout" if check.kind == "simple" else "schedule"
 
 
-def on_left(check: Check, now: datetime) -> Transition:
+def on_left(check: Check, now: datetime) -> tuple[Check, Flip | None]:
     """Pause a check that left the file; what people have paused stays so for good."""
     if check.status == "paused":
-        return Transition(check._replace(origin=""))
-    paused = rules.on_pause(check, now)
-    return paused._replace(check=paused.check._replace(origin=LEFT))
+        return check._replace(origin=""), None
+    check, flip, *_ = rules.on_pause(check, now)
+    return check._replace(origin=LEFT), flip
 
 
 def on_back(
     check: Check, before: Status, now: datetime, *, loose: bool = False
-) -> Transition:
+) -> tuple[Check, Flip | None]:
     """Have a check that left the file live again; `before` is what it was then.
 
     What was up has a whole period from now on, and nobody is told again of what was
-    down: the transition's flip is for the statistics.
+    down: the flip is for the statistics.
     """
     check = check._replace(origin=DECLARED)
     if before not in ("up", "down"):
-        return rules.on_resume(check, now)
-    flip = Flip(now, "paused", before, "")
+        check, flip, *_ = rules.on_resume(check, now)
+        return check, flip
     counted_from = now if before == "up" else None
     check = check._replace(status=before, counted_from=counted_from)
-    return Transition(rules.on_edit(check, now, loose=loose).check, flip)
+    check = rules.on_edit(check, now, loose=loose).check
+    return check, Flip(now, "paused", before, "")

@@ -12,9 +12,8 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import declared, rules
-from hcl.checks.rules import Transition
 from hcl.config import CheckConfig, ProjectConfig
-from hcl.model import DECLARED, LEFT, Check, Project, Status
+from hcl.model import DECLARED, LEFT, Check, Flip, Project, Status
 from hcl.server.reloading import MOST_NAMES, Change
 from hcl.words.lines import counted, one_line
 
@@ -151,7 +150,9 @@ async def take(
     """Do what was foreseen."""
     for step in steps:
         if step.verb == "let go":
-            await _save_state(conn, declared.on_left(step.check, now))
+            check, flip = declared.on_left(step.check, now)
+            await store.checks.save(conn, check)
+            await _add_flip(conn, check, flip)
         elif step.verb not in ("leave", "refuse"):
             await _save(conn, step, now, loose=loose)
 
@@ -160,10 +161,8 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
     check = step.wanted
     if step.verb == "bring back":
         before = await _status_before(conn, check.id)
-        back = declared.on_back(check, before, now, loose=loose)
-        if back.flip is not None:
-            await store.flips.add(conn, [(back.check, back.flip)])
-        check = back.check
+        check, flip = declared.on_back(check, before, now, loose=loose)
+        await _add_flip(conn, check, flip)
     else:
         check = rules.on_edit(check, now, loose=loose).check
     if check.id:
@@ -175,10 +174,9 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
     await store.declared.save_beside(conn, check.id, step.beside)
 
 
-async def _save_state(conn: Connection, done: Transition) -> None:
-    await store.checks.save(conn, done.check)
-    if done.flip is not None:
-        await store.flips.add(conn, [(done.check, done.flip)])
+async def _add_flip(conn: Connection, check: Check, flip: Flip | None) -> None:
+    if flip is not None:
+        await store.flips.add(conn, [(check, flip)])
 
 
 async def _status_before(conn: Connection, check_id: int) -> Status:

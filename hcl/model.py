@@ -38,6 +38,12 @@ def split_tags(tags: str) -> list[str]:
     return [tag for tag in map(str.strip, tags.split(" ")) if tag]
 
 
+# Where a check stands: in hcl.toml; or it did, and has been paused since it left the
+# file. Else, "", it was made by the API, a ping or by hand.
+DECLARED = "file"
+LEFT = "left"
+
+
 class Run(NamedTuple):
     """A run of a job that began and has not ended, as far as is known.
 
@@ -67,6 +73,7 @@ class Check(NamedTuple):
     goes down at `down_after` bad outcomes in a row, of which `bad_outcomes` came; was
     the last no ping, the expected one counts from `missed`. `open_runs` holds all that
     are open, the oldest first, of a check that `is_finer`.
+    `origin` is DECLARED, LEFT or "".
     From `name` on the fields are what people set, from `status` on its state, which
     `faring` changes. The defaults are the API's. The store and the form take the fields
     from here, and what they are kept as from their types.
@@ -76,6 +83,7 @@ class Check(NamedTuple):
     project_id: int
     code: str
     badge_key: str
+    origin: str = ""
     name: str = ""
     slug: str = ""
     tags: str = ""

@@ -96,6 +96,7 @@ TOML = {
     "calm": [],
     "maintenance": [],
     "channels": ["email", "ntfy", "shell", "email"],
+    "checks-as-code": ["ntfy"],
     "raspberry-pi": [],
 }
 

@@ -8,7 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from urllib.parse import urlsplit
 
 from hcl.checks import rules, schedule, spec
-from hcl.model import Check
+from hcl.model import DECLARED, Check
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ def check_json(
     # No client of Healthchecks knows it: only there where it says something.
     if version >= 3 and check.is_muted(now):
         text += f', "muted_until": {_moment(check.muted_until)}'
+    if version >= 3 and check.origin == DECLARED:
+        text += f', "origin": "{DECLARED}"'
     if version >= 3 and maintenance_until is not None:
         text += f', "maintenance_until": {_moment(maintenance_until)}'
     if version >= spec.FINER_VERSION and check.is_finer:

@@ -18,7 +18,7 @@ from hcl.checks.windows.holding import held
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database
-from hcl.model import Check, Project
+from hcl.model import DECLARED, Check, Project
 
 
 class UnknownCheckError(Exception):
@@ -44,6 +44,10 @@ class EditedError(Exception):
         self.check = check
         self.codes = codes
         self.changed = changed
+
+
+class DeclaredError(Exception):
+    """The check stands in hcl.toml, which alone changes what it says of it."""
 
 
 class ChannelError(ValueError):
@@ -88,7 +92,7 @@ class Managing:
     ) -> Managed:
         """Create a check, or update the one that `unique` finds.
 
-        Raises ChannelError and LimitError.
+        Raises ChannelError, LimitError and DeclaredError.
         """
         async with self._database.transaction() as conn:
             check = await matched(conn, project, wanted)
@@ -108,7 +112,7 @@ class Managing:
         *,
         seen: str | None = None,
     ) -> Managed:
-        """Change the fields that a request names. Raises ChannelError.
+        """Change the fields that a request names. Raises ChannelError, DeclaredError.
 
         `seen` is the `fingerprint` of the check that the caller looked at; EditedError
         if it is another now. None: whatever it is now.
@@ -149,9 +153,14 @@ class Managing:
         return managed
 
     async def delete(self, project: Project, code: str) -> Managed:
-        """Delete a check with its history; returns it as it was."""
+        """Delete a check with its history; returns it as it was.
+
+        Raises DeclaredError: the next reload would make it anew, without its history.
+        """
         async with self._database.transaction() as conn:
             managed = await _with_codes(conn, await owned(conn, project, code))
+            if managed.check.origin == DECLARED:
+                raise DeclaredError
             await store.pings.count_deleted(conn, managed.check.n_pings)
             await store.checks.delete(conn, managed.check.id)
         self._changes.tell()
@@ -178,7 +187,9 @@ class Managing:
     async def assign(
         self, project: Project, code: str, names: Sequence[str], *, seen: str
     ) -> Managed:
-        """Let a check use these channels and no others. Raises ChannelError.
+        """Let a check use these channels and no others.
+
+        Raises ChannelError and DeclaredError.
 
         `seen` stands for those that the caller saw assigned, as `seen_channels` does;
         EditedError if there are others now, unless just the wanted ones.
@@ -188,6 +199,8 @@ class Managing:
             ids = await _channel_ids(conn, project.id, ",".join(names))
             if seen != editing.seen_channels(codes) and set(names) != set(codes):
                 raise EditedError(check, codes, ["channels"])
+            if check.origin == DECLARED and set(names) != set(codes):
+                raise DeclaredError
             await store.channels.assign(conn, check.id, ids)
             await store.latenesses.watch(conn, check.id)
             managed = await _with_codes(conn, check)
@@ -225,7 +238,9 @@ class Managing:
         ids = None
         if wanted.channels is not None:
             ids = await _channel_ids(conn, check.project_id, wanted.channels)
-        check = self._edited(editing.edited(check, wanted), now)
+        edited = editing.edited(check, wanted)
+        await _refuse_declared(conn, check, edited, ids)
+        check = self._edited(edited, now)
         if check.id:
             await store.checks.save(conn, check)
         else:
@@ -269,6 +284,27 @@ async def _fresh(conn: Connection, project: Project) -> Check:
     if await store.checks.count(conn, project.id) >= project.check_limit:
         raise LimitError
     return rules.new_check(project.id, str(uuid.uuid4()), str(uuid.uuid4()))
+
+
+async def _refuse_declared(
+    conn: Connection, check: Check, edited: Check, ids: set[int] | None
+) -> None:
+    """Refuse to change what the file says, or to take the slug of what it declares."""
+    if check.origin == DECLARED:
+        if edited != check:
+            raise DeclaredError
+        if ids is not None:
+            codes = set(await store.channels.codes_of_check(conn, check.id))
+            available = await store.channels.of_project(conn, check.project_id)
+            if ids != {channel.id for channel in available if channel.code in codes}:
+                raise DeclaredError
+        return
+    # Two of one slug could not be pinged by it, neither of them.
+    takes_slug = edited.slug and (edited.slug != check.slug or not check.id)
+    if takes_slug and await store.declared.has(
+        conn, check.project_id, edited.slug, DECLARED
+    ):
+        raise DeclaredError
 
 
 async def _with_codes(conn: Connection, check: Check) -> Managed:

@@ -7,23 +7,46 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
+from hcl.bounds import (
+    DESC_LENGTH,
+    EARLIEST,
+    KEYWORDS_LENGTH,
+    LONGEST,
+    MOST_OUTCOMES,
+    NAME_LENGTH,
+    SCHEDULE_LENGTH,
+    SHORTEST,
+    SHORTEST_RUN,
+    SLUG_LENGTH,
+    TAGS_LENGTH,
+)
 from hcl.checks import schedule
 from hcl.model import Check
 
+__all__ = [
+    "CheckSpec",
+    "DESC_LENGTH",
+    "EARLIEST",
+    "FINER_FIELDS",
+    "FINER_VERSION",
+    "KEYWORDS_LENGTH",
+    "LONGEST",
+    "MOST_OUTCOMES",
+    "NAME_LENGTH",
+    "NO_LENGTH",
+    "SCHEDULE_LENGTH",
+    "SHORTEST",
+    "SHORTEST_RUN",
+    "SLUG_LENGTH",
+    "SpecError",
+    "TAGS_LENGTH",
+    "UNIQUE_FIELDS",
+    "parse",
+    "parse_mute",
+    "slugify",
+]
+
 UNIQUE_FIELDS = ("name", "slug", "tags", "timeout", "grace")
-NAME_LENGTH = 100
-SLUG_LENGTH = 100
-TAGS_LENGTH = 500
-DESC_LENGTH = 10_000
-SCHEDULE_LENGTH = 100
-KEYWORDS_LENGTH = 200
-# Of timeout and grace.
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=365)
-# Of max_run and min_run.
-SHORTEST_RUN = timedelta(seconds=1)
-EARLIEST = timedelta(days=1)
-MOST_OUTCOMES = 100
 # What no version of the API knows before this, and no client of Healthchecks.
 FINER_FIELDS = ("down_after", "early", "max_run", "min_run")
 FINER_VERSION = 3

@@ -15,6 +15,10 @@ COMMANDS = {
         "hcl.cli.check_config:check_config",
         "Tell whether hcl.toml is right, and what is wrong.",
     ),
+    "plan": (
+        "hcl.cli.plan:plan",
+        "Show what a reload would do to declared checks.",
+    ),
     "send-test": ("hcl.cli.send_test:send_test", "Send a test over channels."),
     "status": ("hcl.cli.status:status", "Show how the server fares."),
     "health": ("hcl.cli.health:health", "Tell by the exit status whether it is well."),

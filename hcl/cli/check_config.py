@@ -64,18 +64,19 @@ def _tell_changes(file: Path, config: Config) -> None:
         return
     # Imported here: without a database none of it is needed.
     from hcl.db import DatabaseError
+    from hcl.server import declaring
     from hcl.server.reloading import some
     from hcl.server.syncing import foresee
 
     try:
-        told, alone = asyncio.run(foresee(config))
+        foreseen = asyncio.run(foresee(config))
     except DatabaseError as error:
         click.echo(f"{file}: what would change is not known: {error}", err=True)
         return
-    for change in told:
+    for change in [*foreseen.told, *declaring.told(foreseen.steps)]:
         word = "warning: " if change.is_alarming else ""
         click.echo(f"{file}: {word}{change.line}", err=change.is_alarming)
-    for name, checks in alone.items():
+    for name, checks in foreseen.alone.items():
         if checks:
             count = len(checks)
             verb = "has" if count == 1 else "have"
@@ -85,4 +86,6 @@ def _tell_changes(file: Path, config: Config) -> None:
 
 def _summary(config: Config) -> str:
     channels = sum(len(project.channels) for project in config.projects)
-    return f"{counted(len(config.projects), 'project')}, {counted(channels, 'channel')}"
+    checks = sum(len(project.checks) for project in config.projects)
+    parts = [counted(len(config.projects), "project"), counted(channels, "channel")]
+    return ", ".join([*parts, *[counted(checks, "declared check")] * bool(checks)])

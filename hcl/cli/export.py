@@ -3,18 +3,19 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 import click
+from aiosqlite import Connection
 
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import Config, ProjectConfig
 from hcl.db import DatabaseError, open_to_read
-from hcl.moving import curl, leaving
+from hcl.moving import as_code, curl, leaving
 
 
 @click.command()
@@ -26,8 +27,13 @@ from hcl.moving import curl, leaving
     is_flag=True,
     help="Write a shell script that makes the checks on a Healthchecks.",
 )
+@click.option("--toml", is_flag=True, help="Write the checks as hcl.toml has them.")
 def export(
-    file: str, explicit: str | None, names: tuple[str, ...], healthchecks: bool
+    file: str,
+    explicit: str | None,
+    names: tuple[str, ...],
+    healthchecks: bool,
+    toml: bool,
 ) -> None:
     """Write all projects, checks, pings and flips to FILE, as `hcl import` takes them.
 
@@ -36,19 +42,37 @@ def export(
     """
     config = load_config(explicit)
     projects = _chosen(config, names)
-    if healthchecks and len(projects) > 1:
-        there = ", ".join(f'"{project.name}"' for project in projects)
-        raise click.UsageError(
-            "an API key of Healthchecks is for one project: choose one with --project;"
-            f" there are {there}"
-        )
+    form = _form(projects, healthchecks, toml)
     try:
         if file == "-":
-            asyncio.run(_write(config, projects, sys.stdout, healthchecks))
+            asyncio.run(_write(config, projects, sys.stdout, form))
         else:
-            _write_file(Path(file), config, projects, healthchecks)
+            _write_file(Path(file), config, projects, form)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+
+
+# What writes one project in a form that is not hcl's own.
+Form = Callable[[Connection, ProjectConfig], AsyncIterator[str]]
+
+
+def _form(
+    projects: Sequence[ProjectConfig], healthchecks: bool, toml: bool
+) -> Form | None:
+    """Return what writes in the form that is asked for; None: all, as hcl reads it."""
+    if not healthchecks and not toml:
+        return None
+    if healthchecks and toml:
+        raise click.UsageError("--healthchecks and --toml are two forms: choose one")
+    if len(projects) > 1:
+        there = ", ".join(f'"{project.name}"' for project in projects)
+        why = (
+            "an API key of Healthchecks is for one project"
+            if healthchecks
+            else "the tables stand below their project"
+        )
+        raise click.UsageError(f"{why}: choose one with --project; there are {there}")
+    return curl.lines if healthchecks else as_code.lines
 
 
 def _chosen(config: Config, names: Sequence[str]) -> list[ProjectConfig]:
@@ -63,7 +87,7 @@ def _chosen(config: Config, names: Sequence[str]) -> list[ProjectConfig]:
 
 
 def _write_file(
-    path: Path, config: Config, projects: Sequence[ProjectConfig], healthchecks: bool
+    path: Path, config: Config, projects: Sequence[ProjectConfig], form: Form | None
 ) -> None:
     """Write a file for its owner's eyes only: who knows a check's UUID can ping it."""
     part = path.with_name(f"{path.name}.part")
@@ -71,7 +95,7 @@ def _write_file(
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with open(fd, "w", encoding="utf-8") as out:
-                asyncio.run(_write(config, projects, out, healthchecks))
+                asyncio.run(_write(config, projects, out, form))
             part.replace(path)
         except BaseException:
             with suppress(FileNotFoundError):
@@ -87,11 +111,11 @@ async def _write(
     config: Config,
     projects: Sequence[ProjectConfig],
     out: TextIO,
-    healthchecks: bool,
+    form: Form | None,
 ) -> None:
     async with open_to_read(config.database.path) as conn:
-        if healthchecks:
-            lines = curl.lines(conn, projects[0])
+        if form is not None:
+            lines = form(conn, projects[0])
         else:
             lines = leaving.lines(conn, projects, Clock().now())
         async for line in lines:

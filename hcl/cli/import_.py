@@ -13,7 +13,7 @@ import click
 from hcl import config as configuration
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.clock import Clock
-from hcl.config import ConfigError
+from hcl.config import Config, ConfigError
 from hcl.db import DatabaseError, SQLError, explain, held, open_database
 from hcl.moving import config_file, plan
 from hcl.moving.arranging import Place, Report, arrange
@@ -62,8 +62,12 @@ def import_(
     """
     try:
         secret = _secret(secret_key_file)
-        with closing(_open(source, api_key, names, _moment(as_of))) as opened:
-            _move(opened, explicit, names, secret, dry_run)
+        path = configuration.find(explicit, os.environ, Path()) or Path("hcl.toml")
+        config = configuration.load(path) if path.exists() else None
+        ca_file = str((config and config.tls.ca_file) or "")
+        moment = _moment(as_of)
+        with closing(_open(source, api_key, names, moment, ca_file)) as opened:
+            _move(opened, path, config, names, secret, dry_run)
     except (ConfigError, MovingError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
     except SQLError as error:
@@ -95,7 +99,11 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _open(
-    source: str, api_key: str | None, names: Sequence[str], as_of: datetime | None
+    source: str,
+    api_key: str | None,
+    names: Sequence[str],
+    as_of: datetime | None,
+    ca_file: str,
 ) -> Source:
     """Open a file, or fetch what a server holds. Raises MovingError."""
     if not source.startswith(("http://", "https://")):
@@ -103,7 +111,7 @@ def _open(
     # Imported here: a file needs no client.
     from hcl.moving.fetching import fetch
 
-    return fetch(source, api_key, names, _say)
+    return fetch(source, api_key, names, _say, ca_file)
 
 
 def _say(line: str) -> None:
@@ -112,13 +120,12 @@ def _say(line: str) -> None:
 
 def _move(
     source: Source,
-    explicit: str | None,
+    path: Path,
+    config: Config | None,
     names: Sequence[str],
     secret: str,
     dry_run: bool,
 ) -> None:
-    path = configuration.find(explicit, os.environ, Path()) or Path("hcl.toml")
-    config = configuration.load(path) if path.exists() else None
     projects = _chosen(source, names)
     report = Report()
     places = arrange(projects, config, secret, report)
@@ -172,7 +179,8 @@ async def _write(source: Source, new: Draft, places: list[Place]) -> Arrived:
             await States(database, clock).recover()
             if new.changes:
                 _keep(new)
-            await sync(database, config, clock.now())
+            # Not what the file declares: of that much may come, with its UUIDs.
+            await sync(database, config, clock.now(), declares=False)
             arriving = Arriving(
                 database,
                 source,

@@ -74,10 +74,14 @@ def _mend(data: dict[str, Any], spot: Spot) -> None:
     table = _table(data, spot.table)
     if (spot.table, spot.key) in _STAND_INS:
         table[spot.key] = _STAND_INS[spot.table, spot.key]
-    elif spot.key in table:
+    elif spot.key in table and not _names_check(spot):
         del table[spot.key]
     else:
         _remove(data, spot)
+
+
+def _names_check(spot: Spot) -> bool:
+    return spot.key == "slug" and ".checks[" in spot.table
 
 
 def _remove(data: dict[str, Any], spot: Spot) -> None:
@@ -95,6 +99,10 @@ def _remove(data: dict[str, Any], spot: Spot) -> None:
         table.clear()
         table |= kept
         table |= {"name": stands.replace(",", " "), "kind": "shell", "down": "true"}
+    elif re.fullmatch(r"projects\[\d+\]\.checks\[\d+\]", spot.table):
+        # What else is wrong with it is still to be told.
+        table.pop(spot.key, None)
+        table["slug"] = unique.replace(".", "-")
     elif re.fullmatch(r"projects\[\d+\]", spot.table):
         table[spot.key] = re.sub(r"\W", "-", unique)
     elif item := re.fullmatch(r"(.*)\.(\w+)\[(\d+)\]", spot.table):

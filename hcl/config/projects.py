@@ -8,6 +8,7 @@ from typing import get_args
 
 from hcl.config.calm import read_tags
 from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
+from hcl.config.checks import read_checks
 from hcl.config.keys import KEYS
 from hcl.config.maintenance import read_windows
 from hcl.config.reading import Table, closest, shown
@@ -58,18 +59,29 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
     id_ = stable_id(table, _NAMESPACE, name)
     keys = tuple(_key(key) for key in table.tables("keys"))
     _check_secret(table, keys)
+    channels = _channels(table, id_, can_mail)
     return ProjectConfig(
         id=id_,
         name=name,
         badge_key=_badge_key(table),
         ping_key=_ping_key(table),
-        check_limit=table.whole("check_limit", 10000, least=1),
+        check_limit=_check_limit(table),
         healthchecks_secret=table.secret("healthchecks_secret", ""),
         keys=keys,
-        channels=_channels(table, id_, can_mail),
+        channels=channels,
         tags=read_tags(table),
+        checks=read_checks(table, channels),
         maintenance=read_windows(table),
     )
+
+
+def _check_limit(table: Table) -> int:
+    limit = table.whole("check_limit", 10000, least=1)
+    declared = len(table.tables("checks"))
+    if declared > limit:
+        problem = f"{limit} is less than the {declared} checks that are declared"
+        raise table.error("check_limit", f"{problem}; use {declared} at least")
+    return limit
 
 
 def _ping_key(table: Table) -> str:

@@ -211,7 +211,7 @@ class Table:
             if length <= most:
                 return length
             problem = f"{shown(value)} is too long"
-            raise self.error(key, f"{problem}; use {_as_length(most)} at most")
+            raise self.error(key, f"{problem}; use {as_length(most)} at most")
         problem = f"{shown(value)} is not a length of time"
         raise self.error(key, f'{problem}; use one like "90s", "10m", "4h" or "1d"')
 
@@ -284,7 +284,8 @@ def closest(word: str, words: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")
 
 
-def _as_length(length: timedelta) -> str:
+def as_length(length: timedelta) -> str:
+    """Write a length as it stands in the file: "90s", "10m", "4h", "1d"."""
     seconds = int(length.total_seconds())
     for unit in ("d", "h", "m"):
         if seconds % _UNITS[unit] == 0:

@@ -1,5 +1,6 @@
 """The settings that the rest of hcl is handed: one frozen class for each table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -287,6 +288,21 @@ class TagConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """A check that is declared in the file.
+
+    `fields` are those of the API's v3, lengths in seconds, but for `channels`: these
+    are ids; None: all of the project. `typed` is the schedule as it was pasted, where
+    that is stored as another; "": as it is.
+    """
+
+    slug: str
+    fields: Mapping[str, object]
+    channels: tuple[str, ...] | None
+    typed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -303,6 +319,7 @@ class ProjectConfig:
     channels: tuple[ChannelConfig, ...]
     tags: tuple[TagConfig, ...] = ()
     healthchecks_secret: str = ""
+    checks: tuple[CheckConfig, ...] = ()
     maintenance: tuple[Window, ...] = ()
 
 

@@ -27,7 +27,7 @@ def translate(channel: MovedChannel) -> Translated:
         raise NoEquivalentError(f"hcl has no channel of the kind {channel.kind}")
     try:
         return read(channel.value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         problem = f"what it holds makes no sense for the kind {channel.kind}"
         raise NoEquivalentError(problem) from error
 

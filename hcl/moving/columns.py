@@ -1,6 +1,9 @@
 """How Healthchecks keeps what in SQLite, and what stands for missing columns."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hcl import bounds
 
 # Columns of a check that are kept as hcl has them.
 TEXTS = (
@@ -107,17 +110,53 @@ WANTED: dict[str, dict[str, str]] = {
 }
 
 
+# There was no Healthchecks before, and nobody reckons with what lies beyond.
+_FIRST, _LAST = datetime(2010, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def moment(kept: str | None) -> datetime | None:
     """Read a moment: text, in UTC. Raises ValueError."""
     if kept is None:
         return None
     # One with a zone is no moment of this column; astimezone would hide that.
-    return datetime.fromisoformat(kept).replace(tzinfo=UTC)
+    read = datetime.fromisoformat(kept).replace(tzinfo=UTC)
+    if not _FIRST <= read <= _LAST:
+        raise ValueError(f"{kept} is no moment of a log")
+    return read
 
 
-def code(kept: str) -> str:
+def text(kept: Any) -> str:
+    """Read text; SQLite keeps anything in a column of any type."""
+    if isinstance(kept, bytes):
+        return kept.decode("utf-8", "replace")
+    return "" if kept is None else str(kept)
+
+
+def number(kept: Any, default: int = 0) -> int:
+    """Read a whole number, or the default where there is none."""
+    return int(kept) if isinstance(kept, int | float) else default
+
+
+def length(kept: Any, default: timedelta) -> timedelta:
+    """Read a period or a grace: microseconds, within what either may be."""
+    seconds = number(kept, -1) / 1_000_000
+    if seconds < 0:
+        return default
+    shortest, longest = bounds.SHORTEST, bounds.LONGEST
+    return max(shortest, timedelta(seconds=min(seconds, longest.total_seconds())))
+
+
+def heard(kept: Any) -> datetime | None:
+    """Read a moment of how a check fares; what is none was never."""
+    try:
+        return moment(kept)
+    except (ValueError, TypeError):
+        return None
+
+
+def code(kept: Any) -> str:
     """Read a UUID: 32 hex digits, or text with hyphens. Raises ValueError."""
-    digits = kept.replace("-", "").lower()
+    digits = text(kept).replace("-", "").lower()
     if len(digits) != 32 or not set(digits) <= set("0123456789abcdef"):
         raise ValueError(f"{kept!r} is no UUID")
     return "-".join(

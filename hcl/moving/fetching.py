@@ -57,12 +57,16 @@ class Fetched(Exported):
 
 
 def fetch(
-    url: str, api_key: str | None, names: Sequence[str], say: Callable[[str], None]
+    url: str,
+    api_key: str | None,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    ca_file: str = "",
 ) -> Fetched:
     """Fetch the project that a key is for. Raises MovingError.
 
     It is called as the only one of `names`, or else by the server's host: the API does
-    not tell its name.
+    not tell its name. `ca_file` is whom it trusts besides the system's store.
     """
     if not api_key:
         raise MovingError(f"{url}: needs --api-key with a read-write key")
@@ -72,7 +76,7 @@ def fetch(
     path = Path(name)
     try:
         with (
-            Remote(url, api_key, say) as remote,
+            Remote(url, api_key, say, ca_file) as remote,
             open(fd, "w", encoding="utf-8", errors="replace") as file,
         ):
             count = 0

@@ -7,6 +7,7 @@ opened to be read only; a row that makes no sense is left out and counted.
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hcl.moving.moved import (
     MovedProject,
     MovingError,
 )
-from hcl.words.lines import counted
+from hcl.words.lines import counted, one_line
 
 _NEEDED = ("accounts_project", "api_check", "api_ping", "api_flip", "api_channel")
 
@@ -94,6 +95,14 @@ class Healthchecks:
                     f"{self.name}: is no database of Healthchecks: it has no table"
                     f" {table}"
                 )
+        twins = self._conn.execute(
+            "SELECT code FROM api_check GROUP BY code HAVING count(*) > 1 LIMIT 1"
+        )
+        for [code] in twins:
+            raise MovingError(
+                f"{self.name}: two checks have the UUID {columns.text(code)}: which one"
+                " is pinged by it cannot be told"
+            )
         # Before anything is written: half of it would be worse than nothing.
         [[verdict]] = self._conn.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
@@ -104,14 +113,12 @@ class Healthchecks:
         moments = [datetime.fromtimestamp(path.stat().st_mtime, UTC)]
         for table, column in columns.MOMENTS:
             if column in self._columns.get(table, ()):
+                # A row that makes no sense does not hide the others.
                 [[newest]] = self._conn.execute(
                     f"SELECT max({column}) FROM {table}"  # noqa: S608 - names of ours
+                    f" WHERE typeof({column}) = 'text' AND {column} GLOB '2[01]??-*'"
                 )
-                try:
-                    moments += filter(None, [columns.moment(newest)])
-                except ValueError:
-                    # Of a row that is left out.
-                    continue
+                moments += filter(None, [columns.heard(newest)])
         return max(moments)
 
     def _select(self, table: str, rest: str, *parameters: Any) -> Iterator[sqlite3.Row]:
@@ -137,7 +144,9 @@ class Healthchecks:
 
     def _projects(self) -> Iterator[MovedProject]:
         people = {
-            row["id"]: row["email"] or row["username"] or f"user {row['id']}"
+            row["id"]: columns.text(row["email"])
+            or columns.text(row["username"])
+            or f"user {row['id']}"
             for row in self._select("auth_user", "")
         }
         profiles = {r["user_id"]: r for r in self._select("accounts_profile", "")}
@@ -147,17 +156,17 @@ class Healthchecks:
             members[row["project_id"]].append((who, row["role"]))
         counts = self._counts()
         for row in self._select("accounts_project", "ORDER BY id"):
-            code, owner = columns.code(row["code"]), people.get(row["owner_id"], "")
+            code, owner = self._code_of(row), people.get(row["owner_id"], "")
             profile = profiles.get(row["owner_id"])
             checks, pings, flips = counts.get(row["id"], (0, 0, 0))
             yield MovedProject(
                 id=row["id"],
                 code=code,
-                name=row["name"],
+                name=columns.text(row["name"]),
                 owner=owner,
-                ping_key=row["ping_key"] or "",
-                badge_key=row["badge_key"] or code,
-                check_limit=(profile and profile["check_limit"]) or 0,
+                ping_key=columns.text(row["ping_key"]),
+                badge_key=columns.text(row["badge_key"]) or code,
+                check_limit=rows.check_limit_of(profile),
                 keys=[
                     *rows.keys_of(row["api_key"], "read-write"),
                     *rows.keys_of(row["api_key_readonly"], "read-only"),
@@ -171,6 +180,15 @@ class Healthchecks:
                     *rows.profile_left(owner, profile),
                 ],
             )
+
+    def _code_of(self, project: sqlite3.Row) -> str:
+        try:
+            return columns.code(project["code"])
+        except ValueError as error:
+            raise MovingError(
+                f"{self.name}: project {project['id']} of accounts_project makes no"
+                f" sense: its code {error}"
+            ) from error
 
     def _counts(self) -> dict[int, tuple[int, int, int]]:
         """Count checks, pings and flips by project."""
@@ -188,11 +206,16 @@ class Healthchecks:
         rest = "WHERE project_id = ? ORDER BY id"
         for row in self._select("api_channel", rest, project_id):
             is_mail = row["kind"] == "email"
+            try:
+                code = columns.code(row["code"])
+            except ValueError:
+                self._left_out["api_channel"] += 1
+                continue
             yield MovedChannel(
-                code=columns.code(row["code"]),
-                name=row["name"] or "",
-                kind=row["kind"],
-                value=row["value"] or "",
+                code=code,
+                name=columns.text(row["name"]),
+                kind=columns.text(row["kind"]),
+                value=columns.text(row["value"]),
                 is_disabled=bool(row["disabled"]),
                 # Of other kinds nothing is verified.
                 is_verified=bool(row["email_verified"]) or not is_mail,
@@ -207,10 +230,10 @@ class Healthchecks:
                 try:
                     self._check = rows.check_of(row)
                 except (ValueError, TypeError, OverflowError) as error:
-                    raise MovingError(
-                        f"{self.name}: check {row['id']} of api_check makes no sense:"
-                        f" {error}"
-                    ) from error
+                    # By name: nobody watches that job now.
+                    name = one_line(columns.text(row["name"])) or row["id"]
+                    self.remarks.append(f"check {name} makes no sense: {error}")
+                    continue
                 yield MovedCheck(self._check, self._assigned(row["id"], codes))
         self.remarks += [
             f"{counted(count, 'row')} of {table} made no sense, and stayed behind"
@@ -228,7 +251,11 @@ class Healthchecks:
         found = self._rows(
             "SELECT id, code FROM api_channel WHERE project_id = ?", project_id
         )
-        return {row[0]: columns.code(row[1]) for row in found}
+        codes = {}
+        for row in found:
+            with suppress(ValueError):
+                codes[row[0]] = columns.code(row[1])
+        return codes
 
     def _assigned(self, check_id: int, codes: Mapping[int, str]) -> tuple[str, ...]:
         """Return the codes of the channels of its project that a check uses."""

@@ -1,6 +1,8 @@
 """Ask a server that speaks the Management API, patiently, and say what is wrong."""
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -8,6 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from hcl.alerts.transports import outward, proxy, trust
+from hcl.alerts.transports.reasons import is_certificate, why
 from hcl.moving.moved import MovingError
 
 # Newer first: what an older server does not know is asked of the one before.
@@ -24,18 +28,33 @@ _MOST_WAITS = 20
 class Remote:
     """One project on a server, by an API key. Raises MovingError; a context manager.
 
-    `say` hears what takes long.
+    `say` hears what takes long; `ca_file` is whom it trusts besides the system's store.
     """
 
-    def __init__(self, url: str, api_key: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, url: str, api_key: str, say: Callable[[str], None], ca_file: str = ""
+    ) -> None:
         self.root = url.partition("/api/v")[0].rstrip("/")
         self.host = urlsplit(url).hostname or url
         self.version = _VERSIONS[0]
         self._say = say
-        # A redirect is not followed: it may take the key elsewhere.
-        self._client = httpx2.Client(
-            headers={"X-Api-Key": api_key}, timeout=_TIMEOUT, follow_redirects=False
-        )
+        self._way = proxy.proxy_for(self.root, os.environ)
+        self._client = self._opened(api_key, ca_file)
+
+    def _opened(self, api_key: str, ca_file: str) -> httpx2.Client:
+        try:
+            # A redirect is not followed: it may take the key elsewhere.
+            return httpx2.Client(
+                **outward.outward(self._way, trust.context(ca_file)),
+                headers={"X-Api-Key": api_key},
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+            )
+        except (ImportError, ValueError) as error:
+            place = proxy.place_of(self._way)
+            raise self._error(
+                f"cannot use the proxy {place}; use one of http://…"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +76,9 @@ class Remote:
         checks = self._json(response, "checks")
         if any("uuid" not in c and "unique_key" in c for c in checks):
             raise self._error("the API key is read-only: a read-write key is needed")
+        for code, count in Counter(str(c.get("uuid")) for c in checks).items():
+            if count > 1:
+                raise self._error(f"check {code} is there twice; nothing was changed")
         return checks
 
     def things(self, path: str, key: str) -> list[dict[str, Any]]:
@@ -123,8 +145,7 @@ class Remote:
             except httpx2.HTTPError as error:
                 failures += 1
                 if failures == _TRIES:
-                    why = str(error) or type(error).__name__
-                    raise self._error(f"{why}: nothing was changed") from error
+                    raise self._error(self._why(error)) from error
                 time.sleep(failures / 2)
                 continue
             if response.status_code == 429 and waits < _MOST_WAITS:
@@ -135,6 +156,15 @@ class Remote:
                 time.sleep(failures / 2)
             else:
                 return response
+
+    def _why(self, error: httpx2.HTTPError) -> str:
+        """Say why the server was not reached, and the cure."""
+        # The text of some holds a proxy's password.
+        words = why(error) or ("" if self._way else str(error)) or type(error).__name__
+        if self._way and not is_certificate(error):
+            # It is the proxy, or lies behind it.
+            words = f"through the proxy {proxy.place_of(self._way)}: {words}"
+        return f"{words}: nothing was changed"
 
     def _wait(self, response: httpx2.Response) -> None:
         """Wait for as long as the server asks."""

@@ -1,5 +1,6 @@
 """Make hcl's things of the rows that Healthchecks keeps."""
 
+import re
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,16 @@ from hcl.words.lengths import every
 
 _PLAIN_KEY = 32
 _HASHED_KEY = 73
+_HASHED = re.compile(r".{8}\.[0-9a-fA-F]{64}", re.DOTALL)
+
+# A year, in microseconds.
+_LONGEST_NAG = 366 * 86400 * 1_000_000
+
+# As many as hcl.toml takes.
+_MOST_CHECKS = 1_000_000_000
+
+# More than a check ever had; what is kept of a ping begins with it.
+_LARGEST_N = 2**31
 
 _ACTIONS: dict[str | None, Action] = {
     None: "success",
@@ -37,21 +48,28 @@ def profile_left(owner: str, profile: sqlite3.Row | None) -> Iterator[str]:
     """Say what a project's owner was sent by mail beside alerts."""
     if profile is None:
         return
-    if profile["reports"] not in ("off", None):
-        yield f"{owner} had {profile['reports']} reports by mail"
-    if profile["nag_period"]:
-        often = every(timedelta(microseconds=profile["nag_period"]))
+    if profile["reports"] not in ("off", "", None):
+        yield f"{owner} had {columns.text(profile['reports'])} reports by mail"
+    if 0 < (nag := columns.number(profile["nag_period"])) < _LONGEST_NAG:
+        often = every(timedelta(microseconds=nag))
         yield (
             f"{owner} was reminded of what is down {often}: `remind_every` does that"
             " for a channel"
         )
 
 
-def keys_of(kept: str | None, access: Any) -> Iterator[MovedKey]:
+def check_limit_of(profile: sqlite3.Row | None) -> int:
+    """Return how many checks a project may have, as hcl.toml takes it; 0: as many."""
+    limit = columns.number(profile["check_limit"]) if profile else 0
+    return min(max(limit, 0), _MOST_CHECKS)
+
+
+def keys_of(column: Any, access: Any) -> Iterator[MovedKey]:
     """Read the column of an API key: plain, or hashed behind its first 8 characters."""
-    if kept and len(kept) == _PLAIN_KEY:
+    kept = columns.text(column)
+    if len(kept) == _PLAIN_KEY and kept.isprintable():
         yield MovedKey(access, key=kept)
-    elif kept and len(kept) == _HASHED_KEY:
+    elif len(kept) == _HASHED_KEY and _HASHED.fullmatch(kept):
         yield MovedKey(access, hmac=kept.partition(".")[2].lower())
 
 
@@ -63,25 +81,26 @@ def check_of(row: sqlite3.Row) -> Check:
         raise ValueError(f"its status is {status!r}")
     if kind not in get_args(Kind):
         raise ValueError(f"its kind is {kind!r}")
-    same: dict[str, Any] = {name: row[name] or "" for name in columns.TEXTS}
+    same: dict[str, Any] = {name: columns.text(row[name]) for name in columns.TEXTS}
     switches: dict[str, Any] = {name: bool(row[name]) for name in columns.SWITCHES}
-    start = columns.moment(row["last_start"])
+    start = columns.heard(row["last_start"])
+    took = columns.number(row["last_duration"], -1)
     return Check(
         id=row["id"],
         project_id=row["project_id"],
         code=code,
         badge_key=columns.code(row["badge_key"]) if row["badge_key"] else "",
         kind=kind,
-        timeout=timedelta(microseconds=row["timeout"]),
-        grace=timedelta(microseconds=row["grace"]),
+        timeout=columns.length(row["timeout"], timedelta(days=1)),
+        grace=columns.length(row["grace"], timedelta(hours=1)),
         status=status,
-        n_pings=int(row["n_pings"]),
-        last_ping=columns.moment(row["last_ping"]),
+        n_pings=_n(columns.number(row["n_pings"])),
+        last_ping=columns.heard(row["last_ping"]),
         last_start=start,
         last_start_rid=columns.rid(row["last_start_rid"]) if start else None,
-        last_duration=None
-        if row["last_duration"] is None
-        else timedelta(microseconds=row["last_duration"]),
+        last_duration=timedelta(microseconds=took)
+        if 0 <= took < _LONGEST_NAG
+        else None,
         **same,
         **switches,
     )
@@ -125,14 +144,20 @@ def ping_of(row: sqlite3.Row) -> Ping:
     if body is None:
         body = row["body"] or b""
     return Ping(
-        n=int(row["n"]),
+        n=_n(int(row["n"])),
         created=created,
         action=_ACTIONS.get(row["kind"], "log"),
-        scheme=row["scheme"] or "http",
-        remote_addr=row["remote_addr"] or "",
-        method=row["method"] or "",
-        ua=row["ua"] or "",
+        scheme=columns.text(row["scheme"]) or "http",
+        remote_addr=columns.text(row["remote_addr"]),
+        method=columns.text(row["method"]),
+        ua=columns.text(row["ua"]),
         rid=columns.rid(row["rid"]),
-        exitstatus=row["exitstatus"],
-        body=body.encode() if isinstance(body, str) else bytes(body),
+        exitstatus=row["exitstatus"] if isinstance(row["exitstatus"], int) else None,
+        body=body if isinstance(body, bytes) else columns.text(body).encode(),
     )
+
+
+def _n(number: int) -> int:
+    if not 0 <= number < _LARGEST_N:
+        raise ValueError(f"{number} is no number of a ping")
+    return number

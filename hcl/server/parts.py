@@ -85,7 +85,9 @@ class Assembly:
         `retry`: try again at once what waits after a failure: its cause may be mended.
         """
         use_mail = self._mail_with(config)
-        self.synced = await sync(self.database, config, self.clock.now())
+        self.synced = await sync(
+            self.database, config, self.clock.now(), loose=self.clock.is_doubtful
+        )
         await self.parts.maintenance.use(self.synced.windows)
         # What may fail is over: a reload is taken as a whole or not at all.
         use_mail()
@@ -93,6 +95,8 @@ class Assembly:
         self.parts.use(config, self.synced.projects, self.synced.secret)
         tells_late = any(c.tells_of("late") for c in self.synced.channels.values())
         self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
+        # Of what the file declares, a deadline may have come nearer.
+        self.alarms["checker"].ring()
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit

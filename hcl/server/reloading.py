@@ -47,13 +47,15 @@ class Change:
     """One thing that has changed, in a line.
 
     `project_id` is the project in the file that it concerns, None: all. `is_alarming`:
-    somebody may not be told of a check any more. `shown` is the line for the dashboard.
+    somebody may not be told of a check any more. `shown` is the line for the dashboard,
+    which tells of it if it `is_news`.
     """
 
     project_id: int | None
     line: str
     is_alarming: bool = False
     shown: str = ""
+    is_news: bool = True
 
 
 async def known(conn: Connection) -> Known:
@@ -166,7 +168,8 @@ async def announce(conn: Connection, told: Iterable[Change], now: datetime) -> N
     """Have the dashboard tell of changes, once for each project that they concern."""
     by_project: dict[int | None, list[Change]] = defaultdict(list)
     for change in told:
-        by_project[change.project_id].append(change)
+        if change.is_news:
+            by_project[change.project_id].append(change)
     for project_id, these in by_project.items():
         these.sort(key=lambda change: not change.is_alarming)
         lines = [change.shown or change.line for change in these]

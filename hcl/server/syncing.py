@@ -1,6 +1,7 @@
-"""Bring the projects and channels of hcl.toml into the database."""
+"""Bring the projects, channels and checks of hcl.toml into the database."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +11,9 @@ from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
 from hcl.db import Database, open_to_rehearse
 from hcl.model import Channel, Project, Window
-from hcl.server import reloading
-from hcl.server.reloading import Change
+from hcl.server import declaring, reloading
+from hcl.server.declaring import Step
+from hcl.server.reloading import Change, Known
 
 # What `_match` writes.
 _WRITTEN = ("projects", "channels", "channels_projects", "checks_channels")
@@ -30,19 +32,44 @@ class Synced:
     windows: dict[int, tuple[Window, ...]]
 
 
-async def sync(database: Database, config: Config, now: datetime) -> Synced:
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What `sync` would do.
+
+    `told` is what is said of projects and channels, `steps` what becomes of checks that
+    the file declares. `alone` holds the checks of which nobody would be told, by the
+    name of their project and by their ids; `news` is what the database has not yet.
+    """
+
+    told: list[Change]
+    steps: list[Step]
+    alone: dict[str, dict[int, str]]
+    news: list[str]
+
+
+async def sync(
+    database: Database,
+    config: Config,
+    now: datetime,
+    *,
+    loose: bool = False,
+    declares: bool = True,
+) -> Synced:
     """Match projects and channels to rows by id, else by name, in one transaction.
 
     What is no longer in the file is switched off and keeps its history; messages that
-    wait for such a channel are given up. What differs from before is logged, and
-    announced to those whom it concerns.
+    wait for such a channel are given up. Checks that it declares are matched by slug,
+    unless not `declares`; `loose` as rules have it. What differs from before is logged,
+    and announced to those whom it concerns.
     """
     async with database.transaction() as conn:
         before = await reloading.known(conn)
         projects, channels = await _match(conn, config)
         await store.notifications.give_up_disabled(conn)
+        steps = await _steps(conn, config, projects) if declares else []
+        await declaring.take(conn, steps, now, loose=loose)
         await store.latenesses.watch(conn)
-        told = await reloading.changes(conn, before)
+        told = [*await reloading.changes(conn, before), *declaring.told(steps)]
         await reloading.announce(conn, told, now)
         secret = config.server.secret or await _secret(conn)
     reloading.log(told)
@@ -53,18 +80,41 @@ async def sync(database: Database, config: Config, now: datetime) -> Synced:
     return Synced(projects, channels, secret, windows)
 
 
-async def foresee(config: Config) -> tuple[list[Change], dict[str, dict[int, str]]]:
-    """Tell what `sync` would change, and of what checks nobody would be told then.
-
-    These are by the name of their project, and by their ids. Nothing is written; raises
-    DatabaseError.
-    """
+async def foresee(config: Config) -> Foreseen:
+    """Tell what `sync` would do. Nothing is written; raises DatabaseError."""
     async with open_to_rehearse(config.database.path, _WRITTEN) as conn:
         before = await reloading.known(conn)
         projects, _ = await _match(conn, config)
         told = await reloading.changes(conn, before)
+        steps = await _steps(conn, config, projects)
         alone = {p.name: await store.channels.alone(conn, p.id) for p in projects}
-    return told, alone
+        news = _news(before, await reloading.known(conn))
+    return Foreseen(told, steps, alone, news)
+
+
+def _news(before: Known, after: Known) -> list[str]:
+    """Name the projects and channels that the database has not yet."""
+    return [
+        *(
+            f"{after.project(id_)} is new"
+            for id_ in after.projects.keys() - before.projects.keys()
+        ),
+        *(
+            f"{after.channel(id_)} is new"
+            for id_ in after.channels.keys() - before.channels.keys()
+        ),
+    ]
+
+
+async def _steps(
+    conn: Connection, config: Config, projects: Sequence[Project]
+) -> list[Step]:
+    """Tell what becomes of the checks that the file declares, or has declared."""
+    return [
+        step
+        for project, its in zip(projects, config.projects, strict=True)
+        for step in await declaring.foresee(conn, project, its)
+    ]
 
 
 async def _match(

@@ -109,17 +109,13 @@ async def _ask(url: str, ca_file: str) -> str:
 async def _client(url: str, ca_file: str) -> "httpx2.AsyncClient":
     import httpx2
 
-    from hcl.alerts.transports import proxy, trust
+    from hcl.alerts.transports import outward, proxy, trust
 
     way = proxy.proxy_for(url, os.environ)
     # To read a whole store of certificates takes longer than the loop may wait.
     tls = await asyncio.to_thread(trust.context, ca_file)
     return httpx2.AsyncClient(
-        verify=tls,
-        proxy=httpx2.Proxy(way, ssl_context=tls if way.startswith("https:") else None)
-        if way
-        else None,
-        trust_env=False,
+        **outward.outward(way, tls),
         headers={"User-Agent": f"hcl/{__version__} watchdog"},
         timeout=TIMEOUT,
     )

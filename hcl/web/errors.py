@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hcl.checks.managing import (
     ChannelError,
+    DeclaredError,
     ForeignCheckError,
     LimitError,
     UnknownCheckError,
@@ -44,6 +45,7 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     UnknownCheckError: (404, "not found"),
     ForeignCheckError: (403, "the check belongs to another project"),
     LimitError: (403, "the project has reached its limit of checks"),
+    DeclaredError: (409, "declared in hcl.toml"),
     SpecError: (400, ""),
     ChannelError: (400, ""),
 }

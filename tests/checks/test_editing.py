@@ -23,6 +23,7 @@ def test_fingerprint_holds_every_setting() -> None:
         "project_id",
         "code",
         "badge_key",
+        "origin",
         "muted_until",
         *Check._fields[Check._fields.index("status") :],
     }

@@ -69,6 +69,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     found["projects"] = {key for p in data["projects"] for key in p}
     [project] = data["projects"]
     found["projects.keys"] = {key for table in project["keys"] for key in table}
+    found["projects.checks"] = {key for table in project["checks"] for key in table}
     found["projects.tags"] = {key for table in project["tags"] for key in table}
     windows = project["maintenance"]
     found["projects.maintenance"] = {key for table in windows for key in table}
@@ -109,6 +110,9 @@ def test_every_key_is_read(table: str, key: str) -> None:
         **{f"projects.channels:{kind}": channels[kind] for kind in channels},
         "projects.channels:webhook.request": channels["webhook"]["down"],
         "projects.tags": project["tags"][0],
+        "projects.checks": next(c for c in project["checks"] if key in c)
+        if table == "projects.checks"
+        else {},
         "priority": channels["apprise"]["priority"],
         "quiet_hours": project["tags"][0]["quiet_hours"],
     }

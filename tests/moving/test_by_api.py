@@ -88,6 +88,14 @@ CHECK = {
     "timeout": 60,
 }
 
+TWICE: dict[str, Any] = {
+    "checks": [CHECK, CHECK],
+    "channels": [],
+    "badges": {},
+    "pings": [],
+    "flips": [],
+}
+
 
 @pytest.mark.parametrize(
     ("status", "headers", "body", "words"),
@@ -100,6 +108,7 @@ CHECK = {
         (429, (("Retry-After", "3600"),), b"", "asks to wait for 3600 s"),
         (200, (), b'{"checks": [{"unique_key": "x"}]}', "is read-only"),
         (200, (), b'{"checks": [{"uuid": "x"}], "channels": []}', "makes no sense"),
+        (200, (), json.dumps(TWICE).encode(), f"{CHECK['uuid']} is there twice"),
     ],
 )
 async def test_a_server_that_answers_otherwise_is_told_in_a_line(

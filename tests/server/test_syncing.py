@@ -751,10 +751,10 @@ async def test_what_is_foreseen_is_what_comes_and_nothing_is_written(
         before = [await rows(app.database, f"SELECT * FROM {t}") for t in WRITTEN]
         (tmp_path / "next.toml").write_text(B_ONLY + IN_NEW)
 
-        told, alone = await foresee(configuration.load(tmp_path / "next.toml"))
+        foreseen = await foresee(configuration.load(tmp_path / "next.toml"))
 
-        assert [change.line for change in told] == list(A_MOVED)
-        assert alone == {"Home": {1: "first", 3: ""}, "New": {}}
+        assert [change.line for change in foreseen.told] == list(A_MOVED)
+        assert foreseen.alone == {"Home": {1: "first", 3: ""}, "New": {}}
         assert before == [
             await rows(app.database, f"SELECT * FROM {t}") for t in WRITTEN
         ]

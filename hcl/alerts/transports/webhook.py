@@ -12,7 +12,14 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from hcl import __version__
-from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
+from hcl.alerts.transports import (
+    NOTHING,
+    DeliveryError,
+    outward,
+    proxy,
+    too_late,
+    trust,
+)
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
 from hcl.checks.check_json import Site
@@ -131,8 +138,8 @@ class Webhook:
         if (way, uses_tls) in self._clients:
             return self._clients[way, uses_tls]
         # Without TLS any context does, and the empty one takes no memory.
-        tls, way_uses_tls = trust.nobody(), way.lower().startswith("https:")
-        if uses_tls or way_uses_tls:
+        tls = trust.nobody()
+        if uses_tls or outward.uses_tls(way):
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
         # Another message may have come first meanwhile.
@@ -141,12 +148,7 @@ class Webhook:
             # leaves its socket open. This one, for TCP and then for TLS, comes earlier.
             connect = self._try_timeout * 0.45
             self._clients[way, uses_tls] = httpx2.AsyncClient(
-                verify=tls,
-                # hcl reads the environment itself.
-                proxy=httpx2.Proxy(way, ssl_context=tls if way_uses_tls else None)
-                if way
-                else None,
-                trust_env=False,
+                **outward.outward(way, tls),
                 follow_redirects=False,
                 timeout=httpx2.Timeout(None, connect=connect),
             )

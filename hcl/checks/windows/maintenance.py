@@ -66,11 +66,12 @@ class Maintenance:
         return calendar.until(now, check.tags) if calendar else None
 
     async def use(self, in_file: Mapping[int, Sequence[Window]]) -> None:
-        """Go by these windows of the file, by the ids of their projects."""
-        wanted = {id_: tuple(windows) for id_, windows in in_file.items() if windows}
-        if wanted != self._in_file:
-            self._in_file = dict(wanted)
-            self._is_stale = True
+        """Go by these windows of the file, by the ids of their projects.
+
+        Checks that it declares may have deadlines that no window has moved yet.
+        """
+        self._in_file = {id_: tuple(of) for id_, of in in_file.items() if of}
+        self._is_stale = True
         await self._read()
 
     async def _read(self) -> None:

@@ -122,6 +122,11 @@ RESPONSES: dict[str, Node] = {
         schema("Error"),
     ),
     "Forbidden": answer("The check belongs to another project.", schema("Error")),
+    "Declared": answer(
+        "hcl.toml declares the check, or one with this slug, and alone changes what it"
+        " says of it (`declared in hcl.toml`). Nothing was changed.",
+        schema("Error"),
+    ),
     "NotFound": answer("There is no such thing.", schema("Error")),
     "NotAllowed": {
         "description": "The address has the form of another one, which lacks this"

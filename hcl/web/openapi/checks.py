@@ -117,6 +117,7 @@ def _create_check(too_large: Node) -> Node:
             "403": answer(
                 "The project has all the checks it may have.", schema("Error")
             ),
+            "409": response("Declared"),
             "413": too_large,
         },
     )
@@ -145,6 +146,7 @@ def _update_check(too_large: Node) -> Node:
         requestBody=_body("CheckChanges", name="Backup", timeout=3600, grace=600),
         responses={
             "200": answer("The check as it is now.", schema("Check")),
+            "409": response("Declared"),
             **_changing(too_large),
         },
     )
@@ -161,6 +163,7 @@ def _delete_check() -> Node:
         responses={
             "200": answer("The check as it was.", schema("Check")),
             **_ONE_CHECK,
+            "409": response("Declared"),
             "405": response("NotAllowed"),
         },
     )

@@ -166,6 +166,12 @@ _STATE: dict[str, Node] = {
         "description": "When the maintenance windows close that are open for the check."
         " Only there while one is: then it is not called down.",
     },
+    "origin": {
+        "type": "string",
+        "enum": ["file"],
+        "description": "Only there of a check that is declared in hcl.toml: requests"
+        " that change what the file says of it are refused with 409.",
+    },
 }
 
 _PRIVATE: dict[str, Node] = {
@@ -190,6 +196,7 @@ _SOMETIMES = {
     "last_duration",
     "muted_until",
     "maintenance_until",
+    "origin",
     *FINER,
 }
 

@@ -96,8 +96,8 @@ TEMPLATES = {
     "server_page": ("server",),
     "visit.sign_in": ("sign_in",),
     "check.check": ("log_entries", "log", "ping", "check"),
-    "check.forms": ("form",),
-    "check.actions": ("assign", "delete"),
+    "check.forms": ("form", "declared"),
+    "check.actions": ("assign", "delete", "declared"),
     "check.muting": ("mute",),
 }
 

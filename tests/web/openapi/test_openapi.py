@@ -15,7 +15,15 @@ from hcl.checks import spec
 from hcl.web import ping as pinging
 from hcl.web.api import lists
 from hcl.web.app import api_routes, badge_routes, docs_routes, metrics_routes
-from tests.app import CONFIG, PING_KEY, READ_KEY, ROOT, App, running_app
+from tests.app import (
+    CONFIG,
+    OTHER_WRITE_KEY,
+    PING_KEY,
+    READ_KEY,
+    ROOT,
+    App,
+    running_app,
+)
 from tests.build import make_check
 from tests.web.api.calls import FULL, create, update
 
@@ -249,6 +257,8 @@ async def test_members_of_answers_are_those_of_the_document(
         await create(app, schedule="5 3 * * *", tz="Europe/Riga"),
         (await app.api("GET", "checks/", key=READ_KEY)).json()["checks"][0],
     ]
+    await app.reload(CONFIG + '\n[[projects.checks]]\nslug = "declared"\n')
+    answers += (await app.api("GET", "checks/", key=OTHER_WRITE_KEY)).json()["checks"]
     pings = (await app.api("GET", f"checks/{simple['uuid']}/pings/")).json()["pings"]
 
     members = {name for answer in answers for name in answer}

@@ -6,8 +6,9 @@ from hcl import store
 from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
-from hcl.model import Check, Ping, Project
+from hcl.model import DECLARED, Check, Ping, Project
 from hcl.pings.arrival import Target
+from hcl.web.pages.check import declared
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import one_line
@@ -97,6 +98,9 @@ async def clear(visit: Visit) -> Response:
 async def confirm_delete(visit: Visit) -> Response:
     """GET /checks/<code>/delete."""
     project, check = await visit.check()
+    if check.origin == DECLARED:
+        told = declared.facts(visit, project, check, "Delete")
+        return visit.render("declared.html", **told)
     return visit.render(
         "delete.html",
         project=project,
@@ -109,6 +113,9 @@ async def confirm_delete(visit: Visit) -> Response:
 async def delete(visit: Visit) -> Response:
     """POST /checks/<code>/delete."""
     project, check = await visit.check()
+    if check.origin == DECLARED:
+        told = declared.facts(visit, project, check, "Delete")
+        return visit.render("declared.html", **told)
     await visit.parts.managing.delete(project, check.code)
     return visit.see_other(f"/projects/{project.code}/", f"Deleted {title(check)}.")
 

@@ -10,9 +10,15 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import editing, schedule
-from hcl.checks.managing import ChannelError, EditedError, LimitError
-from hcl.model import Channel, Check, Project
+from hcl.checks.managing import (
+    ChannelError,
+    DeclaredError,
+    EditedError,
+    LimitError,
+)
+from hcl.model import DECLARED, Channel, Check, Project
 from hcl.web.json_answer import JSONResponse
+from hcl.web.pages.check import declared
 from hcl.web.pages.check import draft as drafts
 from hcl.web.pages.check.draft import Draft
 from hcl.web.pages.check.due import TIMES
@@ -95,6 +101,8 @@ async def new(visit: Visit) -> Response:
         )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE})
+    except DeclaredError:
+        return await form.show(typed, {"slug": declared.SLUG_TAKEN})
     return visit.see_other(
         f"/checks/{check.code}", _said(f"Created {title(check)}.", typed)
     )
@@ -104,6 +112,9 @@ async def edit(visit: Visit) -> Response:
     """GET and POST /checks/<code>/edit."""
     parts, now = visit.parts, visit.now
     project, check = await visit.check()
+    if check.origin == DECLARED:
+        told = declared.facts(visit, project, check, "Edit")
+        return visit.render("declared.html", **told)
     conn = parts.database.committed
     available = await store.channels.of_project(conn, project.id)
     codes = await store.channels.codes_of_check(conn, check.id)
@@ -120,6 +131,8 @@ async def edit(visit: Visit) -> Response:
         await parts.managing.update(project, check.code, wanted, now, seen=seen)
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
+    except DeclaredError:
+        return await form.show(typed, {"slug": declared.SLUG_TAKEN}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
     return visit.see_other(f"/checks/{check.code}", _said("Changes saved.", typed))

@@ -8,7 +8,12 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hcl.checks.managing import ForeignCheckError, LimitError, UnknownCheckError
+from hcl.checks.managing import (
+    DeclaredError,
+    ForeignCheckError,
+    LimitError,
+    UnknownCheckError,
+)
 from hcl.db import SQLError, tell
 from hcl.repeats import Repeats
 from hcl.web.errors import RETRY_AFTER
@@ -125,6 +130,12 @@ def _failed(error: Exception, visit: Visit) -> Response:
     elif isinstance(error, LimitError):
         error = PageError(
             403, "Too many checks", "The project has reached its limit of checks."
+        )
+    elif isinstance(error, DeclaredError):
+        error = PageError(
+            409,
+            "Declared in hcl.toml",
+            "The file says it: change it there, and reload. Nothing was changed.",
         )
     elif isinstance(error, SQLError):
         tell(logger, "the database cannot be used", error)

@@ -1,0 +1,34 @@
+"""How httpx2 goes out: by hcl's one rule for whom TLS trusts, and which proxy is asked.
+
+Apprise's process has its own way (apprise_requests), by the same rule.
+"""
+
+import ssl
+from typing import TypedDict
+
+import httpx2
+
+
+class Outward(TypedDict):
+    """What a client of httpx2 is made with, besides its own."""
+
+    verify: ssl.SSLContext
+    proxy: httpx2.Proxy | None
+    trust_env: bool
+
+
+def uses_tls(way: str) -> bool:
+    """Tell whether a proxy itself is spoken to over TLS; `way` is its URL."""
+    return way.lower().startswith("https:")
+
+
+def outward(way: str, tls: ssl.SSLContext) -> Outward:
+    """Return what makes a client go by a proxy, "" for none, and trust by `tls`.
+
+    Raises ValueError or ImportError for a proxy that cannot be used.
+    """
+    proxy = None
+    if way:
+        proxy = httpx2.Proxy(way, ssl_context=tls if uses_tls(way) else None)
+    # hcl reads the environment itself.
+    return {"verify": tls, "proxy": proxy, "trust_env": False}

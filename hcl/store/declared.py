@@ -1,0 +1,36 @@
+"""Checks that hcl.toml declares, and others that have their slugs."""
+
+import json
+from collections.abc import Iterable
+
+from aiosqlite import Connection
+
+from hcl.model import Check
+from hcl.store import checks
+
+
+async def candidates(
+    conn: Connection, project_id: int, slugs: Iterable[str], origin: str
+) -> list[Check]:
+    """Return the project's checks with these slugs, or of this origin, by their ids."""
+    return await checks.where(
+        conn,
+        "WHERE id IN (SELECT c.id FROM json_each(:slugs) j JOIN checks c"
+        " ON c.project_id = :project_id AND c.slug = j.value"
+        " UNION SELECT id FROM checks WHERE project_id = :project_id"
+        " AND origin = :origin) ORDER BY id",
+        {
+            "project_id": project_id,
+            "slugs": json.dumps(list(slugs)),
+            "origin": origin,
+        },
+    )
+
+
+async def has(conn: Connection, project_id: int, slug: str, origin: str) -> bool:
+    """Tell whether a check of this origin has a slug in a project."""
+    rows = await conn.execute_fetchall(
+        "SELECT 1 FROM checks WHERE project_id = ? AND slug = ? AND origin = ? LIMIT 1",
+        (project_id, slug, origin),
+    )
+    return bool(rows)

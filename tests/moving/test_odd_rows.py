@@ -1,0 +1,123 @@
+"""Rows that no test database of ours had: what makes no sense stays behind, by name."""
+
+import shutil
+import sqlite3
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hcl.moving.columns import WANTED
+from tests.moving.commands import EXPECTED, SOURCE, hcl
+from tests.moving.serving import read
+
+# SQLite keeps anything in a column of any type, and servers are older than their rows.
+ODD = """
+UPDATE accounts_profile SET check_limit = 2147483647, nag_period = 'often';
+UPDATE accounts_project SET name = char(10) || 'Twin';
+UPDATE auth_user SET email = x'ff40', username = '';
+UPDATE api_channel SET kind = 'hipchat' WHERE id = (SELECT min(id) FROM api_channel);
+UPDATE api_channel SET value = '' WHERE kind = 'slack';
+UPDATE api_channel SET code = 'none' WHERE kind = 'discord';
+UPDATE api_check SET status = 'started' WHERE id = (SELECT min(id) FROM api_check);
+UPDATE api_check SET timeout = NULL, grace = 1, schedule = NULL, desc = x'e4',
+ last_duration = 'long', last_start = 'never', n_pings = NULL
+ WHERE id = (SELECT min(id) + 1 FROM api_check);
+UPDATE api_check SET badge_key = (SELECT badge_key FROM api_check WHERE id = 3)
+ WHERE id IN (4, 5);
+UPDATE api_ping SET created = '9999-12-31 23:59:59.999999' WHERE owner_id = 3 AND n = 1;
+UPDATE api_ping SET n = 1099511627776 WHERE owner_id = 3 AND n = 2;
+UPDATE api_check SET last_ping = x'ff' WHERE id = (SELECT max(id) FROM api_check);
+UPDATE api_ping SET n = NULL WHERE owner_id = 3 AND n = 3;
+UPDATE api_ping SET rid = 'none' WHERE owner_id = 3 AND n = 4;
+UPDATE api_ping SET kind = 'confirm', remote_addr = 7, ua = NULL, scheme = NULL,
+ method = x'50', exitstatus = 'one', body_raw = 5 WHERE owner_id = 3 AND n = 5;
+UPDATE api_flip SET old_status = 'nagged' WHERE id = 13;
+UPDATE api_flip SET created = '0001-01-01 00:00:00' WHERE id = 17;
+"""
+
+
+def loose(path: Path) -> Path:
+    """Copy the database, with tables that take anything, as some file may have."""
+    shutil.copy(SOURCE, path)
+    with closing(sqlite3.connect(path)) as conn, conn:
+        for table in WANTED:
+            conn.executescript(
+                f"CREATE TABLE loose AS SELECT * FROM {table}; DROP TABLE {table};"
+                f"ALTER TABLE loose RENAME TO {table}"
+            )
+    return path
+
+
+def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> None:
+    copy = loose(tmp_path / "odd.sqlite")
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        names = dict(conn.execute("SELECT id, name FROM api_check"))
+        conn.executescript(ODD)
+
+    done = hcl(tmp_path, "import", copy)
+
+    assert done.returncode == 0, done.stderr
+    first, second = EXPECTED["checks"][:2]
+    for words in (
+        f"  - check {names[min(names)]} makes no sense: its status is 'started'",
+        "  - 1 row of api_channel made no sense, and stayed behind",
+        "  - 4 rows of api_ping made no sense, and stayed behind",
+        "  - 2 rows of api_flip made no sense, and stayed behind",
+        "hcl has no channel of the kind hipchat",
+        "what it holds makes no sense for the kind slack",
+        '"Twin (2)"',
+    ):
+        assert words in done.stdout
+    projects = tomllib.loads((tmp_path / "hcl.toml").read_text())["projects"]
+    assert [p["name"] for p in projects] == ["Twin", "Twin (2)", "Twin (3)"]
+    assert {p["check_limit"] for p in projects} == {1_000_000_000}
+    codes = [code for (code,) in read(tmp_path, "SELECT code FROM checks ORDER BY id")]
+    assert codes == [check["uuid"] for check in EXPECTED["checks"][1:]]
+    assert first["uuid"] not in codes
+    assert read(
+        tmp_path,
+        "SELECT timeout, grace, schedule, desc, last_duration, last_start FROM checks"
+        f" JOIN check_states ON check_id = id WHERE code = '{second['uuid']}'",
+    ) == [(86400.0, 60.0, "", "\ufffd", None, None)]
+    assert read(
+        tmp_path,
+        "SELECT action, scheme, method, ua, exitstatus, body FROM pings"
+        " WHERE remote_addr = '7'",
+    ) == [("log", "http", "P", "", None, b"5")]
+    assert read(
+        tmp_path, "SELECT count(*) = count(DISTINCT badge_key) FROM checks"
+    ) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (
+            "UPDATE api_check SET code = (SELECT code FROM api_check LIMIT 1)"
+            " WHERE id = (SELECT min(id) + 1 FROM api_check)",
+            "two checks have the UUID ",
+        ),
+        (
+            "UPDATE accounts_project SET code = 'none' WHERE id = 1",
+            "project 1 of accounts_project makes no sense: its code 'none' is no UUID",
+        ),
+        ("DELETE FROM accounts_project", "there is no project in it"),
+        ("ALTER TABLE api_check RENAME TO checks", "it has no table api_check"),
+    ],
+)
+def test_what_cannot_be_told_apart_changes_nothing(
+    tmp_path: Path, sql: str, words: str
+) -> None:
+    (tmp_path / "source").mkdir()
+    copy = loose(tmp_path / "source" / "odd.sqlite")
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(sql)
+
+    done = hcl(tmp_path, "import", copy)
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert words in line
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

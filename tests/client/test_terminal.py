@@ -1,0 +1,83 @@
+"""`hcl run` in the foreground of a terminal: its keys reach the job as without."""
+
+import asyncio
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.running import environment
+from tests.patience import ENDS
+
+# Counts what reaches it.
+JOB = """\
+import os, signal, sys, time
+def say(word): os.write(1, word.encode() + b"\\n")
+signal.signal(signal.SIGINT, lambda *_: (say("interrupted"), sys.exit(9)))
+signal.signal(signal.SIGCONT, lambda *_: say("continued"))
+say("group of it" if os.tcgetpgrp(0) == os.getpgrp() else "in the background")
+say("read " + sys.stdin.readline().strip())
+while True: signal.pause()
+"""
+
+
+class Terminal:
+    """A terminal with bash in it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "job.py").write_text(JOB)
+        env = environment(folder, PS1="ready> ", TERM="dumb", PYTHON=sys.executable)
+        self._pid, self.end = pty.fork()
+        if not self._pid:
+            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], env)
+        self.screen = ""
+
+    async def until(self, text: str) -> None:
+        """Wait until a text has come since the last one that was waited for."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(ENDS):
+            while text not in self.screen:
+                chunk = await loop.run_in_executor(None, os.read, self.end, 4096)
+                self.screen += chunk.decode()
+        self.screen = self.screen.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.end, text.encode())
+
+    def close(self) -> None:
+        # Hangs up: SIGHUP for all in it.
+        os.close(self.end)
+        os.waitpid(self._pid, 0)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("limit", ["", "--timeout 1h "], ids=["plain", "limited"])
+@pytest.mark.parametrize("tail", ["", " | cat"], ids=["alone", "piped"])
+async def test_job_control_works(terminal: Terminal, limit: str, tail: str) -> None:
+    await terminal.until("ready> ")
+    run = f"$PYTHON -m hcl run --quiet {limit}job -- $PYTHON ~/job.py{tail}"
+    terminal.type(f"{run}\n")
+    await terminal.until("group of it")
+    terminal.type("words\n")
+    await terminal.until("read words")
+
+    terminal.type("\x1a")
+    await terminal.until("Stopped")
+    await terminal.until("ready> ")
+    terminal.type("jobs | wc -l; fg\n")
+    await terminal.until("continued")
+    terminal.type("\x03")
+    await terminal.until("interrupted")
+    await terminal.until("ready> ")
+    terminal.type("echo status ${PIPESTATUS[0]}\n")
+
+    await terminal.until("status 9" if not tail else "status ")

@@ -400,6 +400,46 @@ async def test_wrong_settings_are_said_and_the_job_runs(
     assert said in ran.err
 
 
+@pytest.mark.parametrize(
+    ("mount", "why"),
+    [
+        ("size=4k spool && head -c 4096 /dev/zero > spool/all", "no space left"),
+        ("ro spool", "read-only file system"),
+    ],
+    ids=["full", "read-only"],
+)
+async def test_a_spool_without_room_is_said(
+    tmp_path: Path, mount: str, why: str
+) -> None:
+    (tmp_path / "spool").mkdir()
+    script = f'mount -t tmpfs tmpfs -o {mount}; exec "$@"'
+    command = (
+        "hcl",
+        "run",
+        "--patience",
+        "0",
+        "job",
+        "--",
+        "sh",
+        "-c",
+        "echo ran; exit 7",
+    )
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-m", *command),
+        cwd=tmp_path,
+        env=environment(tmp_path, "http://127.0.0.1:9"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    ran = await ended(process)
+
+    assert (ran.status, ran.out) == (7, b"ran\n")
+    assert ran.err.count("\n") == 1
+    assert f"it is lost, since it cannot be kept ({tmp_path}/spool: {why}" in ran.err
+
+
 async def test_a_spool_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     env = environment(tmp_path, "http://127.0.0.1:9")

@@ -65,6 +65,27 @@ def test_every_command_runs_there(
     assert done.returncode == {"run": 3, "ping": 1}.get(arguments[0], 0)
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("program", [["-m", "hcl"], ["packaging/pyz_main.py"]])
+def test_a_server_on_an_old_python_says_what_it_needs(
+    tmp_path: Path, python: str, program: list[str]
+) -> None:
+    if python == sys.executable:
+        pytest.skip("there is no Python 3.9")
+
+    done = subprocess.run(
+        [python, *program, "serve"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "needs Python 3.11 or newer, and this is 3.9." in done.stderr
+
+
 def imported(tmp_path: Path, *arguments: str) -> set[str]:
     """Return what Python imported for these arguments, before a job began to run."""
     done = subprocess.run(

@@ -65,8 +65,7 @@ RUN: list[tuple[str, str, str]] = [
     (
         "docs/systemd.md",
         "",
-        "(installs into this machine:"
-        " test_units_that_are_named_are_made makes the units)",
+        "test_units_are_installed_upgraded_and_removed_as_typed",
     ),
     (
         "docs/upgrading.md",

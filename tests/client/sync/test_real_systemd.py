@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.running import environment
-from tests.client.sync.systemd import Systemd, is_possible
 from tests.client.sync.test_sync import checks
+from tests.namespaces import Systemd, is_possible
 from tests.server.process import API_KEY, PING_KEY, Serve, until
 
 pytestmark = pytest.mark.skipif(

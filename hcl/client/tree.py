@@ -22,6 +22,8 @@ class Tree:
     def __init__(self) -> None:
         """Adopt whoever is orphaned below, so that none is lost sight of (Linux)."""
         self._sessions = {os.getsid(0)}
+        # Children of whoever became this process by exec, a shell say: not the job's.
+        self._others = {pid for pid, parent, _ in _processes() if parent == os.getpid()}
         try:
             # Imported here: few jobs have a time limit, and some Pythons have none.
             import ctypes
@@ -46,6 +48,8 @@ class Tree:
         found, waiting = [], [os.getpid()]
         while waiting:
             for pid, session in below.get(waiting.pop(), ()):
+                if pid in self._others:
+                    continue
                 waiting.append(pid)
                 if session in self._sessions:
                     found.append(pid)

@@ -201,6 +201,22 @@ async def test_time_limit_ends_all_that_the_command_started(
     os.kill(daemons[0], signal.SIGKILL)
 
 
+async def test_time_limit_spares_what_the_job_did_not_start(tmp_path: Path) -> None:
+    hcl_run = f"{sys.executable} -m hcl run --quiet --timeout 0.2s job -- sleep 60"
+    script = f"sleep 604 > /dev/null & echo $!; exec {hcl_run}"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), ENDS)
+
+    assert process.returncode == -15
+    assert lives(int(out))
+    os.kill(int(out), signal.SIGKILL)
+
+
 async def test_command_that_ends_well_at_its_time_limit_has_failed(
     tmp_path: Path,
 ) -> None:

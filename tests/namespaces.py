@@ -18,7 +18,7 @@ set -e
 for top in /sys/fs/cgroup /sys/fs/cgroup/*; do
     [ -w "$top/cgroup.procs" ] || continue
     mkdir "$top/$1" && echo $$ > "$top/$1/cgroup.procs" || rmdir "$top/$1"
-done 2> /dev/null
+done
 shift
 exec unshare --pid --fork --mount --cgroup --uts --ipc --mount-proc --kill-child=KILL \
     ${2:+--net} sh -c "$INSIDE" sh "$@"
@@ -28,25 +28,9 @@ exec unshare --pid --fork --mount --cgroup --uts --ipc --mount-proc --kill-child
 # else of this machine may only be read; "": they are this machine's own. The others,
 # two and two: a name in /run/shown, and the folder that is shown there, to be read.
 _INSIDE = """
-set -e
+set -ex
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system /run/dev/pts /run/dev/shm
-for name in null zero full random urandom tty; do
-    touch "/run/dev/$name"
-    mount --bind "/dev/$name" "/run/dev/$name"
-done
-mount --bind /dev/pts /run/dev/pts
-mount -t tmpfs tmpfs /run/dev/shm
-ln -s pts/ptmx /run/dev/ptmx
-mount --rbind /run/dev /dev
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup
-else
-    mount -t tmpfs tmpfs /sys/fs/cgroup
-    mkdir /sys/fs/cgroup/unified /sys/fs/cgroup/systemd
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
-    mount -t cgroup -o none,name=systemd systemd /sys/fs/cgroup/systemd
-fi
 units=$1 over=$2
 shift 2
 if [ -n "$over" ]; then
@@ -63,8 +47,27 @@ if [ -n "$over" ]; then
         mount -t overlay overlay \
             -o "lowerdir=/$name,upperdir=$over/$name,workdir=$over/work/$name" "/$name"
     done
+    mount -t tmpfs tmpfs /run/dev/shm
     mount -t tmpfs tmpfs /tmp
     mount -o remount,bind,ro /
+else
+    # Tests may have their folders there.
+    mount --bind /dev/shm /run/dev/shm
+fi
+for name in null zero full random urandom tty; do
+    touch "/run/dev/$name"
+    mount --bind "/dev/$name" "/run/dev/$name"
+done
+mount --bind /dev/pts /run/dev/pts
+ln -s pts/ptmx /run/dev/ptmx
+mount --rbind /run/dev /dev
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+    mount -t tmpfs tmpfs /sys/fs/cgroup
+    mkdir /sys/fs/cgroup/unified /sys/fs/cgroup/systemd
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+    mount -t cgroup -o none,name=systemd systemd /sys/fs/cgroup/systemd
 fi
 export container=test SYSTEMD_UNIT_PATH="$units"
 exec /lib/systemd/systemd --system --log-target=null --unit=empty.target
@@ -101,17 +104,28 @@ class Systemd:
         units.mkdir(parents=True, exist_ok=True)
         (units / "empty.target").write_text("[Unit]\nDefaultDependencies=no\n")
         folders = [str(word) for pair in (shown or {}).items() for word in pair]
-        self._outside = subprocess.Popen(
-            ["sh", "-c", _BOOT, "sh", self._name, units, str(over or ""), *folders],
-            env={**os.environ, "INSIDE": _INSIDE},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        log = units.parent / f"{units.name}.log"
+        with log.open("w") as file:
+            self._outside = subprocess.Popen(
+                [
+                    "sh",
+                    "-xc",
+                    _BOOT,
+                    "sh",
+                    self._name,
+                    units,
+                    str(over or ""),
+                    *folders,
+                ],
+                env={**os.environ, "INSIDE": _INSIDE},
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
         begun = time.monotonic()
         while self.run("systemctl", "is-system-running").stdout.strip() != "running":
             if self._outside.poll() is not None or time.monotonic() - begun > ENDS:
                 self.close()
-                raise RuntimeError("systemd does not start")
+                raise RuntimeError(f"systemd does not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
 
     def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:

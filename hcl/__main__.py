@@ -12,6 +12,12 @@ def main() -> None:
         from hcl.client.command import main as run_client
 
         sys.exit(run_client(sys.argv[1:]))
+    if sys.version_info < (3, 11):  # noqa: UP036 - the client above runs on 3.9 too
+        sys.exit(
+            "Error: the server needs Python 3.11 or newer, and this is"
+            f" {sys.version.split()[0]}; make its environment with another:"
+            " python3.11 -m venv"
+        )
     from hcl.cli import main as run_server
 
     run_server(prog_name="hcl")

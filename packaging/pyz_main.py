@@ -13,6 +13,11 @@ from pathlib import Path
 
 def main() -> None:
     """Become hcl."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it may have any
+        sys.exit(
+            "Error: hcl needs Python 3.11 or newer, and this is"
+            f" {sys.version.split()[0]}; start it with another: python3.11 hcl.pyz"
+        )
     archive = Path(sys.argv[0]).resolve()
     with zipfile.ZipFile(archive) as unpacked:
         name = unpacked.comment.decode()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from hcl.client.sending import AGENT, reason, request
-from hcl.client.settings import UUID, Settings, SettingsError
+from hcl.client.settings import Settings, SettingsError, is_uuid
 
 _TIMEOUT = 30.0
 _LONGEST = 1 << 30
@@ -65,7 +65,7 @@ class API:
 
     def code(self, check: str) -> str:
         """Return the UUID of a check that is named by UUID, slug or name."""
-        if UUID.fullmatch(check):
+        if is_uuid(check):
             return check.lower()
         checks = self.get("checks/", slug=check)["checks"]
         if not checks:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hcl.client.api import API, APIError
+from hcl.client.lengths import whole_seconds
+from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
 from hcl.client.tables import ago, length, moment, show
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 # Of a check, what create and edit may set; the API says what is wrong with a value.
 _STRINGS = (
@@ -40,6 +40,9 @@ _FLAGS = (
 )
 
 
+_length = checked(whole_seconds)
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command and what it can do."""
     parser = commands.add_parser(
@@ -63,7 +66,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _action(actions, "resume", "watch again", _resume)
     muting = _action(actions, "mute", "tell nobody for a while, but watch on", _mute)
     muting.add_argument(
-        "length", type=_length, metavar="TIME", help="4h, 1d …; 0 tells again"
+        "length",
+        type=_length,
+        metavar="TIME",
+        help="4h, 1d …; 0 tells again",
     )
     _action(actions, "delete", "delete a check and its log", _delete)
     log = _action(actions, "log", "show its last pings", _log)
@@ -119,16 +125,9 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _length(text: str) -> int:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    if not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 4h, 1d")
-    return int(number) * _UNITS[unit]
-
-
 def _length_or_none(text: str) -> int:
     # None is what nobody asked for.
-    return _NO_LENGTH if text == "none" else _length(text)
+    return _NO_LENGTH if text == "none" else int(_length(text))
 
 
 _NO_LENGTH = -1

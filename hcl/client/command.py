@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from hcl.client.lengths import seconds
+from hcl.client.options import Option, Options, add_to, read
 from hcl.client.settings import SettingsError, load, target
 
+# As typing has it, which takes long to import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
     from hcl.client.reporting import Report
+
+    Given = argparse.Namespace | Options
 
 # As most servers keep.
 BODY_LIMIT = 10_000
@@ -22,33 +26,89 @@ BODY_LIMIT = 10_000
 # Of hcl itself: as sysexits.h has it. A job's own exit status is never touched.
 _USAGE = 64
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_COMMON = (
+    Option("--server", "the server (or HCL_SERVER)", "URL", ""),
+    Option(
+        "--ping-key",
+        "the project's ping key, for checks named by slug (or HCL_PING_KEY)",
+        "KEY",
+        "",
+    ),
+    Option("--create", "make the check if there is none yet"),
+    Option(
+        "--patience",
+        "how long to try at the end if the server is away (default: 10s); what is not"
+        " told by then is kept, and sent later",
+        "TIME",
+        10.0,
+        seconds,
+    ),
+    Option("--quiet", "say nothing on stderr"),
+)
+_OF_RUN = (
+    *_COMMON,
+    Option(
+        "--timeout",
+        "end the command, and all that it started, after so long, which counts as a"
+        " failure",
+        "TIME",
+        None,
+        seconds,
+    ),
+    Option("--no-output", "do not tell what the command wrote"),
+    Option("--only-failures", "tell nothing but failures"),
+)
+_OF_PING = (
+    Option("--rid", "the run that this belongs to", "UUID", ""),
+    Option("--flush", "send what could not be sent before"),
+    *_COMMON,
+)
 
 
 def main(arguments: list[str]) -> int:
     """Run a command of the client; return its exit status."""
     _open_what_is_closed()
-    parser = argparse.ArgumentParser(
-        prog="hcl", description="Tell a server how the jobs of this machine fare."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = None
     if arguments[:1] == ["run"] and "--" in arguments:
         # What stands behind it is the job's, whatever it looks like.
         dashes = arguments.index("--")
         arguments, command = arguments[:dashes], arguments[dashes + 1 :]
+    options = _soon(arguments, command) or _parse(arguments, command)
+    run: Callable[[Given], int] = options.function
+    return run(options)
+
+
+def _soon(arguments: list[str], command: list[str] | None) -> Options | None:
+    """Return what was given to `hcl run` or `hcl ping`; None: argparse has to look."""
+    name, options = arguments[0] if arguments else "", None
+    if name == "run" and command is not None:
+        options = read(_OF_RUN, ["check"], arguments[1:], least=1)
+    elif name == "ping":
+        options = read(_OF_PING, ["check", "signal"], arguments[1:])
+    if options is not None:
+        function = _run if name == "run" else _ping
+        options.__dict__.update(name=name, function=function, command=command)
+    return options
+
+
+def _parse(arguments: list[str], command: list[str] | None) -> argparse.Namespace:
+    """Return what was given to any command; tell of help, and of mistakes."""
+    # Imported here, as what is below: jobs need none of it.
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="hcl", description="Tell a server how the jobs of this machine fare."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands, command)
     _add_ping(commands)
     if arguments[:1] not in (["run"], ["ping"]):
-        # Imported here: jobs need none of it.
         from hcl.client import checks, completion, maintenance
         from hcl.client.sync import command as sync
 
         for module in (checks, maintenance, sync, completion):
             module.add_to(commands)
-    options = parser.parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = options.function
-    return run(options)
+    return parser.parse_args(arguments)
 
 
 def _open_what_is_closed() -> None:
@@ -60,48 +120,17 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _say(options: argparse.Namespace) -> Callable[[str], None]:
+def _say(options: Given) -> Callable[[str], None]:
     def say(line: str) -> None:
         if options.quiet:
             return
-        # Perhaps nobody reads it.
-        with contextlib.suppress(OSError, ValueError):
+        try:
             print(f"hcl {options.name}: {line}", file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            # Nobody reads it.
+            pass
 
     return say
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--server", default="", metavar="URL", help="the server (or HCL_SERVER)")
-    add(
-        "--ping-key",
-        default="",
-        metavar="KEY",
-        help="the project's ping key, for checks named by slug (or HCL_PING_KEY)",
-    )
-    add("--create", action="store_true", help="make the check if there is none yet")
-    add(
-        "--patience",
-        type=_seconds,
-        default=10.0,
-        metavar="TIME",
-        help="how long to try at the end if the server is away (default: 10s); what"
-        " is not told by then is kept, and sent later",
-    )
-    add("--quiet", action="store_true", help="say nothing on stderr")
-
-
-def _seconds(text: str) -> float:
-    """Read 90, 90s, 10m, 4h, 1d."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 4h, 1d")
-    return seconds
 
 
 # hcl run
@@ -122,21 +151,13 @@ def _add_run(
     parser.add_argument("check", metavar="CHECK", help="its UUID, slug or ping URL")
     parser.set_defaults(command=command)
     if command is None:
-        parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    _add_common(parser)
-    add = parser.add_argument
-    add(
-        "--timeout",
-        type=_seconds,
-        metavar="TIME",
-        help="end the command after so long, which counts as a failure",
-    )
-    add("--no-output", action="store_true", help="do not tell what the command wrote")
-    add("--only-failures", action="store_true", help="tell nothing but failures")
+        # argparse.REMAINDER and SUPPRESS.
+        parser.add_argument("command", nargs="...", help="==SUPPRESS==")
+    add_to(parser, _OF_RUN)
     parser.set_defaults(function=_run, name="run")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: Given) -> int:
     command, say = options.command, _say(options)
     if not command:
         say("no command is given: hcl run CHECK -- COMMAND")
@@ -191,17 +212,18 @@ def _add_ping(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="N is an exit status, 0 to 255, or a signal's name, as TERM; systemd: how"
         " the service ended whose ExecStopPost= this is",
     )
-    add("--rid", default="", metavar="UUID", help="the run that this belongs to")
-    add("--flush", action="store_true", help="send what could not be sent before")
-    _add_common(parser)
+    add_to(parser, _OF_PING)
     parser.set_defaults(function=_ping, name="ping")
 
 
-def _ping(options: argparse.Namespace) -> int:
+def _ping(options: Given) -> int:
     say = _say(options)
     word = _of_systemd() if options.signal == "systemd" else options.signal
     if word.isupper():
         # As systemd names what killed a service, in $EXIT_STATUS.
+        # Imported here: few pings tell of one.
+        import signal
+
         number = getattr(signal, f"SIG{word}", None)
         word = str(128 + number) if number else word
     if word not in ("", "start", "fail", "log", "success") and not (
@@ -252,7 +274,9 @@ def _standard_input() -> bytes:
     from hcl.client.output import Output
 
     output = Output(BODY_LIMIT)
-    with contextlib.suppress(OSError):
+    try:
         while chunk := sys.stdin.buffer.read(65_536):
             output.add(chunk)
+    except OSError:
+        pass
     return output.within(BODY_LIMIT)

@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from hcl.client.api import API, APIError
+from hcl.client.lengths import whole_seconds
+from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
 from hcl.client.tables import moment, show
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,7 +42,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     actions = parser.add_subparsers(metavar="ACTION", parser_class=_Parser)
     starting = _action(actions, "start", "open a window now", _start)
     starting.add_argument(
-        "length", type=_length, metavar="TIME", help="for how long: 30m, 2h, 1d …"
+        "length",
+        type=checked(whole_seconds),
+        metavar="TIME",
+        help="for how long: 30m, 2h, 1d …",
     )
     starting.add_argument(
         "reason", nargs="?", default="", help="what people read of it"
@@ -86,13 +89,6 @@ def _add_common(parser: argparse.ArgumentParser, default: str) -> None:
         choices=("table", "plain", "json"),
         help="how to print (default: table)",
     )
-
-
-def _length(text: str) -> int:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    if not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 2h, 1d")
-    return int(number) * _UNITS[unit]
 
 
 def run(options: argparse.Namespace) -> int:

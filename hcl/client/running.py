@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
+import select
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
 
+from hcl.client.tree import Tree, tell
+
+# As typing has it, which takes long to import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     # What tells is imported while the command starts.
+    from collections.abc import Callable
+    from types import FrameType
+
     from hcl.client.output import Output
     from hcl.client.reporting import Report
 
@@ -33,6 +35,9 @@ _LONGEST_LAST_WORDS = 2.0
 # After a time limit the command has so many seconds to end by itself.
 _GRACE = 10.0
 
+# Meanwhile it is looked so often, in seconds, whether all that it started has ended.
+_LOOK = 0.1
+
 _CHUNK = 65_536
 
 # What a shell says of a command that is not there, or may not be run.
@@ -40,15 +45,18 @@ _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
 
-class Ended(NamedTuple):
+class Ended:
     """How a command ended: its exit status, or the signal that killed it (else 0).
 
     `note` is for people: what ended it, if it did not end by itself.
     """
 
-    status: int
-    killed_by: int = 0
-    note: str = ""
+    __slots__ = ("killed_by", "note", "status")
+
+    def __init__(self, status: int, killed_by: int = 0, note: str = "") -> None:
+        self.status = status
+        self.killed_by = killed_by
+        self.note = note
 
     @property
     def exit_status(self) -> int:
@@ -69,7 +77,7 @@ def run(
     """
     began = time.time()
     try:
-        running = Running(command, output)
+        running = Running(command, output, has_limit=timeout is not None)
     except OSError as error:
         why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
         print(f"hcl run: {why}", file=sys.stderr)
@@ -90,25 +98,33 @@ def run(
 class Running:
     """A command that runs; made at the moment it starts."""
 
-    def __init__(self, command: list[str], output: Output | None) -> None:
-        """Start it. Raises OSError. `output` None: it writes past us."""
+    def __init__(
+        self, command: list[str], output: Output | None, *, has_limit: bool = False
+    ) -> None:
+        """Start it. Raises OSError. `output` None: it writes past us.
+
+        `has_limit`: `wait` may be called with a time limit.
+        """
         self._output = output
-        pipe = None if output is None else subprocess.PIPE
-        self._waker, other = socket.socketpair()
-        self._waker.setblocking(False)
-        other.setblocking(False)
-        self._other = other
+        self._tree = Tree() if has_limit else None
+        self._waker, other = os.pipe()
+        os.set_blocking(self._waker, False)
+        os.set_blocking(other, False)
         # Before it starts, lest a signal between ends us and not it.
         self._early: list[int] = []
-        self._child: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        # As waitpid gives it; None: it runs.
+        self._ended: int | None = None
         # Until when it may run, by the monotonic clock; None: for ever.
         self._until: float | None = None
         self._timed_out = False
         self._handle()
-        signal.set_wakeup_fd(other.fileno(), warn_on_full_buffer=False)
-        self._child = subprocess.Popen(command, stdout=pipe, stderr=pipe)
+        signal.set_wakeup_fd(other, warn_on_full_buffer=False)
+        self._pid, self._pipes = _spawn(command, has_pipes=output is not None)
+        if self._tree:
+            self._tree.root(self._pid)
         for number in self._early:
-            self._child.send_signal(number)
+            tell(self._pid, number)
 
     def _handle(self) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -124,72 +140,94 @@ class Running:
                 signal.signal(number, self._forward)
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
-        if self._child is None:
+        if not self._pid:
             self._early.append(number)
-        elif self._child.returncode is None:
-            self._child.send_signal(number)
+        elif self._ended is None:
+            tell(self._pid, number)
 
     def wait(self, timeout: float | None = None) -> Ended:
         """Hand its output on until it has ended, or end it after so many seconds."""
-        child = self._child
-        if child is None:
-            raise RuntimeError("not started")
         self._until = None if timeout is None else time.monotonic() + timeout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._waker, selectors.EVENT_READ)
-            for pipe, to in ((child.stdout, 1), (child.stderr, 2)):
-                if pipe is not None:
-                    selector.register(pipe, selectors.EVENT_READ, to)
-            while child.poll() is None:
-                self._limit(child)
-                self._pump(selector, self._pause())
-            self._hear_last_words(selector)
-        status = child.returncode
+        while self._is_running():
+            self._limit()
+            self._pump(self._pause())
+        self._hear_last_words()
+        status = os.waitstatus_to_exitcode(self._ended or 0)
         note = f"killed by signal {-status}" if status < 0 else ""
         if self._timed_out:
             note = f"ended after the time limit of {timeout:g} s"
         return Ended(max(status, 0), max(-status, 0), note)
 
-    def _hear_last_words(self, selector: selectors.BaseSelector) -> None:
+    def _is_running(self) -> bool:
+        """Bury who has ended; tell whether to wait on, after a time limit for all."""
+        try:
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                if found[0] == self._pid:
+                    self._ended = found[1]
+        except ChildProcessError:
+            # Nobody is left.
+            self._ended = self._ended or 0
+        if self._ended is None:
+            return True
+        is_ending = self._timed_out and self._until is not None
+        return is_ending and self._tree is not None and bool(self._tree.members())
+
+    def _hear_last_words(self) -> None:
         """Hand on what the command left in its pipes, and a little of its children."""
-        pipes = [key.fd for key in selector.get_map().values() if key.data]
-        left = sum(map(_waiting_in, pipes))
+        left = sum(map(_waiting_in, self._pipes))
         until = time.monotonic() + _LONGEST_LAST_WORDS
-        while len(selector.get_map()) > 1:
-            came = self._pump(selector, _LAST_WORDS)
+        while self._pipes:
+            came = self._pump(_LAST_WORDS, hears_signals=False)
             left -= came
             if not came or (left <= 0 and time.monotonic() >= until):
                 return
 
     def _pause(self) -> float | None:
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
+        if self._until is None:
+            return None
+        left = max(0.0, self._until - time.monotonic())
+        # Nobody is told when the child of another ends.
+        return left if self._ended is None else min(left, _LOOK)
 
-    def _limit(self, child: subprocess.Popen[bytes]) -> None:
+    def _limit(self) -> None:
         """End the command once its time is over: first kindly, then not."""
-        if self._until is not None and time.monotonic() >= self._until:
-            if self._timed_out:
-                child.kill()
-                self._until = None
-            else:
-                child.terminate()
-                # One that is stopped ends when it is continued.
-                child.send_signal(signal.SIGCONT)
-                self._timed_out = True
-                self._until = time.monotonic() + _GRACE
+        if self._tree is None or self._until is None or time.monotonic() < self._until:
+            return
+        if self._timed_out:
+            self._tree.kill()
+            self._tell(signal.SIGKILL)
+            self._until = None
+        else:
+            members = self._tree.members()
+            self._tree.end()
+            if self._pid not in members:
+                # There is no /proc, or it made another session.
+                self._tell(signal.SIGTERM, signal.SIGCONT)
+            self._timed_out = True
+            self._until = time.monotonic() + _GRACE
 
-    def _pump(self, selector: selectors.BaseSelector, seconds: float | None) -> int:
+    def _tell(self, *numbers: int) -> None:
+        if self._ended is None:
+            for number in numbers:
+                tell(self._pid, number)
+
+    def _pump(self, seconds: float | None, *, hears_signals: bool = True) -> int:
         """Hand on what there is; return how many bytes came, 1 at an end; 0: none."""
         came = 0
-        for key, _ in selector.select(seconds):
-            if key.fileobj is self._waker:
-                self._waker.recv(_CHUNK)
+        poll = select.poll()
+        for descriptor in (*self._pipes, *([self._waker] if hears_signals else [])):
+            poll.register(descriptor, select.POLLIN)
+        # Rounded up, lest the last millisecond is waited for again and again.
+        pause = None if seconds is None else int(seconds * 1000) + 1
+        for descriptor, _ in poll.poll(pause):
+            chunk = os.read(descriptor, _CHUNK)
+            if descriptor == self._waker:
                 continue
-            chunk = os.read(key.fd, _CHUNK)
             came += len(chunk) or 1
-            if not chunk or not self._hand_on(chunk, key.data):
+            if not chunk or not self._hand_on(chunk, self._pipes[descriptor]):
                 # Closed, so that who writes on hears of it as if we were not there.
-                selector.unregister(key.fileobj)
-                key.fileobj.close()  # type: ignore[union-attr]  # a pipe
+                del self._pipes[descriptor]
+                os.close(descriptor)
         return came
 
     def _hand_on(self, chunk: bytes, to: int) -> bool:
@@ -214,6 +252,33 @@ class Running:
         return True
 
 
+def _spawn(command: list[str], *, has_pipes: bool) -> tuple[int, dict[int, int]]:
+    """Start a command; return its pid, and where what comes of which pipe goes.
+
+    Raises OSError.
+    """
+    # Not by subprocess, which takes long to import.
+    pipes, actions, ends = {}, [], []
+    for to in (1, 2) if has_pipes else ():
+        ours, its = os.pipe()
+        pipes[ours] = to
+        ends.append(its)
+        actions.append((os.POSIX_SPAWN_DUP2, its, to))
+    try:
+        pid = os.posix_spawnp(
+            command[0],
+            command,
+            os.environ,
+            file_actions=actions,
+            # Python ignores them; the command must not.
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+    finally:
+        for its in ends:
+            os.close(its)
+    return pid, pipes
+
+
 def _waiting_in(pipe: int) -> int:
     """Return how many bytes a pipe holds that nobody has read yet."""
     # Imported here: nobody needs them before the command has ended.
@@ -226,9 +291,9 @@ def _waiting_in(pipe: int) -> int:
 
 
 def _wait_for_room(descriptor: int) -> None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_WRITE)
-        selector.select()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
 
 
 def _end_as(ended: Ended) -> int:

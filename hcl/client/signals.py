@@ -35,7 +35,8 @@ class Signal(NamedTuple):
 
     def dump(self) -> bytes:
         """Write it down, for another process to send."""
-        document = {**self._asdict(), "target": list(self.target)}
+        target = self.target
+        document = {**self._asdict(), "target": [target.url, target.key, target.root]}
         del document["body"]
         return json.dumps(document).encode() + b"\n" + self.body
 

@@ -87,7 +87,7 @@ async def test_a_server_in_trouble_is_told_later(
     async with HttpSink(status, body=body) as sink:
         env = environment(tmp_path, sink.url)
 
-        ran = await hcl(env, "run", "--patience", "0.3s", "job", "--", "true")
+        ran = await hcl(env, "run", "--patience", "1s", "job", "--", "true")
 
         assert ran.status == 0
         assert said in ran.err

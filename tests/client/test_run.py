@@ -153,6 +153,70 @@ async def test_time_limit_ends_the_command(tmp_path: Path) -> None:
         assert sink.records[-1].text == "ended after the time limit of 0.2 s"
 
 
+# Starts children in four ways, says their pids, and heeds no SIGTERM if "$1" is deaf.
+_BREEDS = """
+if [ "$1" = deaf ]; then trap '' TERM; fi
+sleep 601 & echo $!
+(sleep 602 & echo $!)
+sh -c 'sleep 603 & echo $!; wait' &
+setsid sh -c 'echo daemon $$; exec sleep 30 > /dev/null' &
+wait
+"""
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs, and is not only waiting to be buried."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("word", ["hearing", "deaf"])
+async def test_time_limit_ends_all_that_the_command_started(
+    tmp_path: Path, word: str
+) -> None:
+    # Ten seconds are long for a test.
+    code = "import sys; from hcl.client import running; running._GRACE = 0.3;"
+    code += "from hcl.client.command import main; sys.exit(main(sys.argv[1:]))"
+    arguments = ["run", "--quiet", "--timeout", "0.7s", "job", "--"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, *arguments, "sh", "-c", _BREEDS, "sh", word),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), ENDS)
+
+    lines = out.decode().split("\n")
+    daemons = [int(line.split()[1]) for line in lines if line.startswith("daemon")]
+    pids = [int(line) for line in lines if line.isdecimal()]
+    assert process.returncode == (-9 if word == "deaf" else -15)
+    assert len(pids) == 3
+    assert [pid for pid in pids if lives(pid)] == []
+    # What made itself a session of its own was to stay.
+    assert [lives(pid) for pid in daemons] == [True]
+    os.kill(daemons[0], signal.SIGKILL)
+
+
+async def test_time_limit_spares_what_the_job_did_not_start(tmp_path: Path) -> None:
+    hcl_run = f"{sys.executable} -m hcl run --quiet --timeout 0.2s job -- sleep 60"
+    script = f"sleep 604 > /dev/null & echo $!; exec {hcl_run}"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), ENDS)
+
+    assert process.returncode == -15
+    assert lives(int(out))
+    os.kill(int(out), signal.SIGKILL)
+
+
 async def test_command_that_ends_well_at_its_time_limit_has_failed(
     tmp_path: Path,
 ) -> None:
@@ -350,6 +414,46 @@ async def test_wrong_settings_are_said_and_the_job_runs(
     assert (ran.status, ran.out) == (0, b"ran\n")
     assert ran.err.count("\n") == 1
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("mount", "why"),
+    [
+        ("size=4k spool && head -c 4096 /dev/zero > spool/all", "no space left"),
+        ("ro spool", "read-only file system"),
+    ],
+    ids=["full", "read-only"],
+)
+async def test_a_spool_without_room_is_said(
+    tmp_path: Path, mount: str, why: str
+) -> None:
+    (tmp_path / "spool").mkdir()
+    script = f'mount -t tmpfs tmpfs -o {mount}; exec "$@"'
+    command = (
+        "hcl",
+        "run",
+        "--patience",
+        "0",
+        "job",
+        "--",
+        "sh",
+        "-c",
+        "echo ran; exit 7",
+    )
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-m", *command),
+        cwd=tmp_path,
+        env=environment(tmp_path, "http://127.0.0.1:9"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    ran = await ended(process)
+
+    assert (ran.status, ran.out) == (7, b"ran\n")
+    assert ran.err.count("\n") == 1
+    assert f"it is lost, since it cannot be kept ({tmp_path}/spool: {why}" in ran.err
 
 
 async def test_a_spool_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -67,6 +67,25 @@ def test_man_page_is_of_this_version() -> None:
     assert (ROOT / "packaging/hcl.1").read_text() == made
 
 
+def test_package_of_a_release_links_to_its_repository(tmp_path: Path) -> None:
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    url = "https://forge.example/hcl"
+
+    runpy.run_path(str(ROOT / "packaging/published.py"))["publish"](tmp_path, url)
+
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    assert project["urls"]["Homepage"] == url
+    assert project["scripts"] == PROJECT["scripts"]
+    targets = re.findall(r"\]\(([^)]+)\)", (tmp_path / "README.md").read_text())
+    assert all(target.startswith(("https://", "#")) for target in targets)
+    for target in targets:
+        if target.startswith(url):
+            path = target.removeprefix(url).split("/", 3)[3].partition("#")[0]
+            assert (ROOT / path).exists(), target
+    assert f"{url}/raw/HEAD/docs/list.png" in targets
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")

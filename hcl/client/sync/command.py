@@ -16,7 +16,7 @@ from hcl.client.settings import Settings, SettingsError, load
 from hcl.client.spool import default_folder
 from hcl.client.sync import machine
 from hcl.client.sync.machine import Change
-from hcl.client.sync.plan import Step, changes, plan
+from hcl.client.sync.plan import Step, changes, plan, template
 from hcl.client.tables import length, show
 
 _MARKS = {"create": "+", "change": "~", "keep": "=", "nothing": "-"}
@@ -41,12 +41,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="store_true",
         help="that, and change the crontabs and units, after a backup",
     )
+    add(
+        "--template",
+        action="store_true",
+        help="print hcl-run@.service: a unit for jobs that have none yet",
+    )
     add("--undo", action="store_true", help="bring back what --apply changed last")
     parser.set_defaults(function=run, name="sync", quiet=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; return the exit status."""
+    if options.template:
+        print(template(_hcl()), end="")
+        return 0
     try:
         settings = load(options.server, api_key=options.api_key)
         return _undo(settings) if options.undo else _sync(options, settings)
@@ -73,8 +81,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     host = re.sub("[^a-z0-9-]+", "-", host.lower()).strip("-") or "host"
     steps = plan(machine.jobs(), api.get("checks/")["checks"], host)
     _show_plan(steps)
-    hcl = os.path.abspath(shutil.which("hcl") or sys.argv[0])
-    changed = changes(steps, hcl, user=os.geteuid() != 0)
+    changed = changes(steps, _hcl(), user=os.geteuid() != 0)
     if options.create or options.apply:
         _create(api, steps)
     if options.apply and changed:
@@ -86,6 +93,11 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     elif changed:
         _show_changes(changed)
     return 0
+
+
+def _hcl() -> str:
+    """Return the path of this command."""
+    return os.path.abspath(shutil.which("hcl") or sys.argv[0])
 
 
 def _show_plan(steps: Sequence[Step]) -> None:

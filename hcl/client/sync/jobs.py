@@ -98,7 +98,7 @@ class Job(NamedTuple):
     `source` names the file or unit for people, `line` is its line there (0: none).
     `schedule` is cron or OnCalendar; "": it runs every `period` seconds. `skipped` says
     why it cannot be watched; "": it can. `watched`: the check that it tells already.
-    `unit`: what a timer starts.
+    `unit`: what a timer starts. `is_cut_off`: that has no network.
     """
 
     source: str
@@ -113,6 +113,7 @@ class Job(NamedTuple):
     watched: str = ""
     user: str = ""
     unit: str = ""
+    is_cut_off: bool = False
 
     @property
     def grace(self) -> int:

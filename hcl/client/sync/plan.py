@@ -107,22 +107,61 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
         if after != text:
             changed.append(Change(source, after))
     folder = machine.unit_folder(user=user)
-    for step in wanted.values():
+    units = [step for step in wanted.values() if step.job.unit.endswith(".service")]
+    for step in units:
         # Most start the service of their own name, but not all; some no service.
-        if step.job.unit.endswith(".service"):
-            path = f"{folder}/{step.job.unit}.d/hcl.conf"
-            changed.append(Change(path, drop_in(step.check, hcl, user=user)))
+        path = f"{folder}/{step.job.unit}.d/hcl.conf"
+        text = drop_in(step.check, hcl, user=user, is_cut_off=step.job.is_cut_off)
+        changed.append(Change(path, text))
+    if any(step.job.is_cut_off for step in units):
+        changed.append(Change(f"{folder}/{_FLUSHER}", _flusher(hcl)))
     return changed
 
 
-def drop_in(check: str, hcl: str, *, user: bool) -> str:
-    """Return what has a service of systemd tell its check, also when it is killed."""
-    # By + as root, whoever the service is: its user may read no settings, and its
-    # sandbox may have no network. A user's systemd has no such thing to lift.
-    hcl = f"-{hcl}" if user else f"-+{hcl}"
+# Sends what services without a network have told.
+_FLUSHER = "hcl-flush.service"
+
+
+def _flusher(hcl: str) -> str:
     return (
         "# Written by hcl sync.\n"
+        "[Unit]\n"
+        "Description=Send what services without a network told hcl\n\n"
         "[Service]\n"
-        f"ExecStartPre={hcl} ping --quiet {check} start\n"
-        f"ExecStopPost={hcl} ping --quiet {check} systemd\n"
+        "Type=oneshot\n"
+        f"ExecStart={hcl} ping --flush\n"
+    )
+
+
+def drop_in(check: str, hcl: str, *, user: bool, is_cut_off: bool = False) -> str:
+    """Return what has a service of systemd tell its check, also when it is killed.
+
+    `is_cut_off`: it has no network, and has another service send what it tells.
+    """
+    # By + as root, whoever the service is: its user may read no settings, and its
+    # sandbox may hide the spool. A user's systemd has no such thing to lift.
+    mark, scope = ("-", "--user ") if user else ("-+", "")
+    ping = f"{mark}{hcl} ping --quiet" + (" --patience 0" if is_cut_off else "")
+    text = (
+        "# Written by hcl sync.\n"
+        "[Service]\n"
+        f"ExecStartPre={ping} {check} start\n"
+        f"ExecStopPost={ping} {check} systemd\n"
+    )
+    if is_cut_off:
+        text += f"ExecStopPost={mark}systemctl {scope}start --no-block {_FLUSHER}\n"
+    return text
+
+
+def template(hcl: str) -> str:
+    """Return the unit of jobs that have none yet: hcl-run@<slug>.service."""
+    return (
+        "# A job of its own: /etc/hcl/jobs/<slug>, told to the check <slug>.\n"
+        "[Unit]\n"
+        "Description=%i, watched by hcl\n"
+        "Wants=network-online.target\n"
+        "After=network-online.target\n\n"
+        "[Service]\n"
+        "Type=oneshot\n"
+        f"ExecStart={hcl} run --create %i -- /etc/hcl/jobs/%i\n"
     )

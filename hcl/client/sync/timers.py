@@ -14,6 +14,8 @@ _FIELDS = (
     "LoadState,UnitFileState,ActiveState"
 )
 
+_OF_SERVICE = "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny"
+
 # What systemctl's words for lengths mean, in seconds.
 _UNITS = {
     "y": 365.25 * DAY,
@@ -87,7 +89,7 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     if one("UnitFileState") == "disabled" and one("ActiveState") != "active":
         return None
     shown = _properties(
-        _ask(["systemctl", *scope, "show", "--property=ExecStart,ExecStopPost", unit])
+        _ask(["systemctl", *scope, "show", f"--property={_OF_SERVICE}", unit])
     )
     commands = " ".join(shown.get("ExecStart", []))
     command = re.search(r"argv\[\]=(.*?) ;", commands)
@@ -99,8 +101,18 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
     if watched:
         return job._replace(watched=watched)
-    job = job._replace(takes=_takes(unit, scope))
+    job = job._replace(takes=_takes(unit, scope), is_cut_off=_is_cut_off(shown))
     return scheduled(job, properties)
+
+
+def _is_cut_off(shown: dict[str, list[str]]) -> bool:
+    """Tell whether a service has no network, by what systemctl shows of it."""
+    # Even what runs by + has none then.
+    return (
+        shown.get("PrivateNetwork") == ["yes"]
+        or "NetworkNamespacePath" in shown
+        or "IPAddressDeny" in shown
+    )
 
 
 def scheduled(job: Job, properties: dict[str, list[str]]) -> Job:

@@ -1,0 +1,131 @@
+"""`hcl sync` beside the real systemd: its timers are found, and its services tell."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.running import environment
+from tests.client.sync.test_sync import checks
+from tests.namespaces import Systemd, is_possible
+from tests.server.process import API_KEY, PING_KEY, Serve, until
+
+pytestmark = pytest.mark.skipif(
+    not is_possible(), reason="systemd needs root, namespaces and cgroups"
+)
+
+_NOW = "[Unit]\nDefaultDependencies=no\n"
+_JOB = _NOW + "[Service]\nType=oneshot\n"
+SERVICES = {
+    "good": "ExecStart=/bin/sh -c 'echo fine'\n",
+    "bad": "ExecStart=/bin/sh -c 'exit 3'\n",
+    "slow": "ExecStart=/bin/sleep 60\nTimeoutStartSec=200ms\n",
+    # It may not read the settings, nor write into the spool.
+    "jailed": "User=nobody\nProtectSystem=strict\nExecStart=/bin/true\n",
+    "cut-off": "PrivateNetwork=yes\nExecStart=/bin/true\n",
+}
+TIMERS = {
+    "good": "OnCalendar=*-*-* 03:05:00\nRandomizedDelaySec=30min\n",
+    "bad": "OnCalendar=Mon..Fri 04:00\nOnCalendar=Sat 09:30\n",
+    "slow": "OnBootSec=10h\nOnUnitActiveSec=6h\n",
+    "jailed": "OnCalendar=weekly\n",
+    "cut-off": "OnCalendar=hourly\n",
+    "once": "OnBootSec=10h\nUnit=good.service\n",
+}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with Serve(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    units = tmp_path / "root/etc/systemd/system"
+    units.mkdir(parents=True)
+    for name, lines in SERVICES.items():
+        (units / f"{name}.service").write_text(_JOB + lines)
+    for name, lines in TIMERS.items():
+        (units / f"{name}.timer").write_text(_NOW + "[Timer]\n" + lines)
+    system = Systemd(units)
+    yield system
+    system.close()
+
+
+def put_hcl(folder: Path, serve: Serve) -> dict[str, str]:
+    """Install the command, with its settings; return the environment to call it in."""
+    env = environment(folder, serve.root, HCL_PING_KEY=PING_KEY, HCL_API_KEY=API_KEY)
+    env |= {"HCL_SYNC_ROOT": str(folder / "root"), "TZ": "Europe/Riga"}
+    (folder / "bin").mkdir()
+    hcl = folder / "bin/hcl"
+    said = "\n".join(f"export {name}='{env[name]}'" for name in env if name != "PATH")
+    hcl.write_text(f'#!/bin/sh\n{said}\nexec {sys.executable} -m hcl "$@"\n')
+    hcl.chmod(0o755)
+    return env | {"PATH": f"{folder}/bin:{env['PATH']}"}
+
+
+async def test_timers_are_found_and_their_services_tell(
+    tmp_path: Path, serve: Serve, systemd: Systemd
+) -> None:
+    env = put_hcl(tmp_path, serve)
+    systemd.run("systemctl", "start", *(f"{name}.timer" for name in TIMERS))
+
+    applied = systemd.run("hcl", "sync", "--host", "nas", "--apply", **env)
+    systemd.run("systemctl", "start", *(f"{name}.service" for name in SERVICES))
+    again = systemd.run("hcl", "sync", "--host", "nas", **env)
+
+    assert applied.returncode == 0, applied.stderr
+    made = checks(serve)
+    # As systemd writes them.
+    assert {
+        slug: one.get("schedule") or one["timeout"] for slug, one in made.items()
+    } == {
+        "nas-good": "*-*-* 03:05:00",
+        "nas-bad": "Sat *-*-* 09:30:00\nMon..Fri *-*-* 04:00:00",
+        "nas-slow": 6 * 3600,
+        "nas-jailed": "Mon *-*-* 00:00:00",
+        "nas-cut-off": "*-*-* *:00:00",
+    }
+    assert made["nas-good"]["grace"] > 30 * 60
+    ups = {name: name in ("good", "jailed", "cut-off") for name in SERVICES}
+    expected = {f"nas-{name}": "up" if is_up else "down" for name, is_up in ups.items()}
+    # What has no network tells a moment later, through another unit.
+    await until(lambda: statuses(serve) == expected)
+    assert "0 to create (+), 0 to change (~)" in again.stdout
+    assert "once.timer" in again.stdout
+
+    undone = systemd.run("hcl", "sync", "--undo", **env)
+
+    assert undone.stdout.count("brought back") == len(SERVICES) + 1
+    assert not list(systemd.units.rglob("hcl*"))
+    assert "hcl" not in systemd.run("systemctl", "cat", "good.service").stdout
+
+
+def statuses(serve: Serve) -> dict[str, str]:
+    return {slug: str(one["status"]) for slug, one in checks(serve).items()}
+
+
+async def test_template_runs_a_job_that_has_no_unit(
+    tmp_path: Path, serve: Serve, systemd: Systemd
+) -> None:
+    env = put_hcl(tmp_path, serve)
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    (jobs / "my-job").write_text("#!/bin/sh\necho words\nexit 4\n")
+    (jobs / "my-job").chmod(0o755)
+
+    unit = systemd.run("hcl", "sync", "--template", **env).stdout
+    put = unit.replace("/etc/hcl/jobs", str(jobs)) + "[Unit]\nDefaultDependencies=no\n"
+    (systemd.units / "hcl-run@.service").write_text(put)
+    systemd.run("systemctl", "daemon-reload")
+    ran = systemd.run("systemctl", "start", "hcl-run@my-job.service")
+
+    assert ran.returncode != 0
+    assert statuses(serve) == {"my-job": "down"}
+    uuid = checks(serve)["my-job"]["uuid"]
+    [end, begun] = serve.api("GET", f"checks/{uuid}/pings/")["pings"]
+    assert [begun["type"], end["type"]] == ["start", "fail"]

@@ -1,0 +1,90 @@
+"""docs/systemd.md as it stands, typed on a machine with the real systemd."""
+
+import re
+import site
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.namespaces import Systemd, is_possible
+
+ROOT = Path(__file__).parents[2]
+_PYTHON = Path(f"/usr/bin/python3.{sys.version_info.minor}")
+
+pytestmark = pytest.mark.skipif(
+    not (is_possible() and _PYTHON.exists()),
+    reason="needs systemd, root, namespaces, and Debian's Python of our version",
+)
+
+# What the units order themselves by; this machine's own are not to run.
+TARGETS = (
+    *("sysinit", "basic", "shutdown", "sockets", "multi-user"),
+    *("network-online", "time-sync"),
+)
+
+# What pip would install, which README's test has it do: links to what is shown.
+_INSTALL = """
+for folder in /opt/hcl/lib/python3*/site-packages; do
+    printf '/run/shown/hcl\\n/run/shown/site\\n' > "$folder/hcl.pth"
+done
+cat > /opt/hcl/bin/hcl <<END
+#!/opt/hcl/bin/python
+from hcl.__main__ import main
+main()
+END
+chmod 755 /opt/hcl/bin/hcl
+"""
+
+
+def blocks() -> list[str]:
+    text = (ROOT / "docs/systemd.md").read_text()
+    return re.findall(r"(?ms)^```sh\n(.*?)^```$", text)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Systemd]:
+    units = tmp_path / "units"
+    units.mkdir()
+    for name in TARGETS:
+        (units / f"{name}.target").write_text("[Unit]\nDefaultDependencies=no\n")
+    tmp_path.chmod(0o755)
+    shown = {"hcl": ROOT, "site": Path(site.getsitepackages()[0])}
+    system = Systemd(units, tmp_path / "over", shown)
+    yield system
+    system.close()
+
+
+def type_(machine: Systemd, block: str) -> str:
+    """Run a block; what pip does in it is done without a network."""
+    pip = re.compile(r"(?m)^/opt/hcl/bin/pip .*\n")
+    script = pip.sub("", pip.sub(_INSTALL.replace("\\", r"\\"), block, count=1))
+    script = script.replace("python3 -m venv", f"{_PYTHON} -m venv --without-pip")
+    done = machine.run("sh", "-exc", script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> None:
+    install, upgrade, remove = blocks()
+
+    def answer() -> str:
+        command = ["curl", "-sS", "http://127.0.0.1:8000/api/v3/status/"]
+        return machine.run(*command).stdout
+
+    # Whom this machine may have already.
+    machine.run("userdel", "hcl")
+    type_(machine, install)
+    first = machine.run("systemctl", "show", "--property=MainPID", "--value", "hcl")
+    assert answer() == "OK", machine.run("systemctl", "status", "hcl").stdout
+    type_(machine, upgrade)
+    second = machine.run("systemctl", "show", "--property=MainPID", "--value", "hcl")
+    assert answer() == "OK"
+    assert len({first.stdout, second.stdout, "0\n"}) == 3
+
+    type_(machine, remove)
+
+    assert answer() == ""
+    left = machine.run("stat", "--format=%U %a %n", "/var/lib/hcl/hcl.sqlite").stdout
+    assert left == "hcl 600 /var/lib/hcl/hcl.sqlite\n"

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
+from hcl import memory
 from hcl.config import ChannelConfig, Config
 from hcl.model import Message
 
@@ -80,6 +81,7 @@ def _load(name: str) -> None:
     module = import_module(name)
     if hasattr(module, "prepare"):
         module.prepare()
+    memory.give_back()
 
 
 def open_transport(channel: ChannelConfig, config: Config) -> Transport:

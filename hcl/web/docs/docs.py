@@ -9,6 +9,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import memory
 from hcl.web.json_answer import json_response
 from hcl.web.parts import Parts
 
@@ -43,7 +44,9 @@ def _page(parts: Parts) -> str:
     from hcl.web.docs import page as docs_page
     from hcl.web.openapi.document import facts_of
 
-    return docs_page.render(facts_of(parts), parts.config.server.site_name)
+    page = docs_page.render(facts_of(parts), parts.config.server.site_name)
+    memory.give_back()
+    return page
 
 
 async def get_style(_request: Request, _parts: Parts) -> Response:

@@ -25,13 +25,14 @@ RECOVER_AT_ONCE = 10_000
 
 # Of so many new states the garbage collector looks at most at a time, and so many that
 # are forgotten are freed: each takes a millisecond or two.
-AT_ONCE = 4000
+AT_ONCE = 2000
 
 # Neighbours among the ids of checks, which are written together.
 _NEIGHBOURS = 10
 # Ids that are sorted out in one go of the loop.
 _SORTED_AT_ONCE = 5000
-# Every so many looks of the garbage collector it looks at what is older, as by itself.
+# Every so many looks of the garbage collector it looks at what is older, and every so
+# many of those, squared, at all there is.
 _OLDER = 10
 
 # A check as it is remembered: a plain tuple of its fields. Of a Check the garbage
@@ -121,7 +122,7 @@ class States:
         # With few checks there are never many at a time.
         if len(self.checks) >= AT_ONCE:
             self._looks += 1
-            is_whole = self._looks % _OLDER**2 == 0
+            is_whole = self._looks % _OLDER**3 == 0
             gc.collect(2 if is_whole else int(self._looks % _OLDER == 0))
 
     async def catch_up(self, conn: Connection) -> None:

@@ -10,56 +10,42 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench import (
-    alerts,
-    crashes,
-    disk,
-    growth,
-    hold,
-    lists,
-    load,
-    machine,
-    memory,
-    rates,
-    rest,
-    start,
-    tenth,
-    waits,
-)
-from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE, CpuTimes
+from bench import load, machine
+from bench.groups import GROUPS, described
+from bench.machine import IN_MEMORY, LOAD_CORE, SERVER_CORE
 from bench.plan import BenchError, Plan, say
 from bench.table import Row, render
 
-GROUPS: dict[str, Callable[[Plan], list[Row]]] = {
-    "rates": rates.measure,
-    "growth": growth.measure,
-    "list": lists.measure,
-    "waits": waits.measure,
-    "hold": hold.measure,
-    "disk": disk.measure,
-    "memory": memory.measure,
-    "start": start.measure,
-    "tenth": tenth.measure,
-    "rest": rest.measure,
-    "alerts": alerts.measure,
-    "crashes": crashes.measure,
-}
+# Nothing takes so many times as long as it should, and so many seconds more.
+_PATIENCE_FACTOR = 4
+_PATIENCE = 120
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; groups come in the order of the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog=described(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds")
     parser.add_argument(
         "--goals", action="store_true", help="measure only what has a goal"
     )
     parser.add_argument(
-        "--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="NAME",
-        help=f"measure these groups: {', '.join(GROUPS)}",
+        "--only", nargs="+", choices=GROUPS, metavar="NAME",
+        help="measure these groups",
+    )  # fmt: skip
+    parser.add_argument(
+        "--part", nargs="+", type=int, choices=(1, 2, 3), metavar="N",
+        help="measure the groups of these parts: 1, 2, 3",
     )  # fmt: skip
     parser.add_argument(
         "--folder", type=Path,
@@ -72,6 +58,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.rounds is None:
         options.rounds = 2 if options.quick else 5
+    parts = options.part or ([] if options.only else [1, 2, 3])
+    options.only = [
+        name
+        for name, group in GROUPS.items()
+        if name in (options.only or ()) or group.part in parts
+    ]
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options
@@ -89,31 +81,72 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="hcl-bench-", dir=parent)).resolve()
     try:
         plan = Plan(folder, options.quick, options.goals, options.rounds)
-        busy, before = os.getloadavg()[0], machine.cpu_times()
+        run = _Run(plan)
         with machine.on_core(LOAD_CORE):
-            rows, failures = _measure(plan, [g for g in GROUPS if g in options.only])
-        print(f"{machine.describe(folder)}\n\n{render(rows)}\n")
-        for note in [*_notes(plan), _noise(busy, before), *failures]:
+            for name in options.only:
+                run.measure(name)
+        print(f"{machine.describe(folder)}\n\n{render(run.rows)}\n")
+        for note in [*_notes(plan), *run.noise(), *run.failures]:
             print(f"- {note}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if failures else 0
+    return 1 if run.failures else 0
 
 
-def _measure(plan: Plan, names: Sequence[str]) -> tuple[list[Row], list[str]]:
-    rows: list[Row] = []
-    failures = []
-    for name in names:
+class _Run:
+    """Measures groups, and remembers what else the machine did meanwhile."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rows: list[Row] = []
+        self.failures: list[str] = []
+        self._plan = plan
+        self._busy, self._before = os.getloadavg()[0], machine.cpu_times()
+        self._others: list[str] = []
+
+    def measure(self, name: str) -> None:
+        """Measure a group; what fails is told at the end."""
+        group, before = GROUPS[name], machine.cpu_times()
+        begun = time.monotonic()
         try:
-            rows += GROUPS[name](plan)
+            with _at_most(group.seconds * _PATIENCE_FACTOR + _PATIENCE):
+                self.rows += group.measure(self._plan)
         except Exception as error:  # noqa: BLE001 - the other groups are worth having
             traceback.print_exc()
             inner = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            failures.append(f"**{name} could not be measured**: {inner}")
+            self.failures.append(f"**{name} could not be measured**: {inner}")
+        others = machine.cpu_times().others_since(before)
+        self._others.append(f"{name} {others:.0f} %")
+        say(f"{name}: took {time.monotonic() - begun:.0f} s")
         # Some databases are large.
-        for folder in plan.folder.iterdir():
+        for folder in self._plan.folder.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
-    return rows, failures
+
+    def noise(self) -> Iterator[str]:
+        """Tell how quiet the machine was."""
+        stolen = machine.cpu_times().stolen_since(self._before)
+        yield (
+            f"Noise: the load average was {self._busy:.1f} before the first group, and"
+            f" {stolen:.1f} % of the time was stolen by other virtual machines."
+        )
+        yield (
+            "Of the machine's time other processes, and the kernel for itself, took"
+            f" meanwhile: {', '.join(self._others)}."
+        )
+
+
+@contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    """Raise BenchError in what takes longer."""
+
+    def give_up(*_: object) -> None:
+        raise BenchError(f"not done after {seconds} s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def _notes(plan: Plan) -> list[str]:
@@ -135,14 +168,6 @@ def _notes(plan: Plan) -> list[str]:
     if machine.file_system(plan.folder) in IN_MEMORY:
         notes.insert(0, "**The databases were in memory: syncing cost nothing.**")
     return notes
-
-
-def _noise(busy: float, before: CpuTimes) -> str:
-    stolen = machine.cpu_times().stolen_since(before)
-    return (
-        f"Noise: the load average was {busy:.1f} before the first measurement, and"
-        f" {stolen:.1f} % of the time was stolen by other virtual machines."
-    )
 
 
 if __name__ == "__main__":

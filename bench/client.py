@@ -3,12 +3,16 @@
 import asyncio
 import http.client
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import cycle
 from statistics import median
 from typing import Self
 
 from bench.plan import BenchError
 from bench.servers import API_KEY
+
+# Between two pings of a client that waits for nobody else, in seconds.
+_REST = 0.002
 
 
 def request(path: str, body: bytes = b"") -> bytes:
@@ -94,6 +98,22 @@ async def keep_listing(port: int, seconds: float) -> int:
                 raise BenchError("a list was refused")
             times += 1
     return times
+
+
+async def keep_pinging(
+    port: int, codes: Sequence[str], seconds: float, taken: list[float]
+) -> None:
+    """Ping one check after the other, with a rest between; note what each took."""
+    end = time.perf_counter() + seconds
+    async with Connection(port) as connection:
+        for code in cycle(codes):
+            sent = time.perf_counter()
+            if sent > end:
+                return
+            if await connection.ask(request(f"/ping/{code}")) != 200:
+                raise BenchError("a ping was refused")
+            taken.append(time.perf_counter() - sent)
+            await asyncio.sleep(_REST)
 
 
 def _call(connection: http.client.HTTPConnection, path: str) -> None:

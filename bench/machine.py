@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 
 _CORES = sorted(os.sched_getaffinity(0))
@@ -59,21 +61,36 @@ def on_core(core: int) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class CpuTimes:
-    """What /proc/stat has counted since the start: all time, and what was stolen."""
+    """How the machine's time went so far, in seconds of all cores.
 
-    total: int
-    stolen: int
+    `busy` is what anybody ran, `own` what we and our processes that have ended did.
+    """
+
+    total: float
+    busy: float
+    stolen: float
+    own: float
 
     def stolen_since(self, before: "CpuTimes") -> float:
         """Return the percentage of the time that other virtual machines took."""
-        return (self.stolen - before.stolen) / max(1, self.total - before.total) * 100
+        return (self.stolen - before.stolen) / self._since(before) * 100
+
+    def others_since(self, before: "CpuTimes") -> float:
+        """Return the percentage of the time that was neither ours nor free."""
+        others = (self.busy - before.busy) - (self.own - before.own)
+        return max(0.0, others) / self._since(before) * 100
+
+    def _since(self, before: "CpuTimes") -> float:
+        return max(0.01, self.total - before.total)
 
 
 def cpu_times() -> CpuTimes:
     """Read how the machine's time went so far."""
     with open("/proc/stat") as file:
-        counts = [int(count) for count in file.readline().split()[1:9]]
-    return CpuTimes(sum(counts), counts[7])
+        counts = [int(count) / _TICKS for count in file.readline().split()[1:9]]
+    own = sum(os.times()[:4])
+    # The fourth and fifth are idle, and waiting for a disk, which is idle too.
+    return CpuTimes(sum(counts), sum(counts) - sum(counts[3:5]), counts[7], own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +104,22 @@ class DiskUse:
         return DiskUse(self.written - before.written, self.flushes - before.flushes)
 
 
-def disk_use(folder: Path) -> DiskUse | None:
-    """Read what the device under a folder did so far; None if it cannot be told."""
+def whole_disk(folder: Path) -> str:
+    """Return the numbers of the disk under a folder, not of a partition of it.
+
+    Flushes are counted, and writing is limited, for whole disks only.
+    """
     number = folder.stat().st_dev
     device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    if (device / "partition").exists():
+        return (device.resolve().parent / "dev").read_text().strip()
+    return device.name
+
+
+def disk_use(folder: Path) -> DiskUse | None:
+    """Read what the device under a folder did so far; None if it cannot be told."""
     try:
-        # Flushes are counted for whole disks only.
-        if (device / "partition").exists():
-            device = device.resolve().parent
+        device = Path("/sys/dev/block", whole_disk(folder))
         counts = [int(count) for count in (device / "stat").read_text().split()]
     except OSError:
         return None

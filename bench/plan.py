@@ -26,6 +26,10 @@ class Plan:
         """Return the one of two numbers that counts for this run."""
         return quick if self.quick else full
 
+    def rounds_of(self, most: int) -> int:
+        """Return how many rounds there are of what takes long: `most` at most."""
+        return min(self.rounds, most)
+
     def new_folder(self) -> Path:
         """Make an empty folder for one database."""
         return Path(tempfile.mkdtemp(dir=self.folder))

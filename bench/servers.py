@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,9 +23,9 @@ API_KEY = "hcw_" + "b" * 28
 READ_KEY = "hcr_" + "b" * 28
 PROJECT = "b0b0b0b0-0000-4000-8000-000000000000"
 
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 15.0
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
@@ -45,6 +46,13 @@ class Server:
         self.port = port
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
+        self._groups: Sequence[Path] = ()
+        # Is told the number of the process as soon as there is one.
+        self.when_started: Callable[[int], None] | None = None
+
+    def enter(self, groups: Sequence[Path]) -> None:
+        """Have the process belong to cgroups from its first moment on."""
+        self._groups = groups
 
     @property
     def pid(self) -> int:
@@ -65,13 +73,15 @@ class Server:
         ):
             begun = time.perf_counter()
             self._process = subprocess.Popen(
-                self._command,
+                [*self._entering(), *self._command],
                 cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(_ROOT)},
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        if self.when_started is not None:
+            self.when_started(self.pid)
         try:
             while not self._answers():
                 late = time.perf_counter() - begun > _START_TIMEOUT
@@ -82,6 +92,13 @@ class Server:
             self.kill()
             raise
         return time.perf_counter() - begun
+
+    def _entering(self) -> list[str]:
+        if not self._groups:
+            return []
+        # A shell that becomes the server.
+        writes = "".join(f'echo $$ > "{group}"; ' for group in self._groups)
+        return ["/bin/sh", "-c", f'{writes}exec "$0" "$@"']
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -137,13 +154,22 @@ class Hcl(Server):
     path = "/api/v3/status/"
 
     def __init__(
-        self, folder: Path, *, hook: int = 0, smtp: int = 0, channels: str = ""
+        self,
+        folder: Path,
+        *,
+        hook: int = 0,
+        smtp: int = 0,
+        channels: str = "",
+        lacks: Sequence[str] = (),
     ) -> None:
         """Prepare to serve; `hook` and `smtp` are ports of receivers, 0: no channel.
 
-        `channels` holds the tables of others, as hcl.toml does.
+        `channels` holds the tables of others, as hcl.toml does. `lacks` are packages
+        that it is to do without.
         """
         command = [sys.executable, "-m", "hcl", "serve"]
+        if lacks:
+            command[2:3] = ["bench.without", ",".join(lacks)]
         super().__init__(folder, command, free_port())
         config = self._config(hook, smtp) + channels
         (folder / "hcl.toml").write_text(config, "utf-8")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import GROUPS, parse
+from bench.__main__ import parse
+from bench.groups import GROUPS, described
 from bench.table import Row, at_least, at_most, percentile, render
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +15,23 @@ ROOT = Path(__file__).parent.parent
 
 def test_all_groups_are_measured_unless_some_are_named() -> None:
     assert parse([]).only == list(GROUPS)
-    assert parse(["--only", "disk", "rates"]).only == ["disk", "rates"]
+    assert parse(["--only", "disk", "rates"]).only == ["rates", "disk"]
+
+
+def test_parts_are_all_groups_and_none_twice() -> None:
+    parts = [parse(["--part", part]).only for part in ("1", "2", "3")]
+
+    assert sorted(name for part in parts for name in part) == sorted(GROUPS)
+    assert parse(["--part", "3", "--only", "get"]).only == ["get", *parts[2]]
+
+
+def test_each_part_takes_less_than_half_an_hour() -> None:
+    for part in (1, 2, 3):
+        assert sum(g.seconds for g in GROUPS.values() if g.part == part) < 1500
+
+
+def test_help_tells_of_every_group() -> None:
+    assert all(f"  {name} " in described() for name in GROUPS)
 
 
 def test_a_quick_run_has_fewer_rounds_unless_told_otherwise() -> None:

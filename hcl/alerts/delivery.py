@@ -12,7 +12,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
-from hcl.alerts.transports import DeliveryError
+from hcl.alerts.transports import DeliveryError, load
 from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
 from hcl.model import Message, Notification, Waiting
@@ -95,6 +95,7 @@ async def try_once(
 
 async def _send(line: Line, message: Message, began: datetime) -> str:
     """Send a message; wait a moment where there are no descriptors to be had."""
+    await load(line.channel)
     for pause in _SCARCE_PAUSES:
         try:
             return await line.transport.send(message, began)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hcl.alerts.transports import DeliveryError, open_transport
+from hcl.alerts.transports import DeliveryError, load, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
 from hcl.model import Alert, Announcement, Flip, Lateness, Message, Ping
@@ -53,6 +53,7 @@ async def send(
     """
     begun = time.monotonic()
     try:
+        await load(channel)
         transport = open_transport(channel, config)
         try:
             if show is not None:

@@ -125,19 +125,27 @@ class Database:
         self._lock = asyncio.Lock()
         self._closed = False
         self._settle: Callable[[Connection], Awaitable[None]] = _nothing
+        self._lighten: Callable[[], Awaitable[None]] = _nothing
 
-    def put_off(self, settle: Callable[[Connection], Awaitable[None]]) -> None:
+    def put_off(
+        self,
+        settle: Callable[[Connection], Awaitable[None]],
+        lighten: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Have `settle` write what its owner puts off, before others read or write it.
 
-        It is called with the writing connection, in a turn of its own.
+        It is called with the writing connection, in a turn; before that turn `lighten`
+        writes most of it in turns of its own, if it is much.
         """
         self._settle = settle
+        self._lighten = lighten or _nothing
 
     async def settle(self) -> None:
         """Commit all that was put off.
 
         Raises UnwritableError.
         """
+        await self._lighten()
         async with self.turn() as conn:
             await self._settle(conn)
 
@@ -217,6 +225,8 @@ class Database:
         that may be put off, and what others remember of checks stays true. Raises
         UnwritableError.
         """
+        if changes_checks:
+            await self._lighten()
         async with self.turn() as conn:
             if changes_checks:
                 await self._settle(conn)
@@ -269,7 +279,7 @@ class Database:
                 await self._writer.close()
 
 
-async def _nothing(_conn: Connection) -> None:
+async def _nothing(*_: Connection) -> None:
     pass
 
 

@@ -102,8 +102,7 @@ class Batch:
         for check_id, check in self._after.items():
             deadline = check.alert_after
             if deadline is not None:
-                known = self._states.checks.get(check_id)
-                before = known and known.alert_after
+                before = self._states.deadline(check_id)
                 if before is None or deadline < before:
                     self.nearer.append(check)
         return receipts
@@ -118,14 +117,14 @@ class Batch:
             check_id = self._states.by_code.get(target.code)
             if check_id is None:
                 return Receipt.UNKNOWN
-            self._apply(self._states.checks[check_id], ping, target)
+            self._apply(self._states.check(check_id), ping, target)
             return Receipt.RECORDED
         key = (target.ping_key, target.slug)
         ids = self._states.by_slug.get(key, ())
         if len(ids) > 1:
             return Receipt.AMBIGUOUS
         if ids:
-            self._apply(self._states.checks[ids[0]], ping, target)
+            self._apply(self._states.check(ids[0]), ping, target)
             return Receipt.RECORDED
         created = self._created.get(key)
         is_first = created is not None and created.id not in self._after
@@ -193,9 +192,4 @@ class Batch:
         for (ping_key, slug), check in self._created.items():
             states.take([check])
             states.by_slug[ping_key, slug] = [check.id]
-        states.checks.update(self._after)
-        if self._saved:
-            for check_id in self._after:
-                states.unsaved.pop(check_id, None)
-        else:
-            states.unsaved.update(self._after)
+        states.remember(self._after, are_saved=self._saved)

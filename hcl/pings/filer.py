@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hcl import store
+from hcl import memory, store
 from hcl.alarm import Alarm
 from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError, despite_damage, tell
@@ -118,3 +118,6 @@ class Filer:
             await self._database.write_lazily(store.inbox.dropping(last, BATCH_LIMIT))
         if ids:
             self._pruner.ring()
+        if len(ids) >= MANY_PINGS:
+            # To sort them took some megabytes.
+            await asyncio.to_thread(memory.give_back)

@@ -2,7 +2,7 @@
 
 import time
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from aiosqlite import Connection
@@ -83,6 +83,16 @@ class Pinging:
             return await store.projects.by_ping_key(reader, target.ping_key) is not None
         key = (target.ping_key, target.slug)
         return bool(await store.checks.by_slugs(reader, [key]))
+
+    async def look_into_mails(self, targets: Iterable[Target]) -> bool:
+        """Tell whether a check that a target stands for asks what a mail says."""
+        # Settings are never put off.
+        reader, wanted = self._database.committed, list(targets)
+        codes = [target.code for target in wanted if target.code]
+        slugs = [(t.ping_key, t.slug) for t in wanted if not t.code]
+        checks = await store.checks.by_codes(reader, codes)
+        checks += [check for _, check in await store.checks.by_slugs(reader, slugs)]
+        return any(check.filter_subject or check.filter_body for check in checks)
 
     async def recover(self) -> None:
         """Count the pings in the inbox that a crash kept from being counted.

@@ -1,6 +1,11 @@
 """What is newer than the tables: the states of checks that pings have put off."""
 
-from collections.abc import Iterable
+import asyncio
+import gc
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from aiosqlite import Connection
 
@@ -15,8 +20,27 @@ from hcl.pings.arrival import Slug
 LIMIT = 200_000
 
 # States that are written, and pings that are counted, in one go of the loop.
-SETTLE_AT_ONCE = 1000
+SETTLE_AT_ONCE = 500
 RECOVER_AT_ONCE = 10_000
+
+# Of so many new states the garbage collector looks at most at a time, and so many that
+# are forgotten are freed: each takes a millisecond or two.
+AT_ONCE = 2000
+
+# Neighbours among the ids of checks, which are written together.
+_NEIGHBOURS = 10
+# Ids that are sorted out in one go of the loop.
+_SORTED_AT_ONCE = 5000
+# Every so many looks of the garbage collector it looks at what is older, and every so
+# many of those, squared, at all there is.
+_OLDER = 10
+
+# A check as it is remembered: a plain tuple of its fields. Of a Check the garbage
+# collector goes through all fields again and again, and the loop stands still
+# meanwhile; plain tuples of plain values it sets aside when it first sees them.
+Kept = tuple[Any, ...]
+
+_ALERT_AFTER = Check._fields.index("alert_after")
 
 
 class States:
@@ -29,55 +53,144 @@ class States:
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self.checks: dict[int, Check] = {}
+        self.checks: dict[int, Kept] = {}
         self.by_code: dict[str, int] = {}
         self.by_slug: dict[Slug, list[int]] = {}
-        self.unsaved: dict[int, Check] = {}
-        self._database = database
+        self.unsaved: dict[int, Kept] = {}
+        self.database = database
         self._clock = clock
         self._edition = database.edition
-        database.put_off(self.settle)
+        # How many states are new since the garbage collector looked, and its looks.
+        self._new = self._looks = 0
+        self._forgotten: list[dict[Any, Any]] = []
+        database.put_off(self.settle, self.lighten)
 
     @property
     def is_full(self) -> bool:
         """Tell whether it is time to forget."""
         return len(self.checks) >= LIMIT
 
+    def check(self, check_id: int) -> Check:
+        """Return a check that is remembered."""
+        return tuple.__new__(Check, self.checks[check_id])
+
+    def deadline(self, check_id: int) -> datetime | None:
+        """Return when a check goes down; None: never, or it is not remembered."""
+        kept = self.checks.get(check_id)
+        return kept[_ALERT_AFTER] if kept else None
+
     def forget(self) -> None:
         """Forget all that the tables know as well."""
+        # Very many are freed bit by bit.
+        self._forgotten += (self.checks, self.by_code, self.by_slug)
         self.checks = dict(self.unsaved)
-        self.by_code = {check.code: check.id for check in self.unsaved.values()}
+        self.by_code = {
+            check.code: check_id
+            for check_id, check in zip(
+                self.checks, map(Check._make, self.checks.values()), strict=True
+            )
+        }
         self.by_slug = {}
 
     def take(self, checks: Iterable[Check]) -> None:
         """Remember checks that were read from the tables."""
         for check in checks:
             # What is unsaved is newer than what was read.
-            self.checks.setdefault(check.id, check)
+            self.checks.setdefault(check.id, tuple(check))
             self.by_code[check.code] = check.id
+
+    def remember(self, after: Mapping[int, Check], *, are_saved: bool) -> None:
+        """Remember how pings left checks, once that is committed."""
+        kept = {check_id: tuple(check) for check_id, check in after.items()}
+        self.checks.update(kept)
+        if are_saved:
+            for check_id in kept:
+                self.unsaved.pop(check_id, None)
+        else:
+            self.unsaved.update(kept)
+        self._new += len(kept)
+        if self._new >= AT_ONCE:
+            self._sort_garbage()
+
+    def _sort_garbage(self) -> None:
+        """Have the garbage collector look at what is new before it is very much.
+
+        By itself it counts only by how much there is more than before: it would look at
+        once at all states that took the place of others.
+        """
+        self._new = 0
+        # With few checks there are never many at a time.
+        if len(self.checks) >= AT_ONCE:
+            self._looks += 1
+            is_whole = self._looks % _OLDER**3 == 0
+            gc.collect(2 if is_whole else int(self._looks % _OLDER == 0))
 
     async def catch_up(self, conn: Connection) -> None:
         """Forget in a turn what others may have changed, and what is too much."""
         if self.is_full:
             await self.settle(conn)
-        if self._edition != self._database.edition or self.is_full:
+        if self._edition != self.database.edition or self.is_full:
             self.forget()
-            self._edition = self._database.edition
+            self._edition = self.database.edition
+        if self._forgotten:
+            self._free()
+
+    def _free(self) -> None:
+        forgotten = self._forgotten[-1]
+        for _ in range(min(AT_ONCE, len(forgotten))):
+            forgotten.popitem()
+        if not forgotten:
+            self._forgotten.pop()
+
+    async def lighten(self) -> None:
+        """Write most of what is not saved, if it is much, in turns of a few.
+
+        Pings have theirs between.
+        """
+        if len(self.unsaved) > SETTLE_AT_ONCE:
+            async for part in self._in_order():
+                async with self.database.turn() as conn:
+                    await self._save(conn, part)
 
     async def settle(self, conn: Connection) -> None:
         """Write in a turn what is not saved."""
-        # In the order of the table, so that each page is written once.
-        ids = sorted(self.unsaved)
-        for start in range(0, len(ids), SETTLE_AT_ONCE):
-            part = [self.unsaved[check_id] for check_id in ids[start:][:SETTLE_AT_ONCE]]
-            await write_at_once(conn, store.checks.saving_states(part))
-        self.unsaved.clear()
+        if self.unsaved:
+            async for part in self._in_order():
+                await self._save(conn, part)
+
+    async def _in_order(self) -> AsyncIterator[list[int]]:
+        """Yield what is not saved, a few ids at a time, in the order of the table.
+
+        So that each page is written once.
+        """
+        near = defaultdict(list)
+        for number, check_id in enumerate(list(self.unsaved), 1):
+            near[check_id >> _NEIGHBOURS].append(check_id)
+            if number % _SORTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        part: list[int] = []
+        for key in sorted(near):
+            part += sorted(near[key])
+            while len(part) >= SETTLE_AT_ONCE:
+                yield part[:SETTLE_AT_ONCE]
+                del part[:SETTLE_AT_ONCE]
+        if part:
+            yield part
+
+    async def _save(self, conn: Connection, ids: Sequence[int]) -> None:
+        some = [self.unsaved[check_id] for check_id in ids if check_id in self.unsaved]
+        # Their pings are synced, and lie in the inbox until this is: a power cut may
+        # undo it.
+        statement = store.checks.saving_states(map(Check._make, some))
+        await write_at_once(conn, statement, is_lazy=True)
+        for check_id in ids:
+            self.unsaved.pop(check_id, None)
 
     async def recover(self) -> None:
         """Count the pings in the inbox that a crash kept from being counted."""
         counted: dict[int, Check] = {}
         last, loose = 0, self._clock.is_doubtful
-        async with self._database.turn() as conn, begun(conn):
+        async with self.database.turn() as conn, begun(conn):
             while pings := await store.inbox.uncounted(conn, last, RECOVER_AT_ONCE):
                 for _, check_id, ping in pings:
                     check = counted.get(check_id) or await store.checks.by_id(

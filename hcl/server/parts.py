@@ -95,8 +95,9 @@ class Assembly:
         self.parts.use(config, self.synced.projects, self.synced.secret)
         tells_late = any(c.tells_of("late") for c in self.synced.channels.values())
         self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
-        # Of what the file declares, a deadline may have come nearer.
-        self.alarms["checker"].ring()
+        if any(project.checks for project in config.projects):
+            # Of what the file declares, a deadline may have come nearer.
+            self.alarms["checker"].ring()
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit

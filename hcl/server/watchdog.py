@@ -81,7 +81,8 @@ class Watchdog:
 
 async def _ask(url: str, ca_file: str) -> str:
     """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
-    # Imported here: few have one, and it takes memory.
+    # Imported now: few have one, and it takes memory. In a thread, since it takes long.
+    await asyncio.to_thread(_prepare)
     import httpx2
 
     host = urlsplit(url).hostname or "?"
@@ -104,6 +105,12 @@ async def _ask(url: str, ca_file: str) -> str:
     to = urlsplit(location).hostname if location else None
     leads = f", which leads to {to}: let watchdog.url name that" if to else ""
     return f"the watchdog {host} answers HTTP {status}{leads}"
+
+
+def _prepare() -> None:
+    from hcl.alerts.transports import webhook
+
+    webhook.prepare()
 
 
 async def _client(url: str, ca_file: str) -> "httpx2.AsyncClient":

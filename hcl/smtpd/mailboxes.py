@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from hcl.checks.spec import SLUG_LENGTH
@@ -85,15 +85,15 @@ class Mailboxes:
         """Record a ping for each target; return what to answer, after the commit."""
         # One mail is one ping, even if it names a target twice.
         wanted = list(dict.fromkeys(targets))
-        async with self._read(content):
-            ping = self._ping(sender, content, peer)
-            try:
+        try:
+            async with self._read(content, wanted):
+                ping = self._ping(sender, content, peer)
                 receipts = await asyncio.gather(
                     *(self._pinging.receive(target, ping) for target in wanted)
                 )
-            except SQLError as error:
-                tell(logger, "mail put off, the database cannot be used", error)
-                return "451 4.3.0 The database cannot be written, try again later"
+        except SQLError as error:
+            tell(logger, "mail put off, the database cannot be used", error)
+            return "451 4.3.0 The database cannot be written, try again later"
         for target, receipt in zip(wanted, receipts, strict=True):
             if receipt is not Receipt.RECORDED:
                 self._refusals.tell(peer, sender, _dropped(target, receipt))
@@ -114,13 +114,16 @@ class Mailboxes:
         )
 
     @asynccontextmanager
-    async def _read(self, content: bytes) -> AsyncIterator[None]:
-        """Have a large mail read before the rules ask what it says.
+    async def _read(
+        self, content: bytes, targets: Sequence[Target]
+    ) -> AsyncIterator[None]:
+        """Have a large mail read before the rules ask what it says, if they do.
 
         In a thread, since pings must not wait for it. It is dated afterwards: it must
         not be older than what came meanwhile.
         """
-        if len(content) < _LARGE:
+        is_large = len(content) >= _LARGE
+        if not (is_large and await self._pinging.look_into_mails(targets)):
             yield
             return
         self._reading += 1

@@ -1,5 +1,6 @@
 """The client as one file, so that a machine gets it with curl: /client/hcl."""
 
+import asyncio
 import hashlib
 import io
 import zipfile
@@ -53,10 +54,11 @@ def build() -> bytes:
 
 async def get_file(_request: Request) -> Response:
     """GET /client/hcl: the program itself."""
-    return Response(build(), media_type="application/octet-stream")
+    content = await asyncio.to_thread(build)
+    return Response(content, media_type="application/octet-stream")
 
 
 async def get_digest(_request: Request) -> Response:
     """GET /client/hcl.sha256: its SHA-256, as sha256sum prints it."""
-    digest = hashlib.sha256(build()).hexdigest()
+    digest = hashlib.sha256(await asyncio.to_thread(build)).hexdigest()
     return PlainTextResponse(f"{digest}  hcl\n")

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import sqlite3
+import sys
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -471,3 +473,30 @@ async def test_cancelled_client_does_not_harm_the_batch(app: App) -> None:
 
     assert [task.cancelled() for task in tasks] == [True, False, False]
     assert [ping.n for ping in await log(app, check)] == [1, 2, 3]
+
+
+async def test_pings_that_change_nothing_take_one_insert(app: App) -> None:
+    check = await put_check(app.database, status="up", alert_after=NOW + DAY)
+    await receive(app, (to(check), make_ping(created=NOW)))
+
+    async with traced(await writer_of(app.database)) as statements:
+        await receive(app, *[(to(check), make_ping(created=NOW))] * 3)
+
+    begun, *inserted, done = statements
+    assert (begun, done) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert [text[:11] for text in inserted] == ["INSERT INTO"] * 3
+
+
+async def test_of_a_ping_nothing_stays_in_memory(app: App) -> None:
+    check = await put_check(app.database, status="up", alert_after=NOW + DAY)
+    pings = [(to(check), make_ping(created=NOW))] * 100
+    await receive(app, *pings)
+
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(10):
+        await receive(app, *pings)
+    gc.collect()
+    after = sys.getallocatedblocks()
+
+    assert (after - before) / 1000 < 0.2

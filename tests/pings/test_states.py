@@ -1,3 +1,7 @@
+import asyncio
+import gc
+import tracemalloc
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -5,8 +9,10 @@ import pytest
 
 from hcl.clock import Clock
 from hcl.db import open_database
+from hcl.model import Check
+from hcl.pings import states as module
 from hcl.pings.states import LIMIT, States
-from tests.build import make_check
+from tests.build import MICROSECOND, NOW, make_check
 
 ONE, TWO = [make_check(id=n, code=f"code-{n}") for n in (1, 2)]
 
@@ -77,3 +83,106 @@ async def test_it_is_full_at_its_limit_and_not_before(states: States) -> None:
     assert (before, states.is_full) == (False, True)
     states.forget()
     assert not states.is_full
+
+
+async def test_the_garbage_collector_sees_a_check_once(states: States) -> None:
+    states.take([ONE])
+    states.remember({2: TWO}, are_saved=True)
+
+    gc.collect(0)
+
+    assert not any(map(gc.is_tracked, states.checks.values()))
+    assert states.check(2) == TWO
+    assert isinstance(states.check(2), Check)
+
+
+async def test_the_garbage_collector_never_finds_very_many_at_once(
+    states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 100)
+    looks: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        looks.append(phase)
+
+    gc.callbacks.append(note)
+    try:
+        for n in range(30):
+            after = {i: ONE._replace(id=i) for i in range(n * 10, n * 10 + 10)}
+            states.remember(after, are_saved=True)
+    finally:
+        gc.callbacks.remove(note)
+
+    assert looks.count("stop") >= 3
+
+
+async def test_few_checks_are_none_of_the_garbage_collectors_business(
+    states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 100)
+    monkeypatch.setattr(gc, "collect", lambda _: pytest.fail("it was called"))
+
+    for _ in range(300):
+        states.remember({1: ONE}, are_saved=True)
+
+    assert states.checks == {1: ONE}
+
+
+class Thing:
+    """What can be seen to be gone."""
+
+
+async def test_very_many_that_are_forgotten_are_freed_bit_by_bit(
+    states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    things = [Thing() for _ in range(5)]
+    alive = weakref.WeakSet(things)
+    states.checks = {n: (thing,) for n, thing in enumerate(things)}
+    del things
+    states.forget()
+
+    left = []
+    async with states.database.turn() as conn:
+        while alive:
+            left.append(len(alive))
+            await states.catch_up(conn)
+
+    # By-names and codes, of which there are none, come first.
+    assert left == [5, 5, 5, 3, 1]
+
+
+async def test_others_have_their_turn_while_very_many_are_written(
+    states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE_AT_ONCE", 2)
+    database = states.database
+    states.unsaved = {n: ONE._replace(id=n) for n in range(10)}
+
+    async def look() -> int:
+        async with database.turn():
+            return len(states.unsaved)
+
+    # Whoever comes first has the first turn.
+    _, left = await asyncio.gather(database.settle(), look())
+
+    assert 0 < left < 10
+    assert not states.unsaved
+
+
+async def test_a_check_is_remembered_in_about_a_kilobyte(states: States) -> None:
+    codes = [f"{n:036}" for n in range(1000)]
+    moments = [NOW + n * MICROSECOND for n in range(1000)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for n, (code, moment) in enumerate(zip(codes, moments, strict=True)):
+            check = ONE._replace(id=n, code=code, last_ping=moment)
+            states.take([check])
+            states.remember({n: check}, are_saved=False)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # Beside its texts and moments, which were there.
+    assert (after - before) / 1000 < 1000

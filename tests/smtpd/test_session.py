@@ -527,3 +527,20 @@ async def test_settings_change_for_the_next_connection(app: App, mail: Running) 
     answer = await rest(after)
     assert b"220 new.test" in answer
     assert b"STARTTLS" not in answer
+
+
+async def test_a_large_mail_is_not_read_if_no_check_asks_what_it_says(
+    app: App, mail: Running
+) -> None:
+    check = await put_check(app.database)
+    mails.searched.cache_clear()
+    message = b"Content-Type: text/html\r\n\r\n" + b"<p>fine</p>\r\n" * 10_000
+
+    client = await mail.connect()
+    await say(client, BEGIN % check.code.encode(), b"354")
+    await say(client, message + b".\r\n", b"250 2.0.0")
+    client[1].close()
+
+    newest = await store.pings.newest(app.database.committed, check.id, 1)
+    assert [ping.action for ping in newest] == ["success"]
+    assert mails.searched.cache_info().misses == 0

@@ -19,6 +19,12 @@ _NAME = 80
 _ROWS = 2500
 
 
+def compile_mails() -> None:
+    """Compile the templates of mails, which takes longer than the loop may wait."""
+    for template in ("mail.txt", "mail.html"):
+        _for_mail().get_template(template)
+
+
 def in_text(letter: Letter) -> str:
     """Lay out the text part of a mail."""
     return _mail("mail.txt", letter)

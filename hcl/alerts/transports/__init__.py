@@ -1,13 +1,16 @@
 """Ways out to people, one module a kind of channel.
 
-Each has a function `open_transport` of its own. A group has none: its channels send.
+Each has a function `open_transport` of its own, and `prepare` if its libraries import
+more when they are first used. A group has none: its channels send.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
+from hcl import memory
 from hcl.config import ChannelConfig, Config
 from hcl.model import Message
 
@@ -52,11 +55,40 @@ class Transport(Protocol):
         ...
 
 
+# What is imported, whole.
+_loaded: set[str] = set()
+
+
+async def load(channel: ChannelConfig) -> None:
+    """Import the libraries of a kind, once.
+
+    In a thread, since it takes long, and pings need not wait for it.
+    """
+    # Imported here: who has no loop yet can do without.
+    import asyncio
+
+    name = f"{__name__}.{channel.settings.transport}"
+    if name in _loaded or not channel.settings.transport:
+        return
+    module = sys.modules.get(name)
+    # Another message may just have it imported.
+    if module is None or not hasattr(module, "open_transport"):
+        await asyncio.to_thread(_load, name)
+    _loaded.add(name)
+
+
+def _load(name: str) -> None:
+    module = import_module(name)
+    if hasattr(module, "prepare"):
+        module.prepare()
+    memory.give_back()
+
+
 def open_transport(channel: ChannelConfig, config: Config) -> Transport:
     """Make the transport of a channel.
 
-    The libraries of its kind are imported now: ask when there is something to send.
-    Raises DeliveryError if hcl cannot send to this kind.
+    The libraries of its kind are imported now, if `load` has not done so: ask when
+    there is something to send. Raises DeliveryError if hcl cannot send to this kind.
     """
     name = channel.settings.transport
     if not name:

@@ -4,7 +4,10 @@ import asyncio
 import logging
 import os
 import re
+from contextlib import suppress
+from contextvars import Context
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
@@ -32,6 +35,18 @@ ANSWER_LIMIT = 65_536
 
 # httpx2 logs every URL at INFO, and what is secret about a webhook stands in its URL.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+@cache
+def prepare() -> None:
+    """Have the libraries import all that a first request would: in another thread."""
+    httpx2.AsyncClient(verify=trust.nobody(), trust_env=False)
+    # What httpx2 connects by. A context of its own, lest it takes this thread for the
+    # loop's.
+    with suppress(ImportError):
+        import anyio
+
+        Context().run(anyio.run, anyio.sleep, 0)
 
 
 def open_transport(channel: ChannelConfig, config: Config) -> "Webhook":

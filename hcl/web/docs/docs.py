@@ -4,9 +4,13 @@ All that this needs is imported when somebody first asks for it: a server that i
 asked shall not pay for it in memory or time to start.
 """
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl import memory
+from hcl.web.json_answer import json_response
 from hcl.web.parts import Parts
 
 # Nothing but the page's own style sheet; it needs neither scripts nor pictures.
@@ -19,23 +23,39 @@ _HEADERS = {
 
 async def get_openapi(_request: Request, parts: Parts) -> Response:
     """GET /api/v3/openapi.json: the document."""
-    from hcl.web.json_answer import JSONResponse
-    from hcl.web.openapi.document import document, facts_of
+    # In a thread, as the page: the first of each takes long, and pings need not wait.
+    text = await asyncio.to_thread(_document, parts)
+    return json_response(text)
 
-    return JSONResponse(document(facts_of(parts)))
+
+def _document(parts: Parts) -> str:
+    from hcl.web.openapi.document import facts_of, written
+
+    return written(facts_of(parts))
 
 
 async def get_page(_request: Request, parts: Parts) -> Response:
     """GET /docs/: the document as a page."""
+    page = await asyncio.to_thread(_page, parts)
+    return Response(page, media_type="text/html", headers=_HEADERS)
+
+
+def _page(parts: Parts) -> str:
     from hcl.web.docs import page as docs_page
     from hcl.web.openapi.document import facts_of
 
     page = docs_page.render(facts_of(parts), parts.config.server.site_name)
-    return Response(page, media_type="text/html", headers=_HEADERS)
+    memory.give_back()
+    return page
 
 
 async def get_style(_request: Request, _parts: Parts) -> Response:
     """GET /docs/style.css: what the page looks like."""
+    style = await asyncio.to_thread(_style)
+    return Response(style, media_type="text/css", headers=_HEADERS)
+
+
+def _style() -> bytes:
     from hcl.web.docs import page as docs_page
 
-    return Response(docs_page.style(), media_type="text/css", headers=_HEADERS)
+    return docs_page.style()

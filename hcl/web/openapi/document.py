@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from hcl import __version__
 from hcl.web.auth import KEY_LENGTH
+from hcl.web.json_answer import encoded
 from hcl.web.openapi import (
     answers,
     checks,
@@ -112,6 +113,12 @@ def document(facts: Facts) -> dict[str, Any]:
             "securitySchemes": _SECURITY,
         },
     }
+
+
+@lru_cache(maxsize=1)
+def written(facts: Facts) -> str:
+    """Return the document as JSON."""
+    return encoded(document(facts))
 
 
 _KEY = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}

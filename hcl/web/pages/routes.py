@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from hcl import memory
 from hcl.web.pages.page import Page
 from hcl.web.parts import Parts
 
@@ -145,6 +146,8 @@ class _PageEndpoint:
             import_module(f"hcl.web.pages.{module}")
         for name in ("frame", "macros", "error", *chain(*map(_templates_of, modules))):
             templates().get_template(f"{name}.html")
+        # To compile them takes 6 MB.
+        memory.give_back()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

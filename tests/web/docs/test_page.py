@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from hcl.web.docs import page as docs_page
 from tests.app import CONFIG, ROOT, App, running_app
+from tests.turns import turns_while
 
 CSS = (files("hcl.web.docs") / "static/docs.css").read_text()
 
@@ -175,3 +177,13 @@ def test_text_is_seen_on_every_ground(scheme: str) -> None:
     for ink, ground in product(inks, ["ground", "raised", "sunk"]):
         pair = sorted([luminance(found[ink]), luminance(found[ground])])
         assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
+
+
+async def test_pings_need_not_wait_until_it_is_made(app: App) -> None:
+    docs_page.render.cache_clear()
+
+    response, turns = await turns_while(app.http.get("/docs/"))
+
+    assert response.status_code == 200
+    # Else there are four or five.
+    assert turns > 10

@@ -1,26 +1,21 @@
 """What an alert through Apprise costs on a small machine: a tenth of a core."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from bench import proc
 from bench.client import get
-from bench.plan import BenchError, Plan, say
+from bench.plan import Plan, say
 from bench.receivers import Hook
 from bench.seed import seed
 from bench.servers import Hcl
+from bench.small import small
 from bench.table import Row
 from tests import toml
 
 _MB = 1_000_000
-_PERIOD = 100_000
-_SHARE = 10_000
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def measure(plan: Plan) -> list[Row]:
@@ -52,7 +47,7 @@ async def _once(folder: Path, hook: Hook, phone: Hook) -> tuple[float, float, in
     hcl = Hcl(folder, hook=hook.port, channels=toml.channel("Phone", "ntfy", url=url))
     [code] = await asyncio.to_thread(seed, hcl.folder, 1)
     say("apprise: the first message, on a tenth of a core")
-    with hcl, _a_tenth(hcl.pid):
+    with small(hcl, all_of_it=False):
         begun = time.time()
         await asyncio.to_thread(get, hcl.port, [f"/ping/{code}/fail"])
         await phone.wait_for(1, seconds=120)
@@ -60,31 +55,3 @@ async def _once(folder: Path, hook: Hook, phone: Hook) -> tuple[float, float, in
         rests = list(proc.family(hcl.pid))[1:]
         peak = max(map(proc.peak_bytes, rests), default=0)
     return hook.arrivals[0].at - begun, phone.arrivals[0].at - begun, peak
-
-
-@contextmanager
-def _a_tenth(pid: int) -> Iterator[None]:
-    """Give a process, and what it starts, a tenth of a core by a cgroup of its own."""
-    is_old = (_CGROUPS / "cpu").is_dir()
-    group = (_CGROUPS / "cpu" if is_old else _CGROUPS) / f"hcl-bench-{pid}"
-    try:
-        group.mkdir()
-        if is_old:
-            (group / "cpu.cfs_period_us").write_text(str(_PERIOD))
-            (group / "cpu.cfs_quota_us").write_text(str(_SHARE))
-        else:
-            (group / "cpu.max").write_text(f"{_SHARE} {_PERIOD}")
-        (group / "cgroup.procs").write_text(str(pid))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            group.rmdir()
-        raise BenchError(f"no share of a core can be set: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        (group.parent / "cgroup.procs").write_text(str(pid))
-        for one in (group / "cgroup.procs").read_text().split():
-            with contextlib.suppress(OSError):
-                (group.parent / "cgroup.procs").write_text(one)
-        with contextlib.suppress(OSError):
-            group.rmdir()

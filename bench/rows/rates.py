@@ -13,7 +13,7 @@ from bench.servers import PING_KEY, Hcl, Server, Yardstick
 from bench.table import NO_GOAL, Row, at_least, spread
 from bench.yardsticks import CODES
 
-CONNECTIONS = (1, 8, 64, 256)
+_OTHER_CONNECTIONS = (1, 8, 256)
 N_CHECKS = 1000
 
 # By connections, address and bytes of a body: what it is compared with, and the ratio.
@@ -37,15 +37,23 @@ class Sample:
     cpu: float
 
 
-def measure(plan: Plan) -> list[Row]:
-    """Measure every number of connections, GET and POST, by UUID and by slug."""
-    rows = []
-    cases = [(number, size) for number in CONNECTIONS for size in (0, 1000)]
-    if plan.goals:
-        cases = [(number, size) for number, _, size in _GOALS]
-    for connections, body_size in cases:
-        say(f"rates: {connections} connections, body of {body_size} bytes")
-        rows += _case(plan, connections, body_size)
+def measure_get(plan: Plan) -> list[Row]:
+    """Measure GET at 64 connections, by UUID and by slug."""
+    return _case(plan, 64, 0)
+
+
+def measure_post(plan: Plan) -> list[Row]:
+    """Measure POST with 1 kB at 64 connections, by UUID and by slug."""
+    return _case(plan, 64, 1000)
+
+
+def measure_others(plan: Plan) -> list[Row]:
+    """Measure both at other numbers of connections."""
+    rows: list[Row] = []
+    # None has a goal.
+    for connections in () if plan.goals else _OTHER_CONNECTIONS:
+        for body_size in (0, 1000):
+            rows += _case(plan, connections, body_size)
     return rows
 
 
@@ -59,6 +67,7 @@ def sample(server: Server, traffic: Traffic, connections: int, seconds: int) -> 
 
 def _case(plan: Plan, connections: int, body_size: int) -> list[Row]:
     """Measure in rounds A B C D A B C D …, so that what drifts drifts for all."""
+    say(f"rates: {connections} connections, body of {body_size} bytes")
     samples: defaultdict[str, list[Sample]] = defaultdict(list)
     seconds = plan.pick(3, 1)
     with ExitStack() as stack:

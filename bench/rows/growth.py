@@ -7,7 +7,7 @@ from bench import load
 from bench.client import get, median_ms
 from bench.load import Traffic
 from bench.plan import Plan, say
-from bench.rates import sample
+from bench.rows.rates import sample
 from bench.seed import seed
 from bench.servers import PROJECT, READ_KEY, Hcl, badge_of_all
 from bench.table import NO_GOAL, Row, at_least, spread

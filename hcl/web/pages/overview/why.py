@@ -10,6 +10,7 @@ from hcl import store
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
+from hcl.words.lengths import short
 from hcl.words.lines import cut, one_line
 
 # Checks whose reason is looked up: who has more down at once looks at none of them.
@@ -25,6 +26,14 @@ async def troubles_of(conn: Connection, items: Iterable[Shown]) -> dict[int, Tro
     return await store.flips.troubles(conn, down, _BYTES) if down else {}
 
 
+def since(item: Shown, trouble: Trouble | None) -> datetime | None:
+    """Return since when a check is down, or late; None: not known, or it is neither."""
+    check, status = item
+    if status == "grace" and check.alert_after is not None:
+        return check.alert_after - check.grace
+    return trouble.created if trouble is not None and status == "down" else None
+
+
 def sentence(
     item: Shown, trouble: Trouble | None, now: datetime, *, readonly: bool
 ) -> Markup | None:
@@ -34,9 +43,9 @@ def sentence(
     """
     check, status = item
     if status == "grace" and check.alert_after is not None:
-        due = stamped(check.alert_after - check.grace, now)
+        due = stamped(check.alert_after - check.grace, now, "said")
         left = stamped(check.alert_after, now, "relative")
-        return _said("No ping", f"since {due}, goes down {left}")
+        return _said(f"No ping since {due}", f"goes down {left}")
     if status != "down" or trouble is None:
         return None
     if trouble.reason == "fail":
@@ -46,8 +55,10 @@ def sentence(
         return _said(head, str(escape(_last_line(trouble.printed))))
     started = check.last_start
     if started is not None and started + check.grace <= trouble.created:
-        return _said("Ran too long", f"the run from {stamped(started, now)}")
-    due = stamped(trouble.created - check.grace, now)
+        begun, grace = stamped(started, now, "said"), short(check.grace)
+        rest = f"the run from {begun} did not end within {grace}"
+        return _said("Ran too long", rest)
+    due = stamped(trouble.created - check.grace, now, "said")
     return _said("No ping in time", f"one was due {due}")
 
 

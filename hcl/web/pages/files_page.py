@@ -16,7 +16,8 @@ async def get(visit: Visit) -> Response:
     keep = "public, max-age=31536000, immutable" if is_current else "no-cache"
     headers = {"Cache-Control": keep, "Vary": "Accept-Encoding"}
     # They are the same for all, so that their length tells nobody anything.
-    if "gzip" in visit.request.headers.get("accept-encoding", ""):
+    accepted = visit.request.headers.get("accept-encoding", "").replace(" ", "")
+    if "gzip" in accepted and "gzip;q=0" not in accepted:
         content = static_files.compressed(name)
         headers["Content-Encoding"] = "gzip"
     else:

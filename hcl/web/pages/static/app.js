@@ -27,17 +27,14 @@
     return seconds > 0 ? `${brief(seconds)} ago` : `in ${brief(-seconds)}`;
   }
 
-  const hours = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const thisYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-  const years = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
-
-  // The words of hcl.words: moments.said.
+  // The words of hcl.words: moments.said. What changes is the zone.
+  const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   function said(at, now) {
-    const date = new Date(at), today = new Date(now);
-    const days = Math.round((new Date(at).setHours(12, 0, 0, 0) - today.setHours(12, 0, 0, 0)) / 864e5);
-    const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[days];
-    const day = date.getFullYear() === today.getFullYear() ? thisYear : years;
-    return `${near || day.format(at)} ${hours.format(at)}`;
+    const noon = (moment) => new Date(moment).setHours(12, 0, 0, 0);
+    const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[Math.round((noon(at) - noon(now)) / 864e5)];
+    const [, month, day, year] = new Date(at).toDateString().split(" ");
+    const own = new Date(now).getFullYear() === Number(year) ? "" : ` ${year}`;
+    return `${near || `${Number(day)} ${month}${own}`} ${hours.format(at)}`;
   }
 
   // The server's clock counts, as far as the page tells it.
@@ -122,9 +119,11 @@
     if (head && answer && head.textContent !== answer) head.textContent = answer;
   }
 
+  // What an element is known by when its part comes anew; null: by nothing.
   function markOf(element) {
-    const what = element.getAttribute("href") || element.value || element.closest("[id]").id;
-    return `${element.tagName} ${what}`;
+    const fold = element.closest("details[id]");
+    const what = element.getAttribute("href") || element.value || (fold && fold.id);
+    return what ? `${element.tagName} ${what}` : null;
   }
 
   // Exchange each part of the page by that of another document, if it is another:
@@ -153,7 +152,7 @@
       const active = part.contains(document.activeElement) && document.activeElement;
       const mark = active && markOf(active);
       part.replaceWith(fresh);
-      if (active) {
+      if (mark) {
         const again = $$("a, button, input, summary", fresh).find((one) => markOf(one) === mark);
         if (again) again.focus({ preventScroll: true });
       }

@@ -146,6 +146,28 @@ async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping
     return [_ping(row) for row in reversed(list(rows))]
 
 
+async def signals_of(
+    conn: Connection, check_ids: Iterable[int], limit: int
+) -> dict[int, list[Ping]]:
+    """Return the last starts, successes and fails of checks, oldest first, by id.
+
+    Of the pings that are filed, without their bodies.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT j.value, n, created, action, scheme, remote_addr, method, ua, rid,"
+        " exitstatus, x'' FROM json_each(:ids) j CROSS JOIN pings p"
+        ' ON p."key" IN (SELECT "key" FROM pings'
+        ' WHERE "key" BETWEEN j.value << 32 AND (j.value << 32) + 4294967295'
+        " AND action IN ('start', 'success', 'fail')"
+        ' ORDER BY "key" DESC LIMIT :limit)',
+        {"ids": json.dumps(list(check_ids)), "limit": limit},
+    )
+    found: dict[int, list[Ping]] = {}
+    for check_id, *row in sorted(rows, key=lambda row: (row[0], row[1])):
+        found.setdefault(check_id, []).append(_ping(row))
+    return found
+
+
 async def outcomes(
     conn: Connection, check_ids: Iterable[int], limit: int
 ) -> dict[int, list[datetime]]:

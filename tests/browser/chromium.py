@@ -159,13 +159,15 @@ class Browser:
             "Emulation.setScriptExecutionDisabled", {"value": not on}
         )
 
-    def axe(self) -> list[str]:
-        """Return what axe-core finds wrong with the page."""
+    def axe(self, *rules: str) -> list[str]:
+        """Return what axe-core finds wrong with the page, by all its rules or these."""
         # Added by the protocol, which the page's policy for scripts does not bind.
         if not self.run("return 'axe' in window"):
             self.run(AXE.read_text())
         result = self.driver.execute_async_script(
-            "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
+            "axe.run(document, {resultTypes: ['violations'],"
+            " ...(arguments[0].length && {runOnly: arguments[0]})}).then(arguments[1])",
+            rules,
         )
         return [
             f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']!r})"

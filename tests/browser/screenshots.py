@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests import toml
 from tests.browser.chromium import Browser, chromium, why_not
 from tests.browser.made_up import fill
 from tests.server.process import Serve
@@ -23,7 +24,8 @@ def main(folder: Path) -> None:
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
-        serve = Serve(Path(made))
+        # It has nothing to tell: all that is made up was told long ago.
+        serve = Serve(Path(made), toml.webhook("Phone", down="http://127.0.0.1:9/"))
         # The browser's own, so that the pages show a zone that is not UTC.
         os.environ["TZ"] = "Europe/Riga"
         asyncio.run(fill(serve.folder))
@@ -31,13 +33,16 @@ def main(folder: Path) -> None:
             browser.driver.execute_cdp_cmd(
                 "Emulation.setScrollbarsHidden", {"hidden": True}
             )
+            browser.driver.execute_cdp_cmd(
+                "Emulation.setLocaleOverride", {"locale": "en-GB"}
+            )
             browser.sign_in()
             project = browser.driver.current_url.removeprefix(serve.root)
             checks = serve.api("GET", "checks/")["checks"]
             code = next(c["uuid"] for c in checks if c["name"] == _SHOWN)
             for scheme, end in (("light", ""), ("dark", "-dark")):
                 browser.scheme(scheme)
-                _take(browser, project, folder / f"list{end}.png", 955)
+                _take(browser, project, folder / f"list{end}.png", 612)
                 _take(browser, f"/checks/{code}", folder / f"check{end}.png", 1150)
 
 

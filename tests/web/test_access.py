@@ -147,9 +147,13 @@ ROWS = {
     # One that nobody made; what a made one does: test_link_signs_in_once.
     "/sign-in/{link}": Row("link", {"GET": "", "HEAD": ""}),
     "/sign-out": Row("sign out", {"POST": ""}),
+    # It changes but a cookie of the caller's.
+    "/preferences": page(POST="own"),
+    "/look": page(GET="ro"),
     "/server": page(GET="ro"),
     f"/projects/{PROJECT}/": page(GET="ro"),
     f"/projects/{PROJECT}/live": page(GET="ro", kind="script"),
+    f"/projects/{PROJECT}/many": page(POST="rw", good={"POST": 422}),
     f"/projects/{PROJECT}/wall": page(GET="ro"),
     f"/projects/{PROJECT}/favicon.svg": page(GET="ro", kind="script"),
     f"/projects/{PROJECT}/new": page(GET="rw", POST="rw", good={"POST": 422}),
@@ -217,7 +221,8 @@ def of_api(row: Row, method: str, caller: Caller, project: int) -> int | str:
 def of_page(row: Row, method: str, caller: Caller, project: int) -> int | str:
     if caller.way == "header":
         return 401 if row.kind == "script" else "sign in"
-    if caller.access == "ro" and (row.needs[method] == "rw" or method == "POST"):
+    need = row.needs[method]
+    if caller.access == "ro" and (need == "rw" or (method == "POST" and need != "own")):
         return 403
     if method == "POST" and caller.way == "forged":
         return 403

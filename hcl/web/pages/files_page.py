@@ -14,6 +14,12 @@ async def get(visit: Visit) -> Response:
         return PlainTextResponse("not found", 404)
     is_current = visit.query.get("v") == static_files.version()
     keep = "public, max-age=31536000, immutable" if is_current else "no-cache"
-    return Response(
-        static_files.content(name), media_type=kind, headers={"Cache-Control": keep}
-    )
+    headers = {"Cache-Control": keep, "Vary": "Accept-Encoding"}
+    # They are the same for all, so that their length tells nobody anything.
+    accepted = visit.request.headers.get("accept-encoding", "").replace(" ", "")
+    if "gzip" in accepted and "gzip;q=0" not in accepted:
+        content = static_files.compressed(name)
+        headers["Content-Encoding"] = "gzip"
+    else:
+        content = static_files.content(name)
+    return Response(content, media_type=kind, headers=headers)

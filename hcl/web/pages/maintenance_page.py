@@ -30,7 +30,7 @@ async def page(visit: Visit) -> Response:
     return visit.render(
         "maintenance.html",
         project=project,
-        nav="checks",
+        nav="maintenance",
         open_now=maintenance.open_now(project.id, visit.now),
         upcoming=maintenance.upcoming(project.id, visit.now, _MOST),
         lengths={

@@ -8,11 +8,13 @@ class Page(NamedTuple):
 
     `changes`: only for those who may change things, the GET too. `in_place`: it is
     asked for by a script, which is told 401 where a person is asked to sign in.
-    `is_open`: for everybody; the functions find no viewer.
+    `is_own`: it changes but what the viewer's browser keeps, so that who may only look
+    may do it too. `is_open`: for everybody; the functions find no viewer.
     """
 
     get: str = ""
     post: str = ""
     changes: bool = False
     in_place: bool = False
+    is_own: bool = False
     is_open: bool = False

@@ -29,9 +29,12 @@ PAGES = {
     "/sign-in": Page("visit.sign_in.ask", "visit.sign_in.enter", is_open=True),
     "/sign-in/{link}": Page("visit.sign_in_link.enter", is_open=True),
     "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
+    "/preferences": Page(post="visit.choosing.choose", is_own=True),
+    "/look": Page("overview.look.page"),
     "/server": Page("server_page.page"),
     "/projects/{project:code}/": Page("overview.checks.list_page"),
     "/projects/{project:code}/live": Page("overview.live.stream", in_place=True),
+    "/projects/{project:code}/many": Page(post="overview.many.many", changes=True),
     "/projects/{project:code}/wall": Page("overview.wall.page"),
     "/projects/{project:code}/favicon.svg": Page(
         "overview.checks.favicon", in_place=True
@@ -90,11 +93,13 @@ PAGES = {
 # What modules write by, besides the frame.
 TEMPLATES = {
     "overview.checks": ("checks",),
+    "overview.many": ("many",),
     "overview.wall": ("wall",),
     "integrations.channels": ("channels",),
     "badges_page": ("badges",),
     "maintenance_page": ("maintenance",),
     "server_page": ("server",),
+    "overview.look": ("look",),
     "visit.sign_in": ("sign_in",),
     "check.check": ("log_entries", "log", "ping", "check"),
     "check.forms": ("form", "declared"),

@@ -128,6 +128,48 @@ async def test_static_files_are_kept_by_their_version(app: App) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accepted", "coding", "length"),
+    [("gzip, br", "gzip", 4500), ("", None, 11_000), ("br, gzip; q=0", None, 11_000)],
+)
+async def test_static_files_are_compressed_for_who_can_read_that(
+    app: App, accepted: str, coding: str | None, length: int
+) -> None:
+    response = await app.http.get(
+        "/static/app.js", headers={"Accept-Encoding": accepted}
+    )
+
+    assert response.headers.get("content-encoding") == coding
+    assert response.headers["vary"] == "Accept-Encoding"
+    assert 3000 < int(response.headers["content-length"]) < length
+    assert response.content == static_files.content("app.js")
+
+
+async def test_first_visit_of_a_list_weighs_less_than_33_kb(app: App) -> None:
+    await sign_in(app)
+    for n in range(11):
+        await put_check(app.database, name=f"Job {n}", tags="a b", status="up")
+
+    page = await app.http.get(project_path(app))
+    sources = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    files = [await app.http.get(source) for source in sources]
+
+    sent = sum(int(file.headers["content-length"]) for file in files)
+    assert sent + len(page.content) < 33_000
+
+
+async def test_static_files_are_brief(app: App) -> None:
+    style = (await app.http.get("/static/tokens.css")).text
+    script = (await app.http.get("/static/app.js")).text
+
+    assert "/*" not in style
+    assert "\n" not in style
+    assert "--page:light-dark(#f8f8f7,#101214);" in style
+    assert "--i-up:url(\"data:image/svg+xml,<svg xmlns='http" in style
+    assert not re.search(r"^\s|^//", script, re.MULTILINE)
+    assert script.startswith('"use strict";\n(() => {\nconst $$ =')
+
+
+@pytest.mark.parametrize(
     "name", ["nothing.css", "..%2fframe.py", "%2e%2e/frame.py", "app.css%00", ""]
 )
 async def test_no_other_files_are_served(app: App, name: str) -> None:
@@ -145,6 +187,7 @@ async def test_no_change_is_made_without_a_session(app: App, path: str) -> None:
         "{project:code}": app.synced.projects[0].code,
         "{code:code}": check.code,
         "{channel:code}": app.config.projects[0].channels[0].id,
+        "{n:number}": "1",
     }
     for name, value in values.items():
         path = path.replace(name, value)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.app import App
 from tests.store import change
-from tests.web.pages.browsing import sign_in
+from tests.web.pages.browsing import sign_in, text_of
 
 PAGES = ["/projects/{}/", "/projects/{}/integrations", "/projects/{}/badges", "/server"]
 
@@ -22,7 +22,7 @@ async def test_every_page_says_who_does_not_deliver(app: App, path: str) -> None
     page = await app.http.get(path.format(project.id))
 
     assert 'id="warning"' not in well.text
-    assert f"{names[0]} has not delivered since" in page.text
+    assert f"{names[0]} has not delivered since" in text_of(page.text)
     assert "Nobody is told" not in page.text
 
 

@@ -1,5 +1,8 @@
 """The list of a project's checks: the page that people look at every day."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -7,13 +10,22 @@ from starlette.responses import Response
 
 from hcl.web.figures import backups
 from hcl.web.pages import static_files
-from hcl.web.pages.overview import announced, listing, why
-from hcl.web.pages.overview.listing import MOST_PAGES, ON_A_PAGE, Query
-from hcl.web.pages.overview.scan import scan, shown
+from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.overview import announced, listing, rows
+from hcl.web.pages.overview.listing import Tally
+from hcl.web.pages.overview.query import MOST_PAGES, ON_A_PAGE, Query, asked
+from hcl.web.pages.overview.scan import Scan, scan, shown
 from hcl.web.pages.visit.visit import Visit
 
 # In the order that they are counted in.
-_COUNTED = ("down", "grace", "up", "new", "paused", "started")
+_COUNTED = ("down", "grace", "up", "started", "new", "paused")
+
+
+class Group(NamedTuple):
+    """Rows of the page that belong together; `tally` None: they have no head."""
+
+    tally: Tally | None
+    rows: Markup
 
 
 async def first(visit: Visit) -> Response:
@@ -29,7 +41,7 @@ async def moved(visit: Visit) -> Response:
 async def list_page(visit: Visit) -> Response:
     """GET /projects/<code>/: the list, by what its URL asks for, a page of it."""
     project, now = visit.project(), visit.shown
-    query = listing.asked(visit.query)
+    query = asked(visit.query, visit.preferences)
     reader = await visit.parts.database.current()
     told = await announced.of(visit, project)
     scanned = await scan(
@@ -46,27 +58,24 @@ async def list_page(visit: Visit) -> Response:
     wanted = await shown(
         reader, scanned.ids[(number - 1) * ON_A_PAGE : number * ON_A_PAGE], now
     )
-    flips = await listing.flips_of(reader, wanted, now)
-    alone = await listing.alone_of(reader, wanted)
-    troubles = await why.troubles_of(reader, wanted)
-    maintained = listing.maintained_of(visit.parts, wanted, now)
+    is_selecting = query.is_selecting and not visit.viewer.readonly
+    facts = await rows.facts_of(reader, wanted, now, visit.parts.maintenance)
+    drawn = rows.rows(wanted, facts, visit.url, now, is_selecting=is_selecting)
     icon, title = listing.trouble(scanned.counts)
     return visit.render(
         "checks.html",
         project=project,
         nav="checks",
         query=query,
+        is_selecting=is_selecting,
         announced=told,
         windows=visit.parts.maintenance.open_now(project.id, now),
         backups=await backups.overdue(visit.parts, visit.parts.clock.now()),
         counts=scanned.counts,
         counted=_COUNTED,
-        tags=scanned.tags,
-        rows=Markup("\n").join(
-            listing.rows(
-                wanted, flips, visit.url, now, alone, troubles, maintained
-            ).values()
-        ),
+        answer=listing.answer(scanned.counts),
+        tags=_tags(scanned, query),
+        groups=list(_groups(wanted, list(drawn.values()), scanned, query)),
         matching=scanned.matching,
         number=number,
         pages=pages,
@@ -75,6 +84,27 @@ async def list_page(visit: Visit) -> Response:
         live=f"live?{urlencode({'rows': '', 'v': scanned.mark})}",
         ping_url=visit.parts.site.ping(f"{project.ping_key}/my-first-job"),
     )
+
+
+def _tags(scanned: Scan, query: Query) -> list[Tally]:
+    """Return the tags that are shown: those asked for too, however rare they are."""
+    names = {tag.name for tag in scanned.tags}
+    missing = [Tally(tag, {"new": 0}) for tag in query.tags if tag not in names]
+    return [*missing, *scanned.tags]
+
+
+def _groups(
+    items: Sequence[Shown], drawn: Sequence[Markup], scanned: Scan, query: Query
+) -> Iterator[Group]:
+    if query.group != "tag":
+        yield from [Group(None, Markup("\n").join(drawn))] if drawn else []
+        return
+    tallies: Mapping[str, Tally] = {tally.name: tally for tally in scanned.groups}
+    pairs = zip(items, drawn, strict=True)
+    for name, of_it in groupby(pairs, lambda p: listing.group_of(p[0].check.tags)):
+        text = Markup("\n").join(row for _, row in of_it)
+        # A check that has got another tag since it was counted has no head yet.
+        yield Group(tallies.get(name), text)
 
 
 async def favicon(visit: Visit) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
-from hcl.web.pages.overview import listing, why
+from hcl.web.pages.overview import listing, rows
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.shared import Streaming
@@ -29,9 +29,9 @@ async def stream(visit: Visit) -> Response:
     """GET /projects/<code>/live: messages for app.js, as JSON.
 
     `rows`: rows of the list, by id; `moves`: what may have moved them in it (`all`,
-    `status`, `started`, `last`); `counts`, `title` and `icon` are the list's. `anew`:
-    the page is to load its parts anew. With `?check=<key>` only that check counts; with
-    `?rows` rows are sent; `v` is the fingerprint of what the page shows.
+    `status`, `started`, `last`); `counts`, `answer`, `title` and `icon` are the list's.
+    `anew`: the page is to load its parts anew. With `?check=<key>` only that check
+    counts; with `?rows` rows are sent; `v` is the fingerprint of what the page shows.
     """
     project = visit.project()
     if not visit.dashboard.boards.has_room(_holders(visit.identity)):
@@ -140,19 +140,15 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     """Return the rows that have changed, and what stands above the list."""
     now = visit.parts.clock.shown()
     conn = visit.parts.database.committed
-    flips = await listing.flips_of(conn, change.items, now)
-    alone = await listing.alone_of(conn, change.items)
-    troubles = await why.troubles_of(conn, change.items)
-    maintained = listing.maintained_of(visit.parts, change.items, now)
+    facts = await rows.facts_of(conn, change.items, now, visit.parts.maintenance)
     counted = listing.counts_of(list(change.after.values()))
     icon, title = listing.trouble(counted)
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": listing.rows(
-            change.items, flips, visit.url, now, alone, troubles, maintained
-        ),
+        "rows": rows.rows(change.items, facts, visit.url, now),
         "counts": counted,
+        "answer": listing.answer(counted),
         "icon": icon,
         "title": f"{title}{project.name} – {visit.parts.config.server.site_name}",
     }

@@ -1,7 +1,8 @@
 """All checks of a project: counted, searched and sorted, a slice at a time."""
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from hcl.model import ShownStatus
 from hcl.store.tallies import Line
 from hcl.web.pages.dashboard.boards import Fingerprint, Shown
 from hcl.web.pages.overview import listing
-from hcl.web.pages.overview.listing import Query
+from hcl.web.pages.overview.listing import Tally
+from hcl.web.pages.overview.query import Query
 
 # Checks that are looked at in one go of the loop.
 _SLICE = 500
@@ -24,10 +26,12 @@ class Scan:
     """What was seen: `counts` by status, and `matching` checks of what is asked for.
 
     `ids` are the first of these, in the order asked for; `mark` stands for all.
+    `groups` are what the matching ones are grouped by, in their order, if they are.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
-    tags: list[str] = field(default_factory=list)
+    tags: list[Tally] = field(default_factory=list)
+    groups: list[Tally] = field(default_factory=list)
     matching: int = 0
     ids: list[int] = field(default_factory=list)
     mark: str = ""
@@ -50,8 +54,9 @@ async def scan(
     """
     scanned, mark = Scan(), Fingerprint(announced)
     statuses: Counter[str] = Counter()
-    running, tags = 0, Counter[str]()
-    best: list[tuple[listing.Key, int]] = []
+    running = 0
+    tags: dict[str, Counter[ShownStatus]] = defaultdict(Counter)
+    best = _Best(query, first)
     last_id = 0
     while lines := await store.tallies.lines(conn, project_id, now, last_id, _SLICE):
         shown = await _shown(conn, lines, now)
@@ -62,17 +67,51 @@ async def scan(
             running += line.is_running
             mark.add(line.id, status, line.n_pings, line.name, line.excused)
             if line.tags:
-                tags[line.tags] += 1
+                tags[line.tags][status] += 1
             if listing.is_wanted(line, status, query, by_code=by_code):
-                found.append((listing.key(line, status, query.sort), line.id))
+                found.append((line, status))
         scanned.matching += len(found)
-        best = heapq.nsmallest(first, best + found)
+        best.take(found)
         last_id = lines[-1].id
     scanned.counts = listing.counts(statuses, running)
     scanned.tags = listing.tags_of(tags)
-    scanned.ids = [check_id for _, check_id in best]
+    scanned.groups, scanned.ids = best.ended()
     scanned.mark = str(mark)
     return scanned
+
+
+class _Best:
+    """The first checks of all that are taken, in the order asked for."""
+
+    def __init__(self, query: Query, first: int) -> None:
+        self._sort = query.sort
+        self._first = first
+        self._is_grouped = query.group == "tag"
+        self._groups: dict[str, Counter[ShownStatus]] = defaultdict(Counter)
+        self._found: list[tuple[str, listing.Key, int]] = []
+
+    def take(self, found: Iterable[tuple[Line, ShownStatus]]) -> None:
+        """Look at some more."""
+        for line, status in found:
+            group = ""
+            if self._is_grouped:
+                group = listing.group_of(line.tags)
+                self._groups[group][status] += 1
+            key = listing.key(line, status, self._sort)
+            self._found.append((group, key, line.id))
+        # In which order groups come is known when all are looked at.
+        if not self._is_grouped:
+            self._found = heapq.nsmallest(self._first, self._found)
+
+    def ended(self) -> tuple[list[Tally], list[int]]:
+        """Return the groups, and the ids of the first checks."""
+        groups = listing.in_order(Tally(*group) for group in self._groups.items())
+        places = {group.name: place for place, group in enumerate(groups)}
+        ordered = heapq.nsmallest(
+            self._first,
+            ((places.get(group, 0), key, id_) for group, key, id_ in self._found),
+        )
+        return groups, [check_id for _, _, check_id in ordered]
 
 
 async def _shown(

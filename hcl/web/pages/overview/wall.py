@@ -1,19 +1,33 @@
 """The wall: a page for a TV that is read from afar, and that nobody touches."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from hcl.checks import rules
-from hcl.web.pages.overview import announced, listing
-from hcl.web.pages.overview.listing import Query
+from hcl.model import Check, ShownStatus
+from hcl.store.flips import Trouble
+from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.overview import announced, listing, why
+from hcl.web.pages.overview.query import Query
 from hcl.web.pages.overview.scan import scan, shown
 from hcl.web.pages.visit.visit import Visit
 
 # Tiles for what is wrong, and names for what is well; more nobody can read from afar.
 _MOST_TILES = 24
 _MOST_NAMES = 120
+
+
+class Tile(NamedTuple):
+    """A check that is down or late: since when, and why; None: not known."""
+
+    check: Check
+    status: ShownStatus
+    since: datetime | None
+    sentence: Markup | None
 
 
 async def page(visit: Visit) -> Response:
@@ -36,26 +50,30 @@ async def page(visit: Visit) -> Response:
     names = [item for item in ordered if item.status not in ("down", "grace")]
     names = names[:_MOST_NAMES]
     all_wrong = counted["down"] + counted["grace"]
-    flips = await listing.flips_of(conn, wrong[:_MOST_TILES], visit.shown)
-    since = {
-        check_id: datetime.fromtimestamp(turns[-1][0], UTC)
-        for check_id, turns in flips.items()
-    }
+    tiled = wrong[:_MOST_TILES]
+    troubles = await why.troubles_of(conn, tiled)
     icon, title = listing.trouble(counted)
     return visit.render(
         "wall.html",
         project=project,
         announced=told,
         counts=counted,
+        answer=listing.answer(counted),
         icon=icon,
         title=title,
-        tiles=[
-            (rules.as_shown(check, visit.now), status)
-            for check, status in wrong[:_MOST_TILES]
-        ],
-        more=all_wrong - len(wrong[:_MOST_TILES]),
-        since=since,
+        tiles=[_tile(visit, item, troubles.get(item.check.id)) for item in tiled],
+        more=all_wrong - len(tiled),
         names=names,
         more_names=counted["all"] - all_wrong - len(names),
         live=f"live?{urlencode({'v': scanned.mark})}",
+    )
+
+
+def _tile(visit: Visit, item: Shown, trouble: Trouble | None) -> Tile:
+    now, readonly = visit.shown, visit.viewer.readonly
+    return Tile(
+        rules.as_shown(item.check, visit.now),
+        item.status,
+        why.since(item, trouble),
+        why.sentence(item, trouble, now, readonly=readonly),
     )

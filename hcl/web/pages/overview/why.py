@@ -12,6 +12,7 @@ from hcl.model import Check
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
+from hcl.words.lengths import short
 from hcl.words.lines import cut, one_line
 from hcl.words.outcomes import in_a_row
 
@@ -28,6 +29,14 @@ async def troubles_of(conn: Connection, items: Iterable[Shown]) -> dict[int, Tro
     return await store.flips.troubles(conn, down, _BYTES) if down else {}
 
 
+def since(item: Shown, trouble: Trouble | None) -> datetime | None:
+    """Return since when a check is down, or late; None: not known, or it is neither."""
+    check, status = item
+    if status == "grace" and check.alert_after is not None:
+        return schedule.next_ping(check)
+    return trouble.created if trouble is not None and status == "down" else None
+
+
 def sentence(
     item: Shown, trouble: Trouble | None, now: datetime, *, readonly: bool
 ) -> Markup | None:
@@ -40,9 +49,9 @@ def sentence(
         return _said("Late", in_a_row(check))
     due_at = schedule.next_ping(check)
     if status == "grace" and check.alert_after is not None and due_at is not None:
-        due = stamped(due_at, now)
+        due = stamped(due_at, now, "said")
         left = stamped(check.alert_after, now, "relative")
-        return _said("No ping", f"since {due}, goes down {left}")
+        return _said(f"No ping since {due}", f"goes down {left}")
     if status != "down" or trouble is None:
         return None
     if trouble.reason == "fail":
@@ -54,8 +63,10 @@ def sentence(
         return _said("Ended too soon", "")
     started = _start_that_overran(check, trouble)
     if started is not None:
-        return _said("Ran too long", f"the run from {stamped(started, now)}")
-    due = stamped(trouble.created - check.grace, now)
+        begun, limit = stamped(started, now, "said"), short(check.run_limit)
+        rest = f"the run from {begun} did not end within {limit}"
+        return _said("Ran too long", rest)
+    due = stamped(trouble.created - check.grace, now, "said")
     return _said("No ping in time", f"one was due {due}")
 
 

@@ -27,6 +27,16 @@
     return seconds > 0 ? `${brief(seconds)} ago` : `in ${brief(-seconds)}`;
   }
 
+  // The words of hcl.words: moments.said. What changes is the zone.
+  const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  function said(at, now) {
+    const noon = (moment) => new Date(moment).setHours(12, 0, 0, 0);
+    const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[Math.round((noon(at) - noon(now)) / 864e5)];
+    const [, month, day, year] = new Date(at).toDateString().split(" ");
+    const own = new Date(now).getFullYear() === Number(year) ? "" : ` ${year}`;
+    return `${near || `${Number(day)} ${month}${own}`} ${hours.format(at)}`;
+  }
+
   // The server's clock counts, as far as the page tells it.
   let ahead = 0;
   function tick(root = document, all = true) {
@@ -44,7 +54,9 @@
       }
       const seconds = (now - at) / 1000;
       let text = null;
-      if ("relative" in time.dataset) text = relative(seconds);
+      if (!["absolute", "elapsed", "said", "hour"].some((kind) => kind in time.dataset)) text = relative(seconds);
+      if ("said" in time.dataset) text = said(at, now);
+      if ("hour" in time.dataset) text = hours.format(at);
       if ("elapsed" in time.dataset) text = brief(Math.max(seconds, 0));
       if (text !== null && text !== time.textContent) time.textContent = text;
     }
@@ -101,6 +113,19 @@
     return copy.outerHTML;
   }
 
+  // The head of the list; a screen reader says it when it changes.
+  function say(answer) {
+    const head = document.getElementById("answer");
+    if (head && answer && head.textContent !== answer) head.textContent = answer;
+  }
+
+  // What an element is known by when its part comes anew; null: by nothing.
+  function markOf(element) {
+    const fold = element.closest("details[id]");
+    const what = element.getAttribute("href") || element.value || (fold && fold.id);
+    return what ? `${element.tagName} ${what}` : null;
+  }
+
   // Exchange each part of the page by that of another document, if it is another:
   // nobody's click shall meet what is just taken away.
   function exchange(other) {
@@ -108,17 +133,27 @@
     const icon = document.querySelector("link[rel=icon]");
     const wanted = other.querySelector("link[rel=icon]");
     if (wanted && icon.href !== wanted.href) icon.replaceWith(wanted);
+    say(other.getElementById("answer")?.textContent);
     for (const part of $$("[data-part]")) {
       const fresh = other.getElementById(part.id);
       const text = fresh && plain(fresh);
       if (!fresh || served.get(part.id) === text) continue;
       served.set(part.id, text);
+      // What somebody has folded, opened or chosen stays so; trouble that is new opens.
+      for (const old of $$("details[id]", part)) {
+        const now = other.getElementById(old.id);
+        if (now) now.open = old.open || (now.open && now.className !== old.className);
+      }
+      for (const { value } of $$(".pick :checked", part)) {
+        const now = fresh.querySelector(`.pick [value="${value}"]`);
+        if (now) now.checked = true;
+      }
       // Who goes through the page by keyboard stays where they were.
       const active = part.contains(document.activeElement) && document.activeElement;
-      const path = active && active.getAttribute("href");
+      const mark = active && markOf(active);
       part.replaceWith(fresh);
-      if (path) {
-        const again = $$("a", fresh).find((a) => a.getAttribute("href") === path);
+      if (mark) {
+        const again = $$("a, button, input, summary", fresh).find((one) => markOf(one) === mark);
         if (again) again.focus({ preventScroll: true });
       }
       prepare(fresh);
@@ -174,23 +209,25 @@
   }
 
   // Show what the list tells of all checks together.
-  function summarize({ counts, icon, title }) {
+  function summarize({ counts, answer, icon, title }) {
     document.title = title;
+    say(answer);
     const link = document.querySelector("link[rel=icon]");
     link.href = link.href.replace(/icon-\w+\.svg/, `icon-${icon}.svg`);
     for (const item of $$("[data-count]")) {
       const count = counts[item.dataset.count];
       item.hidden = !count;
-      const text = item.querySelector(".status") || item.querySelector("a");
+      const text = item.querySelector("a");
       text.textContent = text.textContent.replace(/\d+$/, count);
     }
   }
 
   // Tell whether rows may now stand elsewhere in the list that is asked for.
   function moves(words) {
-    const asked = new URLSearchParams(location.search);
-    const sort = asked.get("sort") || "status", status = asked.get("status");
-    return (words.includes("status") && (sort === "status" || status))
+    const { sort } = document.querySelector("main").dataset;
+    const status = new URLSearchParams(location.search).get("status");
+    // What tags and groups tell of their checks hangs on every status.
+    return words.includes("status")
       || (words.includes("started") && status === "started")
       || (words.includes("last") && sort === "last");
   }
@@ -215,9 +252,11 @@
           const row = box.content.firstElementChild;
           row.classList.add("changed");
           const link = old.contains(document.activeElement);
+          const pick = old.querySelector(".pick");
+          if (pick) row.prepend(pick);
           old.replaceWith(row);
           tick(row);
-          if (link) row.querySelector("a").focus({ preventScroll: true });
+          if (link) row.querySelector("input, a").focus({ preventScroll: true });
         }
         if (told.counts) summarize(told);
         // A page that is under way may be older than these rows.
@@ -264,8 +303,7 @@
   if (filters) {
     let wait = null;
     const apply = () => {
-      const pairs = [...new FormData(filters)].filter(
-        ([name, value]) => value && !(name === "sort" && value === "status"));
+      const pairs = [...new FormData(filters)].filter(([, value]) => value);
       const query = new URLSearchParams(pairs).toString();
       history.replaceState(null, "", query ? `?${query}` : location.pathname);
       load(location.href);
@@ -284,8 +322,8 @@
   setInterval(() => tick(document, false), 1000);
   const clock = document.querySelector("[data-clock]");
   if (clock) {
-    const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-    const show = () => { clock.textContent = hours.format(Date.now() - ahead); };
+    const onWall = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+    const show = () => { clock.textContent = onWall.format(Date.now() - ahead); };
     show();
     setInterval(show, 1000);
   }

@@ -84,7 +84,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
     if not page.is_open:
         if viewer is None:
             return _ask_to_sign_in(page, visit, reads=reads)
-        if viewer.readonly and (page.changes or not reads):
+        if viewer.readonly and (page.changes or not (reads or page.is_own)):
             raise PageError(403, "Read-only", _ONLY_TO_LOOK)
     if not reads:
         # Not sooner: who is not let in shall not have anything read.

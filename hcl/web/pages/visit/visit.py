@@ -14,7 +14,7 @@ from hcl.model import Check, Project
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.dashboard import Dashboard
 from hcl.web.pages.frame import Paths, templates
-from hcl.web.pages.visit import notices
+from hcl.web.pages.visit import notices, preferences
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.identity import Identity, identify
 from hcl.web.pages.visit.posted import Form
@@ -63,6 +63,22 @@ class Visit:
         viewer = self.identity.viewer
         return Paths(self.parts.site, viewer is None or viewer.readonly)
 
+    @property
+    def preferences(self) -> preferences.Preferences:
+        """How the viewer likes pages to look."""
+        return preferences.read(self.request)
+
+    @property
+    def here(self) -> str:
+        """Where to lead back to what is shown: the path and query, or the first page.
+
+        What answers a form cannot be asked for again.
+        """
+        if self.request.method != "GET":
+            return "/"
+        path, query = self.request.url.path, self.request.url.query
+        return f"{path}?{query}" if query else path
+
     def identify(self, now: datetime) -> Identity:
         """Tell who looks by what counts now, since keys and sessions may end."""
         return identify(self.request, self.parts, self.dashboard.ended_sessions, now)
@@ -107,6 +123,8 @@ class Visit:
             "site_name": self.parts.config.server.site_name,
             "version": __version__,
             "url": self.url,
+            "here": self.here,
+            "preferences": self.preferences,
             # Not of the visit: by it app.js tells how far the browser's clock is off.
             "now": now,
             "notice": self.notice.removeprefix(notices.BAD),

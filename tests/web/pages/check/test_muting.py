@@ -44,7 +44,7 @@ async def test_each_button_mutes_and_one_ends_it(app: App, number: int) -> None:
     page = text_of(await visitor.get(f"/checks/{code}"))
     assert "Muted until" in page
     assert "Unmute" in page
-    assert "muted, ends in" in text_of(await visitor.get(project_path(app)))
+    assert "muted until" in text_of(await visitor.get(project_path(app)))
 
     await visitor.post(f"/checks/{code}/mute", seconds="0")
     assert "Muted until" not in text_of(await visitor.get(f"/checks/{code}"))

@@ -118,7 +118,8 @@ async def put_unheard(app: App, **values: Any) -> Any:
     return await put_check(app.database, **(fields | values))
 
 
-UNHEARD = "not heard since 2026-06-15 02:00:00 UTC"
+# By the date of a test the year may be another.
+UNHEARD = re.compile("not heard since 15 Jun( 2026)? 02:00")
 
 
 @pytest.mark.parametrize("key", [None, READ_KEY])
@@ -135,8 +136,8 @@ async def test_check_that_was_excused_is_marked_until_it_pings(
         Target(code=check.code), make_ping(created=datetime.now(UTC))
     )
 
-    assert UNHEARD in before
-    assert UNHEARD.capitalize()[:15] in its_own
+    assert UNHEARD.search(before)
+    assert "Not heard since" in its_own
     assert "hcl was away, and may have missed its pings." in its_own
     assert "not heard since" not in text_of(await page(app)).lower()
     shown = text_of((await app.http.get(f"/checks/{address}")).text)

@@ -137,6 +137,7 @@ async def test_change_of_status_has_the_page_loaded_anew(app: App) -> None:
     assert message["moves"] == ["last", "status"]
     assert "anew" not in message
     assert message["icon"] == "down"
+    assert message["answer"] == "1 check is down"
     assert message["title"] == "(1 down) Home – hcl"
 
 

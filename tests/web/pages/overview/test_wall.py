@@ -1,13 +1,16 @@
 """The wall: what is wrong, large, for all who may look."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.app import READ_KEY, App
 from tests.build import DAY
 from tests.store import put_check
-from tests.web.pages.browsing import project_path, sign_in
+from tests.web.api.calls import create
+from tests.web.pages.browsing import project_path, sign_in, text_of
+
+MINUTE = timedelta(minutes=1)
 
 
 async def wall(app: App) -> str:
@@ -89,3 +92,33 @@ async def test_names_on_the_wall_can_be_seen_and_turn_nothing(app: App) -> None:
 
     assert "<h2>unnamed check</h2>" in text
     assert "\u202e" not in text
+
+
+async def test_tile_says_why_and_when_it_gets_worse(app: App) -> None:
+    await sign_in(app)
+    code = (await create(app, name="Off-site copy"))["uuid"]
+    await app.http.post(f"/ping/{code}/11", content=b"rsync\nNo space left\n")
+    await put(app, "Late", alert_after=datetime.now(UTC) + 40 * MINUTE + MINUTE / 2)
+
+    tiles = wall_text(await wall(app))
+    await sign_in(app, READ_KEY)
+    read_only = wall_text(await wall(app))
+
+    assert "Off-site copy down 0 s Exit 11 No space left" in tiles
+    assert re.search(r"Late late 19 min No ping since .* goes down in 40 min", tiles)
+    assert "No space left" not in read_only
+
+
+def wall_text(page: str) -> str:
+    return text_of(page.partition('id="wall"')[2])
+
+
+async def test_wall_answers_in_its_head(app: App) -> None:
+    await sign_in(app)
+    await put(app, "a")
+    await put(app, "b")
+
+    text = text_of(await wall(app))
+
+    assert "All 2 checks are up Home: 2 up" in text
+    assert "up a up b" in text

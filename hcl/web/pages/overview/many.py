@@ -1,0 +1,154 @@
+"""Do something to many checks at once: those that were chosen in the list."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.responses import Response
+
+from hcl import store
+from hcl.checks.managing import ForeignCheckError, UnknownCheckError
+from hcl.checks.rules import NotPausedError
+from hcl.checks.spec import TAGS_LENGTH, CheckSpec
+from hcl.model import Check, Project
+from hcl.web.pages.visit import notices
+from hcl.web.pages.visit.errors import PageError
+from hcl.web.pages.visit.sign_in import own_path
+from hcl.web.pages.visit.visit import Visit
+from hcl.words.lines import counted
+from hcl.words.names import title
+
+# As many as a page of the list has.
+_MOST = 100
+# Names of chosen checks that are shown before something is done to them.
+_NAMED = 20
+
+LENGTHS = (
+    ("3600", "1 hour"),
+    ("14400", "4 hours"),
+    ("43200", "12 hours"),
+    ("86400", "1 day"),
+    ("604800", "1 week"),
+    ("0", "no longer"),
+)
+
+Change = Callable[[Check], Awaitable[object]]
+
+
+class _Deed(NamedTuple):
+    """Something to do: what the notice says, and whether more has to be asked."""
+
+    done: str
+    asks: bool = False
+
+
+_DEEDS = {
+    "pause": _Deed("Paused"),
+    "resume": _Deed("Resumed"),
+    "mute": _Deed("Muted", asks=True),
+    "tag": _Deed("Changed the tags of", asks=True),
+    "delete": _Deed("Deleted", asks=True),
+}
+
+
+async def many(visit: Visit) -> Response:
+    """POST /projects/<code>/many: do it, or ask what else there is to know."""
+    project, name = visit.project(), _one(visit, "do")
+    if name not in _DEEDS:
+        raise PageError(422, "No such action", "Nothing was changed.")
+    chosen = await _chosen(visit, project)
+    if not chosen:
+        return _back(visit, f"{notices.BAD}Select some checks first.")
+    deed = _DEEDS[name]
+    if deed.asks and not _one(visit, "sure"):
+        return _ask(visit, project, name, chosen)
+    done = 0
+    change = _change_of(visit, project, name)
+    for check in chosen:
+        try:
+            await change(check)
+            done += 1
+        except (UnknownCheckError, ForeignCheckError, NotPausedError):
+            # Somebody else was faster.
+            continue
+    notice = f"{deed.done} {counted(done, 'check')}."
+    if name == "mute" and not _length(visit):
+        notice = f"Muted no longer: {counted(done, 'check')}."
+    if done < len(chosen):
+        others = len(chosen) - done
+        was = "was not paused" if others == 1 else "were not paused"
+        notice += f" {others} {was if name == 'resume' else 'had gone'}."
+    return _back(visit, notice)
+
+
+def _change_of(visit: Visit, project: Project, name: str) -> Change:
+    """Return what is to be done to each. Raises PageError."""
+    managing, now = visit.parts.managing, visit.now
+    if name == "pause":
+        return lambda check: managing.pause(project, check.code, now)
+    if name == "resume":
+        return lambda check: managing.resume(project, check.code, now)
+    if name == "delete":
+        return lambda check: managing.delete(project, check.code)
+    if name == "mute":
+        length = _length(visit)
+        return lambda check: managing.mute(project, check.code, length, now)
+    add, drop = _one(visit, "add").split(), _one(visit, "drop").split()
+    return lambda check: managing.update(
+        project, check.code, CheckSpec(tags=_tags(check, add, drop)), now
+    )
+
+
+def _tags(check: Check, add: list[str], drop: list[str]) -> str:
+    kept = [tag for tag in dict.fromkeys([*check.tag_list, *add]) if tag not in drop]
+    tags = " ".join(kept)
+    if len(tags) > TAGS_LENGTH:
+        text = f"{title(check)} would have more than {TAGS_LENGTH} characters of tags."
+        raise PageError(422, "Too many tags", text)
+    return tags
+
+
+def _length(visit: Visit) -> timedelta:
+    seconds = _one(visit, "seconds")
+    if seconds not in dict(LENGTHS):
+        raise PageError(422, "No such length", "Nothing was changed.")
+    return timedelta(seconds=int(seconds))
+
+
+def _one(visit: Visit, name: str) -> str:
+    return visit.form.get(name, [""])[-1]
+
+
+async def _chosen(visit: Visit, project: Project) -> list[Check]:
+    """Return the chosen checks that are still there, in the order of the list."""
+    conn = await visit.parts.database.current()
+    codes = dict.fromkeys(visit.form.get("check", [])[:_MOST])
+    found = [await store.checks.by_code(conn, code) for code in codes]
+    return [check for check in found if check and check.project_id == project.id]
+
+
+def _ask(visit: Visit, project: Project, name: str, chosen: list[Check]) -> Response:
+    return visit.render(
+        "many.html",
+        project=project,
+        nav="checks",
+        do=name,
+        chosen=chosen,
+        names=[title(check) for check in chosen[:_NAMED]],
+        more=len(chosen[_NAMED:]),
+        pings=sum(check.n_pings for check in chosen),
+        lengths=LENGTHS,
+        next=_one(visit, "next"),
+        tags=sorted({tag for check in chosen for tag in check.tag_list}),
+        back=visit.url.to(own_path(_one(visit, "next"))),
+    )
+
+
+def _back(visit: Visit, notice: str) -> Response:
+    """Lead back to the list as it was; what was chosen is forgotten."""
+    url = urlsplit(own_path(_one(visit, "next")))
+    asked = [pair for pair in parse_qsl(url.query) if pair[0] != "select"]
+    if notice.startswith(notices.BAD):
+        asked = parse_qsl(url.query)
+    return visit.see_other(url._replace(query=urlencode(asked)).geturl(), notice)

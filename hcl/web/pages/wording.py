@@ -101,6 +101,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clean": clean,
     "duration": duration,
     "iso": iso,
+    "moment": moment,
     "on_the_wall": on_the_wall,
     "size": size,
 }

@@ -63,7 +63,9 @@ PAGES = {
         "check.actions.confirm_delete", "check.actions.delete", changes=True
     ),
     "/checks/{code:code}/copy": Page(post="check.actions.copy"),
-    "/checks/{code:code}/clear": Page(post="check.actions.clear"),
+    "/checks/{code:code}/clear": Page(
+        "check.actions.confirm_clear", "check.actions.clear", changes=True
+    ),
     "/checks/{code:code}/integrations": Page(post="check.actions.assign"),
     # A check's code is a secret, by which anybody can ping it: who may only look comes
     # to the same pages by the check's unique key.
@@ -88,9 +90,9 @@ TEMPLATES = {
     "badges_page": ("badges",),
     "server_page": ("server",),
     "visit.sign_in": ("sign_in",),
-    "check.check": ("log_entries", "log", "ping", "check"),
-    "check.forms": ("form",),
-    "check.actions": ("assign", "delete"),
+    "check.check": ("log_entries", "choices", "log", "ping", "check"),
+    "check.forms": ("choices", "form"),
+    "check.actions": ("choices", "assign", "delete"),
     "check.muting": ("mute",),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from hcl.model import Check, ShownStatus
 from hcl.words.lengths import brief, duration
 from hcl.words.lines import clean
-from hcl.words.moments import iso, moment, on_the_wall, relative
+from hcl.words.moments import iso, moment, on_the_wall, relative, said, zone
 from hcl.words.names import check_name
 from hcl.words.schedule import in_full, in_short
 from hcl.words.sizes import size
@@ -45,8 +45,8 @@ def as_of(now: datetime) -> Iterator[None]:
 def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Markup:
     """Show a moment, which app.js words in the viewer's language and zone.
 
-    `kind` is relative, absolute, or elapsed: how long ago, without saying so. None is
-    shown as a dash.
+    `kind` is relative, absolute, said (`today 05:05`), hour (`05:05`), or elapsed: how
+    long ago, without saying so. None is shown as a dash.
     """
     if when is None:
         return Markup('<span class="none">–</span>')
@@ -55,11 +55,19 @@ def time(when: datetime | None, kind: str = "relative", tz: str = "UTC") -> Mark
     if kind == "absolute":
         text, title = exact, ""
     else:
-        text = brief(now - when) if kind == "elapsed" else relative(when, now)
+        text = _WORDED[kind](when, now, tz)
         title = f' title="{escape(exact)}"'
     return Markup(  # noqa: S704 - escaped above and here
         f'<time datetime="{iso(when)}" data-{kind}{title}>{escape(text)}</time>'
     )
+
+
+_WORDED: dict[str, Callable[[datetime, datetime, str], str]] = {
+    "relative": lambda when, now, _: relative(when, now),
+    "elapsed": lambda when, now, _: brief(now - when),
+    "said": said,
+    "hour": lambda when, _, tz: f"{when.astimezone(zone(tz) or UTC):%H:%M}",
+}
 
 
 def stamped(when: datetime, now: datetime, kind: str = "absolute") -> str:
@@ -91,6 +99,11 @@ def status_word(shown: ShownStatus) -> str:
     return STATUS_WORDS[shown]
 
 
+def unbroken(text: str) -> str:
+    """Keep a few words in one line."""
+    return text.replace(" ", "\u00a0")
+
+
 GLOBALS: dict[str, Callable[..., Any]] = {
     "time_tag": time,
     "status_word": status_word,
@@ -104,4 +117,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "on_the_wall": on_the_wall,
     "size": size,
+    "unbroken": unbroken,
 }

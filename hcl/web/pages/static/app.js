@@ -27,6 +27,16 @@
     return seconds > 0 ? `${brief(seconds)} ago` : `in ${brief(-seconds)}`;
   }
 
+  // The words of hcl.words: moments.said. What changes is the zone.
+  const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  function said(at, now) {
+    const noon = (moment) => new Date(moment).setHours(12, 0, 0, 0);
+    const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[Math.round((noon(at) - noon(now)) / 864e5)];
+    const [, month, day, year] = new Date(at).toDateString().split(" ");
+    const own = new Date(now).getFullYear() === Number(year) ? "" : ` ${year}`;
+    return `${near || `${Number(day)} ${month}${own}`} ${hours.format(at)}`;
+  }
+
   // The server's clock counts, as far as the page tells it.
   let ahead = 0;
   function tick(root = document, all = true) {
@@ -45,6 +55,8 @@
       const seconds = (now - at) / 1000;
       let text = null;
       if ("relative" in time.dataset) text = relative(seconds);
+      if ("said" in time.dataset) text = said(at, now);
+      if ("hour" in time.dataset) text = hours.format(at);
       if ("elapsed" in time.dataset) text = brief(Math.max(seconds, 0));
       if (text !== null && text !== time.textContent) time.textContent = text;
     }
@@ -284,8 +296,8 @@
   setInterval(() => tick(document, false), 1000);
   const clock = document.querySelector("[data-clock]");
   if (clock) {
-    const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-    const show = () => { clock.textContent = hours.format(Date.now() - ahead); };
+    const onWall = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+    const show = () => { clock.textContent = onWall.format(Date.now() - ahead); };
     show();
     setInterval(show, 1000);
   }

@@ -262,6 +262,7 @@ async def test_live_preview_is_a_document(app: App) -> None:
     assert first["local"].endswith(f" 04:30:00 {first['zone']}")
     assert good.json()["problem"] == "There is no such time zone."
     assert bad.json() == {
+        "slug": "",
         "problem": "The hour cannot be understood.",
         "words": "",
         "times": [],

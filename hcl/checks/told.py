@@ -123,10 +123,11 @@ def _said(
             if record.reminder:
                 yield "was reminded" if first.reminder else "and was reminded"
                 yield said.at
-        case "waits" if not record.hold or said.until is None:
-            yield f"is told soon: {said.detail}"
         case "waits":
-            yield from ("is told", said.until, f"({said.detail})")
+            if record.hold and said.until is not None:
+                yield from ("is told", said.until, f"({said.detail})")
+            else:
+                yield f"is told soon: {said.detail}"
         case "failed":
             yield f"failed {_times(record.attempts)}"
             if said.until is not None:

@@ -29,10 +29,11 @@
   const names = ["csrf", "name", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   // UTC only keeps the clock of the check's zone as the server tells it.
-  const walls = new Intl.DateTimeFormat(undefined, {
+  const moment = (timeZone) => new Intl.DateTimeFormat("en-GB", {
     weekday: "short", year: "numeric", month: "short", day: "numeric",
-    hour: "2-digit", minute: "2-digit", timeZone: "UTC",
+    hour: "2-digit", minute: "2-digit", timeZone,
   });
+  const walls = moment("UTC"), mine = moment();
   let timer, running, shown = "", proposes = "proposes" in form.dataset && !slug.value;
   form.querySelector("[name=preview]").hidden = true;
 
@@ -54,8 +55,7 @@
       for (const time of found.times) {
         const item = element("li", `${walls.format(Date.parse(time.wall + "Z"))} ${time.zone} `);
         if (here !== zone) {
-          const at = new Date(time.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-          item.append(element("small", `${at} for you`, "muted"));
+          item.append(element("small", `${mine.format(new Date(time.at))} for you`, "muted"));
         }
         list.append(item);
       }

@@ -10,7 +10,7 @@ import pytest
 from hcl.model import Flip, Ping
 from hcl.store.pings import Excerpt
 from hcl.store.tries import Record
-from hcl.web.pages.check.entries import Entry, Page, Timeline, flip_words
+from hcl.web.pages.check.entries import Entry, Page, Place, Timeline, flip_words
 from tests.build import HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
 
@@ -30,7 +30,8 @@ def rows(
     `told` are the messages of the first flip, newest first.
     """
     pings = [place for place in places if isinstance(place, Ping)]
-    n, flips, where = 0, 0, []
+    n = flips = 0
+    where: list[Place] = []
     for place in places:
         if isinstance(place, Ping):
             n = place.n
@@ -94,7 +95,7 @@ def test_starts_that_are_asked_for_are_shown() -> None:
 
 
 def test_messages_stand_between_pings_and_flips() -> None:
-    places = [ping(1, -HOUR), ping(2, HOUR * 0, "fail"), DOWN]
+    places: list[Ping | Flip] = [ping(1, -HOUR), ping(2, HOUR * 0, "fail"), DOWN]
     later = [ping(3, HOUR, "fail"), ping(4, 5 * HOUR, "fail")]
     told = [sent(4 * HOUR, reminder=1), sent(MINUTE, "Phone"), sent(MINUTE)]
 
@@ -113,7 +114,12 @@ def test_messages_stand_between_pings_and_flips() -> None:
 
 
 def test_no_message_is_moved_over_a_ping_of_a_clock_set_back() -> None:
-    places = [ping(1, HOUR * 0, "fail"), DOWN, ping(2, -3 * HOUR), ping(3, -2 * HOUR)]
+    places: list[Ping | Flip] = [
+        ping(1, HOUR * 0, "fail"),
+        DOWN,
+        ping(2, -3 * HOUR),
+        ping(3, -2 * HOUR),
+    ]
 
     found = rows(places, [sent(HOUR)])
 
@@ -122,7 +128,7 @@ def test_no_message_is_moved_over_a_ping_of_a_clock_set_back() -> None:
 
 def test_messages_stay_below_the_next_flip() -> None:
     up = Flip(NOW + HOUR, "down", "up", "")
-    places = [DOWN, ping(1, HOUR), up]
+    places: list[Ping | Flip] = [DOWN, ping(1, HOUR), up]
 
     found = rows(places, [sent(2 * HOUR)])
 

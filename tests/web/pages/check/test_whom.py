@@ -1,6 +1,7 @@
 """Who is told of a check: a group, or its members, but not both."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,11 @@ async def test_group_that_is_ticked_with_its_members_is_saved_alone(
         visitor = await Visitor.enter(app, CALM_KEY)
         visitor.project = app.synced.projects[2].code
         codes = {c.name: c.id for c in app.config.projects[2].channels}
-        fields = {"kind": "simple", "timeout": "1", "timeout_unit": "days"}
+        fields: dict[str, Any] = {
+            "kind": "simple",
+            "timeout": "1",
+            "timeout_unit": "days",
+        }
         fields |= {"grace": "1", "grace_unit": "hours", "tz": "UTC", "name": "Job"}
         new = f"/projects/{visitor.project}/new"
 

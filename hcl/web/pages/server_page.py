@@ -134,7 +134,7 @@ async def _health(parts: Parts, now: datetime, failing: int) -> dict[str, Any]:
             "word": "not all is well",
             "how": f"{_upper('; '.join(late))}.",
         }
-    how = "The database answers, the checker and the sender keep up, all is delivered."
+    how = "The database answers, checker and sender keep up, and no integration fails."
     return {"look": "up", "word": "well", "how": how}
 
 

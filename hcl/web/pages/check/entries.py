@@ -155,7 +155,7 @@ def _starts(
     for ping in signals:
         if ping.action == "start":
             last[ping.rid] = ping
-        elif ping.n in lengths:
+        elif ping.n in lengths and ping.rid in last:
             found[ping.n] = last[ping.rid]
     return found
 

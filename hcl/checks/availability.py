@@ -10,7 +10,7 @@ from hcl.model import Flip, Status
 
 @dataclass(slots=True)
 class Month:
-    """What is known of one month, by the clock of some place.
+    """What is known of one month, or another stretch, by the clock of some place.
 
     `start` is its first moment. Time that the check was new or paused counts as neither
     up nor down. `outages` are those that fell in it, begun before or not.
@@ -53,8 +53,46 @@ def by_month(
     `flips` are all that are known, as they were written, `status` is the check's own.
     `since` is when the check is known to have been there, None: not before its flips.
     """
-    months = [Month(start) for start in _starts(now.astimezone(zone), count)]
-    starts = [month.start.astimezone(UTC) for month in months]
+    starts = _starts(now.astimezone(zone), count)
+    return _filled(starts, flips, status, since, now)[::-1]
+
+
+def by_day(
+    flips: Sequence[Flip],
+    status: Status,
+    since: datetime | None,
+    now: datetime,
+    zone: tzinfo = UTC,
+    count: int = 90,
+) -> list[Month]:
+    """Return the last `count` days, the oldest first; else as `by_month`."""
+    first = now.astimezone(zone).date() - timedelta(days=count - 1)
+    days = [first + timedelta(days=n) for n in range(count)]
+    starts = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in days]
+    return _filled(starts, flips, status, since, now)
+
+
+def lately(
+    flips: Sequence[Flip],
+    status: Status,
+    since: datetime | None,
+    now: datetime,
+    length: timedelta,
+) -> Month:
+    """Return what is known of the time of this length up to now."""
+    return _filled([now - length], flips, status, since, now)[0]
+
+
+def _filled(
+    starts: Sequence[datetime],
+    flips: Sequence[Flip],
+    status: Status,
+    since: datetime | None,
+    now: datetime,
+) -> list[Month]:
+    """Return what is known from each of the moments to the next, the last to now."""
+    months = [Month(start) for start in starts]
+    starts = [start.astimezone(UTC) for start in starts]
     for begin, end, held in _spans(flips, status, since, now):
         if held not in ("up", "down"):
             continue
@@ -70,7 +108,7 @@ def by_month(
             else:
                 month.down += length
                 month.outages += 1
-    return months[::-1]
+    return months
 
 
 def _spans(

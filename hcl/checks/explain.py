@@ -228,7 +228,7 @@ def _absences(known: Known) -> Iterator[Line]:
         length = duration(absence.returned - absence.went, units=2)
         yield Line(
             absence.went,
-            f"hcl was away for {length} ({_AWAY.get(absence.reason, absence.reason)}),"
+            f"hcl was away for {length} ({AWAY.get(absence.reason, absence.reason)}),"
             " and could not hear the job.",
         )
     if check.excused and check.counted_from is not None:
@@ -244,7 +244,7 @@ def _absences(known: Known) -> Iterator[Line]:
         yield Line(check.counted_from, f"{why}: it counts from here.")
 
 
-_AWAY = {
+AWAY = {
     "stopped": "it did not run",
     "suspended": "the machine slept",
     "starved": "the process stood still",

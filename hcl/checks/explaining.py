@@ -49,7 +49,9 @@ async def known_of(
     )
     if newest:
         [logged] = newest
-        told, counts = await store.tries.of_flips(conn, [logged.id], _MOST_TOLD)
+        told, counts = await store.tries.of_flips(
+            conn, [logged.id], _MOST_TOLD, each_channel=True
+        )
         records = told.get(logged.id, [])
         known = replace(
             known,

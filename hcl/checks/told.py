@@ -1,6 +1,8 @@
 """Who was told of a check, and how that went, in words; pure."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from hcl.store.tries import Record
@@ -67,3 +69,71 @@ def _why_not(record: Record) -> str:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+class Heard(NamedTuple):
+    """What became of all messages of one outage over one channel, in a line.
+
+    `said` are words and moments that follow the channel's name, in their order.
+    `answer` is why it failed, which is not for everybody's eyes.
+    """
+
+    mark: Mark
+    name: str
+    said: tuple[str | datetime, ...]
+    answer: str = ""
+
+
+def heard_by(records: Sequence[Record]) -> list[Heard]:
+    """Say who was told, a line for each channel; `records` come newest first.
+
+    Who heard of it comes first, then who did not, then who is to hear of it.
+    """
+    # A group is told by its channels.
+    by_channels = [record for record in records if record.kind != "group"] or records
+    by_name = sorted(by_channels, key=lambda record: (record.channel, record.id))
+    lines = [
+        _heard(one_line(name), list(of_one))
+        for name, of_one in groupby(by_name, lambda record: record.channel)
+    ]
+    return sorted(lines, key=lambda line: _ORDER[line.mark])
+
+
+_ORDER: dict[Mark, int] = {"sent": 0, "failed": 1, "waits": 2, "dropped": 3}
+
+
+def _heard(name: str, records: list[Record]) -> Heard:
+    """Say what became of one channel's messages, which come oldest first."""
+    # That a reminder is planned says nothing of whether it works.
+    tried = [r for r in records if not (r.reminder and r.outcome == "waits")]
+    record = (tried or records)[-1]
+    said = told(record)
+    answer = said.answer if said.mark == "failed" else ""
+    return Heard(said.mark, name, tuple(_said(record, said, records)), answer)
+
+
+def _said(
+    record: Record, said: Told, records: Iterable[Record]
+) -> Iterator[str | datetime]:
+    match record.outcome:
+        case "sent":
+            first = next(r for r in records if r.sent is not None)
+            if not first.reminder:
+                yield from ("got it", told(first).at)
+            if record.reminder:
+                yield "was reminded" if first.reminder else "and was reminded"
+                yield said.at
+        case "waits":
+            if record.hold and said.until is not None:
+                yield from ("is told", said.until, f"({said.detail})")
+            else:
+                yield f"is told soon: {said.detail}"
+        case "failed":
+            yield f"failed {_times(record.attempts)}"
+            if said.until is not None:
+                yield from ("and is tried again", said.until)
+        case "given up":
+            yield from (f"failed {_times(record.attempts)} until", said.at)
+            yield "and was given up"
+        case "not sent":
+            yield f"was not told: {said.detail}"

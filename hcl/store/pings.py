@@ -15,6 +15,8 @@ _ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
 _COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
 
 
+# Of longer bodies the end is left alone; else so many bytes of it are read.
+_FAR, _END = 200_000, 400
 # A mail's subject and the beginning of its text are mostly within so many bytes.
 _MAIL_EXCERPT = 65_536
 
@@ -35,10 +37,14 @@ class Wanted(NamedTuple):
 
 
 class Excerpt(NamedTuple):
-    """A ping whose body is cut, and how many bytes the whole body has."""
+    """A ping whose body is cut, and how many bytes the whole body has.
+
+    `end` are the last bytes of what a job printed, where more than the beginning was.
+    """
 
     ping: Ping
     size: int
+    end: bytes = b""
 
 
 def _ping(row: Any) -> Ping:
@@ -122,7 +128,10 @@ async def excerpts(
     """
     rows = await conn.execute_fetchall(
         "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " substr(body, 1, iif(scheme = 'email', :mail, :length)), length(body)"
+        " substr(body, 1, iif(scheme = 'email', :mail, :length)), length(body),"
+        # To come to the end of a body, all before it is read.
+        " iif(scheme != 'email' AND length(body) > :length AND length(body) < :far"
+        " AND action IN ('success', 'fail'), substr(body, -:end), x'')"
         ' FROM log WHERE "key" IN (SELECT (:check_id << 32) + value'
         ' FROM json_each(:ns)) ORDER BY "key" DESC',
         {
@@ -130,9 +139,11 @@ async def excerpts(
             "ns": json.dumps(list(ns)),
             "length": length,
             "mail": _MAIL_EXCERPT,
+            "far": _FAR,
+            "end": _END,
         },
     )
-    return [Excerpt(_ping(row[:-1]), row[-1]) for row in rows]
+    return [Excerpt(_ping(row[:-2]), *row[-2:]) for row in rows]
 
 
 async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping]:

@@ -88,6 +88,7 @@ async def recent(
     channel: str | None = None,
     project_id: int | None = None,
     channel_id: int | None = None,
+    check_id: int | None = None,
     wanted: Wanted = "all",
     limit: int = 20,
 ) -> list[Record]:
@@ -103,12 +104,14 @@ async def recent(
         " AND (:channel IS NULL OR :channel = h.name)"
         " AND (:project_id IS NULL OR :project_id = p.id)"
         " AND (:channel_id IS NULL OR :channel_id = n.channel_id)"
+        " AND (:check_id IS NULL OR :check_id = n.check_id)"
         " ORDER BY n.id DESC LIMIT :limit",
         {
             "check": check,
             "channel": channel,
             "project_id": project_id,
             "channel_id": channel_id,
+            "check_id": check_id,
             "limit": limit,
         },
     )
@@ -124,19 +127,22 @@ async def of_check(conn: Connection, check_id: int, limit: int) -> list[Record]:
 
 
 async def of_flips(
-    conn: Connection, flip_ids: Iterable[int], most: int
+    conn: Connection, flip_ids: Iterable[int], most: int, *, each_channel: bool = False
 ) -> tuple[dict[int, list[Record]], dict[int, int]]:
     """Return the newest notifications of flips, newest first, by the flip's id.
 
-    No more than `most` of each; and how many each has.
+    No more than `most` of each, but with `each_channel` the first and the last over
+    each channel too; and how many each has.
     """
     ids = json.dumps(list(flip_ids))
     rows = await conn.execute_fetchall(
         "SELECT * FROM (SELECT id, flip_id, count(*) OVER (PARTITION BY flip_id),"
-        " row_number() OVER (PARTITION BY flip_id ORDER BY id DESC) AS place"
-        " FROM notifications WHERE flip_id IN (SELECT value FROM json_each(?)))"
-        " WHERE place <= ?",
-        (ids, most),
+        " row_number() OVER (PARTITION BY flip_id ORDER BY id DESC) AS place,"
+        " id IN (min(id) OVER over_it, max(id) OVER over_it) AS is_end"
+        " FROM notifications WHERE flip_id IN (SELECT value FROM json_each(?))"
+        " WINDOW over_it AS (PARTITION BY flip_id, channel_id))"
+        " WHERE place <= ? OR (? AND is_end)",
+        (ids, most, each_channel),
     )
     of = {row[0]: row[1] for row in rows}
     found: dict[int, list[Record]] = defaultdict(list)

@@ -42,6 +42,14 @@ def exact(length: timedelta) -> str:
     return rough(length)
 
 
+def took(length: timedelta) -> str:
+    """Write how long a run took, briefly: `340 ms`, `1.4 s`, `24 min 3 s`."""
+    seconds = length.total_seconds()
+    if 0.001 <= seconds < 10:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    return short(length) if seconds >= 1 else "under 1 ms"
+
+
 def in_seconds(length: timedelta) -> str:
     """Write how long a try took, as exactly as it matters: `0.34 s`, `12 s`."""
     seconds = length.total_seconds()

@@ -73,11 +73,12 @@ def test_a_check_from_its_making_to_its_end(signed_in: Browser) -> None:
 
     edit(browser)
     press(browser, "Pause")
-    assert browser.one(".check-head .status").text == "paused"
+    assert browser.one(".standing .status").text.startswith("Paused")
     press(browser, "Resume")
     press(browser, "Ping now")
-    assert browser.one(".check-head .status").text == "up"
+    assert browser.one(".standing .status").text.startswith("Up for")
 
+    browser.button("More").click()
     press(browser, "Copy this check")
     assert browser.has("Copied: this is the new check.")
     copy = browser.driver.current_url[-36:]
@@ -114,6 +115,7 @@ def edit(browser: Browser) -> None:
 
 
 def delete(browser: Browser) -> None:
+    browser.button("More").click()
     browser.button("Delete…").click()
     browser.until("return location.pathname.endsWith('/delete')")
     press(browser, "Delete")
@@ -160,8 +162,8 @@ def test_a_check_page_is_live(signed_in: Browser, server: Serve) -> None:
     browser.run("window.here = true")
 
     curl("--data-raw", "all went <b>well</b>", f"{server.root}/ping/{code}")
-    head = "return document.querySelector('.check-head .status').textContent.trim()"
-    browser.until(f"{head} === 'up'")
+    head = "return document.querySelector('.standing .status')?.textContent.trim()"
+    browser.until(f"{head}?.startsWith('Up')")
     browser.until_shown("all went <b>well</b>")
     curl(f"{server.root}/ping/{code}/7")
     # What is wrong has a card, which says the status in the place of the head.
@@ -254,11 +256,11 @@ def test_an_alert_is_delivered_or_waits_in_the_queue(
     sink.wait_for("Alerting is down")
     browser.open(f"{project}integrations")
 
-    rows = browser.driver.find_elements(By.CSS_SELECTOR, "tbody tr")
+    rows = browser.driver.find_elements(By.CSS_SELECTOR, ".queue > li")
     queue = [row.text for row in rows if "Alerting" in row.text]
     [held] = [row for row in queue if "Nowhere <b>" in row]
     assert "held to go out with others" in held
-    browser.until_reloaded("sent down: Alerting over Ops hook")
+    browser.until_reloaded("down: Alerting over Ops hook")
     server.api("DELETE", f"checks/{code}")
 
 
@@ -337,6 +339,7 @@ def test_all_of_it_works_without_javascript(browser: Browser) -> None:
         ("Pause", "Paused."),
         ("Resume", "Resumed"),
         ("Ping now", "a success was recorded"),
+        ("More", "Delete…"),
         ("Delete…", "cannot be undone"),
         ("Delete", "Deleted Plain."),
         ("Integrations", "Where alerts go"),

@@ -10,8 +10,8 @@ from hcl.checks import rules
 from hcl.checks.explain import Known, explain
 from hcl.model import Check, Flip, Ping
 from hcl.store.flips import Trouble
+from hcl.web.pages.check.entries import Entry, flip_words
 from hcl.web.pages.check.incident import reason
-from hcl.web.pages.check.timeline import flip_words
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.overview.why import sentence
 from tests.alerts import a_message
@@ -44,7 +44,7 @@ CASES = {
         " 20 minutes ago, and did not end within 20 minutes.",
         "It ran too long: the run from, did not end within 20 minutes.",
         "Ran too long the run from 2026-06-15 11:40:00 UTC",
-        "Down: a run took too long",
+        "Went down: a run took too long",
         "It is down: a run took too long.",
     ),
     "short": Case(
@@ -54,7 +54,7 @@ CASES = {
         " failure.",
         "The run ended after 2.0 seconds, sooner than 1 minute.",
         "Ended too soon",
-        "Down: its run ended too soon",
+        "Went down: its run ended too soon",
         "It is down: a run ended too soon.",
     ),
     "missed": Case(
@@ -65,7 +65,7 @@ CASES = {
         " outcomes in a row.",
         "No ping came in time: one was due at, and the grace of 5 minutes is over.",
         "No ping in time one was due 2026-06-15 11:55:00 UTC",
-        "Down: no ping came in time",
+        "Went down: no ping came in time",
         "It is down: no ping came in time.",
     ),
     "fail": Case(
@@ -74,7 +74,7 @@ CASES = {
         "It reported failure. That makes 2 of 2 bad outcomes in a row.",
         "The job reported a failure.",
         "Failed",
-        "Down: the job failed",
+        "Went down: the job failed",
         "It is down: the job reported a failure.",
     ),
 }
@@ -114,7 +114,7 @@ def test_each_reason_is_told_everywhere(why: Any) -> None:
     assert letter.story[0] == case.mail
     assert card.text + card.rest == case.card
     assert text_of(row or "") == case.row
-    assert flip_words(flip) == case.log
+    assert ": ".join(flip_words(Entry(NOW, flip=flip))) == case.log
     assert explain(known, NOW).summary == case.summary
 
 

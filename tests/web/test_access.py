@@ -178,7 +178,7 @@ ROWS = {
     f"/checks/{CHECK}/ping": page(POST="rw"),
     f"/checks/{CHECK}/delete": page(GET="rw", POST="rw"),
     f"/checks/{CHECK}/copy": page(POST="rw"),
-    f"/checks/{CHECK}/clear": page(POST="rw"),
+    f"/checks/{CHECK}/clear": page(GET="rw", POST="rw"),
     f"/checks/{CHECK}/integrations": page(POST="rw"),
     f"/checks/{BY_KEY}": page(GET="ro"),
     f"/checks/{BY_KEY}/log": page(GET="ro"),

@@ -23,6 +23,28 @@ def test_age_is_rough(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("hours", "said", "day"),
+    [
+        (0, "today 06:05", "Today, Mon 5 Jan"),
+        (-7, "yesterday 23:05", "Yesterday, Sun 4 Jan"),
+        (18, "tomorrow 00:05", "Tomorrow, Tue 6 Jan"),
+        (-31, "3 Jan 23:05", "Sat 3 Jan"),
+        (-24 * 6, "30 Dec 2025 06:05", "Tue 30 Dec 2025"),
+    ],
+)
+def test_moments_are_said_as_people_do(hours: int, said: str, day: str) -> None:
+    riga, when = ZoneInfo("Europe/Riga"), NOW + timedelta(hours=hours)
+    today = NOW.astimezone(riga).date()
+
+    assert moments.said(when, NOW, "Europe/Riga") == said
+    assert moments.day_in_full(when.astimezone(riga).date(), today) == day
+
+
+def test_moment_of_no_zone_is_said_in_utc() -> None:
+    assert moments.said(NOW, NOW, "America") == "today 04:05"
+
+
+@pytest.mark.parametrize(
     ("hours", "text"),
     [
         (0.25, "from 04:05 to 04:20 UTC"),

@@ -13,10 +13,10 @@ from hcl import memory
 from hcl.web.json_answer import json_response
 from hcl.web.parts import Parts
 
-# Nothing but the page's own style sheet; it needs neither scripts nor pictures.
+# Nothing but the page's own style sheet, and the icons in it; it needs no scripts.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -44,7 +44,8 @@ def _page(parts: Parts) -> str:
     from hcl.web.docs import page as docs_page
     from hcl.web.openapi.document import facts_of
 
-    page = docs_page.render(facts_of(parts), parts.config.server.site_name)
+    name, has_pages = parts.config.server.site_name, parts.config.web.enabled
+    page = docs_page.render(facts_of(parts), name, has_pages=has_pages)
     memory.give_back()
     return page
 

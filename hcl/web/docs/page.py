@@ -79,8 +79,8 @@ class Section:
 
 
 @lru_cache(maxsize=1)
-def render(facts: Facts, site_name: str) -> str:
-    """Return the page."""
+def render(facts: Facts, site_name: str, *, has_pages: bool) -> str:
+    """Return the page; `has_pages` tells whether there is a dashboard to lead to."""
     doc = document(facts)
     operations = list(_operations(doc, facts))
     return (
@@ -88,6 +88,7 @@ def render(facts: Facts, site_name: str) -> str:
         .get_template("docs.html")
         .render(
             site_name=site_name,
+            has_pages=has_pages,
             version=doc["info"]["version"],
             root=facts.root,
             description=doc["info"]["description"],
@@ -113,8 +114,10 @@ def render(facts: Facts, site_name: str) -> str:
 
 @cache
 def style() -> bytes:
-    """Return the page's style sheet."""
-    return (files("hcl.web.docs") / "static/docs.css").read_bytes()
+    """Return the page's style sheet, with the colours and sizes of all pages."""
+    tokens = files("hcl.web.pages") / "static/tokens.css"
+    own = files("hcl.web.docs") / "static/docs.css"
+    return tokens.read_bytes() + own.read_bytes()
 
 
 @cache

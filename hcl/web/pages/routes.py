@@ -73,7 +73,9 @@ PAGES = {
         "check.actions.confirm_delete", "check.actions.delete", changes=True
     ),
     "/checks/{code:code}/copy": Page(post="check.actions.copy"),
-    "/checks/{code:code}/clear": Page(post="check.actions.clear"),
+    "/checks/{code:code}/clear": Page(
+        "check.actions.confirm_clear", "check.actions.clear", changes=True
+    ),
     "/checks/{code:code}/integrations": Page(post="check.actions.assign"),
     # A check's code is a secret, by which anybody can ping it: who may only look comes
     # to the same pages by the check's unique key.
@@ -101,9 +103,9 @@ TEMPLATES = {
     "server_page": ("server",),
     "overview.look": ("look",),
     "visit.sign_in": ("sign_in",),
-    "check.check": ("log_entries", "log", "ping", "check"),
-    "check.forms": ("form", "declared"),
-    "check.actions": ("assign", "delete", "declared"),
+    "check.check": ("log_entries", "choices", "log", "ping", "check"),
+    "check.forms": ("choices", "form", "declared"),
+    "check.actions": ("choices", "assign", "delete", "declared"),
     "check.muting": ("mute",),
 }
 

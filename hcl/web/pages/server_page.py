@@ -8,23 +8,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
+from hcl.checks.explain import AWAY
 from hcl.db import SQLITE_VERSION
+from hcl.model import Announcement
 from hcl.web.figures import backups, figures, health
 from hcl.web.figures.figures import Queues, Sizes
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
-from hcl.words.lengths import duration, every
+from hcl.words.lengths import duration, every, short
 from hcl.words.lines import clean, counted
 from hcl.words.names import ACTIONS
 from hcl.words.sizes import size
 
 _OUTCOMES = ("sent", "failed", "given_up")
+
+# How far back absences and replication are told, and how many of what is told.
+_LOOK_BACK = timedelta(days=30)
+_MOST_ABSENCES, _MOST_STEPS = 8, 5
 
 # What overdue deadlines and messages may wait without a word.
 _PATIENCE = timedelta(seconds=30)
@@ -59,6 +66,23 @@ class FailingChannel:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """What was told last of replication; None: nothing was amiss."""
+
+    last: Announcement | None
+    is_bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """That hcl was not there: since when, for how long, and why."""
+
+    went: datetime
+    length: str
+    why: str
+
+
 async def page(visit: Visit) -> Response:
     """GET /server: version, queues, sizes, deliveries, copies, failing channels."""
     parts, readonly = visit.parts, visit.viewer.readonly
@@ -70,7 +94,7 @@ async def page(visit: Visit) -> Response:
     return visit.render(
         "server.html",
         nav="server",
-        trouble=await health.find_trouble(parts, visit.now),
+        **await _health(parts, visit.now, len(seen) + elsewhere),
         started=parts.started,
         process=list(_process(sizes, visit.now - parts.started)),
         storage=list(_storage(visit, sizes)),
@@ -78,6 +102,9 @@ async def page(visit: Visit) -> Response:
         pings=_pings(parts),
         deliveries=_deliveries(parts),
         backups=await backups.all_of(parts, visit.now),
+        replication=await _replication(parts, visit.now),
+        absences=await _absences(conn, visit.now),
+        steps=_steps(parts),
         often=every(parts.config.backup.every),
         copies=_copies(parts.config.database.path),
         failing=seen,
@@ -85,6 +112,72 @@ async def page(visit: Visit) -> Response:
         clean=clean,
         config_path="" if readonly else str(parts.config.path),
     )
+
+
+async def _health(parts: Parts, now: datetime, failing: int) -> dict[str, Any]:
+    """Say how the server fares: its status, a word and a sentence."""
+    trouble = await health.find_trouble(parts, now)
+    if trouble:
+        return {"look": "down", "word": "trouble", "how": f"{_upper(trouble)}."}
+    late = []
+    if failing:
+        verb = "does" if failing == 1 else "do"
+        late.append(f"{counted(failing, 'integration')} {verb} not deliver")
+    if await backups.overdue(parts, now):
+        late.append("a backup is missing")
+    replication = await _replication(parts, now)
+    if replication is not None and replication.is_bad:
+        late.append("replication stands still")
+    if late:
+        return {
+            "look": "grace",
+            "word": "not all is well",
+            "how": f"{_upper('; '.join(late))}.",
+        }
+    how = "The database answers, checker and sender keep up, and no integration fails."
+    return {"look": "up", "word": "well", "how": how}
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+async def _replication(parts: Parts, now: datetime) -> Replication | None:
+    """Return what was told of replication last; None: nothing replicates."""
+    if parts.config.standby.socket is None:
+        return None
+    conn = parts.database.committed
+    told = await store.announcements.since(conn, now - _LOOK_BACK)
+    last = next((a for a in told if a.kind == "replication"), None)
+    # What was told by the run before may be over.
+    is_bad = (
+        last is not None
+        and last.created >= parts.started
+        and not last.subject.endswith("goes on")
+    )
+    return Replication(last, is_bad)
+
+
+async def _absences(conn: Connection, now: datetime) -> list[Away]:
+    """Return when hcl was away lately, the newest first."""
+    found = await store.life.absences(conn, now - _LOOK_BACK)
+    return [
+        Away(
+            absence.went,
+            short(absence.returned - absence.went),
+            AWAY.get(absence.reason, absence.reason),
+        )
+        for absence in found[:_MOST_ABSENCES]
+    ]
+
+
+def _steps(parts: Parts) -> list[str]:
+    """Say how the clock was set since the start, the last one first."""
+    return [
+        f"{short(abs(step))} {'forward' if step > timedelta(0) else 'back'}"
+        for step in reversed(parts.clock.steps[-_MOST_STEPS:])
+        if step
+    ]
 
 
 async def _failing(

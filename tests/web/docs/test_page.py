@@ -15,6 +15,7 @@ from tests.app import CONFIG, ROOT, App, running_app
 from tests.turns import turns_while
 
 CSS = (files("hcl.web.docs") / "static/docs.css").read_text()
+TOKENS = (files("hcl.web.pages") / "static/tokens.css").read_text()
 
 
 class Page(HTMLParser):
@@ -85,16 +86,20 @@ async def test_page_asks_nothing_of_other_hosts_and_runs_nothing(
     response = await app.http.get("/docs/")
 
     policy = response.headers["content-security-policy"]
-    assert "default-src 'none'; style-src 'self'" in policy
+    assert "default-src 'none'; style-src 'self'; img-src data:;" in policy
     assert "unsafe" not in policy
     assert not {"script", "img", "iframe", "style", "form"} & {t for t, _ in page.tags}
     assert not page.values("style")
     assert not page.values("src")
     assert [href for href in page.values("href") if not href.startswith("#")] == [
         "style.css",
+        "../",
+        "../",
+        "./",
         "../api/v3/openapi.json",
     ]
     assert "url(" not in CSS
+    assert not re.search(r"url\((?!\"data:)|@import", TOKENS)
     assert "@import" not in CSS
 
 
@@ -111,7 +116,23 @@ async def test_style_sheet_is_served(app: App) -> None:
     response = await app.http.get("/docs/style.css")
 
     assert response.headers["content-type"] == "text/css; charset=utf-8"
-    assert response.text == CSS
+    assert response.text == TOKENS + CSS
+
+
+async def test_style_sheet_names_what_the_pages_have() -> None:
+    used = set(re.findall(r"var\((--[\w-]+)\)", CSS))
+
+    assert used <= set(re.findall(r"(--[\w-]+):", TOKENS + CSS))
+    assert not re.search(r"#[0-9a-f]{3,6}\b", CSS)
+
+
+async def test_dashboard_that_is_off_is_not_led_to(tmp_path: Path) -> None:
+    text = f"[web]\nenabled = false\n{CONFIG}"
+
+    async with running_app(tmp_path, text) as app:
+        page = await get_page(app)
+
+    assert "Checks" not in page.text.partition("API")[0]
 
 
 async def test_page_without_its_slash_is_redirected(app: App) -> None:
@@ -153,8 +174,14 @@ async def test_page_follows_a_reload(app: App, tmp_path: Path) -> None:
 # Colours
 
 
-def colours(css: str) -> dict[str, str]:
-    return dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", css))
+def colours(scheme: str) -> dict[str, str]:
+    pattern = r"--([\w-]+): light-dark\((#[0-9a-f]{3,6}), (#[0-9a-f]{3,6})\)"
+    column = {"light": 1, "dark": 2}[scheme]
+    return {row[0]: _long(row[column]) for row in re.findall(pattern, TOKENS)}
+
+
+def _long(colour: str) -> str:
+    return colour if len(colour) == 7 else "#" + "".join(c * 2 for c in colour[1:])
 
 
 def luminance(colour: str) -> float:
@@ -169,12 +196,10 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_seen_on_every_ground(scheme: str) -> None:
-    light, dark = CSS.split("@media (prefers-color-scheme: dark)")
-    found = colours(light if scheme == "light" else dark)
-    assert len(found) == 10
+    found = colours(scheme)
 
-    inks = ["text", "quiet", "accent", "blue", "red", "amber"]
-    for ink, ground in product(inks, ["ground", "raised", "sunk"]):
+    inks = ["text", "text-2", "accent", "up", "down", "late"]
+    for ink, ground in product(inks, ["page", "surface", "sunken"]):
         pair = sorted([luminance(found[ink]), luminance(found[ground])])
         assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
 

@@ -2,8 +2,12 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from hcl import __version__, store
+from hcl.model import Announcement
 from hcl.store.backups import Kept
+from hcl.store.life import Absence
 from tests import toml
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import HOUR, NOW
@@ -64,7 +68,8 @@ async def test_failing_channels_of_own_projects_are_named(app: App) -> None:
 
     own, other = await page_of(app), await page_of(app, OTHER_READ_KEY)
 
-    assert "Hook A of Home, since 2026-06-15 12:00:00 UTC" in own
+    assert "Hook A of Home, since 15 Jun 12:00" in own
+    assert "not all is well 1 integration does not deliver." in own
     assert "Hook A" not in other
     assert "1 of projects that this key does not open" in other
 
@@ -104,11 +109,48 @@ async def test_last_good_backup_is_shown_and_what_is_wrong(tmp_path: Path) -> No
 
         page, read_only = await page_of(app), await page_of(app, READ_KEY)
 
-    assert f"{tmp_path}/one : the last good one is of 2026-06-15 12:00:00 UTC" in page
+    assert f"{tmp_path}/one : the last good one is of 15 Jun 12:00" in page
+    assert "not all is well A backup is missing." in page
     assert "2.5 kB, 1,234 pings; it was read once. One is made every day" in page
     assert "two : there is none yet." in page
     assert "Overdue. The last try failed" in page
     assert "disk/x: is full." in page
-    assert "the last good one is of 2026-06-15" in read_only
+    assert "the last good one is of 15 Jun" in read_only
     assert "disk/x" not in read_only
     assert str(tmp_path) not in read_only
+
+
+async def test_absences_and_steps_of_the_clock_are_told(app: App) -> None:
+    now = app.clock.now()
+    away = Absence(now - HOUR, now - HOUR / 2, "suspended")
+    async with app.database.transaction() as conn:
+        await store.life.add_absence(conn, away)
+    app.clock.steps += [HOUR, -2 * HOUR]
+
+    page = await page_of(app)
+
+    assert "for 30 min the machine slept" in page
+    assert "The clock was set since the start 2 times: 2 h back, 1 h forward" in page
+    assert "Replication" not in page
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        ("", "well The database answers"),
+        ("replication goes on", "well The database answers"),
+        ("replication stands still since 02:55", "Replication stands still."),
+    ],
+)
+async def test_replication_is_told(tmp_path: Path, subject: str, words: str) -> None:
+    standby = toml.table("standby", socket=str(tmp_path / "litestream.sock"))
+    async with running_app(tmp_path, standby + CONFIG) as app:
+        if subject:
+            told = Announcement(None, app.clock.now(), "replication", subject)
+            async with app.database.transaction() as conn:
+                await store.announcements.add(conn, told)
+
+        page = await page_of(app)
+
+    assert words in page
+    assert (subject or "nothing was amiss") in page

@@ -8,7 +8,7 @@ from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
 from hcl.model import DECLARED, Check, Ping, Project
 from hcl.pings.arrival import Target
-from hcl.web.pages.check import declared
+from hcl.web.pages.check import declared, whom
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import one_line
@@ -95,8 +95,17 @@ async def clear(visit: Visit) -> Response:
     return _back(visit, check.code, "The log is empty now.")
 
 
+async def confirm_clear(visit: Visit) -> Response:
+    """GET /checks/<code>/clear."""
+    return await _ask(visit, clears=True)
+
+
 async def confirm_delete(visit: Visit) -> Response:
     """GET /checks/<code>/delete."""
+    return await _ask(visit, clears=False)
+
+
+async def _ask(visit: Visit, *, clears: bool) -> Response:
     project, check = await visit.check()
     if check.origin == DECLARED:
         told = declared.facts(visit, project, check, "Delete")
@@ -106,6 +115,7 @@ async def confirm_delete(visit: Visit) -> Response:
         project=project,
         nav="checks",
         check=check,
+        clears=clears,
         title=title(check),
     )
 
@@ -123,7 +133,8 @@ async def delete(visit: Visit) -> Response:
 async def assign(visit: Visit) -> Response:
     """POST /checks/<code>/integrations: use these and no others."""
     project, check = await visit.check()
-    wanted = visit.form.get("channel", [])
+    offered = await _offered(visit, project)
+    wanted = sorted(whom.without_members(visit.form.get("channel", []), offered))
     seen = visit.form.get("seen", [""])[-1]
     try:
         await visit.parts.managing.assign(project, check.code, wanted, seen=seen)
@@ -134,18 +145,27 @@ async def assign(visit: Visit) -> Response:
             CHANNEL_GONE,
         ) from None
     except EditedError as error:
-        return await _ask_again(visit, project, check, wanted, error)
+        return _ask_again(visit, project, check, wanted, error, offered)
     return _back(visit, check.code, "Integrations saved.")
 
 
-async def _ask_again(
-    visit: Visit, project: Project, check: Check, wanted: list[str], error: EditedError
+async def _offered(visit: Visit, project: Project) -> tuple[whom.Choice, ...]:
+    conn, config = visit.parts.database.committed, visit.parts.config
+    return await whom.choices(conn, config, project)
+
+
+def _ask_again(
+    visit: Visit,
+    project: Project,
+    check: Check,
+    wanted: list[str],
+    error: EditedError,
+    offered: tuple[whom.Choice, ...],
 ) -> Response:
     """Tell that somebody else has assigned integrations meanwhile; nothing is saved.
 
     The form then bears what is assigned now: to send it again is to save it.
     """
-    conn = visit.parts.database.committed
     return visit.render(
         "assign.html",
         status=409,
@@ -154,9 +174,9 @@ async def _ask_again(
         check=check,
         title=title(check),
         one_line=one_line,
-        channels=await store.channels.of_project(conn, project.id),
+        channels=offered,
         used=error.codes,
-        wanted=wanted,
+        ticked=wanted,
         seen=editing.seen_channels(error.codes),
     )
 

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 from hcl.model import Ping
 from hcl.words import mail as mails
-from hcl.words.lines import clean, one_line
+from hcl.words.lines import clean, cut, one_line
+
+# Characters of a line that stands for a body.
+_LINE = 200
 
 # Bytes of a body that is no text which are shown, and how many in a row.
 _DUMPED = 512
@@ -23,7 +26,8 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 class Body(NamedTuple):
     """A body's text: `subject` is a mail's. `size` counts the bytes as they came.
 
-    `is_cut`: there is more. `is_binary`: the text lists its first bytes.
+    `is_cut`: there is more, and `end` is the last of it, "" if that was not read.
+    `is_binary`: the text lists its first bytes.
     """
 
     text: str
@@ -31,6 +35,15 @@ class Body(NamedTuple):
     subject: str = ""
     is_cut: bool = False
     is_binary: bool = False
+    end: str = ""
+
+    @property
+    def last_line(self) -> str:
+        """Return what a job said last, or what tells most in one line."""
+        if self.is_binary or self.subject or (self.is_cut and not self.end):
+            return self.first_line
+        last = reversed((self.end or self.text).splitlines()[-50:])
+        return cut(next(filter(None, map(one_line, last)), ""), _LINE)
 
     @property
     def first_line(self) -> str:
@@ -38,13 +51,16 @@ class Body(NamedTuple):
         if self.is_binary:
             return "binary data"
         lines = filter(None, map(one_line, self.text.splitlines()[:50]))
-        return self.subject or next(lines, "")
+        return cut(self.subject or next(lines, ""), _LINE)
 
 
-def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
+def body_of(
+    ping: Ping, size: int, limit: int | None = None, end: bytes = b""
+) -> Body | None:
     """Read a ping's body, or its beginning; None: it has none.
 
-    `size` is the whole body's. `limit` counts the characters to be shown, None: all.
+    `size` is the whole body's, `end` its last bytes. `limit` counts the characters to
+    be shown, None: all.
     """
     if not size:
         return None
@@ -59,8 +75,9 @@ def body_of(ping: Ping, size: int, limit: int | None = None) -> Body | None:
             dumped = ping.body[:_DUMPED]
             return Body(_dump(dumped), size, "", size > len(dumped), is_binary=True)
         text, subject = clean(decoded).strip("\n"), ""
-    cut = cut_before or (limit is not None and len(text) > limit)
-    return Body(text[:limit], size, subject, cut)
+    is_cut = cut_before or (limit is not None and len(text) > limit)
+    last = clean(_decoded(end, final=True)).lstrip("\ufffd")
+    return Body(text[:limit], size, subject, is_cut, end=last)
 
 
 def _beginning(mail: bytes) -> bytes:

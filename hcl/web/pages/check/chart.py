@@ -6,11 +6,13 @@ from datetime import timedelta
 from statistics import median
 
 from hcl.model import Ping
-from hcl.words.lengths import exact
+from hcl.words.lengths import brief, took
 
 # Runs that are drawn, and signals that have to be read for as many.
 RUNS = 50
 SIGNALS = 150
+
+_MINUTE = timedelta(minutes=1)
 
 # In the chart's own units; the page stretches it.
 HEIGHT = 100
@@ -32,14 +34,23 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The bars, oldest first, and what there is to say of them."""
+    """The bars, oldest first, and what there is to say of them.
+
+    `usual` is the median as a length, `median` in words.
+    """
 
     bars: tuple[Bar, ...]
     width: int
     median_y: float
     median: str
+    usual: timedelta
     slowest: Bar
     last: Bar
+
+    @property
+    def failed(self) -> int:
+        """Return how many of the runs failed."""
+        return sum(bar.failed for bar in self.bars)
 
 
 def chart(signals: Sequence[Ping], lengths: Mapping[int, timedelta]) -> Chart | None:
@@ -58,7 +69,8 @@ def chart(signals: Sequence[Ping], lengths: Mapping[int, timedelta]) -> Chart | 
         bars=bars,
         width=len(bars) * STEP,
         median_y=round(HEIGHT - _height(middle, longest), 1),
-        median=exact(middle),
+        median=took(middle) if middle < _MINUTE else brief(middle),
+        usual=middle,
         slowest=next(bar for bar in bars if bar.slowest),
         last=bars[-1],
     )
@@ -74,7 +86,7 @@ def _bar(
         y=round(HEIGHT - height, 1),
         height=height,
         ping=ping,
-        words=exact(length),
+        words=took(length),
         failed=ping.action == "fail",
         slowest=slowest,
     )

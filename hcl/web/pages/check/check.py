@@ -4,22 +4,23 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, editing, rules, runs
+from hcl.checks import editing, rules, runs
+from hcl.checks.explain import heard
 from hcl.checks.explaining import explained, known_of
 from hcl.config import Config
-from hcl.model import Check, Ping, Project, ShownStatus
-from hcl.web.pages.check import bodies, muting, timeline
+from hcl.model import Check, Flip, Ping, Project, ShownStatus
+from hcl.web.pages.check import bodies, entries, muting, timeline, whom
 from hcl.web.pages.check import chart as charts
 from hcl.web.pages.check.due import due, zone_of
 from hcl.web.pages.check.incident import incident_of
 from hcl.web.pages.check.snippets import snippets
+from hcl.web.pages.check.uptime import uptime
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, short
@@ -52,43 +53,56 @@ class _Address:
 async def page(visit: Visit) -> Response:
     """GET /checks/<code>: all about one check."""
     project, check = await visit.check()
-    conn = visit.parts.database.committed
+    conn, config = visit.parts.database.committed, visit.parts.config
     signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS)
+    logged = await store.flips.logged(conn, check.id, MOST_FLIPS + 1)
+    flips = [entry.flip for entry in logged]
     newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
     used = await store.channels.codes_of_check(conn, check.id)
+    offered = await whom.choices(conn, config, project)
     return visit.render(
         "check.html",
         **_common(visit, project, check),
         **await _when_due(check, visit.shown),
-        timeline=newest,
+        **_log_rows(visit, check, newest),
         chart=charts.chart(signals, runs.run_lengths(signals)),
-        **await _availability(conn, check, visit.now),
-        **await _why(visit, check, signals),
+        **await _availability(conn, check, flips, visit.now),
+        **await _why(visit, check, signals, flips),
         short=short,
         **await _ways(visit, project, check),
-        channels=await store.channels.of_project(conn, project.id),
+        channels=offered,
         used=used,
+        ticked=whom.without_members(used, offered),
         seen=editing.seen_channels(used),
+        chips=timeline.chips(()),
     )
 
 
-async def _why(visit: Visit, check: Check, signals: Sequence[Ping]) -> dict[str, Any]:
+async def _why(
+    visit: Visit, check: Check, signals: Sequence[Ping], flips: Sequence[Flip]
+) -> dict[str, Any]:
     """Return what is wrong with a check, and why it is as it is."""
     conn, readonly = visit.parts.database.committed, visit.viewer.readonly
     windows = visit.parts.maintenance.open_for(check, visit.shown)
     known = await known_of(conn, check, visit.shown, windows)
-    flips = await store.flips.logged(conn, check.id, _RECENT)
+    now = visit.shown
     return {
         "incident": await incident_of(
-            conn,
-            known,
-            signals,
-            [entry.flip for entry in flips],
-            visit.shown,
-            readonly=readonly,
+            conn, known, signals, flips[:_RECENT], now, readonly=readonly
         ),
         # It may hold what receivers said, which is not for readers.
-        "explained": None if readonly else await explained(known, visit.shown),
+        "explained": None if readonly else await explained(known, now),
+        "last": heard(known, now).last,
+    }
+
+
+def _log_rows(visit: Visit, check: Check, found: entries.Timeline) -> dict[str, Any]:
+    """Return the rows of a page of the log, by days."""
+    return {
+        "timeline": found,
+        "days": found.days(visit.now, zone_of(check)),
+        "flip_words": entries.flip_words,
+        "row_words": entries.WORDS,
     }
 
 
@@ -111,14 +125,15 @@ async def log(visit: Visit) -> Response:
         visit.query, zone_of(check), bodies=not visit.viewer.readonly
     )
     conn = visit.parts.database.committed
-    entries = await timeline.load(conn, check, search, _PAGE)
+    found = await timeline.load(conn, check, search, _PAGE)
     return visit.render(
         "log.html",
         **_common(visit, project, check),
-        timeline=entries,
+        **_log_rows(visit, check, found),
         search=search,
         kinds=timeline.KINDS,
-        older=timeline.query_of(search, entries.older) if entries.older else "",
+        chips=timeline.chips(search.kinds),
+        older=timeline.query_of(search, found.older) if found.older else "",
         newest=timeline.query_of(search, ""),
     )
 
@@ -167,55 +182,37 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "one_line": one_line,
         "duration": duration,
         "actions": timeline.ACTIONS,
-        "flip_words": timeline.flip_words,
+        "zone": zone_of(check),
     }
 
 
 async def _when_due(check: Check, now: datetime) -> dict[str, Any]:
-    """Return what is due of a check, and the next times of its schedule there."""
-    zone = zone_of(check)
-    now = now.astimezone(zone)
+    """Return what is due of a check."""
+    now = now.astimezone(zone_of(check))
     if check.kind == "oncalendar":
         # The worst expressions take a while, and pings wait for none of them.
-        what = await asyncio.to_thread(due, check, now)
-    else:
-        what = due(check, now)
-    return {"due": what, "times": [(at, at.astimezone(zone)) for at in what.times]}
+        return {"due": await asyncio.to_thread(due, check, now)}
+    return {"due": due(check, now)}
 
 
 async def _availability(
-    conn: Connection, check: Check, now: datetime
+    conn: Connection, check: Check, flips: Sequence[Flip], now: datetime
 ) -> dict[str, Any]:
-    """Return since when the status lasts, and what is known of the last months."""
-    logged = await store.flips.logged(conn, check.id, MOST_FLIPS + 1)
-    newest = [entry.flip for entry in logged]
+    """Return since when the status lasts, and what is known of the last months.
+
+    `flips` come newest first.
+    """
     since, counted_since = await store.pings.oldest(conn, check.id), None
-    if len(newest) > MOST_FLIPS:
+    if len(flips) > MOST_FLIPS:
         # Of the time before them nothing is known, however old the log is.
-        since, counted_since = None, newest[MOST_FLIPS - 1].created
-    zone, oldest_first = zone_of(check), newest[:MOST_FLIPS][::-1]
-    months = availability.by_month(
-        oldest_first, check.status, since, now.astimezone(zone), zone
-    )
+        since, counted_since = None, flips[MOST_FLIPS - 1].created
+    oldest_first = flips[:MOST_FLIPS][::-1]
     return {
-        "since": min(newest[0].created, now) if newest else None,
-        "months": months,
-        "gaps": _gaps(months),
+        "since": min(flips[0].created, now) if flips else None,
+        "uptime": uptime(oldest_first, check.status, since, now, zone_of(check)),
         "counted_since": counted_since,
         "most_flips": MOST_FLIPS,
     }
-
-
-def _gaps(
-    months: list[availability.Month],
-) -> list[tuple[datetime, datetime | None]]:
-    """Return the months that nothing is known of, those in a row by their ends."""
-    gaps: list[tuple[datetime, datetime | None]] = []
-    for known, group in groupby(months[::-1], lambda month: month.share is not None):
-        starts = [month.start for month in group]
-        if not known:
-            gaps.append((starts[0], starts[-1] if len(starts) > 1 else None))
-    return gaps[::-1]
 
 
 async def _ways(visit: Visit, project: Project, check: Check) -> dict[str, Any]:

@@ -85,6 +85,26 @@ class Draft:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A schedule that many jobs have: its name, its words, and what the form holds."""
+
+    name: str
+    words: str
+    fields: Mapping[str, Any]
+
+
+def _cron(expression: str, hours: str) -> dict[str, str]:
+    return {"kind": "cron", "cron": expression, "grace": hours, "grace_unit": "hours"}
+
+
+_HOURLY = {"kind": "simple", "timeout": "1", "timeout_unit": "hours"}
+PRESETS = (
+    Preset("hourly", "Hourly", _HOURLY | {"grace": "15", "grace_unit": "minutes"}),
+    Preset("nightly", "Nightly", _cron("0 3 * * *", "1")),
+    Preset("weekly", "Weekly", _cron("0 4 * * 1", "3")),
+)
+
 _FIELDS = {field.name: field.type for field in fields(Draft)}
 _UNITS_OF = [name for name in _FIELDS if name.endswith("_unit")]
 _SWITCHES = [name for name, kind in _FIELDS.items() if kind is bool]

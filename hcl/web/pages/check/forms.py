@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,11 +16,12 @@ from hcl.checks.managing import (
     EditedError,
     LimitError,
 )
-from hcl.model import DECLARED, Channel, Check, Project
+from hcl.checks.spec import slugify
+from hcl.model import DECLARED, Check, Project
 from hcl.web.json_answer import JSONResponse
-from hcl.web.pages.check import declared
+from hcl.web.pages.check import declared, whom
 from hcl.web.pages.check import draft as drafts
-from hcl.web.pages.check.draft import Draft
+from hcl.web.pages.check.draft import PRESETS, Draft
 from hcl.web.pages.check.due import TIMES
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, every
@@ -70,28 +71,17 @@ class Preview:
     problem: str = ""
 
 
-def _first_choice(
-    visit: Visit, project: Project, available: Sequence[Channel]
-) -> list[str]:
-    """Return the channels that a new check has: all, but a group in place of its own.
-
-    Else its members would tell each thing twice.
-    """
-    configs = [p.channels for p in visit.parts.config.projects if p.id == project.code]
-    members = {code for each in configs for c in each for code in c.settings.members}
-    return [channel.code for channel in available if channel.code not in members]
-
-
 async def new(visit: Visit) -> Response:
     """GET and POST /projects/<code>/new."""
     parts, now, project = visit.parts, visit.now, visit.project()
-    available = await store.channels.of_project(parts.database.committed, project.id)
-    form = _Form(visit, project, available)
+    conn = parts.database.committed
+    offered = await whom.choices(conn, parts.config, project)
+    form = _Form(visit, project, offered)
     if visit.request.method != "POST":
-        return await form.show(drafts.fresh(_first_choice(visit, project, available)))
-    typed = drafts.read(visit.form)
+        return await form.show(drafts.fresh(whom.all_once(offered)))
+    typed, is_draft = _typed(visit, offered)
     wanted, problems = drafts.ask(typed)
-    if problems or "preview" in visit.form:
+    if problems or is_draft:
         return await form.show(typed, problems)
     try:
         check, _, _ = await parts.managing.create(project, wanted, now)
@@ -116,16 +106,19 @@ async def edit(visit: Visit) -> Response:
         told = declared.facts(visit, project, check, "Edit")
         return visit.render("declared.html", **told)
     conn = parts.database.committed
-    available = await store.channels.of_project(conn, project.id)
+    offered = await whom.choices(conn, parts.config, project)
     codes = await store.channels.codes_of_check(conn, check.id)
-    form = _Form(visit, project, available, check)
+    form = _Form(visit, project, offered, check)
     if visit.request.method != "POST":
-        seen = editing.fingerprint(check, codes)
-        return await form.show(drafts.of_check(check, codes), seen=seen)
-    typed = drafts.read(visit.form)
+        seen, once = (
+            editing.fingerprint(check, codes),
+            whom.without_members(codes, offered),
+        )
+        return await form.show(drafts.of_check(check, once), seen=seen)
+    typed, is_draft = _typed(visit, offered, check)
     seen = visit.form.get("seen", [""])[-1]
     wanted, problems = drafts.ask(typed, check)
-    if problems or "preview" in visit.form:
+    if problems or is_draft:
         return await form.show(typed, problems, seen=seen)
     try:
         await parts.managing.update(project, check.code, wanted, now, seen=seen)
@@ -142,14 +135,32 @@ def _said(done: str, draft: Draft) -> str:
     return f"{done} {draft.turned}".strip()
 
 
+def _typed(
+    visit: Visit, offered: Sequence[whom.Choice], check: Check | None = None
+) -> tuple[Draft, bool]:
+    """Return what the form holds, and whether it is only to be looked at."""
+    typed = drafts.read(visit.form)
+    typed = replace(typed, channels=whom.without_members(typed.channels, offered))
+    name = visit.form.get("preset", [""])[-1]
+    preset = next((preset for preset in PRESETS if preset.name == name), None)
+    if preset is not None:
+        typed = replace(typed, **preset.fields)
+    is_draft = preset is not None or "preview" in visit.form
+    if is_draft and check is None and not typed.slug:
+        typed = replace(typed, slug=slugify(typed.name))
+    return typed, is_draft
+
+
 async def preview(visit: Visit) -> Response:
     """POST /projects/<code>/schedule: what a schedule means, for the script."""
     # Only of one's own projects, as all their pages.
     visit.project()
-    shown = await preview_of(drafts.read(visit.form), visit.now)
+    typed = drafts.read(visit.form)
+    shown = await preview_of(typed, visit.now)
     zone = ZoneInfo(shown.tz)
     return JSONResponse(
         {
+            "slug": slugify(typed.name),
             "problem": shown.problem,
             "words": shown.words,
             "times": [
@@ -214,12 +225,12 @@ class _Form:
         self,
         visit: Visit,
         project: Project,
-        available: list[Channel],
+        offered: Sequence[whom.Choice],
         check: Check | None = None,
     ) -> None:
         self._visit = visit
         self._project = project
-        self._available = available
+        self._offered = offered
         self._check = check
 
     async def show(
@@ -245,7 +256,9 @@ class _Form:
             draft=draft,
             problems=problems or {},
             labels=_LABELS,
-            channels=self._available,
+            channels=self._offered,
+            ticked=draft.channels,
+            presets=PRESETS,
             units=list(drafts.UNITS),
             zones=schedule.zones(),
             preview=shown,
@@ -262,7 +275,7 @@ class _Form:
 
         The form then bears what the check is now: to send it again is to save it.
         """
-        names = {channel.code: channel.name for channel in self._available}
+        names = whom.names(self._offered)
         changed = [
             (_LABELS[name], _value(error, name, names)) for name in error.changed
         ]

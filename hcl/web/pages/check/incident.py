@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from aiosqlite import Connection
@@ -12,16 +12,13 @@ from hcl import store
 from hcl.alerts.messages.output import output_of
 from hcl.checks import rules, schedule
 from hcl.checks.explain import Known, heard, start_that_overran
-from hcl.checks.told import Told, told
+from hcl.checks.told import Heard, heard_by
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
 from hcl.words.outcomes import in_a_row, too_soon
 
 # Lines of what a job printed that are shown, and characters at most.
 _LINES, _LENGTH = 10, 2000
-
-# Messages that are shown; the log has the others.
-_MOST_TOLD = 6
 
 
 class Reason(NamedTuple):
@@ -38,6 +35,10 @@ class Outage(NamedTuple):
     began: datetime
     length: timedelta
 
+    def day(self, zone: tzinfo) -> str:
+        """Return the day of a zone on which it began, as the log's filter has it."""
+        return f"{self.began.astimezone(zone):%Y-%m-%d}"
+
 
 class Printed(NamedTuple):
     """The last lines that a ping brought; `is_cut`: there are more before them."""
@@ -53,13 +54,16 @@ class Incident:
     """What the card of a check that is down or late shows.
 
     `since` is when it went down, or was due. `deadline` is when it goes down if it is
-    late. `reminder` is when somebody is reminded next.
+    late. `missed` is when a ping was expected that did not come; None: it failed, or
+    ran too long. `told` has a line for each channel, and `untold` counts older messages
+    that were not looked at. `reminder` is when somebody is reminded next.
     """
 
     status: ShownStatus
     since: datetime | None
     reason: Reason
-    told: tuple[Told, ...] = ()
+    missed: datetime | None = None
+    told: tuple[Heard, ...] = ()
     untold: int = 0
     printed: Printed | None = None
     last_success: datetime | None = None
@@ -94,8 +98,9 @@ async def incident_of(
         status,
         _since(known, status),
         reason(known, status),
-        told=tuple(map(told, records[:_MOST_TOLD])),
-        untold=len(records[_MOST_TOLD:]) + known.untold * is_down,
+        missed=_missed(known, status),
+        told=tuple(heard_by(records)),
+        untold=known.untold * is_down,
         printed=printed,
         last_success=next(
             (min(p.created, now) for p in reversed(signals) if p.action == "success"),
@@ -123,6 +128,16 @@ def _since(known: Known, status: ShownStatus) -> datetime | None:
 def _last_bad(check: Check) -> datetime | None:
     """Return when the last bad outcome was, of a check that is not down yet."""
     return check.missed or check.last_ping
+
+
+def _missed(known: Known, status: ShownStatus) -> datetime | None:
+    """Return when the ping was expected that is missing; None: none is."""
+    check, flip = known.check, known.flip
+    if status == "grace" or check.status != "down" or flip is None:
+        return None
+    if flip.reason != "timeout" or start_that_overran(known) is not None:
+        return None
+    return flip.created - check.grace
 
 
 def reason(known: Known, status: ShownStatus) -> Reason:
@@ -155,7 +170,7 @@ def reason(known: Known, status: ShownStatus) -> Reason:
         return Reason("It ran too long: the run from", started, words)
     due = flip.created - check.grace
     rest = f", and the grace of {grace} is over."
-    return Reason("No ping came in time: one was due at", due, rest)
+    return Reason("No ping came in time: one was due", due, rest)
 
 
 async def _printed(conn: Connection, known: Known) -> Printed | None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from urllib.parse import urlencode
@@ -13,60 +12,27 @@ from starlette.datastructures import QueryParams
 
 from hcl import store
 from hcl.checks import runs
-from hcl.checks.told import Told, told
-from hcl.model import Action, Check, Flip, Ping, Reason
-from hcl.store.tries import Record
-from hcl.web.pages.check.bodies import Body, body_of
+from hcl.model import Action, Check, Ping
+from hcl.web.pages.check.entries import EXCERPT, Page, Place, Timeline
 from hcl.words import names
-from hcl.words.lengths import duration, exact
-
-# What of a body stands in the log; the whole has a page of its own.
-EXCERPT = 2000
 
 ACTIONS: dict[Action, str] = {
     action: word.capitalize() for action, word in names.ACTIONS.items()
 }
 KINDS: dict[str, str] = dict(ACTIONS) | {"flip": "Changes of status, and messages"}
 
+# What the log offers at a click: a word, and the kinds that it stands for.
+_CHIPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("all", ()),
+    ("runs", ("success", "fail")),
+    ("failures", ("fail",)),
+    ("changes and messages", ("flip",)),
+)
+
 # Messages of one flip that are shown, the newest.
 _MOST_TOLD = 6
 
 _LONGEST_SEARCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the log: a ping or a flip.
-
-    `length` tells how long the run took that the ping ended, "" if that is not known.
-    `started` is when the run began that a flip found open; None: none was.
-    `told` are the messages of the flip, the newest first; `untold` more are not shown.
-    """
-
-    ping: Ping | None = None
-    flip: Flip | None = None
-    body: Body | None = None
-    length: str = ""
-    started: datetime | None = None
-    told: tuple[Told, ...] = ()
-    untold: int = 0
-
-    @property
-    def created(self) -> datetime:
-        """Return when it was."""
-        if self.ping is not None:
-            return self.ping.created
-        if self.flip is None:
-            raise ValueError("an entry of nothing")
-        return self.flip.created
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """A page of the log; `older` is where the next one begins, "" if there is none."""
-
-    entries: tuple[Entry, ...]
-    older: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +106,14 @@ def query_of(search: Search, before: str) -> str:
     return urlencode([(name, value) for name, value in pairs if value])
 
 
+def chips(kinds: tuple[str, ...]) -> list[tuple[str, str, bool]]:
+    """Return what the log offers: a word, its query, whether it is what is shown."""
+    return [
+        (word, urlencode([("kind", kind) for kind in its]), kinds == its)
+        for word, its in _CHIPS
+    ]
+
+
 def _text(typed: str) -> str:
     # What SQLite takes for the end of a text, and halves of characters, are nowhere.
     text = typed.replace("\0", "").strip()[:_LONGEST_SEARCH]
@@ -190,45 +164,9 @@ async def load(
         )
     flip_ids = [flip_id for _, flip_id, flip in places if flip is not None]
     messages = await store.tries.of_flips(conn, flip_ids, _MOST_TOLD)
+    page = Page(check, found, signals or (), messages, folds=not search.kinds)
     # Mails are dear to decode, and pings wait for none of them.
-    entries = await asyncio.to_thread(_entries, places, found, signals or (), messages)
-    return Timeline(entries, older)
-
-
-Place = tuple[int, int, Flip | None]
-
-
-def _entries(
-    places: Sequence[Place],
-    found: Mapping[int, store.pings.Excerpt],
-    signals: Sequence[Ping],
-    messages: tuple[dict[int, list[Record]], dict[int, int]],
-) -> tuple[Entry, ...]:
-    """Make the entries of a page; a ping that is gone meanwhile has none."""
-    lengths = runs.run_lengths(signals)
-    entries = []
-    records, counts = messages
-    for n, flip_id, flip in places:
-        if flip is not None:
-            shown = tuple(map(told, records.get(flip_id, ())))
-            more = counts.get(flip_id, 0) - len(shown)
-            open_since = _open_at(signals, n)
-            entries.append(
-                Entry(flip=flip, started=open_since, told=shown, untold=more)
-            )
-        elif n in found:
-            ping, size = found[n]
-            length = exact(lengths[n]) if n in lengths else ""
-            body = body_of(ping, size, EXCERPT)
-            entries.append(Entry(ping=ping, body=body, length=length))
-    return tuple(entries)
-
-
-def _open_at(signals: Sequence[Ping], n: int) -> datetime | None:
-    """Return when the run began that was open after a ping; None: none was."""
-    at = bisect_right(signals, n, key=lambda ping: ping.n)
-    last = signals[at - 1] if at else None
-    return last.created if last and last.action == "start" else None
+    return Timeline(await asyncio.to_thread(page.entries, places), older)
 
 
 async def _places(
@@ -267,30 +205,3 @@ async def _places(
         ]
     places.sort(key=lambda place: place[:2], reverse=True)
     return places[:limit]
-
-
-_WHY: dict[Reason, str] = {
-    "fail": "the job failed",
-    "short": "its run ended too soon",
-    "overran": "a run took too long",
-}
-
-
-def flip_words(flip: Flip, started: datetime | None = None) -> str:
-    """Say what a flip was, in one clause.
-
-    `started` is when the run began that was open then; None: none was.
-    """
-    if flip.new_status == "down":
-        why = _WHY.get(flip.reason, "no ping came in time")
-        if flip.reason == "timeout" and started is not None:
-            why = f"its run did not end within {duration(flip.created - started)}"
-        return f"Down: {why}" if flip.reason else "Down"
-    if flip.new_status == "up":
-        return {
-            "new": "Up: a success came",
-            "paused": "Up: resumed by a ping",
-        }.get(flip.old_status, "Up again")
-    return (
-        "Paused" if flip.new_status == "paused" else "Resumed: new until a ping comes"
-    )

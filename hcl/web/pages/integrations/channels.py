@@ -1,26 +1,29 @@
 """The integrations of a project: where alerts go, how that fares, and trials of it."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlencode
 
 from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
 from hcl.config import ChannelConfig, GroupSettings, ProjectConfig
-from hcl.model import Project
+from hcl.model import Check, Project
 from hcl.store.channels import Standing
 from hcl.store.tries import Record
+from hcl.web.pages import channel_words
 from hcl.web.pages.dashboard.trials import LastTrial, TooManyError, Trials
-from hcl.web.pages.integrations import channel_words
+from hcl.web.pages.integrations import recipes
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.notices import BAD
 from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
-from hcl.words.names import HELD
+from hcl.words.names import HELD, title
 
 # Messages that are listed: those that wait, and the newest.
 _QUEUE = 50
@@ -79,6 +82,7 @@ async def page(visit: Visit) -> Response:
         "channels.html",
         project=project,
         nav="integrations",
+        **_setting_up(visit, has_some=bool(standings)),
         tags=_tags(config),
         cards=_cards(visit.dashboard.trials, config, standings, waiting),
         waiting=sum(waiting.get(s.channel.id, 0) for s in standings),
@@ -89,18 +93,42 @@ async def page(visit: Visit) -> Response:
     )
 
 
+def _setting_up(visit: Visit, *, has_some: bool) -> dict[str, Any]:
+    """Return what is offered to who sets up an integration; nothing to readers."""
+    kind = visit.query.get("add")
+    if visit.viewer.readonly or (has_some and kind is None):
+        return {"recipes": ()}
+    recipe = recipes.of_kind(kind or "")
+    lacks_smtp = kind == "email" and not visit.parts.config.smtp.host
+    return {
+        "recipes": recipes.RECIPES,
+        "recipe": recipe,
+        "block": recipes.block(recipe, secrets.token_hex(5)) if recipe else "",
+        "smtp": recipes.SMTP if lacks_smtp else "",
+        "config_path": str(visit.parts.config.path),
+        "several": len(visit.parts.config.projects) > 1,
+    }
+
+
 async def _messages(
     conn: Connection, visit: Visit, project: Project, standings: list[Standing]
 ) -> dict[str, Any]:
     """Return the messages that wait, and the newest of those that are asked for."""
     chosen = _chosen(visit.query.get("channel", ""), standings)
     only_failed = visit.query.get("only") == "failed"
+    check = await _check(conn, project, visit.query.get("check", ""))
+    check_id = check.id if check else None
     queue = await store.tries.recent(
-        conn, project_id=project.id, wanted="waiting", limit=_QUEUE
+        conn,
+        project_id=project.id,
+        check_id=check_id,
+        wanted="waiting",
+        limit=_QUEUE,
     )
     newest = await store.tries.recent(
         conn,
         project_id=project.id,
+        check_id=check_id,
         channel_id=chosen.channel.id if chosen else None,
         wanted="failed" if only_failed else "all",
         limit=_NEWEST,
@@ -112,8 +140,35 @@ async def _messages(
         ),
         "newest": newest,
         "chosen": chosen,
-        "only_failed": only_failed,
+        "of_check": title(check, readonly=visit.viewer.readonly) if check else "",
+        "filters": Filters(
+            chosen.channel.code if chosen else "",
+            visit.query.get("check", "") if check else "",
+            "failed" * only_failed,
+        ),
     }
+
+
+async def _check(conn: Connection, project: Project, key: str) -> Check | None:
+    """Return the check of the project whose messages are asked for; None: of all."""
+    if "-" in key:
+        check = await store.checks.by_code(conn, key)
+    else:
+        check = await store.checks.by_unique_key(conn, project.id, key) if key else None
+    return check if check is not None and check.project_id == project.id else None
+
+
+class Filters(NamedTuple):
+    """Which messages are listed, as the URL has it; "" for each that is not set."""
+
+    channel: str
+    check: str
+    only: str
+
+    def having(self, **changes: str) -> str:
+        """Write the query of the same but for some changes, with its question mark."""
+        pairs = self._replace(**changes)._asdict().items()
+        return "?" + urlencode([(name, value) for name, value in pairs if value])
 
 
 async def send_test(visit: Visit) -> Response:

@@ -1,34 +1,58 @@
 "use strict";
 (() => {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "your time";
   const opened = new Set();
-  // Both tell a clock of the server's choice: UTC only keeps it as it is.
+  // Tells a clock of the server's choice: UTC only keeps it as it is.
   const months = new Intl.DateTimeFormat(undefined, {
     month: "short", year: "numeric", timeZone: "UTC",
   });
-  const walls = new Intl.DateTimeFormat(undefined, {
-    weekday: "short", year: "numeric", month: "short", day: "numeric",
-    hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC",
-  });
+
+  // The words of hcl.words: moments.day_in_full.
+  function named(at) {
+    const noon = (moment) => new Date(moment).setHours(12, 0, 0, 0);
+    const days = Math.round((noon(at) - noon(Date.now())) / 864e5);
+    const near = { "-1": "Yesterday, ", 0: "Today, ", 1: "Tomorrow, " }[days] || "";
+    const [weekday, month, day, year] = new Date(at).toDateString().split(" ");
+    const own = new Date().getFullYear() === Number(year) ? "" : ` ${year}`;
+    return `${near}${weekday} ${Number(day)} ${month}${own}`;
+  }
+
+  // Days begin where they do for the viewer; the order of the rows stays.
+  function byDays(box) {
+    const rows = [...box.querySelectorAll(".log > li")], parts = [];
+    let day = null, list = null;
+    for (const row of rows) {
+      const its = named(Date.parse(row.querySelector("time").dateTime));
+      if (its !== day) {
+        const head = document.createElement("h3");
+        head.className = "day";
+        head.textContent = day = its;
+        list = document.createElement("ol");
+        list.className = "log";
+        parts.push(head, list);
+      }
+      list.append(row);
+    }
+    box.replaceChildren(...parts);
+  }
 
   function prepare() {
-    // Names the viewer's own zone over the times that app.js writes in it.
-    for (const table of document.querySelectorAll(".times")) {
-      const [theirs, here] = table.querySelectorAll("th");
-      here.textContent = zone;
-      if (theirs.textContent === zone) {
-        for (const cell of table.querySelectorAll(".here")) cell.hidden = true;
-      }
-    }
     for (const month of document.querySelectorAll("[data-month]")) {
       month.textContent = months.format(Date.parse(`${month.dataset.month}-01T00:00:00Z`));
     }
-    for (const time of document.querySelectorAll("[data-wall]")) {
-      time.textContent = walls.format(Date.parse(`${time.dataset.wall}Z`));
+    for (const box of document.querySelectorAll(".by-days:not([data-local])")) {
+      box.dataset.local = 1;
+      byDays(box);
     }
     // Bodies that somebody reads stay open when the log is brought up to date.
     for (const body of document.querySelectorAll("details[data-n]")) {
       if (opened.has(body.dataset.n)) body.open = true;
+    }
+    advance();
+  }
+
+  function advance() {
+    for (const bar of document.querySelectorAll("progress[data-since]")) {
+      bar.value = (Date.now() - Date.parse(bar.dataset.since)) / 1000;
     }
   }
 
@@ -40,4 +64,5 @@
   }, true);
   document.addEventListener("hcl:parts", prepare);
   prepare();
+  setInterval(advance, 5000);
 })();

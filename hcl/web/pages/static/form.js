@@ -1,16 +1,40 @@
 "use strict";
-// Shows what the schedule means while it is typed.
+// A group is told, or its members: who ticks one unticks the others.
+(() => {
+  for (const list of document.querySelectorAll("fieldset:has([data-members])")) {
+    const boxes = [...list.querySelectorAll("[name=channel]")];
+    const groups = boxes.filter((box) => box.dataset.members);
+    const membersOf = (group) => boxes.filter((box) => group.dataset.members.split(" ").includes(box.value));
+    const mark = () => {
+      const told = new Set(groups.filter((group) => group.checked).flatMap(membersOf));
+      for (const box of boxes) box.closest(".choice").classList.toggle("is-stood-for", told.has(box));
+    };
+    list.addEventListener("change", ({ target }) => {
+      if (!target.checked) return mark();
+      if (target.dataset.members) {
+        for (const box of membersOf(target)) box.checked = false;
+      } else {
+        for (const group of groups) if (membersOf(group).includes(target)) group.checked = false;
+      }
+      mark();
+    });
+    mark();
+  }
+})();
+// Shows what the schedule means while it is typed, and proposes a slug.
 (() => {
   const form = document.querySelector("form[data-preview]");
   if (!form) return;
-  const box = form.querySelector(".preview");
-  const names = ["csrf", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
+  const box = form.querySelector(".preview"), slug = form.querySelector("[name=slug]");
+  const names = ["csrf", "name", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   // UTC only keeps the clock of the check's zone as the server tells it.
-  const walls = new Intl.DateTimeFormat(undefined, {
+  const moment = (timeZone) => new Intl.DateTimeFormat("en-GB", {
     weekday: "short", year: "numeric", month: "short", day: "numeric",
-    hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC",
+    hour: "2-digit", minute: "2-digit", timeZone,
   });
-  let timer, running, shown = "";
+  const walls = moment("UTC"), mine = moment();
+  let timer, running, shown = "", proposes = "proposes" in form.dataset && !slug.value;
   form.querySelector("[name=preview]").hidden = true;
 
   const element = (tag, text, name) => {
@@ -21,18 +45,17 @@
   };
 
   const show = (found, zone) => {
+    if (proposes) slug.value = found.slug;
     const parts = [];
     if (found.problem) parts.push(element("p", found.problem, "problem"));
     if (found.words) parts.push(element("p", found.words[0].toUpperCase() + found.words.slice(1) + "."));
     if (found.times.length) {
-      const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
       parts.push(element("p", `Next times in ${zone}:`, "label"));
       const list = document.createElement("ol");
       for (const time of found.times) {
         const item = element("li", `${walls.format(Date.parse(time.wall + "Z"))} ${time.zone} `);
         if (here !== zone) {
-          const at = new Date(time.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-          item.append(element("small", `${at} for you`, "muted"));
+          item.append(element("small", `${mine.format(new Date(time.at))} for you`, "muted"));
         }
         list.append(item);
       }
@@ -56,7 +79,21 @@
     }
   };
 
-  form.addEventListener("input", () => {
+  form.addEventListener("click", (event) => {
+    const preset = event.target.closest("[data-preset]");
+    if (!preset) return;
+    event.preventDefault();
+    for (const [name, value] of Object.entries(JSON.parse(preset.dataset.preset))) {
+      if (name === "kind") form.querySelector(`[name=kind][value=${value}]`).checked = true;
+      else form.querySelector(`[name=${name}]`).value = value;
+    }
+    // Who says nightly means their own night.
+    const tz = form.querySelector("[name=tz]");
+    if ("proposes" in form.dataset && tz.value === "UTC" && here) tz.value = here;
+    ask();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target === slug) proposes = false;
     clearTimeout(timer);
     timer = setTimeout(ask, 250);
   });

@@ -8,7 +8,7 @@ import pytest
 
 from tests.app import OTHER_WRITE_KEY, App
 from tests.web.api.calls import create, names, update
-from tests.web.pages.browsing import Visitor
+from tests.web.pages.browsing import Visitor, text_of
 
 # What the form sends for a check of the defaults.
 TYPED: dict[str, Any] = {
@@ -298,6 +298,7 @@ async def test_live_preview_is_a_document(app: App) -> None:
     assert first["local"].endswith(f" 04:30:00 {first['zone']}")
     assert good.json()["problem"] == "There is no such time zone."
     assert bad.json() == {
+        "slug": "",
         "problem": "The hour cannot be understood: 33",
         "words": "",
         "times": [],
@@ -393,3 +394,55 @@ async def test_api_stays_as_strict_as_its_clients_know_it(app: App) -> None:
     answer = await app.api("POST", "checks/", json={"schedule": "@daily"})
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("preset", "shown"),
+    [
+        ("hourly", "Every hour; alerts when no ping came for 1 hour 15 minutes."),
+        ("nightly", "Every day at 03:00."),
+        ("weekly", "On Mondays at 04:00."),
+    ],
+)
+async def test_preset_fills_the_schedule_and_keeps_the_rest(
+    app: App, preset: str, shown: str
+) -> None:
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/new"
+    typed = TYPED | {"name": "Größe & <b>", "slug": ""}
+
+    page = (await visitor.post(path, 200, **typed, preset=preset)).text
+
+    assert shown in text_of(page)
+    assert 'value="db prod"' in page
+    # A name has a slug to go by, without scripts too.
+    assert 'name="slug" value="groe-b"' in page
+    assert await names(app) == []
+
+
+async def test_slug_that_was_typed_is_left_alone(app: App) -> None:
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/new"
+
+    page = (await visitor.post(path, 200, **TYPED | {"slug": "own"}, preview="1")).text
+
+    assert 'name="slug" value="own"' in page
+
+
+async def test_edited_check_is_proposed_no_slug(app: App) -> None:
+    check = await create(app, name="Backup", slug="")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+
+    page = (await visitor.post(path, 200, **TYPED | {"slug": ""}, preview="1")).text
+
+    assert 'name="slug" value=""' in page
+
+
+async def test_slug_is_proposed_while_the_name_is_typed(app: App) -> None:
+    visitor = await Visitor.enter(app)
+    path = f"/projects/{visitor.project}/schedule"
+
+    answer = await visitor.post(path, 200, **TYPED | {"name": "Nightly Backup (NAS)"})
+
+    assert answer.json()["slug"] == "nightly-backup-nas"

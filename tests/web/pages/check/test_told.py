@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.checks.told import told
+from hcl.checks.told import heard_by, told
 from hcl.store.tries import Record, Try
 from tests.app import App
 from tests.build import HOUR, NOW
@@ -75,6 +75,57 @@ def test_message_is_put_into_words(
     assert (said.mark, said.what, said.detail) == (mark, what, detail)
 
 
+@pytest.mark.parametrize(
+    ("records", "lines"),
+    [
+        ([], []),
+        ([record(1, sent=NOW, attempts=0)], [("sent", "Mail", ("got it", NOW))]),
+        # Reminded since; that another is planned says nothing.
+        (
+            [
+                record(id=3, reminder=2, next_try=NOW + 2 * HOUR, hold="remind"),
+                record(1, id=2, sent=NOW + HOUR, reminder=1, attempts=0),
+                record(1, sent=NOW, attempts=0),
+            ],
+            [("sent", "Mail", ("got it", NOW, "and was reminded", NOW + HOUR))],
+        ),
+        # Of 500 messages the first may not be known.
+        (
+            [record(1, id=9, sent=NOW, reminder=8, attempts=0)],
+            [("sent", "Mail", ("was reminded", NOW))],
+        ),
+        # One line for each channel, who heard of it first; a group is its channels.
+        (
+            [
+                record(id=4, channel="Anna", next_try=NOW + HOUR, hold="quiet"),
+                record(7, id=3, channel="Phone"),
+                record(1, id=2, sent=NOW, attempts=0),
+                record(id=1, channel="All", kind="group", sent=NOW),
+            ],
+            [
+                ("sent", "Mail", ("got it", NOW)),
+                (
+                    "failed",
+                    "Phone",
+                    ("failed 7 times until", NOW + 6 * MINUTE, "and was given up"),
+                ),
+                ("waits", "Anna", ("is told", NOW + HOUR, "(held for quiet hours)")),
+            ],
+        ),
+        (
+            [record(2, next_try=NOW + HOUR)],
+            [("failed", "Mail", ("failed twice", "and is tried again", NOW + HOUR))],
+        ),
+        (
+            [record(answer="not sent: it is no longer down")],
+            [("dropped", "Mail", ("was not told: it is no longer down",))],
+        ),
+    ],
+)
+def test_each_channel_has_one_line(records: list[Record], lines: list[Any]) -> None:
+    assert [(h.mark, h.name, h.said) for h in heard_by(records)] == lines
+
+
 async def told_twice(app: App) -> str:
     """Have a flip told over one channel, and not over another; return its check."""
     check = await put_check(app.database, 1, 2, status="down")
@@ -97,7 +148,7 @@ async def test_log_shows_who_was_told_above_what_was_told(app: App) -> None:
         words = text_of(log)
         places = [
             words.index(part)
-            for part in ("Hook B failed once", "<no>", "Told Hook A", "Down")
+            for part in ("Hook B failed once", "<no>", "Told Hook A", "Went down")
         ]
         assert places == sorted(places)
         assert "&lt;no&gt;" in log
@@ -134,4 +185,5 @@ async def test_500_messages_of_one_outage_are_counted(app: App) -> None:
     log = text_of(page[page.index('<ol class="log">') :])
     assert log.count("Reminded Hook A") == 6
     assert "and 494 before these" in log
-    assert "488 messages before these." in text_of(page)
+    # The first over the channel is kept beside the newest.
+    assert "487 messages before these." in text_of(page)

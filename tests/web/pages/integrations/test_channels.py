@@ -1,5 +1,6 @@
 import asyncio
 import re
+import tomllib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,12 @@ from hcl.config import (
     QuietHours,
     WebhookRequest,
     WebhookSettings,
+    parse,
 )
+from hcl.config.channels import KINDS
 from hcl.model import Announcement
-from hcl.web.pages.integrations import channel_words
+from hcl.web.pages import channel_words
+from hcl.web.pages.integrations.recipes import RECIPES, SMTP, Recipe, block
 from tests import toml
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import NOW
@@ -207,7 +211,7 @@ async def test_a_failing_channel_says_since_when(app: App) -> None:
 
     page = text_of((await app.http.get(path_of(app))).text)
 
-    assert "failing since 2026-06-15 12:00:00 UTC" in page
+    assert "failing since 15 Jun 12:00" in page
     assert "HTTP 500 from example.org" in page
 
 
@@ -227,7 +231,8 @@ async def test_what_waits_for_a_failing_channel_says_so(app: App) -> None:
 
     page = await app.http.get(path_of(app))
 
-    rows = re.findall("<tr><td>.*?</tr>", page.text, re.DOTALL)
+    queue = page.text.partition('class="messages queue"')[2].partition("</ul>")[0]
+    rows = re.findall("<li>.*?</li>", queue, re.DOTALL)
     assert [f"{later:%Y-%m-%dT%H:%M:%S}" in row for row in rows] == [True, True]
     assert "is failing" in rows[0]
     assert "sent next" not in page.text
@@ -335,7 +340,7 @@ async def test_messages_of_hcl_itself_are_listed(app: App) -> None:
     tried = (await app.http.get(path)).text
 
     assert "<b>away</b>" not in waits
-    assert "hcl was <b>away</b> hcl itself Hook A" in text_of(waits)
+    assert "hcl itself : hcl was <b>away</b> over Hook A" in text_of(waits)
     assert "hcl itself : hcl was <b>away</b> over Hook A" in text_of(tried)
     assert "cannot connect to 127.0.0.1" in text_of(tried)
 
@@ -358,3 +363,89 @@ def test_what_a_channel_tells_of_is_said(events: str, words: str) -> None:
     [channel] = channels_of(PROJECT + hook).values()
 
     assert channel_words.events(channel).startswith(words)
+
+
+async def test_messages_are_filtered_by_check(app: App) -> None:
+    await sign_in(app, WRITE_KEY)
+    for name in ("Backup", "Sync"):
+        check = await put_check(app.database, 1, name=name)
+        await put_flip(app.database, check)
+
+    page = (await app.http.get(f"{path_of(app)}?check={check.code}")).text
+    await sign_in(app, READ_KEY)
+    seen = (await app.http.get(f"{path_of(app)}?check={check.unique_key}")).text
+    odd = await app.http.get(f"{path_of(app)}?check=%00'<b>")
+
+    for text in map(text_of, (page, seen)):
+        newest = text[text.index("Waiting to go out, of Sync") :]
+        assert "Newest messages of Sync" in newest
+        assert "Backup" not in newest
+    assert f"?check={check.code}&amp;only=failed#messages" in page
+    assert "Newest messages All" in text_of(odd.text)
+
+
+async def test_checks_of_others_filter_nothing(app: App) -> None:
+    await sign_in(app, WRITE_KEY)
+    other = app.synced.projects[1].id
+    check = await put_check(app.database, name="Theirs", project_id=other)
+
+    page = await app.http.get(f"{path_of(app)}?check={check.code}")
+
+    assert "Theirs" not in page.text
+
+
+BARE = """
+[[projects]]
+name = "Bare"
+ping_key = "barebarebarebarebare22"
+
+[[projects.keys]]
+name = "rw"
+key = "hcw_bbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+[[projects.keys]]
+name = "ro"
+key = "hcr_bbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+access = "read-only"
+"""
+
+
+async def test_kinds_are_offered_where_there_is_no_integration(tmp_path: Path) -> None:
+    async with running_app(tmp_path, CONFIG + BARE) as app:
+        await sign_in(app, "hcw_" + "b" * 28)
+        path = path_of(app, 2)
+        first = (await app.http.get(path)).text
+        mail = text_of((await app.http.get(f"{path}?add=email")).text)
+        odd = await app.http.get(f"{path}?add=%00<b>")
+        await sign_in(app, "hcr_" + "b" * 28)
+        seen = text_of((await app.http.get(f"{path}?add=email")).text)
+
+    assert first.count('href="?add=') == len(RECIPES)
+    assert "Add this to" not in first
+    assert "[smtp] host =" in mail
+    assert "Below the [[projects]] whose name is Bare" in mail
+    assert f"hcl check-config --config {app.config.path}" in mail
+    assert "There is nothing to test yet." in mail
+    assert odd.status_code == 200
+    assert "nobody is told when a check goes down" in seen
+    assert "hcl.toml" not in seen
+
+
+async def test_one_more_is_set_up_and_tested(calm: App) -> None:
+    page = (await calm.http.get(f"{path_of(calm, 2)}?add=shell")).text
+
+    steps = text_of(page[page.index("Choose a kind") :])
+    assert "Send a test over Script" in steps.partition("Where")[0]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.kind)
+def test_what_is_to_be_copied_is_a_config(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "smtp-password").write_text("x")
+    text = SMTP + PROJECT + block(recipe, "0a1b2c")
+
+    [project] = parse(tomllib.loads(text), tmp_path, "hcl.toml").projects
+    [channel] = project.channels
+
+    assert channel.kind == recipe.kind
+    assert recipe.kind in KINDS
+    assert "{secret}" not in block(recipe, "0a1b2c")

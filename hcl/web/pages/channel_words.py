@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hcl.config import Calm, ChannelConfig, Event, ProjectConfig
 from hcl.words.lengths import duration, every
+from hcl.words.lines import listed, one_line
 
 
 def events(channel: ChannelConfig) -> str:
@@ -50,3 +51,16 @@ def calm_words(calm: Calm) -> Iterator[str]:
         yield f"quiet {hours.start:%H:%M}–{hours.end:%H:%M} {hours.tz}"
     if calm.urgent is not None:
         yield "also in quiet hours" if calm.urgent else "not in quiet hours"
+
+
+def in_short(channel: ChannelConfig, project: ProjectConfig) -> str:
+    """Say in a few words what a channel is: `ntfy, else Mail, not 22:00 to 07:00`."""
+    names = {other.id: other.name for other in project.channels}
+    words = [channel.kind]
+    if channel.settings.members:
+        words = [listed([names[code] for code in channel.settings.members])]
+    if channel.fallback in names:
+        words.append(f"else {names[channel.fallback]}")
+    if hours := channel.calm.quiet_hours:
+        words.append(f"not {hours.start:%H:%M} to {hours.end:%H:%M}")
+    return one_line(", ".join(words))

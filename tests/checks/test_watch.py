@@ -788,6 +788,39 @@ async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
         assert (await again(app, check)).status == "down"
 
 
+async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(60)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(-3 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await change(
+            app.database,
+            "UPDATE notifications SET attempts = 1, next_try = next_try + 7200",
+        )
+        await look(app)
+        times.run(601)
+        await look(app)
+        sql = "SELECT next_try - ? FROM notifications"
+        [behind] = await rows(app.database, sql, app.clock.now().timestamp())
+        times.set_wall(3 * 86_400)
+        times.synchronised = True
+        await look(app)
+        [right] = await rows(app.database, sql, app.clock.now().timestamp())
+
+        assert 0 <= behind <= 7200 - 601
+        assert 0 <= right <= 7200 - 601
+
+
 async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
     tmp_path: Path,
 ) -> None:

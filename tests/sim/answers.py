@@ -16,16 +16,27 @@ _ROUNDED = 2.0
 
 
 def wrong_in_check(
-    model: Model, told: Any, machine: Machine, *, is_calm: bool, was_set: float
+    model: Model,
+    told: Any,
+    machine: Machine,
+    *,
+    is_calm: bool,
+    can_settle: bool,
+    was_set: float,
 ) -> Iterator[Wrong]:
     """Yield what is wrong in an answer about a check.
 
-    `is_calm`: nothing keeps hcl from knowing better; `was_set` is when the wall was set
-    last.
+    `is_calm`: nothing keeps hcl from knowing better; `can_settle`: the disk takes what
+    it has put off; `was_set` is when the wall was set last.
     """
     allowed = shown(model, machine.now)
     if is_calm and told["status"] not in allowed:
         yield "status", f"{told['status']}, not {sorted(allowed)}"
+    if not can_settle:
+        # What was put off just before the disk took nothing more is not shown.
+        if told["n_pings"] > model.n:
+            yield "n_pings", f"{told['n_pings']}, not up to {model.n}"
+        return
     if told["n_pings"] != model.n:
         yield "n_pings", f"{told['n_pings']}, not {model.n}"
     if told["started"] != (model.last_start is not None):

@@ -235,6 +235,7 @@ class Oracle:
             told,
             world.machine,
             is_calm=world.is_calm,
+            can_settle=world.refusal is None,
             was_set=world.set,
         ):
             self._blame(watched, f"the API tells a wrong {what}", more)

@@ -325,7 +325,9 @@ class Oracle:
         self._settle(watched)
         channels = values.pop("channels", None)
         if channels is not None:
-            watched.channels = set(channels.split(",")) if channels else set()
+            # What stands in no config just now keeps its checks for when it does again.
+            away = watched.channels - self._world.telling.plans().keys()
+            watched.channels = away | set(filter(None, channels.split(",")))
         watched.perfect.edit(dict(values))
         watched.model.edit(dict(values))
         self.expect(watched, None)

@@ -124,6 +124,7 @@ class Telling:
         world.blame(
             "a message never arrives",
             f"{name}: {owed.new} of {world.name_of(owed.code)}, flip {owed.flip}",
+            owed.code,
         )
 
     def _is_current(self, owed: Owed) -> bool:
@@ -281,4 +282,5 @@ class Telling:
                     owed.is_optional = True
 
     def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
-        self._world.blame(what, f"{name}: {self._world.name_of(code)} {more}".strip())
+        more = f"{name}: {self._world.name_of(code)} {more}".strip()
+        self._world.blame(what, more, code)

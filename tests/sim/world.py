@@ -48,6 +48,8 @@ class Fault:
     what: str
     more: str
     code: str
+    # The job that it is about, or any.
+    job: int
 
 
 class World:
@@ -326,7 +328,9 @@ class World:
     def blame(self, what: str, more: str, code: str = "") -> None:
         """Say what hcl did wrong; the story ends here."""
         if self.fault is None:
-            self.fault = Fault(self.machine.now, what, more, code)
+            watched = self.oracle.by_code.get(code)
+            job = (watched.job if watched else self.jobs[0]).number
+            self.fault = Fault(self.machine.now, what, more, code, job)
             self.note(f"WRONG: {what}: {more}", code)
             if self.life is not None:
                 self.life.crash()

@@ -122,6 +122,15 @@ KINDS = (
     JobKind("elsewhere", _simple(8 * HOUR, HOUR), 8 * HOUR, mishap=0.02, project=1),
 )
 
+# What people write in place of the schedules of some: the same in other words, or less
+# often than the job runs.
+SCHEDULES = {
+    "cron": ("7 */3 * * *", "7 */6 * * *", "*-*-* 00/3:07:00"),
+    "nightly": ("5 3 * * *", "*-*-* 03:05:00", "*-*-* 03:05:00\nSun 03:05"),
+    "calendar": ("*-*-* 04:15:00", "15 4 * * *"),
+    "workdays": ("Mon..Fri 08:00", "0 8 * * mon-fri", "Fri 08:00"),
+}
+
 
 class Job:
     """One job at work; its check has the code `code` once it is made."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hcl.model import Flip
-from tests.sim.answers import wrong_in_check, wrong_in_pings
+from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
 from tests.sim.jobs import Job, Signal, counts_as
 from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge, judge_start
@@ -152,6 +152,7 @@ class Oracle:
             )
             watched.seen.append((id_, (old, new, reason)))
             watched.flipped_at = self._world.machine.now
+            watched.flips.append(new)
             at = created - BEGAN - self._world.machine.offset
             self._world.telling.flipped(
                 watched.code, id_, old, new, watched.channels, at
@@ -243,6 +244,11 @@ class Oracle:
     def compare_pings(self, watched: Watched, told: Any) -> None:
         """Look at what the API says of the last pings of a check."""
         for what, more in wrong_in_pings(told):
+            self._blame(watched, f"the API tells a wrong {what}", more)
+
+    def compare_flips(self, watched: Watched, told: Any) -> None:
+        """Look at what the API says of the flips of a check."""
+        for what, more in wrong_in_flips(watched.flips, told):
             self._blame(watched, f"the API tells a wrong {what}", more)
 
     def verify(self, watched: Watched) -> None:

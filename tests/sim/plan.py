@@ -37,6 +37,7 @@ PEOPLE: dict[str, int] = {
     "edit": 10,
     "assign": 2,
     "pause": 2,
+    "mute": 3,
     "delete": 1,
     "reload": 1,
 }

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hcl.model import Alert, Message
 from tests.sim.clockwork import BEGAN
+from tests.sim.mutes import Mutes
 from tests.sim.receivers import CONFIGS, ChannelPlan
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Owed:
     is_optional: bool = False
     told_in: int = 0
     was_lied: bool = False
+    # Until when it is muted.
+    held: float = -1e9
     # When it was told or repeated last.
     reminded: float = 0.0
 
@@ -41,6 +44,7 @@ class Telling:
 
     def __init__(self, world: "World") -> None:
         self.config = "first"
+        self.mutes = Mutes()
         self._world = world
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
@@ -79,9 +83,11 @@ class Telling:
             return
         owed = Owed(name, code, flip, new, min(at, self._world.machine.now))
         before = told[-1] if told else None
-        if before and before.is_optional and new == "up" and not before.is_told:
+        owed.held = self.mutes.until(code)
+        if new == "up" and before and not before.is_told:
             # Who was not told that it is down need not hear that it is up.
-            owed.is_optional = True
+            before.is_optional |= self._world.machine.now < owed.held + _SOON
+            owed.is_optional = before.is_optional
         told.append(owed)
         self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))
 
@@ -109,11 +115,16 @@ class Telling:
         world, name = self._world, owed.channel
         if owed.is_told or owed.is_optional or not self._is_current(owed):
             return
+        owed.held = max(owed.held, self.mutes.until(owed.code))
+        is_over = owed.new == "down" and world.oracle.status_of(owed.code) != "down"
+        if is_over and owed.held > owed.at:
+            # It was paused while nobody was to be told.
+            return
         if name not in self.plans() or owed.code not in world.oracle.by_code:
             return
         receiver = world.receiver(name)
         was_troubled = receiver.troubled > owed.at - 2 * 86_400
-        due = max(owed.at, world.troubled) + self.hold(name) + _SOON
+        due = max(owed.at, owed.held, world.troubled) + self.hold(name) + _SOON
         if was_troubled or receiver.mood != "well":
             due = max(due, receiver.troubled + self.hold(name) + _AT_LAST)
         if receiver.mood != "well" or not world.is_calm or world.machine.now < due:
@@ -140,6 +151,8 @@ class Telling:
             code = alert.check.code
             if code not in self._world.oracle.by_code:
                 continue
+            if self.mutes.is_silent(code, self._world.machine.now, self._world.set):
+                self._blame("a message of a muted check", name, code)
             if alert.reminder:
                 self._reminded(name, alert)
                 continue
@@ -236,12 +249,13 @@ class Telling:
             return
         receiver = world.receiver(owed.channel)
         every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
-        if world.set >= since:
+        if world.set + 65 >= since:
             # A start that finds it told in the future counts from then on.
             every *= 2
         away = world.away_since(since)
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
         due = max(due, since + every.total_seconds() + away + _SOON)
+        due = max(due, self.mutes.until(owed.code) + every.total_seconds() + _SOON)
         if not world.is_calm or world.machine.now < due:
             world.agenda.at(
                 max(due, world.machine.now + 600),
@@ -272,6 +286,7 @@ class Telling:
             for owed in told:
                 owed.is_optional, owed.told_in = True, -1
         self._announced.clear()
+        self.mutes.doubt()
 
     def reloaded(self, config: str) -> None:
         """Take note of another config: what waits for a channel that is gone, ends."""

@@ -271,7 +271,17 @@ def judge_start(
     is_never = not machine.synchronised and world.blind_until > now + 598
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
-    away = Away(went, (now, until), all_anew=is_never, again=again)
+    is_ahead = not machine.synchronised and machine.offset > 0.5
+    is_sure = is_never or not is_ahead
+    away = Away(
+        went,
+        (now, until),
+        sure=is_sure,
+        counts=(int(is_sure), 1),
+        all_anew=is_never,
+        again=again,
+        ahead=is_ahead,
+    )
     world.oracle.judge(away, is_start=True)
     # Until no ping has come for two seconds, and for ten at most.
     world.judges = now + 2, until + PATIENCE

@@ -250,6 +250,8 @@ class Away:
     # It goes on with an absence that the start before has not judged: "surely", or
     # "perhaps".
     again: str = ""
+    # By its wall it was away for far longer, so that all may fall into that.
+    ahead: bool = False
 
 
 def judge_start(model: Model, away: Away) -> None:
@@ -319,13 +321,15 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
         # From the fourth on only what is being tried again still arrives.
         model.not_before = 0.0, back[1] + 60
         model.work_out()
-        model.low = min(model.low, low)
+        model.low = min(model.low, low, back[0] if away.ahead else low)
         return
     before, due = model.counted, model.due
     model.counted = back
     model.work_out()
     if not is_excused or was_capped[1]:
         model.low = min(model.low, stays[0])
+        if away.ahead and was_capped[1]:
+            model.low = min(model.low, back[0])
         model.high = max(model.high, stays[1], back[1] + 60)
         model.counted = _widest(before or _heard(model), back)
         model.due = _widest(due, model.due)
@@ -346,7 +350,7 @@ def _may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
         return False, False
     if away.all_anew:
         return True, True
-    if model.outcomes and model.shaken >= model.outcomes[0]:
+    if away.ahead or (model.outcomes and model.shaken >= model.outcomes[0]):
         return True, False
     turn = model.last_ping + model.usual() / 2
     return turn < away.returned[1] + SLACK, turn < away.returned[0] - SLACK

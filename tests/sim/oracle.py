@@ -67,6 +67,7 @@ class Oracle:
 
     def acked(self, attempt: Attempt) -> None:
         """Hear that hcl acknowledged a ping."""
+        self._world.pings += 1
         watched = self.by_code.get(attempt.code)
         if watched is not None:
             self._heard(watched, attempt, self._world.machine.now)

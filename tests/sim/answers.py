@@ -46,6 +46,8 @@ def wrong_in_check(
         yield "started", f"{told['started']}"
     # A step of the clock is noticed within a minute.
     is_known = not machine.is_wrong and machine.now > was_set + 65
+    # A run that may take longer than its grace holds the deadline off, and not that.
+    is_known &= model.last_start is None or "max_run" not in model.settings
     if is_calm and is_known and not model.doubtful:
         yield from _wrong_in_next(model, told["next_ping"])
     if model.last_ping is not None and was_set < model.last_ping - 60:

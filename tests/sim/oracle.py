@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # The checker is not later than this where nothing is in its way.
 _LATE = 6.0
 
+# Why a check goes down of which nothing is heard, or not the end of its run.
+_MISSED = ("timeout", "missed", "overran")
+
 _ROWS = (
     "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
     " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
@@ -58,12 +61,10 @@ class Oracle:
         self._settle(watched)
         perfect = watched.perfect
         action = counts_as(perfect.settings, perfect.status, signal)
-        perfect.hear(action, signal.rid, now)
+        perfect.hear(perfect.judged(action, signal.rid, now), signal.rid, now)
         if action in ("success", "fail"):
             watched.unheard.append(now)
-            watched.down_since = None
-            if action == "fail":
-                watched.down_since = now
+            watched.down_since = now if perfect.status == "down" else None
 
     def acked(self, attempt: Attempt) -> None:
         """Hear that hcl acknowledged a ping."""
@@ -75,7 +76,9 @@ class Oracle:
     def _heard(self, watched: Watched, attempt: Attempt, at: float) -> None:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
-        flip = model.hear(action, signal.rid, at)
+        judged = model.judged(action, signal.rid, at)
+        flip = model.hear(judged, signal.rid, at)
+        action = "fail" if judged == "short" else action
         if self._world.machine.is_wrong:
             model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
@@ -161,7 +164,7 @@ class Oracle:
             self._take_timeouts(watched)
 
     def _take_timeouts(self, watched: Watched) -> None:
-        while watched.seen and watched.seen[0][1][2] == "timeout":
+        while watched.seen and watched.seen[0][1][2] in _MISSED:
             _, (old, _, _) = watched.seen.popleft()
             self._timed_out(watched, old)
 

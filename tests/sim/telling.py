@@ -234,7 +234,12 @@ class Telling:
         plan, world = self.plans().get(name), self._world
         if plan is None or not plan.fold or message.notice:
             return
-        flips = [alert.flip for alert in message.alerts if not alert.reminder]
+        flips = [
+            flip
+            for alert in message.alerts
+            if not alert.reminder
+            for flip in (*alert.earlier, alert.flip)
+        ]
         begun = [
             BEGAN + world.machine.offset - flip.created.timestamp() for flip in flips
         ]

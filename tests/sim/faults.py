@@ -271,8 +271,8 @@ def judge_start(
     is_never = not machine.synchronised and world.blind_until > now + 598
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
-    is_ahead = not machine.synchronised and machine.offset > 0.5
-    is_sure = is_never or not is_ahead
+    ahead = 0.0 if machine.synchronised else max(machine.offset, 0.0)
+    is_sure = is_never or not ahead
     away = Away(
         went,
         (now, until),
@@ -280,7 +280,7 @@ def judge_start(
         counts=(int(is_sure), 1),
         all_anew=is_never,
         again=again,
-        ahead=is_ahead,
+        ahead=ahead,
     )
     world.oracle.judge(away, is_start=True)
     # Until no ping has come for two seconds, and for ten at most.

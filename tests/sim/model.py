@@ -272,8 +272,8 @@ class Away:
     # It goes on with an absence that the start before has not judged: "surely", or
     # "perhaps".
     again: str = ""
-    # By its wall it was away for far longer, so that all may fall into that.
-    ahead: bool = False
+    # By its wall it was away for so much longer, so that all may fall into that.
+    ahead: float = 0.0
 
 
 def judge_start(model: Model, away: Away) -> None:
@@ -353,7 +353,10 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
         if away.ahead and was_capped[1]:
             model.low = min(model.low, back[0])
         model.high = max(model.high, stays[1], back[1] + 60)
-        model.counted = _widest(before or _heard(model), back)
+        before = before or _heard(model)
+        # Who is not excused any more counts by the time before, which moves along once
+        # the wall is set right.
+        model.counted = _widest((before[0] - away.ahead, before[1]), back)
         model.due = _widest(due, model.due)
 
 

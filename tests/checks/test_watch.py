@@ -283,6 +283,40 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
+async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        app.assembly.watch.sleeps(60)
+        times.run(60)
+        for table in ("life", "absences"):
+            await change(
+                app.database,
+                f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table}"
+                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+            )
+        for length in (60, 600, 1200, 60, 60):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            # Longer than that the process stands still.
+            times.run(length)
+        for table in ("life", "absences"):
+            await change(app.database, f"DROP TRIGGER full_{table}")
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == app.clock.now()
+
+
 async def test_a_run_that_began_just_before_nothing_could_be_written_may_have_ended(
     tmp_path: Path,
 ) -> None:

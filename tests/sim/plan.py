@@ -76,10 +76,14 @@ def plan(seed: str, days: float) -> Plan:
 def _events(rng: random.Random, seed: str, seconds: float) -> Iterator[Event]:
     last = seconds - PEACE
     months = max(1, round(last / MONTH))
+    # Of less than a month only a part.
+    share = last / MONTH if months == 1 else 1.0
     for month in range(months):
         start, end = last * month / months, last * (month + 1) / months
         for kind, times in (FAULTS | PEOPLE).items():
             for number in range(times):
+                if share < 1 and rng.random() > share:
+                    continue
                 at = rng.uniform(max(start, DAY / 2), end)
                 yield Event(at, kind, f"{seed} {kind} {month} {number}")
 

@@ -57,10 +57,10 @@ def test_a_year_has_its_share_of_all_that_goes_wrong() -> None:
 
 
 def test_one_seed_is_one_story_in_any_process() -> None:
-    first, second = tell(plan("one", 1)), tell(plan("two", 1))
+    first, second = tell(plan("one", 10)), tell(plan("two", 10))
     # Which has another order of what has none, such as sets; it need not start anew.
     again = subprocess.run(
-        [sys.executable, "-m", "tests.sim", "--days", "1", "--seed", "one"],
+        [sys.executable, "-m", "tests.sim", "--days", "10", "--seed", "one"],
         env=os.environ | {"PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,

@@ -855,6 +855,30 @@ async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(
         assert 0 <= right <= 7200 - 601
 
 
+async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(40 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        times.set_wall(-40 * 86_400)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+
+        assert after.status == "up"
+        assert after.alert_after is not None
+        assert NOW <= after.alert_after <= NOW + DAY + HOUR
+
+
 async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
     tmp_path: Path,
 ) -> None:

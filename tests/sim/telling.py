@@ -73,6 +73,11 @@ class Telling:
     ) -> None:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
+        if new == "up" and self._world.machine.now < self.mutes.until(code) + _SOON:
+            # Nobody need hear of what began and ended muted, whatever else is told.
+            for name in self.plans():
+                for owed in self.owed.get((name, code), ())[-1:]:
+                    owed.is_optional |= not owed.is_told
         if not (new == "down" or (new == "up" and old == "down")):
             return
         plans = self.plans()
@@ -95,7 +100,6 @@ class Telling:
         owed.held = self.mutes.until(code)
         if new == "up" and before and not before.is_told:
             # Who was not told that it is down need not hear that it is up.
-            before.is_optional |= self._world.machine.now < owed.held + _SOON
             owed.is_optional = before.is_optional
         told.append(owed)
         self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))

@@ -60,11 +60,16 @@ def on_return(
     absence, judged anew, and counts once. `loose` as in `schedule.expected_after`.
     Raises ScheduleError.
     """
-    due = check.alert_after
+    due, began = check.alert_after, check.last_start
+    may_have_ended = (
+        began is not None and began <= max(deaf_until or went, went) + _SLEWED
+    )
+    if check.status == "down" and may_have_ended:
+        # What comes next may be of another run, and this one be open still.
+        return check._replace(run_excused=True)
     if check.status == "down" or due is None or due < went:
         return check
-    began = check.last_start
-    if began is not None and began <= max(deaf_until or went, went) + _SLEWED:
+    if may_have_ended:
         check = check._replace(run_excused=True)
     if check.status != "up":
         # It was never heard, so that nothing but its run can be late.

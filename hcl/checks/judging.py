@@ -96,6 +96,9 @@ class Judging:
         self.counted = away.returned
 
     def _note(self, check: Check) -> None:
+        if check.status == "down":
+            # All is known of it: only how its run went is not.
+            return
         project = self.unheard.setdefault(check.project_id, Unheard())
         project.count += 1
         if (heard := self._moved.get(check.id)) is not None:

@@ -283,6 +283,26 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
+async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    began = {"last_start": NOW - MINUTE, "last_start_rid": "a"}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY, status="down", alert_after=None, **began)
+        await look(app)
+    times.run(7200)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        ping = make_ping(created=app.clock.now(), rid="b")
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await look(app)
+
+        assert await status(app, check) == "up"
+        assert app.assembly.watch.may_call_down
+
+
 async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
     tmp_path: Path,
 ) -> None:

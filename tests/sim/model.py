@@ -311,6 +311,12 @@ def _widen(model: Model, other: Model) -> None:
 
 def judge(model: Model, away: Away) -> None:
     """Judge a check after an absence, by the table of spec.md §8."""
+    if model.status == "down" and model.last_start is not None:
+        if model.last_start <= away.went[1] + SLACK:
+            sure = away.sure and model.last_start < away.went[0] - SLACK
+            model.run_unsure = not sure and (model.run_unsure or not model.run_excused)
+            model.run_excused = True
+        return
     if model.status == "down" or model.low == NEVER:
         return
     back = away.returned

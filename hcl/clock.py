@@ -250,6 +250,10 @@ class Clock:
         self._has_stepped = False
         self._follow(known.timestamp() - self._boot())
 
+    def set_since(self, steps: int) -> timedelta:
+        """Return by how much it was set since so many steps had been taken."""
+        return sum(self.steps[steps:], timedelta(0))
+
     def take(self, step: timedelta) -> None:
         """Let the wall count again: what was counted by the old time has been moved."""
         if step:

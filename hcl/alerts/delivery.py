@@ -41,7 +41,8 @@ class EndedTry:
     """A try that has ended, when, and what came of it.
 
     `is_failing`: the channel does not deliver, and its fallback has to. `opens`: it
-    failed before, and delivers again.
+    failed before, and delivers again. All times are those of a clock that had taken so
+    many `steps`.
     """
 
     line: Line
@@ -49,6 +50,7 @@ class EndedTry:
     at: datetime
     is_failing: bool = False
     opens: bool = False
+    steps: int = 0
 
     @property
     def word(self) -> Literal["sent", "failed", "given_up"]:
@@ -72,7 +74,7 @@ async def try_once(
     """
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
-    has_failed = line.failures > 0
+    has_failed, steps = line.failures > 0, len(clock.steps)
     begun = clock.monotonic()
     try:
         answer = await _send(line, message, outcome.began)
@@ -83,14 +85,41 @@ async def try_once(
         logger.exception("a transport failed")
         outcome = replace(outcome, answer=repr(error))
     outcome = replace(outcome, seconds=clock.monotonic() - begun)
+    if step := clock.set_since(steps):
+        outcome = replace(
+            outcome, began=outcome.began + step, asked=_plus(outcome.asked, step)
+        )
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
         outcome = replace(outcome, reminders=reminders_after(line, bundle, now()))
-        return EndedTry(line, outcome, now(), opens=has_failed)
-    return _failed(line, outcome, what, now(), jitter)
+        ended = EndedTry(line, outcome, now(), opens=has_failed)
+    else:
+        ended = _failed(line, outcome, what, now(), jitter)
+    return replace(ended, steps=len(clock.steps))
+
+
+def moved(ended: EndedTry, by: timedelta) -> EndedTry:
+    """Move a try along with a clock that was set before it is written down."""
+    if not by:
+        return ended
+    outcome = ended.outcome
+    outcome = replace(
+        outcome,
+        began=outcome.began + by,
+        sent=_plus(outcome.sent, by),
+        next_try=_plus(outcome.next_try, by),
+        soon=_plus(outcome.soon, by),
+        asked=_plus(outcome.asked, by),
+        reminders=tuple((told, at + by) for told, at in outcome.reminders),
+    )
+    return replace(ended, outcome=outcome, at=ended.at + by)
+
+
+def _plus(moment: datetime | None, by: timedelta) -> datetime | None:
+    return None if moment is None else moment + by
 
 
 async def _send(line: Line, message: Message, began: datetime) -> str:

@@ -183,11 +183,21 @@ class Sender:
 
     async def _note(self, tries: Sequence[EndedTry]) -> list[None]:
         async with self._database.transaction(changes_checks=False) as conn:
+            clock = self._clock
+            tries = [delivery.moved(t, clock.set_since(t.steps)) for t in tries]
             await delivery.write_down(conn, tries, self._lines.rows)
         return [None] * len(tries)
 
 
 def _clock_from(now: datetime, clock: Clock) -> Now:
-    """Go on from `now`, in whole seconds: pauses count from the end of a try."""
-    begun = clock.monotonic()
-    return lambda: now + timedelta(seconds=int(clock.monotonic() - begun))
+    """Go on from `now`, in whole seconds: pauses count from the end of a try.
+
+    A step of the clock counts from when it is taken.
+    """
+    begun, steps = clock.monotonic(), len(clock.steps)
+
+    def on() -> datetime:
+        passed = timedelta(seconds=int(clock.monotonic() - begun))
+        return now + passed + clock.set_since(steps)
+
+    return on

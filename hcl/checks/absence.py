@@ -68,9 +68,13 @@ def on_return(
         # What passed before is counted; what comes next may be excused.
         check = deadlines.until(check, went, hold=hold, loose=loose) or check
         due = hold(_due(check, loose)).alert_after
-    if check.status == "down" or due is None or due < went:
+    until = max(deaf_until or went, went) + _SLEWED
+    if check.status == "down":
+        # What comes next may be of another run, and one of these be open still.
+        return _unheard(check, until)[0]
+    if due is None or due < went:
         return check
-    check, is_waited_for = _unheard(check, max(deaf_until or went, went) + _SLEWED)
+    check, is_waited_for = _unheard(check, until)
     if is_waited_for and due >= returned:
         # The run that was to end later is none any more: what it answered is due.
         due = schedule.deadline(check, loose=loose) or due

@@ -106,6 +106,9 @@ class Judging:
         self.counted = away.returned
 
     def _note(self, check: Check) -> None:
+        if check.status == "down":
+            # All is known of it: only how its run went is not.
+            return
         project = self.unheard.setdefault(check.project_id, Unheard())
         project.count += 1
         if (heard := self._moved.get(check.id)) is not None:
@@ -127,8 +130,15 @@ class Judging:
         self.counted = returned
 
     async def renew(self, written_since: datetime) -> None:
-        """Work out anew the deadlines of checks that were heard since a moment."""
-        await self._work_out(lambda check: was_written(check, written_since))
+        """Work out anew the deadlines of checks that were heard since a moment.
+
+        And of those that had a last chance by the time of that.
+        """
+
+        def is_meant(check: Check) -> bool:
+            return check.not_before is not None or was_written(check, written_since)
+
+        await self._work_out(is_meant)
 
     async def reschedule(self) -> None:
         """Work out anew when checks with a schedule are due: the wall counts anew."""

@@ -91,9 +91,10 @@ class Steps:
     ) -> Absence | None:
         """Take the step from a time that was only guessed since hcl `began`.
 
-        Only what was written since then moves. The rest is of the right time: it is to
-        be judged as after an absence so long, which is returned, and kept with the
-        step. None: there is none. To be followed by `finish`.
+        Only what was written since then moves, and what waits if it is a step back.
+        The rest is of the right time: it is to be judged as after an absence so long,
+        which is returned, and kept with the step. None: there is none. To be followed
+        by `finish`.
         """
         clock, step = self._clock, self._clock.step
         if not step:
@@ -105,7 +106,10 @@ class Steps:
 
         async def move(conn: Connection) -> None:
             await store.checks.shift_written(conn, step, began)
-            await store.outbox.shift(conn, step, before + step, began)
+            # Back, what waits would else wait for as much longer; and for good, once a
+            # later step moves all of it on.
+            written = began if step > _NOTHING else None
+            await store.outbox.shift(conn, step, before + step, written)
             await self._move_history(conn, step, sign)
             if away is not None:
                 await store.life.add_absence(conn, away)

@@ -263,10 +263,6 @@ class Watch:
         self._note_look()
         length = duration(self._clock.now() - went, units=2)
         logger.warning("hcl was not running for %s: it was %s", length, reason)
-        if self._away is not None:
-            # That is the same absence; all are judged, whoever was heard in between.
-            went, reason = self._away.went, self._away.reason
-            self._written_since = None
         await self._return(Absence(went, self._clock.now(), reason))
 
     async def _end_deafness(self, since: float, signed: float) -> None:
@@ -283,14 +279,18 @@ class Watch:
         # Raises for as long as it cannot be written.
         await self._leave_sign()
         self._deaf_from, self._refusals.first = None, None
-        if self._looked - since > GAP and self._away is None:
+        if self._looked - since > GAP:
             went, returned = self._clock.at(signed), self._clock.now()
             await self._return(Absence(went, returned, "unwritable"))
 
     async def _return(self, away: Absence) -> None:
         """Show all as it was, until it is known what the absence means."""
-        if self._away is None:
+        if (before := self._away) is None:
             self._judging.begin()
+        else:
+            # That is the same absence; all are judged, whoever was heard in between.
+            away = Absence(min(before.went, away.went), away.returned, before.reason)
+            self._written_since = None
         self._away = away
         self._clock.shown_as_of = away.went
         async with self._database.transaction(changes_checks=False) as conn:

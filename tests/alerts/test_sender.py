@@ -1,16 +1,26 @@
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from hcl import store
-from hcl.alerts.delivery import GIVE_UP_AFTER, GIVE_UP_TRIES, PERMANENT_STEP
+from hcl.alerts.delivery import (
+    GIVE_UP_AFTER,
+    GIVE_UP_TRIES,
+    PERMANENT_STEP,
+    EndedTry,
+    moved,
+)
 from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES
 from hcl.clock import Clock
+from hcl.model import Notification
 from hcl.pings.arrival import Target
+from hcl.store.outbox import Outcome
 from tests import toml
 from tests.alerts.sending import (
     app_and_sinks,
@@ -411,6 +421,36 @@ async def test_reload_while_a_message_is_under_way_does_not_send_it_twice(
 
         assert len(sink.records) == 1
         assert await waiting(app) == []
+
+
+async def test_a_clock_that_is_set_during_a_try_moves_the_next_one_along(
+    tmp_path: Path,
+) -> None:
+    step = timedelta(days=40)
+    async with app_and_sinks(tmp_path, HttpSink(status=500, delay=0.3)) as (app, sinks):
+        await down(app, 1)
+        sending = asyncio.create_task(app.sender.send_once(NOW))
+        await sinks[0].wait_for(1)
+
+        app.clock.take(step)
+        async with asyncio.timeout(ENDS):
+            await sending
+
+        [next_try] = await waiting(app)
+        assert NOW <= next_try - PAUSES[0] - step <= NOW + timedelta(seconds=ENDS)
+
+
+def test_a_clock_that_is_set_before_a_try_is_written_down_moves_it_along() -> None:
+    notification = Notification(1, 1, 1, 1, NOW, 0)
+    outcome = Outcome((notification,), "no", NOW, next_try=NOW, soon=NOW, asked=NOW)
+    reminded = replace(outcome, sent=NOW, reminders=((notification, NOW),))
+
+    failed = moved(EndedTry(Mock(), outcome, NOW), HOUR).outcome
+    sent = moved(EndedTry(Mock(), reminded, NOW), HOUR).outcome
+
+    assert {failed.began, failed.next_try, failed.soon, failed.asked} == {NOW + HOUR}
+    assert failed.sent is None
+    assert {sent.sent, sent.reminders[0][1]} == {NOW + HOUR}
 
 
 async def test_last_error_is_shown_and_cleared(tmp_path: Path) -> None:

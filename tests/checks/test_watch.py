@@ -283,6 +283,60 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
+async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    began = {"last_start": NOW - MINUTE, "last_start_rid": "a"}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY, status="down", alert_after=None, **began)
+        await look(app)
+    times.run(7200)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        ping = make_ping(created=app.clock.now(), rid="b")
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await look(app)
+
+        assert await status(app, check) == "up"
+        assert app.assembly.watch.may_call_down
+
+
+async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        app.assembly.watch.sleeps(60)
+        times.run(60)
+        for table in ("life", "absences"):
+            await change(
+                app.database,
+                f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table}"
+                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+            )
+        for length in (60, 600, 1200, 60, 60):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            # Longer than that the process stands still.
+            times.run(length)
+        for table in ("life", "absences"):
+            await change(app.database, f"DROP TRIGGER full_{table}")
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == app.clock.now()
+
+
 async def test_a_run_that_began_just_before_nothing_could_be_written_may_have_ended(
     tmp_path: Path,
 ) -> None:
@@ -821,6 +875,63 @@ async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
         times.run(25 * 3600)
         await look(app)
         assert (await again(app, check)).status == "down"
+
+
+async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(60)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(-3 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await change(
+            app.database,
+            "UPDATE notifications SET attempts = 1, next_try = next_try + 7200",
+        )
+        await look(app)
+        times.run(601)
+        await look(app)
+        sql = "SELECT next_try - ? FROM notifications"
+        [behind] = await rows(app.database, sql, app.clock.now().timestamp())
+        times.set_wall(3 * 86_400)
+        times.synchronised = True
+        await look(app)
+        [right] = await rows(app.database, sql, app.clock.now().timestamp())
+
+        assert 0 <= behind <= 7200 - 601
+        assert 0 <= right <= 7200 - 601
+
+
+async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(40 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        times.set_wall(-40 * 86_400)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+
+        assert after.status == "up"
+        assert after.alert_after is not None
+        assert NOW <= after.alert_after <= NOW + DAY + HOUR
 
 
 async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 
 from tests.sim.plan import Plan, plan, shrink
 from tests.sim.planted import PLANTED
@@ -59,7 +60,10 @@ def shrunk(world: World) -> World:
         found = other
         return True
 
-    shrink(world.plan, fails)
+    # What comes later has no part in it.
+    events = tuple(event for event in world.plan.events if event.at <= fault.at)
+    story = replace(world.plan, events=events, seconds=fault.at + 1)
+    shrink(story if fails(story) else world.plan, fails, fault.job)
     return found
 
 

@@ -172,6 +172,9 @@ def _freeze(world: "World", length: float, trouble: str) -> None:
     if not life.is_alive:
         return
     world.still_since = None
+    if world.set >= went:
+        # It finds that only now.
+        world.set = machine.now
     world.note("hcl goes on")
     world.be_near()
     if trouble == "lost":
@@ -226,14 +229,14 @@ def _set(world: "World", by: float) -> None:
 
 
 def boot_without_time(world: "World", rng: random.Random) -> None:
-    """Cut the power; boot with an old wall, which is right again soon or late."""
+    """Cut the power; boot with a wrong wall, which is right again soon or late."""
     if not _is_up(world):
         return
     length = rng.choice((30.0, 600.0, 3 * HOUR)) * rng.uniform(0.7, 1.3)
     wait = rng.choice((20.0, 120.0, 700.0, 6 * HOUR))
-    behind = rng.choice((length, length + 3 * DAY, 9000 * DAY))
+    behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
     world.crash(length)
-    world.note(f"the machine boots with a wall {behind:.0f} s behind")
+    world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
         world.machine.reboot()
@@ -268,7 +271,17 @@ def judge_start(
     is_never = not machine.synchronised and world.blind_until > now + 598
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
-    away = Away(went, (now, until), all_anew=is_never, again=again)
+    ahead = 0.0 if machine.synchronised else max(machine.offset, 0.0)
+    is_sure = is_never or not ahead
+    away = Away(
+        went,
+        (now, until),
+        sure=is_sure,
+        counts=(int(is_sure), 1),
+        all_anew=is_never,
+        again=again,
+        ahead=ahead,
+    )
     world.oracle.judge(away, is_start=True)
     # Until no ping has come for two seconds, and for ten at most.
     world.judges = now + 2, until + PATIENCE

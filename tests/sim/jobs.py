@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hcl.model import Check
 from tests.sim.model import occurrences
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class JobKind:
     sends: str = "code"
     rids: bool = False
     project: int = 0
+    # How long before the occurrences of its schedule it runs.
+    ahead: float = 0.0
 
 
 def _simple(timeout: float, grace: float, **more: Any) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def _cron(schedule: str, tz: str, grace: float, **more: Any) -> dict[str, Any]:
     return {"schedule": schedule, "tz": tz, "grace": int(grace), **more}
 
 
-KINDS = (
+KINDS: tuple[JobKind, ...] = (
     JobKind("three-hourly", _simple(3 * HOUR, 1800), 3 * HOUR, length=300, rids=True),
     JobKind("regular", _simple(3 * HOUR, 600), 3 * HOUR, sends="slug"),
     JobKind("drifting", _simple(4 * HOUR, HOUR), 4 * HOUR, drift=0.02),
@@ -122,6 +125,30 @@ KINDS = (
     JobKind("elsewhere", _simple(8 * HOUR, HOUR), 8 * HOUR, mishap=0.02, project=1),
 )
 
+# What spec.md §9 says of runs' lengths and of clocks that are ahead, where hcl has it.
+_FINER = (
+    JobKind(
+        "limited",
+        _simple(6 * HOUR, 900, max_run=2 * 3600, min_run=60),
+        6 * HOUR,
+        length=4500,
+        mishap=0.1,
+    ),
+    JobKind("short", _simple(DAY, HOUR, min_run=600), DAY, length=900),
+    JobKind("ahead", _cron("0 */6 * * *", "Europe/Riga", 900, early=600), ahead=300.0),
+)
+if "max_run" in Check._fields:
+    KINDS = (*KINDS, *_FINER)
+
+# What people write in place of the schedules of some: the same in other words, or less
+# often than the job runs.
+SCHEDULES = {
+    "cron": ("7 */3 * * *", "7 */6 * * *", "*-*-* 00/3:07:00"),
+    "nightly": ("5 3 * * *", "*-*-* 03:05:00", "*-*-* 03:05:00\nSun 03:05"),
+    "calendar": ("*-*-* 04:15:00", "15 4 * * *"),
+    "workdays": ("Mon..Fri 08:00", "0 8 * * mon-fri", "Fri 08:00"),
+}
+
 
 class Job:
     """One job at work; its check has the code `code` once it is made."""
@@ -155,19 +182,19 @@ class Job:
         if kind.every:
             wait += rng.random() * kind.spread * kind.every
         else:
-            wait = self._next_occurrence() - world.machine.now
+            wait = self._next_occurrence(kind.ahead) - world.machine.now
             wait += rng.random() * kind.spread * kind.settings["grace"]
         if rng.random() < kind.mishap / 3:
             # Far too late.
             wait += kind.settings["grace"] * 1.5
         world.agenda.after(wait, self._run)
 
-    def _next_occurrence(self) -> float:
-        settings, now = self.kind.settings, self._world.machine.now
+    def _next_occurrence(self, ahead: float) -> float:
+        settings, now = self.kind.settings, self._world.machine.now + ahead
         moments = occurrences(
             settings["schedule"], settings["tz"], self._world.days + 400
         )
-        return moments[bisect_right(moments, now)] + self.rng.uniform(0, 2)
+        return moments[bisect_right(moments, now)] + self.rng.uniform(0, 2) - ahead
 
     def _send_run(self) -> None:
         """Send what one run sends: its start, its end, and what else it says."""

@@ -37,8 +37,9 @@ class Life:
         self.gate = Gate(world.committed)
         self.assembly: Assembly | None = None
         self.database: Database | None = None
+        # It ends: by itself, or by a crash.
         self.is_alive = True
-        self.has_crashed = False
+        self.has_crashed = self.has_ended = False
         self.error: BaseException | None = None
         self._world = world
         self._loop = VirtualLoop(world.agenda)
@@ -60,7 +61,7 @@ class Life:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self.is_alive = False
-        self.gate.is_dead = True
+        self.has_ended = self.gate.is_dead = True
         for _ in range(100):
             tasks = asyncio.all_tasks(self._loop)
             if not tasks:
@@ -122,7 +123,7 @@ class Life:
 
     def crash(self) -> None:
         """Be killed: nothing of what is under way has any effect from now on."""
-        self.has_crashed = True
+        self.has_crashed = self.has_ended = True
         self.is_alive = False
         self.gate.is_dead = True
         self._loop.stop()

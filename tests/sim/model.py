@@ -106,7 +106,11 @@ class Model:
             return heard[0], heard[1] + 2 * self.distance
         moments = self._moments()
         first = moments[bisect_right(moments, heard[0] - SLACK)]
-        return first, moments[bisect_right(moments, heard[1] + SLACK)]
+        early = float(self.settings.get("early", 0)) + SLACK
+        # A success just before an occurrence counts for that, a return may.
+        last = moments[bisect_right(moments, heard[1] + early)]
+        sure = moments[bisect_right(moments, heard[0] + early - 2 * SLACK)]
+        return first if self.counted else max(first, sure), last
 
     def work_out(self) -> None:
         """Work the deadline out anew."""
@@ -117,15 +121,24 @@ class Model:
             self.due = self._expected(heard)
             self.low, self.high = self.due[0] + self.grace, self.due[1] + self.grace
         if self.last_start is not None and self.status != "down":
-            run = self._run_deadline()
-            self.low, self.high = min(self.low, run[0]), min(self.high, run[1])
+            self._await_end_of_run()
         if self.low < NEVER:
             self.low = max(self.low, self.not_before[0])
             self.high = max(self.high, self.not_before[1])
 
+    def _await_end_of_run(self) -> None:
+        run, began = self._run_deadline(), self.last_start or 0.0
+        stands = "max_run" in self.settings and began > (self.last_ping or -1.0)
+        if not stands or self.run_excused:
+            self.high = max(self.high, run[1]) if stands else min(self.high, run[1])
+            self.low = min(self.low, run[0])
+        else:
+            # It stands for the ping that is expected, until it has to end.
+            self.low, self.high = run
+
     def _run_deadline(self) -> tuple[float, float]:
         assert self.last_start is not None
-        due = self.last_start + self.grace
+        due = self.last_start + float(self.settings.get("max_run", self.grace))
         if not self.run_excused:
             return due, due
         if self.run_unsure:
@@ -138,6 +151,7 @@ class Model:
     def hear(self, action: str, rid: str | None, at: float) -> Flipped | None:
         """Receive a ping that counts as this; return the flip that it makes."""
         self.n += 1
+        reason, action = action, "fail" if action == "short" else action
         if action in ("log", "ign"):
             return None
         if action == "start":
@@ -156,7 +170,15 @@ class Model:
         new = "down" if action == "fail" else "up"
         old, self.status = self.status, new
         self.work_out()
-        return (old, new, "fail" if new == "down" else "") if old != new else None
+        return (old, new, reason if new == "down" else "") if old != new else None
+
+    def judged(self, action: str, rid: str | None, at: float) -> str:
+        """Return what a ping counts as by how long its run was."""
+        least = self.settings.get("min_run")
+        if action != "success" or not least or self.last_start is None:
+            return action
+        is_its_end = self.rid == rid
+        return "short" if is_its_end and at - self.last_start < least else action
 
     def _end_run(self, action: str, rid: str | None, at: float) -> None:
         self.duration = None
@@ -250,6 +272,8 @@ class Away:
     # It goes on with an absence that the start before has not judged: "surely", or
     # "perhaps".
     again: str = ""
+    # By its wall it was away for so much longer, so that all may fall into that.
+    ahead: float = 0.0
 
 
 def judge_start(model: Model, away: Away) -> None:
@@ -287,6 +311,12 @@ def _widen(model: Model, other: Model) -> None:
 
 def judge(model: Model, away: Away) -> None:
     """Judge a check after an absence, by the table of spec.md §8."""
+    if model.status == "down" and model.last_start is not None:
+        if model.last_start <= away.went[1] + SLACK:
+            sure = away.sure and model.last_start < away.went[0] - SLACK
+            model.run_unsure = not sure and (model.run_unsure or not model.run_excused)
+            model.run_excused = True
+        return
     if model.status == "down" or model.low == NEVER:
         return
     back = away.returned
@@ -319,15 +349,20 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
         # From the fourth on only what is being tried again still arrives.
         model.not_before = 0.0, back[1] + 60
         model.work_out()
-        model.low = min(model.low, low)
+        model.low = min(model.low, low, back[0] if away.ahead else low)
         return
     before, due = model.counted, model.due
     model.counted = back
     model.work_out()
     if not is_excused or was_capped[1]:
         model.low = min(model.low, stays[0])
+        if away.ahead and was_capped[1]:
+            model.low = min(model.low, back[0])
         model.high = max(model.high, stays[1], back[1] + 60)
-        model.counted = _widest(before or _heard(model), back)
+        before = before or _heard(model)
+        # Who is not excused any more counts by the time before, which moves along once
+        # the wall is set right.
+        model.counted = _widest((before[0] - away.ahead, before[1]), back)
         model.due = _widest(due, model.due)
 
 
@@ -346,7 +381,7 @@ def _may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
         return False, False
     if away.all_anew:
         return True, True
-    if model.outcomes and model.shaken >= model.outcomes[0]:
+    if away.ahead or (model.outcomes and model.shaken >= model.outcomes[0]):
         return True, False
     turn = model.last_ping + model.usual() / 2
     return turn < away.returned[1] + SLACK, turn < away.returned[0] - SLACK

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hcl.model import Flip
-from tests.sim.answers import wrong_in_check, wrong_in_pings
+from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
 from tests.sim.jobs import Job, Signal, counts_as
 from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge, judge_start
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # The checker is not later than this where nothing is in its way.
 _LATE = 6.0
+
+# Why a check goes down of which nothing is heard, or not the end of its run.
+_MISSED = ("timeout", "missed", "overran")
 
 _ROWS = (
     "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
@@ -58,15 +61,14 @@ class Oracle:
         self._settle(watched)
         perfect = watched.perfect
         action = counts_as(perfect.settings, perfect.status, signal)
-        perfect.hear(action, signal.rid, now)
+        perfect.hear(perfect.judged(action, signal.rid, now), signal.rid, now)
         if action in ("success", "fail"):
             watched.unheard.append(now)
-            watched.down_since = None
-            if action == "fail":
-                watched.down_since = now
+            watched.down_since = now if perfect.status == "down" else None
 
     def acked(self, attempt: Attempt) -> None:
         """Hear that hcl acknowledged a ping."""
+        self._world.pings += 1
         watched = self.by_code.get(attempt.code)
         if watched is not None:
             self._heard(watched, attempt, self._world.machine.now)
@@ -74,7 +76,9 @@ class Oracle:
     def _heard(self, watched: Watched, attempt: Attempt, at: float) -> None:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
-        flip = model.hear(action, signal.rid, at)
+        judged = model.judged(action, signal.rid, at)
+        flip = model.hear(judged, signal.rid, at)
+        action = "fail" if judged == "short" else action
         if self._world.machine.is_wrong:
             model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
@@ -152,6 +156,7 @@ class Oracle:
             )
             watched.seen.append((id_, (old, new, reason)))
             watched.flipped_at = self._world.machine.now
+            watched.flips.append(new)
             at = created - BEGAN - self._world.machine.offset
             self._world.telling.flipped(
                 watched.code, id_, old, new, watched.channels, at
@@ -159,7 +164,7 @@ class Oracle:
             self._take_timeouts(watched)
 
     def _take_timeouts(self, watched: Watched) -> None:
-        while watched.seen and watched.seen[0][1][2] == "timeout":
+        while watched.seen and watched.seen[0][1][2] in _MISSED:
             _, (old, _, _) = watched.seen.popleft()
             self._timed_out(watched, old)
 
@@ -235,6 +240,7 @@ class Oracle:
             told,
             world.machine,
             is_calm=world.is_calm,
+            can_settle=world.refusal is None,
             was_set=world.set,
         ):
             self._blame(watched, f"the API tells a wrong {what}", more)
@@ -242,6 +248,11 @@ class Oracle:
     def compare_pings(self, watched: Watched, told: Any) -> None:
         """Look at what the API says of the last pings of a check."""
         for what, more in wrong_in_pings(told):
+            self._blame(watched, f"the API tells a wrong {what}", more)
+
+    def compare_flips(self, watched: Watched, told: Any) -> None:
+        """Look at what the API says of the flips of a check."""
+        for what, more in wrong_in_flips(watched.flips, told):
             self._blame(watched, f"the API tells a wrong {what}", more)
 
     def verify(self, watched: Watched) -> None:
@@ -324,7 +335,9 @@ class Oracle:
         self._settle(watched)
         channels = values.pop("channels", None)
         if channels is not None:
-            watched.channels = set(channels.split(",")) if channels else set()
+            # What stands in no config just now keeps its checks for when it does again.
+            away = watched.channels - self._world.telling.plans().keys()
+            watched.channels = away | set(filter(None, channels.split(",")))
         watched.perfect.edit(dict(values))
         watched.model.edit(dict(values))
         self.expect(watched, None)

@@ -4,7 +4,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.jobs import DAY, HOUR, Job
+from tests.sim.jobs import DAY, HOUR, SCHEDULES, Job
 from tests.sim.life import api
 from tests.sim.watched import Watched
 
@@ -81,11 +81,17 @@ def _ask(world: "World", watched: Watched) -> None:
         if status == 200:
             world.oracle.compare_pings(watched, pings)
 
+    def told_flips(status: int | None, flips: Any) -> None:
+        if status == 200 and watched.code in world.oracle.by_code:
+            world.oracle.compare_flips(watched, flips)
+
     assert world.life is not None
     project, path = watched.job.kind.project, f"checks/{watched.code}"
     api(world.life, "GET", path, told, project=project)
     if watched.model.n % 8 == 0:
         api(world.life, "GET", f"{path}/pings/", told_pings, project=project)
+    elif watched.model.n % 8 == 1:
+        api(world.life, "GET", f"{path}/flips/", told_flips, project=project)
 
 
 def _some(world: "World", rng: random.Random) -> Watched | None:
@@ -111,11 +117,15 @@ def edit(world: "World", rng: random.Random) -> None:
     if watched is None:
         return
     grace = int(watched.job.kind.settings["grace"] * rng.choice((1, 1.5, 2, 0.9)))
+    # One that it has never had tells whether the edit was done.
+    grace += rng.randint(1, 99)
     values: dict[str, Any] = {"grace": grace}
     if "timeout" in watched.model.settings and rng.random() < 0.5:
         values["timeout"] = int(
             watched.job.kind.settings["timeout"] * rng.choice((1, 1.2, 2))
         )
+    if watched.job.name in SCHEDULES and rng.random() < 0.5:
+        values["schedule"] = rng.choice(SCHEDULES[watched.job.name])
     _change(world, watched, values, lambda row: row is not None and row[2] == grace)
 
 
@@ -197,6 +207,40 @@ def _resume(world: "World", watched: Watched) -> None:
     _post(
         world, current, "/resume", None, world.oracle.asks(current, was_done, resumed)
     )
+
+
+def mute(world: "World", rng: random.Random) -> None:
+    """Have nobody told of a check for a while; end that before its end at times."""
+    watched = _some(world, rng)
+    if watched is None:
+        return
+    length = rng.choice((HOUR, 9 * HOUR, 40 * HOUR))
+    _mute(world, watched, length)
+    if rng.random() < 0.3:
+        world.agenda.after(length / 3, partial(_unmute, world, watched.code))
+
+
+def _unmute(world: "World", code: str) -> None:
+    watched = world.oracle.by_code.get(code)
+    if watched is not None and watched.asked is None and _can_ask(world):
+        _mute(world, watched, 0.0)
+
+
+def _mute(world: "World", watched: Watched, length: float) -> None:
+    asked, is_sure = world.machine.now, True
+
+    def was_done(row: Any) -> bool:
+        nonlocal is_sure
+        is_sure = False
+        return row is not None
+
+    def muted() -> None:
+        world.telling.mutes.begin(watched.code, asked, asked + length, is_sure=is_sure)
+
+    text = f"is muted for {length:.0f} s" if length else "is not muted any more"
+    world.note(f"{watched.job.name} {text}", watched.code)
+    answered = world.oracle.asks(watched, was_done, muted)
+    _post(world, watched, "/mute", {"seconds": int(length)}, answered)
 
 
 def delete(world: "World", rng: random.Random) -> None:

@@ -1,10 +1,14 @@
 """What a seed has in store: which jobs there are, and what happens when."""
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tests.sim.jobs import DAY, KINDS
+
+_Part = TypeVar("_Part")
 
 # What happens each month at least so often.
 MONTH = 30 * DAY
@@ -33,6 +37,7 @@ PEOPLE: dict[str, int] = {
     "edit": 10,
     "assign": 2,
     "pause": 2,
+    "mute": 3,
     "delete": 1,
     "reload": 1,
 }
@@ -59,11 +64,6 @@ class Plan:
     jobs: tuple[int, ...]
     events: tuple[Event, ...]
 
-    def without(self, *, events: frozenset[Event]) -> "Plan":
-        """Leave some events out."""
-        left = tuple(event for event in self.events if event not in events)
-        return replace(self, events=left)
-
 
 def plan(seed: str, days: float) -> Plan:
     """Draw a plan for so many days."""
@@ -76,34 +76,54 @@ def plan(seed: str, days: float) -> Plan:
 def _events(rng: random.Random, seed: str, seconds: float) -> Iterator[Event]:
     last = seconds - PEACE
     months = max(1, round(last / MONTH))
+    # Of less than a month only a part.
+    share = last / MONTH if months == 1 else 1.0
     for month in range(months):
         start, end = last * month / months, last * (month + 1) / months
         for kind, times in (FAULTS | PEOPLE).items():
             for number in range(times):
+                if share < 1 and rng.random() > share:
+                    continue
                 at = rng.uniform(max(start, DAY / 2), end)
                 yield Event(at, kind, f"{seed} {kind} {month} {number}")
 
 
-def shrink(story: Plan, fails: Callable[[Plan], bool], patience: int = 200) -> Plan:
-    """Leave out all that a story does not need to fail; try so often at most."""
-    left = patience
+def shrink(
+    story: Plan, fails: Callable[[Plan], bool], first: int, patience: float = 60.0
+) -> Plan:
+    """Leave out all that a story does not need to fail; for so many seconds of CPU.
+
+    `first` is the job that is most likely all that it takes.
+    """
+    end = time.process_time() + patience
 
     def still_fails(smaller: Plan) -> bool:
-        nonlocal left
-        left -= 1
-        return left >= 0 and fails(smaller)
+        nonlocal story
+        if time.process_time() > end or not fails(smaller):
+            return False
+        story = smaller
+        return True
 
-    size = max(1, len(story.events) // 2)
-    while size and left > 0:
-        for start in range(0, len(story.events), size):
-            part = frozenset(story.events[start : start + size])
-            if part and still_fails(smaller := story.without(events=part)):
-                story = smaller
-                break
-        else:
-            size //= 2
-    for job in story.jobs:
-        fewer = tuple(other for other in story.jobs if other != job)
-        if fewer and still_fails(smaller := replace(story, jobs=fewer)):
-            story = smaller
+    # Fewer jobs are told sooner.
+    if not still_fails(replace(story, jobs=(first,))):
+        _cut(story.jobs, lambda jobs: still_fails(replace(story, jobs=jobs)))
+    _cut(story.events, lambda events: still_fails(replace(story, events=events)), 0)
     return story
+
+
+def _cut(
+    parts: tuple[_Part, ...],
+    still_fails: Callable[[tuple[_Part, ...]], bool],
+    least: int = 1,
+) -> None:
+    """Leave out many parts at once, and fewer and fewer then."""
+    size = len(parts) - least
+    while size:
+        start = 0
+        while start < len(parts):
+            fewer = parts[:start] + parts[start + size :]
+            if least <= len(fewer) < len(parts) and still_fails(fewer):
+                parts = fewer
+            else:
+                start += size
+        size //= 2

@@ -127,6 +127,11 @@ def reminders_go_on() -> Patch:
     return mock.patch.object(calm, "_is_over", return_value=False)
 
 
+def nobody_is_muted() -> Patch:
+    """Have a mute change nothing."""
+    return mock.patch.object(store.mutes, "mute", _nothing)
+
+
 async def _nothing(*_: object, **__: object) -> None:
     pass
 
@@ -146,5 +151,6 @@ PLANTED: dict[str, Callable[[], Patch]] = {
         a_schedule_is_read_in_utc,
         absences_excuse_for_ever,
         reminders_go_on,
+        nobody_is_muted,
     )
 }

@@ -1,14 +1,17 @@
 """The oracle of messages: which are owed, and whether what arrives is one of them."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hcl.model import Alert, Message
 from tests.sim.clockwork import BEGAN
-from tests.sim.receivers import CONFIGS, ChannelPlan
+from tests.sim.mutes import Mutes
+from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 # many after the longest pause between two tries.
 _SOON = 90.0
 _AT_LAST = 1.25 * 86_400
+
+# The shortest `fold` of a channel in either config.
+_FOLD = min(plan.fold for plan in (*FIRST, *SECOND) if plan.fold)
 
 
 @dataclass
@@ -32,6 +38,8 @@ class Owed:
     is_optional: bool = False
     told_in: int = 0
     was_lied: bool = False
+    # Until when it is muted.
+    held: float = -1e9
     # When it was told or repeated last.
     reminded: float = 0.0
 
@@ -41,9 +49,14 @@ class Telling:
 
     def __init__(self, world: "World") -> None:
         self.config = "first"
+        self.mutes = Mutes()
         self._world = world
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
+        # Which flips of which checks arrived over which channels.
+        self._arrived: set[tuple[str, str, int]] = set()
+        # How often such a flip was refused.
+        self._refusals: Counter[tuple[str, str, int]] = Counter()
 
     def plans(self) -> dict[str, ChannelPlan]:
         """Return the channels of the config that is in use, by name."""
@@ -60,6 +73,11 @@ class Telling:
     ) -> None:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
+        if new == "up" and self._world.machine.now < self.mutes.until(code) + _SOON:
+            # Nobody need hear of what began and ended muted, whatever else is told.
+            for name in self.plans():
+                for owed in self.owed.get((name, code), ())[-1:]:
+                    owed.is_optional |= not owed.is_told
         if not (new == "down" or (new == "up" and old == "down")):
             return
         plans = self.plans()
@@ -79,9 +97,10 @@ class Telling:
             return
         owed = Owed(name, code, flip, new, min(at, self._world.machine.now))
         before = told[-1] if told else None
-        if before and before.is_optional and new == "up" and not before.is_told:
+        owed.held = self.mutes.until(code)
+        if new == "up" and before and not before.is_told:
             # Who was not told that it is down need not hear that it is up.
-            owed.is_optional = True
+            owed.is_optional = before.is_optional
         told.append(owed)
         self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))
 
@@ -109,11 +128,16 @@ class Telling:
         world, name = self._world, owed.channel
         if owed.is_told or owed.is_optional or not self._is_current(owed):
             return
+        owed.held = max(owed.held, self.mutes.until(owed.code))
+        is_over = owed.new == "down" and world.oracle.status_of(owed.code) != "down"
+        if is_over and owed.held > owed.at:
+            # It was paused while nobody was to be told.
+            return
         if name not in self.plans() or owed.code not in world.oracle.by_code:
             return
         receiver = world.receiver(name)
         was_troubled = receiver.troubled > owed.at - 2 * 86_400
-        due = max(owed.at, world.troubled) + self.hold(name) + _SOON
+        due = max(owed.at, owed.held, world.troubled) + self.hold(name) + _SOON
         if was_troubled or receiver.mood != "well":
             due = max(due, receiver.troubled + self.hold(name) + _AT_LAST)
         if receiver.mood != "well" or not world.is_calm or world.machine.now < due:
@@ -124,6 +148,7 @@ class Telling:
         world.blame(
             "a message never arrives",
             f"{name}: {owed.new} of {world.name_of(owed.code)}, flip {owed.flip}",
+            owed.code,
         )
 
     def _is_current(self, owed: Owed) -> bool:
@@ -135,10 +160,13 @@ class Telling:
         if message.announcement is not None and not message.notice:
             self._announce(name, message.announcement.id)
         self._look_for_quiet(name)
+        self._look_for_fold(name, message)
         for alert in message.alerts:
             code = alert.check.code
             if code not in self._world.oracle.by_code:
                 continue
+            if self.mutes.is_silent(code, self._world.machine.now, self._world.set):
+                self._blame("a message of a muted check", name, code)
             if alert.reminder:
                 self._reminded(name, alert)
                 continue
@@ -155,6 +183,7 @@ class Telling:
         world = self._world
         told = self.owed.get((name, code), [])
         owed = next((one for one in told if one.flip == flip), None)
+        self._arrived.add((name, code, flip))
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
             if not notice:
@@ -193,12 +222,68 @@ class Telling:
 
     def refused(self, name: str, message: Message, *, for_good: bool) -> None:
         """Hear that a receiver did not take a message."""
+        for alert in message.alerts:
+            flip = self._world.oracle.flip_of(alert.check.code, alert.flip)
+            if flip is not None and not alert.reminder:
+                self._await_fallback((name, alert.check.code, flip), for_good=for_good)
         if not for_good:
             return
         for alert in message.alerts:
             for owed in self.owed.get((name, alert.check.code), ()):
                 # It gives way to a newer one.
                 owed.is_optional = owed.is_optional or not owed.is_told
+
+    def _look_for_fold(self, name: str, message: Message) -> None:
+        """See whether a message waited for others, if it is the first try of it."""
+        plan, world = self.plans().get(name), self._world
+        if plan is None or not plan.fold or message.notice:
+            return
+        flips = [
+            flip
+            for alert in message.alerts
+            if not alert.reminder
+            for flip in (*alert.earlier, alert.flip)
+        ]
+        begun = [
+            BEGAN + world.machine.offset - flip.created.timestamp() for flip in flips
+        ]
+        is_early = bool(begun) and max(begun) + world.machine.now < _FOLD - 2
+        if is_early and world.machine.now > world.set + 900:
+            world.blame("a message is told before others can come along", name)
+
+    def _await_fallback(self, refused: tuple[str, str, int], *, for_good: bool) -> None:
+        """Have another channel tell what was refused for good, or three times."""
+        name, world = refused[0], self._world
+        plan = self.plans().get(name)
+        self._refusals[refused] += 1
+        is_due = for_good or self._refusals[refused] >= 3
+        if plan is not None and plan.fallback and is_due:
+            now, lives = world.machine.now, world.lives
+            look = partial(self._examine_fallback, refused, now, lives)
+            world.agenda.after(_SOON, look)
+
+    def _examine_fallback(
+        self, refused: tuple[str, str, int], at: float, lives: int
+    ) -> None:
+        name, code, flip = refused
+        world, plan = self._world, self.plans().get(name)
+        owed = next(
+            (o for o in self.owed.get((name, code), ()) if o.flip == flip), None
+        )
+        if plan is None or owed is None or owed.told_in == -1:
+            return
+        other = world.receiver(plan.fallback)
+        is_troubled = other.mood != "well" or other.troubled > at - 2 * 86_400
+        # What became of a try that a crash interrupts is not known.
+        is_troubled |= world.lives != lives or self.mutes.until(code) > at - _SOON
+        if is_troubled or {refused, (other.name, code, flip)} & self._arrived:
+            return
+        due = max(at, world.troubled) + _SOON
+        if not world.is_calm or world.machine.now < due:
+            look = partial(self._examine_fallback, refused, at, lives)
+            world.agenda.at(max(due, world.machine.now + 600), look)
+            return
+        self._blame("a fallback is not told", other.name, code, f"flip {flip}")
 
     def _reminded(self, name: str, alert: Alert) -> None:
         world, code = self._world, alert.check.code
@@ -235,12 +320,13 @@ class Telling:
             return
         receiver = world.receiver(owed.channel)
         every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
-        if world.set >= since:
+        if world.set + 65 >= since:
             # A start that finds it told in the future counts from then on.
             every *= 2
         away = world.away_since(since)
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
         due = max(due, since + every.total_seconds() + away + _SOON)
+        due = max(due, self.mutes.until(owed.code) + every.total_seconds() + _SOON)
         if not world.is_calm or world.machine.now < due:
             world.agenda.at(
                 max(due, world.machine.now + 600),
@@ -271,6 +357,9 @@ class Telling:
             for owed in told:
                 owed.is_optional, owed.told_in = True, -1
         self._announced.clear()
+        self._arrived.clear()
+        self._refusals.clear()
+        self.mutes.doubt()
 
     def reloaded(self, config: str) -> None:
         """Take note of another config: what waits for a channel that is gone, ends."""
@@ -281,4 +370,5 @@ class Telling:
                     owed.is_optional = True
 
     def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
-        self._world.blame(what, f"{name}: {self._world.name_of(code)} {more}".strip())
+        more = f"{name}: {self._world.name_of(code)} {more}".strip()
+        self._world.blame(what, more, code)

@@ -30,6 +30,8 @@ class Watched:
     # Flips that hcl wrote, and whose cause is yet to be told.
     seen: deque[tuple[int, Flipped]] = field(default_factory=deque)
     flipped_at: float = 0.0
+    # What it became by each of its flips.
+    flips: list[str] = field(default_factory=list)
     # When it truly went down.
     down_since: float | None = None
     examined_at: float = NEVER

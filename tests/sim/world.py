@@ -21,6 +21,7 @@ import hcl.alarm
 from hcl.alerts import sender
 from hcl.checks import checker
 from hcl.config import Config
+from hcl.server import keeping
 from tests.sim import faults, people
 from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
@@ -29,13 +30,13 @@ from tests.sim.life import Life, is_of_the_disk
 from tests.sim.model import PATIENCE
 from tests.sim.network import Network
 from tests.sim.oracle import Oracle
-from tests.sim.plan import Event, Plan
+from tests.sim.plan import FAULTS, Event, Plan
 from tests.sim.receivers import Receiver, configs
 from tests.sim.telling import Telling
 
-# So long before and after something happens hcl's loops look around as often as ever;
-# else they may sleep longer, since nobody would see a difference.
-_BEFORE, _AFTER = 150.0, 1800.0
+# So long before and after something goes wrong hcl's loops look around as often as
+# ever; else they may sleep longer, since nobody would see a difference.
+_BEFORE, _AFTER = 150.0, 900.0
 _LONGEST = 3600.0
 
 
@@ -47,6 +48,8 @@ class Fault:
     what: str
     more: str
     code: str
+    # The job that it is about, or any.
+    job: int
 
 
 class World:
@@ -97,7 +100,7 @@ class World:
         self._jitter = random.Random(f"{plan.seed} jitter")
         self._ids = random.Random(f"{plan.seed} ids")
         self._near_until = _AFTER
-        self._times = [event.at for event in plan.events]
+        self._times = [event.at for event in plan.events if event.kind in FAULTS]
         self._next = 0
 
     # The story.
@@ -132,6 +135,7 @@ class World:
             mock.patch.object(hcl.alarm, "LONGEST_SLEEP", 60.0),
             mock.patch.object(checker, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
             mock.patch.object(sender, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
+            mock.patch.object(keeping, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
         ):
             yield
 
@@ -144,7 +148,7 @@ class World:
         seconds = 60.0 if now < self._near_until else max(60.0, min(left, _LONGEST))
         length = timedelta(seconds=seconds)
         hcl.alarm.LONGEST_SLEEP = seconds
-        for module in (checker, sender):
+        for module in (checker, sender, keeping):
             # Where they import it from the name is another's.
             vars(module)["LOOK_AGAIN"] = length
 
@@ -164,7 +168,8 @@ class World:
         self._near_until = max(self._near_until, self.machine.now + seconds)
 
     def _happen(self, event: Event) -> None:
-        self.be_near()
+        if event.kind in FAULTS:
+            self.be_near()
         rng = random.Random(event.seed)
         act = getattr(faults, event.kind, None) or getattr(people, event.kind)
         act(self, rng)
@@ -212,8 +217,11 @@ class World:
         `source`: or on this copy of it.
         """
         life = self.life
-        if life is None or not life.is_alive:
+        if life is None or life.has_ended:
             return
+        if not life.is_alive:
+            # It was about to end in order, and leaves no sign of life now.
+            self.next_away = None
         self.next_path(source)
         life.crash()
         self._is_gone(length)
@@ -320,7 +328,9 @@ class World:
     def blame(self, what: str, more: str, code: str = "") -> None:
         """Say what hcl did wrong; the story ends here."""
         if self.fault is None:
-            self.fault = Fault(self.machine.now, what, more, code)
+            watched = self.oracle.by_code.get(code)
+            job = (watched.job if watched else self.jobs[0]).number
+            self.fault = Fault(self.machine.now, what, more, code, job)
             self.note(f"WRONG: {what}: {more}", code)
             if self.life is not None:
                 self.life.crash()

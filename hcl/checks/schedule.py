@@ -175,7 +175,8 @@ def run_deadline(check: Check) -> datetime | None:
     """Return when an open run is too long; None: none is open, or it may be.
 
     A run that was open while hcl was away may have ended unheard. Of a check that was
-    never heard nothing else would tell, so it has twice its grace from the return on.
+    never heard nothing else would tell, so it has twice as long as a run may take, from
+    the return on.
     """
     if check.last_start is None and not check.open_runs:
         return None
@@ -201,4 +202,4 @@ def _excused_end(check: Check) -> datetime | None:
         return None
     if check.status == "up" or check.counted_from is None:
         return None
-    return check.counted_from + 2 * check.grace
+    return check.counted_from + 2 * check.run_limit

@@ -422,3 +422,14 @@ def test_v1_says_started_until_the_newest_has_to_end(
         seen.append(json.loads(answer)["status"])
 
     assert seen == shown
+
+
+def test_excused_run_of_a_new_check_has_twice_as_long_as_a_run_may_take() -> None:
+    check = make_check(status="new", grace=HOUR, max_run=5 * HOUR)
+    begun = rules.on_ping(check, make_ping(action="start"))[0].check
+    went, returned = NOW + MINUTE, NOW + HOUR
+
+    after = absence.on_return(begun, went, returned)
+
+    assert after.run_excused
+    assert after.alert_after == returned + 10 * HOUR

@@ -133,8 +133,12 @@ def _on_outcome(
         before = check._replace(open_runs=open_runs)
         open_runs = runs.told(before, ping.created)
     is_excused = check.run_excused and start is not None
+    # A fail that does not call it down does not end its lateness either.
+    late_since = check.late_since if bad and status == "up" else None
     check = check.faring(status, ping.n, ping.created, start, rid, duration, None)
-    check = check._replace(run_excused=is_excused, bad_outcomes=bad)
+    check = check._replace(
+        run_excused=is_excused, late_since=late_since, bad_outcomes=bad
+    )
     if check.is_finer:
         check = check._replace(open_runs=open_runs)
     transition = deadlines.with_deadline(check, ping.created, loose=loose)

@@ -71,7 +71,7 @@ class Steps:
 
         async def move(conn: Connection) -> None:
             await store.checks.shift(conn, step, since)
-            await store.windows.shift(conn, step, self._clock.now())
+            await store.windows.shift(conn, step)
             await store.latenesses.shift(conn, step)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)

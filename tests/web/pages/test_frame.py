@@ -145,6 +145,7 @@ async def test_no_change_is_made_without_a_session(app: App, path: str) -> None:
         "{project:code}": app.synced.projects[0].code,
         "{code:code}": check.code,
         "{channel:code}": app.config.projects[0].channels[0].id,
+        "{n:number}": "1",
     }
     for name, value in values.items():
         path = path.replace(name, value)

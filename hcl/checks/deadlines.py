@@ -90,10 +90,15 @@ def pass_due(
                 bad_outcomes=bad,
                 missed=None,
             )
-            return Transition(down, flip)
+            return Transition(_unless_finer(down), flip)
         if check.status != counted.status:
             counts_from = due
         check = counted
+
+
+def _unless_finer(check: Check) -> Check:
+    """Forget open runs where, with the last bad outcome, finer rules have gone."""
+    return check if check.is_finer else check._replace(open_runs=())
 
 
 def counted_at(

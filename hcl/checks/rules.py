@@ -234,7 +234,7 @@ def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transiti
     if due is None or due > now:
         return transition
     flip = deadlines.flip_to(check, "down", due, "timeout")
-    check = check._replace(status="down", alert_after=None, late_since=None)
+    check = transition.check._replace(status="down", alert_after=None, late_since=None)
     return Transition(check, flip)
 
 

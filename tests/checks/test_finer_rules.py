@@ -123,8 +123,8 @@ def cells() -> list[tuple[str, str, str, str]]:
     return found
 
 
-# When deadlines pass, in minutes from NOW on: in a window none does. What was due in it,
-# or has its grace while it is open, has its grace (an hour) at its end.
+# When deadlines pass, in minutes from NOW on: in a window none does. What was due in
+# it, or has its grace while it is open, has its grace (an hour) at its end.
 DEADLINES = """
 rule        signal   status  none  open  between  within
 plain       overrun  *       50    120   50       180

@@ -152,8 +152,8 @@ class Calendar:
         """Return by how much windows move a deadline.
 
         Where one is open while the grace runs, the grace begins anew at its end; of a
-        run, no window counts that closed before it began. That happens once: in a window in which it is over then, the check goes down at the
-        end of that.
+        run no window counts that closed before it began. That happens once: in a window
+        in which it is over then, the check goes down at the end of that.
         """
         lasts = (openings.last(deadline) for openings in self._of(check.tags))
         begins = deadline - _at_risk(check, deadline)

@@ -70,7 +70,7 @@ class Steps:
         await self._file()
 
         async def move(conn: Connection) -> None:
-            await store.checks.shift(conn, step, since)
+            await store.fixed.shift(conn, step, since)
             await store.windows.shift(conn, step)
             await store.latenesses.shift(conn, step)
             await store.outbox.shift(conn, step, self._clock.now() + step)
@@ -104,13 +104,13 @@ class Steps:
         await self._file()
 
         async def move(conn: Connection) -> None:
-            await store.checks.shift_written(conn, step, began)
+            await store.fixed.shift_written(conn, step, began)
             await store.outbox.shift(conn, step, before + step, began)
             await self._move_history(conn, step, sign)
             if away is not None:
                 await store.life.add_absence(conn, away)
             else:
-                await store.checks.cut_to(conn, before + step)
+                await store.fixed.cut_to(conn, before + step)
 
         logs = await self._move(move, began)
         self._take(step)

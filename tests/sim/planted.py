@@ -16,9 +16,9 @@ from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
 from hcl.checks import absence, rules, schedule
 from hcl.checks.deadlines import Transition
-from hcl.model import Check, Kind, Ping, Waiting
+from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
-from hcl.store.outbox import Outcome
+from hcl.store.outbox import Outcome, Waiting
 from hcl.words import mail as mails
 
 Patch = AbstractContextManager[object]

@@ -111,7 +111,9 @@ async def cut_to(conn: Connection, now: datetime) -> bool:
     cursor = await conn.execute(
         "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
         " min(missed, :now),"
-        " last_start = min(last_start, :now), counted_from = min(counted_from, :now)"
+        " last_start = min(last_start, :now), counted_from = min(counted_from, :now),"
+        # What was put off until a moment of that future would be put off for as long.
+        " not_before = NULL, late_since = min(late_since, :now)"
         " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
         " OR missed > :now",
         {"now": stamp(now)},

@@ -308,6 +308,24 @@ async def test_a_step_of_the_clock_has_deadlines_worked_out_anew(
         assert after.late_from == NOW + timedelta(seconds=seconds) - 10 * MINUTE
 
 
+async def test_an_edit_that_takes_the_tag_of_a_window_ends_it_for_the_check(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times, CONFIG) as app:
+        check = await late(app, tags="nas")
+        await app.parts.maintenance.open(1, HOUR, NOW, tags=["nas"])
+        await look(app)
+        times.run(30 * 60)
+
+        await app.api("POST", f"checks/{check.code}", json={"tags": "web"})
+        await look(app)
+
+        # It would be down for twenty minutes; it has its grace from now on.
+        after = await again(app, check)
+        assert (after.status, after.alert_after) == ("up", NOW + 50 * MINUTE)
+
+
 # By hand
 
 

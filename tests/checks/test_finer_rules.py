@@ -434,6 +434,9 @@ def test_fail_that_calls_nobody_down_ends_no_lateness() -> None:
     assert after(late, ("fail", 0 * HOUR)).late_since == NOW - HOUR / 2
     # What ends it: a success, and going down.
     assert after(late, ("fail", 0 * HOUR), ("success", MINUTE)).late_since is None
+    # While its run was open, nobody was told.
+    ran = after(up(down_after=3), ("start", 0 * HOUR))._replace(late_since=NOW)
+    assert after(ran, ("fail", MINUTE)).late_since is None
     third = after(late, *[("fail", n * MINUTE) for n in range(3)])
     assert (third.status, third.late_since) == ("down", None)
 

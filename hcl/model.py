@@ -338,31 +338,6 @@ class Notification:
         return self.check_id or -self.announcement_id
 
 
-class Waiting(NamedTuple):
-    """A message that waits, and what decides whether and when it goes out.
-
-    `flip` is NO_FLIP if it tells of hcl itself.
-    `n_pings` is the number of the last ping up to the flip, 0 if there was none.
-    `status` and `tags` are those of its check now. `channels` holds the ids of the rows
-    of the channels that the check uses; it is empty but for reminders. `muted_until` is
-    the check's; `handed_on`: the fallback has told of it already. `lateness` is what it
-    tells of instead of a flip; `is_stale`: it is over, or, of its end, the channel did
-    not tell of it.
-    """
-
-    notification: Notification
-    next_try: datetime
-    flip: Flip
-    n_pings: int
-    status: Status
-    tags: tuple[str, ...]
-    channels: frozenset[int]
-    muted_until: datetime | None = None
-    handed_on: bool = False
-    lateness: Lateness | None = None
-    is_stale: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Alert:
     """All that a message can tell of one check.

@@ -8,7 +8,8 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from hcl.config import Calm, ChannelConfig, QuietHours, TagConfig
-from hcl.model import Hold, Notification, Waiting
+from hcl.model import Hold, Notification
+from hcl.store.outbox import Waiting
 
 # Checks that one message tells of.
 LONGEST_SUMMARY = 100

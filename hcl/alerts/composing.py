@@ -10,7 +10,8 @@ from hcl import store
 from hcl.alerts.calm import Bundle, by_check
 from hcl.checks import mute_links
 from hcl.config import Config
-from hcl.model import Alert, Check, Flip, Lateness, Message, Waiting
+from hcl.model import Alert, Check, Flip, Lateness, Message
+from hcl.store.outbox import Waiting
 
 # Other checks that a message names, and that it counts, at most.
 _NAMED, _COUNTED = 5, 1000

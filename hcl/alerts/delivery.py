@@ -15,8 +15,8 @@ from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError, load
 from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
-from hcl.model import Message, Notification, Waiting
-from hcl.store.outbox import Outcome
+from hcl.model import Message, Notification
+from hcl.store.outbox import Outcome, Waiting
 from hcl.words.names import check_name
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.planning import fill
 from hcl.db import Database, UnusableError, tell
-from hcl.model import Waiting
-from hcl.store.outbox import Outcome
+from hcl.store.outbox import Outcome, Waiting
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
 from hcl.db import Database, UnwritableError, tell
-from hcl.model import Waiting
+from hcl.store.outbox import Waiting
 
 logger = logging.getLogger(__name__)
 

@@ -184,6 +184,9 @@ def _status(check: Check, version: int, now: datetime) -> str:
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
         run = schedule.newest_end(check)
+        if check.status == "down":
+            # An absence may have let it have no end: nobody waits for one there.
+            run = check.last_start + check.run_limit
         young = run is None or now < run or rules.is_spared(check, now)
         return "started" if young else status
     return status

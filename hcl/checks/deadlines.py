@@ -71,15 +71,17 @@ def pass_due(
 
     `hold` has windows move each of its deadlines.
     """
+    first, counts_from = check, now
     while True:
         transition = with_deadline(check, now, loose=loose)
         check = hold(transition.check)
         due = check.alert_after
         if due is None or due > now:
-            return transition._replace(check=check)
+            flip = flip_to(first, check.status, counts_from)
+            return transition._replace(check=check, flip=flip)
         counted, reason = counted_at(check, due, loose=loose)
         if _is_last(counted):
-            flip = flip_to(check, "down", due, reason)
+            flip = flip_to(first, "down", due, reason)
             bad = counted.bad_outcomes if check.down_after > 1 else 0
             down = counted._replace(
                 status="down",
@@ -88,8 +90,15 @@ def pass_due(
                 bad_outcomes=bad,
                 missed=None,
             )
-            return Transition(down, flip)
+            return Transition(_unless_finer(down), flip)
+        if check.status != counted.status:
+            counts_from = due
         check = counted
+
+
+def _unless_finer(check: Check) -> Check:
+    """Forget open runs where, with the last bad outcome, finer rules have gone."""
+    return check if check.is_finer else check._replace(open_runs=())
 
 
 def counted_at(
@@ -97,16 +106,20 @@ def counted_at(
 ) -> tuple[Check, Reason]:
     """Count the bad outcome for which a check's deadline has come; it is not down yet.
 
-    The next ping counts from there. What was missed is told apart from runs that are
-    too long by then: each of them is one. All that was due in a window is one: it had
-    its grace at the end, and the next ping counts from that. `loose` as in
+    The next ping counts from there, also of a check that was new or paused: from then
+    on it is expected. What was missed is told apart from runs that are too long by
+    then: each of them is one. All that was due in a window is one: it had its grace at
+    the end, and the next ping counts from that. `loose` as in
     `schedule.expected_after`. Raises ScheduleError.
     """
-    spared, check = check.spared, check._replace(spared=timedelta(0))
-    late = runs.late(check, at)
-    if late:
+    is_put_off = bool(check.spared) or at == check.not_before
+    first = at - check.spared
+    check = check._replace(spared=timedelta(0))
+    ran, late = runs.late(check, first), runs.late(check, at)
+    if ran or (late and check.status != "up"):
         check = check._replace(
-            bad_outcomes=check.bad_outcomes + len(late),
+            status="up",
+            bad_outcomes=check.bad_outcomes + (1 if is_put_off else len(late)),
             missed=at,
             open_runs=runs.told(check, at),
         )
@@ -114,11 +127,14 @@ def counted_at(
     bad = check.bad_outcomes + 1
     if check.status == "up":
         missed = schedule.expected_ping(check, loose=loose)
-        if spared:
+        if is_put_off:
             missed = at - check.grace
-        return check._replace(bad_outcomes=bad, missed=missed), "missed"
+        open_runs = runs.told(check, at)
+        check = check._replace(bad_outcomes=bad, missed=missed, open_runs=open_runs)
+        return check, "missed"
     # A run that may have ended unheard, of a check that was never heard.
-    return check._replace(bad_outcomes=bad, missed=at, counted_from=None), "timeout"
+    check = check._replace(bad_outcomes=bad, missed=at, counted_from=None)
+    return check._replace(status="up"), "timeout"
 
 
 def _is_last(check: Check) -> bool:
@@ -129,7 +145,7 @@ def _is_last(check: Check) -> bool:
 def until(
     check: Check, at: datetime, *, hold: Hold = unmoved, loose: bool = False
 ) -> Check | None:
-    """Count the bad outcomes of a check up to a moment; None: they call it down.
+    """Count the bad outcomes of a check up to a moment; None: they change its status.
 
     `hold` as in `pass_due`, `loose` as in `schedule.expected_after`. Raises
     ScheduleError.
@@ -140,5 +156,5 @@ def until(
         if held.alert_after is None or held.alert_after >= at:
             return check
         check, _ = counted_at(held, held.alert_after, loose=loose)
-        if _is_last(check):
+        if _is_last(check) or check.status != held.status:
             return None

@@ -109,7 +109,7 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
     """Tell how a check came to be up, late, new, paused, or overdue."""
     check, flip = known.check, known.flip
     if flip is not None:
-        yield Line(flip.created, _TURNS[flip.new_status])
+        yield Line(flip.created, _turn(flip))
         yield from _messages(known)
     if check.last_ping is not None and check.status == "up":
         yield Line(check.last_ping, f"{_last_heard(known)}.")
@@ -120,6 +120,13 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
     yield from _runs(check, now)
     if check.status == "up":
         yield from _deadlines(check, now)
+
+
+def _turn(flip: Flip) -> str:
+    if flip.new_status == "up" and flip.old_status != "down":
+        # With down_after, a failure does that too, or a run that hangs.
+        return "It counts as up from here on: pings are expected."
+    return _TURNS[flip.new_status]
 
 
 _TURNS = {

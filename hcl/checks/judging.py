@@ -91,6 +91,10 @@ class Judging:
         def judged(check: Check, intervals: Sequence[timedelta]) -> Check:
             if written_since and was_written(check, written_since):
                 return check
+            calendar = self._maintenance.of(check.project_id)
+            if calendar is not None and not check.spared:
+                # Counted anew after a crash, it knows of no windows.
+                check = held(check, calendar)
             return absence.on_return(
                 check,
                 self._moved.get(check.id, away.went),
@@ -98,7 +102,7 @@ class Judging:
                 intervals,
                 deaf_until=deaf_until,
                 counted=self.counted,
-                hold=partial(held, calendar=self._maintenance.of(check.project_id)),
+                hold=partial(held, calendar=calendar),
                 loose=self._clock.is_doubtful,
             )
 

@@ -14,7 +14,7 @@ from hcl.checks import editing, rules
 from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.checks.windows import late
-from hcl.checks.windows.holding import held
+from hcl.checks.windows.holding import reckoned
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database
@@ -228,8 +228,8 @@ class Managing:
         return managed
 
     def _edited(self, check: Check, now: datetime) -> Check:
-        check = rules.on_edit(check, now, loose=self._clock.is_doubtful).check
-        check = held(check, self._maintenance.of(check.project_id))
+        calendar = self._maintenance.of(check.project_id)
+        check = reckoned(check, now, calendar, loose=self._clock.is_doubtful)
         return late.edited(check, now)
 
     async def _save(

@@ -30,20 +30,12 @@ def on_ping(
     `loose`: the wall may be wrong, see `schedule.expected_after`.
     """
     n, action = check.n_pings + 1, action_of(check, ping)
-    is_short = check.min_run is not None and _is_short(check, ping, action)
+    is_short = check.min_run is not None and runs.is_short(check, ping, action)
     if is_short:
         action = "fail"
     # As ping._replace(n=n, action=action), which takes twice as long.
     kept = Ping(n, ping.created, action, *ping[3:])
     return on_counted(check, kept, loose=loose, is_short=is_short), kept
-
-
-def _is_short(check: Check, ping: Ping, action: Action) -> bool:
-    """Tell whether a success ends its run sooner than can be."""
-    if action != "success" or check.min_run is None:
-        return False
-    length = runs.length(check, ping)
-    return length is not None and length < check.min_run
 
 
 def on_late_ping(
@@ -100,7 +92,7 @@ def on_counted(
         return _on_outcome(check, ping, "short" if is_short else "fail", loose=loose)
     status: Status = "down" if action == "fail" else "up"
     flip = deadlines.flip_to(check, status, now, "fail" if action == "fail" else "")
-    start, rid, duration = _end_run(check, ping)
+    start, rid, duration = runs.ended(check, ping)
     # Another run than this ping's may have ended unheard, still.
     is_excused = check.run_excused and start is not None
     due = None if is_excused else start
@@ -126,19 +118,32 @@ def _on_outcome(
     status, bad = _status_after(check, ping.action)
     why = failure if status == "down" else ""
     flip = deadlines.flip_to(check, status, ping.created, why)
-    start, rid, duration = _end_run(check, ping)
+    start, rid, duration = runs.ended(check, ping)
     open_runs = runs.left(check, ping)
     if check.status == "down" and status == "up":
         # Nobody is told, once it is up, of what was too long while it was down.
         before = check._replace(open_runs=open_runs)
         open_runs = runs.told(before, ping.created)
     is_excused = check.run_excused and start is not None
+    late_since = _late_still(check) if bad and status == "up" else None
     check = check.faring(status, ping.n, ping.created, start, rid, duration, None)
-    check = check._replace(run_excused=is_excused, bad_outcomes=bad)
+    check = check._replace(
+        run_excused=is_excused, late_since=late_since, bad_outcomes=bad
+    )
     if check.is_finer:
         check = check._replace(open_runs=open_runs)
     transition = deadlines.with_deadline(check, ping.created, loose=loose)
     return transition._replace(flip=flip)
+
+
+def _late_still(check: Check) -> datetime | None:
+    """Return since when a check is late, as people were told, though it failed now.
+
+    A fail that does not call it down does not end that. Of one that is late since its
+    run began they were not told.
+    """
+    since, start = check.late_since, check.last_start
+    return None if since is None or (start and start <= since) else since
 
 
 def _status_after(check: Check, action: Action) -> tuple[Status, int]:
@@ -202,22 +207,6 @@ def _says(text: str, keyword: str) -> bool:
     return re.search(r"\s++".join(map(re.escape, (first, *others))), text) is not None
 
 
-def _end_run(
-    check: Check, ping: Ping
-) -> tuple[datetime | None, str | None, timedelta | None]:
-    """Note an outcome: time the open run if it is the ping's own, and close it.
-
-    Returns the start and rid of the run that is open then, and how long this took.
-    """
-    start, rid = check.last_start, check.last_start_rid
-    if start is not None and rid == ping.rid:
-        # A clock that was set back makes no run shorter than nothing.
-        return None, None, max(ping.created - start, timedelta(0))
-    if ping.action == "fail" or ping.rid is None:
-        return None, None, None
-    return start, rid, None
-
-
 def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transition:
     """Let the check go down if its deadline has passed; else correct the deadline.
 
@@ -230,7 +219,7 @@ def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transiti
     if due is None or due > now:
         return transition
     flip = deadlines.flip_to(check, "down", due, "timeout")
-    check = check._replace(status="down", alert_after=None, late_since=None)
+    check = transition.check._replace(status="down", alert_after=None, late_since=None)
     return Transition(check, flip)
 
 

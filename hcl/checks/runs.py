@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from hcl.model import Check, Ping, Reason, Run
+from hcl.model import Action, Check, Ping, Reason, Run
 
 # Longer runs have no duration in the log.
 MAX_RUN = timedelta(hours=72)
@@ -37,6 +37,30 @@ def length(check: Check, ping: Ping) -> timedelta | None:
         starts.append(check.last_start)
     # A clock that was set back makes no run shorter than nothing.
     return max(ping.created - starts[-1], timedelta(0)) if starts else None
+
+
+def is_short(check: Check, ping: Ping, action: Action) -> bool:
+    """Tell whether a success ends its run sooner than can be."""
+    if action != "success" or check.min_run is None:
+        return False
+    took = length(check, ping)
+    return took is not None and took < check.min_run
+
+
+def ended(
+    check: Check, ping: Ping
+) -> tuple[datetime | None, str | None, timedelta | None]:
+    """Note an outcome: time the open run if it is the ping's own, and close it.
+
+    Returns the start and rid of the run that is open then, and how long this took.
+    """
+    start, rid = check.last_start, check.last_start_rid
+    if start is not None and rid == ping.rid:
+        # A clock that was set back makes no run shorter than nothing.
+        return None, None, max(ping.created - start, timedelta(0))
+    if ping.action == "fail" or ping.rid is None:
+        return None, None, None
+    return start, rid, None
 
 
 def end(check: Check, run: Run) -> datetime:

@@ -70,8 +70,8 @@ class Steps:
         await self._file()
 
         async def move(conn: Connection) -> None:
-            await store.checks.shift(conn, step, since)
-            await store.windows.shift(conn, step, self._clock.now())
+            await store.fixed.shift(conn, step, since)
+            await store.windows.shift(conn, step)
             await store.latenesses.shift(conn, step)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)
@@ -105,7 +105,7 @@ class Steps:
         await self._file()
 
         async def move(conn: Connection) -> None:
-            await store.checks.shift_written(conn, step, began)
+            await store.fixed.shift_written(conn, step, began)
             # Back, what waits would else wait for as much longer; and for good, once a
             # later step moves all of it on.
             written = began if step > _NOTHING else None
@@ -114,7 +114,7 @@ class Steps:
             if away is not None:
                 await store.life.add_absence(conn, away)
             else:
-                await store.checks.cut_to(conn, before + step)
+                await store.fixed.cut_to(conn, before + step)
 
         logs = await self._move(move, began)
         self._take(step)

@@ -124,7 +124,7 @@ class Watch:
     async def begin(self) -> None:
         """Find out how long hcl was away. To be called before anybody reads."""
         conn = self._database.committed
-        sign = await self._last_sign()
+        sign = await store.life.last_or_heard(conn)
         self._steps.fixed_flip = await store.flips.last_id(conn)
         is_synchronised = self._clock.source.is_synchronised()
         self._was_synchronised = is_synchronised
@@ -140,22 +140,15 @@ class Watch:
         went = min(await self._last_heard(sign), unjudged or sign.moment, returned)
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
-            self._has_cut = await store.checks.cut_to(conn, returned)
+            self._has_cut = await store.fixed.cut_to(conn, returned)
         restored = await store.restored.untold(self._database.committed)
         reason: Away = "stopped" if restored is None else "restored"
         await self._return(Absence(went, returned, reason))
 
-    async def _last_sign(self) -> Sign | None:
-        """Return the last sign of life; one is made up for a database that has none."""
-        conn = self._database.committed
-        sign = await store.life.last(conn)
-        heard = None if sign else await store.checks.last_heard(conn)
-        return Sign("", 0.0, heard) if heard else sign
-
     async def _last_heard(self, sign: Sign) -> datetime:
         """Return when hcl was there last: what was filed since the sign tells too."""
         latest = sign.moment + timedelta(seconds=2 * SIGN_EVERY)
-        heard = await store.checks.last_heard(self._database.committed, latest)
+        heard = await store.life.last_heard(self._database.committed, latest)
         return max(heard or sign.moment, sign.moment)
 
     def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:

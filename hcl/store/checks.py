@@ -11,7 +11,6 @@ from aiosqlite import Connection
 from hcl.db import Statement
 from hcl.model import SETTINGS, STATE, Check, Run
 from hcl.store import open_runs
-from hcl.store.fixed import HAS_MORE
 from hcl.store.latenesses import TELLS
 from hcl.store.times import moment, seconds, stamp
 
@@ -352,77 +351,3 @@ async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
         " ORDER BY id LIMIT ?",
         (after, limit),
     )
-
-
-async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
-    """Move what deadlines count from, and deadlines, after a step of the clock.
-
-    What was heard since `since`, by the old time, and is not fixed moves itself; what
-    was heard before is history, which stays, and `counted_from` moves in its place. In
-    one statement: in between some checks would be of one time and some of another.
-    """
-    heard = f"last_ping >= :since AND counted_from IS NULL AND {HAS_MORE}"
-    await conn.execute(
-        "UPDATE check_states SET"
-        " counted_from = CASE"
-        " WHEN counted_from IS NOT NULL THEN counted_from + :by"
-        f" WHEN status = 'up' AND NOT ({heard}) THEN last_ping + :by END,"
-        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
-        " last_start = last_start + :by, not_before = not_before + :by,"
-        " missed = missed + :by,"
-        " alert_after = alert_after + :by, look_at = look_at + :by,"
-        " muted_until = muted_until + :by, late_since = late_since + :by",
-        {"by": seconds(by), "since": stamp(since)},
-    )
-    await open_runs.shift(conn, by)
-    # A step that is undone leaves all as it was.
-    await conn.execute(
-        "UPDATE check_states SET counted_from = NULL"
-        " WHERE excused = 0 AND abs(counted_from - last_ping) < 0.001"
-    )
-
-
-async def shift_written(conn: Connection, by: timedelta, since: datetime) -> None:
-    """Move only what was written since a moment, by the old time; not the deadlines."""
-    heard = f"last_ping >= :since AND {HAS_MORE}"
-    await conn.execute(
-        "UPDATE check_states SET"
-        " counted_from = iif(counted_from >= :since, counted_from + :by, counted_from),"
-        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
-        " last_start = iif(last_start >= :since, last_start + :by, last_start),"
-        " not_before = iif(not_before >= :since, not_before + :by, not_before),"
-        " missed = iif(missed >= :since, missed + :by, missed),"
-        " muted_until = muted_until + min(:by, 0)",  # rather too soon than too late
-        {"by": seconds(by), "since": stamp(since)},
-    )
-    await open_runs.shift(conn, by, since)
-
-
-async def cut_to(conn: Connection, now: datetime) -> bool:
-    """Let nothing that has happened lie in the future; tell whether anything did."""
-    await open_runs.cut_to(conn, now)
-    cursor = await conn.execute(
-        "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
-        " min(missed, :now),"
-        " last_start = min(last_start, :now), counted_from = min(counted_from, :now)"
-        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
-        " OR missed > :now",
-        {"now": stamp(now)},
-    )
-    return cursor.rowcount > 0
-
-
-async def last_heard(
-    conn: Connection, latest: datetime | None = None
-) -> datetime | None:
-    """Return when any check was heard last, up to a moment; None: none ever was.
-
-    `latest` None: however late.
-    """
-    rows = await conn.execute_fetchall(
-        "SELECT max(heard) FROM (SELECT last_ping AS heard FROM check_states"
-        " UNION ALL SELECT last_start FROM check_states)"
-        " WHERE :latest IS NULL OR heard <= :latest",
-        {"latest": stamp(latest)},
-    )
-    return moment(next(iter(rows))[0])

@@ -1,14 +1,17 @@
-"""Up to which ping the stamps of a check's log are fixed: no step moves them any more.
+"""What moves along with a clock that was set, of checks; and what of logs is fixed.
+
+No step moves a check's log any more up to the ping that it is fixed to.
 
 A clock that is set back makes stamps come twice; which of two pings was written since
 the clock was right then only their numbers tell. Known while the server runs.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aiosqlite import Connection
 
-from hcl.store.times import stamp
+from hcl.store import open_runs
+from hcl.store.times import seconds, stamp
 
 # Whether a row of check_states has pings that are not fixed.
 HAS_MORE = (
@@ -56,3 +59,63 @@ async def _make(conn: Connection) -> None:
         "CREATE TEMP TABLE IF NOT EXISTS fixed"
         " (check_id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
     )
+
+
+async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
+    """Move what deadlines count from, and deadlines, after a step of the clock.
+
+    What was heard since `since`, by the old time, and is not fixed moves itself; what
+    was heard before is history, which stays, and `counted_from` moves in its place. In
+    one statement: in between some checks would be of one time and some of another.
+    """
+    heard = f"last_ping >= :since AND counted_from IS NULL AND {HAS_MORE}"
+    await conn.execute(
+        "UPDATE check_states SET"
+        " counted_from = CASE"
+        " WHEN counted_from IS NOT NULL THEN counted_from + :by"
+        f" WHEN status = 'up' AND NOT ({heard}) THEN last_ping + :by END,"
+        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
+        " last_start = last_start + :by, not_before = not_before + :by,"
+        " missed = missed + :by,"
+        " alert_after = alert_after + :by, look_at = look_at + :by,"
+        " muted_until = muted_until + :by, late_since = late_since + :by",
+        {"by": seconds(by), "since": stamp(since)},
+    )
+    await open_runs.shift(conn, by)
+    # A step that is undone leaves all as it was.
+    await conn.execute(
+        "UPDATE check_states SET counted_from = NULL"
+        " WHERE excused = 0 AND abs(counted_from - last_ping) < 0.001"
+    )
+
+
+async def shift_written(conn: Connection, by: timedelta, since: datetime) -> None:
+    """Move only what was written since a moment, by the old time; not the deadlines."""
+    heard = f"last_ping >= :since AND {HAS_MORE}"
+    await conn.execute(
+        "UPDATE check_states SET"
+        " counted_from = iif(counted_from >= :since, counted_from + :by, counted_from),"
+        f" last_ping = iif({heard}, last_ping + :by, last_ping),"
+        " last_start = iif(last_start >= :since, last_start + :by, last_start),"
+        " not_before = iif(not_before >= :since, not_before + :by, not_before),"
+        " missed = iif(missed >= :since, missed + :by, missed),"
+        " muted_until = muted_until + min(:by, 0)",  # rather too soon than too late
+        {"by": seconds(by), "since": stamp(since)},
+    )
+    await open_runs.shift(conn, by, since)
+
+
+async def cut_to(conn: Connection, now: datetime) -> bool:
+    """Let nothing that has happened lie in the future; tell whether anything did."""
+    await open_runs.cut_to(conn, now)
+    cursor = await conn.execute(
+        "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
+        " min(missed, :now),"
+        " last_start = min(last_start, :now), counted_from = min(counted_from, :now),"
+        # What was put off until a moment of that future would be put off for as long.
+        " not_before = NULL, late_since = min(late_since, :now)"
+        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
+        " OR missed > :now",
+        {"now": stamp(now)},
+    )
+    return cursor.rowcount > 0

@@ -83,12 +83,15 @@ async def drop(conn: Connection, before: datetime) -> None:
     await conn.execute('DELETE FROM windows WHERE "end" < ?', (stamp(before),))
 
 
-async def shift(conn: Connection, by: timedelta, now: datetime) -> None:
-    """Move those that are not over along with a clock that was set."""
+async def shift(conn: Connection, by: timedelta) -> None:
+    """Move them along with a clock that was set.
+
+    Those that are over too: what was due in them has its grace from their end, and they
+    must not open once more.
+    """
     await conn.execute(
-        'UPDATE windows SET "start" = "start" + :by, "end" = "end" + :by'
-        ' WHERE "end" > :now',
-        {"by": seconds(by), "now": stamp(now)},
+        'UPDATE windows SET "start" = "start" + :by, "end" = "end" + :by',
+        {"by": seconds(by)},
     )
 
 

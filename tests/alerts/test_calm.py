@@ -24,7 +24,8 @@ from hcl.config import (
     TagConfig,
     WebhookSettings,
 )
-from hcl.model import Flip, Notification, Waiting
+from hcl.model import Flip, Notification
+from hcl.store.outbox import Waiting
 from tests.alerts.outbox import Outbox
 from tests.build import DAY, HOUR, MICROSECOND, NOW
 

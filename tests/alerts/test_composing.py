@@ -4,8 +4,9 @@ from pathlib import Path
 
 from hcl import store
 from hcl.alerts.composing import compose
-from hcl.model import Message, Waiting
+from hcl.model import Message
 from hcl.pings.arrival import Target
+from hcl.store.outbox import Waiting
 from tests.alerts.sending import channel, down, ping, posting
 from tests.app import ROOT, App
 from tests.build import HOUR, NOW, make_ping

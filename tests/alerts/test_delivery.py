@@ -20,7 +20,7 @@ from hcl.alerts.delivery import (
 from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
 from hcl.counters import Counters
-from hcl.model import Waiting
+from hcl.store.outbox import Waiting
 from tests.alerts.sending import Post, channel, posting
 from tests.alerts.test_calm import row
 from tests.build import DAY, HOUR, NOW

@@ -1,6 +1,6 @@
-"""What max_run, min_run, down_after and early do: a cell for each signal and status.
+"""What max_run, min_run, down_after and early do, with and without maintenance.
 
-Of overlapping runs see test_open_runs.
+A cell for each signal, status and window. Of overlapping runs see test_open_runs.
 """
 
 from datetime import datetime, timedelta
@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from hcl.checks import rules, schedule
-from hcl.model import Check, Flip, Ping, Run
+from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar
+from hcl.model import Check, Flip, Ping, Run, Window
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)
 RUN = NOW - 10 * MINUTE  # the start of the run that is open
 
 RULES: dict[str, dict[str, Any]] = {
+    "plain": {},
     "max_run": {"max_run": 20 * MINUTE},
     "min_run": {"min_run": 15 * MINUTE},
     "down_after": {"down_after": 3},
@@ -31,13 +34,40 @@ STATUSES: dict[str, dict[str, Any]] = {
     "down": {"status": "down", "last_ping": NOW - HOUR, "bad_outcomes": 3},
     "paused": {"status": "paused", "last_ping": NOW - HOUR},
 }
-# A column each of what may hold alerts back; windows of maintenance come beside it.
-WINDOWS = ("none",)
+
+
+def window(*minutes: int) -> Calendar:
+    """Make windows that open and close so many minutes from NOW on."""
+    times = [NOW + minute * MINUTE for minute in minutes]
+    pairs = zip(times[::2], times[1::2], strict=True)
+    return Calendar([Window("", start=start, end=end) for start, end in pairs])
+
+
+WINDOWS = {
+    "none": window(),
+    "open": window(-60, 60),
+    # It opened after the check was heard last, and has closed.
+    "between": window(-50, -20),
+    # It is closed, and opens before what is due next is over: today's, tomorrow's.
+    "within grace": window(5, 120, 1410, 1500),
+}
 
 # Rule, signal: what becomes of a check of each status. The new status and the reason of
 # the flip; "=": no flip. "*": it is shown as late. A run is open, but for "missed":
 # then a deadline passes without any ping. "-": there is no such deadline.
+# While a window is open, a bad signal leaves the status as it is.
 CELLS = """
+rule        signal  new           up            late          down  paused
+plain       success up            =             =             up    up
+plain       fail    down:fail     down:fail     down:fail     =     down:fail
+plain       status0 up            =             =             up    up
+plain       status7 down:fail     down:fail     down:fail     =     down:fail
+plain       start   =             =             =*            =     =
+plain       log     =             =             =*            =     =
+plain       ign     =             =             =*            =     =
+plain       overrun down:timeout  down:timeout  down:timeout  =     down:timeout
+plain       missed  -             down:timeout  down:timeout  -     -
+
 rule        signal  new           up            late          down  paused
 max_run     success up            =             =             up    up
 max_run     fail    down:fail     down:fail     down:fail     =     down:fail
@@ -75,7 +105,7 @@ down_after  status7 up*  =*  =*    =*     down:fail       =     up*
 down_after  start   =    =   =*    =*     =*              =     =
 down_after  log     =    =   =*    =*     =*              =     =
 down_after  ign     =    =   =*    =*     =*              =     =
-down_after  overrun =*   =*  =*    =*     down:timeout    =     =
+down_after  overrun up*  =*  =*    =*     down:timeout    =     up*
 down_after  missed  -    =*  =*    =*     down:missed     -     -
 """
 
@@ -93,40 +123,91 @@ def cells() -> list[tuple[str, str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+# When deadlines pass, in minutes from NOW on: in a window none does. What was due in
+# it, or has its grace while it is open, has its grace (an hour) at its end.
+DEADLINES = """
+rule        signal   status  none  open  between  within
+plain       overrun  *       50    120   50       180
+plain       overrun  late    30    120   40       180
+plain       missed   *       1440  1440  1440     1560
+plain       missed   late    30    120   40       180
+max_run     overrun  *       10    120   10       180
+max_run     missed   *       1440  1440  1440     1560
+max_run     missed   late    30    120   40       180
+min_run     overrun  *       50    120   50       180
+min_run     overrun  late    30    120   40       180
+min_run     missed   *       1440  1440  1440     1560
+min_run     missed   late    30    120   40       180
+early       overrun  *       50    120   50       180
+early       overrun  late    30    120   40       180
+early       missed   *       70    120   70       180
+early       missed   late    30    120   40       180
+down_after  overrun  *       50    120   50       180
+down_after  overrun  late    30    120   40       180
+down_after  missed   *       1440  1440  1440     1560
+down_after  missed   late    30    120   40       180
+"""
+MOMENTS = {
+    (rule, signal, status, window): int(minute)
+    for rule, signal, status, *minutes in map(str.split, DEADLINES.split("\n")[2:-1])
+    for window, minute in zip(WINDOWS, minutes, strict=True)
+}
+
+
 @pytest.mark.parametrize(("rule", "signal", "status", "expected"), cells())
-def test_cell(rule: str, signal: str, status: str, expected: str, window: str) -> None:
-    assert window == "none"
-    run = {} if signal == "missed" else {"last_start": RUN}
-    bad = {} if rule == "down_after" else {"bad_outcomes": 0}
-    check = make_check(**{**RULES[rule], **STATUSES[status], **run, **bad})
-    if rule == "early" and status == "late":
-        check = check._replace(schedule="30 11 * * *")
-    check = rules.on_edit(check, RUN).check
+def test_cell(rule: str, signal: str, status: str, expected: str) -> None:
+    for name, calendar in WINDOWS.items():
+        run = {} if signal == "missed" else {"last_start": RUN}
+        bad = {} if rule == "down_after" else {"bad_outcomes": 0}
+        check = make_check(**{**RULES[rule], **STATUSES[status], **run, **bad})
+        if rule == "early" and status == "late":
+            check = check._replace(schedule="30 11 * * *")
+        check = holding.held(rules.on_edit(check, RUN).check, calendar)
 
-    now, after, flip = received(check, signal)
+        now, after, flip = received(check, signal, calendar)
 
-    was_down = expected == "-"
-    if was_down:
-        assert check.alert_after is None
-        return
-    change, is_late = expected.removesuffix("*"), expected.endswith("*")
-    changed, _, reason = change.partition(":")
-    assert (flip and (flip.new_status, flip.reason)) == (
-        None if changed == "=" else (changed, reason)
-    )
-    assert after.status == (check.status if changed == "=" else changed)
-    assert (rules.shown_status(after, now) == "grace") == is_late
-    # Told once: nothing is left that has passed.
-    assert after.alert_after is None or after.alert_after > now
+        assert outcome(check, after, flip, now) == in_window(
+            name, rule, signal, status, expected
+        ), name
+        # Told once: nothing is left that has passed.
+        assert after.alert_after is None or after.alert_after > now
+        if signal in ("overrun", "missed") and check.alert_after is not None:
+            default = MOMENTS[rule, signal, "*", name]
+            minute = MOMENTS.get((rule, signal, status, name), default)
+            assert (now - NOW) / MINUTE == minute, name
 
 
-def received(check: Check, signal: str) -> tuple[datetime, Check, Flip | None]:
+def in_window(name: str, rule: str, signal: str, status: str, expected: str) -> str:
+    """Return what is expected in a window, by what is expected without one."""
+    is_short = rule == "min_run" and signal in ("success", "status0")
+    if name != "open" or not (is_short or signal in ("fail", "status7")):
+        return expected
+    # Nobody is called down, and nothing counts: what was late is late still.
+    return "=*" if status in ("late", "1 bad", "2 bad") else "="
+
+
+def outcome(check: Check, after: Check, flip: Flip | None, now: datetime) -> str:
+    """Put what became of a check as the table does."""
+    if check.alert_after is None and now == NOTHING_DUE:
+        return "=" if check.last_start else "-"
+    assert after.status == (flip.new_status if flip else check.status)
+    said = "=" if flip is None else ":".join((flip.new_status, flip.reason)).strip(":")
+    return said + "*" * (rules.shown_status(after, now) == "grace")
+
+
+NOTHING_DUE = NOW - DAY
+
+
+def received(
+    check: Check, signal: str, calendar: Calendar
+) -> tuple[datetime, Check, Flip | None]:
     """Let a check have a signal, or its deadline pass."""
     if signal in ("overrun", "missed"):
-        now = check.alert_after or NOW
-        assert rules.on_deadline(check, now - MICROSECOND).flip is None
-        after, flip, _ = rules.on_deadline(check, now)
+        now = check.alert_after
+        if now is None:
+            return NOTHING_DUE, check, None
+        assert holding.on_deadline(check, now - MICROSECOND, calendar).flip is None
+        after, flip, _ = holding.on_deadline(check, now, calendar)
         shown = rules.shown_status(check, now)
         assert shown == rules.shown_status(after, now)
         return now, after, flip
@@ -138,8 +219,10 @@ def received(check: Check, signal: str) -> tuple[datetime, Check, Flip | None]:
         check = check._replace(methods="POST")
     else:
         ping = make_ping(action=signal)
-    (after, flip, _), _ = rules.on_ping(check, ping)
-    return NOW, after, flip
+    transition, kept = rules.on_ping(check, ping)
+    if kept.action not in ("log", "ign"):
+        transition, _ = holding.on_ping(check, transition, kept, calendar)
+    return NOW, transition.check, transition.flip
 
 
 # --- max_run
@@ -329,6 +412,33 @@ def test_fail_was_heard_so_that_the_next_ping_counts_from_it() -> None:
     assert rules.on_deadline(check, NOW + 2 * HOUR).flip == Flip(
         NOW + HOUR / 2 + HOUR, "up", "down", "missed"
     )
+
+
+@pytest.mark.parametrize("status", ["new", "paused"])
+def test_job_whose_first_run_hangs_is_told_if_nothing_comes_of_it(status: str) -> None:
+    check = make_check(status=status, down_after=3, timeout=HOUR, grace=5 * MINUTE)
+    check = after(check, ("start", 0 * HOUR))
+
+    check, flip, _ = rules.on_deadline(check, NOW + 5 * MINUTE)
+
+    assert flip == Flip(NOW + 5 * MINUTE, status, "up", "")  # type: ignore[arg-type]
+    third = NOW + 2 * HOUR + 10 * MINUTE
+    assert rules.on_deadline(check, third - MICROSECOND).check.status == "up"
+    assert rules.on_deadline(check, third).flip == Flip(third, "up", "down", "missed")
+
+
+def test_fail_that_calls_nobody_down_ends_no_lateness() -> None:
+    """Else people were told that it is up."""
+    late = up(down_after=3)._replace(late_since=NOW - HOUR / 2)
+
+    assert after(late, ("fail", 0 * HOUR)).late_since == NOW - HOUR / 2
+    # What ends it: a success, and going down.
+    assert after(late, ("fail", 0 * HOUR), ("success", MINUTE)).late_since is None
+    # While its run was open, nobody was told.
+    ran = after(up(down_after=3), ("start", 0 * HOUR))._replace(late_since=NOW)
+    assert after(ran, ("fail", MINUTE)).late_since is None
+    third = after(late, *[("fail", n * MINUTE) for n in range(3)])
+    assert (third.status, third.late_since) == ("down", None)
 
 
 def test_hanging_run_is_one_bad_outcome_and_not_told_again() -> None:

@@ -934,6 +934,27 @@ async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
         assert NOW <= after.alert_after <= NOW + DAY + HOUR
 
 
+@pytest.mark.parametrize("excuses", [True, False])
+async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
+    tmp_path: Path, excuses: bool
+) -> None:
+    """Excused three times, it was to be judged a minute after the return."""
+    times = Times()
+    state = {"excused": 3, "counted_from": NOW - HOUR, "not_before": NOW + MINUTE}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - 2 * DAY, **state)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-365 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        app.assembly.watch.excuses = excuses
+        await look(app)
+        after = await again(app, check)
+
+        assert after.alert_after == NOW - 365 * DAY + DAY + HOUR
+
+
 async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
     tmp_path: Path,
 ) -> None:

@@ -14,11 +14,11 @@ from hcl.alerts.calm import Bundle
 from hcl.alerts.delivery import EndedTry, Now
 from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
-from hcl.checks import absence, rules, schedule
+from hcl.checks import absence, rules, runs, schedule
 from hcl.checks.deadlines import Transition
-from hcl.model import Check, Kind, Ping, Waiting
+from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
-from hcl.store.outbox import Outcome
+from hcl.store.outbox import Outcome, Waiting
 from hcl.words import mail as mails
 
 Patch = AbstractContextManager[object]
@@ -26,7 +26,7 @@ Patch = AbstractContextManager[object]
 
 def deadlines_stay_when_the_clock_is_set() -> Patch:
     """Have deadlines count by the wall that they were worked out by."""
-    return mock.patch.object(store.checks, "shift", _nothing)
+    return mock.patch.object(store.fixed, "shift", _nothing)
 
 
 def an_edit_forgets_an_excuse() -> Patch:
@@ -82,12 +82,12 @@ def a_filter_reads_the_wrong_part() -> Patch:
 
 def any_end_ends_a_run() -> Patch:
     """Have a success end the open run, whichever run it names."""
-    real = rules._end_run
+    real = runs.ended
 
     def end_run(check: Check, ping: Ping) -> Any:
         return real(check, ping._replace(rid=check.last_start_rid))
 
-    return mock.patch.object(rules, "_end_run", end_run)
+    return mock.patch.object(runs, "ended", end_run)
 
 
 def messages_go_newest_first() -> Patch:

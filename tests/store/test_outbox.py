@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.model import Flip, Hold, Notification, Waiting
-from hcl.store.outbox import Outcome
+from hcl.model import Flip, Hold, Notification
+from hcl.store.outbox import Outcome, Waiting
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW
 from tests.store import change, note, plan_of, put_check, put_flip, rows

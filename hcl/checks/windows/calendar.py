@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from hcl.checks import schedule
+from hcl.checks import runs, schedule
 from hcl.model import Check, Window, split_tags
 
 # One that was opened by hand is remembered for so long after its end: what was due in
@@ -151,12 +151,12 @@ class Calendar:
     def spared(self, check: Check, deadline: datetime) -> timedelta:
         """Return by how much windows move a deadline.
 
-        Where one is open while the grace runs, the grace begins anew at its end. That
-        happens once: in a window in which it is over then, the check goes down at the
-        end of that.
+        Where one is open while the grace runs, the grace begins anew at its end; of a
+        run no window counts that closed before it began. That happens once: in a window
+        in which it is over then, the check goes down at the end of that.
         """
         lasts = (openings.last(deadline) for openings in self._of(check.tags))
-        begins = deadline - check.grace
+        begins = deadline - _at_risk(check, deadline)
         end = max((o.end for o in lasts if o and o.end > begins), default=None)
         if end is None:
             return timedelta(0)
@@ -178,6 +178,14 @@ class Calendar:
                 self._by_tags.clear()
             self._by_tags[tags] = known
         return known
+
+
+def _at_risk(check: Check, deadline: datetime) -> timedelta:
+    """Return for how long before a deadline a window moves it."""
+    limit = check.max_run
+    if limit is None or limit >= check.grace or runs.first_end(check) != deadline:
+        return check.grace
+    return limit
 
 
 def _some(openings: _Openings, now: datetime, most: int) -> Iterator[Opening]:

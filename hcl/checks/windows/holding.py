@@ -38,13 +38,16 @@ def on_ping(
 
     A fail that comes while a window is open calls nobody down: the ping is kept, its
     run has ended, and the status stays. What was due is due still, as if the fail had
-    not come: at the end of the window it has its grace. The second value: this was so,
-    and nothing but the tables can tell it again.
+    not come: at the end of the window it has its grace. So it is if the ping came late,
+    and the window is open when it would call down. The second value: this was so, and
+    nothing but the tables can tell it again.
     """
     after = transition.check
     goes_down = after.status == "down" and before.status != "down"
     is_bad = goes_down or after.bad_outcomes > before.bad_outcomes
-    if not (is_bad and calendar.until(ping.created, before.tags)):
+    told = ping.created if transition.flip is None else transition.flip.created
+    moments = {ping.created, told}
+    if not (is_bad and any(calendar.until(at, before.tags) for at in moments)):
         return transition._replace(check=held(after, calendar)), False
     heard = before.counted_from
     if heard is None and before.status == "up":

@@ -17,6 +17,7 @@ from hcl.web.openapi import (
     readers,
     schemas,
     server,
+    telling,
 )
 from hcl.web.parts import Parts
 
@@ -107,7 +108,7 @@ def document(facts: Facts) -> dict[str, Any]:
             **readers.paths(),
         },
         "components": {
-            "schemas": schemas.SCHEMAS | maintenance.SCHEMAS,
+            "schemas": schemas.SCHEMAS | telling.SCHEMAS | maintenance.SCHEMAS,
             "headers": answers.HEADERS,
             "responses": answers.RESPONSES,
             "securitySchemes": _SECURITY,

@@ -6,6 +6,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ def children() -> set[str]:
     """Return the process ids of all children, zombies too."""
     # Another test's browser may be one of them.
     tasks = Path("/proc/self/task").glob("*/children")
-    return {child for task in tasks for child in task.read_text().split()}
+    found: set[str] = set()
+    for task in tasks:
+        # A thread may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.update(task.read_text().split())
+    return found
 
 
 @pytest.fixture(autouse=True)

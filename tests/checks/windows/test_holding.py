@@ -116,6 +116,63 @@ def test_fails_in_a_window_do_not_put_off_what_is_due() -> None:
     assert check.alert_after == END + HOUR
 
 
+def test_a_fail_that_comes_late_calls_down_in_no_window() -> None:
+    """It is of the time before the window, and becomes known in it."""
+    before = known(OPEN, **STATES["up"] | {"last_ping": NOW - 3 * HOUR})
+    ping = make_ping(action="fail", created=NOW - 2 * HOUR)
+
+    transition, kept = rules.on_late_ping(before, ping, NOW)
+    assert transition.flip == Flip(NOW, "up", "down", "fail")
+    transition, is_held = holding.on_ping(before, transition, kept, OPEN)
+
+    assert (transition.flip, transition.check.status, is_held) == (None, "up", True)
+
+
+def test_a_run_that_began_after_a_window_has_no_more_time_for_it() -> None:
+    """Its limit is shorter than grace; the window closed before it began."""
+    before = known(OPEN, **STATES["up"], max_run=5 * MINUTE)
+    start = END + 10 * MINUTE
+
+    after = pinged(before, OPEN, action="start", created=start)[0].check
+
+    assert after.alert_after == start + 5 * MINUTE
+    assert after.spared == timedelta(0)
+    # One that began in it has its grace from the end.
+    began = pinged(before, OPEN, action="start", created=END - MINUTE)[0].check
+    assert began.alert_after == END + HOUR
+
+
+@pytest.mark.parametrize("taken_away", [False, True])
+def test_all_that_was_due_in_a_window_is_one_bad_outcome(taken_away: bool) -> None:
+    """A check that pings each five minutes, and hangs; the window is taken away."""
+    check = known(
+        OPEN,
+        status="up",
+        last_ping=NOW,
+        timeout=5 * MINUTE,
+        grace=10 * MINUTE,
+        max_run=5 * MINUTE,
+        down_after=4,
+    )
+    for name in "abc":
+        start = make_ping(action="start", rid=name, created=NOW + MINUTE)
+        transition, kept = rules.on_ping(check, start)
+        check = holding.on_ping(check, transition, kept, OPEN)[0].check
+    calendar, end = OPEN, END
+    if taken_away:
+        calendar, end = Calendar([]), NOW + 40 * MINUTE
+        check = holding.reckoned(check, end, calendar)
+    deadline = end + 10 * MINUTE
+    assert check.alert_after == deadline
+
+    after, flip, _ = holding.on_deadline(check, deadline, calendar)
+
+    assert (after.bad_outcomes, flip, after.status) == (1, None, "up")
+    # Nobody hears of these runs any more, and what comes next counts from here.
+    assert {run.is_told for run in after.open_runs} == {True}
+    assert after.alert_after == deadline + 5 * MINUTE + 10 * MINUTE
+
+
 @pytest.mark.parametrize("state", ["new", "up", "late", "running"])
 @pytest.mark.parametrize("calendar", [OVER, Calendar([])])
 def test_a_fail_outside_of_a_window_calls_down(state: str, calendar: Calendar) -> None:

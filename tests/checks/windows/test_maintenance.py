@@ -15,6 +15,7 @@ from hcl.checks.windows.maintenance import MaintenanceError, UnknownWindowError
 from hcl.clock import Clock
 from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
+from hcl.store.life import Sign
 from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
@@ -184,6 +185,30 @@ async def test_what_crashed_before_it_was_counted_is_spared_too(
         assert (await again(app, check)).alert_after == END + DAY + 5 * MINUTE
 
 
+async def test_what_crashed_before_it_was_counted_is_excused_in_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        # Due at 12:10 and down at 12:15, but for the window; then hcl is away for long.
+        check = await late(app, timeout=10 * MINUTE, grace=5 * MINUTE)
+        await ping(app, check)
+        monkeypatch.setattr(app.assembly.watch, "end", AsyncMock())
+        app.database.put_off(AsyncMock())
+        times.run(20 * 60)
+        # Other checks are served still.
+        sign = Sign(times.boot_id, times.boot(), app.clock.now(), was_synchronised=True)
+        async with app.database.transaction() as conn:
+            await store.life.leave(conn, sign)
+    times.run(3600)
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert await flips(app, check) == []
+
+
 @pytest.mark.parametrize("minutes", [1, 30, 59])
 async def test_a_reload_while_it_is_open(tmp_path: Path, minutes: int) -> None:
     times = Times()
@@ -283,6 +308,24 @@ async def test_a_step_of_the_clock_has_deadlines_worked_out_anew(
         assert after.late_from == NOW + timedelta(seconds=seconds) - 10 * MINUTE
 
 
+async def test_an_edit_that_takes_the_tag_of_a_window_ends_it_for_the_check(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times, CONFIG) as app:
+        check = await late(app, tags="nas")
+        await app.parts.maintenance.open(1, HOUR, NOW, tags=["nas"])
+        await look(app)
+        times.run(30 * 60)
+
+        await app.api("POST", f"checks/{check.code}", json={"tags": "web"})
+        await look(app)
+
+        # It would be down for twenty minutes; it has its grace from now on.
+        after = await again(app, check)
+        assert (after.status, after.alert_after) == ("up", NOW + 50 * MINUTE)
+
+
 # By hand
 
 
@@ -374,6 +417,28 @@ async def test_a_window_opened_by_hand_is_as_long_though_the_clock_is_set(
 
         [opening] = app.parts.maintenance.open_now(1, app.clock.now())
         assert opening.end == NOW + HOUR + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", [-7200, 7200])
+async def test_a_window_that_is_over_stays_over_though_the_clock_is_set(
+    tmp_path: Path, seconds: int
+) -> None:
+    times = Times()
+    async with running(tmp_path, times, CONFIG) as app:
+        check = await late(app)
+        await app.parts.maintenance.open(1, 15 * MINUTE, NOW)
+        times.run(16 * 60)
+        await look(app)
+        before = await again(app, check)
+
+        times.set_wall(seconds)
+        await look(app)
+
+        now, after = app.clock.now(), await again(app, check)
+        assert app.parts.maintenance.upcoming(1, now, 1) == []
+        # It has its grace from the end of the window, as long as was said.
+        assert before.alert_after == NOW + 35 * MINUTE
+        assert after.alert_after == NOW + 35 * MINUTE + timedelta(seconds=seconds)
 
 
 # Cost

@@ -287,6 +287,18 @@ class TagConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PageConfig:
+    """A page for others; `tags` empty: of all checks, else of those with one of them.
+
+    No two of the whole file have the same `slug`.
+    """
+
+    slug: str
+    title: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -304,6 +316,7 @@ class ProjectConfig:
     tags: tuple[TagConfig, ...] = ()
     healthchecks_secret: str = ""
     maintenance: tuple[Window, ...] = ()
+    pages: tuple[PageConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

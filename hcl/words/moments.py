@@ -1,6 +1,6 @@
 """Moments, as they are said to people and to the scripts of pages."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hcl.words.lengths import brief, duration
@@ -33,6 +33,31 @@ def moment(when: datetime, tz: str = "UTC") -> str:
         return text
     shown = "%H:%M:%S" if local.date() == when.date() else "%Y-%m-%d %H:%M:%S"
     return f"{text} ({local:{shown}} {one_line(tz)})"
+
+
+_NEAR = {-1: "yesterday", 0: "today", 1: "tomorrow"}
+
+
+def said(when: datetime, now: datetime, tz: str = "UTC") -> str:
+    """Say a moment as people do, by the clock of a zone: `yesterday 11:22`."""
+    # app.js says the same of the same moments.
+    place = zone(tz) or UTC
+    local, today = when.astimezone(place), now.astimezone(place).date()
+    return f"{_day(local.date(), today)} {local:%H:%M}"
+
+
+def _day(date: date, today: date) -> str:
+    near = _NEAR.get((date - today).days)
+    year = "" if date.year == today.year else f" {date.year}"
+    return near or f"{date.day} {date:%b}{year}"
+
+
+def day_in_full(date: date, today: date) -> str:
+    """Name a day above what happened in it: `Today, Sat 28 Nov`, `Thu 19 Nov`."""
+    # check.js says the same of the same days.
+    near = _NEAR.get((date - today).days, "").capitalize()
+    year = "" if date.year == today.year else f" {date.year}"
+    return f"{f'{near}, ' if near else ''}{date:%a} {date.day} {date:%b}{year}"
 
 
 def span(start: datetime, end: datetime) -> str:

@@ -29,6 +29,9 @@ PAGES = {
     "/sign-in/{link}": Page("visit.sign_in_link.enter", is_open=True),
     "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
     "/server": Page("server_page.page"),
+    # For others, who have no key.
+    "/p/{slug}.atom": Page("others.others.feed", is_open=True),
+    "/p/{slug}": Page("others.others.page", is_open=True),
     "/projects/{project:code}/": Page("overview.checks.list_page"),
     "/projects/{project:code}/live": Page("overview.live.stream", in_place=True),
     "/projects/{project:code}/wall": Page("overview.wall.page"),
@@ -94,6 +97,7 @@ TEMPLATES = {
     "badges_page": ("badges",),
     "maintenance_page": ("maintenance",),
     "server_page": ("server",),
+    "others.others": ("others",),
     "visit.sign_in": ("sign_in",),
     "check.check": ("log_entries", "log", "ping", "check"),
     "check.forms": ("form",),

@@ -148,6 +148,8 @@ ROWS = {
     "/sign-in/{link}": Row("link", {"GET": "", "HEAD": ""}),
     "/sign-out": Row("sign out", {"POST": ""}),
     "/server": page(GET="ro"),
+    "/manifest.webmanifest": Row("static", {"GET": "", "HEAD": ""}),
+    "/icons/{name}": Row("static", {"GET": "", "HEAD": ""}),
     # Whoever has no key sees no more there than anybody.
     "/p/{slug}": Row("for others", {"GET": "", "HEAD": ""}),
     "/p/{slug}.atom": Row("for others", {"GET": "", "HEAD": ""}),
@@ -314,6 +316,8 @@ class Things:
             "rest": "nothing",
             "slug": "home",
         }
+        if path.startswith("/icons/"):
+            named["name"] = "app-192.png"
         if path.startswith("/mute/"):
             link = mute_links.path(self.secret, self.code, timedelta(minutes=1))
             named["seconds"], named["signature"] = link.split("/")[3:]

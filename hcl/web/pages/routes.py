@@ -29,6 +29,8 @@ PAGES = {
     "/sign-in/{link}": Page("visit.sign_in_link.enter", is_open=True),
     "/sign-out": Page(post="visit.sign_in.leave", is_open=True),
     "/server": Page("server_page.page"),
+    "/manifest.webmanifest": Page("phone_page.manifest", is_open=True),
+    "/icons/{name}": Page("phone_page.icon", is_open=True),
     # For others, who have no key.
     "/p/{slug}.atom": Page("others.others.feed", is_open=True),
     "/p/{slug}": Page("others.others.page", is_open=True),

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hcl.config import PageConfig
 from hcl.model import Project
+from hcl.web.compression import takes_gzip
 from hcl.web.pages.dashboard.kept import Answer
 from hcl.web.pages.frame import templates
 from hcl.web.pages.others import feeds, writing
@@ -73,7 +74,7 @@ def _respond(request: Request, answer: Answer, kind: str) -> Response:
         return Response(status_code=304, headers=headers)
     body = answer.plain
     # What others see is the same for all: its length tells nobody anything.
-    if takes_gzip(request.headers.get("accept-encoding", "")):
+    if takes_gzip(request.scope):
         headers["Content-Encoding"] = "gzip"
         body = answer.gzipped
     return Response(body, headers={**headers, "Content-Type": kind})
@@ -82,12 +83,3 @@ def _respond(request: Request, answer: Answer, kind: str) -> Response:
 def _has(if_none_match: str, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return f'"{etag}"' in tags or tags == ["*"]
-
-
-def takes_gzip(accept_encoding: str) -> bool:
-    """Tell whether a client takes gzip, by RFC 9110, 12.5.3."""
-    for part in accept_encoding.lower().split(","):
-        coding, _, weight = part.partition(";")
-        if coding.strip() in ("gzip", "x-gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

@@ -94,6 +94,7 @@ TOML = {
     "README": ["email"],
     "backup": [],
     "calm": [],
+    "dashboard": [],
     "maintenance": [],
     "channels": ["email", "ntfy", "shell", "email"],
     "checks-as-code": ["ntfy"],

@@ -49,6 +49,10 @@ COMMANDS = {
         "Move in, from a Healthchecks or another hcl.",
     ),
     "export": ("hcl.cli.export:export", "Write down all but secrets, to move out."),
+    "sign-in": (
+        "hcl.cli.sign_in:sign_in",
+        "Print a link, and a QR code, that sign in once.",
+    ),
     "explain": (
         "hcl.cli.explain:explain",
         "Say why a check has the status it has.",

@@ -57,6 +57,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "tags",
         "checks",
         "maintenance",
+        "pages",
     ),
     "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
@@ -101,6 +102,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "filter_http_body",
         "filter_default_fail",
     ),
+    "projects.pages": ("slug", "title", "tags"),
     "priority": ("down", "up", "server", "late"),
     "quiet_hours": ("from", "to", "tz"),
 }

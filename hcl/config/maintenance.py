@@ -37,7 +37,8 @@ def read_windows(project: Table) -> tuple[Window, ...]:
 
 
 def _window(table: Table) -> Window:
-    name, tags, tz = table.name("name"), _tags(table), read_zone(table, "tz")
+    name, tz = table.name("name"), read_zone(table, "tz")
+    tags = frozenset(read_tag_names(table))
     is_once = "from" in table.data or "to" in table.data
     if "schedule" not in table.data and not is_once:
         raise table.error(
@@ -55,12 +56,13 @@ def _window(table: Table) -> Window:
     return Window(name, tags, schedule, tz, length)
 
 
-def _tags(table: Table) -> frozenset[str]:
+def read_tag_names(table: Table) -> tuple[str, ...]:
+    """Read the key `tags`: those of checks; none are all."""
     tags = table.lines("tags", ())
     for i, tag in enumerate(tags):
         if tag.split() != [tag]:
             raise table.error("tags", f"{shown(tag)} is not one tag; use one each", i)
-    return frozenset(tags)
+    return tuple(dict.fromkeys(tags))
 
 
 def _length(table: Table) -> timedelta:

@@ -10,17 +10,25 @@ from hcl.config.calm import read_tags
 from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.checks import read_checks
 from hcl.config.keys import KEYS
-from hcl.config.maintenance import read_windows
+from hcl.config.maintenance import read_tag_names, read_windows
 from hcl.config.reading import Table, closest, shown
-from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
+from hcl.config.settings import (
+    Access,
+    ChannelConfig,
+    KeyConfig,
+    PageConfig,
+    ProjectConfig,
+)
 
 # Never change it: the ids of all projects that give none are derived from it.
 _NAMESPACE = uuid.UUID("5d1a0d4e-6f0b-4c53-9a86-3f1c7f3b2e94")
 _URL_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # Healthchecks takes user names for them.
 _BADGE_KEY = re.compile(r"[A-Za-z0-9_.@+~-]{1,150}")
+_PAGE_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEY_LENGTH = 32
+_MOST_PAGES = 20
 # What may stand in the place of a key.
 _DIGESTS = {"key_sha256": "a SHA-256", "key_hmac": "an HMAC-SHA256"}
 
@@ -72,6 +80,7 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
         tags=read_tags(table),
         checks=read_checks(table, channels),
         maintenance=read_windows(table),
+        pages=_pages(table),
     )
 
 
@@ -149,6 +158,23 @@ def _check_secret(project: Table, keys: Iterable[KeyConfig]) -> None:
         raise project.error("healthchecks_secret", problem)
 
 
+def _pages(project: Table) -> tuple[PageConfig, ...]:
+    tables = project.tables("pages")
+    if len(tables) > _MOST_PAGES:
+        problem = f"is one too many; use {_MOST_PAGES} pages at most"
+        raise tables[_MOST_PAGES].error("slug", problem)
+    return tuple(map(_page, tables))
+
+
+def _page(table: Table) -> PageConfig:
+    table.allow(KEYS["projects.pages"])
+    slug = table.line("slug")
+    if not _PAGE_SLUG.fullmatch(slug):
+        problem = f"{shown(slug)} does not fit"
+        raise table.error("slug", f"{problem}; use 1 to 50 of a-z 0-9 -")
+    return PageConfig(slug, table.name("title"), read_tag_names(table))
+
+
 def _channels(
     project: Table, project_id: str, can_mail: bool
 ) -> tuple[ChannelConfig, ...]:
@@ -173,6 +199,8 @@ def _refuse_twins(projects: Iterable[tuple[Table, ProjectConfig]]) -> None:
             # Names may be the same in another project, ids may not.
             twins.add(f"channel name of {project.id}", row, "name", channel.name)
             twins.add("channel id", row, "id", channel.id)
+        for row, page in zip(table.tables("pages"), project.pages, strict=True):
+            twins.add("slug of a page", row, "slug", page.slug)
 
 
 class _Twins:

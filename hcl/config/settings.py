@@ -303,6 +303,18 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PageConfig:
+    """A page for others; `tags` empty: of all checks, else of those with one of them.
+
+    No two of the whole file have the same `slug`.
+    """
+
+    slug: str
+    title: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -321,6 +333,7 @@ class ProjectConfig:
     healthchecks_secret: str = ""
     checks: tuple[CheckConfig, ...] = ()
     maintenance: tuple[Window, ...] = ()
+    pages: tuple[PageConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

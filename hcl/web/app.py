@@ -28,6 +28,7 @@ from hcl.web.api.endpoint import (
     with_key,
 )
 from hcl.web.badges import badges
+from hcl.web.compression import compressing
 from hcl.web.docs import docs
 from hcl.web.errors import SAFE, on_database_error, on_http_error
 from hcl.web.figures import health, metrics
@@ -108,7 +109,7 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
             # Starlette's routes would match what is before the newline.
             await nowhere(scope, receive, _dressed(send))
         else:
-            await others(scope, receive, _dressed(send))
+            await others(scope, receive, _dressed(compressing(scope, send)))
 
     return app
 

@@ -76,6 +76,10 @@ class Keyring:
         """Return what the key with this digest opens, None if there is no such key."""
         return self._access.get(digest)
 
+    def beginning(self, start: str) -> str:
+        """Return the digest of the key whose digest begins so, "" if there is none."""
+        return next((digest for digest in self._access if digest.startswith(start)), "")
+
 
 def digest_of(key: str) -> str:
     """Return the SHA-256 that a key is known by, in hex."""

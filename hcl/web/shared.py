@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from hcl.changes import Changes
 from hcl.clock import Clock
+from hcl.web.compression import LEAST, packed, takes_gzip
 
 # So many bytes of finished answers are kept. What is larger is sent while it is made.
 KEPT_BYTES = 2_000_000
@@ -61,6 +62,8 @@ class _Made:
         self.pieces: list[bytes] = []
         self.size = 0
         self.rest: AsyncIterator[bytes] | None = None
+        # The same in gzip's format, made when the first asks for it.
+        self.packing: asyncio.Task[bytes] | None = None
         # How many clients it is being sent to.
         self.sent_to = 0
 
@@ -68,6 +71,20 @@ class _Made:
         if piece:
             self.pieces.append(piece)
         self.size += len(piece)
+
+    async def packed(self) -> bytes:
+        """Compress it, once for all."""
+        if self.packing is None:
+            self.packing = asyncio.create_task(packed(self.pieces))
+        return await asyncio.shield(self.packing)
+
+    @property
+    def kept_size(self) -> int:
+        """How many bytes are kept of it."""
+        task = self.packing
+        if task is None or not task.done() or task.cancelled():
+            return self.size
+        return self.size + len(task.result())
 
 
 class _Making:
@@ -98,7 +115,7 @@ class SharedAnswers:
     @property
     def kept_bytes(self) -> int:
         """Tell how many bytes of finished answers are kept."""
-        return sum(made.size + _OVERHEAD for made in self._kept.values())
+        return sum(made.kept_size + _OVERHEAD for made in self._kept.values())
 
     def forget(self) -> None:
         """Forget all answers: the settings have changed."""
@@ -227,19 +244,25 @@ class _Finished(Response):
 
     async def __call__(
         self,
-        scope: Scope,  # noqa: ARG002 - as ASGI calls it
-        receive: Receive,  # noqa: ARG002
+        scope: Scope,
+        receive: Receive,  # noqa: ARG002 - as ASGI calls it
         send: Send,
     ) -> None:
         """Send it."""
         answers, made = self._answers, self._made
+        pieces = made.pieces
+        if made.size >= LEAST and scope["method"] != "HEAD" and takes_gzip(scope):
+            pieces = [await made.packed()]
+            self.headers["Content-Encoding"] = "gzip"
+            self.headers["Vary"] = "Accept-Encoding"
+            self.headers["Content-Length"] = str(len(pieces[0]))
         if made.sent_to == 0:
             answers.sending_bytes += made.size
         made.sent_to += 1
         start = {"type": "http.response.start", "status": self.status_code}
         try:
             await send({**start, "headers": self.raw_headers})
-            for piece in made.pieces:
+            for piece in pieces:
                 for at in range(0, len(piece), _PIECE):
                     part = piece[at : at + _PIECE]
                     await send(_part(part))

@@ -120,5 +120,6 @@ def _channels(url: str) -> str:
             toml.webhook(names[1], fold="1h", fallback=names[0], down=nobody),
             toml.channel("Both", "group", channels=names),
             toml.tag("prod", urgent=True, delay="5m"),
+            "[[projects.pages]]\nslug = 'all'\ntitle = 'Everything'\n",
         ]
     )

@@ -56,6 +56,7 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
         "ping": f"/checks/{nightly}/pings/240",
         "edit": f"/checks/{nightly}/edit",
         "delete": f"/checks/{nightly}/delete",
+        "for others": "/p/all",
         "no such check": "/checks/00000000-0000-4000-8000-000000000000",
     }
 

@@ -151,6 +151,11 @@ ROWS = {
     "/preferences": page(POST="own"),
     "/look": page(GET="ro"),
     "/server": page(GET="ro"),
+    "/manifest.webmanifest": Row("static", {"GET": "", "HEAD": ""}),
+    "/icons/{name}": Row("static", {"GET": "", "HEAD": ""}),
+    # Whoever has no key sees no more there than anybody.
+    "/p/{slug}": Row("for others", {"GET": "", "HEAD": ""}),
+    "/p/{slug}.atom": Row("for others", {"GET": "", "HEAD": ""}),
     f"/projects/{PROJECT}/": page(GET="ro"),
     f"/projects/{PROJECT}/live": page(GET="ro", kind="script"),
     f"/projects/{PROJECT}/many": page(POST="rw", good={"POST": 422}),
@@ -255,12 +260,22 @@ def to_sign_out(_row: Row, _method: str, caller: Caller, _project: int) -> int |
     return 403 if caller.way == "forged" else "sign in"
 
 
-PAGES = ("page", "signed", "script", "static", "sign in", "link", "sign out")
+PAGES = (
+    "page",
+    "signed",
+    "script",
+    "static",
+    "sign in",
+    "link",
+    "sign out",
+    "for others",
+)
 RULES = {
     "api": of_api,
     "page": of_page,
     "script": of_page,
     "open": lambda *_: 200,
+    "for others": lambda *_: 200,
     "static": lambda *_: 200,
     "signed": lambda _row, method, *_: 303 if method == "POST" else 200,
     "refused": lambda *_: 403,
@@ -304,7 +319,10 @@ class Things:
             "name": "app.css",
             "link": "a" * 22,
             "rest": "nothing",
+            "slug": "home",
         }
+        if path.startswith("/icons/"):
+            named["name"] = "app-192.png"
         if path.startswith("/mute/"):
             link = mute_links.path(self.secret, self.code, timedelta(minutes=1))
             named["seconds"], named["signature"] = link.split("/")[3:]
@@ -426,6 +444,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     folder: Path = tmp_path_factory.mktemp("access")
     text = setting.CONFIG.replace("check_limit = 10", "check_limit = 100000")
     text += toml.webhook("Hook C", down="http://127.0.0.1:9/c/")
+    text += "[[projects.pages]]\nslug = 'home'\ntitle = 'At home'\n"
     async with running_app(folder, text) as app:
         stage = Stage(app)
         await stage.open()

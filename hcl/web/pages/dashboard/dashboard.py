@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hcl.db import Database
 from hcl.web.pages.dashboard.boards import Boards
 from hcl.web.pages.dashboard.ended_sessions import EndedSessions
+from hcl.web.pages.dashboard.kept import KeptAnswers
 from hcl.web.pages.dashboard.trials import Trials
 
 
@@ -15,6 +16,7 @@ class Dashboard:
     ended_sessions: EndedSessions
     boards: Boards = field(default_factory=Boards)
     trials: Trials = field(default_factory=Trials)
+    kept: KeptAnswers = field(default_factory=KeptAnswers)
 
 
 async def open_dashboard(database: Database) -> Dashboard:

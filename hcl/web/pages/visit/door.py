@@ -30,6 +30,7 @@ logger.addFilter(Repeats())
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self';"
     " style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"
+    " manifest-src 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",

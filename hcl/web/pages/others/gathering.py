@@ -1,0 +1,110 @@
+"""What a page for others is made of, read a slice at a time."""
+
+import asyncio
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.checks import rules
+from hcl.model import Check, Project, ShownStatus, split_tags
+from hcl.store.flips import Turn
+from hcl.store.tallies import Line
+from hcl.web.pages.others.days import SPAN
+from hcl.web.parts import Parts
+from hcl.web.shared import Until
+from hcl.words.natural import natural
+
+# Checks that are shown with their bars; of more only a number is told.
+MOST_CHECKS = 300
+
+# Checks that are looked at in one go of the loop, those that are read in full, and
+# flips that are read of these.
+_SLICE = 500
+_READ_AT_ONCE = 20
+_MOST_FLIPS = 2000
+
+# The first have a place on the page, whatever else has.
+_ORDER: dict[ShownStatus, int] = {"down": 0, "grace": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A check as others see it; `maintenance` is when that ends, None: it is not on."""
+
+    check: Check
+    status: ShownStatus
+    turns: list[Turn]
+    maintenance: datetime | None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All checks that the page shows, by name, and how many there are by status.
+
+    `now` is as of when.
+    """
+
+    now: datetime
+    counts: Counter[ShownStatus] = field(default_factory=Counter)
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def hidden(self) -> int:
+        """How many more there are."""
+        return self.counts.total() - len(self.seen)
+
+
+async def gather(
+    parts: Parts, project: Project, tags: tuple[str, ...], until: Until
+) -> Gathered:
+    """Read the checks with one of these tags, all if there are none."""
+    now, conn = parts.clock.shown(), await parts.database.current()
+    gathered = Gathered(now)
+    ids = await _choose(conn, project.id, frozenset(tags), gathered)
+    for at in range(0, len(ids), _READ_AT_ONCE):
+        some = ids[at : at + _READ_AT_ONCE]
+        checks = {check.id: check for check in await store.checks.by_ids(conn, some)}
+        turns = await store.flips.lately(conn, some, now - SPAN, _MOST_FLIPS)
+        for check_id in filter(checks.__contains__, some):
+            check = checks[check_id]
+            until.note(rules.next_turn(check, now))
+            status = rules.shown_status(check, now)
+            ends = parts.maintenance.until(check, now)
+            gathered.seen.append(Seen(check, status, turns.get(check_id, []), ends))
+    until.note(parts.maintenance.turn(project.id, now))
+    return gathered
+
+
+async def _choose(
+    conn: Connection, project_id: int, tags: frozenset[str], gathered: Gathered
+) -> list[int]:
+    """Count all, and return the ids of those that are shown, in their order."""
+    best: list[tuple[int, tuple[bool, object, int]]] = []
+    last_id = 0
+    while lines := await store.tallies.lines(
+        conn, project_id, gathered.now, last_id, _SLICE
+    ):
+        last_id = lines[-1].id
+        lines = [line for line in lines if not tags or tags & {*split_tags(line.tags)}]
+        other = await _not_steady(conn, lines, gathered.now)
+        for line in lines:
+            status = other.get(line.id, line.status)
+            gathered.counts[status] += 1
+            name = (not line.name, natural(line.name), line.id)
+            best.append((_ORDER.get(status, 2), name))
+        best = heapq.nsmallest(MOST_CHECKS, best)
+        await asyncio.sleep(0)
+    return [name[-1] for name in sorted(name for _, name in best)]
+
+
+async def _not_steady(
+    conn: Connection, lines: list[Line], now: datetime
+) -> dict[int, ShownStatus]:
+    """Tell the status of those that are not shown as they are kept."""
+    ids = [line.id for line in lines if not line.is_steady]
+    checks = await store.checks.by_ids(conn, ids) if ids else []
+    return {check.id: rules.shown_status(check, now) for check in checks}

@@ -367,7 +367,8 @@ class Alert:
     up to the flip (of a reminder: up to now), None if there was none. `down_since` is
     when the outage began that the flip starts or ends, None if that is not known.
     `channels` holds the codes of the check's channels. `mute_links` lead to where the
-    check is muted for so long; there are none where nobody needs them.
+    check is muted for so long; there are none where nobody needs them. `home` is the
+    zone of moments.
     """
 
     check: Check
@@ -379,6 +380,7 @@ class Alert:
     down_since: datetime | None = None
     mute_links: tuple[tuple[timedelta, str], ...] = ()
     lateness: Lateness | None = None
+    home: str = "UTC"
 
     @property
     def status(self) -> Literal["new", "up", "down", "paused", "late"]:

@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "tls": ("ca_file",),
-    "alerts": ("after_absence", "test_every"),
+    "alerts": ("after_absence", "test_every", "tz"),
     "backup": ("folder", "second_folder", "every", "keep"),
     "watchdog": ("url", "every"),
     "standby": ("socket", "follow", "fence", "fence_read", "fence_write"),

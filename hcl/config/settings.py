@@ -143,11 +143,13 @@ class AlertsConfig:
 
     `after_absence` tells what becomes of a check that may have pinged while hcl was not
     there: it is excused, or judged as if hcl had listened. `test_every` is how often
-    each channel tells that it works; "": never.
+    each channel tells that it works; "": never. `tz` is the zone of moments in
+    messages.
     """
 
     after_absence: AfterAbsence
     test_every: TestEvery = ""
+    tz: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

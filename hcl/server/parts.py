@@ -97,6 +97,7 @@ class Assembly:
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
+        self.watch.home = self.keeping.home = config.alerts.tz
         self.keeping.use(config.backup)
         self.watchdog.use(config.watchdog)
         self.drill.use(config.alerts.test_every, self.synced.projects)
@@ -134,7 +135,9 @@ async def assemble(
         # Whoever has mended something restarts hcl as often as they reload it.
         await assembly.use(config, retry=True)
         now = assembly.clock.now()
-        await restoring.tell(database, assembly.synced.projects, now)
+        await restoring.tell(
+            database, assembly.synced.projects, now, assembly.config.alerts.tz
+        )
         yield assembly
         await assembly.watch.end()
     finally:

@@ -55,7 +55,7 @@ def by_month(
     """
     months = [Month(start) for start in _starts(now.astimezone(zone), count)]
     starts = [month.start.astimezone(UTC) for month in months]
-    for begin, end, held in _spans(flips, status, since, now):
+    for begin, end, held in spans(flips, status, since, now):
         if held not in ("up", "down"):
             continue
         first = max(bisect_right(starts, begin) - 1, 0)
@@ -73,7 +73,7 @@ def by_month(
     return months[::-1]
 
 
-def _spans(
+def spans(
     flips: Sequence[Flip], status: Status, since: datetime | None, now: datetime
 ) -> Iterator[Span]:
     """Yield how long each status held, the last one first, without overlaps."""

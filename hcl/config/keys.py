@@ -56,6 +56,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "channels",
         "tags",
         "maintenance",
+        "reports",
     ),
     "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
@@ -76,6 +77,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
     "projects.maintenance": ("name", "tags", "schedule", "length", "from", "to", "tz"),
+    "projects.reports": ("every", "at", "tz", "channels", "tags", "quiet"),
     "priority": ("down", "up", "server", "late"),
     "quiet_hours": ("from", "to", "tz"),
 }

@@ -11,6 +11,7 @@ from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.keys import KEYS
 from hcl.config.maintenance import read_windows
 from hcl.config.reading import Table, closest, shown
+from hcl.config.reports import read_reports
 from hcl.config.settings import Access, ChannelConfig, KeyConfig, ProjectConfig
 
 # Never change it: the ids of all projects that give none are derived from it.
@@ -58,6 +59,7 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
     id_ = stable_id(table, _NAMESPACE, name)
     keys = tuple(_key(key) for key in table.tables("keys"))
     _check_secret(table, keys)
+    channels = _channels(table, id_, can_mail)
     return ProjectConfig(
         id=id_,
         name=name,
@@ -66,9 +68,10 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
         check_limit=table.whole("check_limit", 10000, least=1),
         healthchecks_secret=table.secret("healthchecks_secret", ""),
         keys=keys,
-        channels=_channels(table, id_, can_mail),
+        channels=channels,
         tags=read_tags(table),
         maintenance=read_windows(table),
+        reports=read_reports(table, channels),
     )
 
 

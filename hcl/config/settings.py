@@ -14,6 +14,7 @@ Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
 AfterAbsence = Literal["excuse", "alert"]
 TestEvery = Literal["", "day", "week", "month"]
+ReportEvery = Literal["day", "week", "month"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
 
@@ -289,6 +290,24 @@ class TagConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """A report, and when it is due: `at`, by the clock of `tz` ("": that of messages).
+
+    `day` is that of the week, 0 for Monday, or of the month; of a daily one it says
+    nothing. `channels` are ids. `tags` empty: of all checks. `quiet`: it does not come
+    if there is nothing to say.
+    """
+
+    every: ReportEvery
+    at: time
+    day: int
+    tz: str
+    channels: tuple[str, ...]
+    tags: frozenset[str] = frozenset()
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -306,6 +325,7 @@ class ProjectConfig:
     tags: tuple[TagConfig, ...] = ()
     healthchecks_secret: str = ""
     maintenance: tuple[Window, ...] = ()
+    reports: tuple[ReportConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,9 @@ async def test_message_is_told_in_the_zone_of_the_file(app: App) -> None:
     alerts = replace(app.config.alerts, tz="Europe/Riga")
     config = replace(app.config, alerts=alerts)
 
-    message = await compose(await app.database.current(), config, await waiting(app))
+    message = await compose(
+        await app.database.current(), config, tuple(await waiting(app))
+    )
 
     assert message is not None
     assert [alert.home for alert in message.alerts] == ["Europe/Riga"]

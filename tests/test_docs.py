@@ -95,6 +95,7 @@ TOML = {
     "backup": [],
     "calm": [],
     "maintenance": [],
+    "reports": [],
     "channels": ["email", "ntfy", "shell", "email"],
     "raspberry-pi": [],
 }

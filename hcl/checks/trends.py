@@ -39,6 +39,13 @@ def habit(lengths: Sequence[timedelta]) -> Habit | None:
     return Habit(usual, max(5 * deviation, usual / 2, _LEAST_SPREAD))
 
 
+def last_slow(lengths: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
+    """Return how long the last run took, and takes usually, if it was slow."""
+    *before, last = lengths or [timedelta(0)]
+    found = habit(before)
+    return (last, found.usual) if found and found.is_slow(last) else None
+
+
 def median(lengths: Sequence[timedelta]) -> timedelta:
     """Return what half of the lengths, one at least, are not above."""
     # The standard library's brings fractions and random with it, which take memory.

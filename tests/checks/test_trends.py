@@ -59,3 +59,18 @@ def test_run_is_judged_by_those_before_it() -> None:
     lengths = [*STEADY, *seconds(400, 100, 400)]
 
     assert [place for place, _ in trends.slow(lengths)] == [10, 12]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "slow"),
+    [
+        ([], None),
+        ([*STEADY[1:], *seconds(900)], None),
+        ([*STEADY, *seconds(900)], tuple(seconds(900, 100))),
+        ([*STEADY, *seconds(900, 100)], None),
+    ],
+)
+def test_last_run_is_told_if_it_was_slow(
+    lengths: list[timedelta], slow: tuple[timedelta, timedelta] | None
+) -> None:
+    assert trends.last_slow(lengths) == slow

@@ -71,11 +71,12 @@ def _news(
 ) -> Iterable[Section]:
     """Yield the parts that have something to say."""
     flapped = [f for f in down if f.flaps]
-    slow = [f for f in told.farings if f.slow]
+    # What takes longer now each time is told as that.
+    slow = [f for f in told.farings if f.slow and not f.change]
     changed = [f for f in told.farings if f.change]
     found = (
         _section("Was down", down, _outage, with_cells=True),
-        _section(f"Flapped ({FLAPS} times within a day, or more)", flapped, _flapping),
+        _section(f"Flapped ({FLAPS} times or more within a day)", flapped, _flapping),
         _section("Nobody pings any more", silent, lambda f: _silence(f, tz)),
         _section("Runs far longer than usual", slow, lambda f: _slowness(f, tz)),
         _section("Run times that changed", changed, _change),

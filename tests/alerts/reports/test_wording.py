@@ -67,7 +67,7 @@ def written(*farings: Faring, deliveries: tuple[Delivery, ...] = ()) -> Announce
             [replace(DOWN, flaps=True)],
             [],
             "1 check was down",
-            "Flapped (3 times within a day, or more) – Nightly backup: went down"
+            "Flapped (3 times or more within a day) – Nightly backup: went down"
             " 3 times.",
         ),
         (

@@ -11,7 +11,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import availability, editing, rules, runs
+from hcl.checks import availability, editing, rules, runs, trends
 from hcl.checks.explaining import explained, known_of
 from hcl.config import Config
 from hcl.model import Check, Ping, Project, ShownStatus
@@ -22,7 +22,7 @@ from hcl.web.pages.check.incident import incident_of
 from hcl.web.pages.check.snippets import snippets
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
-from hcl.words.lengths import duration, short
+from hcl.words.lengths import duration, exact, short
 from hcl.words.lines import clean, one_line
 from hcl.words.names import title
 
@@ -62,6 +62,8 @@ async def page(visit: Visit) -> Response:
         **await _when_due(check, visit.shown),
         timeline=newest,
         chart=charts.chart(signals, runs.run_lengths(signals)),
+        exact=exact,
+        slow=trends.last_slow([*runs.run_lengths(signals).values()]),
         **await _availability(conn, check, visit.now),
         **await _why(visit, check, signals),
         short=short,

@@ -95,7 +95,7 @@ TOML = {
     "backup": [],
     "calm": [],
     "maintenance": [],
-    "reports": [],
+    "reports": ["email"],
     "channels": ["email", "ntfy", "shell", "email"],
     "raspberry-pi": [],
 }

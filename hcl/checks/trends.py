@@ -54,10 +54,13 @@ def median(lengths: Sequence[timedelta]) -> timedelta:
     return (ordered[middle] + ordered[~middle]) / 2
 
 
-def slow(lengths: Sequence[timedelta]) -> list[tuple[int, Habit]]:
-    """Return which runs were slow, by their place, each with the habit before it."""
+def slow(lengths: Sequence[timedelta], first: int = 0) -> list[tuple[int, Habit]]:
+    """Return which runs were slow, by their place, each with the habit before it.
+
+    Of those from the place `first` on.
+    """
     found = []
-    for place in range(LEAST, len(lengths)):
+    for place in range(max(LEAST, first), len(lengths)):
         before = habit(lengths[max(0, place - MOST) : place])
         if before is not None and before.is_slow(lengths[place]):
             found.append((place, before))

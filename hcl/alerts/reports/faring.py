@@ -130,11 +130,10 @@ def _runs(signals: Iterable[Ping], end: datetime) -> list[tuple[datetime, timede
 def _slow(
     runs: Sequence[tuple[datetime, timedelta]], start: datetime
 ) -> tuple[Slow, ...]:
-    found = trends.slow([length for _, length in runs])
+    first = next((i for i, (at, _) in enumerate(runs) if at >= start), len(runs))
+    found = trends.slow([length for _, length in runs], first)
     return tuple(
-        Slow(runs[place][0], runs[place][1], habit.usual)
-        for place, habit in found
-        if runs[place][0] >= start
+        Slow(runs[place][0], runs[place][1], habit.usual) for place, habit in found
     )
 
 

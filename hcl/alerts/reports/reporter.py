@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
@@ -54,6 +55,9 @@ class Reporter:
             for row, project in zip(projects, config.projects, strict=True)
             for report in project.reports
         ]
+        if self._reports:
+            # Now, since it would hold up pings when the first is due.
+            import_module("hcl.alerts.reports.gathering")
         self._alarm.ring()
 
     async def run(self) -> None:
@@ -116,7 +120,7 @@ class Reporter:
         span: tuple[datetime, datetime],
         now: datetime,
     ) -> Announcement | None:
-        # Imported here: few have reports, and these are due rarely.
+        # Imported here: few have reports.
 
         # Imported here: few have reports, and these are due rarely.
         from hcl.alerts.reports.gathering import gather

@@ -17,7 +17,7 @@ Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout", "missed", "overran", "short"]
 Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
-    "absence", "reload", "restore", "backup", "test", "replication"
+    "absence", "reload", "restore", "backup", "test", "replication", "report"
 ]
 
 
@@ -282,11 +282,49 @@ class Lateness:
 NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
 
 
+class Delivery(NamedTuple):
+    """How a channel fared: what it was to send, and what failed and was given up.
+
+    `failing_since` None: it delivers now.
+    """
+
+    channel: str
+    messages: int
+    failed: int
+    given_up: int
+    failing_since: datetime | None
+
+
+class Line(NamedTuple):
+    """What a report tells of one check or channel, in words, and as a small chart.
+
+    `code` is that of a check, "" of none. `cells` are parts of the time, each with how
+    much of it the check was down, in per cent; -1: that is not known. `bar` is from 0
+    to 1; None: there is none.
+    """
+
+    name: str
+    text: str
+    code: str = ""
+    cells: tuple[int, ...] = ()
+    bar: float | None = None
+
+
+class Section(NamedTuple):
+    """A part of a report; `more` lines were left out."""
+
+    title: str
+    lines: tuple[Line, ...]
+    more: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """What hcl tells of itself: a line, and the paragraphs below it.
 
-    `project_id` None: it concerns all projects. `id` 0: it is not kept yet.
+    `project_id` None: it concerns all projects. `id` 0: it is not kept yet. `sections`
+    are of a report, for who has room: the first paragraph stands above them, and the
+    others say the same in short.
     """
 
     project_id: int | None
@@ -295,6 +333,7 @@ class Announcement:
     subject: str
     story: Sequence[str] = ()
     id: int = 0
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +389,8 @@ class Alert:
     up to the flip (of a reminder: up to now), None if there was none. `down_since` is
     when the outage began that the flip starts or ends, None if that is not known.
     `channels` holds the codes of the check's channels. `mute_links` lead to where the
-    check is muted for so long; there are none where nobody needs them.
+    check is muted for so long; there are none where nobody needs them. `home` is the
+    zone of moments.
     """
 
     check: Check
@@ -362,6 +402,7 @@ class Alert:
     down_since: datetime | None = None
     mute_links: tuple[tuple[timedelta, str], ...] = ()
     lateness: Lateness | None = None
+    home: str = "UTC"
 
     @property
     def status(self) -> Literal["new", "up", "down", "paused", "late"]:

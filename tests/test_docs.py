@@ -96,6 +96,7 @@ TOML = {
     "calm": [],
     "dashboard": [],
     "maintenance": [],
+    "reports": ["email"],
     "channels": ["email", "ntfy", "shell", "email"],
     "checks-as-code": ["ntfy"],
     "raspberry-pi": [],

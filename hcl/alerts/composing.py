@@ -49,6 +49,7 @@ async def compose(
                 replace(
                     await _alert(conn, check, rows),
                     mute_links=_mute_links(config, secret, check, rows),
+                    home=config.alerts.tz,
                 )
                 for check, rows in checks
             ]

@@ -118,9 +118,10 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
         flip, down_since = Flip(now, "down", "up", ""), now - timedelta(hours=1)
     else:
         flip, down_since = Flip(now, "up", "down", "timeout"), now
-    alert = Alert(check, flip, ping, channels=(), down_since=down_since)
+    home = config.alerts.tz
+    alert = Alert(check, flip, ping, channels=(), down_since=down_since, home=home)
     if event == "late":
         check = check._replace(alert_after=now + check.grace)
         flip = Flip(now, "up", "up", "")
-        alert = Alert(check, flip, ping, channels=(), lateness=Lateness(now))
+        alert = Alert(check, flip, ping, channels=(), lateness=Lateness(now), home=home)
     return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -31,11 +31,16 @@ _WHY: dict[Away, str] = {
 
 
 async def announce(
-    conn: Connection, away: Absence, unheard: Mapping[int, Unheard], now: datetime
+    conn: Connection,
+    away: Absence,
+    unheard: Mapping[int, Unheard],
+    now: datetime,
+    home: str = "UTC",
 ) -> None:
     """Have each project's people told of an absence, if it matters to their checks.
 
-    `unheard` holds the checks of which nothing can be known, by project id.
+    `unheard` holds the checks of which nothing can be known, by project id;
+    `home` is the zone of moments.
     """
     for project_id, checks in unheard.items():
         own = away
@@ -43,23 +48,23 @@ async def announce(
             own = Absence(checks.moved, away.returned, "moved")
         if own.returned - own.went <= SHORTEST:
             continue
-        told = of_absence(project_id, own, checks, now)
+        told = of_absence(project_id, own, checks, now, home)
         announcement_id = await store.announcements.add(conn, told)
         await store.notifications.add_for_announcement(conn, announcement_id, now)
 
 
 def of_absence(
-    project_id: int, away: Absence, checks: Unheard, now: datetime
+    project_id: int, away: Absence, checks: Unheard, now: datetime, home: str = "UTC"
 ) -> Announcement:
     """Put an absence into words."""
-    went, returned = moment(away.went), moment(away.returned)
+    went, returned = (moment(when, home=home) for when in (away.went, away.returned))
     length = brief(away.returned - away.went)
     who = "nobody listened" if away.reason == "moved" else "hcl was away"
     return Announcement(
         project_id,
         now,
         "absence",
-        f"{who} {span(away.went, away.returned)}, {length}",
+        f"{who} {span(away.went, away.returned, home)}, {length}",
         (
             f"From {went} to {returned} {_WHY[away.reason]}, and heard no pings.",
             f"hcl cannot know of {counted(checks.count, 'check')}: {_named(checks)}.",

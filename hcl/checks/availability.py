@@ -93,7 +93,7 @@ def _filled(
     """Return what is known from each of the moments to the next, the last to now."""
     months = [Month(start) for start in starts]
     starts = [start.astimezone(UTC) for start in starts]
-    for begin, end, held in _spans(flips, status, since, now):
+    for begin, end, held in spans(flips, status, since, now):
         if held not in ("up", "down"):
             continue
         first = max(bisect_right(starts, begin) - 1, 0)
@@ -111,7 +111,7 @@ def _filled(
     return months
 
 
-def _spans(
+def spans(
     flips: Sequence[Flip], status: Status, since: datetime | None, now: datetime
 ) -> Iterator[Span]:
     """Yield how long each status held, the last one first, without overlaps."""

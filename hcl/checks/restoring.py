@@ -17,25 +17,35 @@ from hcl.words.names import check_name
 _NAMED, _NAME_LENGTH = 10, 80
 
 
-async def tell(database: Database, projects: Sequence[Project], now: datetime) -> bool:
-    """Tell each project's people of a restore, once; return whether there was one."""
+async def tell(
+    database: Database, projects: Sequence[Project], now: datetime, home: str = "UTC"
+) -> bool:
+    """Tell each project's people of a restore, once; return whether there was one.
+
+    `home` is the zone of moments.
+    """
     if await store.restored.untold(database.committed) is None:
         return False
     async with database.transaction(changes_checks=False) as conn:
         restore = await store.restored.untold(conn)
         if restore is not None:
-            await _announce(conn, restore, projects, now)
+            await _announce(conn, restore, projects, now, home)
             await store.restored.forget(conn)
     return True
 
 
 async def _announce(
-    conn: Connection, restore: Restore, projects: Sequence[Project], now: datetime
+    conn: Connection,
+    restore: Restore,
+    projects: Sequence[Project],
+    now: datetime,
+    home: str,
 ) -> None:
     not_sent = await store.restored.not_sent(conn, restore)
     for project in projects:
         checks = await store.restored.checks_untold(conn, restore, project.id)
-        told = of_restore(project.id, restore, not_sent.get(project.id, 0), checks, now)
+        unsent = not_sent.get(project.id, 0)
+        told = of_restore(project.id, restore, unsent, checks, now, home)
         announcement_id = await store.announcements.add(conn, told)
         await store.notifications.add_for_announcement(conn, announcement_id, now)
 
@@ -46,10 +56,13 @@ def of_restore(
     not_sent: int,
     checks: Sequence[tuple[int, str]],
     now: datetime,
+    home: str = "UTC",
 ) -> Announcement:
     """Put a restore into words; `checks` are those that unsent messages told of."""
-    put = f"It was put in place at {moment(restore.restored)}"
-    as_of = f", and is as of {moment(restore.as_of)}" if restore.as_of else ""
+    put = f"It was put in place at {moment(restore.restored, home=home)}"
+    as_of = ""
+    if restore.as_of:
+        as_of = f", and is as of {moment(restore.as_of, home=home)}"
     story = [
         f"{put}{as_of}. Pings, and changes of checks, that came in between are not in"
         " it."

@@ -83,6 +83,8 @@ class Watch:
         excuses: bool = True,
     ) -> None:
         self.excuses = excuses
+        # The zone of moments in messages.
+        self.home = "UTC"
         self.quiet = QUIET
         self.most_patience = MOST_PATIENCE
         self._database = database
@@ -318,7 +320,8 @@ class Watch:
             await store.life.judged(conn)
             await store.moved.judged(conn)
             await store.life.leave(conn, self._sign())
-            await announce(conn, away, self._judging.unheard, self._clock.now())
+            unheard, now = self._judging.unheard, self._clock.now()
+            await announce(conn, away, unheard, now, self.home)
         self._signed = self._clock.boot()
         self._away = self._clock.shown_as_of = self._written_since = None
         self._judging.unheard = {}

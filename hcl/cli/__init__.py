@@ -57,6 +57,7 @@ COMMANDS = {
         "hcl.cli.explain:explain",
         "Say why a check has the status it has.",
     ),
+    "report": ("hcl.cli.report:report", "Print the reports as they would be now."),
 }
 
 

@@ -15,7 +15,7 @@ from hcl.db import DatabaseError, open_to_read
 from hcl.store.tries import Record, Try, Wanted
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
-from hcl.words.moments import here
+from hcl.words.moments import there
 from hcl.words.names import HELD, check_name
 
 
@@ -39,7 +39,7 @@ def notifications(
     """Show the newest messages, the last one at the end, and each try to deliver them.
 
     And the channels that do not deliver. Reads the database, whether the server runs or
-    not. Times are those of this machine.
+    not. Times are in the zone of messages, [alerts] tz.
     """
     if waiting and failed:
         raise click.UsageError("give --waiting or --failed, not both")
@@ -52,13 +52,14 @@ def notifications(
     if as_json:
         click.echo(json.dumps([_document(record) for record in records], indent=2))
         return
+    home = config.alerts.tz
     for record in reversed(records):
-        for line in _lines(record):
+        for line in _lines(record, home):
             click.echo(line)
     if not records:
         click.echo("none")
     for name, since in failing:
-        click.echo(f"{one_line(name)} does not deliver since {here(since)}")
+        click.echo(f"{one_line(name)} does not deliver since {there(since, home)}")
 
 
 async def _read(
@@ -72,14 +73,14 @@ async def _read(
     return records, [(name, since) for _, name, since in failing]
 
 
-def _lines(record: Record) -> Iterator[str]:
+def _lines(record: Record, home: str) -> Iterator[str]:
     channel = one_line(record.channel)
-    head = f"{here(record.created)}  {_what(record)}, over {channel}"
-    yield f"{head} ({record.kind}): {_state(record)}"
+    head = f"{there(record.created, home)}  {_what(record)}, over {channel}"
+    yield f"{head} ({record.kind}): {_state(record, home)}"
     if record.notice:
         yield f"    {one_line(record.notice)}"
     for ended in record.tries:
-        yield f"    {here(ended.created)}  {_result(ended)}"
+        yield f"    {there(ended.created, home)}  {_result(ended)}"
 
 
 def _what(record: Record) -> str:
@@ -89,12 +90,12 @@ def _what(record: Record) -> str:
     return f"{word}: {check_name(record.check, record.code)}"
 
 
-def _state(record: Record) -> str:
+def _state(record: Record, home: str) -> str:
     if record.sent is not None:
         return "sent"
     if record.next_try is None:
         return f"given up: {one_line(record.answer)}" if record.tries else record.answer
-    waits = f"waits until {here(record.next_try)}"
+    waits = f"waits until {there(record.next_try, home)}"
     held = record.hold and not record.tries
     return f"{waits}: {HELD[record.hold]}" if held else waits
 

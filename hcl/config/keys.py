@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "smtp": ("host", "port", "username", "password", "security", "from"),
     "smtpd": ("listen", "domain", "size_limit", "tls_cert", "tls_key"),
     "tls": ("ca_file",),
-    "alerts": ("after_absence", "test_every"),
+    "alerts": ("after_absence", "test_every", "tz"),
     "backup": ("folder", "second_folder", "every", "keep"),
     "watchdog": ("url", "every"),
     "standby": ("socket", "follow", "fence", "fence_read", "fence_write"),
@@ -58,6 +58,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "checks",
         "maintenance",
         "pages",
+        "reports",
     ),
     "projects.keys": ("name", "key", "key_sha256", "key_hmac", "access", "projects"),
     "projects.channels": (
@@ -103,6 +104,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "filter_default_fail",
     ),
     "projects.pages": ("slug", "title", "tags"),
+    "projects.reports": ("every", "at", "tz", "channels", "tags", "quiet"),
     "priority": ("down", "up", "server", "late"),
     "quiet_hours": ("from", "to", "tz"),
 }

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hcl.config import network
+from hcl.config.calm import read_zone
 from hcl.config.environment import above
+from hcl.config.host_zone import host_zone
 from hcl.config.keys import KEYS
 from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
@@ -268,7 +270,14 @@ def _alerts(table: Table) -> AlertsConfig:
     return AlertsConfig(
         after_absence=table.choice("after_absence", "excuse", get_args(AfterAbsence)),
         test_every=_test_every(table),
+        tz=_zone_of_messages(table),
     )
+
+
+def _zone_of_messages(table: Table) -> str:
+    if table.data.get("tz", "") == "":
+        return host_zone(table.source.env)
+    return read_zone(table, "tz")
 
 
 def _test_every(table: Table) -> TestEvery:

@@ -12,6 +12,7 @@ from hcl.config.checks import read_checks
 from hcl.config.keys import KEYS
 from hcl.config.maintenance import read_tag_names, read_windows
 from hcl.config.reading import Table, closest, shown
+from hcl.config.reports import read_reports
 from hcl.config.settings import (
     Access,
     ChannelConfig,
@@ -81,6 +82,7 @@ def _project(table: Table, can_mail: bool) -> ProjectConfig:
         checks=read_checks(table, channels),
         maintenance=read_windows(table),
         pages=_pages(table),
+        reports=read_reports(table, channels),
     )
 
 

@@ -15,6 +15,7 @@ Synchronous = Literal["full", "normal"]
 Flips = Literal["object", "list"]
 AfterAbsence = Literal["excuse", "alert"]
 TestEvery = Literal["", "day", "week", "month"]
+ReportEvery = Literal["day", "week", "month"]
 Security = Literal["starttls", "tls", "none"]
 Access = Literal["read-write", "read-only"]
 
@@ -144,11 +145,13 @@ class AlertsConfig:
 
     `after_absence` tells what becomes of a check that may have pinged while hcl was not
     there: it is excused, or judged as if hcl had listened. `test_every` is how often
-    each channel tells that it works; "": never.
+    each channel tells that it works; "": never. `tz` is the zone of moments in
+    messages.
     """
 
     after_absence: AfterAbsence
     test_every: TestEvery = ""
+    tz: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +318,24 @@ class PageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """A report, and when it is due: `at`, by the clock of `tz` ("": that of messages).
+
+    `day` is that of the week, 0 for Monday, or of the month; of a daily one it says
+    nothing. `channels` are ids. `tags` empty: of all checks. `quiet`: it does not come
+    if there is nothing to say.
+    """
+
+    every: ReportEvery
+    at: time
+    day: int
+    tz: str
+    channels: tuple[str, ...]
+    tags: frozenset[str] = frozenset()
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """An owner of checks and channels. `id` is a UUID in lower case.
 
@@ -334,6 +355,7 @@ class ProjectConfig:
     checks: tuple[CheckConfig, ...] = ()
     maintenance: tuple[Window, ...] = ()
     pages: tuple[PageConfig, ...] = ()
+    reports: tuple[ReportConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class Keeping:
         self._under_way: set[Path] = set()
         self._copying: set[asyncio.Future[Contents]] = set()
         self._stops = threading.Event()
+        # The zone of moments in messages.
+        self.home = "UTC"
 
     def use(self, config: BackupConfig) -> None:
         """Keep copies by these settings from now on; what failed is tried at once."""
@@ -173,7 +175,9 @@ class Keeping:
             seconds=took.total_seconds(),
             pings=contents.pings,
         )
-        await self._note(target.parent, kept, _works_again(target, before, kept))
+        await self._note(
+            target.parent, kept, _works_again(target, before, kept, self.home)
+        )
         await self._tidy(target.parent, kept.name)
 
     async def _failed(self, target: Path, problem: str) -> None:
@@ -184,7 +188,8 @@ class Keeping:
         is_told = before.told is not None and now - before.told < TELL_AGAIN
         told = before.told if is_told else now
         kept = replace(before, problem=problem, tried=now, told=told)
-        news = None if is_told else _no_backup(folder, kept, self._config.every, now)
+        every, home = self._config.every, self.home
+        news = None if is_told else _no_backup(folder, kept, every, now, home)
         await self._note(folder, kept, news)
 
     async def _note(
@@ -249,9 +254,9 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
 
 
 def _no_backup(
-    folder: Path, kept: Kept, every: timedelta, now: datetime
+    folder: Path, kept: Kept, every: timedelta, now: datetime, home: str
 ) -> Announcement:
-    last = f"The last good copy there is {kept.name}, of {_when(kept)}."
+    last = f"The last good copy there is {kept.name}, of {_when(kept, home)}."
     return Announcement(
         None,
         now,
@@ -265,13 +270,15 @@ def _no_backup(
     )
 
 
-def _works_again(target: Path, before: Kept, kept: Kept) -> Announcement | None:
+def _works_again(
+    target: Path, before: Kept, kept: Kept, home: str
+) -> Announcement | None:
     if not before.problem or before.told is None or kept.made is None:
         return None
-    made = f"{target} was made at {_when(kept)}, and could be read."
+    made = f"{target} was made at {_when(kept, home)}, and could be read."
     subject = "hcl backs up its database again"
     return Announcement(None, kept.made, "backup", subject, (made,))
 
 
-def _when(kept: Kept) -> str:
-    return moment(kept.made) if kept.made else "never"
+def _when(kept: Kept, home: str) -> str:
+    return moment(kept.made, home=home) if kept.made else "never"

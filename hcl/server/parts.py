@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from hcl.alarm import Alarm
 from hcl.alerts.drill import Drill
+from hcl.alerts.reports.reporter import Reporter
 from hcl.alerts.sender import Sender
 from hcl.changes import Changes
 from hcl.checks import restoring
@@ -35,7 +36,16 @@ if TYPE_CHECKING:
     from hcl.smtpd.server import MailServer
 
 # Each has an alarm.
-_LOOPS = ("checker", "sender", "filer", "pruner", "keeping", "watchdog", "drill")
+_LOOPS = (
+    "checker",
+    "sender",
+    "filer",
+    "pruner",
+    "keeping",
+    "watchdog",
+    "drill",
+    "reporter",
+)
 
 # What the sender's pauses are multiplied by, if not by what it has itself.
 Jitter = Callable[[], float]
@@ -62,6 +72,7 @@ class Assembly:
     keeping: Keeping
     watchdog: Watchdog
     drill: Drill
+    reporter: Reporter
     parts: Parts
     ping: PingEndpoint
     app: ASGIApp
@@ -77,6 +88,7 @@ class Assembly:
             self.keeping.run(),
             self.watchdog.run(),
             self.drill.run(),
+            self.reporter.run(),
         ]
 
     async def use(self, config: Config, *, retry: bool = False) -> None:
@@ -102,9 +114,11 @@ class Assembly:
         self.parts.changes.tell()
         self.filer.log_limit = self.pruner.log_limit = config.pings.log_limit
         self.watch.excuses = config.alerts.after_absence == "excuse"
+        self.watch.home = self.keeping.home = config.alerts.tz
         self.keeping.use(config.backup)
         self.watchdog.use(config.watchdog)
         self.drill.use(config.alerts.test_every, self.synced.projects)
+        self.reporter.use(config, self.synced.projects)
         await self.sender.use(config, self.synced.channels, retry=retry)
 
     def _mail_with(self, config: Config) -> Callable[[], None]:
@@ -139,7 +153,9 @@ async def assemble(
         # Whoever has mended something restarts hcl as often as they reload it.
         await assembly.use(config, retry=True)
         now = assembly.clock.now()
-        await restoring.tell(database, assembly.synced.projects, now)
+        await restoring.tell(
+            database, assembly.synced.projects, now, assembly.config.alerts.tz
+        )
         yield assembly
         await assembly.watch.end()
     finally:
@@ -195,6 +211,13 @@ def _wire(
             parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
         ),
         drill=drill,
+        reporter=Reporter(
+            database,
+            clock=clock,
+            alarm=alarms["reporter"],
+            sender=alarms["sender"],
+            changes=changes,
+        ),
         parts=parts,
         ping=ping,
         app=create_app(parts, ping),

@@ -43,6 +43,8 @@ class Replication:
         self._told = False
         self.trouble = ""
         self.patience = PATIENCE
+        # The zone of moments in messages.
+        self.home = "UTC"
 
     async def run(self) -> None:
         """Look again and again."""
@@ -78,7 +80,8 @@ class Replication:
             subject = "replication goes on"
             story = ["Litestream brings what is written here to the replica again."]
         else:
-            since = moment(self._clock.at(self._clock.boot() - seconds))
+            began = self._clock.at(self._clock.boot() - seconds)
+            since = moment(began, home=self.home)
             logger.error("replication stands still since %s: %s", since, why)
             subject = f"replication stands still since {since}"
             story = [

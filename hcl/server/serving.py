@@ -269,7 +269,9 @@ def _replication(assembly: Assembly, announcer: Announcer) -> Replication | None
     if config.standby.socket is None:
         return None
     socket_path, path = config.standby.socket, config.database.path
-    return Replication(socket_path, path, announcer, assembly.clock)
+    replication = Replication(socket_path, path, announcer, assembly.clock)
+    replication.home = config.alerts.tz
+    return replication
 
 
 def _tame_gc() -> None:

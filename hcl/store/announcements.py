@@ -6,23 +6,24 @@ from datetime import UTC, datetime
 from aiosqlite import Connection
 
 from hcl.model import Announcement as Announcement
-from hcl.model import AnnouncementKind
+from hcl.model import AnnouncementKind, Line, Section
 from hcl.store.times import stamp
 
-_COLUMNS = "id, project_id, created, kind, subject, story"
+_COLUMNS = "id, project_id, created, kind, subject, story, sections"
 
 
 async def add(conn: Connection, announcement: Announcement) -> int:
     """Keep an announcement; return its id. Nothing is sent by that."""
     rows = await conn.execute_fetchall(
-        "INSERT INTO announcements (project_id, created, kind, subject, story)"
-        " VALUES (?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO announcements (project_id, created, kind, subject, story,"
+        " sections) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
         (
             announcement.project_id,
             stamp(announcement.created),
             announcement.kind,
             announcement.subject,
             json.dumps(list(announcement.story)),
+            json.dumps(announcement.sections),
         ),
     )
     return int(next(iter(rows))[0])
@@ -76,6 +77,15 @@ def _read(
     kind: AnnouncementKind,
     subject: str,
     story: str,
+    sections: str,
 ) -> Announcement:
     at = datetime.fromtimestamp(created, UTC)
-    return Announcement(project, at, kind, subject, json.loads(story), id_)
+    parts = tuple(
+        Section(title, tuple(_line(*line) for line in lines), more)
+        for title, lines, more in json.loads(sections)
+    )
+    return Announcement(project, at, kind, subject, json.loads(story), id_, parts)
+
+
+def _line(name: str, text: str, code: str, cells: list[int], bar: float | None) -> Line:
+    return Line(name, text, code, tuple(cells), bar)

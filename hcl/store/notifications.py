@@ -89,6 +89,25 @@ async def add_for_announcement(
     return cursor.rowcount
 
 
+async def add_for_report(
+    conn: Connection, announcement_id: int, channels: Iterable[str], now: datetime
+) -> int:
+    """Write down what is to be sent of a report, over channels given by their codes."""
+    cursor = await conn.execute(
+        "INSERT INTO notifications"
+        " (announcement_id, channel_id, created, ran, next_try)"
+        f" SELECT :id, id, :now, {RAN}, :now FROM channels"
+        " WHERE enabled AND code IN (SELECT value FROM json_each(:channels))"
+        " ORDER BY id",
+        {
+            "id": announcement_id,
+            "now": stamp(now),
+            "channels": json.dumps(list(channels)),
+        },
+    )
+    return cursor.rowcount
+
+
 def from_row(row: Sequence[Any]) -> Notification:
     """Make a notification of its columns in their order, `hold` to `ran` last."""
     created = datetime.fromtimestamp(row[4], UTC)

@@ -23,15 +23,18 @@ def relative(then: datetime, now: datetime) -> str:
     return f"{brief(now - then)} ago" if then < now else f"in {brief(then - now)}"
 
 
-def moment(when: datetime, tz: str = "UTC") -> str:
-    """Write a moment in UTC, and in the zone `tz` too where that tells another time."""
-    when = when.astimezone(UTC)
-    text = f"{when:%Y-%m-%d %H:%M:%S} UTC"
+def moment(when: datetime, tz: str = "", home: str = "UTC") -> str:
+    """Write a moment in the zone `home`, and in `tz` too where that tells another time.
+
+    A zone that there is not is UTC as `home`, and is left out as `tz`.
+    """
+    here = when.astimezone(zone(home) or UTC)
+    text = f"{here:%Y-%m-%d %H:%M:%S} {_named(home)}"
     named = zone(tz)
-    local = when.astimezone(named) if named else when
-    if not local.utcoffset():
+    local = when.astimezone(named) if named else here
+    if local.utcoffset() == here.utcoffset():
         return text
-    shown = "%H:%M:%S" if local.date() == when.date() else "%Y-%m-%d %H:%M:%S"
+    shown = "%H:%M:%S" if local.date() == here.date() else "%Y-%m-%d %H:%M:%S"
     return f"{text} ({local:{shown}} {one_line(tz)})"
 
 
@@ -60,11 +63,15 @@ def day_in_full(date: date, today: date) -> str:
     return f"{f'{near}, ' if near else ''}{date:%a} {date.day} {date:%b}{year}"
 
 
-def span(start: datetime, end: datetime) -> str:
+def span(start: datetime, end: datetime, home: str = "UTC") -> str:
     """Write from when to when: `from 02:55 to 03:10 UTC`; with days if they differ."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    start, end = (when.astimezone(zone(home) or UTC) for when in (start, end))
     form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d %H:%M"
-    return f"from {start:{form}} to {end:{form}} UTC"
+    return f"from {start:{form}} to {end:{form}} {_named(home)}"
+
+
+def _named(home: str) -> str:
+    return one_line(home) if zone(home) else "UTC"
 
 
 def on_the_wall(when: datetime) -> str:
@@ -75,6 +82,11 @@ def on_the_wall(when: datetime) -> str:
 def here(when: datetime) -> str:
     """Write a moment by the clock of this machine: `2026-01-05 05:00:00`."""
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def there(when: datetime, home: str) -> str:
+    """Write a moment by the clock of a zone, and name that: `… 05:00:00 EET`."""
+    return f"{when.astimezone(zone(home) or UTC):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def iso(when: datetime) -> str:

@@ -40,6 +40,19 @@ async def test_message_names_the_site_the_project_and_the_check(app: App) -> Non
     assert (alert.earlier, alert.reminder, message.notice) == ((), 0, "")
 
 
+async def test_message_is_told_in_the_zone_of_the_file(app: App) -> None:
+    await down(app, 1)
+    alerts = replace(app.config.alerts, tz="Europe/Riga")
+    config = replace(app.config, alerts=alerts)
+
+    message = await compose(
+        await app.database.current(), config, tuple(await waiting(app))
+    )
+
+    assert message is not None
+    assert [alert.home for alert in message.alerts] == ["Europe/Riga"]
+
+
 async def test_flips_of_a_check_are_one_alert(app: App) -> None:
     check = await down(app, 1)
     await ping(app, check, "success", NOW + SECOND)

@@ -74,6 +74,7 @@ def keys_by_table(data: dict[str, Any]) -> dict[str, set[str]]:
     windows = project["maintenance"]
     found["projects.maintenance"] = {key for table in windows for key in table}
     found["projects.pages"] = set(project["pages"][0])
+    found["projects.reports"] = {key for table in project["reports"] for key in table}
     channels = {kind_of(channel): channel for channel in project["channels"]}
     found["projects.channels"] = CHANNEL & {key for c in channels.values() for key in c}
     for kind, channel in channels.items():
@@ -108,6 +109,7 @@ def test_every_key_is_read(table: str, key: str) -> None:
             (w for w in project["maintenance"] if key in w), project["maintenance"][0]
         ),
         "projects.pages": project["pages"][0],
+        "projects.reports": project["reports"][0],
         "projects.channels": channels["webhook"],
         **{f"projects.channels:{kind}": channels[kind] for kind in channels},
         "projects.channels:webhook.request": channels["webhook"]["down"],

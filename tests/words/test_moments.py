@@ -79,6 +79,37 @@ def test_moment_is_told_in_utc_and_local_time(hour: int, tz: str, text: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("home", "tz", "text"),
+    [
+        ("Europe/Riga", "", "2026-01-05 05:00:00 Europe/Riga"),
+        ("Europe/Riga", "Europe/Helsinki", "2026-01-05 05:00:00 Europe/Riga"),
+        ("Europe/Riga", "UTC", "2026-01-05 05:00:00 Europe/Riga (03:00:00 UTC)"),
+        (
+            "Europe/Riga",
+            "America/New_York",
+            "2026-01-05 05:00:00 Europe/Riga (2026-01-04 22:00:00 America/New_York)",
+        ),
+        ("No/Where", "Europe/Riga", "2026-01-05 03:00:00 UTC (05:00:00 Europe/Riga)"),
+    ],
+)
+def test_moment_is_told_at_home_and_by_the_clock_of_a_check(
+    home: str, tz: str, text: str
+) -> None:
+    assert moments.moment(datetime(2026, 1, 5, 3, tzinfo=UTC), tz, home) == text
+
+
+def test_moment_is_told_with_the_zone_of_the_day() -> None:
+    winter, summer = (
+        datetime(2026, 1, 5, 3, tzinfo=UTC),
+        datetime(2026, 7, 5, 3, tzinfo=UTC),
+    )
+
+    assert moments.there(winter, "Europe/Riga") == "2026-01-05 05:00:00 EET"
+    assert moments.there(summer, "Europe/Riga") == "2026-07-05 06:00:00 EEST"
+    assert moments.there(summer, "") == "2026-07-05 03:00:00 UTC"
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (-3 * 3600, "in 3 h"),

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from hcl.alerts.messages.when import told
 from hcl.model import Alert, Check, Message, Ping
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import clean, counted, cut, listed, one_line
-from hcl.words.moments import ago, moment
+from hcl.words.moments import ago
 from hcl.words.names import ACTIONS, check_name
 from hcl.words.schedule import in_full
 
@@ -56,10 +57,10 @@ def _status(alert: Alert, now: datetime) -> str:
     since = flip.created
     if alert.reminder and alert.down_since is not None:
         since = alert.down_since
-    when = moment(since, alert.check.tz)
+    when = told(since, alert)
     if alert.lateness is not None:
         since = alert.lateness.began
-        when = moment(since, alert.check.tz)
+        when = told(since, alert)
         return (
             f"was late since {when}" if alert.lateness.ended else f"late since {when}"
         )
@@ -73,7 +74,7 @@ def _last_ping(alert: Alert, now: datetime) -> str:
     action = ACTIONS[ping.action]
     if ping.exitstatus is not None:
         action += f" (exit status {ping.exitstatus})"
-    when = moment(ping.created, alert.check.tz)
+    when = told(ping.created, alert)
     return f"{action} at {when}, {ago(ping.created, now)}"
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from hcl.alerts.messages.facts import Fact, also_down, facts
 from hcl.alerts.messages.output import NO_OUTPUT, Output, output_of
 from hcl.alerts.messages.purposes import Wording, purpose_of
-from hcl.model import Alert, Announcement, Message
+from hcl.model import Alert, Announcement, Message, Section
 from hcl.words import names
 from hcl.words.lengths import duration
 from hcl.words.lines import counted, cut, one_line
@@ -34,6 +34,8 @@ class Letter:
     """What a message tells; the renderers lay it out.
 
     `paragraphs` tell of hcl itself; then `status` is "info", and `label` is empty.
+    `sections` are those of a report: the first paragraph stands above them, and the
+    others say the same in short.
     `subject` and `label` are one line each. `status` is how things are at the end:
     "down" if any check is, else "late" if one is. `link` leads to the check, or to the
     site if there are several. `title` is the check's name in full, `headline` a
@@ -58,6 +60,7 @@ class Letter:
     output: Output = NO_OUTPUT
     mutes: tuple[tuple[str, str], ...] = ()
     paragraphs: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def write_letter(message: Message, now: datetime) -> Letter:
@@ -133,6 +136,7 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
         site_name=one_line(message.site_name),
         facts=(project,) if project.value else (),
         paragraphs=tuple(map(one_line, announcement.story)),
+        sections=announcement.sections,
     )
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from hcl.alerts.messages.when import told
 from hcl.checks import runs
 from hcl.model import Alert, Flip, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
-from hcl.words.moments import ago, moment
+from hcl.words.moments import ago
 from hcl.words.outcomes import in_a_row, too_soon
 
 # A check that flips all night fills no pages: the newest changes are told.
@@ -49,7 +50,7 @@ def purpose_of(alert: Alert) -> Purpose:
 
 def down(alert: Alert, now: datetime) -> Wording:
     """Say that a check went down, and why."""
-    since = moment(alert.flip.created, alert.check.tz)
+    since = told(alert.flip.created, alert)
     return Wording(
         label="DOWN",
         predicate="is DOWN",
@@ -61,11 +62,11 @@ def down(alert: Alert, now: datetime) -> Wording:
 def late(alert: Alert, now: datetime) -> Wording:
     """Say that a ping is overdue, and when the check goes down without."""
     check, began = alert.check, alert.flip.created
-    due = moment(began, check.tz)
+    due = told(began, alert)
     story = [f"No ping has come since one was due at {due}, {ago(began, now)}."]
     predicate, clause = f"is late: no ping since {due}", f"no ping since {due}"
     if check.alert_after is not None and check.alert_after > now:
-        ends = moment(check.alert_after, check.tz)
+        ends = told(check.alert_after, alert)
         left = rough(check.alert_after - now)
         story.append(f"It goes down at {ends}, in {left}, unless a ping comes.")
         predicate, clause = (
@@ -76,8 +77,8 @@ def late(alert: Alert, now: datetime) -> Wording:
 
 def late_no_more(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as up
     """Say that a check has pinged that was told to be late."""
-    lateness, check = alert.lateness, alert.check
-    when = moment(alert.flip.created, check.tz)
+    lateness = alert.lateness
+    when = told(alert.flip.created, alert)
     began = lateness.began if lateness is not None else alert.flip.created
     length = rough(max(alert.flip.created - began, timedelta(0)))
     return Wording(
@@ -90,11 +91,11 @@ def late_no_more(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as u
 
 def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for all purposes
     """Say that a check came back, and how long the outage lasted."""
-    tz, when = alert.check.tz, alert.flip.created
-    story = [f"It pinged again at {moment(when, tz)}."]
-    clause = f"up again since {moment(when, tz)}"
+    when = alert.flip.created
+    story = [f"It pinged again at {told(when, alert)}."]
+    clause = f"up again since {told(when, alert)}"
     if alert.down_since is not None:
-        length, since = rough(when - alert.down_since), moment(alert.down_since, tz)
+        length, since = rough(when - alert.down_since), told(alert.down_since, alert)
         story.append(f"It had been down for {length}, since {since}.")
         clause += f", after {length}"
     return Wording("UP", "is UP again", tuple(story), clause)
@@ -103,7 +104,7 @@ def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for a
 def still_down(alert: Alert, now: datetime) -> Wording:
     """Remind that a check is down."""
     began = alert.down_since or alert.flip.created
-    since, length = moment(began, alert.check.tz), rough(now - began)
+    since, length = told(began, alert), rough(now - began)
     return Wording(
         label="STILL DOWN",
         predicate="is STILL DOWN",
@@ -143,7 +144,7 @@ def _history(alert: Alert) -> Iterator[str]:
     """Tell each flip in a clause: when, and why or after how long."""
     down_since: datetime | None = None
     for flip in (*alert.earlier, alert.flip):
-        when = moment(flip.created, alert.check.tz)
+        when = told(flip.created, alert)
         if flip.new_status == "down":
             down_since = flip.created
             why = _why_in_short(alert, flip)
@@ -185,7 +186,7 @@ def _cause(alert: Alert, now: datetime) -> str:
     grace = duration(check.grace)
     # The deadline, at which it flipped, is grace after what it waited for.
     begun = flip.created - check.grace
-    when = f"{moment(begun, check.tz)}, {ago(begun, now)}"
+    when = f"{told(begun, alert)}, {ago(begun, now)}"
     if _ran_too_long(alert):
         return (
             f"It ran too long. It started at {when}, and did not finish within {grace}."
@@ -201,7 +202,7 @@ def _overrun(alert: Alert, now: datetime) -> str:
     check, flip = alert.check, alert.flip
     run = runs.that_overran(check, flip.reason, flip.created)
     started = run.started if run else flip.created - check.run_limit
-    when = f"{moment(started, check.tz)}, {ago(started, now)}"
+    when = f"{told(started, alert)}, {ago(started, now)}"
     which = f"The run {run.rid}" if run and run.rid else "It"
     limit = duration(check.run_limit)
     return (

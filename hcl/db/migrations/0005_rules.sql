@@ -1,4 +1,4 @@
--- Finer rules, maintenance, and what is told of checks that are late.
+-- Finer rules, maintenance, what is told of checks that are late, and reports.
 
 -- What was missed last, where a check goes down at the second or a later bad outcome: the
 -- expected ping counts from it. NULL: the last outcome was a ping.
@@ -80,3 +80,7 @@ CREATE INDEX notifications_announcement ON notifications (announcement_id)
 CREATE INDEX notifications_lateness ON notifications (lateness_id)
     WHERE lateness_id IS NOT NULL;
 CREATE INDEX notifications_created ON notifications (created);
+
+-- What reports tell in full: JSON, a list of [title, [[name, text, code, cells, bar], ...],
+-- how many more]; the story of an announcement is short.
+ALTER TABLE announcements ADD COLUMN sections TEXT NOT NULL DEFAULT '[]';

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import editing, rules, runs
+from hcl.checks import editing, rules, runs, trends
 from hcl.checks.explain import heard
 from hcl.checks.explaining import explained, known_of
 from hcl.config import Config
@@ -23,7 +23,7 @@ from hcl.web.pages.check.snippets import snippets
 from hcl.web.pages.check.uptime import uptime
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
-from hcl.words.lengths import duration, short
+from hcl.words.lengths import duration, exact, short
 from hcl.words.lines import clean, one_line
 from hcl.words.names import title
 
@@ -66,6 +66,8 @@ async def page(visit: Visit) -> Response:
         **await _when_due(check, visit.shown),
         **_log_rows(visit, check, newest),
         chart=charts.chart(signals, runs.run_lengths(signals)),
+        exact=exact,
+        slow=trends.last_slow([*runs.run_lengths(signals).values()]),
         **await _availability(conn, check, flips, visit.now),
         **await _why(visit, check, signals, flips),
         short=short,

@@ -25,5 +25,7 @@ async def of(visit: Visit, project: Project) -> Announced:
     conn = visit.parts.database.committed
     start = visit.parts.clock.now() - _SHOWN_FOR
     told = await store.announcements.since(conn, start, project.id)
+    # The list shows what a report tells anyway.
+    told = [one for one in told if one.kind != "report"]
     last_id = await store.announcements.last_id(conn)
     return Announced(told[:_MOST], len(told[_MOST:]), last_id)

@@ -161,6 +161,28 @@ async def test_runs_are_charted_with_median_and_slowest(app: App) -> None:
     assert "Started" not in page
 
 
+async def test_last_run_is_marked_if_it_took_far_longer_than_usual(app: App) -> None:
+    check = await create(app)
+    visitor = await Visitor.enter(app)
+    found = await find(app, check["uuid"])
+    begin, pings = datetime.now(UTC) - timedelta(hours=12), []
+    for run, minutes in enumerate((*[2] * 10, 9)):
+        start = begin + timedelta(hours=run)
+        end = start + timedelta(minutes=minutes)
+        pings += [
+            make_ping(n=run * 2 + 1, action="start", created=start),
+            make_ping(n=run * 2 + 2, created=end),
+        ]
+    await put_pings(app.database, *((found.id, ping) for ping in pings[:-2]))
+    before = await visitor.get(f"/checks/{check['uuid']}")
+    await put_pings(app.database, *((found.id, ping) for ping in pings[-2:]))
+
+    page = await visitor.get(f"/checks/{check['uuid']}")
+
+    assert "longer than usual" not in before
+    assert "took <b>9 minutes</b>, far longer than usual (2 minutes)." in page
+
+
 async def test_hostile_values_are_shown_as_text(app: App) -> None:
     check = await create(app, name=EVIL[:100], tags=EVIL, desc=EVIL)
     url = f"/ping/{check['uuid']}"

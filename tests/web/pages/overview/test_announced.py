@@ -65,6 +65,13 @@ async def test_nothing_is_told_where_there_is_nothing(app: App) -> None:
     assert 'class="announced"' not in await page(app, "wall")
 
 
+async def test_reports_are_for_those_who_are_not_here(app: App) -> None:
+    await announce(app, "Daily report of Home: nothing was down", kind="report")
+    await sign_in(app)
+
+    assert news(await page(app)) == ""
+
+
 async def test_it_is_told_to_those_whom_it_concerns(app: App) -> None:
     await announce(app, "of the other", project_id=2)
     await announce(app, "of all", project_id=None, kind="reload")

@@ -1,0 +1,1 @@
+"""Reports: when each is due, what it tells of some days, and in which words."""

@@ -1,0 +1,65 @@
+"""Read what a report tells, a slice of checks at a time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.alerts.reports.faring import Faring, faring
+from hcl.alerts.reports.wording import Told
+from hcl.config import ReportConfig
+
+# So many checks are read at once: no more than what the loop may wait for.
+_SLICE = 20
+
+# Into how many parts charts divide the time.
+_PARTS = {"day": 24, "week": 28, "month": 31}
+
+Reader = Callable[[], Coroutine[Any, Any, Connection]]
+
+
+async def gather(
+    reader: Reader,
+    project_id: int,
+    report: ReportConfig,
+    span: tuple[datetime, datetime],
+    now: datetime,
+) -> Told:
+    """Read how the checks of a report fared, and the channels of its project.
+
+    `reader` returns what is read by, for each slice anew.
+    """
+    found: list[Faring] = []
+    count, after = 0, 0
+    while checks := await store.checks.of_project(
+        await reader(), project_id, after=after, limit=_SLICE
+    ):
+        after = checks[-1].id
+        meant = [c for c in checks if not report.tags or report.tags & {*c.tag_list}]
+        count += len(meant)
+        ids = [check.id for check in meant]
+        flips = await store.reporting.flips(await reader(), ids, span[0])
+        with_runs = [check.id for check in meant if check.last_duration is not None]
+        signals = await store.reporting.signals(await reader(), with_runs)
+        for check in meant:
+            fared = faring(
+                check,
+                flips[check.id],
+                signals.get(check.id, ()),
+                span,
+                now,
+                _PARTS[report.every],
+            )
+            if _has_news(fared):
+                found.append(fared)
+            # One that has run often takes a millisecond or two.
+            await asyncio.sleep(0)
+    deliveries = await store.reporting.deliveries(await reader(), project_id, *span)
+    return Told(found, count, deliveries)
+
+
+def _has_news(fared: Faring) -> bool:
+    return bool(fared.outages or fared.slow or fared.change or fared.longest)

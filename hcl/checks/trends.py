@@ -1,0 +1,67 @@
+"""How long runs of a job take by habit, and which take far longer; pure."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+# So many runs make a habit, and no more than so many are looked at.
+LEAST, MOST = 10, 50
+
+_LEAST_SPREAD = timedelta(seconds=1)
+
+
+class Habit(NamedTuple):
+    """How long a run takes usually, and by how much it may differ from that."""
+
+    usual: timedelta
+    spread: timedelta
+
+    def is_slow(self, length: timedelta) -> bool:
+        """Tell whether a run took far longer than usual."""
+        return length > self.usual + self.spread
+
+    def differs(self, length: timedelta) -> bool:
+        """Tell whether a run was far from usual, longer or shorter."""
+        return abs(length - self.usual) > self.spread
+
+
+def habit(lengths: Sequence[timedelta]) -> Habit | None:
+    """Tell the habit from runs, the oldest first; None: there are too few.
+
+    By the median, and five times the median deviation from it, but half of it at least,
+    and a second: a few runs that went wrong change neither.
+    """
+    lengths = lengths[-MOST:]
+    if len(lengths) < LEAST:
+        return None
+    usual = median(lengths)
+    deviation = median([abs(length - usual) for length in lengths])
+    return Habit(usual, max(5 * deviation, usual / 2, _LEAST_SPREAD))
+
+
+def last_slow(lengths: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
+    """Return how long the last run took, and takes usually, if it was slow."""
+    *before, last = lengths or [timedelta(0)]
+    found = habit(before)
+    return (last, found.usual) if found and found.is_slow(last) else None
+
+
+def median(lengths: Sequence[timedelta]) -> timedelta:
+    """Return what half of the lengths, one at least, are not above."""
+    # The standard library's brings fractions and random with it, which take memory.
+    ordered = sorted(lengths)
+    middle = len(ordered) // 2
+    return (ordered[middle] + ordered[~middle]) / 2
+
+
+def slow(lengths: Sequence[timedelta], first: int = 0) -> list[tuple[int, Habit]]:
+    """Return which runs were slow, by their place, each with the habit before it.
+
+    Of those from the place `first` on.
+    """
+    found = []
+    for place in range(max(LEAST, first), len(lengths)):
+        before = habit(lengths[max(0, place - MOST) : place])
+        if before is not None and before.is_slow(lengths[place]):
+            found.append((place, before))
+    return found

@@ -1,0 +1,78 @@
+"""What reports tell of: a slice of checks at a time, and what became of messages."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from aiosqlite import Connection
+
+from hcl.model import Delivery, Flip, Ping
+from hcl.store.times import moment, stamp
+
+# Of each check: the newest.
+_FLIPS, _SIGNALS = 200, 150
+
+
+async def flips(
+    conn: Connection, check_ids: Iterable[int], since: datetime
+) -> dict[int, list[Flip]]:
+    """Return the newest flips of checks since a moment, the oldest first, by id."""
+    rows = await conn.execute_fetchall(
+        "SELECT value, (SELECT json_group_array(json_array(created, old_status,"
+        " new_status, reason)) FROM (SELECT created, old_status, new_status, reason"
+        " FROM flips WHERE check_id = value AND created >= :since"
+        " ORDER BY id DESC LIMIT :limit)) FROM json_each(:ids)",
+        {"ids": json.dumps(list(check_ids)), "since": stamp(since), "limit": _FLIPS},
+    )
+    return {
+        row[0]: [
+            Flip(_at(created), *rest) for created, *rest in reversed(json.loads(row[1]))
+        ]
+        for row in rows
+    }
+
+
+async def signals(conn: Connection, check_ids: Iterable[int]) -> dict[int, list[Ping]]:
+    """Return the newest starts, successes and fails of checks, the oldest first.
+
+    Of the pings that are filed; without what says nothing of how long runs took.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT value, (SELECT json_group_array(json_array(n, created, action, rid))"
+        " FROM (SELECT n, created, action, rid FROM pings"
+        ' WHERE "key" BETWEEN value << 32 AND (value << 32) + 4294967295'
+        " AND action IN ('start', 'success', 'fail')"
+        ' ORDER BY "key" DESC LIMIT :limit)) FROM json_each(:ids)',
+        {"ids": json.dumps(list(check_ids)), "limit": _SIGNALS},
+    )
+    return {
+        row[0]: [
+            Ping(n, _at(created), action, "", "", "", "", rid, None, b"")
+            for n, created, action, rid in reversed(json.loads(row[1]))
+        ]
+        for row in rows
+    }
+
+
+async def deliveries(
+    conn: Connection, project_id: int, start: datetime, end: datetime
+) -> list[Delivery]:
+    """Return how the project's channels fared that failed in a span, or do now."""
+    rows = await conn.execute_fetchall(
+        "SELECT h.name, count(n.id), total(n.attempts > 0), total(n.attempts > 0"
+        " AND n.next_try IS NULL AND n.sent IS NULL), h.failing_since"
+        " FROM channels h LEFT JOIN notifications n"
+        " ON n.created >= :start AND n.created < :end AND n.channel_id = h.id"
+        " WHERE h.project_id = :project AND h.enabled AND h.kind != 'group'"
+        " GROUP BY h.id HAVING total(n.attempts > 0) > 0"
+        " OR h.failing_since IS NOT NULL ORDER BY h.id",
+        {"project": project_id, "start": stamp(start), "end": stamp(end)},
+    )
+    return [
+        Delivery(row[0], int(row[1]), int(row[2]), int(row[3]), moment(row[4]))
+        for row in rows
+    ]
+
+
+def _at(created: float) -> datetime:
+    return datetime.fromtimestamp(created, UTC)

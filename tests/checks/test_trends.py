@@ -1,0 +1,76 @@
+from datetime import timedelta
+
+import pytest
+
+from hcl.checks import trends
+
+
+def seconds(*values: float) -> list[timedelta]:
+    return [timedelta(seconds=value) for value in values]
+
+
+STEADY = seconds(*[100] * 10)
+SPREAD = seconds(80, 90, 95, 100, 100, 105, 110, 115, 120, 100)
+
+
+@pytest.mark.parametrize(
+    ("before", "length", "is_slow", "differs"),
+    [
+        (STEADY, 150, False, False),
+        (STEADY, 151, True, True),
+        (STEADY, 49, False, True),
+        # Five deviations of 7.5 s are less than half of it.
+        (SPREAD, 150, False, False),
+        (SPREAD, 151, True, True),
+        # What varies by itself may vary.
+        (seconds(*[10, 100, 200] * 5), 540, False, False),
+        (seconds(*[10, 100, 200] * 5), 601, True, True),
+        # A few that went wrong make no habit.
+        ([*STEADY, *seconds(9000, 9000)], 151, True, True),
+        # What is over in a moment may take another.
+        (seconds(*[0] * 10), 1, False, False),
+        (seconds(*[0] * 10), 1.1, True, True),
+    ],
+)
+def test_slow_is_far_longer_than_usual(
+    before: list[timedelta], length: float, is_slow: bool, differs: bool
+) -> None:
+    found = trends.habit(before)
+
+    assert found is not None
+    assert found.is_slow(timedelta(seconds=length)) is is_slow
+    assert found.differs(timedelta(seconds=length)) is differs
+
+
+def test_few_runs_are_no_habit() -> None:
+    assert trends.habit(STEADY[1:]) is None
+    assert trends.slow([*STEADY[1:], *seconds(900)]) == []
+
+
+def test_habit_is_that_of_the_last_runs() -> None:
+    lengths = seconds(*[1000] * 60, *[10] * 50)
+
+    found = trends.habit(lengths)
+
+    assert found == trends.Habit(*seconds(10, 5))
+
+
+def test_run_is_judged_by_those_before_it() -> None:
+    lengths = [*STEADY, *seconds(400, 100, 400)]
+
+    assert [place for place, _ in trends.slow(lengths)] == [10, 12]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "slow"),
+    [
+        ([], None),
+        ([*STEADY[1:], *seconds(900)], None),
+        ([*STEADY, *seconds(900)], tuple(seconds(900, 100))),
+        ([*STEADY, *seconds(900, 100)], None),
+    ],
+)
+def test_last_run_is_told_if_it_was_slow(
+    lengths: list[timedelta], slow: tuple[timedelta, timedelta] | None
+) -> None:
+    assert trends.last_slow(lengths) == slow

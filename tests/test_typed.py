@@ -14,7 +14,7 @@ import pytest
 from tests import toml
 from tests.moving.commands import EXPECTED, SOURCE
 from tests.patience import ENDS
-from tests.server.process import API_KEY, PING_KEY, Serve
+from tests.server.process import API_KEY, PING_KEY, Serve, until
 from tests.sinks import HttpSink
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +40,7 @@ RUN: list[tuple[str, str, str]] = [
     ("docs/api.md", "", "test_calls_of_the_api_page"),
     ("docs/backup.md", "", "test_what_is_to_be_typed_works"),
     ("docs/channels.md", "", "test_channels_are_tried"),
+    ("docs/checks-as-code.md", "", "test_checks_are_declared_and_written_down"),
     ("docs/containers.md", "docker exec", "test_commands_within_a_container"),
     (
         "docs/containers.md",
@@ -49,12 +50,14 @@ RUN: list[tuple[str, str, str]] = [
     ),
     ("docs/containers.md", "compose", "(no machine of the tests has docker)"),
     ("docs/jobs.md", "", "test_every_shell_block_is_run"),
+    ("docs/maintenance.md", "", "test_window_is_opened_and_ended"),
     ("docs/moving.md", "sqlite3 hc.sqlite", "test_copy_of_another_database_moves_in"),
     ("docs/moving.md", "umask", "test_copy_of_another_database_moves_in"),
     ("docs/moving.md", "--dry-run", "test_copy_of_another_database_moves_in"),
     ("docs/moving.md", "HCL_API_KEY", "test_hcl_moves_to_another"),
     ("docs/moving.md", "all.jsonl", "test_hcl_moves_to_another"),
     ("docs/moving.md", "out.sh", "test_hcl_moves_to_another"),
+    ("docs/reports.md", "", "test_reports_are_printed"),
     ("docs/raspberry-pi.md", "", "(changes when this machine boots)"),
     (
         "docs/standby.md",
@@ -105,6 +108,8 @@ def type_(folder: Path, script: str, **env: str) -> str:
         "hcl": f'exec {shlex.quote(sys.executable)} -m hcl "$@"',
         # What is typed is `docker exec hcl COMMAND`: we are in it already.
         "docker": 'shift 2; exec "$@"',
+        # No systemd runs here: `systemctl reload` is its signal.
+        "systemctl": 'kill -HUP "$HCL_PID"',
     }.items():
         (commands / name).write_text(f"#!/bin/sh\n{text}\n")
         (commands / name).chmod(0o755)
@@ -209,6 +214,46 @@ def test_copy_of_another_database_moves_in(tmp_path: Path) -> None:
 
     assert "Nothing was changed" in told
     assert not (tmp_path / "hcl.sqlite").exists()
+
+
+async def test_checks_are_declared_and_written_down(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        serve.api("POST", "checks/", name="Backup", slug="backup", timeout=3600)
+        type_(tmp_path, block("docs/checks-as-code.md", "hcl export --toml"))
+        with (tmp_path / "hcl.toml").open("a") as file:
+            file.write((tmp_path / "checks.toml").read_text())
+        planning = block("docs/checks-as-code.md", "hcl plan")
+        # That there is something to do is no mistake.
+        planning = planning.replace("hcl plan ", "hcl plan || test $? = 2 ")
+
+        told = type_(tmp_path, planning, HCL_PID=str(serve.process.pid))
+
+        assert 'adopt backup of "Home"' in told
+        await until(lambda: "origin" in serve.api("GET", "checks/")["checks"][0])
+        [check] = serve.api("GET", "checks/")["checks"]
+        assert (check["timeout"], check["origin"]) == (3600, "file")
+
+
+def test_window_is_opened_and_ended(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        [typed] = BLOCKS["docs/maintenance.md"]
+
+        told = type_(tmp_path, typed, HCL_SERVER=serve.root, HCL_API_KEY=API_KEY)
+
+        assert "new disk" in told
+        assert serve.api("GET", "maintenance/")["windows"] == []
+
+
+def test_reports_are_printed(tmp_path: Path) -> None:
+    mail = toml.email("Mail")
+    report = toml.table("[projects.reports]", channels=["Mail"])
+    with Serve(tmp_path, mail + report, tables=toml.smtp(9)):
+        [typed] = BLOCKS["docs/reports.md"]
+
+        told = type_(tmp_path, typed)
+
+        assert told.strip()
+        assert "<table" in (tmp_path / "mail.html").read_text()
 
 
 # What docs/configuration.md says of an install or a start that fails, and its test.

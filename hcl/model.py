@@ -1,6 +1,6 @@
 """The things hcl keeps: projects, checks, pings, flips, channels, notifications.
 
-All are immutable. Check and Ping are named tuples, since each ping makes new ones: that
+All are immutable. Check and Ping are named tuples: each ping makes new ones, which
 takes a fifth of the time of a frozen dataclass.
 """
 
@@ -210,26 +210,6 @@ SETTINGS = Check._fields[_NAME:_MUTED]
 STATE = Check._fields[_STATUS:]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """When nobody is called down, for maintenance.
-
-    `tags` empty: of all checks; else of those that have one of them. By a `schedule`,
-    cron or OnCalendar in the zone `tz`, it opens each time for `length`; without one,
-    once, from `start` to `end`. `id` is that of its row if it was opened by hand, 0 if
-    it stands in hcl.toml. `name` may be empty for one by hand.
-    """
-
-    name: str
-    tags: frozenset[str] = frozenset()
-    schedule: str = ""
-    tz: str = "UTC"
-    length: timedelta = timedelta(0)
-    start: datetime | None = None
-    end: datetime | None = None
-    id: int = 0
-
-
 class Ping(NamedTuple):
     """One signal received for a check.
 
@@ -280,19 +260,6 @@ class Lateness:
 
 # What a message tells of that tells of no flip.
 NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
-
-
-class Delivery(NamedTuple):
-    """How a channel fared: what it was to send, and what failed and was given up.
-
-    `failing_since` None: it delivers now.
-    """
-
-    channel: str
-    messages: int
-    failed: int
-    given_up: int
-    failing_since: datetime | None
 
 
 class Line(NamedTuple):

@@ -16,7 +16,7 @@ from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS
-from hcl.words.outcomes import in_a_row, named, too_soon
+from hcl.words.outcomes import finer_rules, in_a_row, named, too_soon
 from hcl.words.schedule import in_full
 
 
@@ -364,7 +364,7 @@ def _rules(known: Known, now: datetime) -> Iterator[str]:
     yield f"A ping is expected {in_full(check)}, with a grace of {grace}."
     if check.last_start is not None or check.open_runs or check.max_run is not None:
         yield f"A run has to end within {duration(check.run_limit)} of its start."
-    yield from _finer_rules(check)
+    yield from finer_rules(check)
     if check.methods == "POST":
         yield "Only pings by POST count."
     if check.filter_http_body or check.filter_body or check.filter_subject:
@@ -379,18 +379,6 @@ def _rules(known: Known, now: datetime) -> Iterator[str]:
         yield "It is in maintenance: it is watched, and nobody is called down."
     if known.is_alone:
         yield "Nobody is told: no channel serves it."
-
-
-def _finer_rules(check: Check) -> Iterator[str]:
-    """Name the settings that Healthchecks does not know."""
-    if check.min_run is not None:
-        shortest = duration(check.min_run)
-        yield f"A success that ends its run sooner than {shortest} counts as a failure."
-    if check.down_after > 1:
-        yield f"It takes {check.down_after} bad outcomes in a row to call it down."
-    if check.early and check.kind != "simple":
-        early = duration(check.early)
-        yield f"A success up to {early} before an occurrence counts for that."
 
 
 def lines(explanation: Explanation, tz: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hcl.config.calm import read_zone
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, shown
-from hcl.model import Window
+from hcl.config.settings import Window
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=31)

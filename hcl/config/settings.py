@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 from hcl.config.kinds import Event, Settings
-from hcl.model import Window
 
 Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]
@@ -288,6 +287,26 @@ class TagConfig:
 
     tag: str
     calm: Calm
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When nobody is called down, for maintenance.
+
+    `tags` empty: of all checks; else of those that have one of them. By a `schedule`,
+    cron or OnCalendar in the zone `tz`, it opens each time for `length`; without one,
+    once, from `start` to `end`. `id` is that of its row if it was opened by hand, 0 if
+    it stands in hcl.toml. `name` may be empty for one by hand.
+    """
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    schedule: str = ""
+    tz: str = "UTC"
+    length: timedelta = timedelta(0)
+    start: datetime | None = None
+    end: datetime | None = None
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
+from hcl.config.settings import Window
 from hcl.model import (
     SETTINGS,
     STATE,
@@ -23,7 +24,6 @@ from hcl.model import (
     Reason,
     Run,
     Status,
-    Window,
 )
 from hcl.moving import columns
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject

@@ -8,7 +8,8 @@ from aiosqlite import Connection
 from hcl import __version__, store
 from hcl.checks import rules
 from hcl.config import ProjectConfig
-from hcl.model import Check, Window
+from hcl.config.settings import Window
+from hcl.model import Check
 from hcl.moving import documents
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from hcl.config.settings import Access
-from hcl.model import Check, Flip, Ping, Window
+from hcl.config.settings import Access, Window
+from hcl.model import Check, Flip, Ping
 
 # Stands for the id of a project that its server does not tell.
 NO_CODE = "00000000-0000-0000-0000-000000000000"

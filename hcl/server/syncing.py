@@ -9,8 +9,9 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
+from hcl.config.settings import Window
 from hcl.db import Database, open_to_rehearse
-from hcl.model import Channel, Project, Window
+from hcl.model import Channel, Project
 from hcl.server import declaring, reloading
 from hcl.server.declaring import Step
 from hcl.server.reloading import Change, Known

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from aiosqlite import Connection
 
-from hcl.model import Delivery, Flip, Ping
+from hcl.model import Flip, Ping
 from hcl.store.times import moment, stamp
 
 # Of each check: the newest.
@@ -56,8 +56,12 @@ async def signals(conn: Connection, check_ids: Iterable[int]) -> dict[int, list[
 
 async def deliveries(
     conn: Connection, project_id: int, start: datetime, end: datetime
-) -> list[Delivery]:
-    """Return how the project's channels fared that failed in a span, or do now."""
+) -> list[tuple[str, int, int, int, datetime | None]]:
+    """Return how the project's channels fared that failed in a span, or do now.
+
+    Of each its name, its messages, how many failed, how many were given up, and since
+    when it fails; None: it delivers now.
+    """
     rows = await conn.execute_fetchall(
         "SELECT h.name, count(n.id), total(n.attempts > 0), total(n.attempts > 0"
         " AND n.next_try IS NULL AND n.sent IS NULL), h.failing_since"
@@ -69,8 +73,7 @@ async def deliveries(
         {"project": project_id, "start": stamp(start), "end": stamp(end)},
     )
     return [
-        Delivery(row[0], int(row[1]), int(row[2]), int(row[3]), moment(row[4]))
-        for row in rows
+        (row[0], int(row[1]), int(row[2]), int(row[3]), moment(row[4])) for row in rows
     ]
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Window
+from hcl.config.settings import Window
+from hcl.model import Check
 from hcl.store import checks
 from hcl.store.times import seconds, stamp
 

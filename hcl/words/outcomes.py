@@ -1,5 +1,6 @@
 """Bad outcomes of a job that only finer rules know, as they are said to people."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from hcl.model import Check, Run
@@ -29,3 +30,15 @@ def too_soon(check: Check, at: datetime) -> str:
 def named(run: Run) -> str:
     """Name a run by its rid, if it has one: ` (0f34…)`."""
     return f" ({run.rid})" if run.rid else ""
+
+
+def finer_rules(check: Check) -> Iterator[str]:
+    """Name the settings that Healthchecks does not know."""
+    if check.min_run is not None:
+        shortest = duration(check.min_run)
+        yield f"A success that ends its run sooner than {shortest} counts as a failure."
+    if check.down_after > 1:
+        yield f"It takes {check.down_after} bad outcomes in a row to call it down."
+    if check.early and check.kind != "simple":
+        early = duration(check.early)
+        yield f"A success up to {early} before an occurrence counts for that."

@@ -7,7 +7,8 @@ import pytest
 
 from hcl.checks.explain import Known, explain, lines
 from hcl.checks.windows.calendar import Opening
-from hcl.model import Check, Flip, Window
+from hcl.config.settings import Window
+from hcl.model import Check, Flip
 from hcl.store.life import Absence
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record

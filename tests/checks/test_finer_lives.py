@@ -14,7 +14,8 @@ from hcl.checks import absence, rules, schedule
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding, late
 from hcl.checks.windows.calendar import Calendar
-from hcl.model import Check, Flip, Window
+from hcl.config.settings import Window
+from hcl.model import Check, Flip
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)

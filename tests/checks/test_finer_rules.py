@@ -11,7 +11,8 @@ import pytest
 from hcl.checks import rules, schedule
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
-from hcl.model import Check, Flip, Ping, Run, Window
+from hcl.config.settings import Window
+from hcl.model import Check, Flip, Ping, Run
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)

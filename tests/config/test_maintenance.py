@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hcl.model import Window
+from hcl.config.settings import Window
 from tests.config import PROJECT, read, refusal
 
 WINDOW = "[[projects.maintenance]]\nname = 'Sunday updates'\n"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hcl.checks import trends
 from hcl.checks.availability import spans
@@ -16,6 +17,19 @@ _DAY = timedelta(days=1)
 
 # So many runs of a span have to differ from those before.
 _CHANGED = 5
+
+
+class Delivery(NamedTuple):
+    """How a channel fared: what it was to send, and what failed and was given up.
+
+    `failing_since` None: it delivers now.
+    """
+
+    channel: str
+    messages: int
+    failed: int
+    given_up: int
+    failing_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

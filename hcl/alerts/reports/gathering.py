@@ -8,7 +8,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.alerts.reports.faring import Faring, faring
+from hcl.alerts.reports.faring import Delivery, Faring, faring
 from hcl.alerts.reports.wording import Told
 from hcl.config import ReportConfig
 
@@ -57,7 +57,8 @@ async def gather(
                 found.append(fared)
             # One that has run often takes a millisecond or two.
             await asyncio.sleep(0)
-    deliveries = await store.reporting.deliveries(await reader(), project_id, *span)
+    rows = await store.reporting.deliveries(await reader(), project_id, *span)
+    deliveries = [Delivery(*row) for row in rows]
     return Told(found, count, deliveries)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl.alerts.reports.faring import FLAPS, Faring
+from hcl.alerts.reports.faring import FLAPS, Delivery, Faring
 from hcl.config import ReportConfig
-from hcl.model import Announcement, Delivery, Line, Section
+from hcl.model import Announcement, Line, Section
 from hcl.words import moments
 from hcl.words.lengths import exact, rough
 from hcl.words.lines import counted, cut, one_line

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from hcl.checks import runs, schedule
-from hcl.model import Check, Window, split_tags
+from hcl.config.settings import Window
+from hcl.model import Check, split_tags
 
 # One that was opened by hand is remembered for so long after its end: what was due in
 # it has its grace from there.

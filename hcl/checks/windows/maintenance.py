@@ -12,8 +12,9 @@ from hcl.checks.windows.asking import LONGEST, SHORTEST
 from hcl.checks.windows.calendar import REMEMBERED, Calendar, Opening
 from hcl.checks.windows.holding import reckoned
 from hcl.clock import Clock
+from hcl.config.settings import Window
 from hcl.db import Database
-from hcl.model import Check, Window
+from hcl.model import Check
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import pytest
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.messages.rendering import in_brief, in_html, in_markdown, in_text
-from hcl.alerts.reports.faring import Faring, Slow
+from hcl.alerts.reports.faring import Delivery, Faring, Slow
 from hcl.alerts.reports.wording import Told, of_report
 from hcl.config import ReportConfig
-from hcl.model import Announcement, Delivery, Message
+from hcl.model import Announcement, Message
 from tests.build import HOUR
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hcl.checks.windows.calendar import Calendar
-from hcl.model import Window
+from hcl.config.settings import Window
 from tests.build import make_check
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -9,7 +9,8 @@ from hcl.checks import rules
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
-from hcl.model import Check, Flip, Ping, Window
+from hcl.config.settings import Window
+from hcl.model import Check, Flip, Ping
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)

@@ -9,6 +9,7 @@ from hcl.checks import rules, runs, schedule
 from hcl.checks.absence import MOST_EXCUSED
 from hcl.checks.told import told
 from hcl.checks.windows.calendar import Opening
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.store.life import Absence
 from hcl.store.tries import Record
@@ -64,6 +65,8 @@ def explain(known: Known, now: datetime) -> Explanation:
     status = rules.shown_status(known.check, now)
     known = heard(known, now)
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
+    if status == "grace" and start_too_long_ago(known.check, now):
+        summary = "It is shown as late: a run takes too long, in maintenance."
     if status == "grace" and known.check.bad_outcomes:
         summary = f"It is shown as late: {in_a_row(known.check)}."
     lines = _of_down if known.check.status == "down" else _of_others

@@ -13,6 +13,7 @@ from hcl.alerts.messages.output import output_of
 from hcl.checks import rules, schedule
 from hcl.checks.explain import Known, heard, start_that_overran
 from hcl.checks.told import Heard, heard_by
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
 from hcl.words.outcomes import in_a_row, too_soon
@@ -97,7 +98,7 @@ async def incident_of(
     return Incident(
         status,
         _since(known, status),
-        reason(known, status),
+        reason(known, status, now),
         missed=_missed(known, status),
         told=tuple(heard_by(records)),
         untold=known.untold * is_down,
@@ -140,7 +141,7 @@ def _missed(known: Known, status: ShownStatus) -> datetime | None:
     return flip.created - check.grace
 
 
-def reason(known: Known, status: ShownStatus) -> Reason:
+def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
     """Say what is wrong, in the words of the mail."""
     check, flip, ping = known.check, known.flip, known.ping
     grace = duration(check.grace)
@@ -148,6 +149,10 @@ def reason(known: Known, status: ShownStatus) -> Reason:
         text = f"That makes {in_a_row(check)}; it goes down at the last. The newest:"
         return Reason(text, _last_bad(check), ".")
     if status == "grace":
+        begun = start_too_long_ago(check, now)
+        if begun is not None:
+            words = f", has not ended within {duration(check.run_limit)}."
+            return Reason("It runs too long: the run from", begun, words)
         due = schedule.next_ping(check)
         return Reason("No ping has come since", due, ", when one was due.")
     if check.status != "down" or flip is None:

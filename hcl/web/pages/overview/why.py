@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from hcl import store
 from hcl.checks import runs, schedule
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
@@ -47,6 +48,13 @@ def sentence(
     check, status = item
     if status == "grace" and check.bad_outcomes:
         return _said("Late", in_a_row(check))
+    begun = start_too_long_ago(check, now) if status == "grace" else None
+    if begun is not None and check.alert_after is not None:
+        left = stamped(check.alert_after, now, "relative")
+        start = stamped(begun, now, "said")
+        return _said(
+            "Runs too long", f"the run from {start} has not ended; goes down {left}"
+        )
     due_at = schedule.next_ping(check)
     if status == "grace" and check.alert_after is not None and due_at is not None:
         due = stamped(due_at, now, "said")

@@ -138,6 +138,23 @@ def test_bad_outcomes_that_do_not_suffice_are_told() -> None:
     )
 
 
+def test_what_is_late_and_does_not_go_down_yet_is_not_said_to() -> None:
+    check = make_check(
+        status="up",
+        last_ping=NOW - 2 * HOUR,
+        timeout=HOUR,
+        grace=90 * MINUTE,
+        down_after=3,
+    )
+    check = rules.on_edit(check, NOW).check
+
+    row = sentence(Shown(check, "grace"), None, NOW, readonly=False)
+
+    assert text_of(row or "") == (
+        "No ping since today 11:00 bad outcome 1 of 3 in 30 min"
+    )
+
+
 @pytest.mark.parametrize("max_run", [None, 20 * MINUTE])
 def test_a_run_that_a_window_lets_last_is_what_is_late(
     max_run: timedelta | None,

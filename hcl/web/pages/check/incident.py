@@ -16,7 +16,7 @@ from hcl.checks.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
-from hcl.words.outcomes import in_a_row, too_soon
+from hcl.words.outcomes import in_a_row, then, too_soon
 
 # Lines of what a job printed that are shown, and characters at most.
 _LINES, _LENGTH = 10, 2000
@@ -54,10 +54,11 @@ class Printed(NamedTuple):
 class Incident:
     """What the card of a check that is down or late shows.
 
-    `since` is when it went down, or was due. `deadline` is when it goes down if it is
-    late. `missed` is when a ping was expected that did not come; None: it failed, or
-    ran too long. `told` has a line for each channel, and `untold` counts older messages
-    that were not looked at. `reminder` is when somebody is reminded next.
+    `since` is when it went down, or was due. `deadline` is when its next bad outcome
+    is if it is late, and `then` what that means. `missed` is when a ping was expected
+    that did not come; None: it failed, or ran too long. `told` has a line for each
+    channel, and `untold` counts older messages that were not looked at. `reminder` is
+    when somebody is reminded next.
     """
 
     status: ShownStatus
@@ -71,6 +72,7 @@ class Incident:
     last_outage: Outage | None = None
     reminder: datetime | None = None
     deadline: datetime | None = None
+    then: str = ""
 
 
 async def incident_of(
@@ -112,6 +114,7 @@ async def incident_of(
             (r.next_try for r in records if r.reminder and r.next_try), default=None
         ),
         deadline=known.check.alert_after if status == "grace" else None,
+        then=then(known.check),
     )
 
 

@@ -15,7 +15,7 @@ from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
 from hcl.words.lengths import short
 from hcl.words.lines import cut, one_line
-from hcl.words.outcomes import in_a_row
+from hcl.words.outcomes import in_a_row, then
 
 # Checks whose reason is looked up: who has more down at once looks at none of them.
 _MOST = 200
@@ -53,13 +53,13 @@ def sentence(
         left = stamped(check.alert_after, now, "relative")
         start = stamped(begun, now, "said")
         return _said(
-            "Runs too long", f"the run from {start} has not ended; goes down {left}"
+            "Runs too long", f"the run from {start} has not ended; {then(check)} {left}"
         )
     due_at = schedule.next_ping(check)
     if status == "grace" and check.alert_after is not None and due_at is not None:
         due = stamped(due_at, now, "said")
         left = stamped(check.alert_after, now, "relative")
-        return _said(f"No ping since {due}", f"goes down {left}")
+        return _said(f"No ping since {due}", f"{then(check)} {left}")
     if status != "down" or trouble is None:
         return None
     if trouble.reason == "fail":

@@ -68,7 +68,9 @@ def lived(
         check, flip, _ = ways(check, now)
         return check, f"{flip}"
     if what == "away":
-        check = absence.on_return(check, now - 4 * MINUTE, now)
+        # Of one that is down the version before excused no run, which was a fault.
+        if check.status != "down":
+            check = absence.on_return(check, now - 4 * MINUTE, now)
         return check, f"{check.counted_from} {check.excused} {check.run_excused}"
     if what == "edit":
         grace = chance.choice((1, 3, 10)) * MINUTE

@@ -48,10 +48,10 @@ def sentence(
     check, status = item
     if status == "grace" and check.bad_outcomes:
         return _said("Late", in_a_row(check))
-    begun = start_too_long_ago(check, now) if status == "grace" else None
-    if begun is not None and check.alert_after is not None:
+    late_run = start_too_long_ago(check, now) if status == "grace" else None
+    if late_run is not None and check.alert_after is not None:
         left = stamped(check.alert_after, now, "relative")
-        start = stamped(begun, now, "said")
+        start = stamped(late_run, now, "said")
         return _said(
             "Runs too long", f"the run from {start} has not ended; {then(check)} {left}"
         )

@@ -349,7 +349,8 @@ def _messages(known: Known) -> Iterator[Line]:
         yield Line(None, f"{counted(known.untold, 'message')} before these.")
     for record in reversed(known.records):
         message = told(record)
-        colon = ":" if message.mark in ("waits", "dropped") else ""
+        is_apart = message.mark in ("waits", "dropped") or record.kind == "group"
+        colon = ":" if is_apart and message.detail else ""
         text = f"{message.what}{colon} {message.detail}".strip()
         if message.mark == "failed" and message.answer:
             text += f": {message.answer}"

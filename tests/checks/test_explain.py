@@ -344,3 +344,14 @@ def test_a_run_in_a_window_may_last_and_what_is_due_later_is_as_ever(
     ) in told
     assert not [text for _, text in told if "unless the run ends" in text]
     assert not [text for _, text in told if "began anew" in text]
+
+
+def test_what_a_group_did_stands_apart_from_its_name() -> None:
+    down = check(status="down")
+    handed = record(
+        channel="Ops", kind="group", sent=NOW, answer="handed to 2 of its 2"
+    )
+
+    told = said(Known(down, flip("down", reason="fail"), records=[handed]))
+
+    assert (0, "Told Ops: handed to 2 of its 2.") in told

@@ -9,6 +9,7 @@ from hcl.checks import rules, runs, schedule
 from hcl.checks.absence import MOST_EXCUSED
 from hcl.checks.told import told
 from hcl.checks.windows.calendar import Opening
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.store.life import Absence
 from hcl.store.tries import Record
@@ -64,11 +65,23 @@ def explain(known: Known, now: datetime) -> Explanation:
     status = rules.shown_status(known.check, now)
     known = heard(known, now)
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
+    if status == "grace" and start_too_long_ago(known.check, now):
+        summary = "It is shown as late: a run takes too long, in maintenance."
     if status == "grace" and known.check.bad_outcomes:
         summary = f"It is shown as late: {in_a_row(known.check)}."
     lines = _of_down if known.check.status == "down" else _of_others
-    timeline = (*lines(known, now), *_ahead(known, now))
-    return Explanation(summary, timeline, tuple(_rules(known, now)))
+    timeline = list(lines(known, now))
+    for line in _ahead(known, now):
+        timeline.insert(_place(line, timeline), line)
+    return Explanation(summary, tuple(timeline), tuple(_rules(known, now)))
+
+
+def _place(line: Line, timeline: Sequence[Line]) -> int:
+    """Return where a line stands: before the first that comes later."""
+    for place, other in enumerate(timeline):
+        if line.at is not None and other.at is not None and line.at < other.at:
+            return place
+    return len(timeline)
 
 
 def heard(known: Known, now: datetime) -> Known:
@@ -158,7 +171,7 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
         yield Line(check.not_before, "It is not called down before: hcl was away.")
         return
     grace = f"The grace of {duration(check.grace)}"
-    if check.spared and check.alert_after is not None and now < check.alert_after:
+    if rules.is_spared(check, now) and _is_put_off(check, end):
         yield Line(check.alert_after, f"{grace} ends: {_SPARED}.")
         return
     if end <= now:
@@ -183,7 +196,9 @@ def _runs(check: Check, now: datetime) -> Iterator[Line]:
     for run in check.open_runs:
         yield Line(run.started, f"A run started{named(run)}, and has not ended.")
         end = runs.end(check, run)
-        if run.is_told or end <= now:
+        if rules.is_spared(check, now) and _is_put_off(check, end) and not run.is_told:
+            yield Line(None, _RUN_SPARED)
+        elif run.is_told or end <= now:
             yield Line(end, f"It had not ended within {limit}: that counted.")
         else:
             then = f"{_then(check)}, unless the run ends"
@@ -196,6 +211,14 @@ _SPARED = (
 )
 
 
+_RUN_SPARED = "The run may last until a grace after the maintenance window."
+
+
+def _is_put_off(check: Check, end: datetime) -> bool:
+    """Tell whether it is this end that windows have moved, and not a later one."""
+    return check.alert_after is not None and end < check.alert_after
+
+
 def _run(check: Check, now: datetime) -> Iterator[Line]:
     """Tell of the open run, and when it is too long."""
     if check.last_start is None:
@@ -204,7 +227,7 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
     yield Line(check.last_start, f"A run started{rid}, and has not ended.")
     end = schedule.run_deadline(check)
     if rules.is_spared(check, now):
-        yield Line(None, "The run may last until a grace after the maintenance window.")
+        yield Line(None, _RUN_SPARED)
     elif end is None:
         yield Line(None, "hcl was away since: the run may have ended unheard.")
     elif end <= now:
@@ -333,7 +356,8 @@ def _messages(known: Known) -> Iterator[Line]:
         yield Line(None, f"{counted(known.untold, 'message')} before these.")
     for record in reversed(known.records):
         message = told(record)
-        colon = ":" if message.mark in ("waits", "dropped") else ""
+        is_apart = message.mark in ("waits", "dropped") or record.kind == "group"
+        colon = ":" if is_apart and message.detail else ""
         text = f"{message.what}{colon} {message.detail}".strip()
         if message.mark == "failed" and message.answer:
             text += f": {message.answer}"

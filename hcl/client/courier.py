@@ -48,6 +48,8 @@ class Courier:
         self._thread: threading.Thread | None = None
         # Why the last try failed.
         self._why = ""
+        # What was said last of a signal that is lost: its start and its end are one.
+        self._said = ""
         # Which servers believe a signal its own time.
         self._takes_times: dict[str, bool] = {}
 
@@ -157,7 +159,10 @@ class Courier:
             spools.done(kept)
         if answer.final:
             self.all_told = False
-            self._tell(f"could not tell {signal.target.shown}: {answer.why}")
+            line = f"could not tell {signal.target.shown}: {answer.why}"
+            if line != self._said:
+                self._said = line
+                self._tell(line)
         return 0.0
 
     def _flush(self) -> bool:

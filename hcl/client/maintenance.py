@@ -109,12 +109,12 @@ def _start(api: API, options: argparse.Namespace) -> None:
         "reason": options.reason,
     }
     window = api.call("POST", "maintenance/", document)
-    _show(options, [window], window)
+    _show(options, [window], window, other="")
 
 
 def _list(api: API, options: argparse.Namespace) -> None:
     document = api.get("maintenance/")
-    _show(options, document["windows"], document)
+    _show(options, document["windows"], document, other="to come")
 
 
 def _end(api: API, options: argparse.Namespace) -> None:
@@ -131,17 +131,22 @@ def _end(api: API, options: argparse.Namespace) -> None:
             )
         id_ = ids[0]
     window = api.call("DELETE", f"maintenance/{id_}")
-    _show(options, [window], window)
+    _show(options, [window], window, other="ended")
 
 
 def _show(
-    options: argparse.Namespace, windows: list[dict[str, Any]], document: Any
+    options: argparse.Namespace,
+    windows: list[dict[str, Any]],
+    document: Any,
+    *,
+    other: str,
 ) -> None:
+    """Print windows; `other` is what those are that are not open."""
     rows = [
         {
             **window,
             "id": window["id"] or "(file)",
-            "state": "open" if window["open"] else "closed",
+            "state": "open" if window["open"] else other,
             "from": moment(window["start"]),
             "to": moment(window["end"]),
             "tags": window["tags"] or "(all checks)",

@@ -92,7 +92,9 @@ def named(path: str, data: Mapping[str, Any]) -> str:
             break
         name = at.get("name", at.get("tag", at.get("slug")))
         word = step[1].removesuffix("s")
-        shown = f'"{name}"' if isinstance(name, str) else f"{int(step[2]) + 1}"
+        # Some of its characters may be why it is named.
+        said = re.sub(r"[\x00-\x1f\x7f]+", " ", name) if isinstance(name, str) else ""
+        shown = f'"{said}"' if isinstance(name, str) else f"{int(step[2]) + 1}"
         words.insert(0, f"{word} {shown}")
         rest = rest[step.end() :]
     place = " of ".join(words)

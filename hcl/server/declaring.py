@@ -12,6 +12,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import declared, rules
+from hcl.checks.windows import late
 from hcl.config import CheckConfig, ProjectConfig
 from hcl.model import DECLARED, LEFT, Check, Flip, Project, Status
 from hcl.server.reloading import MOST_NAMES, Change
@@ -154,7 +155,7 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
         check, flip = declared.on_back(check, before, now, loose=loose)
         await _add_flip(conn, check, flip)
     else:
-        check = rules.on_edit(check, now, loose=loose).check
+        check = late.edited(rules.on_edit(check, now, loose=loose).check, now)
     if check.id:
         await store.checks.save(conn, check)
     else:

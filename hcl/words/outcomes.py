@@ -15,6 +15,13 @@ def in_a_row(check: Check) -> str:
     return f"{check.bad_outcomes} of {check.down_after} bad outcomes in a row"
 
 
+def then(check: Check) -> str:
+    """Say what the next bad outcome means: `goes down`, or `bad outcome 2 of 3`."""
+    if check.bad_outcomes + 1 >= check.down_after:
+        return "goes down"
+    return f"bad outcome {check.bad_outcomes + 1} of {check.down_after}"
+
+
 def too_soon(check: Check, at: datetime) -> str:
     """Say how soon a run ended: `ended after 2 seconds, sooner than 1 minute`.
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from hcl.checks import rules
 from hcl.checks.explain import Known, explain, lines
-from hcl.checks.windows.calendar import Opening
+from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
 from hcl.model import Check, Flip
 from hcl.store.life import Absence
@@ -317,10 +319,40 @@ def test_a_window_and_what_it_moves_are_told() -> None:
         (-24 * 60, "A failure came, in maintenance."),
         (-24.5 * 60, "What was due is due still: it counts from here."),
         (-30, f"A ping was due, and has not come: {PERIOD}."),
+        (60, "The maintenance window closes: new disk."),
         (
             120,
             "The grace of 1 hour ends: it goes down then, unless a ping comes; it began"
             " anew at the end of a maintenance window.",
         ),
-        (60, "The maintenance window closes: new disk."),
     ]
+
+
+@pytest.mark.parametrize("max_run", [None, 20 * MINUTE])
+def test_a_run_in_a_window_may_last_and_what_is_due_later_is_as_ever(
+    max_run: timedelta | None,
+) -> None:
+    window = Window("", start=NOW, end=NOW + HOUR)
+    busy = make_check(status="up", last_ping=NOW, n_pings=1, max_run=max_run)
+    started = rules.on_ping(busy, make_ping(action="start"))[0].check
+    held = holding.held(started, Calendar([window]))
+
+    told = said(Known(held, windows=[Opening(NOW, NOW + HOUR, window)]))
+
+    assert (
+        None,
+        "The run may last until a grace after the maintenance window.",
+    ) in told
+    assert not [text for _, text in told if "unless the run ends" in text]
+    assert not [text for _, text in told if "began anew" in text]
+
+
+def test_what_a_group_did_stands_apart_from_its_name() -> None:
+    down = check(status="down")
+    handed = record(
+        channel="Ops", kind="group", sent=NOW, answer="handed to 2 of its 2"
+    )
+
+    told = said(Known(down, flip("down", reason="fail"), records=[handed]))
+
+    assert (0, "Told Ops: handed to 2 of its 2.") in told

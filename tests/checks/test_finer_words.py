@@ -8,6 +8,9 @@ import pytest
 from hcl.alerts.messages.letter import write_letter
 from hcl.checks import rules
 from hcl.checks.explain import Known, explain
+from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar
+from hcl.config.settings import Window
 from hcl.model import Check, Flip, Ping
 from hcl.store.flips import Trouble
 from hcl.web.pages.check.entries import Entry, flip_words
@@ -106,7 +109,7 @@ def test_each_reason_is_told_everywhere(why: Any) -> None:
     state = {name: getattr(check, name) for name in check._fields}
     alert = alert_of(flip=flip, ping=ping, **state)
     letter = write_letter(a_message(alert), NOW)
-    card = reason(known, "down")
+    card = reason(known, "down", NOW)
     row = sentence(
         Shown(check, shown), Trouble(why, NOW, None, b""), NOW, readonly=False
     )
@@ -130,9 +133,52 @@ def test_bad_outcomes_that_do_not_suffice_are_told() -> None:
     texts = [line.text for line in explanation.timeline]
     assert "The last failure came." in texts
     assert texts[-1].endswith("that is bad outcome 2 of 3 then, unless a ping comes.")
-    assert said in reason(Known(check), "grace").text
+    assert said in reason(Known(check), "grace", NOW).text
     assert text_of(sentence(Shown(check, shown), None, NOW, readonly=False) or "") == (
         f"Late {said}"
+    )
+
+
+def test_what_is_late_and_does_not_go_down_yet_is_not_said_to() -> None:
+    check = make_check(
+        status="up",
+        last_ping=NOW - 2 * HOUR,
+        timeout=HOUR,
+        grace=90 * MINUTE,
+        down_after=3,
+    )
+    check = rules.on_edit(check, NOW).check
+
+    row = sentence(Shown(check, "grace"), None, NOW, readonly=False)
+
+    assert text_of(row or "") == (
+        "No ping since today 11:00 bad outcome 1 of 3 in 30 min"
+    )
+
+
+@pytest.mark.parametrize("max_run", [None, 20 * MINUTE])
+def test_a_run_that_a_window_lets_last_is_what_is_late(
+    max_run: timedelta | None,
+) -> None:
+    """The next ping is due hours later: it is not what is missing."""
+    check = make_check(
+        status="up", last_ping=NOW - HOUR, grace=30 * MINUTE, max_run=max_run
+    )
+    ping = make_ping(action="start", created=NOW - 50 * MINUTE)
+    started = rules.on_ping(check, ping)[0].check
+    window = Window("", start=NOW - HOUR, end=NOW + HOUR)
+    check = holding.held(started, Calendar([window]))
+
+    card = reason(Known(check), rules.shown_status(check, NOW), NOW)
+    row = sentence(Shown(check, "grace"), None, NOW, readonly=False)
+
+    assert card.text == "It runs too long: the run from"
+    assert card.at == NOW - 50 * MINUTE
+    assert text_of(row or "") == (
+        "Runs too long the run from today 11:10 has not ended; goes down in 1 h 30 min"
+    )
+    assert explain(Known(check), NOW).summary == (
+        "It is shown as late: a run takes too long, in maintenance."
     )
 
 

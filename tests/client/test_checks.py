@@ -226,7 +226,7 @@ async def test_maintenance_is_started_listed_and_ended(machine: Machine) -> None
     await windows("start", "30m")
     several = await machine("maintenance", "end")
     ended = await windows("end", str(made["id"]))
-    await windows("end")
+    last = await machine("maintenance", "end")
 
     assert (made["tags"], made["reason"], made["open"]) == ("db nas", "new disk", True)
     assert b"ID" in listed.out
@@ -235,4 +235,5 @@ async def test_maintenance_is_started_listed_and_ended(machine: Machine) -> None
     assert "no window that was opened by hand is open" in none.err
     assert f"give one of {made['id']}, {made['id'] + 1}" in several.err
     assert (ended["id"], ended["open"]) == (made["id"], False)
+    assert b" ended " in last.out
     assert (await windows("list"))["windows"] == []

@@ -106,6 +106,10 @@ def test_each_mistake_is_told_once_by_its_line_and_name(tmp_path: Path) -> None:
             ["channel 1 of project", "key 1 of project", "channel 1 of project"],
         ),
         ("server = 1\n" + PROJECT, ["server: 1 is not a table; use [server]"]),
+        (
+            PROJECT.replace('"Home"', '"Ho\\nme"'),
+            ['project "Ho me", name: has a contr'],
+        ),
         ("[smtpd]\nlisten = 'x'\ntls_cert = 'a'\n" + PROJECT, ["smtpd.listen"]),
     ],
 )

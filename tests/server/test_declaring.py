@@ -169,6 +169,23 @@ async def test_one_that_left_is_paused_and_said_and_comes_back_to_life(
     assert said.removeprefix("hcl.toml has changed: ") in caplog.text
 
 
+async def test_a_check_that_is_late_no_more_by_the_file_can_be_late_again(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME + NIGHTLY) as app:
+        await app.http.get(f"/ping/{(await one(app)).code}")
+        async with app.database.transaction() as conn:
+            await conn.execute("UPDATE check_states SET late_since = 1.0")
+
+        await app.reload(HOME + NIGHTLY)
+        same = await one(app)
+        await app.reload(HOME + declare("nightly", timeout="2d"))
+
+        # As after an edit over the API.
+        assert (await one(app)).late_since is None
+    assert same.late_since
+
+
 async def test_what_it_was_before_it_left_it_is_when_it_is_back(tmp_path: Path) -> None:
     text = HOME + NIGHTLY + declare("dead") + declare("asleep")
     async with running_app(tmp_path, text) as app:

@@ -14,7 +14,7 @@ from hcl.model import Alert, Flip, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
 from hcl.words.moments import ago
-from hcl.words.outcomes import in_a_row, too_soon
+from hcl.words.outcomes import in_a_row, then, too_soon
 
 # A check that flips all night fills no pages: the newest changes are told.
 _MOST_CHANGES = 20
@@ -68,9 +68,13 @@ def late(alert: Alert, now: datetime) -> Wording:
     if check.alert_after is not None and check.alert_after > now:
         ends = told(check.alert_after, alert)
         left = rough(check.alert_after - now)
-        story.append(f"It goes down at {ends}, in {left}, unless a ping comes.")
+        means = then(check)
+        at = f"It {means} at {ends}, in {left}"
+        if means != "goes down":
+            at = f"At {ends}, in {left}, that is {means}"
+        story.append(f"{at}, unless a ping comes.")
         predicate, clause = (
-            f"{words}, goes down in {left}" for words in (predicate, clause)
+            f"{words}, {means} in {left}" for words in (predicate, clause)
         )
     return Wording("LATE", predicate, tuple(story), clause)
 

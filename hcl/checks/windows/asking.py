@@ -40,4 +40,9 @@ def _text(document: Mapping[str, Any], name: str, most: int) -> str:
         raise SpecError(name, "is not a string", None)
     if len(value) > most:
         raise SpecError(name, "is too long", None)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can spell half of a surrogate pair; no text holds one.
+        raise SpecError(name, "is not a string", None) from None
     return value

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hcl.checks import deadlines, rules
+from hcl.checks import deadlines, rules, schedule
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Ping
@@ -83,6 +83,14 @@ def on_deadline(
         return transition._replace(check=held(transition.check, calendar))
     flip = replace(transition.flip, created=moved.alert_after)
     return transition._replace(flip=flip)
+
+
+def start_too_long_ago(check: Check, now: datetime) -> datetime | None:
+    """Return when a run began that for windows alone is not too long; None: none is."""
+    end = schedule.run_deadline(check)
+    if end is None or end > now or not rules.is_spared(check, now):
+        return None
+    return check.last_start if check.run_excused else end - check.run_limit
 
 
 def reckoned(

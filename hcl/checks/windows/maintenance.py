@@ -108,7 +108,8 @@ class Maintenance:
             if await store.windows.count_open(conn, project_id, now) >= MOST:
                 raise MaintenanceError(f"{MOST} windows are open already; end some")
             id_ = await store.windows.add(conn, project_id, window)
-        logger.info("a maintenance window was opened by hand, until %s", window.end)
+        until = window.end and window.end.isoformat(" ", "seconds")
+        logger.info("a maintenance window was opened by hand, until %s", until)
         await self._read()
         return replace(window, id=id_)
 

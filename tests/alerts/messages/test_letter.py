@@ -266,6 +266,12 @@ def test_being_late_is_told_in_words() -> None:
     assert letter.headline.startswith("Nightly backup is late: no ping since ")
     assert letter.headline.endswith(", goes down in 40 minutes.")
     assert " ago. It goes down at " in story(late)
+    patient = replace(late, check=late.check._replace(down_after=3))
+    letter = write_letter(a_message(patient), NOW)
+    assert letter.headline.endswith(", bad outcome 1 of 3 in 40 minutes.")
+    assert ", in 40 minutes, that is bad outcome 1 of 3, unless a ping" in story(
+        patient
+    )
     assert story(over).endswith("It was late by 20 minutes.")
     both = replace(over, check=over.check._replace(name="b"))
     assert subject(both, an_alert(), late) == "3 checks: 1 down, 1 late, 1 up"

@@ -124,6 +124,9 @@ async def test_how_it_fares_is_everybodys(app: App) -> None:
         assert answer.status_code == 200, action
         assert answer.json()["origin"] == "file"
     visitor = await Visitor.enter(app)
+    # The file says nothing of the log.
+    asked = await visitor.get(f"/checks/{check['uuid']}/clear")
+    assert "Clear the log?" in asked
     for action in ("ping", "clear", "copy"):
         await visitor.post(f"/checks/{check['uuid']}/{action}")
     copies = (await app.api("GET", "checks/")).json()["checks"]
@@ -153,6 +156,31 @@ async def test_pages_say_where_it_stands(app: App) -> None:
     refused = await visitor.post(f"/checks/{code}/integrations", 409, seen="x")
     assert refused.status_code == 409
     assert (await by_slug(app))["name"] == "nightly"
+
+
+@pytest.mark.parametrize(
+    ("what", "done"), [("delete", "Deleted"), ("tag", "Changed the tags of")]
+)
+async def test_of_many_the_declared_stay_and_are_counted(
+    app: App, what: str, done: str
+) -> None:
+    declared = await by_slug(app), await by_slug(app, "cron")
+    others = [(await create(app, name=name))["uuid"] for name in "ab"]
+    codes = [declared[0]["uuid"], others[0], declared[1]["uuid"], others[1]]
+    visitor = await Visitor.enter(app)
+    form: dict[str, Any] = {"do": what, "check": codes, "add": "new"}
+    path = f"/projects/{visitor.project}/many"
+
+    asked = await visitor.post(path, 200, **form)
+    await visitor.post(path, **form, sure="1")
+
+    assert "2 of them are declared in hcl.toml" in text_of(asked.text)
+    told = text_of(await visitor.get(f"/projects/{visitor.project}/"))
+    assert f"{done} 2 checks. 2 are declared in hcl.toml: change them there." in told
+    left = {c["uuid"]: c for c in (await app.api("GET", "checks/")).json()["checks"]}
+    assert [left[check["uuid"]] for check in declared] == list(declared)
+    changed = [left[code]["tags"] for code in others if code in left]
+    assert changed == ([] if what == "delete" else ["new", "new"])
 
 
 async def test_forms_do_not_take_its_slug(app: App) -> None:

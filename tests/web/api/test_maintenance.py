@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app import OTHER_WRITE_KEY, READ_KEY, App
+from tests.app import OTHER_WRITE_KEY, READ_KEY, WRITE_KEY, App
 from tests.web.api.calls import create
 
 
@@ -96,6 +96,18 @@ async def test_what_is_wrong_opens_nothing(
     assert answer.status_code == 400
     assert answer.json() == {"error": f"json validation error: {error}"}
     assert await listed(app) == []
+
+
+@pytest.mark.parametrize("field", ["tags", "reason"])
+async def test_half_of_a_surrogate_pair_is_no_text(app: App, field: str) -> None:
+    document = b'{"seconds": 60, "%s": "\\ud800"}' % field.encode()
+
+    answer = await app.http.post(
+        "/api/v3/maintenance/", content=document, headers={"X-Api-Key": WRITE_KEY}
+    )
+
+    assert answer.status_code == 400
+    assert answer.json() == {"error": f"json validation error: {field} is not a string"}
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -107,7 +107,7 @@ async def confirm_delete(visit: Visit) -> Response:
 
 async def _ask(visit: Visit, *, clears: bool) -> Response:
     project, check = await visit.check()
-    if check.origin == DECLARED:
+    if check.origin == DECLARED and not clears:
         told = declared.facts(visit, project, check, "Delete")
         return visit.render("declared.html", **told)
     return visit.render(

@@ -13,9 +13,10 @@ from hcl.alerts.messages.output import output_of
 from hcl.checks import rules, schedule
 from hcl.checks.explain import Known, heard, start_that_overran
 from hcl.checks.told import Heard, heard_by
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
-from hcl.words.outcomes import in_a_row, too_soon
+from hcl.words.outcomes import in_a_row, then, too_soon
 
 # Lines of what a job printed that are shown, and characters at most.
 _LINES, _LENGTH = 10, 2000
@@ -53,10 +54,11 @@ class Printed(NamedTuple):
 class Incident:
     """What the card of a check that is down or late shows.
 
-    `since` is when it went down, or was due. `deadline` is when it goes down if it is
-    late. `missed` is when a ping was expected that did not come; None: it failed, or
-    ran too long. `told` has a line for each channel, and `untold` counts older messages
-    that were not looked at. `reminder` is when somebody is reminded next.
+    `since` is when it went down, or was due. `deadline` is when its next bad outcome
+    is if it is late, and `then` what that means. `missed` is when a ping was expected
+    that did not come; None: it failed, or ran too long. `told` has a line for each
+    channel, and `untold` counts older messages that were not looked at. `reminder` is
+    when somebody is reminded next.
     """
 
     status: ShownStatus
@@ -70,6 +72,7 @@ class Incident:
     last_outage: Outage | None = None
     reminder: datetime | None = None
     deadline: datetime | None = None
+    then: str = ""
 
 
 async def incident_of(
@@ -97,7 +100,7 @@ async def incident_of(
     return Incident(
         status,
         _since(known, status),
-        reason(known, status),
+        reason(known, status, now),
         missed=_missed(known, status),
         told=tuple(heard_by(records)),
         untold=known.untold * is_down,
@@ -111,6 +114,7 @@ async def incident_of(
             (r.next_try for r in records if r.reminder and r.next_try), default=None
         ),
         deadline=known.check.alert_after if status == "grace" else None,
+        then=then(known.check),
     )
 
 
@@ -140,7 +144,7 @@ def _missed(known: Known, status: ShownStatus) -> datetime | None:
     return flip.created - check.grace
 
 
-def reason(known: Known, status: ShownStatus) -> Reason:
+def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
     """Say what is wrong, in the words of the mail."""
     check, flip, ping = known.check, known.flip, known.ping
     grace = duration(check.grace)
@@ -148,6 +152,10 @@ def reason(known: Known, status: ShownStatus) -> Reason:
         text = f"That makes {in_a_row(check)}; it goes down at the last. The newest:"
         return Reason(text, _last_bad(check), ".")
     if status == "grace":
+        begun = start_too_long_ago(check, now)
+        if begun is not None:
+            words = f", has not ended within {duration(check.run_limit)}."
+            return Reason("It runs too long: the run from", begun, words)
         due = schedule.next_ping(check)
         return Reason("No ping has come since", due, ", when one was due.")
     if check.status != "down" or flip is None:

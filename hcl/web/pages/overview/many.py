@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks.managing import ForeignCheckError, UnknownCheckError
+from hcl.checks.managing import DeclaredError, ForeignCheckError, UnknownCheckError
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import TAGS_LENGTH, CheckSpec
-from hcl.model import Check, Project
+from hcl.model import DECLARED, Check, Project
 from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.sign_in import own_path
@@ -63,7 +63,7 @@ async def many(visit: Visit) -> Response:
     deed = _DEEDS[name]
     if deed.asks and not _one(visit, "sure"):
         return _ask(visit, project, name, chosen)
-    done = 0
+    done = declared = 0
     change = _change_of(visit, project, name)
     for check in chosen:
         try:
@@ -72,14 +72,24 @@ async def many(visit: Visit) -> Response:
         except (UnknownCheckError, ForeignCheckError, NotPausedError):
             # Somebody else was faster.
             continue
-    notice = f"{deed.done} {counted(done, 'check')}."
+        except DeclaredError:
+            declared += 1
+    said = deed.done
     if name == "mute" and not _length(visit):
-        notice = f"Muted no longer: {counted(done, 'check')}."
-    if done < len(chosen):
-        others = len(chosen) - done
-        was = "was not paused" if others == 1 else "were not paused"
-        notice += f" {others} {was if name == 'resume' else 'had gone'}."
-    return _back(visit, notice)
+        said = "Muted no longer:"
+    others = len(chosen) - done - declared
+    was = "was" if others == 1 else "were"
+    why = f"{was} not paused" if name == "resume" else "had gone"
+    notice = f"{said} {counted(done, 'check')}." + f" {others} {why}." * bool(others)
+    return _back(visit, notice + _of_declared(declared))
+
+
+def _of_declared(count: int) -> str:
+    """Say of how many nothing was done, since it is the file that tells of them."""
+    if not count:
+        return ""
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    return f" {count} {are} declared in hcl.toml: change {them} there."
 
 
 def _change_of(visit: Visit, project: Project, name: str) -> Change:
@@ -137,6 +147,7 @@ def _ask(visit: Visit, project: Project, name: str, chosen: list[Check]) -> Resp
         chosen=chosen,
         names=[title(check) for check in chosen[:_NAMED]],
         more=len(chosen[_NAMED:]),
+        declared=sum(check.origin == DECLARED for check in chosen),
         pings=sum(check.n_pings for check in chosen),
         lengths=LENGTHS,
         next=_one(visit, "next"),

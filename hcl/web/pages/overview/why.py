@@ -8,13 +8,14 @@ from markupsafe import Markup, escape
 
 from hcl import store
 from hcl.checks import runs, schedule
+from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
 from hcl.words.lengths import short
 from hcl.words.lines import cut, one_line
-from hcl.words.outcomes import in_a_row
+from hcl.words.outcomes import in_a_row, then
 
 # Checks whose reason is looked up: who has more down at once looks at none of them.
 _MOST = 200
@@ -47,11 +48,18 @@ def sentence(
     check, status = item
     if status == "grace" and check.bad_outcomes:
         return _said("Late", in_a_row(check))
+    late_run = start_too_long_ago(check, now) if status == "grace" else None
+    if late_run is not None and check.alert_after is not None:
+        left = stamped(check.alert_after, now, "relative")
+        start = stamped(late_run, now, "said")
+        return _said(
+            "Runs too long", f"the run from {start} has not ended; {then(check)} {left}"
+        )
     due_at = schedule.next_ping(check)
     if status == "grace" and check.alert_after is not None and due_at is not None:
         due = stamped(due_at, now, "said")
         left = stamped(check.alert_after, now, "relative")
-        return _said(f"No ping since {due}", f"goes down {left}")
+        return _said(f"No ping since {due}", f"{then(check)} {left}")
     if status != "down" or trouble is None:
         return None
     if trouble.reason == "fail":

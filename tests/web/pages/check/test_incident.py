@@ -85,7 +85,7 @@ MISSED = flip("down", "up", NOW, "timeout")
     ],
 )
 def test_reason_is_a_sentence(known: Known, status: Any, expected: Reason) -> None:
-    assert reason(known, status) == expected
+    assert reason(known, status, NOW) == expected
 
 
 @pytest.mark.parametrize(

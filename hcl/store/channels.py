@@ -210,6 +210,17 @@ async def alone_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
     return {row[0] for row in rows}
 
 
+async def overlooked_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
+    """Return those that are alone among these though their project has channels."""
+    rows = await conn.execute_fetchall(
+        "SELECT c.id FROM json_each(?) j CROSS JOIN checks c ON c.id = j.value"
+        f" WHERE {_ALONE} AND EXISTS"
+        " (SELECT 1 FROM channels h WHERE h.project_id = c.project_id AND h.enabled)",
+        (json.dumps(list(check_ids)),),
+    )
+    return {row[0] for row in rows}
+
+
 async def codes_of_check(conn: Connection, check_id: int) -> list[str]:
     """Return the codes of the channels that a check uses."""
     rows = await conn.execute_fetchall(

@@ -119,6 +119,15 @@ def _channels(url: str) -> str:
             toml.webhook(names[0], remind_every="4h", down=sink, up=sink),
             toml.webhook(names[1], fold="1h", fallback=names[0], down=nobody),
             toml.channel("Both", "group", channels=names),
+            # Of a tag that no check has: it opens for nobody.
+            toml.table(
+                "[projects.maintenance]",
+                name=HOSTILE,
+                tags=["none"],
+                schedule="0 4 * * 0",
+                length="2h",
+                tz="Europe/Riga",
+            ),
             toml.tag("prod", urgent=True, delay="5m"),
             "[[projects.pages]]\nslug = 'all'\ntitle = 'Everything'\n",
         ]

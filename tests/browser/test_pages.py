@@ -43,6 +43,7 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
         "integrations, one more": f"{project}integrations?add=email",
         "integrations, of a check": f"{project}integrations?check={down}",
         "docs": "/docs/",
+        "maintenance": f"{project}maintenance",
         "badges": f"{project}badges",
         "server": "/server",
         "check": f"/checks/{nightly}",

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hcl import memory
+from hcl.web import preferences
 from hcl.web.json_answer import json_response
 from hcl.web.parts import Parts
 
@@ -34,18 +35,18 @@ def _document(parts: Parts) -> str:
     return written(facts_of(parts))
 
 
-async def get_page(_request: Request, parts: Parts) -> Response:
+async def get_page(request: Request, parts: Parts) -> Response:
     """GET /docs/: the document as a page."""
-    page = await asyncio.to_thread(_page, parts)
+    page = await asyncio.to_thread(_page, parts, preferences.read(request).theme)
     return Response(page, media_type="text/html", headers=_HEADERS)
 
 
-def _page(parts: Parts) -> str:
+def _page(parts: Parts, theme: str) -> str:
     from hcl.web.docs import page as docs_page
     from hcl.web.openapi.document import facts_of
 
     name, has_pages = parts.config.server.site_name, parts.config.web.enabled
-    page = docs_page.render(facts_of(parts), name, has_pages=has_pages)
+    page = docs_page.render(facts_of(parts), name, theme, has_pages=has_pages)
     memory.give_back()
     return page
 

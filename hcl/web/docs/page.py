@@ -78,8 +78,9 @@ class Section:
     operations: list[Operation]
 
 
-@lru_cache(maxsize=1)
-def render(facts: Facts, site_name: str, *, has_pages: bool) -> str:
+# One for each theme.
+@lru_cache(maxsize=3)
+def render(facts: Facts, site_name: str, theme: str, *, has_pages: bool) -> str:
     """Return the page; `has_pages` tells whether there is a dashboard to lead to."""
     doc = document(facts)
     operations = list(_operations(doc, facts))
@@ -88,6 +89,7 @@ def render(facts: Facts, site_name: str, *, has_pages: bool) -> str:
         .get_template("docs.html")
         .render(
             site_name=site_name,
+            theme=theme,
             has_pages=has_pages,
             version=doc["info"]["version"],
             root=facts.root,

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from hcl.model import ShownStatus
-from hcl.web.pages.visit.preferences import CHOICES, UNCHOSEN, Preferences
+from hcl.web.preferences import CHOICES, UNCHOSEN, Preferences
 
 # What a list may be narrowed to; a check that runs has another status besides.
 STATUSES = (*get_args(ShownStatus),)

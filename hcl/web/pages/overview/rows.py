@@ -35,8 +35,9 @@ _MOST_FLIPS = 20_000
 class Facts:
     """What rows show besides their checks, by the checks' ids.
 
-    `alone` holds those that no channel serves, `troubles` why checks went down, `usual`
-    how long runs take of those that run, `maintained` those for which a window is open.
+    `alone` holds those that no channel serves though there are some, `troubles` why
+    checks went down, `usual` how long runs take of those that run, `maintained` those
+    for which a window is open.
     """
 
     flips: Mapping[int, Sequence[Turn]] = field(default_factory=dict)
@@ -53,7 +54,7 @@ async def facts_of(
     ids = [item.check.id for item in items]
     return Facts(
         await store.flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS),
-        await store.channels.alone_among(conn, ids),
+        await store.channels.overlooked_among(conn, ids),
         await why.troubles_of(conn, items),
         await usual_of(conn, items),
         _maintained(maintenance, items, now),
@@ -102,9 +103,6 @@ def row(
     check = rules.as_shown(item.check, now)
     flips = facts.flips.get(check.id, ())
     link, status = url.check(check), item.status
-    alone = " <small>no channel</small>" if check.id in facts.alone else ""
-    if check.id in facts.maintained:
-        alone += " <small>in maintenance</small>"
     box = _box(check) if is_selecting else ""
     days = bars.days(check.status, flips, now, zone(check.tz) or UTC)
     bar: str = days.bar
@@ -116,7 +114,7 @@ def row(
         f'<li id="c{check.id}" class="row is-{status}">{box}'
         f"<p>{_status(item, facts, now)}"
         f'<p><a class="name" href="{link}">{_name(check.name)}</a>'
-        f"{_tags(check)}{alone}"
+        f"{_tags(check)}"
         f"{_what(item, check, facts, now, readonly=url.readonly)}"
         f"<p>{days.share}</p>{bar}"
     )
@@ -135,6 +133,10 @@ def _status(item: Shown, facts: Facts, now: datetime) -> str:
         word += (
             f' <span class="bell" title="{end}"><span class="out">{end}</span></span>'
         )
+    if check.id in facts.alone:
+        word += " <small>no channel</small>"
+    if check.id in facts.maintained:
+        word += " <small>in maintenance</small>"
     if check.last_start is not None:
         word += _run(check.last_start, facts.usual.get(check.id), now)
     return word

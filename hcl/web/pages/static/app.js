@@ -2,6 +2,12 @@
 // All of it only adds: without it each page does the same, but is not live.
 (() => {
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  // On a phone, where the head scrolls: the name of this page is in sight.
+  for (const here of $$(".top nav [aria-current]")) {
+    const { left, right } = here.parentElement.getBoundingClientRect();
+    const own = here.getBoundingClientRect();
+    if (own.right > right) here.parentElement.scrollLeft = (own.left + own.right - left - right) / 2;
+  }
   const exact = new Intl.DateTimeFormat(undefined, {
     dateStyle: "medium", timeStyle: "long",
   });

@@ -4,12 +4,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.responses import Response
 
-from hcl.web.pages.visit import preferences
+from hcl.web import preferences
+from hcl.web.pages.visit.session import set_cookie
 from hcl.web.pages.visit.sign_in import own_path
 from hcl.web.pages.visit.visit import Visit
 
 # These are of the list, and stand in its URL too: who is sent it sees the same.
 _IN_URL = ("sort", "group")
+# In seconds; browsers keep none longer.
+_AGE = 400 * 86400
 
 
 async def choose(visit: Visit) -> Response:
@@ -20,5 +23,6 @@ async def choose(visit: Visit) -> Response:
     asked = [pair for pair in parse_qsl(url.query) if pair[0] not in (*chosen, "page")]
     asked += [(name, chosen[name]) for name in _IN_URL if name in chosen]
     response = visit.see_other(url._replace(query=urlencode(asked)).geturl())
-    preferences.keep(response, visit.preferences._replace(**chosen), visit.parts)
+    kept = preferences.written(visit.preferences._replace(**chosen))
+    set_cookie(response, preferences.COOKIE, kept, visit.parts, _AGE if kept else 0)
     return response

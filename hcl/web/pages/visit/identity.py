@@ -8,8 +8,9 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl.web.http import cookies
 from hcl.web.pages.dashboard.ended_sessions import EndedSessions
-from hcl.web.pages.visit import cookies, session, signing
+from hcl.web.pages.visit import session, signing
 from hcl.web.pages.visit.session import Session
 from hcl.web.pages.visit.viewer import Viewer
 from hcl.web.parts import Parts

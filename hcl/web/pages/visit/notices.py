@@ -5,7 +5,8 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hcl.web.pages.visit import cookies, signing
+from hcl.web.http import cookies
+from hcl.web.pages.visit import signing
 from hcl.web.pages.visit.session import set_cookie
 from hcl.web.parts import Parts
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hcl.web.http import cookies
 from hcl.web.pages.dashboard.ended_sessions import LIFETIME
-from hcl.web.pages.visit import cookies, signing
+from hcl.web.pages.visit import signing
 from hcl.web.parts import Parts
 
 # A cookie in use is written anew when it is older.

@@ -11,10 +11,11 @@ from starlette.responses import HTMLResponse, Response
 
 from hcl import __version__, store
 from hcl.model import Check, Project
+from hcl.web import preferences
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.dashboard import Dashboard
 from hcl.web.pages.frame import Paths, templates
-from hcl.web.pages.visit import notices, preferences
+from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.identity import Identity, identify
 from hcl.web.pages.visit.posted import Form

@@ -87,6 +87,17 @@ async def test_check_that_no_channel_serves_is_marked(app: App) -> None:
     assert marked == {"Told": False, "Alone": True, "Left": True}
 
 
+async def test_rows_do_not_repeat_that_there_are_no_channels(app: App) -> None:
+    await sign_in(app)
+    await put_check(app.database, name="Alone")
+    await change(app.database, "UPDATE channels SET enabled = 0")
+
+    text = await page(app)
+
+    assert "has no integrations" in text
+    assert "no channel" not in text
+
+
 async def test_late_is_told_when_nothing_is_down(app: App) -> None:
     await sign_in(app)
     await put_up(app, "Late", alert_after=datetime.now(UTC) + HOUR / 2)

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from hcl.model import ShownStatus
 from hcl.web.pages.overview import listing
 from hcl.web.pages.overview.query import asked
-from hcl.web.pages.visit.preferences import Preferences
+from hcl.web.preferences import Preferences
 
 BY_NAME = Preferences(sort="name", group="tag")
 

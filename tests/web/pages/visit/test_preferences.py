@@ -27,10 +27,14 @@ async def test_theme_is_remembered_on_every_page_and_by_who_may_only_look(
     assert '<html lang="en" data-now=' in page
     assert ' data-theme="dark">' in page
     assert '<meta name="color-scheme" content="dark">' in page
+    docs = await visitor.get("/docs/")
+    assert '<html lang="en" data-theme="dark">' in docs
+    assert '<meta name="color-scheme" content="dark">' in docs
     cookie = next(c for c in app.http.cookies.jar if c.name == "hcl_look")
     assert "httponly" in str(cookie._rest).lower()  # type: ignore[attr-defined]
     await choose(visitor, app, theme="system")
     assert "data-theme" not in await visitor.get("/server")
+    assert "data-theme" not in await visitor.get("/docs/")
     assert "hcl_look" not in app.http.cookies
 
 

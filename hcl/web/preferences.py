@@ -4,15 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
 
-from hcl.web.pages.visit import cookies
-from hcl.web.pages.visit.session import set_cookie
-from hcl.web.parts import Parts
+from hcl.web.http import cookies
 
-_COOKIE = "hcl_look"
-# In seconds; browsers keep none longer.
-_AGE = 400 * 86400
+COOKIE = "hcl_look"
 
 # What there is to choose; the first counts until somebody does.
 CHOICES = {
@@ -38,7 +33,7 @@ UNCHOSEN = Preferences()
 
 def read(request: Request) -> Preferences:
     """Return what a browser remembers; what makes no sense is passed over."""
-    pairs = (kept.partition(":") for kept in cookies.read(request, _COOKIE).split("."))
+    pairs = (kept.partition(":") for kept in cookies.read(request, COOKIE).split("."))
     return Preferences(**known((name, value) for name, _, value in pairs))
 
 
@@ -47,9 +42,8 @@ def known(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in pairs if value in CHOICES.get(name, ())}
 
 
-def keep(response: Response, chosen: Preferences, parts: Parts) -> None:
-    """Have the browser remember what somebody chose."""
+def written(chosen: Preferences) -> str:
+    """Return what a browser is to remember, "" if that is nothing."""
     pairs = chosen._asdict().items()
     # Of characters that a cookie may have as they are.
-    kept = ".".join(f"{name}:{v}" for name, v in pairs if v != CHOICES[name][0])
-    set_cookie(response, _COOKIE, kept, parts, _AGE if kept else 0)
+    return ".".join(f"{name}:{v}" for name, v in pairs if v != CHOICES[name][0])

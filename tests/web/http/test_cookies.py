@@ -3,8 +3,8 @@
 import pytest
 from starlette.requests import Request
 
-from hcl.web.pages.visit import cookies
-from hcl.web.pages.visit.cookies import LONGEST
+from hcl.web.http import cookies
+from hcl.web.http.cookies import LONGEST
 
 
 def request_with(*values: bytes) -> Request:

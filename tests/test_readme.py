@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from hcl.cli.own_addresses import own_addresses
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.patience import ENDS
@@ -81,6 +83,7 @@ async def opened(folder: Path, env: dict[str, str]) -> AsyncIterator[Shell]:
         await process.wait()
 
 
+@pytest.mark.waits
 async def test_phone_rings_by_what_the_readme_says(tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     folder.mkdir()

@@ -128,7 +128,9 @@ class _Compressing:
         is_long = length is None or int(length) >= LEAST
         if not (is_long and self._is_plain_text(start["status"], headers)):
             return start
-        kept = [*start["headers"], _VARY]
+        kept = list(start["headers"])
+        if _VARY not in kept:
+            kept.append(_VARY)
         if takes_gzip(self._scope) and self._is_safe(headers):
             is_page = headers[b"content-type"].startswith(b"text/html")
             name = b"p" * (1 + secrets.randbelow(_NAME)) if is_page else b""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
+import pytest
 
 from hcl.alerts.lines import CONCURRENCY
 from tests import toml
@@ -169,6 +170,7 @@ async def flip_all(
             group.create_task(flip(url))
 
 
+@pytest.mark.waits
 async def test_every_healthy_channel_tells_of_every_flip_in_order_despite_kill_9(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """A real `hcl serve` process on a free port, and what its users run beside it."""
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
@@ -20,11 +21,25 @@ PING_KEY = "homehomehomehomehomeho"
 API_KEY = "hcw_" + "k" * 28
 
 
+# Of each worker of the tests its own, below those that the kernel gives: while a server
+# is away no other takes its port, and answers in its place.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(
+    range(20_000 + _WORKER % 8 * 1500, 21_500 + _WORKER % 8 * 1500)
+)
+
+
 def free_port() -> int:
     """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
 
 
 class Serve:

@@ -28,6 +28,7 @@ def hook_to(url: str) -> str:
     return toml.webhook("Hook", down=down, up=toml.post(f"{url}up"))
 
 
+@pytest.mark.waits
 async def test_a_run_that_overruns_its_grace_alerts_by_webhook_and_mail(
     tmp_path: Path,
 ) -> None:

@@ -130,6 +130,7 @@ def unjudged(folder: Path) -> int:
         )
 
 
+@pytest.mark.waits
 async def test_a_clock_that_is_set_neither_cries_wolf_nor_deafens(
     tmp_path: Path, library: Path, database: Path
 ) -> None:
@@ -187,6 +188,7 @@ def code(one: Case) -> str:
 WAYS = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_is_dead_is_told_after_an_absence_and_what_lives_is_not(
     tmp_path: Path, library: Path, database: Path, way: str
@@ -232,6 +234,7 @@ async def test_a_machine_that_slept_was_away(
         assert "hcl was not running" in one.serve.log
 
 
+@pytest.mark.waits
 async def test_a_process_that_was_stopped_was_away(
     tmp_path: Path, library: Path, database: Path
 ) -> None:
@@ -251,6 +254,7 @@ async def test_a_process_that_was_stopped_was_away(
         )
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("behind", [HOUR, YEAR])
 async def test_a_machine_that_boots_without_the_time_calls_nobody_down(
     tmp_path: Path, library: Path, database: Path, behind: float

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hcl.config import load
 from tests.server.process import API_KEY, PING_KEY, Serve
 
@@ -57,6 +59,7 @@ checks.unsupported_method.enabled = false
 """
 
 
+@pytest.mark.waits
 def test_answers_are_those_of_the_document(tmp_path: Path) -> None:
     tables = f'[api]\nmetrics_key = "{METRICS_KEY}"'
     with Serve(tmp_path, PROJECT, tables=tables) as hcl:

@@ -180,7 +180,9 @@ async def test_last_run_is_marked_if_it_took_far_longer_than_usual(app: App) -> 
     page = await visitor.get(f"/checks/{check['uuid']}")
 
     assert "longer than usual" not in before
-    assert "took <b>9 minutes</b>, far longer than usual (2 minutes)." in page
+    assert "took <b>9 minutes</b>, far longer than usual (2 minutes)." in page.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 async def test_hostile_values_are_shown_as_text(app: App) -> None:

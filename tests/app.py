@@ -1,5 +1,7 @@
 """The real app on a real database, without a process, for tests of web and loops."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -115,10 +117,23 @@ async def running_app(
             yield App(assembly, http)
 
 
+_FOLDER = tempfile.TemporaryDirectory(prefix="hcl-empty-")
+_EMPTY = Path(_FOLDER.name) / "hcl.sqlite"
+
+
+async def _lay_down(path: Path) -> None:
+    """Put an empty database there; it is made once: that takes most of a start."""
+    if not _EMPTY.exists():
+        await (await open_database(_EMPTY, "normal")).close()
+    shutil.copy(_EMPTY, path)
+
+
 @asynccontextmanager
 async def assembled(path: Path, clock: Clock | None = None) -> AsyncIterator[Assembly]:
     """Open the parts of the server that an hcl.toml describes; none of them runs."""
     config = configuration.load(path)
+    if not config.database.path.exists():
+        await _lay_down(config.database.path)
     # No power is cut here: a sync at each commit would only take time.
     database = await open_database(config.database.path, "normal")
     try:

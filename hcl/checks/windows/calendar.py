@@ -144,9 +144,15 @@ class Calendar:
         turns += [opening.end for opening in self.open_at(now)]
         return min(turns, default=None)
 
-    def upcoming(self, now: datetime, most: int) -> list[Opening]:
-        """Return the next openings of each window, the first first, `most` in all."""
-        found = [opening for own in self._all for opening in _some(own, now, most)]
+    def upcoming(
+        self, now: datetime, most: int, of_each: int | None = None
+    ) -> list[Opening]:
+        """Return what opens next, the first first: `most` in all, and `of_each` window.
+
+        None: of each as many as there are.
+        """
+        each = most if of_each is None else of_each
+        found = [opening for own in self._all for opening in _some(own, now, each)]
         return sorted(found, key=lambda opening: opening.start)[:most]
 
     def spared(self, check: Check, deadline: datetime) -> timedelta:

@@ -135,10 +135,12 @@ class Maintenance:
         calendar = self._calendars.get(project_id)
         return calendar.turn(now) if calendar else None
 
-    def upcoming(self, project_id: int, now: datetime, most: int) -> list[Opening]:
-        """Return what opens next in a project, the first first."""
+    def upcoming(
+        self, project_id: int, now: datetime, most: int, of_each: int | None = None
+    ) -> list[Opening]:
+        """Return what opens next in a project, as `Calendar.upcoming` does."""
         calendar = self._calendars.get(project_id)
-        return calendar.upcoming(now, most) if calendar else []
+        return calendar.upcoming(now, most, of_each) if calendar else []
 
     async def reckon(self, *, pulse: Callable[[], None] = lambda: None) -> None:
         """Work deadlines out anew, if there are other windows, or another time, now.

@@ -17,10 +17,10 @@ UPCOMING_LIMIT = 50
 
 
 async def list_windows(call: Call) -> Response:
-    """GET maintenance/: what is open, and what opens next, the first first."""
+    """GET maintenance/: what is open, and when each opens next, the first first."""
     maintenance, project, now = call.parts.maintenance, call.project.id, call.now
     found = maintenance.open_now(project, now)
-    found += maintenance.upcoming(project, now, UPCOMING_LIMIT)
+    found += maintenance.upcoming(project, now, UPCOMING_LIMIT, of_each=1)
     return JSONResponse(
         {
             "windows": [

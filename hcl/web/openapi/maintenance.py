@@ -73,7 +73,8 @@ def _list() -> Node:
         "list_windows",
         "Maintenance",
         "List maintenance windows",
-        f"What is open now, and the next {UPCOMING_LIMIT} openings, the first first.",
+        "What is open now, and the next opening of each window, the first first;"
+        f" {UPCOMING_LIMIT} at most are to come.",
         security=READ,
         responses={"200": answer("The windows.", listed("windows", windows))},
     )

@@ -219,3 +219,5 @@ def test_what_comes_next_is_told_in_order() -> None:
         at("14 04:00"),
         at("21 04:00"),
     ]
+    found = calendar.upcoming(at("7 05:00"), 3, of_each=1)
+    assert [opening.start for opening in found] == [at("8 00:00"), at("14 04:00")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from http.client import HTTPException
 from typing import Any
@@ -16,6 +17,19 @@ _LONGEST = 1 << 30
 
 class APIError(Exception):
     """The server did not do what was asked; its text says why."""
+
+
+def add_options(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """Describe the options of whoever asks it; `default` as argparse has it."""
+    add = parser.add_argument
+    add("--server", default=default, metavar="URL", help="the server (or HCL_SERVER)")
+    add("--api-key", default=default, metavar="KEY", help="(or HCL_API_KEY)")
+    add(
+        "--format",
+        default=default or "table",
+        choices=("table", "plain", "json"),
+        help="how to print (default: table)",
+    )
 
 
 class API:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hcl.client.api import API, APIError
+from hcl.client.api import API, APIError, add_options
 from hcl.client.lengths import whole_seconds
 from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
@@ -51,7 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="List the checks of a project, or do one thing with one of them.",
     )
     parser.set_defaults(function=run, name="checks", quiet=False, action=_list, tag=[])
-    _add_common(parser)
+    add_options(parser)
     actions = parser.add_subparsers(metavar="ACTION")
     listing = _action(actions, "list", "list all checks", _list, has_check=False)
     listing.add_argument(
@@ -90,21 +90,9 @@ def _action(
     parser = actions.add_parser(name, help=help_, description=help_.capitalize() + ".")
     if has_check:
         parser.add_argument("check", metavar="CHECK", help="its UUID, slug or name")
-    _add_common(parser, argparse.SUPPRESS)
+    add_options(parser, argparse.SUPPRESS)
     parser.set_defaults(action=function)
     return parser
-
-
-def _add_common(parser: argparse.ArgumentParser, default: str = "") -> None:
-    add = parser.add_argument
-    add("--server", default=default, metavar="URL", help="the server (or HCL_SERVER)")
-    add("--api-key", default=default, metavar="KEY", help="(or HCL_API_KEY)")
-    add(
-        "--format",
-        default=default or "table",
-        choices=("table", "plain", "json"),
-        help="how to print (default: table)",
-    )
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:

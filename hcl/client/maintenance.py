@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from hcl.client.api import API, APIError
+from hcl.client.api import API, APIError, add_options
 from hcl.client.lengths import whole_seconds
 from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
@@ -38,7 +38,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         " Those of hcl.toml are changed there.",
     )
     parser.set_defaults(function=run, name="maintenance", quiet=False, action=_list)
-    _add_common(parser, "")
+    add_options(parser, "")
     actions = parser.add_subparsers(metavar="ACTION", parser_class=_Parser)
     starting = _action(actions, "start", "open a window now", _start)
     starting.add_argument(
@@ -74,21 +74,9 @@ def _action(
     function: Any,
 ) -> _Parser:
     parser = actions.add_parser(name, help=help_, description=help_.capitalize() + ".")
-    _add_common(parser, argparse.SUPPRESS)
+    add_options(parser, argparse.SUPPRESS)
     parser.set_defaults(action=function)
     return parser
-
-
-def _add_common(parser: argparse.ArgumentParser, default: str) -> None:
-    add = parser.add_argument
-    add("--server", default=default, metavar="URL", help="the server (or HCL_SERVER)")
-    add("--api-key", default=default, metavar="KEY", help="(or HCL_API_KEY)")
-    add(
-        "--format",
-        default=default or "table",
-        choices=("table", "plain", "json"),
-        help="how to print (default: table)",
-    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -171,13 +171,13 @@ def _wire(
     maintenance = Maintenance(
         database, checker=alarms["checker"], changes=changes, clock=clock
     )
-    filer, pinging = _pings(
+    filer, pinging, pruner = _pings(
         config, database, clock, alarms, counters, changes, maintenance
     )
     watch, checker = _checks(
         config, database, clock, alarms, changes, filer, pinging, maintenance
     )
-    keeping, drill = _precautions(config, database, clock, alarms, changes)
+    keeping, drill, reporter = _precautions(config, database, clock, alarms, changes)
     managing = Managing(
         database,
         checker=alarms["checker"],
@@ -200,24 +200,13 @@ def _wire(
             database, clock=clock, alarm=alarms["sender"], counters=counters, **spread
         ),
         filer=filer,
-        pruner=Pruner(
-            database,
-            clock=clock,
-            alarm=alarms["pruner"],
-            log_limit=config.pings.log_limit,
-        ),
+        pruner=pruner,
         keeping=keeping,
         watchdog=Watchdog(
             parts, config.watchdog, clock=clock, alarm=alarms["watchdog"]
         ),
         drill=drill,
-        reporter=Reporter(
-            database,
-            clock=clock,
-            alarm=alarms["reporter"],
-            sender=alarms["sender"],
-            changes=changes,
-        ),
+        reporter=reporter,
         parts=parts,
         ping=ping,
         app=create_app(parts, ping),
@@ -233,7 +222,7 @@ def _pings(
     counters: Counters,
     changes: Changes,
     maintenance: Maintenance,
-) -> tuple[Filer, Pinging]:
+) -> tuple[Filer, Pinging, Pruner]:
     filer = Filer(
         database,
         clock=clock,
@@ -251,7 +240,13 @@ def _pings(
         clock=clock,
         maintenance=maintenance,
     )
-    return filer, pinging
+    pruner = Pruner(
+        database,
+        clock=clock,
+        alarm=alarms["pruner"],
+        log_limit=config.pings.log_limit,
+    )
+    return filer, pinging, pruner
 
 
 def _checks(
@@ -293,7 +288,7 @@ def _precautions(
     clock: Clock,
     alarms: Mapping[str, Alarm],
     changes: Changes,
-) -> tuple[Keeping, Drill]:
+) -> tuple[Keeping, Drill, Reporter]:
     keeping = Keeping(
         database,
         config.database.path,
@@ -310,7 +305,14 @@ def _precautions(
         sender=alarms["sender"],
         changes=changes,
     )
-    return keeping, drill
+    reporter = Reporter(
+        database,
+        clock=clock,
+        alarm=alarms["reporter"],
+        sender=alarms["sender"],
+        changes=changes,
+    )
+    return keeping, drill, reporter
 
 
 def _mail_server(config: Config, pinging: Pinging, clock: Clock) -> "MailServer | None":

@@ -120,8 +120,6 @@ class Reporter:
         span: tuple[datetime, datetime],
         now: datetime,
     ) -> Announcement | None:
-        # Imported here: few have reports.
-
         # Imported here: few have reports, and these are due rarely.
         from hcl.alerts.reports.gathering import gather
         from hcl.alerts.reports.wording import of_report

@@ -1,7 +1,6 @@
 """The things hcl keeps: projects, checks, pings, flips, channels, notifications.
 
-All are immutable. Check and Ping are named tuples: each ping makes new ones, which
-takes a fifth of the time of a frozen dataclass.
+All are immutable. Check and Ping are named tuples, made in a fifth of the time.
 """
 
 import hashlib

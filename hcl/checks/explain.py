@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from hcl.checks import rules, runs, schedule
@@ -17,7 +17,7 @@ from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS
-from hcl.words.outcomes import finer_rules, in_a_row, named, too_soon
+from hcl.words.outcomes import failure, finer_rules, in_a_row, named, too_soon
 from hcl.words.schedule import in_full
 
 
@@ -291,7 +291,7 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
         return
     started = start_that_overran(known)
     if flip.reason == "fail":
-        yield Line(flip.created, f"It went down: {_failure(ping)}.")
+        yield Line(flip.created, f"It went down: {failure(ping)}.")
     elif flip.reason == "short":
         ended = too_soon(check, flip.created)
         number = f" (ping {ping.n})" if ping else ""
@@ -317,33 +317,11 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
 
 def start_that_overran(known: Known) -> datetime | None:
     """Return the start of the run that took the check down by its length."""
-    check, flip, ping = known.check, known.flip, known.ping
-    if flip is None:
+    flip, ping = known.flip, known.ping
+    if flip is None or flip.reason not in ("overran", "timeout"):
         return None
-    run = runs.that_overran(check, flip.reason, flip.created)
-    if run is not None:
-        return run.started
-    if flip.reason == "overran":
-        return flip.created - check.run_limit
-    if flip.reason != "timeout":
-        return None
-    starts = [check.last_start]
-    if ping is not None and ping.action == "start":
-        starts.append(ping.created)
-    for start in starts:
-        # A start that was not overdue at the flip is a later run's.
-        if start is not None and start + check.grace <= flip.created:
-            return start
-    return None
-
-
-def _failure(ping: Ping | None) -> str:
-    if ping is None or ping.action != "fail":
-        return "the job reported a failure"
-    number = f"ping {ping.n}"
-    if ping.exitstatus:
-        return f"the job failed with exit status {ping.exitstatus} ({number})"
-    return f"the job reported a failure ({number})"
+    newest = ping.created if ping is not None and ping.action == "start" else None
+    return runs.start_that_overran(known.check, flip.reason, flip.created, newest)
 
 
 def _named(ping: Ping) -> str:
@@ -418,7 +396,3 @@ def lines(explanation: Explanation, tz: str) -> Iterator[str]:
         yield f"{when:23}  {text}"
     yield from explanation.rules
     yield f"Times are those of {one_line(tz) if zone(tz) else 'UTC'}."
-
-
-# So much of a check's past may explain its status.
-ABSENCES_SINCE = timedelta(days=93)

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks.explain import ABSENCES_SINCE, Explanation, Known, explain
+from hcl.checks.explain import Explanation, Known, explain
 from hcl.checks.windows.calendar import Opening
 from hcl.model import Check
 
 # Messages of the newest flip that are told, and absences.
 _MOST_TOLD, _MOST_ABSENCES = 12, 5
+
+# So much of a check's past may explain its status.
+_SINCE = timedelta(days=93)
 
 
 async def explanation_of(
@@ -70,6 +73,6 @@ async def _absences(
     """Return the last absences since the check was heard, oldest first."""
     if check.last_ping is None or check.status != "up":
         return []
-    since = max(check.last_ping, now - ABSENCES_SINCE)
+    since = max(check.last_ping, now - _SINCE)
     found = await store.life.absences(conn, since)
     return found[:_MOST_ABSENCES][::-1]

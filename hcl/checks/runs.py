@@ -125,6 +125,26 @@ def that_overran(check: Check, reason: Reason, at: datetime) -> Run | None:
     return max(ran, default=None, key=lambda run: run.started)
 
 
+def start_that_overran(
+    check: Check, reason: Reason, at: datetime, newest: datetime | None = None
+) -> datetime | None:
+    """Return when the run began that took a check down by its length; None: none did.
+
+    `reason` and `at` are those of the flip, `newest` is a start that is known besides
+    the check's own.
+    """
+    run = that_overran(check, reason, at)
+    if run is not None:
+        return run.started
+    if reason == "overran":
+        return at - check.run_limit
+    for start in (check.last_start, newest):
+        # A start that was not overdue at the flip is a later run's.
+        if start is not None and start + check.grace <= at:
+            return start
+    return None
+
+
 class Runs:
     """How long runs took, told from pings that come oldest first, some at a time.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from hcl.model import Check, Run
+from hcl.model import Check, Ping, Run
 from hcl.words.lengths import duration, exact
 from hcl.words.lines import counted
 
@@ -49,3 +49,13 @@ def finer_rules(check: Check) -> Iterator[str]:
     if check.early and check.kind != "simple":
         early = duration(check.early)
         yield f"A success up to {early} before an occurrence counts for that."
+
+
+def failure(ping: Ping | None) -> str:
+    """Say what a ping that failed told; None: that is not known."""
+    if ping is None or ping.action != "fail":
+        return "the job reported a failure"
+    number = f"ping {ping.n}"
+    if ping.exitstatus:
+        return f"the job failed with exit status {ping.exitstatus} ({number})"
+    return f"the job reported a failure ({number})"

@@ -9,7 +9,6 @@ from markupsafe import Markup, escape
 from hcl import store
 from hcl.checks import runs, schedule
 from hcl.checks.windows.holding import start_too_long_ago
-from hcl.model import Check
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
@@ -69,25 +68,15 @@ def sentence(
         return _said(head, str(escape(_last_line(trouble.printed))))
     if trouble.reason == "short":
         return _said("Ended too soon", "")
-    started = _start_that_overran(check, trouble)
+    started = None
+    if trouble.reason != "missed":
+        started = runs.start_that_overran(check, trouble.reason, trouble.created)
     if started is not None:
         begun, limit = stamped(started, now, "said"), short(check.run_limit)
         rest = f"the run from {begun} did not end within {limit}"
         return _said("Ran too long", rest)
     due = stamped(trouble.created - check.grace, now, "said")
     return _said("No ping in time", f"one was due {due}")
-
-
-def _start_that_overran(check: Check, trouble: Trouble) -> datetime | None:
-    run = runs.that_overran(check, trouble.reason, trouble.created)
-    if run is not None:
-        return run.started
-    if trouble.reason == "overran":
-        return trouble.created - check.run_limit
-    started = check.last_start
-    if started is None or trouble.reason == "missed":
-        return None
-    return started if started + check.grace <= trouble.created else None
 
 
 def _said(head: str, rest: str) -> Markup:

@@ -1,6 +1,5 @@
 """Write checks as hcl.toml declares them."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -27,17 +26,8 @@ async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
     """Yield the tables of one project, a few lines at a time."""
     yield f'# Checks of the project "{one_line(project.name)}": they stand below its\n'
     yield "# [[projects]], before the next one. `hcl plan` shows what they change.\n"
-    await conn.execute("BEGIN")
-    await store.moved.gather_late(conn)
-    row = await store.projects.find(conn, project.id, project.name)
-    if row is None:
-        return
-    slugs = Counter([check.slug async for check in leaving.checks_of(conn, row.id)])
-    async for check in leaving.checks_of(conn, row.id):
-        if not check.slug or slugs[check.slug] > 1:
-            yield _left_out(check)
-        else:
-            yield await _table(conn, project, check)
+    async for check, is_alone in leaving.checks_by_slug(conn, project):
+        yield await _table(conn, project, check) if is_alone else _left_out(check)
 
 
 def _left_out(check: Check) -> str:

@@ -2,13 +2,11 @@
 
 import json
 import shlex
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiosqlite import Connection
 
-from hcl import store
 from hcl.checks.spec import FINER_FIELDS
 from hcl.config import ProjectConfig
 from hcl.model import Check
@@ -68,14 +66,8 @@ async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
     """Yield the script for one project, a few lines at a time."""
     shown = one_line(project.name)
     yield _HEAD.format(project=shown, name="this-file")
-    await conn.execute("BEGIN")
-    await store.moved.gather_late(conn)
-    row = await store.projects.find(conn, project.id, project.name)
-    if row is None:
-        return
-    slugs = Counter([check.slug async for check in leaving.checks_of(conn, row.id)])
-    async for check in leaving.checks_of(conn, row.id):
-        yield _call(check, is_alone=bool(check.slug) and slugs[check.slug] == 1)
+    async for check, is_alone in leaving.checks_by_slug(conn, project):
+        yield _call(check, is_alone=is_alone)
 
 
 def _call(check: Check, *, is_alone: bool) -> str:

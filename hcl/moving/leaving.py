@@ -1,5 +1,6 @@
 """Write all but secrets into a document; a server may run meanwhile."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
@@ -86,6 +87,23 @@ async def checks_of(conn: Connection, project_id: int) -> AsyncIterator[Check]:
         for check in found:
             yield await _counted(conn, check)
         last = found[-1].id
+
+
+async def checks_by_slug(
+    conn: Connection, project: ProjectConfig
+) -> AsyncIterator[tuple[Check, bool]]:
+    """Yield a project's checks, and whether the slug of each names it alone.
+
+    All as they are at one moment: in a transaction, which is left open.
+    """
+    await conn.execute("BEGIN")
+    await store.moved.gather_late(conn)
+    row = await store.projects.find(conn, project.id, project.name)
+    if row is None:
+        return
+    slugs = Counter([check.slug async for check in checks_of(conn, row.id)])
+    async for check in checks_of(conn, row.id):
+        yield check, bool(check.slug) and slugs[check.slug] == 1
 
 
 async def _counted(conn: Connection, check: Check) -> Check:

@@ -28,6 +28,7 @@ from hcl.server.sockets import (
     describe,
     listening,
     name_of,
+    take_no_more,
 )
 from hcl.server.systemd import Notifier
 from hcl.web.http.connections import Connections
@@ -219,6 +220,7 @@ class _Server:
 
     async def _finish(self, doors: list[asyncio.Task[None]]) -> None:
         """Take no more connections, and see to what is under way."""
+        await take_no_more([*self._sockets, *self._mail_sockets])
         self._http.stop()
         self._assembly.parts.changes.close()
         if self._assembly.mail is not None:

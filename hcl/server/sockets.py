@@ -1,9 +1,10 @@
 """The sockets that hcl listens on: TCP, unix, or handed over by systemd."""
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -171,6 +172,19 @@ def _remove_stale(path: Path) -> None:
             probe.connect(str(path))
         except OSError:
             path.unlink(missing_ok=True)
+
+
+async def take_no_more(sockets: Iterable[socket.socket]) -> None:
+    """Leave in the line who waits there, and let all enter who were taken out of it.
+
+    To be called before a server is closed: asyncio drops, without a word, a connection
+    that was taken in the same turn of the loop (Server._attach finds no server any
+    more). uvloop takes and enters in one step, and passes this over.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in sockets:
+        loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)
 
 
 def name_of(address: Listen) -> str:

@@ -74,12 +74,14 @@ def unavailable(error: SQLError, kind: type[Response] = PlainTextResponse) -> Re
     return kind(body, 503, {"Retry-After": str(RETRY_AFTER)})
 
 
-def failed(error: Exception) -> Response:
+def failed(error: Exception, kind: type[Response] = PlainTextResponse) -> Response:
     """Answer where nobody else would, whatever went wrong."""
     if isinstance(error, SQLError):
-        return unavailable(error)
+        return unavailable(error, kind)
     logger.error("a request failed", exc_info=error)
-    return PlainTextResponse("internal server error", 500, {"Connection": "close"})
+    text = "internal server error"
+    body = {"error": text} if kind is JSONResponse else text
+    return kind(body, 500, {"Connection": "close"})
 
 
 def on_database_error(_request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from hcl.checks import rules
 from hcl.checks.check_json import check_json
 from hcl.model import Check, Project
 from hcl.web.auth import KEY_LENGTH
-from hcl.web.errors import ApiError, api_answer
+from hcl.web.errors import ApiError, api_answer, failed
 from hcl.web.json_answer import JSONResponse
 from hcl.web.parts import Parts
 
@@ -111,11 +111,11 @@ class Endpoint:
             return Response(status_code=405, headers={"Allow": self._allow})
         try:
             return await handler(request)
-        except Exception as error:
-            answer = api_answer(error)
-            if answer is None:
-                raise
-            return answer
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is logged, and answered
+            # Clients read JSON, and pages of other sites need the headers of CORS.
+            return api_answer(error) or failed(error, JSONResponse)
 
 
 class OwnEndpoint(Endpoint):

@@ -8,8 +8,10 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 
-from hcl.web.api.endpoint import UNKNOWN_LIMIT
+from hcl.web.api.endpoint import UNKNOWN_LIMIT, Endpoint
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
@@ -432,3 +434,21 @@ async def test_no_query_makes_the_server_fail(
     assert listed.status_code == 200
     assert flips.status_code in (200, 400)
     assert odd.status_code == 401
+
+
+async def test_an_unexpected_error_is_json_that_any_site_may_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def break_down(_: Request) -> Response:
+        raise ZeroDivisionError
+
+    app = httpx2.ASGITransport(Endpoint(GET=break_down))
+    async with httpx2.AsyncClient(transport=app, base_url="http://hcl.test") as http:
+        answer = await http.get("/")
+
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"error": "internal server error"},
+    )
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "ZeroDivisionError" in caplog.text

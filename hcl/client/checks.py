@@ -12,7 +12,7 @@ from hcl.client.api import API, APIError, add_options
 from hcl.client.lengths import whole_seconds
 from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
-from hcl.client.tables import ago, length, moment, show
+from hcl.client.tables import ago, length, moment, show, took
 
 # Of a check, what create and edit may set; the API says what is wrong with a value.
 _STRINGS = (
@@ -221,7 +221,7 @@ def _log(api: API, options: argparse.Namespace) -> None:
         {
             **ping,
             "date": moment(ping["date"]),
-            "duration": length(ping["duration"]) if "duration" in ping else "",
+            "duration": took(ping["duration"]) if "duration" in ping else "",
             "from": ping["remote_addr"] or ping["scheme"],
             "body": "yes" if ping["body_url"] else "",
         }

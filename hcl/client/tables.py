@@ -95,13 +95,29 @@ def ago(text: str | None) -> str:
     at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     apart = at - datetime.now(timezone.utc)
     past = apart < timedelta(0)
-    words = length(abs(apart.total_seconds()))
+    words = _largest(abs(apart.total_seconds()))
     return f"{words} ago" if past else f"in {words}"
 
 
+def _largest(seconds: float) -> str:
+    return " ".join(length(seconds).split()[:2])
+
+
 def length(seconds: float) -> str:
-    """Say a length by its largest unit: 3 h."""
+    """Say a length in all its units: 1 h 30 min."""
+    words, rest = [], int(seconds)
     for size, unit in _PERIODS:
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return "0 s"
+        count, rest = divmod(rest, size)
+        if count:
+            words.append(f"{count} {unit}")
+    return " ".join(words) or "0 s"
+
+
+def took(seconds: float) -> str:
+    """Say how long a run took, as the pages do: 340 ms, 1.4 s, 24 min 3 s."""
+    if seconds >= 10:
+        return length(seconds)
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    # The API tells hundredths.
+    return f"{round(seconds * 1000)} ms" if seconds else "under 10 ms"

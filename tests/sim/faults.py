@@ -35,8 +35,13 @@ def _is_up(world: "World") -> bool:
 
 
 def crash(world: "World", rng: random.Random) -> None:
-    """Kill it between two statements."""
-    world.crash(short(rng))
+    """Kill it between two statements, or as soon as it has acknowledged some pings."""
+    length = short(rng)
+    if rng.random() < 0.5:
+        world.crash(length)
+    else:
+        world.be_near(HOUR)
+        world.network.acked_then = rng.randint(1, 4), partial(world.crash, length)
 
 
 def crash_at_statement(world: "World", rng: random.Random) -> None:

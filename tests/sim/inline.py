@@ -24,11 +24,12 @@ class Crash(BaseException):
 class Gate:
     """What every statement passes; it may end the process, or refuse the statement.
 
-    `on_commit` is called after each commit.
+    `on_flips` is called after each commit that may have written flips.
     """
 
-    def __init__(self, on_commit: Callable[[], None]) -> None:
-        self.on_commit = on_commit
+    def __init__(self, on_flips: Callable[[], None]) -> None:
+        self.on_flips = on_flips
+        self._has_flips = False
         self.is_dead = False
         # What a write raises: the disk's fault.
         self.refusal: Callable[[], sqlite3.OperationalError] | None = None
@@ -47,8 +48,11 @@ class Gate:
     def leave(self, sql: str) -> None:
         if self.after is not None:
             self.after(sql)
-        if sql == "COMMIT":
-            self.on_commit()
+        if "INTO flips" in sql:
+            self._has_flips = True
+        elif self._has_flips and sql == "COMMIT":
+            self._has_flips = False
+            self.on_flips()
 
 
 class Raw(sqlite3.Connection):
@@ -134,9 +138,13 @@ def copy(path: Path, to: Path) -> None:
 
 def torn(before: bytes, after: bytes, share: float) -> bytes:
     """Return a WAL of whose newest part only a share was written."""
-    start = next(
-        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
-        min(len(before), len(after)),
-    )
+    # Both begin alike: of two halves the first that differs has the place.
+    start, end = 0, min(len(before), len(after))
+    while start < end:
+        middle = (start + end + 1) // 2
+        if before[start:middle] == after[start:middle]:
+            start = middle
+        else:
+            end = middle - 1
     cut = start + int((len(after) - start) * share)
     return after[:cut] + before[cut:]

@@ -63,7 +63,7 @@ def _cron(schedule: str, tz: str, grace: float, **more: Any) -> dict[str, Any]:
 
 KINDS: tuple[JobKind, ...] = (
     JobKind("three-hourly", _simple(3 * HOUR, 1800), 3 * HOUR, length=300, rids=True),
-    JobKind("regular", _simple(3 * HOUR, 600), 3 * HOUR, sends="slug"),
+    JobKind("regular", _simple(4 * HOUR, 600), 4 * HOUR, sends="slug"),
     JobKind("drifting", _simple(4 * HOUR, HOUR), 4 * HOUR, drift=0.02),
     JobKind("late", _simple(6 * HOUR, HOUR), 6 * HOUR, spread=0.1, mishap=0.02),
     JobKind("cron", _cron("7 */3 * * *", "Europe/Riga", 900), spread=0.3),
@@ -74,7 +74,7 @@ KINDS: tuple[JobKind, ...] = (
     JobKind("workdays", _cron("Mon..Fri 08:00", "Australia/Sydney", 2 * HOUR)),
     JobKind("failing", _simple(12 * HOUR, HOUR), 12 * HOUR, mishap=0.6),
     JobKind(
-        "overlapping", _simple(3 * HOUR, 5 * HOUR), 3 * HOUR, length=14400, rids=True
+        "overlapping", _simple(5 * HOUR, 7 * HOUR), 5 * HOUR, length=21600, rids=True
     ),
     JobKind("irregular", _simple(10 * HOUR, 2 * HOUR), 8 * HOUR, spread=0.3),
     JobKind(

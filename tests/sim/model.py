@@ -31,9 +31,14 @@ PATIENCE = 13.0
 Flipped = tuple[str, str, str]
 
 
-@cache
 def occurrences(schedule: str, tz: str, days: int) -> list[float]:
     """List when a schedule fires in a story, and a while before and after."""
+    # Of few lengths, so that stories of several have one list.
+    return _occurrences(schedule, tz, -(-days // 600) * 600)
+
+
+@cache
+def _occurrences(schedule: str, tz: str, days: int) -> list[float]:
     start = datetime.fromtimestamp(BEGAN, UTC) - timedelta(days=40)
     local = start.astimezone(ZoneInfo(tz))
     simple = len(schedule.split()) == 5 and "\n" not in schedule

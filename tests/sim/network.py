@@ -1,5 +1,6 @@
 """Between jobs and hcl: requests that arrive, wait, are refused, and are sent again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class Network:
         self._backlog: list[Attempt] = []
         # "": requests arrive; else why they do not: "queued" or "lost".
         self.trouble = ""
+        # What happens once so many pings more are acknowledged.
+        self.acked_then: tuple[int, Callable[[], object]] | None = None
 
     def send(self, job: Job, signal: Signal) -> None:
         """Have a client send a signal, and again if nobody takes it."""
@@ -101,6 +104,7 @@ class Network:
         oracle = self._world.oracle
         if status == 200:
             oracle.acked(attempt)
+            self._count_down()
         elif status is None:
             oracle.unsure(attempt)
             self._again(attempt)
@@ -111,6 +115,13 @@ class Network:
             self._world.blame(
                 "a ping is answered wrongly", f"{attempt.job.name}: {status}"
             )
+
+    def _count_down(self) -> None:
+        if self.acked_then is not None:
+            left, act = self.acked_then
+            self.acked_then = (left - 1, act) if left > 1 else None
+            if left == 1:
+                act()
 
     def _again(self, attempt: Attempt) -> None:
         retries = attempt.job.retries

@@ -65,7 +65,7 @@ def _look_now_and_then(world: "World", job: Job) -> None:
         if watched is not None and _can_ask(world) and watched.asked is None:
             world.oracle.verify(watched)
             _ask(world, watched)
-        world.agenda.after(job.rng.uniform(0.2, 1) * DAY, look)
+        world.agenda.after(job.rng.uniform(0.3, 1.7) * DAY, look)
 
     world.agenda.after(HOUR, look)
 

@@ -1,5 +1,6 @@
 """The world of one story: its time, its machine, its people, and the process in it."""
 
+import gc
 import hashlib
 import logging
 import random
@@ -19,8 +20,9 @@ from unittest import mock
 
 import hcl.alarm
 from hcl.alerts import sender
-from hcl.checks import checker
+from hcl.checks import checker, watch
 from hcl.config import Config
+from hcl.pings import pruner
 from hcl.server import keeping
 from tests.sim import faults, people
 from tests.sim.clockwork import Act, Agenda, Machine
@@ -38,6 +40,9 @@ from tests.sim.telling import Telling
 # ever; else they may sleep longer, since nobody would see a difference.
 _BEFORE, _AFTER = 150.0, 900.0
 _LONGEST = 3600.0
+
+# So seldom all is looked for what is too old: nobody sees that it is later.
+_PRUNES_EVERY = timedelta(hours=8)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ class World:
             mock.patch.object(checker, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
             mock.patch.object(sender, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
             mock.patch.object(keeping, "LOOK_AGAIN", hcl.alarm.LOOK_AGAIN),
+            mock.patch.object(watch, "SIGN_EVERY", watch.SIGN_EVERY),
+            mock.patch.object(pruner, "INTERVAL", _PRUNES_EVERY),
         ):
             yield
 
@@ -146,8 +153,10 @@ class World:
             self._next += 1
         left = times[self._next] - now - _BEFORE if self._next < len(times) else 1e9
         seconds = 60.0 if now < self._near_until else max(60.0, min(left, _LONGEST))
+        if seconds == hcl.alarm.LONGEST_SLEEP:
+            return
         length = timedelta(seconds=seconds)
-        hcl.alarm.LONGEST_SLEEP = seconds
+        hcl.alarm.LONGEST_SLEEP = watch.SIGN_EVERY = seconds
         for module in (checker, sender, keeping):
             # Where they import it from the name is another's.
             vars(module)["LOOK_AGAIN"] = length
@@ -187,6 +196,8 @@ class World:
         life = self.life = Life(self, self.path, self.configs[self.telling.config])
         self.lives += 1
         life.gate.refusal = self.refusal
+        self.be_near()
+        self._pace()
         life.run()
         self.network.trouble = ""
         self.still_since = None
@@ -371,7 +382,13 @@ def tell(plan: Plan) -> World:
     """Tell a story in a folder of its own, in memory where there is one."""
     memory = Path("/dev/shm")
     parent = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="hcl-sim-", dir=parent) as folder:
-        world = World(plan, Path(folder))
-        world.run()
+    thresholds = gc.get_threshold()
+    # As a server has it: little that is made here is garbage in a circle.
+    gc.set_threshold(10_000, 10, 100)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hcl-sim-", dir=parent) as folder:
+            world = World(plan, Path(folder))
+            world.run()
+    finally:
+        gc.set_threshold(*thresholds)
     return world

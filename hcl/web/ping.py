@@ -14,6 +14,7 @@ from hcl.model import Action, Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.web import own_time
 from hcl.web.errors import SAFE, failed, unavailable
+from hcl.web.http.heads import BY_NAME
 from hcl.web.http.protocol import BODY, Answer, Respond
 from hcl.web.parts import Parts
 
@@ -96,7 +97,7 @@ class PingEndpoint:
         does nothing, if it is not such a ping; None if its body is wanted first. One
         with a time of its own goes the long way.
         """
-        headers, body = _by_name(scope), b""
+        headers, body = scope.get(BY_NAME) or _by_name(scope), b""
         if own_time.AT in headers:
             return False
         if _has_body(headers):

@@ -692,6 +692,22 @@ async def pages(database: Database) -> tuple[int, int]:
     return free, total
 
 
+async def test_pages_that_are_freed_are_not_written(database: Database) -> None:
+    writer = await writer_of(database)
+    await writer.execute("CREATE TABLE freed (id INTEGER PRIMARY KEY, body BLOB)")
+    await writer.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 800)"
+        " INSERT INTO freed SELECT i, zeroblob(1000) FROM n"
+    )
+    await writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    await writer.execute("DELETE FROM freed WHERE id > 10")
+
+    ((_, written, _),) = await writer.execute_fetchall("PRAGMA wal_checkpoint")
+    # Of about 200.
+    assert written < 50
+
+
 async def test_many_free_pages_are_given_back_a_few_at_a_time(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,10 @@ class HttpToolsGuard(GuardedProtocol, HttpToolsProtocol):
         if len(self.url) + fields > HEAD_LIMIT:
             raise RefusedError("Request head is too large.")
 
+    @property
+    def _is_between(self) -> bool:
+        return not self._unfinished and not self._rest
+
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         if not self._rest and len(data) <= SLICE:
@@ -157,7 +161,8 @@ class HttpToolsGuard(GuardedProtocol, HttpToolsProtocol):
         # uvicorn reads on even if others wait in line, and a client that pipelines
         # without end would fill the memory.
         if len(self.pipeline) < 2:
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self._rest:
                 self.loop.call_soon(self._feed_rest)
         if self.pipeline:

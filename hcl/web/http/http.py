@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from hcl.web.http.connections import Connections
 from hcl.web.http.fast import HTTPTOOLS, HttpToolsGuard
+from hcl.web.http.heads import Heads
 from hcl.web.http.protocol import (
     BODY_TIMEOUT,
     HEAD_TIMEOUT,
@@ -65,6 +66,7 @@ class HttpServer(uvicorn.Server):
             guard or protocol(),
             answer_soon=answer_soon,
             connections=connections or Connections(),
+            heads=Heads(),
             head_timeout=head_timeout,
             body_timeout=body_timeout,
             whole_body_timeout=whole_body_timeout,

@@ -57,6 +57,10 @@ class PlainGuard(GuardedProtocol, H11Protocol):  # type: ignore[misc]  # see Pro
         if self._buffer and not self._is_reading:
             self._read_on()
 
+    @property
+    def _is_between(self) -> bool:
+        return not self._buffer and not self._in_message
+
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self._buffer = self._buffer + data if self._buffer else data

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import Scope
 
 from hcl.repeats import Repeats
+from hcl.web.http.answer import Answer as Answer
 from hcl.web.http.connections import Connections, network_of
+from hcl.web.http.heads import Heads, Known
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
@@ -22,8 +23,6 @@ else:
 logger = logging.getLogger("uvicorn.error")
 logger.addFilter(Repeats())
 logging.getLogger("asyncio").addFilter(Repeats())
-
-Headers = list[tuple[bytes, bytes]]
 
 # The most bytes of a request's line and headers, and of the URL in it: a path or query
 # of 64 kB takes 50 ms to read.
@@ -49,24 +48,6 @@ LAST_REQUEST = 1.0
 
 # How long a refused client may go on sending, in seconds, so that it sees its answer.
 _LINGER = 1.0
-
-
-class Answer:
-    """An answer that can be given many times: only the Date has to be filled in."""
-
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%b: %b\r\n" % h for h in headers if h[0] != b"connection"]
-        self.closes = (b"connection", b"close") in headers
-        self._head = b"".join([*lines, b"date: "])
-
-    def to_bytes(self, date: bytes, *, keep: bool, head_only: bool) -> bytes:
-        """Return it as it is sent; `keep`: the connection stays open."""
-        end = b"\r\n\r\n" if keep else b"\r\nconnection: close\r\n\r\n"
-        return self._head + date + end + (b"" if head_only else self.body)
 
 
 Respond = Callable[[Answer], None]
@@ -97,6 +78,7 @@ class GuardedProtocol(Protocol):
         *,
         answer_soon: AnswerSoon,
         connections: Connections,
+        heads: Heads,
         head_timeout: float,
         body_timeout: float,
         whole_body_timeout: float,
@@ -105,6 +87,7 @@ class GuardedProtocol(Protocol):
         super().__init__(**rest)
         self._answer_soon = answer_soon
         self._room = connections
+        self._heads = heads
         self._whole_body_timeout = whole_body_timeout
         self._head_timeout = head_timeout
         self._body_timeout = body_timeout
@@ -122,6 +105,8 @@ class GuardedProtocol(Protocol):
         self._is_refused = False
         # Whose body is waited for before it is answered.
         self._put_off: Any = None
+        # Who is answered without a task, and has just come.
+        self._soon: Any = None
         self._watch: asyncio.TimerHandle | None = None
         # Whether the next answer is the last.
         self._stopping = False
@@ -191,12 +176,36 @@ class GuardedProtocol(Protocol):
         """Note what the client still owes."""
         if self._is_refused:
             return
+        begins = self._is_between and not self._answering
+        if begins and self._take_known(data):
+            return
         in_message = self._in_message
         self._feed(data)
+        soon, self._soon = self._soon, None
+        if begins and soon is not None:
+            self._heads.learn(data, soon.scope)
         if self._stopping and self._answering:
             cycle: Any = self.cycle
             cycle.keep_alive = False
         self._note_what_is_owed(in_message)
+
+    def _take_known(self, data: bytes) -> bool:
+        """Answer a request without the parser, if all of it says what is known."""
+        if self._stopping or self.flow.write_paused or self.transport.is_closing():
+            return False
+        known = self._heads.read(data)
+        if known is None:
+            return False
+        scope, scope[BODY] = known
+        scope["client"], scope["scheme"] = self.client, self.scheme
+        before, cycle = self.cycle, cast(Any, Known(self, scope))
+        self.cycle = cycle
+        if not self._answer_soon(scope, partial(self._respond, cycle)):
+            # The parser has it as if nobody had looked.
+            self.cycle = before
+            return False
+        self._idle_since = self._owing = None
+        return True
 
     def _note_what_is_owed(self, in_message: bool) -> None:
         """Note what the client owes, which was in a message before."""
@@ -221,6 +230,11 @@ class GuardedProtocol(Protocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a server may ignore Upgrade (RFC 9110, section 7.8)."""
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether nothing has come of a request that is not at its end."""
+        raise NotImplementedError
 
     def _feed(self, data: bytes) -> None:
         raise NotImplementedError
@@ -309,29 +323,31 @@ class GuardedProtocol(Protocol):
 
         if self._stopping:
             cycle.keep_alive = False
-
-        def respond(answer: Answer) -> None:
-            if cycle.disconnected:
-                return
-            date = self.server_state.default_headers[0][1]
-            if answer.closes:
-                cycle.keep_alive = False
-            keep, head_only = cycle.keep_alive, cycle.scope["method"] == "HEAD"
-            cycle.response_started = cycle.response_complete = True
-            cycle.transport.write(answer.to_bytes(date, keep=keep, head_only=head_only))
-            if not keep:
-                self._hang_up(cycle)
-            cycle.on_response()
-
         if not cycle.more_body:
             cycle.scope[BODY] = cycle.body
         # A client that does not read is made to wait by uvicorn's own way of sending.
         is_paused = self.flow.write_paused
+        respond = partial(self._respond, cycle)
         is_taken = False if is_paused else self._answer_soon(cycle.scope, respond)
         if is_taken is None:
             self._put_off = cycle
         elif not is_taken:
             self._start(cycle)
+        elif cycle.keep_alive:
+            self._soon = cycle
+
+    def _respond(self, cycle: Any, answer: Answer) -> None:
+        if cycle.disconnected:
+            return
+        date = self.server_state.default_headers[0][1]
+        if answer.closes:
+            cycle.keep_alive = False
+        keep, head_only = cycle.keep_alive, cycle.scope["method"] == "HEAD"
+        cycle.response_started = cycle.response_complete = True
+        cycle.transport.write(answer.to_bytes(date, keep=keep, head_only=head_only))
+        if not keep:
+            self._hang_up(cycle)
+        cycle.on_response()
 
     def _note_body(self, *, is_whole: bool) -> None:
         """Begin to answer who waited for a body; one that is long goes the long way."""

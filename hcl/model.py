@@ -251,10 +251,16 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """When a check was late since, and when it pinged; `ended` None: it has not."""
+    """When a check was late since, and when it pinged; `ended` None: it has not.
+
+    Or when a slow run began and ended, where runs take `usual` by habit; so many
+    `others` before it are told of with it.
+    """
 
     began: datetime
     ended: datetime | None = None
+    usual: timedelta | None = None
+    others: int = 0
 
 
 # What a message tells of that tells of no flip.
@@ -371,11 +377,13 @@ class Alert:
     home: str = "UTC"
 
     @property
-    def status(self) -> Literal["new", "up", "down", "paused", "late"]:
-        """Name what is told: the status after the flip, or that it is late."""
-        if self.lateness is not None:
-            return "late" if self.lateness.ended is None else "up"
-        return self.flip.new_status
+    def status(self) -> Literal["new", "up", "down", "paused", "late", "slow"]:
+        """Name what is told: the status after the flip, or that it is late or slow."""
+        if self.lateness is None:
+            return self.flip.new_status
+        if self.lateness.usual is not None:
+            return "slow"
+        return "late" if self.lateness.ended is None else "up"
 
 
 @dataclass(frozen=True, slots=True)

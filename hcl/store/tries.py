@@ -53,7 +53,7 @@ class Record:
     channel: str
     kind: str
     created: datetime
-    status: Status | Literal["late"]
+    status: Status | Literal["late", "slow"]
     reminder: int
     hold: Hold
     notice: str
@@ -66,7 +66,7 @@ class Record:
 
     @property
     def event(self) -> str:
-        """Name what it tells of: down, up, late, reminder or server."""
+        """Name what it tells of: down, up, late, slow, reminder or server."""
         if self.subject:
             return "server"
         return "reminder" if self.reminder else self.status
@@ -161,7 +161,9 @@ async def _read(
     found = await conn.execute_fetchall(
         "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
         " h.name, h.kind, n.created,"
-        " iif(n.lateness_id IS NULL, f.new_status, iif(n.is_end, 'up', 'late')),"
+        " CASE WHEN n.lateness_id IS NULL THEN f.new_status WHEN n.is_end THEN 'up'"
+        " WHEN (SELECT usual FROM latenesses WHERE id = n.lateness_id) IS NULL"
+        " THEN 'late' ELSE 'slow' END,"
         " n.reminder, n.hold, n.notice,"
         " n.sent, n.next_try, n.answer, a.subject, n.attempts"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"

@@ -20,13 +20,13 @@ SOON = timedelta(seconds=1)
 
 # Checks whose pace is remembered, and checks of which it is read at a time.
 MOST_REMEMBERED = 1000
-_AT_ONCE = 50
+_AT_ONCE = 5
 
 # Checks whose marks are made in one transaction: no ping waits for more.
 _BEGIN_AT_ONCE = 500
 
 # So many signals of a check tell its pace, and what a crash left to look at.
-_SIGNALS = 250
+_SIGNALS = 150
 
 # Pings that wait to be looked at; of more it is read anew.
 _MOST_WAITING = 10_000
@@ -201,12 +201,11 @@ class Slowness:
         logs = await store.paces.signals(reader, unknown, _SIGNALS)
         for check_id, signals in logs.items():
             pace = self._paces[check_id] = Pace()
-            runs, known = list(pace.take(signals)), served[check_id]
+            known, new = served[check_id], waiting[check_id]
             if known is None:
                 # Nobody was told of it up to now.
-                new = waiting[check_id]
-                known = new[0].n - 1 if new else pace.n
-            found += [(check_id, n, run) for n, run in runs if n > known]
+                known = new[0].n - 1 if new else signals[-1].n if signals else 0
+            found += [(check_id, *run) for run in pace.take(signals, known)]
         return found
 
     async def _counts(self, found: _Found) -> bool:

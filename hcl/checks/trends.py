@@ -84,10 +84,13 @@ class Pace:
         self._runs = Runs()
         self._lengths: tuple[timedelta, ...] = ()
 
-    def take(self, pings: Iterable[Ping]) -> Iterator[tuple[int, Lateness]]:
+    def take(
+        self, pings: Iterable[Ping], known: int = 0
+    ) -> Iterator[tuple[int, Lateness]]:
         """Take the next pings; yield the slow runs that successes among them ended.
 
-        Each with the number of that ping. Those that are known already are passed over.
+        Each with the number of that ping. Pings that it took are passed over, and those
+        up to `known` are not judged.
         """
         for ping in pings:
             if ping.n <= self.n:
@@ -96,12 +99,18 @@ class Pace:
             length = self._runs.take([ping]).get(ping.n)
             if length is None or ping.action != "success":
                 continue
-            if (usual := self._usual(length)) is not None:
+            usual = self._usual(length) if ping.n > known else None
+            if usual is not None:
                 yield ping.n, Lateness(ping.created - length, ping.created, usual)
             self._lengths = (*self._lengths, length)[-MOST:]
 
     def _usual(self, length: timedelta) -> timedelta | None:
         """Return how long runs took, if one was slow; None: it was not."""
+        # Most are not, and each costs little: what takes no longer than half of them,
+        # by half, is not slow.
+        least = length / 1.5
+        if 2 * sum(each < least for each in self._lengths) < len(self._lengths):
+            return None
         habits = habit(self._lengths), habit(self._lengths[-LEAST:])
         if not all(found and found.is_slow(length) for found in habits):
             return None

@@ -1,5 +1,6 @@
 """Slow runs as an event: who is told of which, once, and what is no slow run."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from hcl.pings.arrival import Target
 from hcl.store.life import Absence
 from tests import toml
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
+from tests.app import App
 from tests.build import HOUR, NOW, make_ping
+from tests.checks.windows.test_maintenance import running
+from tests.clocks import Times
 from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
@@ -239,6 +243,49 @@ async def test_hcl_that_was_away_calls_nothing_slow(tmp_path: Path) -> None:
         await run(post, check, 30 * MINUTE, NOW + 2 * HOUR)
         await look(post, NOW + 2 * HOUR)
         assert post.mails() == ["SLOW: a"]
+
+
+@pytest.mark.parametrize("looks_first", [False, True])
+@pytest.mark.parametrize(
+    ("befalls", "slow"),
+    [
+        (lambda times: times.run(2400), 1),
+        (lambda times: times.suspend(2400), 0),
+        (lambda times: times.set_wall(2400), 0),
+        (lambda times: times.set_wall(-2400), 0),
+    ],
+)
+async def test_a_suspend_and_a_step_make_no_run_slow(
+    tmp_path: Path, befalls: Callable[[Times], None], slow: int, looks_first: bool
+) -> None:
+    """The machine sleeps while the job runs, or somebody sets the clock."""
+    times = Times()
+    hook = toml.webhook("Hook", slow={"url": "http://127.0.0.1:9/"}, events=["slow"])
+    async with running(tmp_path, times, toml.project() + hook) as app:
+        check = await put_check(app.database, 1, status="up")
+        target = Target(code=check.code)
+        for hours in range(12, 0, -1):
+            began = app.clock.now() - hours * HOUR
+            await receive(app, target, "start", began)
+            await receive(app, target, "success", began + USUAL)
+        await app.checker.slowness.look_once(app.clock.now() + MINUTE)
+
+        await receive(app, target, "start", app.clock.now())
+        times.run(60)
+        await app.assembly.watch.look()
+        befalls(times)
+        if looks_first:
+            await app.assembly.watch.look()
+        # Else it is what waited, and comes before anybody has looked.
+        await receive(app, target, "success", app.clock.now())
+        await app.assembly.watch.look()
+        found = await app.checker.slowness.look_once(app.clock.now() + MINUTE)
+
+    assert found == slow
+
+
+async def receive(app: App, target: Target, action: str, at: datetime) -> None:
+    await app.parts.pinging.receive(target, make_ping(action=action, created=at))
 
 
 async def test_in_maintenance_and_paused_nothing_is_slow(tmp_path: Path) -> None:

@@ -231,10 +231,7 @@ class Ping(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A change of a check's stored status.
-
-    `reason` is "" unless the check went down.
-    """
+    """A change of a check's stored status; `reason` is "" unless it went down."""
 
     created: datetime
     old_status: Status
@@ -251,10 +248,16 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """When a check was late since, and when it pinged; `ended` None: it has not."""
+    """When a check was late since, and when it pinged; `ended` None: it has not.
+
+    Or when a slow run began and ended, where runs take `usual` by habit; so many
+    `others` before it are told of with it.
+    """
 
     began: datetime
     ended: datetime | None = None
+    usual: timedelta | None = None
+    others: int = 0
 
 
 # What a message tells of that tells of no flip.
@@ -317,12 +320,11 @@ class Notification:
     """One message of one flip, or of an announcement, over one channel.
 
     A row of the outbox. `check_id` and `flip_id` are 0 where it tells of hcl itself,
-    `announcement_id` where it tells of a check.
-
-    `attempts` counts the failed tries so far. `reminder` is 0 for the first message of
-    a flip, then 1, 2 … `hold` tells why it was put off, "" if it was not. `notice`
-    tells which channel could not deliver it, "" if it is the channel's own. `ran` is
-    for how many seconds hcl had run when it was written: its age goes by that.
+    `announcement_id` where it tells of a check. `attempts` counts the failed tries so
+    far. `reminder` is 0 for the first message of a flip, then 1, 2 … `hold` tells why
+    it was put off, "" if it was not. `notice` tells which channel could not deliver it,
+    "" if it is the channel's own. `ran` is for how many seconds hcl had run when it was
+    written: its age goes by that.
     """
 
     id: int
@@ -349,14 +351,13 @@ class Alert:
 
     `check` is the check as it is when the message is written; the status to report is
     that of `flip`, the newest that is told of. `earlier` holds the flips before it that
-    this channel was not told of yet, oldest first. Of a `lateness` the flip
-    says nothing. `reminder` is 1, 2 … if nothing has
-    changed since the flip and the check is still down, else 0. `ping` is the last ping
-    up to the flip (of a reminder: up to now), None if there was none. `down_since` is
-    when the outage began that the flip starts or ends, None if that is not known.
-    `channels` holds the codes of the check's channels. `mute_links` lead to where the
-    check is muted for so long; there are none where nobody needs them. `home` is the
-    zone of moments.
+    this channel was not told of yet, oldest first. Of a `lateness` the flip says
+    nothing. `reminder` is 1, 2 … if nothing has changed since the flip and the check is
+    still down, else 0. `ping` is the last ping up to the flip (of a reminder: up to
+    now), None if there was none. `down_since` is when the outage began that the flip
+    starts or ends, None if that is not known. `channels` holds the codes of the check's
+    channels. `mute_links` lead to where the check is muted for so long; there are none
+    where nobody needs them. `home` is the zone of moments.
     """
 
     check: Check
@@ -371,11 +372,13 @@ class Alert:
     home: str = "UTC"
 
     @property
-    def status(self) -> Literal["new", "up", "down", "paused", "late"]:
-        """Name what is told: the status after the flip, or that it is late."""
-        if self.lateness is not None:
-            return "late" if self.lateness.ended is None else "up"
-        return self.flip.new_status
+    def status(self) -> Literal["new", "up", "down", "paused", "late", "slow"]:
+        """Name what is told: the status after the flip, or that it is late or slow."""
+        if self.lateness is None:
+            return self.flip.new_status
+        if self.lateness.usual is not None:
+            return "slow"
+        return "late" if self.lateness.ended is None else "up"
 
 
 @dataclass(frozen=True, slots=True)

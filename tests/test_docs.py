@@ -97,7 +97,7 @@ TOML = {
     "dashboard": [],
     "maintenance": [],
     "reports": ["email"],
-    "channels": ["email", "ntfy", "shell", "email"],
+    "channels": ["email", "ntfy", "shell", "email", "email"],
     "checks-as-code": ["ntfy"],
     "raspberry-pi": [],
 }

@@ -114,10 +114,11 @@ def plan(
             result.held += [(row.notification, muted, "mute") for row in rows]
             continue
         calm = calm_of(channel, tags, rows[0].tags)
-        flips, late = _parted(rows)
+        flips, late, slow = _parted(rows)
         told = tuple(_of_check(channel, flips, calm, ways, now, result))
         # What is late is so since the last flip, and waits until that is told.
         told = told or tuple(_of_lateness(channel, late, calm, now, result))
+        told = told or tuple(_of_slow_runs(channel, slow, now, result))
         if not is_apart:
             old, told = told[:-LONGEST_HISTORY], told[-LONGEST_HISTORY:]
             result.dropped += [(row.notification, _OLD) for row in old]
@@ -136,12 +137,25 @@ def plan(
     return result
 
 
-def _parted(rows: Bundle) -> tuple[Bundle, Bundle]:
-    """Part the messages of flips from those of being late."""
+def _parted(rows: Bundle) -> tuple[Bundle, Bundle, Bundle]:
+    """Part the messages of flips, of being late, and of slow runs."""
+    others = [(row, row.lateness) for row in rows if row.lateness is not None]
     return (
         tuple(row for row in rows if row.lateness is None),
-        tuple(row for row in rows if row.lateness is not None),
+        tuple(row for row, lateness in others if lateness.usual is None),
+        tuple(row for row, lateness in others if lateness.usual is not None),
     )
+
+
+def _of_slow_runs(
+    channel: ChannelConfig, rows: Sequence[Waiting], now: datetime, result: Plan
+) -> Iterator[Waiting]:
+    """Yield messages of slow runs that are ready; drop what was over in a mute."""
+    for row in rows:
+        if row.notification.hold == "mute" and _is_fresh(row):
+            result.dropped.append((row.notification, _MUTED))
+        elif not _is_early(row, channel, now):
+            yield row
 
 
 def _of_lateness(

@@ -101,7 +101,8 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
     flips_told = [row.flip for row in told.values()]
     last = rows[-1]
     if last.lateness is not None:
-        return await _late_alert(conn, check, last, last.lateness)
+        lateness = replace(last.lateness, others=len(rows) - 1)
+        return await _late_alert(conn, check, last, lateness)
     reminder = min(row.notification.reminder for row in rows) and (
         last.notification.reminder
     )
@@ -122,7 +123,8 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
 async def _late_alert(
     conn: Connection, check: Check, row: Waiting, lateness: Lateness
 ) -> Alert:
-    n = check.n_pings if lateness.ended else row.n_pings
+    is_slow = lateness.usual is not None
+    n = check.n_pings if lateness.ended and not is_slow else row.n_pings
     return Alert(
         check=check,
         flip=Flip(lateness.ended or lateness.began, "up", "up", ""),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hcl.alerts.transports import DeliveryError, load, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
-from hcl.model import Alert, Announcement, Flip, Lateness, Message, Ping
+from hcl.model import Alert, Announcement, Flip, Lateness, Message, Ping, Status
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ async def send(
 
 def event_to_try(channel: ChannelConfig) -> Event:
     """Choose what to try a channel out with: what it tells of, down before all."""
-    events: tuple[Event, ...] = ("down", "up", "late", "server")
+    events: tuple[Event, ...] = ("down", "up", "late", "slow", "server")
     return next((event for event in events if channel.tells_of(event)), "down")
 
 
@@ -92,13 +92,14 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
             server.site_name, server.site_root, project_name, (), announcement=told
         )
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
-    ago = {"up": timedelta(0), "late": timedelta(days=1)}
+    status: Status = "down" if event == "down" else "up"
+    ago = {"up": timedelta(0), "slow": timedelta(0), "late": timedelta(days=1)}
     last_ping = now - ago.get(event, timedelta(days=1, hours=1))
     check = check._replace(
         name="TEST",
         slug="test",
         desc="This is a test message; no job has failed.",
-        status="up" if event == "late" else event,
+        status=status,
         n_pings=1,
         last_ping=last_ping,
     )
@@ -120,8 +121,11 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
         flip, down_since = Flip(now, "up", "down", "timeout"), now
     home = config.alerts.tz
     alert = Alert(check, flip, ping, channels=(), down_since=down_since, home=home)
-    if event == "late":
+    if event in ("late", "slow"):
         check = check._replace(alert_after=now + check.grace)
-        flip = Flip(now, "up", "up", "")
-        alert = Alert(check, flip, ping, channels=(), lateness=Lateness(now), home=home)
+        flip, lateness = Flip(now, "up", "up", ""), Lateness(now)
+        if event == "slow":
+            began, usual = now - timedelta(minutes=42), timedelta(minutes=5)
+            lateness = Lateness(began, now, usual)
+        alert = Alert(check, flip, ping, channels=(), lateness=lateness, home=home)
     return Message(server.site_name, server.site_root, project_name, (alert,))

@@ -8,6 +8,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
+from hcl.checks.slowness import Slowness
 from hcl.checks.watch import Watch
 from hcl.checks.windows import holding
 from hcl.checks.windows.late import begins
@@ -39,8 +40,10 @@ class Checker:
         clock: Clock,
         watch: Watch,
         maintenance: Maintenance,
+        slowness: Slowness,
     ) -> None:
         self._database = database
+        self.slowness = slowness
         self._clock = clock
         self._watch = watch
         self._maintenance = maintenance
@@ -71,7 +74,9 @@ class Checker:
         if not self._watch.may_call_down:
             return now + _WHILE_WAITING
         await self.check_once(now)
-        return await store.checks.next_look(self._database.committed)
+        await self.slowness.look_once(now)
+        look = await store.checks.next_look(self._database.committed)
+        return min(filter(None, (look, self.slowness.due)), default=None)
 
     async def check_once(self, now: datetime) -> int:
         """Flip every check whose deadline has passed; return how many flipped.

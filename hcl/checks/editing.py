@@ -4,21 +4,25 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from hcl.checks import schedule, spec
-from hcl.checks.spec import CheckSpec
+from hcl.checks import runs, schedule, spec
+from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import SETTINGS, Check
 
 _COPY_SUFFIX = " (copy)"
 
 
 def edited(check: Check, wanted: CheckSpec) -> Check:
-    """Return the check with the fields that a request names."""
+    """Return the check with the fields that a request names.
+
+    Raises SpecError if what it says of runs and what the check has go ill together.
+    """
     changes = {
         name: value
         for name in SETTINGS
         if (value := getattr(wanted, name, None)) is not None
     }
-    for name in changes.keys() & {"max_run", "min_run"}:
+    named = sorted(changes.keys() & {"max_run", "min_run"})
+    for name in named:
         changes[name] = changes[name] or None
     renamed = wanted.name is not None and wanted.name != check.name
     if wanted.slug_follows_name and renamed and wanted.slug is None:
@@ -29,7 +33,19 @@ def edited(check: Check, wanted: CheckSpec) -> Check:
         changes.pop("timeout", None)
     elif wanted.timeout is not None:
         changes["kind"] = "simple"
-    return check._replace(**(changes | _keywords(check, wanted)))
+    after = check._replace(**(changes | _keywords(check, wanted)))
+    # One that has been so before may keep it: an edit of its name is none of that.
+    if named and runs.are_impossible(after):
+        problem = _IMPOSSIBLE[named[0]]
+        raise SpecError(named[0], problem, None)
+    return after
+
+
+# Each by the field that was named, or came first.
+_IMPOSSIBLE = {
+    "max_run": "is less than min_run",
+    "min_run": "is more than max_run",
+}
 
 
 def _keywords(check: Check, wanted: CheckSpec) -> dict[str, Any]:

@@ -47,6 +47,12 @@ def is_short(check: Check, ping: Ping, action: Action) -> bool:
     return took is not None and took < check.min_run
 
 
+def are_impossible(check: Check) -> bool:
+    """Tell whether each run is too long before it is long enough."""
+    longest, shortest = check.max_run, check.min_run
+    return longest is not None and shortest is not None and longest < shortest
+
+
 def ended(
     check: Check, ping: Ping
 ) -> tuple[datetime | None, str | None, timedelta | None]:

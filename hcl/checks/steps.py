@@ -73,6 +73,7 @@ class Steps:
             await store.fixed.shift(conn, step, since)
             await store.windows.shift(conn, step)
             await store.latenesses.shift(conn, step)
+            await store.paces.note_step(conn, self._clock.now() + step)
             await store.outbox.shift(conn, step, self._clock.now() + step)
             await self._move_history(conn, step, sign)
 
@@ -106,6 +107,7 @@ class Steps:
 
         async def move(conn: Connection) -> None:
             await store.fixed.shift_written(conn, step, began)
+            await store.paces.note_step(conn, before + step)
             # Back, what waits would else wait for as much longer; and for good, once a
             # later step moves all of it on.
             written = began if step > _NOTHING else None

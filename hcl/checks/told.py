@@ -21,6 +21,10 @@ _MARKS: dict[str, Mark] = {
 }
 
 
+# What a message tells of, where no change of status says it.
+_OF = {"late": " that it is late", "slow": " of a slow run"}
+
+
 class Told(NamedTuple):
     """A message as people read of it.
 
@@ -47,9 +51,10 @@ def told(record: Record) -> Told:
         case "sent":
             verb = "Reminded" if record.event == "reminder" else "Told"
             took = f"in {in_seconds(last.took)}" if last else ""
+            what = f"{verb} {name}{_OF.get(record.status, '')}"
             if record.kind == "group":
-                return Told(mark, f"{verb} {name}", answer, at)
-            return Told(mark, f"{verb} {name}", took, at, answer=answer)
+                return Told(mark, what, answer, at)
+            return Told(mark, what, took, at, answer=answer)
         case "waits":
             why = HELD[record.hold]
             return Told(mark, f"{name} waits", why, at, until=record.next_try)

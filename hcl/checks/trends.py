@@ -1,8 +1,11 @@
 """How long runs of a job take by habit, and which take far longer; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
+
+from hcl.checks.runs import Runs
+from hcl.model import Lateness, Ping
 
 # So many runs make a habit, and no more than so many are looked at.
 LEAST, MOST = 10, 50
@@ -65,3 +68,50 @@ def slow(lengths: Sequence[timedelta], first: int = 0) -> list[tuple[int, Habit]
         if before is not None and before.is_slow(lengths[place]):
             found.append((place, before))
     return found
+
+
+class Pace:
+    """Tells which runs of one check were slow, by pings that come oldest first.
+
+    `n` is the number of the last that it took. By the last runs that succeeded: one
+    that fails early says nothing of how long the work takes. A run is slow if it is by
+    the last MOST, and by the last LEAST too: of a job that is slow from now on that are
+    half of the LEAST, then it is its habit.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._runs = Runs()
+        self._lengths: tuple[timedelta, ...] = ()
+
+    def take(
+        self, pings: Iterable[Ping], known: int = 0
+    ) -> Iterator[tuple[int, Lateness]]:
+        """Take the next pings; yield the slow runs that successes among them ended.
+
+        Each with the number of that ping. Pings that it took are passed over, and those
+        up to `known` are not judged.
+        """
+        for ping in pings:
+            if ping.n <= self.n:
+                continue
+            self.n = ping.n
+            length = self._runs.take([ping]).get(ping.n)
+            if length is None or ping.action != "success":
+                continue
+            usual = self._usual(length) if ping.n > known else None
+            if usual is not None:
+                yield ping.n, Lateness(ping.created - length, ping.created, usual)
+            self._lengths = (*self._lengths, length)[-MOST:]
+
+    def _usual(self, length: timedelta) -> timedelta | None:
+        """Return how long runs took, if one was slow; None: it was not."""
+        # Most are not, and each costs little: what takes no longer than half of them,
+        # by half, is not slow.
+        least = length / 1.5
+        if 2 * sum(each < least for each in self._lengths) < len(self._lengths):
+            return None
+        habits = habit(self._lengths), habit(self._lengths[-LEAST:])
+        if not all(found and found.is_slow(length) for found in habits):
+            return None
+        return habits[0].usual if habits[0] else None

@@ -29,8 +29,9 @@ def check_config(config: str | None) -> None:
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml,
     /var/lib/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
-    is a warning, and so is a file of secrets that everybody can read: the server starts
-    all the same. If there is a database, it tells what
+    is a warning, and so are a file of secrets that everybody can read, and a channel
+    that tells that a check is late and not when it is no more: the server starts all
+    the same. If there is a database, it tells what
     a reload would change: whom nobody would be told of any more.
     """
     try:
@@ -44,7 +45,7 @@ def check_config(config: str | None) -> None:
         read = load(path)
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
-        for doubt in [*exposed(read), *doubts(read)]:
+        for doubt in [*exposed(read), *_without_end(read), *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:
@@ -52,6 +53,20 @@ def check_config(config: str | None) -> None:
         _tell_changes(path, read)
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
+
+
+def _without_end(config: Config) -> list[str]:
+    """Say which channels tell that a check is late, and have nothing for its end."""
+    return [
+        f'channel "{channel.name}" of project "{project.name}" tells that a check is'
+        " late, but not when it has pinged after all, since it has no up; add one"
+        for project in config.projects
+        for channel in project.channels
+        # The end is told whatever its events say of up.
+        if channel.settings.is_for_machines
+        and channel.tells_of("late")
+        and not channel.settings.tells_of("up")
+    ]
 
 
 def _how_many(wrong: list[str]) -> list[str]:

@@ -40,12 +40,15 @@ def read_channel(table: Table, project_id: str, can_mail: bool) -> ChannelConfig
         raise table.error("name", f"{shown(name)} has a comma; use a name without")
     code, events = stable_id(table, uuid.UUID(project_id), name), _events(table)
     settings = KINDS[kind](table)
-    if (
-        "late" in events
-        and kind in ("webhook", "shell")
-        and not (settings.tells_of("late"))
-    ):
-        raise table.error("late", "is missing; events has late, so say what to send")
+    for event in sorted(_ASKED_FOR & events):
+        if kind in ("webhook", "shell") and not settings.tells_of(event):
+            problem = f"is missing; events has {event}, so say what to send"
+            raise table.error(event, problem)
+    if not events and not any(map(settings.tells_of, _EVENTS)):
+        told = " and ".join(e for e in sorted(_ASKED_FOR) if settings.tells_of(e))
+        raise table.error(
+            "events", f"is missing; only channels that name {told} tell it"
+        )
     if not events:
         events = _EVENTS if settings.hears_of_server else _EVENTS - {"server"}
     return ChannelConfig(
@@ -179,8 +182,9 @@ def _events(table: Table) -> frozenset[Event]:
     return frozenset(event for event in known if event in values)
 
 
-# Who wants to hear of what is late says so.
-_EVENTS: frozenset[Event] = frozenset(get_args(Event)) - {"late"}
+# Who wants to hear of what is late, and of slow runs, says so.
+_ASKED_FOR: frozenset[Event] = frozenset({"late", "slow"})
+_EVENTS: frozenset[Event] = frozenset(get_args(Event)) - _ASKED_FOR
 
 
 def _email(table: Table) -> EmailSettings:
@@ -190,7 +194,7 @@ def _email(table: Table) -> EmailSettings:
 def _webhook(table: Table) -> WebhookSettings:
     requests = (_request(table, key) for key in KEYS["projects.channels:webhook"])
     settings = WebhookSettings(*requests)
-    if not settings.tells_of("server"):
+    if not any(map(settings.tells_of, get_args(Event))):
         raise table.error(
             "down", "has no url; a webhook needs one here, in up or in server"
         )
@@ -221,7 +225,7 @@ def _headers(request: Table) -> tuple[tuple[str, str], ...]:
 def _shell(table: Table) -> ShellSettings:
     commands = (_command(table, key) for key in KEYS["projects.channels:shell"])
     settings = ShellSettings(*commands)
-    if not settings.tells_of("server"):
+    if not any(map(settings.tells_of, get_args(Event))):
         raise table.error(
             "down", "is missing; a shell needs a command here, in up or in server"
         )

@@ -1,7 +1,7 @@
 """[[projects.checks]]: checks declared in the file, with what the API takes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from hcl import bounds, occurrences
@@ -77,11 +77,19 @@ def read_check(table: Table, channels: Sequence[ChannelConfig]) -> CheckConfig:
             raise table.error(
                 key, "counts only beside a schedule; add one, or take it out"
             )
+    _refuse_impossible_runs(table, fields)
     typed = str(table.data.get("schedule", "")).strip()
     is_turned = "schedule" in fields and fields["schedule"] != typed
     return CheckConfig(
         slug, fields, _channels(table, channels), typed if is_turned else ""
     )
+
+
+def _refuse_impossible_runs(table: Table, fields: Mapping[str, object]) -> None:
+    longest, shortest = fields.get("max_run"), fields.get("min_run")
+    if isinstance(longest, int) and isinstance(shortest, int) and longest < shortest:
+        problem = "is less than min_run, so that no run could be right"
+        raise table.error("max_run", f"{problem}; make it longer, or drop one")
 
 
 def _slug(table: Table) -> str:

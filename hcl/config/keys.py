@@ -74,8 +74,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "projects.channels:email": ("to",),
     "projects.channels:group": ("channels",),
     "projects.channels:apprise": ("url", "priority"),
-    "projects.channels:shell": ("down", "up", "server", "late"),
-    "projects.channels:webhook": ("down", "up", "server", "late"),
+    "projects.channels:shell": ("down", "up", "server", "late", "slow"),
+    "projects.channels:webhook": ("down", "up", "server", "late", "slow"),
     "projects.channels:webhook.request": ("method", "url", "body", "headers"),
     "projects.tags": ("tag", *CALM),
     "projects.maintenance": ("name", "tags", "schedule", "length", "from", "to", "tz"),
@@ -105,6 +105,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "projects.pages": ("slug", "title", "tags"),
     "projects.reports": ("every", "at", "tz", "channels", "tags", "quiet"),
-    "priority": ("down", "up", "server", "late"),
+    "priority": ("down", "up", "server", "late", "slow"),
     "quiet_hours": ("from", "to", "tz"),
 }

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from hcl.config.apprise_urls import place_of, scheme_of
 from hcl.config.machines import is_for_people
 
-# down, up and late are a check's; server is what concerns hcl itself.
-Event = Literal["down", "up", "late", "server"]
+# down, up, late and slow are a check's; server is what concerns hcl itself.
+Event = Literal["down", "up", "late", "slow", "server"]
 Method = Literal["GET", "POST", "PUT"]
 
 
@@ -94,10 +94,11 @@ class WebhookSettings(Settings):
     up: WebhookRequest | None
     server: WebhookRequest | None = None
     late: WebhookRequest | None = None
+    slow: WebhookRequest | None = None
 
     def place(self, _kind: str) -> str:
         """Name each server that is asked, once."""
-        requests = filter(None, (self.down, self.up, self.server, self.late))
+        requests = filter(None, (self.down, self.up, self.server, self.late, self.slow))
         return ", ".join(dict.fromkeys(request.place for request in requests))
 
     def tells_of(self, event: Event) -> bool:
@@ -115,6 +116,8 @@ class WebhookSettings(Settings):
             return self.server or self.down or self.up
         if event == "late":
             return self.late
+        if event == "slow":
+            return self.slow
         return self.down if event == "down" else self.up
 
 
@@ -133,6 +136,7 @@ class ShellSettings(Settings):
     up: str
     server: str = ""
     late: str = ""
+    slow: str = ""
 
     def place(self, _kind: str) -> str:
         """Tell no more than that there is one: the command may hold a secret."""
@@ -153,6 +157,8 @@ class ShellSettings(Settings):
             return self.server or self.down or self.up
         if event == "late":
             return self.late
+        if event == "slow":
+            return self.slow
         return self.down if event == "down" else self.up
 
 

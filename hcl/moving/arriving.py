@@ -10,7 +10,7 @@ from itertools import chain
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import rules, spec
+from hcl.checks import rules, runs, spec
 from hcl.db import Database
 from hcl.model import SETTINGS, STATE, Check, Flip, Ping
 from hcl.moving.arranging import Place
@@ -47,8 +47,8 @@ class Arrived:
     """What has come so far, and which checks need a word, by name.
 
     Those that are `apart` were pinged here and there, `foreign` ones are in another
-    project here, those `too_long` have more text than hcl takes, and the schedule of
-    those `unscheduled` cannot be worked out.
+    project here, those `too_long` have more text than hcl takes, the schedule of
+    those `unscheduled` cannot be worked out, and no run of those `never_right` can be.
     """
 
     checks: int = 0
@@ -61,6 +61,7 @@ class Arrived:
     foreign: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
     unscheduled: list[str] = field(default_factory=list)
+    never_right: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -162,6 +163,8 @@ class Arriving:
         check = check._replace(id=await store.checks.add(conn, check))
         if problem:
             self._name(self.arrived.unscheduled, check)
+        if runs.are_impossible(check):
+            self._name(self.arrived.never_right, check)
         long = [name for name, n in _BOUNDS.items() if len(getattr(check, name)) > n]
         if long:
             self._name(self.arrived.too_long, check, f" ({', '.join(long)})")

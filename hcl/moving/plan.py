@@ -72,6 +72,10 @@ def outcome(arrived: Arrived) -> list[str]:
         (arrived.foreign, "in another project here, and left there"),
         (arrived.too_long, "longer than hcl takes today, and kept as they are"),
         (arrived.unscheduled, "of a schedule that cannot be worked out here"),
+        (
+            arrived.never_right,
+            "never right, their max_run being less than their min_run",
+        ),
     ):
         if names:
             lines.append(f"{why}: {listed(names)}")

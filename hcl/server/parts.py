@@ -1,6 +1,6 @@
 """The only place where the parts of the server meet: wired, and given settings."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,12 +16,14 @@ from hcl.changes import Changes
 from hcl.checks import restoring
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
+from hcl.checks.slowness import Slowness
 from hcl.checks.watch import Watch
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.config import Config
 from hcl.counters import Counters
 from hcl.db import Database
+from hcl.model import Ping
 from hcl.pings.filer import Filer
 from hcl.pings.pinging import Pinging
 from hcl.pings.pruner import Pruner
@@ -107,6 +109,8 @@ class Assembly:
         self.parts.use(config, self.synced.projects, self.synced.secret)
         tells_late = any(c.tells_of("late") for c in self.synced.channels.values())
         self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
+        tells_slow = any(c.tells_of("slow") for c in self.synced.channels.values())
+        await self.checker.slowness.use(is_on=tells_slow)
         if any(project.checks for project in config.projects):
             # Of what the file declares, a deadline may have come nearer.
             self.alarms["checker"].ring()
@@ -171,11 +175,11 @@ def _wire(
     maintenance = Maintenance(
         database, checker=alarms["checker"], changes=changes, clock=clock
     )
-    filer, pinging, pruner = _pings(
+    slowness, filer, pinging, pruner = _pings(
         config, database, clock, alarms, counters, changes, maintenance
     )
     watch, checker = _checks(
-        config, database, clock, alarms, changes, filer, pinging, maintenance
+        config, database, clock, alarms, changes, filer, pinging, maintenance, slowness
     )
     keeping, drill, reporter = _precautions(config, database, clock, alarms, changes)
     managing = Managing(
@@ -222,7 +226,15 @@ def _pings(
     counters: Counters,
     changes: Changes,
     maintenance: Maintenance,
-) -> tuple[Filer, Pinging, Pruner]:
+) -> tuple[Slowness, Filer, Pinging, Pruner]:
+    slowness = Slowness(
+        database,
+        checker=alarms["checker"],
+        sender=alarms["sender"],
+        changes=changes,
+        clock=clock,
+        maintenance=maintenance,
+    )
     filer = Filer(
         database,
         clock=clock,
@@ -230,11 +242,16 @@ def _pings(
         pruner=alarms["pruner"],
         log_limit=config.pings.log_limit,
     )
+
+    def received(pings: Sequence[tuple[int, Ping]]) -> None:
+        filer.note(pings)
+        slowness.note(pings)
+
     pinging = Pinging(
         database,
         checker=alarms["checker"],
         sender=alarms["sender"],
-        received=filer.note,
+        received=received,
         counters=counters,
         changes=changes,
         clock=clock,
@@ -246,7 +263,7 @@ def _pings(
         alarm=alarms["pruner"],
         log_limit=config.pings.log_limit,
     )
-    return filer, pinging, pruner
+    return slowness, filer, pinging, pruner
 
 
 def _checks(
@@ -258,6 +275,7 @@ def _checks(
     filer: Filer,
     pinging: Pinging,
     maintenance: Maintenance,
+    slowness: Slowness,
 ) -> tuple[Watch, Checker]:
     watch = Watch(
         database,
@@ -278,6 +296,7 @@ def _checks(
         clock=clock,
         watch=watch,
         maintenance=maintenance,
+        slowness=slowness,
     )
     return watch, checker
 

@@ -175,6 +175,7 @@ async def _sync_channel(
         on_up=wanted.tells_of("up"),
         on_server=wanted.tells_of("server"),
         on_late=wanted.tells_of("late"),
+        on_slow=wanted.tells_of("slow"),
     )
 
 

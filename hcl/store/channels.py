@@ -109,6 +109,7 @@ async def save(
     on_up: bool,
     on_server: bool = False,
     on_late: bool = False,
+    on_slow: bool = False,
 ) -> int:
     """Insert a channel (its id is 0) or update it, and put it in use; return its id.
 
@@ -116,12 +117,13 @@ async def save(
     one that comes to a project for the first time. What it served in another project
     stays written down, for its return.
     """
-    events = on_down, on_up, on_server, on_late
+    events = on_down, on_up, on_server, on_late, on_slow
     values = (channel.code, channel.name, channel.kind, *events, project_id)
     if channel.id:
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
-            " on_up = ?, on_server = ?, on_late = ?, project_id = ?, enabled = 1"
+            " on_up = ?, on_server = ?, on_late = ?, on_slow = ?, project_id = ?,"
+            " enabled = 1"
             " WHERE id = ?",
             (*values, channel.id),
         )
@@ -129,8 +131,8 @@ async def save(
         return channel.id
     rows = await conn.execute_fetchall(
         "INSERT INTO channels"
-        " (code, name, kind, on_down, on_up, on_server, on_late, project_id, enabled)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id",
+        " (code, name, kind, on_down, on_up, on_server, on_late, on_slow, project_id,"
+        " enabled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id",
         values,
     )
     channel_id = int(next(iter(rows))[0])

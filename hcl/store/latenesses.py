@@ -1,4 +1,7 @@
-"""Latenesses: each time that people were told that a check is late, and of its end."""
+"""Latenesses: each time that people were told that a check is late, and of its end.
+
+Slow runs are among them, see `paces`.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -67,8 +70,9 @@ async def end(
             " FROM latenesses l JOIN notifications n ON n.lateness_id = l.id"
             " JOIN channels h ON h.id = n.channel_id AND h.enabled"
             " AND h.kind != 'group'"
-            " WHERE l.id = (SELECT max(id) FROM latenesses WHERE check_id = :id)"
-            " AND l.ended IS NULL GROUP BY n.channel_id ORDER BY n.channel_id",
+            " WHERE l.id = (SELECT max(id) FROM latenesses WHERE check_id = :id"
+            " AND usual IS NULL) AND l.ended IS NULL"
+            " GROUP BY n.channel_id ORDER BY n.channel_id",
             values,
         )
         await conn.execute(

@@ -19,7 +19,8 @@ RAN = "(SELECT coalesce(max(ran), 0) FROM life)"
 # Whether a channel c tells of what a message n tells of; f is its flip, if it has one.
 _IS_TOLD = (
     "CASE WHEN n.announcement_id IS NOT NULL THEN c.on_server"
-    " WHEN n.lateness_id IS NOT NULL THEN c.on_late"
+    " WHEN n.lateness_id IS NOT NULL THEN iif((SELECT usual FROM latenesses"
+    " WHERE id = n.lateness_id) IS NULL, c.on_late, c.on_slow)"
     " WHEN f.new_status = 'up' THEN c.on_up ELSE c.on_down END"
 )
 

@@ -125,7 +125,7 @@ async def _alerts_due(
         " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
         " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
         " AND t.channel_id = n.channel_id AND t.sent IS NOT NULL),"
-        " l.ended IS NOT NULL OR s.late_since IS NULL)"
+        " l.usual IS NULL AND (l.ended IS NOT NULL OR s.late_since IS NULL)), l.usual"
         # In the order of a CROSS JOIN: few of those that wait are due.
         " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
         " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"
@@ -139,8 +139,7 @@ async def _alerts_due(
 
 
 def _waiting(row: tuple[Any, ...]) -> Waiting:
-    began, ended = moment(row[21]), moment(row[22]) if row[23] else None
-    lateness = None if began is None else Lateness(began, ended)
+    lateness = _lateness(row)
     return Waiting(
         notifications.from_row(row),
         datetime.fromtimestamp(row[10], UTC),
@@ -156,6 +155,15 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
         lateness,
         bool(row[24]) and lateness is not None,
     )
+
+
+def _lateness(row: tuple[Any, ...]) -> Lateness | None:
+    began, ended = moment(row[21]), moment(row[22])
+    if began is None:
+        return None
+    if row[25] is not None:
+        return Lateness(began, ended, timedelta(seconds=row[25]))
+    return Lateness(began, ended if row[23] else None)
 
 
 async def next_tries(conn: Connection) -> dict[int, datetime]:

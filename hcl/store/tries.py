@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aiosqlite import Connection
 
@@ -53,7 +53,7 @@ class Record:
     channel: str
     kind: str
     created: datetime
-    status: Status | Literal["late"]
+    status: Status | Literal["late", "slow"]
     reminder: int
     hold: Hold
     notice: str
@@ -66,7 +66,7 @@ class Record:
 
     @property
     def event(self) -> str:
-        """Name what it tells of: down, up, late, reminder or server."""
+        """Name what it tells of: down, up, late, slow, reminder or server."""
         if self.subject:
             return "server"
         return "reminder" if self.reminder else self.status
@@ -126,6 +126,18 @@ async def of_check(conn: Connection, check_id: int, limit: int) -> list[Record]:
     )
 
 
+# Rows (notification, flip, how many that has) of the flips that are asked for.
+_OF_FLIPS = (
+    "SELECT id, flip_id, messages, NULL AS n FROM (SELECT id, flip_id,"
+    " count(*) OVER (PARTITION BY flip_id) AS messages,"
+    " row_number() OVER (PARTITION BY flip_id ORDER BY id DESC) AS place,"
+    " id IN (min(id) OVER over_it, max(id) OVER over_it) AS is_end"
+    " FROM notifications WHERE flip_id IN (SELECT value FROM json_each(:flips))"
+    " WINDOW over_it AS (PARTITION BY flip_id, channel_id))"
+    " WHERE place <= :most OR (:each AND is_end)"
+)
+
+
 async def of_flips(
     conn: Connection, flip_ids: Iterable[int], most: int, *, each_channel: bool = False
 ) -> tuple[dict[int, list[Record]], dict[int, int]]:
@@ -134,25 +146,72 @@ async def of_flips(
     No more than `most` of each, but with `each_channel` the first and the last over
     each channel too; and how many each has.
     """
-    ids = json.dumps(list(flip_ids))
-    rows = await conn.execute_fetchall(
-        "SELECT * FROM (SELECT id, flip_id, count(*) OVER (PARTITION BY flip_id),"
-        " row_number() OVER (PARTITION BY flip_id ORDER BY id DESC) AS place,"
-        " id IN (min(id) OVER over_it, max(id) OVER over_it) AS is_end"
-        " FROM notifications WHERE flip_id IN (SELECT value FROM json_each(?))"
-        " WINDOW over_it AS (PARTITION BY flip_id, channel_id))"
-        " WHERE place <= ? OR (? AND is_end)",
-        (ids, most, each_channel),
+    values = {"flips": list(flip_ids), "most": most, "each": each_channel}
+    told = await _found(conn, _OF_FLIPS, values)
+    return told.of_flips, told.counts
+
+
+class Told(NamedTuple):
+    """Notifications of flips, newest first, and how many there are, by the flip's id.
+
+    And `late`: those of latenesses and slow runs, oldest first, each with the number of
+    the last ping up to what it tells of.
+    """
+
+    of_flips: dict[int, list[Record]]
+    counts: dict[int, int]
+    late: list[tuple[int, Record]]
+
+
+async def of_log(
+    conn: Connection,
+    check_id: int,
+    flip_ids: Iterable[int],
+    ns: tuple[int, int],
+    *,
+    most: int,
+    most_late: int,
+) -> Told:
+    """Return the newest notifications of a part of a check's log.
+
+    `most` of each flip, and `most_late` of what befell between two pings, by their
+    numbers, which belong to it.
+    """
+    return await _found(
+        conn,
+        f"{_OF_FLIPS} UNION ALL SELECT * FROM (SELECT n.id, NULL, 0, l.n_pings"
+        " FROM latenesses l JOIN notifications n ON n.lateness_id = l.id"
+        " WHERE l.check_id = :check_id AND l.n_pings BETWEEN :first AND :last"
+        " ORDER BY l.n_pings DESC, n.id DESC LIMIT :most_late)",
+        {
+            "flips": list(flip_ids),
+            "most": most,
+            "each": False,
+            "check_id": check_id,
+            "first": ns[0],
+            "last": ns[1],
+            "most_late": most_late,
+        },
     )
-    of = {row[0]: row[1] for row in rows}
-    found: dict[int, list[Record]] = defaultdict(list)
+
+
+async def _found(conn: Connection, sql: str, values: dict[str, Any]) -> Told:
+    flips = json.dumps(values["flips"])
+    rows = await conn.execute_fetchall(sql, {**values, "flips": flips})
+    found = {row[0]: tuple(row[1:]) for row in rows}
+    told = Told(defaultdict(list), {row[1]: row[2] for row in rows if row[1]}, [])
     for record in await _read(
         conn,
         " WHERE n.id IN (SELECT value FROM json_each(:ids)) ORDER BY n.id DESC",
-        {"ids": json.dumps(list(of))},
+        {"ids": json.dumps(list(found))},
     ):
-        found[of[record.id]].append(record)
-    return dict(found), {row[1]: row[2] for row in rows}
+        flip_id, _, n = found[record.id]
+        if n is None:
+            told.of_flips[flip_id].append(record)
+        else:
+            told.late.append((n, record))
+    told.late.sort(key=lambda one: (one[0], one[1].id))
+    return told._replace(of_flips=dict(told.of_flips))
 
 
 async def _read(
@@ -161,7 +220,9 @@ async def _read(
     found = await conn.execute_fetchall(
         "SELECT n.id, p.name, iif(c.name = '', c.code, c.name), c.code, c.unique_key,"
         " h.name, h.kind, n.created,"
-        " iif(n.lateness_id IS NULL, f.new_status, iif(n.is_end, 'up', 'late')),"
+        " CASE WHEN n.lateness_id IS NULL THEN f.new_status WHEN n.is_end THEN 'up'"
+        " WHEN (SELECT usual FROM latenesses WHERE id = n.lateness_id) IS NULL"
+        " THEN 'late' ELSE 'slow' END,"
         " n.reminder, n.hold, n.notice,"
         " n.sent, n.next_try, n.answer, a.subject, n.attempts"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"

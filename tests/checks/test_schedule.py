@@ -662,7 +662,11 @@ def test_valid_schedule(expression: str) -> None:
         pytest.param("1, * * * *", id="trailing comma"),
         pytest.param("0 0 * * MON#6", id="sixth Monday"),
         pytest.param("0 0 * * LL", id="last of nothing"),
+        # What hcl turns, where people paste it, is none for the API.
         pytest.param("@daily", id="at daily"),
+        pytest.param("0 0 * * sat-sun", id="from Saturday on"),
+        pytest.param("~ 3 * * *", id="cronie's random minute"),
+        pytest.param("biannually", id="twice a year, OnCalendar"),
         pytest.param("\u0665 * * * *", id="arabic digit"),
         pytest.param("1_0 * * * *", id="underscore"),
         pytest.param("a b c d e", id="words"),

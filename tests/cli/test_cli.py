@@ -109,6 +109,23 @@ def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
     assert line.startswith(f"{place}is not a URL that Apprise can load")
 
 
+def test_check_config_warns_of_what_is_late_without_an_end(folder: Path) -> None:
+    request, late = {"url": HOOK}, ["down", "late"]
+    (folder / "hcl.toml").write_text(
+        toml.project()
+        + toml.webhook("A", down=HOOK, late=request, events=late)
+        + toml.webhook("B", down=HOOK, late=request, up=HOOK, events=late)
+        + toml.webhook("C", slow=request, events=["slow"])
+    )
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.stderr.splitlines() == [
+        'hcl.toml: warning: channel "A" of project "Home" tells that a check is late,'
+        " but not when it has pinged after all, since it has no up; add one"
+    ]
+
+
 def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -> None:
     (folder / "key").write_text("k" * 32)
     (folder / "body").write_text("key")

@@ -97,6 +97,9 @@ def test_what_is_shown_can_be_chosen(folder: Path) -> None:
 
     waiting, failed = run("--waiting").output, run("--failed").output
     good, limited = run("--channel", "Good").output, run("--limit", "1").output
+    file = folder / "hcl.toml"
+    file.write_text(toml.table("alerts", tz="Asia/Tokyo") + file.read_text())
+    there = run("--limit", "1").output
 
     assert waiting.count("waits until") == 3
     assert "sent" not in waiting
@@ -107,6 +110,8 @@ def test_what_is_shown_can_be_chosen(folder: Path) -> None:
     assert good.count("over Good") == 2
     assert good.count("over ") == 2
     assert limited.count("over ") == 1
+    # Moments are in the zone of messages, and say so.
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST  ", there)
     assert run("--check", "nobody").output.startswith("none\n")
 
 

@@ -148,9 +148,21 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
         ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
         (
             "events = []",
-            "events: is empty; use down or up or late or server, or several",
+            "events: is empty; use down or up or late or slow or server, or several",
         ),
         ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
+        (
+            "up = { url = 'http://x' }\nevents = ['slow']",
+            "slow: is missing; events has slow, so say what to send",
+        ),
+        (
+            "slow = { url = 'http://x' }",
+            "events: is missing; only channels that name slow tell it",
+        ),
+        (
+            "slow = { url = 'http://x' }\nlate = { url = 'http://x' }",
+            "events: is missing; only channels that name late and slow tell it",
+        ),
         (f"id = '{UUID}0'", f'id: "{UUID}0" is not a UUID; use 32 hex digits with 4'),
     ],
 )

@@ -75,8 +75,10 @@ def test_a_file_that_cannot_be_moved_is_told_in_a_line(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_slug_twice_and_a_name_of_two_lines_are_brought_along(tmp_path: Path) -> None:
-    document = HEADER + PROJECT + CHECK + OTHER + '{"type":"end","lines":4}\n'
+def test_what_is_odd_is_brought_along(tmp_path: Path) -> None:
+    """A slug that two have, a name of two lines, and a run that cannot be right."""
+    other = OTHER.replace('"slug"', '"max_run":1,"min_run":2,"slug"')
+    document = HEADER + PROJECT + CHECK + other + '{"type":"end","lines":4}\n'
     (tmp_path / "in.jsonl").write_text(document)
 
     done = hcl(tmp_path, "import", "in.jsonl")
@@ -84,6 +86,8 @@ def test_a_slug_twice_and_a_name_of_two_lines_are_brought_along(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert read(tmp_path, "SELECT slug FROM checks") == [("same",), ("same",)]
     assert read(tmp_path, "SELECT name FROM projects") == [("A B",)]
+    assert "never right, their max_run being less than their min_run: " in done.stdout
+    assert read(tmp_path, "SELECT max_run FROM checks ORDER BY 1") == [(None,), (1.0,)]
 
 
 def test_what_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:

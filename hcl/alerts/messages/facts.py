@@ -59,6 +59,8 @@ def _status(alert: Alert, now: datetime) -> str:
         since = alert.down_since
     when = told(since, alert)
     if alert.lateness is not None:
+        if alert.lateness.usual is not None:
+            return f"{alert.check.status}, its last run was slow"
         since = alert.lateness.began
         when = told(since, alert)
         return (

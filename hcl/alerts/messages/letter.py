@@ -14,6 +14,9 @@ from hcl.words import names
 from hcl.words.lengths import duration
 from hcl.words.lines import counted, cut, one_line
 
+# What a message tells of a check.
+Told = Literal["down", "late", "slow", "up"]
+
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
@@ -22,7 +25,7 @@ class SummaryRow:
     `label` is what its status did: `DOWN`, `STILL DOWN`, `DOWN and UP again`.
     """
 
-    status: Literal["down", "up", "late"]
+    status: Told
     label: str
     title: str
     clause: str
@@ -37,16 +40,16 @@ class Letter:
     `sections` are those of a report: the first paragraph stands above them, and the
     others say the same in short.
     `subject` and `label` are one line each. `status` is how things are at the end:
-    "down" if any check is, else "late" if one is. `link` leads to the check, or to the
-    site if there are several. `title` is the check's name in full, `headline` a
-    sentence with it. `story` holds sentences on what happened and why, `changes` the
+    "down" if any check is, else "late" if one is, or "slow". `link` leads to the check,
+    or to the site if there are several. `title` is the check's name in full, `headline`
+    a sentence with it. `story` holds sentences on what happened and why, `changes` the
     flips that are told late, oldest first. `rows` is empty unless there are several
     checks; `output` is what the job last wrote. `mutes` are lengths and the links that
     mute it so long.
     """
 
     subject: str
-    status: Literal["down", "up", "late", "info"]
+    status: Told | Literal["info"]
     label: str
     title: str
     headline: str
@@ -142,7 +145,7 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
 
 def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     """Count by status: `2 down, 1 still down, 1 up`."""
-    words = ("down", "still down", "late", "up")
+    words = ("down", "still down", "late", "slow", "up")
     counts = Counter(
         "still down" if alert.reminder and not alert.earlier else _status(alert)
         for alert, _ in told
@@ -151,7 +154,7 @@ def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
 
 
 # What needs somebody comes first.
-_BY_URGENCY: list[Literal["down", "late", "up"]] = ["down", "late", "up"]
+_BY_URGENCY: list[Told] = ["down", "late", "slow", "up"]
 
 
 def _urgency(alert: Alert) -> tuple[int, bool]:
@@ -159,11 +162,9 @@ def _urgency(alert: Alert) -> tuple[int, bool]:
     return _BY_URGENCY.index(_status(alert)), bool(alert.reminder)
 
 
-def _status(alert: Alert) -> Literal["down", "up", "late"]:
-    # Whatever is neither down nor late needs nobody.
-    if alert.status == "late":
-        return "late"
-    return "down" if alert.status == "down" else "up"
+def _status(alert: Alert) -> Told:
+    # Whatever is none of these needs nobody.
+    return alert.status if alert.status in ("down", "late", "slow") else "up"
 
 
 def _link(message: Message, alert: Alert) -> str:

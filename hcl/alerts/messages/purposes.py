@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hcl.alerts.messages.when import told
 from hcl.checks import runs
-from hcl.model import Alert, Flip, Reason
+from hcl.model import Alert, Flip, Lateness, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
 from hcl.words.moments import ago
@@ -40,6 +40,8 @@ Purpose = Callable[[Alert, datetime], Wording]
 def purpose_of(alert: Alert) -> Purpose:
     """Choose what to say about an alert."""
     if alert.lateness is not None:
+        if alert.lateness.usual is not None:
+            return slow
         return late if alert.lateness.ended is None else late_no_more
     if alert.earlier:
         return changed
@@ -90,6 +92,24 @@ def late_no_more(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as u
         predicate="has pinged",
         story=(f"It pinged at {when}. It was late by {length}.",),
         clause=f"pinged at {when}, was late by {length}",
+    )
+
+
+def slow(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as up
+    """Say that a run took far longer than runs usually do."""
+    run = alert.lateness or Lateness(alert.flip.created)
+    ended = run.ended or run.began
+    took, usual = rough(ended - run.began), rough(run.usual or timedelta(0))
+    when = f"from {told(run.began, alert)} to {told(ended, alert)}"
+    story = [f"Its run took {took}, {when}. By habit it takes {usual}."]
+    if run.others:
+        were = "was" if run.others == 1 else "were"
+        story.append(f"{counted(run.others, 'run')} before it {were} slow too.")
+    return Wording(
+        label="SLOW",
+        predicate=f"was slow: its run took {took}, usually {usual}",
+        story=tuple(story),
+        clause=f"a run took {took}, usually {usual}",
     )
 
 

@@ -76,6 +76,7 @@ _PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
 _NTFY_TAGS = {
     "down": "rotating_light",
     "late": "hourglass_flowing_sand",
+    "slow": "snail",
     "up": "white_check_mark",
     "info": "information_source",
 }
@@ -135,7 +136,7 @@ def request(
         arguments["details"] = {"Message": body}
         title, body = "", title
     status: str = letter.status
-    if status == "late":
+    if status in ("late", "slow"):
         status = "warning"
     if status == "info" and scheme in INCIDENTS:
         # What only informs acknowledges there, or closes, what is not open.

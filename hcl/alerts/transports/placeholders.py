@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def status_of(message: Message) -> str:
-    """Return what a message tells of; of several checks, down or late if one is.
+    """Return what a message tells of; of several checks, what needs somebody most.
 
     `server`: of hcl itself.
     """
@@ -34,7 +34,7 @@ def status_of(message: Message) -> str:
     statuses = [alert.status for alert in message.alerts]
     if len(statuses) == 1:
         return statuses[0]
-    return next((s for s in ("down", "late") if s in statuses), "up")
+    return next((s for s in ("down", "late", "slow") if s in statuses), "up")
 
 
 class _Subject(Protocol):

@@ -112,7 +112,12 @@ class Shell:
         if status == "server":
             return self._settings.command("server")
         settings = self._settings
-        commands = {"down": settings.down, "up": settings.up, "late": settings.late}
+        commands = {
+            "down": settings.down,
+            "up": settings.up,
+            "late": settings.late,
+            "slow": settings.slow,
+        }
         return commands.get(status, "")
 
     def _start(

@@ -124,7 +124,12 @@ class Webhook:
         if status == "server":
             return self._settings.request("server")
         settings = self._settings
-        requests = {"down": settings.down, "up": settings.up, "late": settings.late}
+        requests = {
+            "down": settings.down,
+            "up": settings.up,
+            "late": settings.late,
+            "slow": settings.slow,
+        }
         return requests.get(status)
 
     async def _response(

@@ -137,6 +137,11 @@ class Calendar:
             end = max(opening.end for opening in found)
         return end
 
+    def was_open(self, start: datetime, end: datetime, tags: str) -> bool:
+        """Tell whether anything was open from one moment to another."""
+        lasts = (openings.last(end) for openings in self._of(tags))
+        return any(last is not None and last.end > start for last in lasts)
+
     def turn(self, now: datetime) -> datetime | None:
         """Return when a window opens or closes next; None: none does."""
         nexts = (openings.next(now) for openings in self._all)

@@ -17,7 +17,8 @@ def _run_length(description: str) -> Node:
 # What no client of Healthchecks knows: in answers only where it says something.
 FINER: dict[str, Node] = {
     "max_run": _run_length(
-        "Seconds within which a run must end; null: within `grace`."
+        "Seconds within which a run must end; null: within `grace`. Not less than"
+        " `min_run`."
     ),
     "min_run": _run_length(
         "A success that ends its run within fewer seconds is a failure; null: none is."

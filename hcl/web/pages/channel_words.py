@@ -22,6 +22,7 @@ _HAPPENS: dict[Event, str] = {
     "late": "is late",
     "down": "goes down",
     "up": "comes back",
+    "slow": "has a slow run",
 }
 
 

@@ -251,6 +251,24 @@ def test_facts_but_the_description_have_one_line() -> None:
     assert not [value for _, value in facts(alert) if "\n" in value]
 
 
+def test_a_slow_run_is_told_in_words() -> None:
+    slow = replace(
+        an_alert(flip=Flip(NOW, "up", "up", "")),
+        lateness=Lateness(NOW - timedelta(hours=3), NOW, timedelta(minutes=20)),
+    )
+
+    letter = write_letter(a_message(slow), NOW)
+
+    assert (letter.status, letter.label) == ("slow", "SLOW")
+    assert letter.headline == (
+        "Nightly backup was slow: its run took 3 hours, usually 20 minutes."
+    )
+    assert story(slow).startswith("Its run took 3 hours, from ")
+    assert story(slow).endswith(". By habit it takes 20 minutes.")
+    both = replace(an_alert(flip=RECOVERED), check=slow.check._replace(name="b"))
+    assert subject(both, an_alert(), slow) == "3 checks: 1 down, 1 slow, 1 up"
+
+
 def test_being_late_is_told_in_words() -> None:
     began = NOW - timedelta(minutes=20)
     late = replace(

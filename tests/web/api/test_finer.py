@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.app import READ_KEY, App
+from tests.store import change
 from tests.web.api.calls import create, update
 
 FINER = {"max_run": 7200, "min_run": 2, "down_after": 3, "early": 300}
@@ -45,6 +46,47 @@ async def test_what_is_taken_back_leaves_no_trace(
     await update(app, check, **{name: value})
 
     assert (await app.api("GET", path)).content == before
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "problem"),
+    [
+        ({}, {"max_run": 59, "min_run": 60}, "max_run is less than min_run"),
+        ({"min_run": 60}, {"max_run": 59}, "max_run is less than min_run"),
+        ({"max_run": 59}, {"min_run": 60}, "min_run is more than max_run"),
+        # Each of these can be.
+        ({}, {"max_run": 60, "min_run": 60}, ""),
+        ({"min_run": 60}, {"max_run": None}, ""),
+        ({"min_run": 60}, {"max_run": 59, "min_run": None}, ""),
+        ({"max_run": 60, "min_run": 60}, {"max_run": 30, "min_run": 20}, ""),
+        # Without max_run its grace may be what people change.
+        ({"min_run": 7200}, {"grace": 60}, ""),
+    ],
+)
+async def test_a_run_that_could_never_be_right_is_refused(
+    app: App, before: dict[str, Any], asked: dict[str, Any], problem: str
+) -> None:
+    check = await create(app, **before)
+
+    answer = await app.api("POST", f"checks/{check['uuid']}", json=asked)
+
+    if not problem:
+        assert answer.status_code == 200
+        return
+    told = {"error": f"json validation error: {problem}"}
+    assert (answer.status_code, answer.json()) == (400, told)
+    assert (await app.api("GET", f"checks/{check['uuid']}")).json() == check
+
+
+async def test_one_that_never_could_be_right_before_may_be_called_otherwise(
+    app: App,
+) -> None:
+    check = await create(app, max_run=60)
+    await change(app.database, "UPDATE checks SET min_run = 90")
+
+    changed = await update(app, check, name="Other", grace=120)
+
+    assert (changed["name"], changed["min_run"]) == ("Other", 90)
 
 
 async def test_other_fields_leave_them_as_they_are(app: App) -> None:

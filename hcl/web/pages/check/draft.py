@@ -231,6 +231,9 @@ def _read_finer(draft: Draft, document: dict[str, Any]) -> Iterator[tuple[str, s
             document[name], problem = _length(text, unit, spec.SHORTEST_RUN, longest)
             if problem:
                 yield name, problem
+    longest, shortest = document["max_run"], document["min_run"]
+    if longest and shortest and longest < shortest:
+        yield "max_run", "Less than the shortest run: no run could be right."
     if text := draft.down_after.strip():
         number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
         document["down_after"] = number

@@ -1,6 +1,7 @@
 """The entries of a check's log: pings, flips and messages, each as a row; pure."""
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -9,8 +10,8 @@ from itertools import groupby
 from hcl.checks import runs
 from hcl.checks.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
+from hcl.store import tries
 from hcl.store.pings import Excerpt
-from hcl.store.tries import Record
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
 from hcl.words.lengths import duration, short, took
@@ -76,8 +77,8 @@ class Timeline:
 class Page:
     """What the entries of a page are made of.
 
-    `messages` are those of its flips, and how many each has. `folds`: the start of a
-    run whose end is on the page has no entry of its own.
+    `messages` are those of its flips, and of being late and slow runs. `folds`: the
+    start of a run whose end is on the page has no entry of its own.
     """
 
     def __init__(
@@ -85,14 +86,15 @@ class Page:
         check: Check,
         found: Mapping[int, Excerpt],
         signals: Sequence[Ping],
-        messages: tuple[dict[int, list[Record]], dict[int, int]],
+        messages: tries.Told,
         *,
         folds: bool,
     ) -> None:
         self._check = check
         self._found = found
         self._signals = signals
-        self._records, self._counts = messages
+        self._records, self._counts, late = messages
+        self._late = deque(late)
         self._lengths = runs.run_lengths(signals)
         self._starts = _starts(signals, self._lengths)
         ended = {start.n for n, start in self._starts.items() if n in found}
@@ -102,6 +104,7 @@ class Page:
         """Make the entries, newest first; a ping that is gone meanwhile has none."""
         entries: list[Entry] = []
         for n, flip_id, flip in reversed(places):
+            entries += self._late_before(n)
             if flip is not None:
                 entries.append(self._of_flip(n, flip, entries))
                 if (more := self._untold(flip_id)) > 0:
@@ -109,7 +112,16 @@ class Page:
                 entries += self._told_of(flip_id)
             elif n in self._found and n not in self._hidden:
                 entries.append(self._of_ping(*self._found[n]))
+        entries += self._late_before(None)
         return tuple(reversed(_in_time(entries)))
+
+    def _late_before(self, n: int | None) -> list[Entry]:
+        """Take the messages of no flip that stand before a ping; None: all."""
+        found = []
+        while self._late and (n is None or self._late[0][0] < n):
+            message = told(self._late.popleft()[1])
+            found.append(Entry(message.at, told=message))
+        return found
 
     def _told_of(self, flip_id: int) -> list[Entry]:
         # What is planned is not of a log.

@@ -29,8 +29,9 @@ _CHIPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("changes and messages", ("flip",)),
 )
 
-# Messages of one flip that are shown, the newest.
+# Messages of one flip that are shown, the newest; and on a page those of no flip.
 _MOST_TOLD = 6
+_MOST_LATE = 100
 
 _LONGEST_SEARCH = 200
 
@@ -163,10 +164,28 @@ async def load(
             conn, check.id, max(found) + 1, oldest - runs.MAX_RUN
         )
     flip_ids = [flip_id for _, flip_id, flip in places if flip is not None]
-    messages = await store.tries.of_flips(conn, flip_ids, _MOST_TOLD)
+    messages = await store.tries.of_log(
+        conn,
+        check.id,
+        flip_ids,
+        _span(check, search, places, is_last=not older),
+        most=_MOST_TOLD,
+        most_late=_MOST_LATE,
+    )
     page = Page(check, found, signals or (), messages, folds=not search.kinds)
     # Mails are dear to decode, and pings wait for none of them.
     return Timeline(await asyncio.to_thread(page.entries, places), older)
+
+
+def _span(
+    check: Check, search: Search, places: Sequence[Place], *, is_last: bool
+) -> tuple[int, int]:
+    """Return the numbers of pings between which messages of no flip stand on a page."""
+    if not search.wants_flips or search.since or search.until:
+        # Neither are they pings.
+        return 1, 0
+    least = 0 if is_last else places[-1][0]
+    return least, search.before[0] - 1 if search.before else check.n_pings
 
 
 async def _places(

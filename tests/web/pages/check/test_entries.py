@@ -9,7 +9,7 @@ import pytest
 
 from hcl.model import Flip, Ping
 from hcl.store.pings import Excerpt
-from hcl.store.tries import Record
+from hcl.store.tries import Record, Told
 from hcl.web.pages.check.entries import Entry, Page, Place, Timeline, flip_words
 from tests.build import HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
@@ -40,7 +40,7 @@ def rows(
             flips += 1
             where.append((n, flips, place))
     found = {ping.n: Excerpt(ping, 0) for ping in pings}
-    messages = ({1: list(told)}, {1: len(told)})
+    messages = Told({1: list(told)}, {1: len(told)}, [])
     page = Page(make_check(**check), found, pings, messages, folds=folds)
     return [_name(entry) for entry in page.entries(where[::-1])]
 

@@ -139,6 +139,7 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"success_kw": "k" * 201}, "200 characters at most"),
         ({"channel": ["nonsense"]}, "no longer in hcl.toml"),
         ({"max_run": "0"}, "At least one second"),
+        ({"max_run": "1", "min_run": "2"}, "Less than the shortest run"),
         ({"min_run": "366", "min_run_unit": "days"}, "365 days at most"),
         ({"early": "25", "early_unit": "hours"}, "1 day at most"),
         ({"early": "soon"}, "a whole number"),

@@ -1,5 +1,6 @@
 """Who was told, in words, and in the log of a check's page."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 
 from hcl import store
 from hcl.checks.told import heard_by, told
+from hcl.model import Lateness
 from hcl.store.tries import Record, Try
 from tests.app import App
-from tests.build import HOUR, NOW
-from tests.store import note, put_check, put_flip
+from tests.build import HOUR, NOW, make_ping
+from tests.store import note, put_check, put_flip, put_pings
 from tests.web.pages.browsing import Visitor, text_of
 
 MINUTE = timedelta(minutes=1)
@@ -49,6 +51,8 @@ def record(tries: int = 0, **more: Any) -> Record:
     [
         (record(1, sent=NOW, attempts=0), "sent", "Told Mail", "in 0.80 s"),
         (record(1, sent=NOW, reminder=2), "sent", "Reminded Mail", "in 0.80 s"),
+        (record(sent=NOW, status="late"), "sent", "Told Mail that it is late", ""),
+        (record(sent=NOW, status="slow"), "sent", "Told Mail of a slow run", ""),
         (record(next_try=NOW), "waits", "Mail waits", "next to be sent"),
         (
             record(next_try=NOW, hold="quiet"),
@@ -187,3 +191,33 @@ async def test_500_messages_of_one_outage_are_counted(app: App) -> None:
     assert "and 494 before these" in log
     # The first over the channel is kept beside the newest.
     assert "487 messages before these." in text_of(page)
+
+
+async def test_log_shows_who_was_told_of_being_late_and_of_slow_runs(app: App) -> None:
+    check = await put_check(app.database, 1, status="up", n_pings=3, late_since=NOW)
+    moments = [NOW + n * HOUR for n in range(4)]
+    pings = [(check.id, make_ping(n=n, created=moments[n])) for n in (1, 2, 3)]
+    await put_pings(app.database, *pings)
+    slow = Lateness(moments[1], moments[2], MINUTE)
+    async with app.database.transaction() as conn:
+        await conn.execute("UPDATE channels SET on_slow = 1, on_late = 1")
+        await store.paces.add(conn, check.id, 2, slow, moments[2])
+        await store.latenesses.add(conn, [(check, moments[3])], moments[3])
+    for waiting in await store.outbox.due(app.database.committed, 1, moments[3], 9):
+        at = waiting.notification.created + MINUTE
+        await note(app.database, waiting.notification, sent=at, began=at)
+    visitor = await Visitor.enter(app)
+
+    for query, parts in {
+        "": ("that it is late", "#3", "of a slow run", "#2", "#1"),
+        "?kind=flip": ("that it is late", "of a slow run"),
+        # What stands on the page before.
+        "?before=3-0": ("of a slow run", "#2", "#1"),
+        "?before=2-0": ("#1",),
+    }.items():
+        page = await visitor.get(f"/checks/{check.code}/log{query}")
+        words = text_of(
+            page[page.index('class="log"') :] if 'class="log"' in page else ""
+        )
+        found = re.findall(r"that it is late|of a slow run|#\d", words)
+        assert tuple(found) == parts, query

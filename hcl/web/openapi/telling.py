@@ -11,7 +11,7 @@ SCHEMAS: dict[str, Node] = {
             "channel": text("The channel's name."),
             "event": {
                 "type": "string",
-                "enum": ["down", "up", "reminder"],
+                "enum": ["down", "up", "late", "slow", "reminder"],
                 "description": "What it tells of.",
             },
             "status": {

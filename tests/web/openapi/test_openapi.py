@@ -6,12 +6,13 @@ import sys
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hcl.checks import spec
+from hcl.config import Event
 from hcl.web import ping as pinging
 from hcl.web.api import lists
 from hcl.web.app import api_routes, badge_routes, docs_routes, metrics_routes
@@ -265,6 +266,15 @@ async def test_members_of_answers_are_those_of_the_document(
     assert members == set(schema(document, "Check")["properties"])
     members = {name for ping in pings for name in ping}
     assert members == set(schema(document, "Ping")["properties"])
+
+
+async def test_every_event_of_a_check_is_in_the_document(
+    document: dict[str, Any],
+) -> None:
+    told = document["components"]["schemas"]["Message"]["properties"]["event"]["enum"]
+
+    # What concerns hcl itself is no check's.
+    assert {*told} == {*get_args(Event), "reminder"} - {"server"}
 
 
 @pytest.mark.parametrize("name", ["seconds", "start", "end"])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl.checks.runs import Runs
+from hcl.checks.runs import MOST_OPEN, Runs
 from hcl.model import Lateness, Ping
 
 # So many runs make a habit, and no more than so many are looked at.
@@ -84,7 +84,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.n = 0
-        self._runs = Runs()
+        self._runs = Runs(MOST_OPEN)
         self._lengths: tuple[timedelta, ...] = ()
         self._newest: datetime | None = None
 

@@ -123,3 +123,15 @@ def test_pace_passes_over_what_it_took_and_what_is_known() -> None:
     assert [n for n, _ in pace.take(pings)] == [28]
     assert list(pace.take(pings)) == []
     assert pace.n == 28
+
+
+def test_pace_keeps_no_runs_without_end() -> None:
+    """Each start has a name of its own, and none ends."""
+    pace = trends.Pace()
+    starts = [
+        make_ping(n=n, action="start", rid=str(n), created=NOW) for n in range(1, 1000)
+    ]
+
+    list(pace.take(starts))
+
+    assert len(pace._runs._starts) == 100

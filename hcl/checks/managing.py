@@ -203,6 +203,7 @@ class Managing:
                 raise DeclaredError
             await store.channels.assign(conn, check.id, ids)
             await store.latenesses.watch(conn, check.id)
+            await store.paces.assigned(conn, check.id)
             managed = await _with_codes(conn, check)
         self._changes.tell()
         return managed
@@ -248,6 +249,7 @@ class Managing:
         if ids is not None:
             await store.channels.assign(conn, check.id, ids)
             await store.latenesses.watch(conn, check.id)
+            await store.paces.assigned(conn, check.id)
         return await _with_codes(conn, check)
 
     def _ring(self, check: Check) -> None:

@@ -156,10 +156,11 @@ class Runs:
 
     A success or fail ends the latest start of its rid (none counts as one), unless
     another did or the start is MAX_RUN old. No length is negative, whatever the clock
-    did.
+    did. `most`: of more open runs the first are forgotten; None: none is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._starts: dict[str | None, datetime] = {}
 
     def take(self, pings: Iterable[Ping]) -> dict[int, timedelta]:
@@ -168,6 +169,8 @@ class Runs:
         for ping in pings:
             if ping.action == "start":
                 starts[ping.rid] = ping.created
+                if self._most is not None and len(starts) > self._most:
+                    del starts[next(iter(starts))]
             elif ping.action in ("success", "fail"):
                 start = starts.pop(ping.rid, None)
                 if start is not None and ping.created - start < MAX_RUN:

@@ -28,6 +28,9 @@ _BEGIN_AT_ONCE = 500
 # So many signals of a check tell its pace, and what a crash left to look at.
 _SIGNALS = 150
 
+# Checks of which it is remembered that nobody is told of them.
+_MOST_OTHERS = 10_000
+
 # Pings that wait to be looked at; of more it is read anew.
 _MOST_WAITING = 10_000
 
@@ -183,6 +186,8 @@ class Slowness:
     async def _served(self, check_ids: Iterable[int]) -> dict[int, int | None]:
         """Return up to where each check is known, of those that people are told of."""
         known, stale = await store.paces.known(self._database.committed, check_ids)
+        if len(self._others) > _MOST_OTHERS:
+            self._others = set()
         self._others.update(id_ for id_ in check_ids if id_ not in known)
         if stale:
             async with self._database.transaction(changes_checks=False) as conn:

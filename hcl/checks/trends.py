@@ -1,16 +1,19 @@
 """How long runs of a job take by habit, and which take far longer; pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hcl.checks.runs import Runs
+from hcl.checks.runs import MOST_OPEN, Runs
 from hcl.model import Lateness, Ping
 
 # So many runs make a habit, and no more than so many are looked at.
 LEAST, MOST = 10, 50
 
 _LEAST_SPREAD = timedelta(seconds=1)
+
+# Signals so close to one another have no order.
+_AT_ONCE = timedelta(minutes=1)
 
 
 class Habit(NamedTuple):
@@ -81,8 +84,9 @@ class Pace:
 
     def __init__(self) -> None:
         self.n = 0
-        self._runs = Runs()
+        self._runs = Runs(MOST_OPEN)
         self._lengths: tuple[timedelta, ...] = ()
+        self._newest: datetime | None = None
 
     def take(
         self, pings: Iterable[Ping], known: int = 0
@@ -95,14 +99,21 @@ class Pace:
         for ping in pings:
             if ping.n <= self.n:
                 continue
+            # What is told late, and others have followed, is told nobody.
+            is_past = self._is_past(ping)
             self.n = ping.n
             length = self._runs.take([ping]).get(ping.n)
             if length is None or ping.action != "success":
                 continue
             usual = self._usual(length) if ping.n > known else None
-            if usual is not None:
+            if usual is not None and not is_past:
                 yield ping.n, Lateness(ping.created - length, ping.created, usual)
             self._lengths = (*self._lengths, length)[-MOST:]
+
+    def _is_past(self, ping: Ping) -> bool:
+        if self._newest is None or self._newest <= ping.created:
+            self._newest = ping.created
+        return ping.created < self._newest - _AT_ONCE
 
     def _usual(self, length: timedelta) -> timedelta | None:
         """Return how long runs took, if one was slow; None: it was not."""

@@ -64,6 +64,16 @@ async def begin(conn: Connection, after: int, limit: int) -> int | None:
     return ids[-1] if ids else None
 
 
+async def assigned(conn: Connection, check_id: int) -> None:
+    """Begin to know a check, or forget it, after its channels have changed."""
+    await forget(conn, [check_id])
+    await conn.execute(
+        "INSERT OR IGNORE INTO paces (check_id, n) SELECT k.id, s.n_pings FROM checks k"
+        f" JOIN check_states s ON s.check_id = k.id WHERE k.id = ? AND {_SERVED}",
+        (check_id,),
+    )
+
+
 async def are_any(conn: Connection) -> bool:
     """Tell whether any check is known."""
     rows = await conn.execute_fetchall("SELECT EXISTS (SELECT 1 FROM paces)")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks.editing import seen_channels
 from hcl.model import Check
 from hcl.pings.arrival import Target
 from hcl.store.life import Absence
@@ -180,6 +181,30 @@ async def test_overlapping_runs_are_measured_apart(tmp_path: Path) -> None:
         await signal(post, check, "success", NOW + 31 * MINUTE, rids[0])
         await look(post, NOW + 31 * MINUTE)
 
+        assert post.mails() == ["SLOW: a"]
+
+
+async def test_a_check_that_gets_the_channel_is_known_from_then_on(
+    tmp_path: Path,
+) -> None:
+    """By a crash at once after it, too; and not while it has it not."""
+    async with posting(tmp_path, MAIL, PLAIN) as post:
+        check = await steady(post, 2)
+        [project] = post.app.synced.projects
+        mail, _ = await rows(post.app.database, "SELECT code FROM channels ORDER BY id")
+        managing, known = post.app.parts.managing, []
+        for codes in ([mail], [], [mail]):
+            used = await store.channels.codes_of_check(
+                post.app.database.committed, check.id
+            )
+            seen = seen_channels(used)
+            await managing.assign(project, check.code, codes, seen=seen)
+            known.append(await rows(post.app.database, "SELECT n FROM paces"))
+            await run(post, check, 40 * MINUTE, NOW)
+
+        assert known == [[24], [], [28]]
+        async with restarted(post):
+            await look(post)
         assert post.mails() == ["SLOW: a"]
 
 

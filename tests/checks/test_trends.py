@@ -3,6 +3,8 @@ from datetime import timedelta
 import pytest
 
 from hcl.checks import trends
+from hcl.model import Action, Ping
+from tests.build import NOW, make_ping
 
 
 def seconds(*values: float) -> list[timedelta]:
@@ -74,3 +76,62 @@ def test_last_run_is_told_if_it_was_slow(
     lengths: list[timedelta], slow: tuple[timedelta, timedelta] | None
 ) -> None:
     assert trends.last_slow(lengths) == slow
+
+
+def signals(*runs: tuple[float, float], action: Action = "success") -> list[Ping]:
+    """Make starts and ends, of runs that begin and end so many minutes after NOW."""
+    pings = []
+    for n, (began, ended) in enumerate(runs):
+        for k, (what, at) in enumerate((("start", began), (action, ended)), 1):
+            moment = NOW + timedelta(minutes=at)
+            pings.append(make_ping(n=2 * n + k, action=what, created=moment))
+    return pings
+
+
+HOURLY = [(60 * hour, 60 * hour + 2) for hour in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("last", "found"),
+    [
+        ((720, 722), []),
+        ((720, 760), [(26, 40)]),
+        # It is told late, and others have followed.
+        ((600, 640), []),
+        # The clock was set back.
+        ((720, 700), []),
+    ],
+)
+def test_pace_tells_slow_runs_of_now(
+    last: tuple[float, float], found: list[tuple[int, int]]
+) -> None:
+    slow = list(trends.Pace().take(signals(*HOURLY, last)))
+
+    assert [
+        (n, round((run.ended - run.began) / timedelta(minutes=1)))
+        for n, run in slow
+        if run.ended
+    ] == found
+    assert all(run.usual == timedelta(minutes=2) for _, run in slow)
+
+
+def test_pace_passes_over_what_it_took_and_what_is_known() -> None:
+    pings = signals(*HOURLY, (720, 760), (780, 820))
+    pace = trends.Pace()
+
+    assert [n for n, _ in pace.take(pings[:26], known=26)] == []
+    assert [n for n, _ in pace.take(pings)] == [28]
+    assert list(pace.take(pings)) == []
+    assert pace.n == 28
+
+
+def test_pace_keeps_no_runs_without_end() -> None:
+    """Each start has a name of its own, and none ends."""
+    pace = trends.Pace()
+    starts = [
+        make_ping(n=n, action="start", rid=str(n), created=NOW) for n in range(1, 1000)
+    ]
+
+    list(pace.take(starts))
+
+    assert len(pace._runs._starts) == 100

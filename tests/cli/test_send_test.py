@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.trial import example
 from hcl.cli import main
 from hcl.cli.send_test import Target, choose, try_all
@@ -274,3 +275,34 @@ def test_example_is_a_message_of_one_check(tmp_path: Path, event: Event) -> None
     assert alert.check.name == "TEST"
     assert alert.check.status == alert.flip.new_status == event
     assert alert.flip.notifies
+
+
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [
+        ("down", "DOWN: TEST"),
+        ("up", "UP: TEST"),
+        ("late", "LATE: TEST"),
+        ("slow", "SLOW: TEST"),
+        ("server", "TEST"),
+    ],
+)
+def test_each_event_can_be_tried_out(
+    tmp_path: Path, event: Event, subject: str
+) -> None:
+    now = datetime.now(UTC)
+
+    message = example(a_config(tmp_path), "Home", now, event)
+
+    assert write_letter(message, now).subject == subject
+
+
+async def test_a_channel_for_slow_runs_alone_is_tried_with_one(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    slow = toml.webhook("Hook", slow=toml.post(sink.url), events=["slow"])
+
+    result = await invoke(tmp_path, project("Home", slow), "Hook")
+
+    assert result.exit_code == 0
+    assert [record.text for record in sink.records] == ["TEST is slow"]

@@ -1,7 +1,6 @@
 -- Runs that take far longer than usual, as an event.
 
 ALTER TABLE channels ADD COLUMN on_slow INTEGER NOT NULL DEFAULT 0;  -- whether it tells of slow runs
-CREATE INDEX channels_slow ON channels (id) WHERE on_slow;
 
 -- A slow run is a lateness of its end: it began and ended, and runs take so long usually.
 -- NULL: the lateness is that of a ping.

@@ -268,6 +268,15 @@ async def test_members_of_answers_are_those_of_the_document(
     assert members == set(schema(document, "Ping")["properties"])
 
 
+async def test_every_event_of_a_check_is_in_the_document(
+    document: dict[str, Any],
+) -> None:
+    told = document["components"]["schemas"]["Message"]["properties"]["event"]["enum"]
+
+    # What concerns hcl itself is no check's.
+    assert {*told} == {*get_args(Event), "reminder"} - {"server"}
+
+
 @pytest.mark.parametrize("name", ["seconds", "start", "end"])
 async def test_every_event_of_a_check_is_in_the_document(
     document: dict[str, Any],

@@ -35,7 +35,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_sessionfinish() -> None:
-    """Have all be found again: hypothesis asks who refers to what, when it is loaded."""
+    """Have all be found again: hypothesis asks who refers to what."""
     gc.unfreeze()
 
 
@@ -59,7 +59,31 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
+async def own_app(tmp_path: Path) -> AsyncIterator[App]:
     """The app with the projects, keys and channels of tests/app.py."""
     async with running_app(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def app(own_app: App) -> App:
+    """Return the test's own app; a module with many tests may have one for all."""
+    return own_app
+
+
+@pytest.fixture(scope="module")
+async def module_app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
+    """An app that lives as long as the tests of a module."""
+    async with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture
+async def cleared_app(module_app: App) -> AsyncIterator[App]:
+    """The module's app, without the checks of the test before.
+
+    For tests that leave nothing behind but checks: it takes far longer to open an app
+    than most of them take.
+    """
+    yield module_app
+    await module_app.clear()

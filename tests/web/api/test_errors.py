@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 from hcl.web.api.endpoint import UNKNOWN_LIMIT
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
 STRINGS = {

@@ -40,16 +40,25 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have each worker begin with what waits for long: at the end all would wait."""
-    waiting = [item for item in items if item.get_closest_marker("waits")]
-    others = [item for item in items if not item.get_closest_marker("waits")]
+    """Have each worker begin with what waits or works for long.
+
+    At the end all would wait, or but one of them work.
+    """
+    early = [
+        item
+        for mark in ("waits", "works")
+        for item in items
+        if item.get_closest_marker(mark)
+    ]
+    begun = set(early)
+    others = [item for item in items if item not in begun]
     # Each begins with a part of its own, in this order.
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = -(-len(others) // workers)
     items[:] = [
         item
         for n in range(workers)
-        for item in (*waiting[n::workers], *others[n * share : (n + 1) * share])
+        for item in (*early[n::workers], *others[n * share : (n + 1) * share])
     ]
 
 

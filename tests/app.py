@@ -83,6 +83,15 @@ class App:
         self.config.path.write_text(text)
         await self.use(configuration.load(self.config.path))
 
+    async def clear(self) -> None:
+        """Delete all checks; forget answers, wrong keys and cookies."""
+        for key in (WRITE_KEY, OTHER_WRITE_KEY):
+            for check in (await self.api("GET", "checks/", key=key)).json()["checks"]:
+                await self.api("DELETE", f"checks/{check['uuid']}", key=key)
+        self.parts.changes.tell()
+        self.parts.wrong_keys.sum_up()
+        self.http.cookies.clear()
+
     async def api(
         self,
         method: str,

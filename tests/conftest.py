@@ -35,21 +35,30 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_sessionfinish() -> None:
-    """Have all be found again: hypothesis asks who refers to what, when it is loaded."""
+    """Have all be found again: hypothesis asks who refers to what."""
     gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have each worker begin with what waits for long: at the end all would wait."""
-    waiting = [item for item in items if item.get_closest_marker("waits")]
-    others = [item for item in items if not item.get_closest_marker("waits")]
+    """Have each worker begin with what waits or works for long.
+
+    At the end all would wait, or but one of them work.
+    """
+    early = [
+        item
+        for mark in ("waits", "works")
+        for item in items
+        if item.get_closest_marker(mark)
+    ]
+    begun = set(early)
+    others = [item for item in items if item not in begun]
     # Each begins with a part of its own, in this order.
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = -(-len(others) // workers)
     items[:] = [
         item
         for n in range(workers)
-        for item in (*waiting[n::workers], *others[n * share : (n + 1) * share])
+        for item in (*early[n::workers], *others[n * share : (n + 1) * share])
     ]
 
 
@@ -59,7 +68,31 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
+async def own_app(tmp_path: Path) -> AsyncIterator[App]:
     """The app with the projects, keys and channels of tests/app.py."""
     async with running_app(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def app(own_app: App) -> App:
+    """Return the test's own app; a module with many tests may have one for all."""
+    return own_app
+
+
+@pytest.fixture(scope="module")
+async def module_app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
+    """An app that lives as long as the tests of a module."""
+    async with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture
+async def cleared_app(module_app: App) -> AsyncIterator[App]:
+    """The module's app, without the checks of the test before.
+
+    For tests that leave nothing behind but checks: it takes far longer to open an app
+    than most of them take.
+    """
+    yield module_app
+    await module_app.clear()

@@ -124,15 +124,20 @@ def _plus(moment: datetime | None, by: timedelta) -> datetime | None:
 
 async def _send(line: Line, message: Message, began: datetime) -> str:
     """Send a message; wait a moment where there are no descriptors to be had."""
-    await load(line.channel)
     for pause in _SCARCE_PAUSES:
         try:
-            return await line.transport.send(message, began)
+            return await _send_now(line, message, began)
         except Exception as error:
             if not lacks_descriptors(error):
                 raise
         # They come and go: the pause after a failure would be far longer.
         await asyncio.sleep(pause)
+    return await _send_now(line, message, began)
+
+
+async def _send_now(line: Line, message: Message, began: datetime) -> str:
+    # To import libraries takes descriptors too.
+    await load(line.channel)
     return await line.transport.send(message, began)
 
 

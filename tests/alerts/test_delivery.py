@@ -1,5 +1,11 @@
 """One try, and what is written down of it."""
 
+import asyncio
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +13,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.alerts import transports
 from hcl.alerts.composing import compose
 from hcl.alerts.delivery import (
     GIVE_UP_AFTER,
@@ -72,6 +79,38 @@ async def test_try_tells_what_became_of_it(tmp_path: Path) -> None:
     assert 0 < sent.outcome.seconds < 5
     assert failed.outcome.next_try == NOW + PAUSES[0]
     assert not failed.is_failing
+
+
+async def test_libraries_are_loaded_once_there_are_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with posting(tmp_path, HOOK, MAIL) as post:
+        await post.down("a")
+        line, due_now = line_of(post), await due(post)
+        # As in a process that has sent nothing yet.
+        monkeypatch.setattr(transports, "_loaded", set())
+        monkeypatch.delitem(sys.modules, "hcl.alerts.transports.webhook", False)
+        with no_descriptors() as limit:
+            asyncio.get_running_loop().call_later(0.05, limit.close)
+
+            sent = await try_of(post, line, *due_now)
+
+        await line.close()
+
+    assert (sent.word, sent.outcome.answer) == ("sent", "HTTP 200")
+
+
+@contextmanager
+def no_descriptors() -> Iterator[ExitStack]:
+    """Let this process open no more files; the stack's end lets it again."""
+    free = os.dup(0)
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        # The lowest that is free, and so all that are.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        yield stack
 
 
 async def test_pauses_have_a_jitter(tmp_path: Path) -> None:

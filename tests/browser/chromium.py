@@ -41,6 +41,9 @@ _OPTIONS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--disable-extensions",
+    "--disable-site-isolation-trials",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
@@ -165,7 +168,7 @@ class Browser:
         if not self.run("return 'axe' in window"):
             self.run(AXE.read_text())
         result = self.driver.execute_async_script(
-            "axe.run(document, {resultTypes: ['violations'],"
+            "axe.run(document, {resultTypes: ['violations'], selectors: false,"
             " ...(arguments[0].length && {runOnly: arguments[0]})}).then(arguments[1])",
             rules,
         )

@@ -72,7 +72,6 @@ def places(signed_in: Browser, server: Serve) -> Iterator[dict[str, str]]:
     ]
 
 
-@pytest.mark.waits
 def test_axe_finds_nothing_wrong(signed_in: Browser, places: dict[str, str]) -> None:
     browser = signed_in
     if not AXE.exists():

@@ -21,12 +21,26 @@ PING_KEY = "homehomehomehomehomeho"
 API_KEY = "hcw_" + "k" * 28
 
 
-# Of each worker of the tests its own, below those that the kernel gives: while a server
-# is away no other takes its port, and answers in its place.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = itertools.cycle(
-    range(20_000 + _WORKER % 8 * 1500, 21_500 + _WORKER % 8 * 1500)
-)
+# So many ports each process of the tests has for itself. They lie below those that the
+# kernel gives: while a server is away no other takes its port and answers in its place.
+_PORTS_EACH = 500
+
+
+def _own_ports() -> tuple[socket.socket, range]:
+    """Return ports that no other test run of this machine uses, and what keeps them."""
+    for first in range(20_000, 32_500, _PORTS_EACH):
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        return guard, range(first + 1, first + _PORTS_EACH)
+    raise RuntimeError("too many tests run on this machine")
+
+
+_GUARD, _OWN_PORTS = _own_ports()
+_PORTS = itertools.cycle(_OWN_PORTS)
 
 
 def free_port() -> int:

@@ -28,11 +28,13 @@ def assert_holds(story: Plan) -> None:
     assert world.pings * 365 / DAYS >= 20_000
 
 
+@pytest.mark.works
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_nothing_goes_wrong_whatever_happens(seed: str) -> None:
     assert_holds(plan(seed, DAYS))
 
 
+@pytest.mark.works
 def test_nothing_goes_wrong_in_a_month_that_nobody_has_seen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -56,6 +58,7 @@ def test_a_year_has_its_share_of_all_that_goes_wrong() -> None:
         assert months == set(range(12)), kind
 
 
+@pytest.mark.works
 def test_one_seed_is_one_story_in_any_process() -> None:
     first, second = tell(plan("one", 10)), tell(plan("two", 10))
     # Which has another order of what has none, such as sets; it need not start anew.

@@ -14,6 +14,12 @@ from hypothesis import strategies as st
 from tests.app import CONFIG, OTHER_PING_KEY, PING_KEY, App, running_app
 from tests.store import rows
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 UNKNOWN = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 RID = "123e4567-e89b-12d3-a456-426614174000"
 METHODS = (
@@ -201,21 +207,21 @@ async def test_other_urls_are_not_found(app: App, path: str) -> None:
     [("/0", 0), ("/007", 7), ("/255", 255), ("", None), ("/fail", None)],
 )
 async def test_exit_status_is_kept(
-    app: App, url: str, end: str, number: int | None
+    own_app: App, url: str, end: str, number: int | None
 ) -> None:
-    code = await new_check(app, slug="job")
+    code = await new_check(own_app, slug="job")
 
-    await app.http.get(f"/ping/{url.format(code=code)}{end}")
+    await own_app.http.get(f"/ping/{url.format(code=code)}{end}")
 
-    assert await rows(app.database, "SELECT exitstatus FROM log") == [number]
+    assert await rows(own_app.database, "SELECT exitstatus FROM log") == [number]
 
 
 # Signals
 
 
 @pytest.mark.parametrize("url", ["{code}", f"{PING_KEY}/job"])
-async def test_names_of_signals_are_those_of_linux(app: App, url: str) -> None:
-    code = await new_check(app, slug="job")
+async def test_names_of_signals_are_those_of_linux(own_app: App, url: str) -> None:
+    code = await new_check(own_app, slug="job")
     # On Linux Python knows them too, and two more names of some.
     numbers = {
         each.name.removeprefix("SIG"): each.value
@@ -225,10 +231,10 @@ async def test_names_of_signals_are_those_of_linux(app: App, url: str) -> None:
     numbers |= {f"RTMIN+{n}": signal.SIGRTMIN + n for n in range(31)}
 
     for name in numbers:
-        response = await app.http.get(f"/ping/{url.format(code=code)}/{name}")
+        response = await own_app.http.get(f"/ping/{url.format(code=code)}/{name}")
         assert (response.status_code, response.text) == (200, "OK")
 
-    kept = await rows(app.database, "SELECT action, exitstatus FROM log ORDER BY n")
+    kept = await rows(own_app.database, "SELECT action, exitstatus FROM log ORDER BY n")
     assert kept == [("fail", 128 + number) for number in numbers.values()]
 
 

@@ -11,6 +11,12 @@ from tests.build import DAY
 from tests.store import put_check
 from tests.web.api.calls import FULL, create, names, update
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
 DEFAULTS: dict[str, Any] = {

@@ -14,6 +14,12 @@ from starlette.responses import Response
 from hcl.web.api.endpoint import UNKNOWN_LIMIT, Endpoint
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
 STRINGS = {

@@ -8,6 +8,12 @@ import pytest
 from tests.app import CONFIG, OTHER_WRITE_KEY, App, running_app
 from tests.web.api.calls import FULL, create, update
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
 

@@ -9,6 +9,12 @@ from tests.app import READ_KEY, App
 from tests.store import change
 from tests.web.api.calls import create, update
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 FINER = {"max_run": 7200, "min_run": 2, "down_after": 3, "early": 300}
 
 

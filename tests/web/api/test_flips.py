@@ -11,6 +11,12 @@ from hcl.pings.arrival import Target
 from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import make_ping
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 START = datetime(2024, 1, 1, tzinfo=UTC)
 T = int(START.timestamp())

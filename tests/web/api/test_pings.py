@@ -10,6 +10,12 @@ from hcl.pings.arrival import Target
 from tests.app import CONFIG, ROOT, App, running_app
 from tests.build import make_ping
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 A = "123e4567-e89b-12d3-a456-426614174000"
 B = "00000000-e89b-12d3-a456-426614174000"

@@ -10,6 +10,12 @@ from hcl.pings.arrival import Target
 from tests.app import READ_KEY, App
 from tests.build import make_ping
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 RID = "123e4567-e89b-12d3-a456-426614174000"
 RID2 = "00000000-e89b-12d3-a456-426614174000"

@@ -7,6 +7,12 @@ import pytest
 from tests.app import OTHER_WRITE_KEY, App
 from tests.web.api.calls import create, names, update
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 VERSIONS = pytest.mark.parametrize("version", [1, 2, 3])
 
 

@@ -13,6 +13,12 @@ from tests.app import CONFIG, OTHER_WRITE_KEY, ROOT, App, running_app
 from tests.build import make_ping
 from tests.web.api.calls import create
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 FORMATS = ("svg", "json", "shields")
 KINDS = [*FORMATS, *(f"{fmt}3" for fmt in FORMATS)]
 COLORS = {"up": "success", "late": "important", "down": "critical"}
@@ -276,14 +282,14 @@ async def test_badges_ignore_their_query(app: App) -> None:
     assert (await get_json(app, f"{url}?style=flat&x=.svg"))["total"] == 1
 
 
-async def test_badges_of_an_unusable_database_say_so(app: App) -> None:
-    check = await create(app, tags="prod")
-    badges = await badges_of(app)
-    async with app.database.transaction() as conn:
+async def test_badges_of_an_unusable_database_say_so(own_app: App) -> None:
+    check = await create(own_app, tags="prod")
+    badges = await badges_of(own_app)
+    async with own_app.database.transaction() as conn:
         await conn.execute("ALTER TABLE check_states RENAME TO gone")
 
     for url in (badges["prod"]["svg"], badges["*"]["json"], check["badge_url"]):
-        response = await app.http.get(url)
+        response = await own_app.http.get(url)
 
         assert response.status_code == 503
         assert "Retry-After" in response.headers

@@ -16,6 +16,12 @@ from tests.server.process import Serve, curl
 from tests.web.api.calls import create
 from tests.web.badges.test_badges import FORMATS, KINDS, badges_of, check_with, get_json
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 # Tags of any characters
 
 TAGS = [

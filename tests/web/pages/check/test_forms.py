@@ -10,6 +10,12 @@ from tests.app import OTHER_WRITE_KEY, App
 from tests.web.api.calls import create, names, update
 from tests.web.pages.browsing import Visitor, text_of
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 # What the form sends for a check of the defaults.
 TYPED: dict[str, Any] = {
     "name": "Backup",

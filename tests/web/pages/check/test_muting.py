@@ -17,6 +17,12 @@ from tests.store import rows
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, project_path, text_of
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 MINUTE = timedelta(minutes=1)
 
 

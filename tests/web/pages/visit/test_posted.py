@@ -11,6 +11,12 @@ from tests.app import CONFIG, READ_KEY, ROOT, WRITE_KEY, App, running_app
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, csrf, project_path, sign_in, text_of
 
+
+@pytest.fixture
+def app(cleared_app: App) -> App:
+    return cleared_app
+
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CODE = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 CLOSED = [path for path, page in PAGES.items() if page.post and not page.is_open]

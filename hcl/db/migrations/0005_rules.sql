@@ -1,4 +1,4 @@
--- Finer rules, maintenance, what is told of checks that are late, and reports.
+-- Finer rules, maintenance, what is told of checks that are late and of slow runs, and reports.
 
 -- What was missed last, where a check goes down at the second or a later bad outcome: the
 -- expected ping counts from it. NULL: the last outcome was a ping.
@@ -84,3 +84,17 @@ CREATE INDEX notifications_created ON notifications (created);
 -- What reports tell in full: JSON, a list of [title, [[name, text, code, cells, bar], ...],
 -- how many more]; the story of an announcement is short.
 ALTER TABLE announcements ADD COLUMN sections TEXT NOT NULL DEFAULT '[]';
+
+-- Runs that take far longer than usual, as an event.
+ALTER TABLE channels ADD COLUMN on_slow INTEGER NOT NULL DEFAULT 0;  -- whether it tells of slow runs
+
+-- A slow run is a lateness of its end: it began and ended, and runs take so long usually.
+-- NULL: the lateness is that of a ping.
+ALTER TABLE latenesses ADD COLUMN usual REAL;
+
+-- Up to which ping it is known which runs of a check were slow, where anybody is told of
+-- that: what comes after a crash goes on from there.
+CREATE TABLE paces (
+    check_id INTEGER PRIMARY KEY REFERENCES checks (id) ON DELETE CASCADE,
+    n INTEGER NOT NULL
+);

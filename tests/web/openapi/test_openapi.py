@@ -278,15 +278,6 @@ async def test_every_event_of_a_check_is_in_the_document(
 
 
 @pytest.mark.parametrize("name", ["seconds", "start", "end"])
-async def test_every_event_of_a_check_is_in_the_document(
-    document: dict[str, Any],
-) -> None:
-    told = document["components"]["schemas"]["Message"]["properties"]["event"]["enum"]
-
-    # What concerns hcl itself is no check's.
-    assert {*told} == {*get_args(Event), "reminder"} - {"server"}
-
-
 async def test_bounds_of_flips_are_those_of_the_api(
     app: App, document: dict[str, Any], name: str
 ) -> None:

@@ -69,35 +69,50 @@ def check_json(
     # As Healthchecks does: ", " and ": " between the parts, and \\u for all that is not
     # ASCII, since scripts look for '"status": "up"'. It is written out here, since to
     # build a dict and have it encoded takes three times as long, for each of a list.
-    text = (
+    is_finer = check.is_finer
+    due = schedule.next_ping(check) if is_finer else check.late_from
+    lasted, more = "", ""
+    if check.last_duration is not None:
+        lasted = f', "last_duration": {_whole(check.last_duration)}'
+    if readonly:
+        private = f', "unique_key": "{check.unique_key}"'
+    else:
+        private = _private(check, site, channels, version)
+    if version >= 3:
+        more = _hcls_own(check, version, now, maintenance_until, is_finer=is_finer)
+    return (
         f'{{"name": {quoted(check.name)}, "slug": {quoted(check.slug)}'
         f', "tags": {quoted(check.tags)}, "desc": {quoted(check.desc)}'
         f', "grace": {_whole(check.grace)}, "n_pings": {check.n_pings}'
         f', "status": "{_status(check, version, now)}"'
-        f', "started": {_BOOLEANS[check.last_start is not None]}'
-        f', "last_ping": {_moment(check.last_ping)}'
-        f', "next_ping": {_moment(schedule.next_ping(check))}'
+        f', "started": {"false" if check.last_start is None else "true"}'
+        f', "last_ping": {_moment(check.last_ping)}, "next_ping": {_moment(due)}'
         f', "manual_resume": {_BOOLEANS[check.manual_resume]}'
         f', "methods": {quoted(check.methods)}{_filters(check)}'
         f', "badge_url": "{site.quoted_root}/b/2/{check.badge_key}.svg"'
+        f"{lasted}{private}{_due(check)}{more}}}"
     )
-    if check.last_duration is not None:
-        text += f', "last_duration": {_whole(check.last_duration)}'
-    if readonly:
-        text += f', "unique_key": "{check.unique_key}"'
-    else:
-        text += _private(check, site, channels, version)
-    text += _due(check)
-    # No client of Healthchecks knows it: only there where it says something.
-    if version >= 3 and check.is_muted(now):
+
+
+def _hcls_own(
+    check: Check,
+    version: int,
+    now: datetime,
+    maintenance_until: datetime | None,
+    *,
+    is_finer: bool,
+) -> str:
+    """Write what no client of Healthchecks knows, where it says something."""
+    text = ""
+    if check.muted_until is not None and check.is_muted(now):
         text += f', "muted_until": {_moment(check.muted_until)}'
-    if version >= 3 and check.origin == DECLARED:
+    if check.origin == DECLARED:
         text += f', "origin": "{DECLARED}"'
-    if version >= 3 and maintenance_until is not None:
+    if maintenance_until is not None:
         text += f', "maintenance_until": {_moment(maintenance_until)}'
-    if version >= spec.FINER_VERSION and check.is_finer:
+    if is_finer and version >= spec.FINER_VERSION:
         text += _finer(check)
-    return text + "}"
+    return text
 
 
 def _finer(check: Check) -> str:

@@ -45,10 +45,15 @@ class Call:
         """The check's UUID in the URL."""
         return str(self.request.path_params["code"])
 
-    def describe(self, check: Check, channels: list[str]) -> str:
-        """Describe a check as this caller may see it, in JSON."""
+    def describe(
+        self, check: Check, channels: list[str], now: datetime | None = None
+    ) -> str:
+        """Describe a check as this caller may see it, in JSON.
+
+        `now` is when others of one list are described too.
+        """
         clock = self.parts.clock
-        now = clock.shown()
+        now = now or clock.shown()
         if check.last_ping is not None and check.last_ping > now:
             # What came since hcl returned is told at once.
             check = rules.as_shown(check, clock.now())

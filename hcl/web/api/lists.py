@@ -84,7 +84,7 @@ def _described(
     until.note(call.parts.maintenance.turn(call.project.id, now))
     for check in checks:
         until.note(rules.next_turn(check, now))
-        yield call.describe(check, codes.get(check.id, []))
+        yield call.describe(check, codes.get(check.id, []), now)
 
 
 async def list_pings(call: Call) -> Response:

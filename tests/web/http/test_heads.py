@@ -1,5 +1,6 @@
 """Headers that have come before, and are not parsed again."""
 
+import random
 from dataclasses import dataclass, field
 
 import pytest
@@ -7,6 +8,7 @@ from starlette.types import Scope
 
 from hcl.web.http.heads import BY_NAME, LENGTH, LIMIT, Heads
 from hcl.web.http.protocol import BODY, Answer, Respond
+from hcl.web.http.reading import RequestError, read_head
 from tests.app import App
 from tests.leaping import LEAPING, Backend
 from tests.web.http.wire import Recorder, get, post, send_all, serving, statuses
@@ -110,6 +112,54 @@ def test_only_so_many_are_kept() -> None:
     known = [heads.read(b"GET /a HTTP/1.1\r\n" + block) for block in blocks]
 
     assert [scope is not None for scope in known] == [*[False] * LIMIT, True]
+
+
+_NAMES = (b"Host", b"X", b"Connection", b"Content-Length", b"Expect", b"Upgrade")
+_VALUES = (b"x", b"keep-alive", b"close", b"0", b"3", b"100-continue", b" a\t", b"")
+_TARGETS = (b"/ping/a-b", b"/ping//a+1/0", b"/", b"//a", b"/a?b=1", b"/a?", b"*")
+
+
+_READ = ("method", "path", "query_string", "headers")
+_NEVER = (False, False)
+
+
+def _request(chance: random.Random, blocks: list[bytes]) -> tuple[bytes, bytes]:
+    """Return a request, maybe a bad one, and its headers, maybe some of before."""
+    fields = [
+        chance.choice(_NAMES) + chance.choice((b": ", b":", b" :")) + value
+        for value in chance.choices(_VALUES, k=chance.randint(1, 3))
+    ]
+    block = b"".join(field + b"\r\n" for field in fields) + b"\r\n"
+    if blocks and chance.random() < 0.7:
+        block = chance.choice(blocks)
+    verb, minor = chance.choice((b"GET", b"POST", b"PUT")), chance.choice(b"0111")
+    line = b"%b %b HTTP/1.%c\r\n" % (verb, chance.choice(_TARGETS), minor)
+    return line + block + chance.choice((b"", b"abc", b"\r\n\r\n")), block
+
+
+def test_what_is_known_is_what_the_parser_reads() -> None:
+    chance, heads, known = random.Random(0), Heads(), 0
+    blocks: list[bytes] = []
+    for _ in range(10_000):
+        data, block = _request(chance, blocks)
+        end = data.find(b"\r\n\r\n")
+        try:
+            head = read_head(data[:end])
+        except RequestError:
+            assert heads.read(data) is None
+            continue
+        found = heads.read(data)
+        if found is not None:
+            scope, body = found
+            known += 1
+            read = (head.method, head.path.decode(), head.query, head.headers)
+            assert read == tuple(map(scope.get, _READ))
+            assert (head.length, head.closes, head.expects_100) == (len(body), *_NEVER)
+        elif not head.closes:
+            heads.learn(data, {"headers": head.headers})
+            blocks = [*blocks[-50:], block]
+
+    assert known > 200
 
 
 @dataclass

@@ -24,7 +24,7 @@ MOST_REMEMBERED = 1000
 _AT_ONCE = 5
 
 # Checks that one look takes: what has to go down meanwhile waits for no more.
-MOST_AT_A_TIME = 500
+MOST_AT_A_TIME = 100
 
 # Checks whose marks are made in one transaction: no ping waits for more.
 _BEGIN_AT_ONCE = 500

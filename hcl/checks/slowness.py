@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from hcl import store
 from hcl.alarm import Alarm
@@ -21,6 +22,9 @@ SOON = timedelta(seconds=1)
 # Checks whose pace is remembered, and checks of which it is read at a time.
 MOST_REMEMBERED = 1000
 _AT_ONCE = 5
+
+# Checks that one look takes: what has to go down meanwhile waits for no more.
+MOST_AT_A_TIME = 100
 
 # Checks whose marks are made in one transaction: no ping waits for more.
 _BEGIN_AT_ONCE = 500
@@ -90,7 +94,9 @@ class Slowness:
         if is_on:
             await self._begin()
             left = await store.paces.behind(self._database.committed)
-            self._waiting = {check_id: [] for check_id in left}
+            for check_id in left:
+                # Pings come meanwhile.
+                self._waiting.setdefault(check_id, [])
         if self._waiting:
             self._look_soon()
 
@@ -106,6 +112,8 @@ class Slowness:
         """Take note of pings that are committed."""
         if not self._is_on:
             return
+        if self._edition != self._database.edition:
+            self._edition, self._others = self._database.edition, set()
         has_ended = False
         for check_id, ping in pings:
             if check_id in self._others or ping.action not in _SIGNS:
@@ -138,9 +146,7 @@ class Slowness:
         if self._steps != len(self._clock.steps):
             self._steps = len(self._clock.steps)
             self._forget_pings()
-        if self._edition != self._database.edition:
-            self._edition, self._others = self._database.edition, set()
-        waiting, self._waiting, self._count, self.due = self._waiting, {}, 0, None
+        waiting = self._take()
         slow = 0
         try:
             for some in _slices(list(waiting)):
@@ -157,6 +163,15 @@ class Slowness:
             self._sender.ring()
             self._changes.tell()
         return slow
+
+    def _take(self) -> dict[int, list[Ping]]:
+        """Take what is looked at next; the rest is due at once after it."""
+        ids = list(islice(self._waiting, MOST_AT_A_TIME))
+        taken = {id_: self._waiting.pop(id_) for id_ in ids}
+        self._count -= sum(map(len, taken.values()))
+        if not self._waiting:
+            self.due = None
+        return taken
 
     async def _look(self, waiting: Mapping[int, Sequence[Ping]], now: datetime) -> int:
         """Look at what came of a few checks."""
@@ -185,10 +200,12 @@ class Slowness:
 
     async def _served(self, check_ids: Iterable[int]) -> dict[int, int | None]:
         """Return up to where each check is known, of those that people are told of."""
+        edition = self._database.edition
         known, stale = await store.paces.known(self._database.committed, check_ids)
         if len(self._others) > _MOST_OTHERS:
             self._others = set()
-        self._others.update(id_ for id_ in check_ids if id_ not in known)
+        if self._edition == edition == self._database.edition:
+            self._others.update(id_ for id_ in check_ids if id_ not in known)
         if stale:
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.paces.forget(conn, stale)

@@ -216,6 +216,8 @@ class Arriving:
         if check != here:
             await store.checks.save(conn, check)
             await store.checks.look_again(conn, [check])
+            # Its runs were slow elsewhere, and some time ago.
+            await store.paces.pass_over(conn, check.id, check.n_pings)
             self.arrived.changed_checks += 1
         await self._bring_flips(conn, check, new)
         new_mark = new_mark._replace(n_pings=check.n_pings)

@@ -126,6 +126,13 @@ def knowing(numbers: Mapping[int, int]) -> Statement:
     )
 
 
+async def pass_over(conn: Connection, check_id: int, n: int) -> None:
+    """Know a check up to a ping, if it is known: what came up to it is told nobody."""
+    await conn.execute(
+        "UPDATE paces SET n = max(n, ?) WHERE check_id = ?", (n, check_id)
+    )
+
+
 async def forget(conn: Connection, check_ids: Iterable[int] | None = None) -> None:
     """Forget the checks whose slow runs nobody is told of; None: of all checks."""
     ids = None if check_ids is None else json.dumps(list(check_ids))

@@ -208,6 +208,61 @@ async def test_a_check_that_gets_the_channel_is_known_from_then_on(
         assert post.mails() == ["SLOW: a"]
 
 
+async def test_a_check_that_gets_the_channel_later_is_told_of_at_once(
+    tmp_path: Path,
+) -> None:
+    """Though it is remembered that nobody was told of it, and no other check pings."""
+    async with posting(tmp_path, MAIL, PLAIN) as post:
+        check = await steady(post, 2)
+        await look(post)
+        [project] = post.app.synced.projects
+        reader = post.app.database.committed
+        mail, _ = await rows(post.app.database, "SELECT code FROM channels ORDER BY id")
+        seen = seen_channels(await store.channels.codes_of_check(reader, check.id))
+        await post.app.parts.managing.assign(project, check.code, [mail], seen=seen)
+        await run(post, check, 40 * MINUTE, NOW)
+        await look(post)
+
+        assert post.mails() == ["SLOW: a"]
+
+
+async def test_pings_that_come_during_a_reload_are_looked_at(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await steady(post)
+        rid = "0c5c1a4e-8a55-5f0e-8c1e-0f4b5e7d2a10"
+        await signal(post, check, "start", NOW - 40 * MINUTE, rid)
+        # What there is up to now is looked at.
+        await run(post, check, USUAL, NOW - 20 * MINUTE)
+        await look(post, NOW - 20 * MINUTE)
+        slowness, settle = post.app.checker.slowness, post.app.database.settle
+        with pytest.MonkeyPatch.context() as patch:
+
+            async def settle_before_ping() -> None:
+                await settle()
+                await signal(post, check, "success", NOW, rid)
+
+            patch.setattr(post.app.database, "settle", settle_before_ping)
+            await slowness.use(is_on=True)
+        await look(post)
+
+        assert post.mails() == ["SLOW: a"]
+
+
+async def test_what_a_crash_left_is_looked_at_in_parts(tmp_path: Path) -> None:
+    """So that no check that is due waits for all of it."""
+    async with posting(tmp_path, MAIL) as post:
+        checks = [await steady(post, name=str(number)) for number in range(3)]
+        await look(post)
+        for check in checks:
+            await run(post, check, 40 * MINUTE, NOW)
+        slowness = post.app.checker.slowness
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hcl.checks.slowness.MOST_AT_A_TIME", 2)
+            found = [await slowness.look_once(NOW) for _ in range(3)]
+
+    assert found == [2, 1, 0]
+
+
 @pytest.mark.parametrize("is_looked", [False, True])
 async def test_a_restart_neither_loses_it_nor_tells_it_again(
     tmp_path: Path, is_looked: bool

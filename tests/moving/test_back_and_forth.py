@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from tests.moving.commands import EXPECTED, hcl
-from tests.moving.serving import Served
+from tests.moving.serving import Served, read
 
 
 def exported(folder: Path, name: str = "out.jsonl") -> list[dict[str, Any]]:
@@ -52,10 +52,17 @@ def test_two_servers_and_no_difference(
         d for d in after if d["type"] == "ping"
     ]
 
+    # Each has a channel that tells of slow runs.
+    with closing(sqlite3.connect(here / "hcl.sqlite")) as conn, conn:
+        conn.execute("INSERT INTO paces SELECT check_id, n_pings FROM check_states")
+
     back = hcl(here, "import", there / "out.jsonl")
 
     assert back.returncode == 0, back.stderr
     assert exported(here) == after
+    # Nobody is told of those of the other one.
+    told = "SELECT 1 FROM paces JOIN check_states USING (check_id) WHERE n < n_pings"
+    assert read(here, told) == []
     assert after != before
     for folder in here, there:
         again = hcl(folder, "import", there / "out.jsonl")

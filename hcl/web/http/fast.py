@@ -36,9 +36,16 @@ class HttpToolsGuard(GuardedProtocol, HttpToolsProtocol):
         super().__init__(**rest)
         # Bytes since a message was last complete.
         self._unfinished = 0
+        # Whether anything has come of a message that is not complete.
+        self._has_begun = False
         # What has come and is not read yet.
         self._rest = b""
         self._resuming = False
+
+    def on_message_begin(self) -> None:
+        """Note that the first byte of a request has come, behind another one maybe."""
+        self._has_begun = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -57,7 +64,7 @@ class HttpToolsGuard(GuardedProtocol, HttpToolsProtocol):
         if self.parser.should_upgrade():
             # What comes next is its body: see _resume.
             return
-        self._in_message = False
+        self._in_message = self._has_begun = False
         self._unfinished = 0
         super().on_message_complete()
         if self._hung_up:
@@ -79,7 +86,7 @@ class HttpToolsGuard(GuardedProtocol, HttpToolsProtocol):
 
     @property
     def _is_between(self) -> bool:
-        return not self._unfinished and not self._rest
+        return not (self._has_begun or self._unfinished or self._rest)
 
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()

@@ -200,11 +200,13 @@ class GuardedProtocol(Protocol):
         scope["client"], scope["scheme"] = self.client, self.scheme
         before, cycle = self.cycle, cast(Any, Known(self, scope))
         self.cycle = cycle
+        # Before it is asked: it may answer at once, and the next idle time begin.
+        self._idle_since = None
         if not self._answer_soon(scope, partial(self._respond, cycle)):
             # The parser has it as if nobody had looked.
             self.cycle = before
             return False
-        self._idle_since = self._owing = None
+        self._owing = None
         return True
 
     def _note_what_is_owed(self, in_message: bool) -> None:

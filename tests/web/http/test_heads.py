@@ -223,6 +223,42 @@ async def test_known_heads_on_one_connection_are_answered_in_order() -> None:
     assert app.requests == [("GET", "/b", b"")]
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends", "asked"),
+    [
+        (b"X: ", b"", b""),
+        (b"Content-Length: %d\r\n\r\n", b"", get("/soon/1", _LATER)),
+    ],
+    ids=["header", "body"],
+)
+async def test_what_looks_known_inside_another_request_is_none(
+    begins: bytes, ends: bytes, asked: bytes
+) -> None:
+    """The other one begins in the packet of a request before it."""
+    app, soon = Recorder(), Soon()
+    known = get("/soon/1", _LATER)
+    if b"%d" in begins:
+        begins %= len(known)
+    path = b"/early" if asked else b"/b"
+    other = b"POST %b HTTP/1.1\r\nHost: x\r\n%b" % (path, begins)
+    async with serving(app, soon) as port:
+        await send_all(port, known)
+        received = await send_all(port, known + other, known, answers=2)
+
+    assert statuses(received) == [200, 200]
+    assert len(soon.scopes) == 2
+    assert [path for _, path, _ in app.requests] == [other.split()[1].decode()]
+
+
+async def test_connection_of_a_known_head_is_closed_when_it_is_idle() -> None:
+    soon, request = Soon(), get("/soon/1", _LATER)
+    async with serving(Recorder(), soon) as port:
+        # Both are answered while they are read.
+        received = await send_all(port, request, request, answers=0)
+
+    assert statuses(received) == [200, 200]
+
+
 async def test_known_head_whose_client_closes_after_it_is_answered() -> None:
     app, soon = Recorder(), Soon()
     request = get("/soon/1", _LATER)

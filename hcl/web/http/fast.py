@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hcl.web.http import borrowed
 from hcl.web.http.protocol import (
     HEAD_LIMIT,
     SLICE,
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 else:
     try:
         import httptools
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        with borrowed.alone():
+            from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
         HTTPTOOLS = True
     except ImportError:

@@ -193,7 +193,8 @@ async def test_what_nobody_asks_for_again_is_forgotten(
     await kitchen.body(b"#")
 
     async with asyncio.timeout(ENDS):
-        while kitchen.answers.kept_bytes:
+        # Nobody is told of it.
+        while kitchen.answers.kept_bytes:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     assert await kitchen.body(b"#") == b"2"

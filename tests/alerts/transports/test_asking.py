@@ -1,0 +1,207 @@
+"""HTTP/1.1 as it is spoken with webhooks: any answer, and connections that are kept."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl.alerts.transports import asking, trust, web_url
+from hcl.alerts.transports.asking import Answer, Asker
+from tests.certificates import Authority
+from tests.patience import ENDS
+from tests.sinks import HttpSink
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Server:
+    """Answers each request with the next of some answers; counts connections."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.heads: list[bytes] = []
+        self.connections = 0
+
+    async def serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.connections += 1
+        try:
+            while self.answers:
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(self.answers.pop(0))
+                if writer.is_closing():
+                    break
+        except EOFError:
+            pass
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[str]:
+    listening = await asyncio.start_server(server.serve, "127.0.0.1")
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    finally:
+        listening.close()
+
+
+def an_asker(proxy: str = "", tls: ssl.SSLContext | None = None) -> Asker:
+    return Asker(proxy, tls or trust.nobody(), ENDS)
+
+
+async def ask(asker: Asker, url: str, limit: int = 100, method: str = "GET") -> Answer:
+    request = asking.make_request(method, web_url.parse(url), [])
+    async with asyncio.timeout(ENDS):
+        answer = await asker.send(request)
+        await asker.finish(request, answer, limit)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "is_kept"),
+    [
+        (OK, 200, True),
+        (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, True),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 200, True),
+        (b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
+         b"HTTP/1.1 404 No\r\ncontent-length:0\r\n\r\n", 404, True),
+        (b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 200, True),
+        (CHUNKED + b"2\r\nOK\r\n3;x=y\r\nabc\r\n0\r\nTrailer: x\r\n\r\n", 200, True),
+        (CHUNKED + b"ff\r\n", 200, False),
+        (CHUNKED + b"secret\r\n", 200, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n" + bytes(101), 200, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + bytes(101), 200, False),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(101), 200, False),
+        (b"HTTP/1.1 204 No\r\nConnection: Close\r\n\r\n", 204, False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, False),
+    ],
+)  # fmt: skip
+async def test_any_shape_of_an_answer_is_understood(
+    answer: bytes, status: int, is_kept: bool
+) -> None:
+    server, asker = Server(answer, OK), an_asker()
+
+    async with serving(server) as url:
+        first = await ask(asker, url)
+        second = await ask(asker, url)
+        asker.close()
+
+    assert (first.status, second.status) == (status, 200)
+    assert server.connections == (1 if is_kept else 2)
+
+
+async def test_head_of_an_answer_without_a_body_is_its_end() -> None:
+    server, asker = (
+        Server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", OK),
+        an_asker(),
+    )
+
+    async with serving(server) as url:
+        await ask(asker, url, method="HEAD")
+        assert (await ask(asker, url)).status == 200
+        asker.close()
+
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", asking.ClosedError),
+        (b"\r\n\r\n", asking.AnswerError),
+        (b"ICY 200 OK\r\n\r\n", asking.AnswerError),
+        (b"HTTP/2 200\r\n\r\n", asking.AnswerError),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", asking.AnswerError),
+        (b"HTTP/1.1 200 OK\r\nX: " + bytes(100_000) + b"\r\n\r\n", asking.AnswerError),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", asking.AnswerError),
+    ],
+)
+async def test_what_is_no_answer_is_told(
+    answer: bytes, error: type[asking.AskingError]
+) -> None:
+    async with serving(Server(answer)) as url:
+        with pytest.raises(error):
+            await ask(an_asker(), url)
+
+
+async def test_connection_that_was_closed_meanwhile_is_not_asked_by() -> None:
+    server, asker = Server(OK), an_asker()
+
+    async with serving(server) as url:
+        await ask(asker, url)
+        server.answers.append(OK)
+        [[(_, way)]] = asker._kept.values()
+        await way.reader.read()
+        assert (await ask(asker, url)).status == 200
+        asker.close()
+
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("is_safe", [False, True])
+async def test_tunnel_leads_to_the_server_and_its_certificate_counts(
+    tmp_path: Path, is_safe: bool
+) -> None:
+    authority = Authority(tmp_path)
+    tls = ssl.create_default_context(cafile=authority.file)
+    heads = []
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        there, back = await asyncio.open_connection("127.0.0.1", sink.port)
+        writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
+        await asyncio.gather(pour(reader, back), pour(there, writer))
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(9999):
+            writer.write(data)
+        writer.close()
+
+    async with HttpSink(tls=authority.server()) as sink:
+        outer = authority.server() if is_safe else None
+        async with await asyncio.start_server(lead, "127.0.0.1", ssl=outer) as proxy:
+            port = proxy.sockets[0].getsockname()[1]
+            way = f"http{'s' if is_safe else ''}://me:p%40ss@127.0.0.1:{port}"
+            asker = an_asker(way, tls)
+            answer = await ask(asker, f"https://127.0.0.1:{sink.port}/x")
+            asker.close()
+
+        assert answer.status == 200
+        assert [record.target for record in sink.records] == ["/x"]
+    assert b"Proxy-Authorization: Basic bWU6cEBzcw==" in heads[0]
+
+
+async def test_address_that_leads_nowhere_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(Server(OK)) as url:
+        port = web_url.parse(url).port
+        # Its line is full: whoever connects waits.
+        full = socket.create_server(("127.0.0.2", 0), backlog=0)
+        there = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(there)
+
+        async def found(*_: Any, **__: Any) -> Any:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            return [(*kind, there), (*kind, ("127.0.0.1", port))]
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "getaddrinfo", found)
+        asker = an_asker()
+        answer = await ask(asker, url)
+        asker.close()
+        for one in (*waiting, full):
+            one.close()
+
+    assert answer.status == 200

@@ -110,6 +110,9 @@ class Filer:
         last = await store.inbox.last_id(self._database.committed)
         await self._database.settle()
         ids = await store.inbox.by_log(self._database.committed, last)
+        if last >= MANY_PINGS:
+            # To sort them took some megabytes, and to file them takes a while.
+            await asyncio.to_thread(memory.give_back)
         batches = 0
         for part in store.inbox.parts(ids, BATCH_LIMIT):
             await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
@@ -121,5 +124,4 @@ class Filer:
         if batches:
             self._pruner.ring()
         if batches * BATCH_LIMIT >= MANY_PINGS:
-            # To sort them took some megabytes.
             await asyncio.to_thread(memory.give_back)

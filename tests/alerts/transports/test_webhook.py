@@ -445,6 +445,8 @@ async def test_cancelling_cancels(sink: HttpSink) -> None:
         ("hcl.alerts.transports", "httpx2 jinja2 aiosmtplib email ssl"),
         # A library for all of HTTP takes 6 MB.
         ("hcl.alerts.transports.webhook", "httpx2 anyio h11 idna jinja2 aiosmtplib"),
+        # A library for templates takes 3 MB.
+        ("hcl.alerts.transports.email", "httpx2 anyio h11 idna jinja2 tempfile"),
     ],
 )
 def test_importing_transports_imports_no_library(module: str, heavy: str) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hcl.alerts.messages.letter import Letter, SummaryRow
 from hcl.model import Line, Section
+from hcl.words.escaping import escape
 
 # No colour of text or ground is set but on badges: each client has its own light and
 # dark ones.
@@ -41,16 +42,6 @@ _BARS = (
     ' 2px; border-collapse: {}; table-layout: fixed"><tr>'
 )
 _CELL = 'padding: 0; font-size: 1px; line-height: 1px">&nbsp;</td>'
-
-
-_ENTITIES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;"}
-)
-
-
-def escape(text: str) -> str:
-    """Write text so that it is nothing but text, in attributes too."""
-    return text.translate(_ENTITIES)
 
 
 class Frame(NamedTuple):

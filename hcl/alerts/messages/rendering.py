@@ -113,9 +113,9 @@ def _chat(style: _Style, letter: Letter) -> Iterator[str]:
     yield from _rows_in_chat(style, letter.rows)
     for label, value, in_chats in letter.facts:
         if in_chats:
-            told = _shortened(value)
-            told = style.prose(told) if label == "Description" else told
-            yield f"- {shown(label)}: {shown(told)}\n"
+            short = _shortened(value)
+            words = style.prose(short) if label == "Description" else short
+            yield f"- {shown(label)}: {shown(words)}\n"
     yield "\n"
     output = letter.output.end(_OUTPUT)
     if output.text:

@@ -10,6 +10,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from itertools import zip_longest
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -313,14 +314,18 @@ def _broken_off() -> Iterator[None]:
         raise BrokenError(str(error)) from error
 
 
+# A family of addresses, and one of them; what getaddrinfo tells of it.
+_Target = tuple[int, object]
+_Found = tuple[int, int, int, str, object]
+
+
 async def _reach(host: str, port: int) -> socket.socket:
     """Connect to the first address of a host that can be reached.
 
     One after the other, but none is waited for long (RFC 8305). Raises OSError.
     """
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    waiting = _in_turn(found)
+    waiting = _in_turn(await _addresses(host, port))
     trying: set[asyncio.Task[socket.socket]] = set()
     first: BaseException | None = None
     try:
@@ -343,6 +348,16 @@ async def _reach(host: str, port: int) -> socket.socket:
     raise first or OSError("no address")
 
 
+async def _addresses(host: str, port: int) -> Iterable[_Found]:
+    with suppress(ValueError):
+        address = ip_address(host)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        # Nobody needs to be asked, which takes threads.
+        return [(family, 0, 0, "", (host, port))]
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
 def _drop(tasks: Iterable[asyncio.Task[socket.socket]]) -> None:
     """Leave connections that are not needed."""
     for task in tasks:
@@ -350,11 +365,7 @@ def _drop(tasks: Iterable[asyncio.Task[socket.socket]]) -> None:
             task.result().close()
 
 
-# A family of addresses, and one of them.
-_Target = tuple[int, object]
-
-
-def _in_turn(found: Iterable[tuple[int, int, int, str, object]]) -> list[_Target]:
+def _in_turn(found: Iterable[_Found]) -> list[_Target]:
     """Order addresses so that both families have their turn, as the system prefers."""
     families: dict[int, list[_Target]] = {}
     for family, _, _, _, address in found:

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from html import escape
+
+from hcl.words.escaping import escape
 
 # Advance widths of DejaVu Sans at 11 px, in tenths of a pixel, for U+0020 to U+007E
 # and U+00A0 to U+00FF. Made with fontTools: hmtx[cmap[c]][0] * 110 / unitsPerEm.

@@ -31,6 +31,7 @@ LATE = {
     "configparser",
     "cronsim",
     "h11",
+    "html",
     "httpx2",
     "importlib.resources",
     "jinja2",

@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import unquote
 
+from starlette.applications import Starlette
 from starlette.convertors import (
     IntegerConvertor,
     StringConvertor,
     register_url_convertor,
 )
 from starlette.exceptions import HTTPException
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, Router
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hcl.checks.check_json import Site
@@ -85,10 +85,16 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
 
     Pings go round the router: they are nearly all that comes in.
     """
+    others = Starlette(
+        routes=list(routes(parts)),
+        exception_handlers={
+            SQLError: on_database_error,
+            HTTPException: on_http_error,
+        },
+    )
     # As Healthchecks does: list URLs redirect with 301, see below; others not at all.
-    router = Router(list(routes(parts)), redirect_slashes=False)
-    others = _answering_errors(router)
-    rooms = _rooms(router)
+    others.router.redirect_slashes = False
+    rooms = _rooms(others)
     nowhere = NoEndpoint()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,33 +114,6 @@ def create_app(parts: Parts, ping: PingEndpoint) -> ASGIApp:
     return app
 
 
-def _answering_errors(router: Router) -> ASGIApp:
-    """Answer what is raised, as Starlette does, whose pages for developers are dear."""
-    handlers = {SQLError: on_database_error, HTTPException: on_http_error}
-    inner = ExceptionMiddleware(router, handlers)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        is_begun = False
-
-        async def noted(message: Message) -> None:
-            nonlocal is_begun
-            is_begun = True
-            await send(message)
-
-        # The router raises an error for what is not found only if there is one.
-        scope["app"] = app
-        try:
-            await inner(scope, receive, noted)
-        except Exception:
-            if not is_begun:
-                answer = PlainTextResponse("Internal Server Error", 500)
-                await answer(scope, receive, send)
-            # Whoever speaks HTTP logs it.
-            raise
-
-    return app
-
-
 def routes(parts: Parts) -> Iterator[Route]:
     """Return all URLs but those of pings; who may ask for which stands in the tests."""
     yield from docs_routes(parts)
@@ -146,12 +125,9 @@ def routes(parts: Parts) -> Iterator[Route]:
     yield from page_routes(parts)
 
 
-def _rooms(router: Router) -> frozenset[str]:
+def _rooms(app: Starlette) -> frozenset[str]:
     """Return what the paths of all that is served begin with."""
-    paths = [
-        PREFIX,
-        *(route.path for route in router.routes if isinstance(route, Route)),
-    ]
+    paths = [PREFIX, *(route.path for route in app.routes if isinstance(route, Route))]
     return frozenset(path.split("/")[1] for path in paths) - {""}
 
 

@@ -1,5 +1,6 @@
 """HTML as people see it: its text, without tags; pure, in proportion to its size."""
 
+import html
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -74,9 +75,6 @@ def _untagged(source: str) -> str:
 
 
 def _resolved(text: str) -> str:
-    # Imported here: the names of all characters take memory, and few mails need them.
-    import html
-
     # It cannot take a number of thousands of digits.
     with suppress(ValueError):
         text = html.unescape(text)

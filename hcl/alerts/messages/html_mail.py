@@ -7,9 +7,10 @@ that a server needs it for which nobody looks at.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import markupsafe
+
 from hcl.alerts.messages.letter import Letter, SummaryRow
 from hcl.model import Line, Section
-from hcl.words.escaping import escape
 
 # No colour of text or ground is set but on badges: each client has its own light and
 # dark ones.
@@ -42,6 +43,11 @@ _BARS = (
     ' 2px; border-collapse: {}; table-layout: fixed"><tr>'
 )
 _CELL = 'padding: 0; font-size: 1px; line-height: 1px">&nbsp;</td>'
+
+
+def escape(text: str) -> str:
+    """Write text so that it is nothing but text, in attributes too."""
+    return str(markupsafe.escape(text))
 
 
 class Frame(NamedTuple):

@@ -2,8 +2,7 @@
 
 import re
 import unicodedata
-
-from hcl.words.escaping import escape
+from html import escape
 
 # Advance widths of DejaVu Sans at 11 px, in tenths of a pixel, for U+0020 to U+007E
 # and U+00A0 to U+00FF. Made with fontTools: hmtx[cmap[c]][0] * 110 / unitsPerEm.

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from hcl.web.http import borrowed
 from hcl.web.http.protocol import (
     HEAD_LIMIT,
     SLICE,
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 else:
     try:
         import httptools
-
-        with borrowed.alone():
-            from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
         HTTPTOOLS = True
     except ImportError:

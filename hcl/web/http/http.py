@@ -1,15 +1,17 @@
-"""The HTTP server: begins to listen, and ends in order."""
+"""The HTTP server: uvicorn without its ticks and signals."""
 
 import asyncio
-import logging
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from functools import partial
 
+import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
-from hcl.web.http.borrowed import ServerState, Settings
 from hcl.web.http.connections import Connections
 from hcl.web.http.fast import HTTPTOOLS, HttpToolsGuard
 from hcl.web.http.protocol import (
@@ -20,11 +22,6 @@ from hcl.web.http.protocol import (
     GuardedProtocol,
 )
 
-logger = logging.getLogger(__name__)
-
-# uvicorn's protocols would log each request.
-logging.getLogger("uvicorn.access").propagate = False
-
 # How long requests that are being answered may hold up the end, in seconds.
 STOP_TIMEOUT = 3
 
@@ -33,8 +30,6 @@ STOP_TIMEOUT = 3
 _AT_ONCE = 100
 # How many may wait to be taken.
 WAITING = 2048
-# How often a server that ends looks whether all is answered, in seconds.
-_LOOK_EVERY = 0.1
 
 
 def protocol() -> type[GuardedProtocol]:
@@ -47,12 +42,12 @@ def protocol() -> type[GuardedProtocol]:
     return PlainGuard
 
 
-class HttpServer:
+class HttpServer(uvicorn.Server):
     """Serves an application on sockets that are already bound, until it is stopped.
 
     `answer_soon` is asked first: with a scope, and with what writes its answer. It
     returns False for requests that the application is to answer. `connections` bounds
-    how many there are. `started`: it takes connections.
+    how many there are.
     """
 
     def __init__(
@@ -66,60 +61,55 @@ class HttpServer:
         body_timeout: float = BODY_TIMEOUT,
         whole_body_timeout: float = WHOLE_BODY_TIMEOUT,
     ) -> None:
-        self._state = _DatedState()
-        self._make_protocol = partial(
+        make_protocol = partial(
             guard or protocol(),
-            config=Settings(app),
-            server_state=self._state,
-            app_state={},
             answer_soon=answer_soon,
             connections=connections or Connections(),
             head_timeout=head_timeout,
             body_timeout=body_timeout,
             whole_body_timeout=whole_body_timeout,
         )
+        config = uvicorn.Config(
+            app,
+            http=make_protocol,  # type: ignore[arg-type]  # makes one
+            ws="none",
+            lifespan="off",
+            loop="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT,
+            backlog=_AT_ONCE,
+        )
+        super().__init__(config)
+        self.server_state: _DatedState = _DatedState()
         self._stopping = asyncio.Event()
-        self.started = False
 
     def stop(self) -> None:
         """Accept no more, finish what is being answered, and return from serve."""
-        self._state.stopping = True
+        self.should_exit = self.server_state.stopping = True
         self._stopping.set()
 
-    async def serve(self, sockets: list[socket.socket]) -> None:
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until `stop` is called."""
-        loop = asyncio.get_running_loop()
-        servers = [
-            await loop.create_server(self._make_protocol, sock=one, backlog=_AT_ONCE)
-            for one in sockets
-        ]
-        for listening in sockets:
-            # Many more may wait.
-            listening.listen(WAITING)
-        self.started = True
-        await self._stopping.wait()
-        for server in servers:
-            server.close()
-        for listening in sockets:
-            listening.close()
-        await self._finish()
+        await super().serve(sockets)
 
-    async def _finish(self) -> None:
-        """Have what is being answered come to its end."""
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT):
-                # What is closed now, or was just made, takes a moment.
-                await asyncio.sleep(_LOOK_EVERY)
-                # Connections tell nobody that they are gone.
-                while self._state.connections or self._state.tasks:  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK_EVERY)
-        except TimeoutError:
-            tasks = self._state.tasks
-            logger.error("%d requests were not answered before the end", len(tasks))
-            for task in tasks:
-                task.cancel()
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections, and let many more wait for that."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(WAITING)
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped; uvicorn's own loop looks ten times a second."""
+        await self._stopping.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them again at its end."""
+        yield
 
 
 class _DatedState(ServerState):
@@ -137,10 +127,13 @@ class _DatedState(ServerState):
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """What each answer begins with."""
         # The Date of an answer is the wall's, and each answer asks for it.
         second = int(time.time())  # noqa: TID251 - it counts for nothing in hcl
         if second != self._second:
             self._second = second
             self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
         return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Ignore what uvicorn sets: it sets it from its loop, which does not run."""

@@ -6,8 +6,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from starlette.types import Message, Scope
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.h11_impl import (
+    STATUS_PHRASES,
+    H11Protocol,
+    RequestResponseCycle,
+)
 
-from hcl.web.http import borrowed
 from hcl.web.http.protocol import (
     HEAD_LIMIT,
     SLICE,
@@ -16,14 +21,6 @@ from hcl.web.http.protocol import (
     RefusedError,
 )
 from hcl.web.http.reading import Body, Head, RequestError, read_head
-
-with borrowed.alone():
-    from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-    from uvicorn.protocols.http.h11_impl import (
-        STATUS_PHRASES,
-        H11Protocol,
-        RequestResponseCycle,
-    )
 
 _BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
 

@@ -79,7 +79,7 @@ class Watchdog:
 async def _ask(url: str, ca_file: str) -> str:
     """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
     # Imported now: few have one.
-    from hcl.alerts.transports import asking
+    from hcl.alerts.transports.connection import AskingError
 
     host = urlsplit(url).hostname or "?"
     try:
@@ -87,29 +87,32 @@ async def _ask(url: str, ca_file: str) -> str:
             answer = await _answer(url, ca_file)
     except TimeoutError:
         return f"the watchdog {host} did not answer within {TIMEOUT:g} s"
-    except (asking.AskingError, ValueError, OSError) as error:
+    except (AskingError, ValueError, OSError) as error:
         # Not its text, which may hold the URL, a secret.
         return f"the watchdog {host} cannot be reached: {_why(error)}"
     if 200 <= answer.status <= 299:
         return ""
-    location = answer.headers.get("location", "")
-    to = urlsplit(location).hostname if location else None
+    to = urlsplit(answer.location).hostname if answer.location else None
     leads = f", which leads to {to}: let watchdog.url name that" if to else ""
     return f"the watchdog {host} answers HTTP {answer.status}{leads}"
 
 
 async def _answer(url: str, ca_file: str) -> "Answer":
-    from hcl.alerts.transports import asking, proxy, trust, web_url
+    from hcl.alerts.transports import proxy, trust
+    from hcl.alerts.transports.asking import Asker
+    from hcl.alerts.transports.request import make_request, parse_url
 
     way = proxy.proxy_for(url, os.environ)
     # To read a whole store of certificates takes longer than the loop may wait.
     tls = await asyncio.to_thread(trust.context, ca_file)
     headers = [(b"User-Agent", f"hcl/{__version__} watchdog".encode())]
-    request = asking.make_request("GET", web_url.parse(url), headers)
-    answer = await asking.Asker(way, tls, TIMEOUT).send(request)
-    # Its body may have no end.
-    answer.way.close()
-    return answer
+    request = make_request("GET", parse_url(url), headers)
+    asker = Asker(way, tls, TIMEOUT)
+    try:
+        # Its body may have no end.
+        return await asker.ask(request, 0)
+    finally:
+        asker.close()
 
 
 def _why(error: BaseException) -> str:

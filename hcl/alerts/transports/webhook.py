@@ -9,18 +9,26 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from hcl import __version__
-from hcl.alerts.transports import (
-    NOTHING,
-    DeliveryError,
-    asking,
-    proxy,
-    too_late,
-    trust,
-    web_url,
+from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
+from hcl.alerts.transports.asking import Answer, Asker
+from hcl.alerts.transports.connection import (
+    AnswerError,
+    BrokenError,
+    ClosedError,
+    ConnectError,
+    LateError,
+    ProxyError,
 )
-from hcl.alerts.transports.asking import Answer, Asker, Request
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
+from hcl.alerts.transports.request import (
+    Request,
+    RequestError,
+    URLError,
+    WebURL,
+    make_request,
+    parse_url,
+)
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
 from hcl.model import Message
@@ -30,14 +38,14 @@ from hcl.words.lines import clean, cut
 ANSWER_LIMIT = 65_536
 
 _PROBLEMS: dict[type, str] = {
-    asking.LateError: "cannot connect to {place} in time",
-    asking.ConnectError: "cannot connect to {place}",
-    asking.ProxyError: "cannot connect to {place}: it refuses",
-    asking.ClosedError: "{host} closed the connection without an answer",
-    asking.AnswerError: "{host} did not answer in HTTP",
-    asking.BrokenError: "{host} broke off the connection",
-    web_url.URLError: "the URL is not valid once its placeholders are filled in",
-    asking.RequestError: "the request to {host} is not valid HTTP",
+    LateError: "cannot connect to {place} in time",
+    ConnectError: "cannot connect to {place}",
+    ProxyError: "cannot connect to {place}: it refuses",
+    ClosedError: "{host} closed the connection without an answer",
+    AnswerError: "{host} did not answer in HTTP",
+    BrokenError: "{host} broke off the connection",
+    URLError: "the URL is not valid once its placeholders are filled in",
+    RequestError: "the request to {host} is not valid HTTP",
     UnicodeError: "the request to {host} is not valid HTTP",
 }
 
@@ -125,8 +133,8 @@ class Webhook:
         try:
             async with asyncio.timeout(self._try_timeout):
                 asker = await self._asker(way, request.url.scheme == "https")
-                answer = await asker.send(request)
-                await asker.finish(request, answer, ANSWER_LIMIT)
+                answer = await asker.ask(request, ANSWER_LIMIT)
+                await answer.rest
         except TimeoutError:
             if answer is None:
                 raise too_late(f"{host} did not answer", self._try_timeout) from None
@@ -156,9 +164,9 @@ def _request(wanted: WebhookRequest, placeholders: Placeholders) -> Request:
     ]
     if all(name.lower() != b"user-agent" for name, _ in headers):
         headers.append((b"User-Agent", f"hcl/{__version__}".encode()))
-    return asking.make_request(
+    return make_request(
         wanted.method,
-        web_url.parse(placeholders.in_url(wanted.url)),
+        parse_url(placeholders.in_url(wanted.url)),
         headers,
         _body(wanted, placeholders),
     )
@@ -180,7 +188,7 @@ def _host(url: str) -> str:
         return "the webhook"
 
 
-def _shown(url: web_url.WebURL) -> str:
+def _shown(url: WebURL) -> str:
     # A path or a query may be a secret; that there is one may tell what is wrong.
     path, query, _ = url.target.partition("?")
     shown = "/" if path == "/" else "/…"
@@ -189,9 +197,8 @@ def _shown(url: web_url.WebURL) -> str:
 
 def _hint(request: Request, answer: Answer) -> str:
     """Say what to do about an answer that is no success; "" if only its owner knows."""
-    location = answer.headers.get("location", "")
-    if 300 <= answer.status <= 399 and location:
-        where = _led_to(str(request.url), location)
+    if 300 <= answer.status <= 399 and answer.location:
+        where = _led_to(str(request.url), answer.location)
         return f": it redirects to {where}, which is not followed; use that URL"
     if answer.status == 407:
         return ": the proxy wants a user and a password in its URL"
@@ -230,14 +237,14 @@ def _problem(error: Exception, host: str, way: str) -> str:
         place = f"{host} through the proxy {proxy.place_of(way)}"
     for kind in type(error).__mro__:
         if kind in _PROBLEMS:
-            refusal = _refusal(error) if isinstance(error, asking.ProxyError) else ""
+            refusal = _refusal(error) if isinstance(error, ProxyError) else ""
             return _PROBLEMS[kind].format(place=place, host=host) + refusal
     if way and isinstance(error, ValueError):
         return f"cannot use the proxy {proxy.place_of(way)}; use one of http://…"
     return f"cannot send to {host}: {type(error).__name__}"
 
 
-def _refusal(error: asking.ProxyError) -> str:
+def _refusal(error: ProxyError) -> str:
     if error.status == 407:
         return ": it wants a user and a password in its URL"
     return f" with HTTP {error.status}"

@@ -3,17 +3,23 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hcl.alerts.transports import asking, trust, web_url
+from hcl.alerts.transports import asking, trust
 from hcl.alerts.transports.asking import Answer, Asker
+from hcl.alerts.transports.connection import AnswerError, AskingError, ClosedError
+from hcl.alerts.transports.request import make_request, parse_url
 from tests.certificates import Authority
 from tests.patience import ENDS
+from tests.server.process import until
 from tests.sinks import HttpSink
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -52,16 +58,35 @@ async def serving(server: Server) -> AsyncIterator[str]:
         listening.close()
 
 
-def an_asker(proxy: str = "", tls: ssl.SSLContext | None = None) -> Asker:
-    return Asker(proxy, tls or trust.nobody(), ENDS)
+def an_asker(
+    proxy: str = "", tls: ssl.SSLContext | None = None, patience: float = ENDS
+) -> Asker:
+    return Asker(proxy, tls or trust.nobody(), patience)
 
 
 async def ask(asker: Asker, url: str, limit: int = 100, method: str = "GET") -> Answer:
-    request = asking.make_request(method, web_url.parse(url), [])
+    request = make_request(method, parse_url(url), [])
     async with asyncio.timeout(ENDS):
-        answer = await asker.send(request)
-        await asker.finish(request, answer, limit)
+        answer = await asker.ask(request, limit)
+        await answer.rest
     return answer
+
+
+def is_asking() -> bool:
+    return any(thread.name == "asking" for thread in threading.enumerate())
+
+
+@contextmanager
+def full() -> Iterator[tuple[str, int]]:
+    """Yield an address where whoever connects waits, since its line is full."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.2", 0), backlog=0))
+        there = server.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(there)
+        yield there
 
 
 @pytest.mark.parametrize(
@@ -75,7 +100,7 @@ async def ask(asker: Asker, url: str, limit: int = 100, method: str = "GET") -> 
          b"HTTP/1.1 404 No\r\ncontent-length:0\r\n\r\n", 404, True),
         (b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 200, True),
         (CHUNKED + b"2\r\nOK\r\n3;x=y\r\nabc\r\n0\r\nTrailer: x\r\n\r\n", 200, True),
-        (CHUNKED + b"ff\r\n", 200, False),
+        (CHUNKED + b"ff\r\n" + bytes(101), 200, False),
         (CHUNKED + b"secret\r\n", 200, False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n" + bytes(101), 200, False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + bytes(101), 200, False),
@@ -115,17 +140,16 @@ async def test_head_of_an_answer_without_a_body_is_its_end() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"", asking.ClosedError),
-        (b"\r\n\r\n", asking.AnswerError),
-        (b"ICY 200 OK\r\n\r\n", asking.AnswerError),
-        (b"HTTP/2 200\r\n\r\n", asking.AnswerError),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", asking.AnswerError),
-        (b"HTTP/1.1 200 OK\r\nX: " + bytes(100_000) + b"\r\n\r\n", asking.AnswerError),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", asking.AnswerError),
+        (b"", ClosedError),
+        (b"\r\n\r\n", AnswerError),
+        (b"ICY 200 OK\r\n\r\n", AnswerError),
+        (b"HTTP/2 200\r\n\r\n", AnswerError),
+        (b"HTTP/1.1 200 OK\r\nX: " + bytes(100_000) + b"\r\n\r\n", AnswerError),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", AnswerError),
     ],
 )
 async def test_what_is_no_answer_is_told(
-    answer: bytes, error: type[asking.AskingError]
+    answer: bytes, error: type[AskingError]
 ) -> None:
     async with serving(Server(answer)) as url:
         with pytest.raises(error):
@@ -138,12 +162,88 @@ async def test_connection_that_was_closed_meanwhile_is_not_asked_by() -> None:
     async with serving(server) as url:
         await ask(asker, url)
         server.answers.append(OK)
-        [[(_, way)]] = asker._kept.values()
-        await way.reader.read()
+        [[way]] = asker._kept.values()
+        await until(lambda: not way.is_quiet)
         assert (await ask(asker, url)).status == 200
         asker.close()
 
     assert server.connections == 2
+
+
+async def test_connection_that_nobody_asks_by_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "_KEPT_FOR", 0.01)
+
+    async with HttpSink() as sink:
+        asker = an_asker()
+        await ask(asker, sink.url)
+        await until(lambda: not asker._kept)
+        await ask(asker, sink.url)
+        await until(lambda: not asker._kept)
+
+        assert sink.connections == 2
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_cancelling_ends_the_thread(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute, full() as there:
+        for host, port in (mute.getsockname(), there):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await ask(an_asker(), f"{scheme}://{host}:{port}/")
+            await until(lambda: not is_asking())
+
+
+async def test_cancelling_ends_the_thread_while_the_answer_trickles() -> None:
+    async with HttpSink(behave="trickle") as sink:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await ask(an_asker(), sink.url)
+        await until(lambda: not is_asking())
+
+
+async def test_many_that_hang_hold_up_no_other() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as mute:
+        asker, port = an_asker(), mute.getsockname()[1]
+        hanging = [
+            asyncio.create_task(ask(asker, f"http://127.0.0.1:{port}/"))
+            for _ in range(100)
+        ]
+        async with HttpSink() as sink:
+            assert (await ask(asker, sink.url)).status == 200
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        asker.close()
+
+    await until(lambda: not is_asking())
+
+
+def test_lookup_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    script = f"""
+import asyncio, socket, time
+from tests.alerts.transports.test_asking import an_asker, ask
+
+socket.getaddrinfo = lambda *_, **__: time.sleep({10 * ENDS})
+
+async def main():
+    async with asyncio.timeout(0.1):
+        await ask(an_asker(), "http://hook.invalid/")
+
+try:
+    asyncio.run(main())
+except TimeoutError:
+    print("ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=2 * ENDS,
+    )
+
+    assert (done.stdout, done.stderr) == ("ended\n", "")
 
 
 @pytest.mark.parametrize("is_safe", [False, True])
@@ -179,29 +279,20 @@ async def test_tunnel_leads_to_the_server_and_its_certificate_counts(
     assert b"Proxy-Authorization: Basic bWU6cEBzcw==" in heads[0]
 
 
-async def test_address_that_leads_nowhere_is_not_waited_for(
+async def test_address_that_leads_nowhere_leaves_time_for_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving(Server(OK)) as url:
-        port = web_url.parse(url).port
-        # Its line is full: whoever connects waits.
-        full = socket.create_server(("127.0.0.2", 0), backlog=0)
-        there = full.getsockname()
-        waiting = [socket.socket() for _ in range(3)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(there)
+        port = parse_url(url).port
+        with full() as there:
 
-        async def found(*_: Any, **__: Any) -> Any:
-            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-            return [(*kind, there), (*kind, ("127.0.0.1", port))]
+            def found(*_: Any, **__: Any) -> Any:
+                kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+                return [(*kind, there), (*kind, ("127.0.0.1", port))]
 
-        loop = asyncio.get_running_loop()
-        monkeypatch.setattr(loop, "getaddrinfo", found)
-        asker = an_asker()
-        answer = await ask(asker, url)
-        asker.close()
-        for one in (*waiting, full):
-            one.close()
+            monkeypatch.setattr(socket, "getaddrinfo", found)
+            asker = an_asker(patience=0.4)
+            answer = await ask(asker, url)
+            asker.close()
 
     assert answer.status == 200

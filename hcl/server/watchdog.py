@@ -79,7 +79,7 @@ class Watchdog:
 async def _ask(url: str, ca_file: str) -> str:
     """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
     # Imported now: few have one.
-    from hcl.alerts.transports.connection import AskingError
+    from hcl.alerts.transports.request import AskingError
 
     host = urlsplit(url).hostname or "?"
     try:
@@ -89,7 +89,7 @@ async def _ask(url: str, ca_file: str) -> str:
         return f"the watchdog {host} did not answer within {TIMEOUT:g} s"
     except (AskingError, ValueError, OSError) as error:
         # Not its text, which may hold the URL, a secret.
-        return f"the watchdog {host} cannot be reached: {_why(error)}"
+        return f"the watchdog {host} cannot be reached: {_why(error, host)}"
     if 200 <= answer.status <= 299:
         return ""
     to = urlsplit(answer.location).hostname if answer.location else None
@@ -115,7 +115,10 @@ async def _answer(url: str, ca_file: str) -> "Answer":
         asker.close()
 
 
-def _why(error: BaseException) -> str:
+def _why(error: Exception, host: str) -> str:
     from hcl.alerts.transports.reasons import why
+    from hcl.alerts.transports.request import AskingError
 
+    if isinstance(error, AskingError):
+        return why(error) or str(error).format(host=host, place=host)
     return why(error) or type(error).__name__

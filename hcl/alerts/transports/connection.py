@@ -1,63 +1,22 @@
-"""One connection that webhooks ask by: the standard library's, for use in a thread.
-
-It is broken off from another.
-"""
+"""A connection that is asked by in one thread, and may be broken off by another."""
 
 import re
 import select
 import socket
 import ssl
 from contextlib import suppress
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    RemoteDisconnected,
-)
-from urllib.parse import SplitResult
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 
-from hcl.alerts.transports.request import PORTS, Request, WebURL, basic, user_of
+from hcl.alerts.transports.request import AskingError, Request, WebURL
 
 _REFUSED = re.compile(r"Tunnel connection failed: ([0-9]+)")
 
 
-class AskingError(Exception):
-    """A request got no answer; what caused it tells why."""
-
-
-class ConnectError(AskingError):
-    """No connection can be made."""
-
-
-class LateError(ConnectError):
-    """No connection was made in time."""
-
-
-class ProxyError(AskingError):
-    """The proxy refuses to lead there; `status` is what it answered."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-
-
-class ClosedError(AskingError):
-    """The connection was closed before anything was answered."""
-
-
-class BrokenError(AskingError):
-    """The connection broke off."""
-
-
-class AnswerError(AskingError):
-    """What was answered is not HTTP."""
-
-
 class _Response(HTTPResponse):
     def begin(self) -> None:
-        """Read the head; go on after those that tell of one to come."""
+        """Read the head, and go on after those that tell of one to come."""
         super().begin()
-        # The library knows 100 alone. The answer would be taken for that of the next.
+        # The library knows 100 alone: the answer would be taken for that of the next.
         while 101 < self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]  # as at the begin
             super().begin()
@@ -73,27 +32,20 @@ class Connection(HTTPConnection):
     response_class = _Response
 
     def __init__(
-        self,
-        url: WebURL,
-        proxy: SplitResult | None,
-        tls: ssl.SSLContext,
-        patience: float,
+        self, url: WebURL, proxy: WebURL | None, tls: ssl.SSLContext, patience: float
     ) -> None:
-        first, port, scheme = url.host, url.port, url.scheme
-        if proxy:
-            first, scheme = proxy.hostname or "", proxy.scheme
-            port = proxy.port or PORTS[scheme]
-        super().__init__(first, port)
+        self.url = url
+        self._first = proxy or url
+        super().__init__(self._first.host, self._first.port)
         self._tls = tls
         self._patience = patience
-        self._speaks_tls = scheme == "https"
-        self._signs_in: dict[str, str] = {}
-        if proxy and (user := user_of(proxy)):
-            self._signs_in["Proxy-Authorization"] = basic(user)
-        self._leads_on_to = url.host if proxy and url.scheme == "https" else ""
-        if self._leads_on_to:
-            self.set_tunnel(url.name, url.port, self._signs_in)
-        self._is_led = proxy is not None and not self._leads_on_to
+        self._signing_in = {}
+        if proxy and proxy.user:
+            self._signing_in["Proxy-Authorization"] = proxy.signing_in
+        self._is_led = proxy is not None and url.scheme == "http"
+        self._leads_on = proxy is not None and not self._is_led
+        if self._leads_on:
+            self.set_tunnel(url.name, url.port, self._signing_in)
         # What is shut down to break it off.
         self._outer: socket.socket | None = None
         self._is_over = False
@@ -104,22 +56,20 @@ class Connection(HTTPConnection):
             self.connect()
         try:
             target = str(request.url) if self._is_led else request.url.target
-            self.putrequest(
-                request.method, target, skip_host=True, skip_accept_encoding=True
-            )
+            self.putrequest(request.method, target, True, True)
             for name, value in request.headers:
-                self.putheader(name.decode("latin-1"), value)
-            if self._is_led:
-                for label, user in self._signs_in.items():
-                    self.putheader(label, user)
+                self.putheader(name.decode("ascii"), value)
+            for label, user in self._signing_in.items() if self._is_led else ():
+                self.putheader(label, user)
             self.endheaders(request.body or None)
             return self.getresponse()
         except RemoteDisconnected as error:
-            raise ClosedError("nothing was answered") from error
+            problem = "{host} closed the connection without an answer"
+            raise AskingError(problem) from error
         except OSError as error:
-            raise BrokenError(str(error)) from error
+            raise AskingError("{host} broke off the connection") from error
         except HTTPException as error:
-            raise AnswerError("no head of an answer") from error
+            raise AskingError("{host} did not answer in HTTP") from error
 
     def drain(self, answer: HTTPResponse, limit: int) -> bool:
         """Read the rest, up to so many bytes; tell whether another request may follow.
@@ -139,21 +89,24 @@ class Connection(HTTPConnection):
         """Connect, and speak TLS where it is asked for. Raises AskingError."""
         try:
             self.sock = self._reached()
-            if self._speaks_tls:
-                self._secure(self.host)
-            if self._leads_on_to:
+            if self._first.scheme == "https":
+                self._secure(self._first.host)
+            if self._leads_on:
                 self._tunnel()  # type: ignore[attr-defined]  # as its own connect does
-                self._secure(self._leads_on_to)
+                self._secure(self.url.host)
             self.sock.settimeout(None)
-        except TimeoutError as error:
-            # The system gives up too, by an error of the same kind.
-            raise (ConnectError if error.errno else LateError)(str(error)) from error
         except HTTPException as error:
-            raise AnswerError("no head of an answer") from error
+            raise AskingError("{host} did not answer in HTTP") from error
         except OSError as error:
+            # The system gives up too, by an error of the same kind.
+            is_late = isinstance(error, TimeoutError) and not error.errno
+            problem = f"cannot connect to {{place}}{' in time' if is_late else ''}"
             if refused := _REFUSED.match(str(error)):
-                raise ProxyError(int(refused[1])) from error
-            raise ConnectError(str(error)) from error
+                wish = ": it wants a user and a password in its URL"
+                status = refused[1]
+                problem += ": it refuses"
+                problem += wish if status == "407" else f" with HTTP {status}"
+            raise AskingError(problem) from error
 
     def break_off(self) -> None:
         """Have whatever is done by it end at once."""
@@ -166,10 +119,8 @@ class Connection(HTTPConnection):
     @property
     def is_quiet(self) -> bool:
         """Whether the other side has neither said anything nor closed it."""
-        if self._outer is None or self._outer.fileno() < 0:
-            return False
         poll = select.poll()
-        poll.register(self._outer, select.POLLIN)
+        poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)
 
     def _reached(self) -> socket.socket:

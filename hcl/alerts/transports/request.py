@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-# The port of each scheme that can be asked by.
-PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SPACE = re.compile(r"\s")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN = re.compile(rb"[\0\r\n]")
 
@@ -22,13 +20,12 @@ _QUERY_SAFE = _SAFE + "?`{}"
 # Their length is told though it is none (RFC 9110, 8.6).
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
+_NO_URL = "the URL is not valid once its placeholders are filled in"
+NO_REQUEST = "the request to {host} is not valid HTTP"
 
-class URLError(ValueError):
-    """What is to be a URL of a webhook is none."""
 
-
-class RequestError(ValueError):
-    """What is to be asked is not HTTP."""
+class AskingError(Exception):
+    """Tell of no answer, with {host}, and {place} by its proxy, to be filled in."""
 
 
 class WebURL(NamedTuple):
@@ -51,11 +48,15 @@ class WebURL(NamedTuple):
     @property
     def place(self) -> str:
         """Name host and port as the header Host does."""
-        is_usual = self.port == PORTS[self.scheme]
+        is_usual = self.port == _PORTS[self.scheme]
         return self.name if is_usual else f"{self.name}:{self.port}"
 
+    @property
+    def signing_in(self) -> str:
+        """Sign its user in, in the value of a header."""
+        return f"Basic {b64encode(self.user.encode()).decode('ascii')}"
+
     def __str__(self) -> str:
-        """Return it as it is asked for, without what signs in."""
         return f"{self.scheme}://{self.place}{self.target}"
 
 
@@ -71,52 +72,49 @@ class Request(NamedTuple):
 def parse_url(text: str) -> WebURL:
     """Read a URL of http or https; a fragment is left out.
 
-    Raises URLError, and RequestError for a port that there is not.
+    Raises AskingError, and UnicodeError for what is no name of a host.
     """
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise URLError("no URL") from error
-    if parts.scheme not in PORTS or not parts.hostname or _CONTROL.search(text):
-        raise URLError("neither http nor https, or without a host")
+        raise AskingError(_NO_URL) from error
+    host = parts.hostname or ""
+    if parts.scheme not in _PORTS or not host or " " in host or _CONTROL.search(text):
+        raise AskingError(_NO_URL)
+    if not host.isascii():
+        # Imported here: few have such names, and its tables take memory.
+        import idna
+
+        host = idna.encode(host).decode("ascii")
+    user = parts.netloc.rpartition("@")[0]
     target = quote(parts.path or "/", _SAFE)
     if parts.query:
         target += "?" + quote(parts.query, _QUERY_SAFE)
-    port = _port(parts) or PORTS[parts.scheme]
-    return WebURL(parts.scheme, user_of(parts), _host(parts.hostname), port, target)
-
-
-def user_of(parts: SplitResult) -> str:
-    """Return who signs in by a URL, as "name:password"; "": nobody does."""
-    if not parts.username and not parts.password:
-        return ""
-    return f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-
-
-def basic(user: str) -> str:
-    """Sign in a user, "name:password", in the value of a header."""
-    return f"Basic {b64encode(user.encode()).decode('ascii')}"
+    user = unquote(user if ":" in user or not user else f"{user}:")
+    port = _port(parts) or _PORTS[parts.scheme]
+    return WebURL(parts.scheme, user, host, port, target)
 
 
 def make_request(
     method: str, url: WebURL, headers: Iterable[tuple[bytes, bytes]], body: bytes = b""
 ) -> Request:
-    """Make a request, with the headers that it needs besides. Raises RequestError."""
+    """Make a request, with the headers that it needs besides. Raises AskingError."""
     made = [(name, value.strip(b" \t")) for name, value in headers]
     names = {name.lower(): value for name, value in made}
-    for name, value in made:
-        if not _TOKEN.fullmatch(name) or _FORBIDDEN.search(value):
-            raise RequestError("a header is none")
     length = b"%d" % len(body)
-    if names.get(b"content-length", length) != length:
-        raise RequestError("the body has another length")
-    if b"transfer-encoding" in names or not _TOKEN.fullmatch(method.encode()):
-        raise RequestError("hcl sends bodies as they are")
+    if (
+        not _TOKEN.fullmatch(method.encode())
+        or not all(map(_TOKEN.fullmatch, names))
+        or any(_FORBIDDEN.search(value) for _, value in made)
+        or names.get(b"content-length", length) != length
+        or b"transfer-encoding" in names
+    ):
+        raise AskingError(NO_REQUEST)
     if b"host" not in names:
         made.insert(0, (b"Host", url.place.encode("ascii")))
     if url.user:
         made = [header for header in made if header[0].lower() != b"authorization"]
-        made.append((b"Authorization", basic(url.user).encode("ascii")))
+        made.append((b"Authorization", url.signing_in.encode("ascii")))
     if b"content-length" not in names and (body or method in _WITH_BODY):
         made.append((b"Content-Length", length))
     return Request(method, url, made, body)
@@ -127,18 +125,4 @@ def _port(parts: SplitResult) -> int | None:
         return parts.port
     except ValueError as error:
         is_number = parts.netloc.rpartition(":")[2].isdecimal()
-        raise (RequestError if is_number else URLError)("no port") from error
-
-
-def _host(name: str) -> str:
-    if _SPACE.search(name):
-        raise URLError("no name of a host")
-    if name.isascii():
-        return name
-    # Imported here: few have such names, and its tables take memory.
-    import idna
-
-    try:
-        return idna.encode(name).decode("ascii")
-    except idna.IDNAError as error:
-        raise URLError("no name of a host") from error
+        raise AskingError(NO_REQUEST if is_number else _NO_URL) from error

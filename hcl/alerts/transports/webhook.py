@@ -11,20 +11,12 @@ from urllib.parse import urljoin, urlsplit
 from hcl import __version__
 from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
 from hcl.alerts.transports.asking import Answer, Asker
-from hcl.alerts.transports.connection import (
-    AnswerError,
-    BrokenError,
-    ClosedError,
-    ConnectError,
-    LateError,
-    ProxyError,
-)
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
 from hcl.alerts.transports.request import (
+    NO_REQUEST,
+    AskingError,
     Request,
-    RequestError,
-    URLError,
     WebURL,
     make_request,
     parse_url,
@@ -36,18 +28,6 @@ from hcl.words.lines import clean, cut
 
 # Bytes of an answer that are waited for; none of them is kept.
 ANSWER_LIMIT = 65_536
-
-_PROBLEMS: dict[type, str] = {
-    LateError: "cannot connect to {place} in time",
-    ConnectError: "cannot connect to {place}",
-    ProxyError: "cannot connect to {place}: it refuses",
-    ClosedError: "{host} closed the connection without an answer",
-    AnswerError: "{host} did not answer in HTTP",
-    BrokenError: "{host} broke off the connection",
-    URLError: "the URL is not valid once its placeholders are filled in",
-    RequestError: "the request to {host} is not valid HTTP",
-    UnicodeError: "the request to {host} is not valid HTTP",
-}
 
 
 def open_transport(channel: ChannelConfig, config: Config) -> "Webhook":
@@ -235,16 +215,11 @@ def _problem(error: Exception, host: str, way: str) -> str:
     if way and not is_certificate(error) and not lacks_tls(error):
         # It is the proxy, or lies behind it.
         place = f"{host} through the proxy {proxy.place_of(way)}"
-    for kind in type(error).__mro__:
-        if kind in _PROBLEMS:
-            refusal = _refusal(error) if isinstance(error, ProxyError) else ""
-            return _PROBLEMS[kind].format(place=place, host=host) + refusal
-    if way and isinstance(error, ValueError):
-        return f"cannot use the proxy {proxy.place_of(way)}; use one of http://…"
+    match error:
+        case AskingError():
+            return str(error).format(place=place, host=host)
+        case UnicodeError():
+            return NO_REQUEST.format(host=host)
+        case ValueError() if way:
+            return f"cannot use the proxy {proxy.place_of(way)}; use one of http://…"
     return f"cannot send to {host}: {type(error).__name__}"
-
-
-def _refusal(error: ProxyError) -> str:
-    if error.status == 407:
-        return ": it wants a user and a password in its URL"
-    return f" with HTTP {error.status}"

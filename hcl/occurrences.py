@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from importlib import resources
 from zoneinfo import ZoneInfo
 
 from hcl.client.sync.schedules import Stored, stored
@@ -151,6 +150,9 @@ def zones() -> list[str]:
 @cache
 def _tzdata() -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     """Read tzdata's places (zone.tab), zones and links (tzdata.zi, see zic(8))."""
+    # Imported here: it takes 1.6 MB, and few servers are told of a zone.
+    from importlib import resources
+
     folder = resources.files("tzdata.zoneinfo")
     tab = (folder / "zone.tab").read_text("utf-8").splitlines()
     places = frozenset(

@@ -110,14 +110,18 @@ class Filer:
         last = await store.inbox.last_id(self._database.committed)
         await self._database.settle()
         ids = await store.inbox.by_log(self._database.committed, last)
-        for start in range(0, len(ids), BATCH_LIMIT):
-            part = ids[start : start + BATCH_LIMIT]
+        if last >= MANY_PINGS:
+            # To sort them took some megabytes, and to file them takes a while.
+            await asyncio.to_thread(memory.give_back)
+        batches = 0
+        for part in store.inbox.parts(ids, BATCH_LIMIT):
             await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
+            batches += 1
+        del ids
         # So many and no more: an empty inbox gives its ids again.
-        for _ in range(0, len(ids), BATCH_LIMIT):
+        for _ in range(batches):
             await self._database.write_lazily(store.inbox.dropping(last, BATCH_LIMIT))
-        if ids:
+        if batches:
             self._pruner.ring()
-        if len(ids) >= MANY_PINGS:
-            # To sort them took some megabytes.
+        if batches * BATCH_LIMIT >= MANY_PINGS:
             await asyncio.to_thread(memory.give_back)

@@ -15,7 +15,7 @@ from hcl.web.figures import health
 from hcl.web.parts import Parts
 
 if TYPE_CHECKING:
-    import httpx2
+    from hcl.alerts.transports.asking import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,6 @@ TIMEOUT = 10.0
 # While hcl is not well it is looked so often whether it is again: what waited over a
 # restart is late only for seconds, and the other monitor has no patience for a round.
 AGAIN = timedelta(seconds=5)
-
-# It logs every URL at INFO, and what is secret stands in it.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 class Watchdog:
@@ -81,54 +78,47 @@ class Watchdog:
 
 async def _ask(url: str, ca_file: str) -> str:
     """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
-    # Imported now: few have one, and it takes memory. In a thread, since it takes long.
-    await asyncio.to_thread(_prepare)
-    import httpx2
+    # Imported now: few have one.
+    from hcl.alerts.transports.request import AskingError
 
     host = urlsplit(url).hostname or "?"
     try:
-        async with (
-            asyncio.timeout(TIMEOUT),
-            await _client(url, ca_file) as client,
-            # Its body may have no end.
-            client.stream("GET", url) as response,
-        ):
-            status = response.status_code
-            location = response.headers.get("Location", "")
+        async with asyncio.timeout(TIMEOUT):
+            answer = await _answer(url, ca_file)
     except TimeoutError:
         return f"the watchdog {host} did not answer within {TIMEOUT:g} s"
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+    except (AskingError, ValueError, OSError) as error:
         # Not its text, which may hold the URL, a secret.
-        return f"the watchdog {host} cannot be reached: {_why(error)}"
-    if 200 <= status <= 299:
+        return f"the watchdog {host} cannot be reached: {_why(error, host)}"
+    if 200 <= answer.status <= 299:
         return ""
-    to = urlsplit(location).hostname if location else None
+    to = urlsplit(answer.location).hostname if answer.location else None
     leads = f", which leads to {to}: let watchdog.url name that" if to else ""
-    return f"the watchdog {host} answers HTTP {status}{leads}"
+    return f"the watchdog {host} answers HTTP {answer.status}{leads}"
 
 
-def _prepare() -> None:
-    from hcl.alerts.transports import webhook
-
-    webhook.prepare()
-
-
-async def _client(url: str, ca_file: str) -> "httpx2.AsyncClient":
-    import httpx2
-
-    from hcl.alerts.transports import outward, proxy, trust
+async def _answer(url: str, ca_file: str) -> "Answer":
+    from hcl.alerts.transports import proxy, trust
+    from hcl.alerts.transports.asking import Asker
+    from hcl.alerts.transports.request import make_request, parse_url
 
     way = proxy.proxy_for(url, os.environ)
     # To read a whole store of certificates takes longer than the loop may wait.
     tls = await asyncio.to_thread(trust.context, ca_file)
-    return httpx2.AsyncClient(
-        **outward.outward(way, tls),
-        headers={"User-Agent": f"hcl/{__version__} watchdog"},
-        timeout=TIMEOUT,
-    )
+    headers = [(b"User-Agent", f"hcl/{__version__} watchdog".encode())]
+    request = make_request("GET", parse_url(url), headers)
+    asker = Asker(way, tls, TIMEOUT)
+    try:
+        # Its body may have no end.
+        return await asker.ask(request, 0)
+    finally:
+        asker.close()
 
 
-def _why(error: BaseException) -> str:
+def _why(error: Exception, host: str) -> str:
     from hcl.alerts.transports.reasons import why
+    from hcl.alerts.transports.request import AskingError
 
+    if isinstance(error, AskingError):
+        return why(error) or str(error).format(host=host, place=host)
     return why(error) or type(error).__name__

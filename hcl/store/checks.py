@@ -151,23 +151,30 @@ async def by_slugs(
     return [(row[0], _check(row[1:])) for row in rows]
 
 
+# So many tags are looked for at most; the longest are the rarest.
+_TAGS = 5
+
+
 async def of_project(
     conn: Connection,
     project_id: int,
     *,
     slug: str = "",
+    tags: Iterable[str] = (),
     after: int = 0,
     limit: int = -1,
 ) -> list[Check]:
     """Return the project's checks, in order of creation; those with a slug, if named.
 
-    A slice of them: `limit` at most (-1: all), with ids above `after`.
+    A slice of them: `limit` at most (-1: all), with ids above `after`. With `tags` most
+    of those that lack one are left out, but not all: their texts are only looked for.
     """
+    some = sorted(tags, key=len)[-_TAGS:]
+    condition = " AND slug = ?" * bool(slug) + " AND instr(tags, ?)" * len(some)
     return await where(
         conn,
-        f"WHERE project_id = ?{' AND slug = ?' if slug else ''} AND id > ?"
-        " ORDER BY id LIMIT ?",
-        (project_id, *([slug] if slug else ()), after, limit),
+        f"WHERE project_id = ?{condition} AND id > ? ORDER BY id LIMIT ?",
+        (project_id, *([slug] if slug else ()), *some, after, limit),
     )
 
 

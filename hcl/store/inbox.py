@@ -1,8 +1,7 @@
 """The inbox: pings that have come in and are not filed in their check's log yet."""
 
-import json
-from array import array
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from aiosqlite import Connection
@@ -62,8 +61,8 @@ async def count(conn: Connection) -> int:
     return int(next(iter(rows))[0])
 
 
-async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
-    """Return the ids of the pings up to one, in the order of the logs."""
+async def by_log(conn: Connection, up_to: int) -> str:
+    """Return the ids of the pings up to one, in the order of the logs, as JSON."""
     # As one value, in one hop: rows would take much memory, and while a cursor is open
     # all who use the connection read what was there when it was opened.
     rows = await conn.execute_fetchall(
@@ -71,17 +70,26 @@ async def by_log(conn: Connection, up_to: int) -> Sequence[int]:
         " (SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n)",
         (up_to,),
     )
-    return array("q", json.loads(next(iter(rows))[0]))
+    return str(next(iter(rows))[0])
 
 
-def filing(ids: Sequence[int], log_limit: int) -> Statement:
+def parts(ids: str, limit: int) -> Iterator[str]:
+    """Yield the ids in parts of so many at most, as JSON too.
+
+    To read all of them as numbers would take megabytes, and hold the loop.
+    """
+    some = re.compile(rf"(?:\d+,){{0,{limit - 1}}}\d+")
+    return (f"[{match[0]}]" for match in some.finditer(ids))
+
+
+def filing(ids: str, log_limit: int) -> Statement:
     """Return what copies pings to their logs, but those that would be dropped there."""
     return (
         f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"
         " CROSS JOIN inbox i ON i.id = j.value"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
-        [{"ids": json.dumps(list(ids)), "limit": log_limit}],
+        [{"ids": ids, "limit": log_limit}],
     )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import io
-import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +32,9 @@ sys.exit(main(sys.argv[1:]))
 @cache
 def build() -> bytes:
     """Make the file: a zip of hcl/client that Python runs as a program."""
+    # Imported here: few servers are ever asked for it.
+    import zipfile
+
     folder = Path(client.__file__).parent
     files = {
         "__main__.py": _MAIN,

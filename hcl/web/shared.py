@@ -11,12 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from hcl import memory
 from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.web.compression import LEAST, packed, takes_gzip
 
 # So many bytes of finished answers are kept. What is larger is sent while it is made.
 KEPT_BYTES = 2_000_000
+
+# How long an answer is kept that nobody asks for again, in seconds.
+KEPT_FOR = 20.0
 
 # So many bytes of finished answers may be on their way to clients that are slow to
 # read; while they are, others are sent as they are made.
@@ -66,6 +70,8 @@ class _Made:
         self.packing: asyncio.Task[bytes] | None = None
         # How many clients it is being sent to.
         self.sent_to = 0
+        # When somebody asked for it last, by the loop's time.
+        self.asked = 0.0
 
     def add(self, piece: bytes) -> None:
         if piece:
@@ -111,6 +117,7 @@ class SharedAnswers:
         # The slices of all answers take turns too, so that there is but one between
         # two looks of the loop at what pings want.
         self._slice = asyncio.Lock()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     @property
     def kept_bytes(self) -> int:
@@ -181,6 +188,7 @@ class SharedAnswers:
             del self._kept[key]
             return None
         self._kept.move_to_end(key)
+        kept.asked = asyncio.get_running_loop().time()
         return kept
 
     async def _make(self, key: Hashable, make: Make) -> _Made:
@@ -230,6 +238,28 @@ class SharedAnswers:
         self._kept.move_to_end(key)
         while self.kept_bytes > KEPT_BYTES:
             self._kept.popitem(last=False)
+        made.asked = asyncio.get_running_loop().time()
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if self._kept and self._sweeping is None:
+            loop = asyncio.get_running_loop()
+            self._sweeping = loop.call_later(KEPT_FOR, self._sweep)
+
+    def _sweep(self) -> None:
+        """Forget what nobody has asked for lately, or will get again."""
+        self._sweeping = None
+        since = asyncio.get_running_loop().time() - KEPT_FOR
+        left = [
+            key
+            for key, made in self._kept.items()
+            if made.asked <= since or self._changes.is_over(made.version)
+        ]
+        for key in left:
+            del self._kept[key]
+        if left:
+            memory.give_back()
+        self._sweep_later()
 
 
 class _Finished(Response):

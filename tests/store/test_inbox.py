@@ -166,9 +166,15 @@ async def test_pings_are_listed_by_check_and_number_up_to_one(app: App) -> None:
     reader = app.database.committed
 
     assert await store.inbox.last_id(reader) == 4
-    assert list(await store.inbox.by_log(reader, 4)) == [2, 4, 1, 3]
-    assert list(await store.inbox.by_log(reader, 3)) == [2, 1, 3]
-    assert list(await store.inbox.by_log(reader, 0)) == []
+    assert await store.inbox.by_log(reader, 4) == "[2,4,1,3]"
+    assert await store.inbox.by_log(reader, 3) == "[2,1,3]"
+    assert await store.inbox.by_log(reader, 0) == "[]"
+
+
+def test_ids_are_filed_in_parts_and_not_read_before() -> None:
+    assert list(store.inbox.parts("[2,4,1,3,15]", 2)) == ["[2,4]", "[1,3]", "[15]"]
+    assert list(store.inbox.parts("[2,4,1]", 3)) == ["[2,4,1]"]
+    assert list(store.inbox.parts("[]", 3)) == []
 
 
 async def test_dropping_takes_the_oldest_up_to_one(app: App) -> None:

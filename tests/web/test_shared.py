@@ -185,6 +185,36 @@ async def test_what_is_kept_stays_within_its_bound(
     assert kitchen.made == 21
 
 
+async def test_what_nobody_asks_for_again_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared, "KEPT_FOR", 0.02)
+    kitchen = Kitchen()
+    await kitchen.body(b"#")
+
+    async with asyncio.timeout(ENDS):
+        # Nobody is told of it.
+        while kitchen.answers.kept_bytes:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    assert await kitchen.body(b"#") == b"2"
+
+
+async def test_what_is_over_is_forgotten_though_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared, "KEPT_FOR", 1000)
+    kitchen = Kitchen()
+    await kitchen.body(b"#", key="a")
+    kitchen.changes.tell()
+    await kitchen.body(b"#", key="b")
+
+    kitchen.answers._sweep()
+
+    assert await kitchen.body(b"#", key="b") == b"2"
+    assert kitchen.answers.kept_bytes < 2 * shared._OVERHEAD
+
+
 async def test_what_is_larger_is_sent_while_it_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,4 +1,4 @@
 """What hcl tells people in words: a letter written once, rendered for mail and chats.
 
-Jinja, which takes some memory, is imported by `rendering` alone.
+Nothing that is dear is imported for it: no library of templates, say.
 """

@@ -1,11 +1,9 @@
 """Letters laid out: as text and HTML for mail, as Markdown and briefly for chats."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-import jinja2
-
-from hcl.alerts.messages import chats
+from hcl.alerts.messages import chats, html_mail
 from hcl.alerts.messages.letter import Letter, SummaryRow
 from hcl.words.lines import cut, one_line
 
@@ -19,64 +17,124 @@ _NAME = 80
 _ROWS = 2500
 
 
-def compile_mails() -> None:
-    """Compile the templates of mails, which takes longer than the loop may wait."""
-    for template in ("mail.txt", "mail.html"):
-        _for_mail().get_template(template)
-
-
 def in_text(letter: Letter) -> str:
     """Lay out the text part of a mail."""
-    return _mail("mail.txt", letter)
+    return "".join(_text(letter))
 
 
 def in_html(letter: Letter) -> str:
     """Lay out the HTML part of a mail."""
-    return _mail("mail.html", letter)
+    few, output_label = len(letter.rows) <= _FEW, _output_label(letter.output.is_cut)
+    frame = html_mail.Frame(few, _link_label(letter), output_label)
+    return html_mail.written(letter, frame)
 
 
 def in_markdown(letter: Letter) -> str:
     """Lay out a chat's message in CommonMark; the subject is its title."""
-    return _chat(_markdown(), letter)
+    return "".join(_chat(_MARKDOWN, letter)).strip("\n")
 
 
 def in_brief(letter: Letter) -> str:
     """Lay out a phone's message in plain text; the subject is its title."""
-    return _chat(_plain(), letter)
+    return "".join(_chat(_PLAIN, letter)).strip("\n")
 
 
-def _mail(template: str, letter: Letter) -> str:
-    return (
-        _for_mail()
-        .get_template(template)
-        .render(
-            letter=letter,
-            few=len(letter.rows) <= _FEW,
-            width=max((len(fact.label) for fact in letter.facts), default=4),
-            link_label=_link_label(letter),
-            output_label=_output_label(letter.output.is_cut),
-        )
-    )
+def _text(letter: Letter) -> Iterator[str]:
+    if letter.notice:
+        yield f"{letter.notice}\n\n"
+    yield f"{letter.headline}\n"
+    told = [" ".join(letter.story)] if letter.story else []
+    told += letter.paragraphs[:1] if letter.sections else letter.paragraphs
+    for paragraph in told:
+        yield f"\n{paragraph}\n"
+    for section in letter.sections:
+        yield f"\n{section.title}:\n"
+        yield from (f"- {line.name}: {line.text}\n" for line in section.lines)
+        if section.more:
+            yield f"- … and {section.more} more\n"
+    if letter.changes:
+        yield "\nSince the last message:\n\n"
+        yield from (f"- {change}\n" for change in letter.changes)
+    yield "\n"
+    yield from _rows_in_text(letter.rows)
+    yield from _facts_in_text(letter)
+    if letter.mutes:
+        yield "\n"
+        yield from (f"Mute for {words}: {link}\n" for words, link in letter.mutes)
+    if letter.output.text:
+        label = _output_label(letter.output.is_cut)
+        yield f"\n{label}:\n\n{letter.output.text}\n"
+    yield f"\n-- \n{letter.site_name}\n"
 
 
-def _chat(environment: jinja2.Environment, letter: Letter) -> str:
+def _rows_in_text(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    if len(rows) <= _FEW:
+        for row in rows:
+            yield f"{row.label}: {row.title}\n  {row.clause}\n  {row.link}\n\n"
+    else:
+        for row in rows:
+            yield f"{row.label}: {row.title} – {row.clause}\n"
+        yield "\n"
+
+
+def _facts_in_text(letter: Letter) -> Iterator[str]:
+    width = max((len(fact.label) for fact in letter.facts), default=4) + 1
+    for label, value, _ in letter.facts:
+        # Only a description has several lines.
+        first, *others = f"{value}\n".splitlines()
+        lines = [first, *(" " * (width + 2) + line if line else "" for line in others)]
+        yield f"{f'{label}:'.ljust(width)}  {chr(10).join(lines)}\n"
+    yield f"{'Page:'.ljust(width)}  {letter.link}\n"
+
+
+class _Style(NamedTuple):
+    """How chats of a kind show what they are told: all of it, and some in its own way.
+
+    What a way of its own made is shown as it is.
+    """
+
+    shown: Callable[[object], str]
+    prose: Callable[[str], str]
+    block: Callable[[str], str]
+    name: Callable[[SummaryRow], str]
+    link: Callable[[str], str]
+    mutes: Callable[[Sequence[tuple[str, str]]], str]
+
+
+def _chat(style: _Style, letter: Letter) -> Iterator[str]:
+    shown = style.shown
+    told = [letter.notice] if letter.notice else []
+    told += [" ".join(letter.story)] if letter.story else []
+    yield from (f"{shown(words)}\n\n" for words in (*told, *letter.paragraphs))
+    if letter.changes:
+        yield "Since the last message:\n\n"
+        yield from (f"- {shown(change)}\n" for change in letter.changes)
+        yield "\n"
+    yield from _rows_in_chat(style, letter.rows)
+    for label, value, in_chats in letter.facts:
+        if in_chats:
+            short = _shortened(value)
+            words = style.prose(short) if label == "Description" else short
+            yield f"- {shown(label)}: {shown(words)}\n"
+    yield "\n"
     output = letter.output.end(_OUTPUT)
-    few = len(letter.rows) <= _FEW
-    rows = _fitting(letter.rows)
-    text = environment.get_template("chat.txt").render(
-        letter=letter,
-        few=few,
-        rows=rows,
-        left_out=len(letter.rows) - len(rows),
-        facts=[
-            (fact.label, _shortened(fact.value))
-            for fact in letter.facts
-            if fact.in_chats
-        ],
-        output=output,
-        output_label=_output_label(output.is_cut),
-    )
-    return text.strip("\n")
+    if output.text:
+        label = _output_label(output.is_cut)
+        yield f"{shown(label)}:\n\n{shown(style.block(output.text))}\n\n"
+    yield f"{shown(style.link(letter.link))}\n"
+    if letter.mutes:
+        yield f"\n{shown(style.mutes(letter.mutes))}\n"
+
+
+def _rows_in_chat(style: _Style, rows: tuple[SummaryRow, ...]) -> Iterator[str]:
+    shown, fitting = style.shown, _fitting(rows)
+    for row in fitting:
+        name = style.name(row) if len(rows) <= _FEW else _short(row.title)
+        yield f"- {shown(row.label)}: {shown(name)} – {shown(row.clause)}\n"
+    if left_out := len(rows) - len(fitting):
+        yield f"- … and {left_out} more\n"
+    if rows:
+        yield "\n"
 
 
 def _fitting(rows: tuple[SummaryRow, ...]) -> list[SummaryRow]:
@@ -107,40 +165,6 @@ def _output_label(is_cut: bool) -> str:
     return "The end of the last ping's body" if is_cut else "The last ping's body"
 
 
-@cache
-def _for_mail() -> jinja2.Environment:
-    return _environment()
-
-
-@cache
-def _markdown() -> jinja2.Environment:
-    # Whatever a template inserts is escaped, but what a filter made ready.
-    environment = _environment(chats.escaped)
-    environment.filters |= {
-        "block": chats.fenced,
-        "prose": chats.with_links,
-        "short": _short,
-        "name": lambda row: chats.named_link(_short(row.title), row.link),
-        "link": lambda link: chats.named_link("Open in hcl", link),
-        "mutes": _mutes_in_markdown,
-    }
-    return environment
-
-
-@cache
-def _plain() -> jinja2.Environment:
-    environment = _environment(chats.without_mentions)
-    environment.filters |= {
-        "block": str,
-        "prose": str,
-        "short": _short,
-        "name": lambda row: _short(row.title),
-        "link": str,
-        "mutes": _mute_in_brief,
-    }
-    return environment
-
-
 def _mutes_in_markdown(mutes: Sequence[tuple[str, str]]) -> str:
     links = (chats.named_link(words, url) for words, url in mutes)
     return chats.Ready("Mute for " + " · ".join(links))
@@ -156,15 +180,19 @@ def _short(name: str) -> str:
     return cut(name, _NAME)
 
 
-def _environment(
-    finalize: Callable[[object], object] | None = None,
-) -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("hcl.alerts.messages"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=jinja2.select_autoescape(["html"]),
-        finalize=finalize,
-    )
+_MARKDOWN = _Style(
+    shown=chats.escaped,
+    prose=chats.with_links,
+    block=chats.fenced,
+    name=lambda row: chats.named_link(_short(row.title), row.link),
+    link=lambda link: chats.named_link("Open in hcl", link),
+    mutes=_mutes_in_markdown,
+)
+_PLAIN = _Style(
+    shown=chats.without_mentions,
+    prose=str,
+    block=str,
+    name=lambda row: _short(row.title),
+    link=str,
+    mutes=_mute_in_brief,
+)

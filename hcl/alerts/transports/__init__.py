@@ -1,7 +1,6 @@
 """Ways out to people, one module a kind of channel.
 
-Each has a function `open_transport` of its own, and `prepare` if its libraries import
-more when they are first used. A group has none: its channels send.
+Each has a function `open_transport` of its own. A group has none: its channels send.
 """
 
 import sys
@@ -78,9 +77,7 @@ async def load(channel: ChannelConfig) -> None:
 
 
 def _load(name: str) -> None:
-    module = import_module(name)
-    if hasattr(module, "prepare"):
-        module.prepare()
+    import_module(name)
     memory.give_back()
 
 

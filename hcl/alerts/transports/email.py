@@ -16,7 +16,7 @@ from pathlib import Path
 import aiosmtplib
 
 from hcl.alerts.messages.letter import Letter, write_letter
-from hcl.alerts.messages.rendering import compile_mails, in_html, in_text
+from hcl.alerts.messages.rendering import in_html, in_text
 from hcl.alerts.transports import (
     TRY_TIMEOUT,
     DeliveryError,
@@ -32,11 +32,6 @@ logger = logging.getLogger(__name__)
 
 # Seconds that the farewell to a server may take, once it has taken the message.
 _QUIT_TIMEOUT = 2.0
-
-
-def prepare() -> None:
-    """Compile what mails are written by."""
-    compile_mails()
 
 
 def open_transport(channel: ChannelConfig, config: Config) -> "Email":

@@ -1,6 +1,7 @@
 """How httpx2 goes out: by hcl's one rule for whom TLS trusts, and which proxy is asked.
 
-Apprise's process has its own way (apprise_requests), by the same rule.
+For moving in. Webhooks and the watchdog go by `asking`, Apprise's process by a way of
+its own (apprise_requests), all by the same rule.
 """
 
 import ssl

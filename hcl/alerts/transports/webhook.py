@@ -1,30 +1,26 @@
 """Webhooks: an HTTP request of the user's own making for each status."""
 
 import asyncio
-import logging
 import os
 import re
-from contextlib import suppress
-from contextvars import Context
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
-import httpx2
-
 from hcl import __version__
-from hcl.alerts.transports import (
-    NOTHING,
-    DeliveryError,
-    outward,
-    proxy,
-    too_late,
-    trust,
-)
+from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
+from hcl.alerts.transports.asking import Answer, Asker
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
+from hcl.alerts.transports.request import (
+    NO_REQUEST,
+    AskingError,
+    Request,
+    WebURL,
+    make_request,
+    parse_url,
+)
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
 from hcl.model import Message
@@ -32,21 +28,6 @@ from hcl.words.lines import clean, cut
 
 # Bytes of an answer that are waited for; none of them is kept.
 ANSWER_LIMIT = 65_536
-
-# httpx2 logs every URL at INFO, and what is secret about a webhook stands in its URL.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
-
-
-@cache
-def prepare() -> None:
-    """Have the libraries import all that a first request would: in another thread."""
-    httpx2.AsyncClient(verify=trust.nobody(), trust_env=False)
-    # What httpx2 connects by. A context of its own, lest it takes this thread for the
-    # loop's.
-    with suppress(ImportError):
-        import anyio
-
-        Context().run(anyio.run, anyio.sleep, 0)
 
 
 def open_transport(channel: ChannelConfig, config: Config) -> "Webhook":
@@ -77,7 +58,7 @@ class Webhook:
         self._try_timeout = try_timeout
         self._ca_file = str(ca_file or "")
         # One for each proxy, and for TLS or not.
-        self._clients: dict[tuple[str, bool], httpx2.AsyncClient] = {}
+        self._askers: dict[tuple[str, bool], Asker] = {}
 
     async def send(self, message: Message, now: datetime) -> str:
         """Send the request for the message's status; return `HTTP <status>`."""
@@ -88,15 +69,15 @@ class Webhook:
         try:
             request = _request(wanted, Placeholders(message, now, self._site))
             way = proxy.proxy_for(str(request.url), os.environ)
-            response = await self._response(request, host, way)
+            answer = await self._answer(request, host, way)
         except DeliveryError:
             raise
         # Whatever a user wrote and whatever a library raises, a try ends in words.
         except Exception as error:  # noqa: BLE001
             _fail(error, host, way)
-        status = response.status_code
+        status = answer.status
         if not 200 <= status <= 299:
-            problem = f"HTTP {status} from {host}{_hint(request, response)}"
+            problem = f"HTTP {status} from {host}{_hint(request, answer)}"
             raise DeliveryError(problem, status in (404, 410))
         return f"HTTP {status}"
 
@@ -109,15 +90,15 @@ class Webhook:
             request = _request(wanted, Placeholders(message, now, self._site))
         except Exception as error:  # noqa: BLE001 as in send
             _fail(error, _host(wanted.url), "")
-        names = [name.decode("latin-1") for name, _ in request.headers.raw]
+        names = [name.decode("latin-1") for name, _ in request.headers]
         lines = [f"{request.method} {_shown(request.url)}", *map("{}: …".format, names)]
-        body = request.content.decode()
+        body = request.body.decode()
         return "\n".join([*lines, "", body] if body else lines)
 
     async def aclose(self) -> None:
         """Close the connections that wait for the next message."""
-        while self._clients:
-            await self._clients.popitem()[1].aclose()
+        while self._askers:
+            self._askers.popitem()[1].close()
 
     def _wanted(self, message: Message) -> WebhookRequest | None:
         status = status_of(message)
@@ -132,63 +113,47 @@ class Webhook:
         }
         return requests.get(status)
 
-    async def _response(
-        self, request: httpx2.Request, host: str, way: str
-    ) -> httpx2.Response:
-        response: httpx2.Response | None = None
+    async def _answer(self, request: Request, host: str, way: str) -> Answer:
+        answer: Answer | None = None
         try:
             async with asyncio.timeout(self._try_timeout):
-                client = await self._opened(way, request.url.scheme == "https")
-                response = await client.send(request, stream=True)
-                try:
-                    await _drain(response)
-                finally:
-                    await response.aclose()
+                asker = await self._asker(way, request.url.scheme == "https")
+                answer = await asker.ask(request, ANSWER_LIMIT)
+                await answer.rest
         except TimeoutError:
-            if response is None:
+            if answer is None:
                 raise too_late(f"{host} did not answer", self._try_timeout) from None
-        except httpx2.HTTPError:
-            if response is None:
-                raise
         # The status is the answer. If what follows it breaks off or never ends, the
         # message has been taken all the same: a second one would be one too many.
-        return response
+        return answer
 
-    async def _opened(self, way: str, uses_tls: bool) -> httpx2.AsyncClient:
-        if (way, uses_tls) in self._clients:
-            return self._clients[way, uses_tls]
+    async def _asker(self, way: str, uses_tls: bool) -> Asker:
+        if (way, uses_tls) in self._askers:
+            return self._askers[way, uses_tls]
         # Without TLS any context does, and the empty one takes no memory.
         tls = trust.nobody()
-        if uses_tls or outward.uses_tls(way):
+        if uses_tls or way.lower().startswith("https:"):
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
-        # Another message may have come first meanwhile.
-        if (way, uses_tls) not in self._clients:
-            # The limit of the whole try would cancel a TLS handshake, and httpx2 then
-            # leaves its socket open. This one, for TCP and then for TLS, comes earlier.
-            connect = self._try_timeout * 0.45
-            self._clients[way, uses_tls] = httpx2.AsyncClient(
-                **outward.outward(way, tls),
-                follow_redirects=False,
-                timeout=httpx2.Timeout(None, connect=connect),
-            )
-        return self._clients[way, uses_tls]
+        # Another message may have come first meanwhile. The patience, for TCP and then
+        # for TLS, ends before the whole try does: so it is told what took too long.
+        return self._askers.setdefault(
+            (way, uses_tls), Asker(way, tls, self._try_timeout * 0.45)
+        )
 
 
-def _request(wanted: WebhookRequest, placeholders: Placeholders) -> httpx2.Request:
+def _request(wanted: WebhookRequest, placeholders: Placeholders) -> Request:
     headers = [
-        # Encoded here, since httpx2 takes text for ASCII.
         (name.encode("latin-1"), placeholders.in_header(value).encode("latin-1"))
         for name, value in wanted.headers
     ]
     if all(name.lower() != b"user-agent" for name, _ in headers):
         headers.append((b"User-Agent", f"hcl/{__version__}".encode()))
-    # Made without the client, which would add headers and cookies of its own.
-    return httpx2.Request(
+    return make_request(
         wanted.method,
-        placeholders.in_url(wanted.url),
-        headers=headers,
-        content=_body(wanted, placeholders) or None,
+        parse_url(placeholders.in_url(wanted.url)),
+        headers,
+        _body(wanted, placeholders),
     )
 
 
@@ -200,15 +165,6 @@ def _body(wanted: WebhookRequest, placeholders: Placeholders) -> bytes:
     return placeholders.in_body(wanted.body).encode("utf-8", "replace")
 
 
-async def _drain(response: httpx2.Response) -> None:
-    # Some servers drop their work when the client leaves before their last word.
-    size = 0
-    async for chunk in response.aiter_raw():
-        size += len(chunk)
-        if size > ANSWER_LIMIT:
-            break
-
-
 def _host(url: str) -> str:
     # All that a message may tell of a URL: path, query and user may be secrets.
     try:
@@ -217,22 +173,19 @@ def _host(url: str) -> str:
         return "the webhook"
 
 
-def _shown(url: httpx2.URL) -> str:
+def _shown(url: WebURL) -> str:
     # A path or a query may be a secret; that there is one may tell what is wrong.
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    port = f":{url.port}" if url.port else ""
-    path = "/" if url.path in ("", "/") else "/…"
-    query = "?…" if url.query else ""
-    return f"{url.scheme}://{host}{port}{path}{query}"
+    path, query, _ = url.target.partition("?")
+    shown = "/" if path == "/" else "/…"
+    return f"{url.scheme}://{url.place}{shown}{'?…' if query else ''}"
 
 
-def _hint(request: httpx2.Request, response: httpx2.Response) -> str:
+def _hint(request: Request, answer: Answer) -> str:
     """Say what to do about an answer that is no success; "" if only its owner knows."""
-    location = response.headers.get("location", "")
-    if 300 <= response.status_code <= 399 and location:
-        where = _led_to(str(request.url), location)
+    if 300 <= answer.status <= 399 and answer.location:
+        where = _led_to(str(request.url), answer.location)
         return f": it redirects to {where}, which is not followed; use that URL"
-    if response.status_code == 407:
+    if answer.status == 407:
         return ": the proxy wants a user and a password in its URL"
     return ""
 
@@ -268,34 +221,10 @@ def _problem(error: Exception, host: str, way: str) -> str:
         # It is the proxy, or lies behind it.
         place = f"{host} through the proxy {proxy.place_of(way)}"
     match error:
-        case httpx2.ConnectError():
-            return f"cannot connect to {place}"
-        case httpx2.ConnectTimeout():
-            return f"cannot connect to {place} in time"
-        case httpx2.ProxyError():
-            return f"cannot connect to {place}: it refuses{_refusal(error)}"
-        case httpx2.RemoteProtocolError():
-            return _protocol_problem(error, host)
-        case httpx2.NetworkError():
-            return f"{host} broke off the connection"
-        case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
-            return "the URL is not valid once its placeholders are filled in"
-        case httpx2.LocalProtocolError() | UnicodeError():
-            return f"the request to {host} is not valid HTTP"
-    if way and isinstance(error, ImportError | ValueError):
-        return f"cannot use the proxy {proxy.place_of(way)}; use one of http://…"
+        case AskingError():
+            return str(error).format(place=place, host=host)
+        case UnicodeError():
+            return NO_REQUEST.format(host=host)
+        case ValueError() if way:
+            return f"cannot use the proxy {proxy.place_of(way)}; use one of http://…"
     return f"cannot send to {host}: {type(error).__name__}"
-
-
-def _refusal(error: httpx2.ProxyError) -> str:
-    # Its text is the proxy's status and reason.
-    status = str(error)[:3]
-    if status == "407":
-        return ": it wants a user and a password in its URL"
-    return f" with HTTP {status}" if status.isdigit() else ""
-
-
-def _protocol_problem(error: httpx2.RemoteProtocolError, host: str) -> str:
-    if "disconnected" in str(error) or "closed" in str(error):
-        return f"{host} closed the connection without an answer"
-    return f"{host} did not answer in HTTP"

@@ -57,7 +57,7 @@ async def list_checks(call: Call) -> Response:
         # An empty tag is no check's.
         while "" not in tags:
             checks = await store.checks.of_project(
-                conn, call.project.id, slug=slug, after=last_id, limit=READ
+                conn, call.project.id, slug=slug, tags=tags, after=last_id, limit=READ
             )
             if tags:
                 kept = [check for check in checks if tags.issubset(check.tag_list)]

@@ -24,8 +24,12 @@ SETTLE_AT_ONCE = 500
 RECOVER_AT_ONCE = 10_000
 
 # Of so many new states the garbage collector looks at most at a time, and so many that
-# are forgotten are freed: each takes a millisecond or two.
-AT_ONCE = 2000
+# are forgotten are freed: each takes a millisecond at most.
+AT_ONCE = 500
+
+# With fewer checks there are never many new states at a time: a state takes the place
+# of another one.
+MANY = 2000
 
 # Neighbours among the ids of checks, which are written together.
 _NEIGHBOURS = 10
@@ -98,6 +102,7 @@ class States:
             # What is unsaved is newer than what was read.
             self.checks.setdefault(check.id, tuple(check))
             self.by_code[check.code] = check.id
+            self._new += 1
 
     def remember(self, after: Mapping[int, Check], *, are_saved: bool) -> None:
         """Remember how pings left checks, once that is committed."""
@@ -119,8 +124,7 @@ class States:
         once at all states that took the place of others.
         """
         self._new = 0
-        # With few checks there are never many at a time.
-        if len(self.checks) >= AT_ONCE:
+        if len(self.checks) >= MANY:
             self._looks += 1
             is_whole = self._looks % _OLDER**3 == 0
             gc.collect(2 if is_whole else int(self._looks % _OLDER == 0))

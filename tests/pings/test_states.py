@@ -100,6 +100,7 @@ async def test_the_garbage_collector_never_finds_very_many_at_once(
     states: States, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 100)
+    monkeypatch.setattr(module, "MANY", 100)
     looks: list[str] = []
 
     def note(phase: str, _: dict[str, int]) -> None:

@@ -22,8 +22,10 @@ FILE_AFTER = timedelta(minutes=1)
 FILE_PINGS = 250_000
 FILE_BYTES = 16_000_000
 
-# Pings that go in one transaction: no ping waits for more.
+# Pings that go in one transaction: no ping waits for more. To drop them from the inbox
+# is quicker, and each time writes the same few pages.
 BATCH_LIMIT = 200
+DROP_LIMIT = 1000
 
 
 class Filer:
@@ -119,8 +121,8 @@ class Filer:
             batches += 1
         del ids
         # So many and no more: an empty inbox gives its ids again.
-        for _ in range(batches):
-            await self._database.write_lazily(store.inbox.dropping(last, BATCH_LIMIT))
+        for _ in range(0, batches * BATCH_LIMIT, DROP_LIMIT):
+            await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
         if batches:
             self._pruner.ring()
         if batches * BATCH_LIMIT >= MANY_PINGS:

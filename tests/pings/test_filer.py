@@ -14,9 +14,11 @@ from hcl.alarm import Alarm
 from hcl.db import PATIENCE
 from hcl.model import Check
 from hcl.pings import filer
+from hcl.pings import filer as module
 from hcl.pings.arrival import Target
 from hcl.pings.filer import (
     BATCH_LIMIT,
+    DROP_LIMIT,
     FILE_AFTER,
     FILE_AT_LATEST,
     FILE_BYTES,
@@ -167,14 +169,14 @@ async def test_check_deleted_meanwhile_harms_nobody(app: App) -> None:
 
 
 async def test_many_pings_are_filed_in_small_transactions(app: App) -> None:
-    check = await put_inbox(app, 2 * BATCH_LIMIT + 1)
+    check = await put_inbox(app, DROP_LIMIT + 1)
 
     async with traced(await writer_of(app.database)) as statements:
         await app.filer.file_once()
 
-    assert await filed(app, check) == list(range(1, 2 * BATCH_LIMIT + 2))
-    # Three to copy, three to drop.
-    assert statements.count("COMMIT") == 6
+    assert await filed(app, check) == list(range(1, DROP_LIMIT + 2))
+    # One more than fills them, to copy and to drop.
+    assert statements.count("COMMIT") == DROP_LIMIT // BATCH_LIMIT + 1 + 2
 
 
 async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> None:
@@ -196,7 +198,10 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
     assert await numbers(app, check) == list(range(1, len(waits) + 1))
 
 
-async def test_ping_that_comes_between_two_drops_stays(app: App) -> None:
+async def test_ping_that_comes_between_two_drops_stays(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DROP_LIMIT", BATCH_LIMIT)
     # Dropped in one go, so that the ids of the inbox begin anew.
     check = await put_inbox(app, BATCH_LIMIT)
 
@@ -234,8 +239,9 @@ async def test_ping_that_comes_while_the_inbox_is_looked_at_is_counted(
 
 
 async def test_crash_before_any_statement_loses_and_doubles_nothing(
-    app: App, tmp_path: Path
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "DROP_LIMIT", BATCH_LIMIT)
     check = await put_check(app.database, status="up", alert_after=NOW)
     number = BATCH_LIMIT + 1
     await ping(app, check, *[b"x"] * number)

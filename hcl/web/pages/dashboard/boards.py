@@ -144,7 +144,7 @@ class Board:
         else:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
-        self.items = {item.check.id: item for item in shown(checks, now)}
+        self.items = {item.check.id: self._kept(item) for item in shown(checks, now)}
         turns: Iterable[datetime | None]
         if self.is_coarse:
             conn = self._parts.database.committed
@@ -163,11 +163,21 @@ class Board:
             found = await store.checks.of_project(
                 conn, self._project.id, after=last_id, limit=_SLICE
             )
-            checks += found
+            # Those of before are kept where nothing has changed: who looks holds what
+            # they saw last, and all checks would be there two or three times.
+            checks += map(self._known, found)
             if len(found) < _SLICE:
                 break
             last_id = found[-1].id
         return checks
+
+    def _known(self, check: Check) -> Check:
+        old = self.items.get(check.id)
+        return old.check if old is not None and old.check == check else check
+
+    def _kept(self, item: Shown) -> Shown:
+        old = self.items.get(item.check.id)
+        return old if old is not None and old == item else item
 
     @property
     def seconds_left(self) -> float:

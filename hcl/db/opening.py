@@ -39,7 +39,7 @@ _PRAGMAS = (
 )
 
 # The pages that a connection keeps in memory, in KiB, if it has come across as many.
-# The writer's hold much of a full inbox, which is not filed in its own order.
+# The system keeps them too, so that few are enough.
 _READER_CACHE = 2000
 _WRITER_CACHE = 2000
 

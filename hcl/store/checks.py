@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from sys import intern
 from typing import Any, get_type_hints
 
 from aiosqlite import Connection
@@ -13,6 +14,9 @@ from hcl.model import SETTINGS, STATE, Check, Run
 from hcl.store import open_runs
 from hcl.store.latenesses import TELLS
 from hcl.store.times import moment, seconds, stamp
+
+# What many checks have alike: kept once for all that are in memory.
+_ALIKE = ("tags", "kind", "schedule", "tz", "status")
 
 # A word of SQL.
 _QUOTED = {"desc": '"desc"'}
@@ -32,12 +36,15 @@ class _Columns:
         self._lengths = _typed(timedelta, hints)
         self._moments = _typed(datetime, hints)
         self._runs = _typed(tuple[Run, ...], hints)
+        self._alike = [at for at, name in enumerate(names) if name in _ALIKE]
 
     # Both are called for every check of a list, and for every ping: what times.py does
     # is written out, since the calls would take as long as all the rest.
     def read(self, row: Sequence[Any]) -> list[Any]:
         """Return the fields that a row keeps."""
         values = list(row)
+        for at in self._alike:
+            values[at] = intern(values[at])
         for at in self._booleans:
             values[at] = values[at] != 0
         for at in self._lengths:

@@ -365,3 +365,13 @@ async def test_titles_are_found_without_looking_at_checks_that_are_up(
 
     assert "SCAN s USING INDEX check_states_down" in plan
     assert "SEARCH c USING INTEGER PRIMARY KEY" in plan
+
+
+async def test_what_checks_have_alike_is_in_memory_once(app: App) -> None:
+    for _ in range(2):
+        await put_check(app.database, tags="home backup", schedule="5 4 * * *")
+
+    one, two = await store.checks.where(app.database.committed, "ORDER BY id", ())
+
+    for name in ("tags", "kind", "schedule", "tz", "status"):
+        assert getattr(one, name) is getattr(two, name)

@@ -1,7 +1,8 @@
 """Letters as the HTML part of a mail.
 
 Written by hand: what templates are compiled by takes 3 MB of memory, and mails are all
-that a server needs it for which nobody looks at.
+that a server needs it for which nobody looks at. What they look like stands in
+tests/alerts/messages/snapshots.
 """
 
 from collections.abc import Iterator

@@ -127,11 +127,11 @@ def _work(
     is_whole = False
     try:
         answer = connection.ask(request)
+        answered.set_result(answer)
+        is_whole = connection.drain(answer, limit)
     # Whatever a library raises, a try ends in words.
     except BaseException as error:  # noqa: BLE001
         connection.close()
-        answered.set_exception(error)
-    else:
-        answered.set_result(answer)
-        is_whole = connection.drain(answer, limit)
+        if not answered.done():
+            answered.set_exception(error)
     ended.set_result(is_whole)

@@ -80,6 +80,8 @@ class Connection(HTTPConnection):
         with suppress(OSError, HTTPException, ValueError):
             answer.read(limit)
             is_whole = answer.isclosed() and not answer.will_close
+            # After 101 it is no longer HTTP.
+            is_whole = is_whole and answer.status >= 200
         if not is_whole:
             answer.close()
             self.close()

@@ -106,6 +106,7 @@ def full() -> Iterator[tuple[str, int]]:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n" + bytes(101), 200, False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + bytes(101), 200, False),
         (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(101), 200, False),
+        (b"HTTP/1.1 101 Go on\r\n\r\n", 101, False),
         (b"HTTP/1.1 204 No\r\nConnection: Close\r\n\r\n", 204, False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, False),
     ],

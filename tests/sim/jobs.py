@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hcl.model import Check
 from tests.sim.model import occurrences
 
 if TYPE_CHECKING:
@@ -123,10 +122,7 @@ KINDS: tuple[JobKind, ...] = (
     JobKind("slow", _simple(5 * DAY, DAY), 5 * DAY, mishap=0.05),
     JobKind("unsteady", _simple(2 * DAY, 6 * HOUR), DAY, spread=0.5),
     JobKind("elsewhere", _simple(8 * HOUR, HOUR), 8 * HOUR, mishap=0.02, project=1),
-)
-
-# What spec.md §9 says of runs' lengths and of clocks that are ahead, where hcl has it.
-_FINER = (
+    # What spec.md §9 has: limits of runs, bad outcomes in a row, clocks that are ahead.
     JobKind(
         "limited",
         _simple(6 * HOUR, 900, max_run=2 * 3600, min_run=60),
@@ -136,9 +132,33 @@ _FINER = (
     ),
     JobKind("short", _simple(DAY, HOUR, min_run=600), DAY, length=900),
     JobKind("ahead", _cron("0 */6 * * *", "Europe/Riga", 900, early=600), ahead=300.0),
+    JobKind("patient", _simple(8 * HOUR, HOUR, down_after=3), 8 * HOUR, mishap=0.8),
+    JobKind(
+        "apart",
+        _simple(6 * HOUR, HOUR, max_run=8 * 3600),
+        6 * HOUR,
+        length=5 * HOUR,
+        spread=0.1,
+        mishap=0.2,
+        rids=True,
+    ),
+    JobKind(
+        "all of it",
+        _cron(
+            "0 */8 * * *",
+            "Europe/Riga",
+            1200,
+            down_after=2,
+            max_run=5 * 3600,
+            min_run=120,
+            early=900,
+        ),
+        length=2 * HOUR,
+        mishap=0.3,
+        rids=True,
+        ahead=240.0,
+    ),
 )
-if "max_run" in Check._fields:
-    KINDS = (*KINDS, *_FINER)
 
 # What people write in place of the schedules of some: the same in other words, or less
 # often than the job runs.

@@ -9,7 +9,9 @@ from hcl.model import Flip
 from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge, judge_start
+from tests.sim.guess import FINER
+from tests.sim.guesses import Guesses
+from tests.sim.model import NEVER, SLACK, Away, Flipped, Model
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
 
@@ -42,16 +44,22 @@ class Oracle:
     def made(self, job: Job, code: str, channels: Sequence[str]) -> None:
         """Watch a check that was just made."""
         ((id_,),) = self._rows("SELECT id FROM checks WHERE code = ?", code)
-        days = self._world.days
         watched = Watched(
             job,
             code,
             id_,
             set(channels),
-            Model(dict(job.settings), days),
-            Model(dict(job.settings), days),
+            self._model(job),
+            self._model(job, is_perfect=True),
         )
         self.by_code[code] = self._by_id[id_] = watched
+
+    def _model(self, job: Job, *, is_perfect: bool = False) -> Model:
+        settings, days = dict(job.settings), self._world.days
+        if not settings.keys() & {"tags", "down_after", *FINER}:
+            return Model(settings, days)
+        windows = self._world.windows[job.kind.project]
+        return Guesses(settings, days, windows, is_perfect=is_perfect)
 
     def sent(self, job: Job, signal: Signal) -> None:
         """Hear that a job truly sent a signal, whether or not anybody hears it."""
@@ -62,8 +70,10 @@ class Oracle:
         perfect = watched.perfect
         action = counts_as(perfect.settings, perfect.status, signal)
         perfect.hear(perfect.judged(action, signal.rid, now), signal.rid, now)
-        if action in ("success", "fail"):
+        is_outcome = action in ("success", "fail")
+        if is_outcome or isinstance(perfect, Guesses):
             watched.unheard.append(now)
+        if is_outcome:
             watched.down_since = now if perfect.status == "down" else None
 
     def acked(self, attempt: Attempt) -> None:
@@ -77,12 +87,14 @@ class Oracle:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
         judged = model.judged(action, signal.rid, at)
-        flip = model.hear(judged, signal.rid, at)
+        seen = watched.seen[0][1] if watched.seen else None
+        flip = model.hear(judged, signal.rid, at, seen)
         action = "fail" if judged == "short" else action
         if self._world.machine.is_wrong:
             model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
-        if action in ("success", "fail"):
+        if action == "success" or (action == "fail" and not isinstance(model, Guesses)):
+            # Of a row of bad outcomes one that was not heard may have been none.
             watched.unheard.clear()
         self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
         self.expect(watched, flip)
@@ -164,11 +176,21 @@ class Oracle:
             self._take_timeouts(watched)
 
     def _take_timeouts(self, watched: Watched) -> None:
-        while watched.seen and watched.seen[0][1][2] in _MISSED:
-            _, (old, _, _) = watched.seen.popleft()
-            self._timed_out(watched, old)
+        while watched.seen:
+            _, (old, new, reason) = watched.seen[0]
+            model, now = watched.model, self._world.machine.now
+            if reason in _MISSED:
+                watched.seen.popleft()
+                self._timed_out(watched, old, reason)
+            elif isinstance(model, Guesses) and old == model.status != "down":
+                if new != "up" or not model.may_step_up(now):
+                    break
+                watched.seen.popleft()
+                model.step_up(now)
+            else:
+                break
 
-    def _timed_out(self, watched: Watched, old: str) -> None:
+    def _timed_out(self, watched: Watched, old: str, reason: str) -> None:
         model, now = watched.model, self._world.machine.now
         if model.status != old or model.low == NEVER:
             self._blame(watched, "it is called down, and nothing was due")
@@ -181,8 +203,14 @@ class Oracle:
         if perfect.status != "down" and not self._is_explained(watched):
             self._blame(watched, "a false alarm: the job ran in time")
         if watched.down_since is not None:
-            self._look_at_bound(watched, watched.down_since)
-        model.time_out()
+            since = watched.down_since
+            if old != "up" and model.last_start is not None:
+                # Before it heard of the run nothing was expected.
+                since = max(since, model.last_start + model.grace)
+            self._look_at_bound(watched, since)
+        if reason not in model.reasons(now):
+            self._blame(watched, "a flip has a wrong reason", reason)
+        model.fall(now)
 
     def settle_both(self, watched: Watched) -> None:
         """Have time have its effect before something else does."""
@@ -191,15 +219,19 @@ class Oracle:
     def _settle(self, watched: Watched) -> None:
         """Let one who is always there call it down, if that is due."""
         perfect, now = watched.perfect, self._world.machine.now
+        perfect.pass_to(now)
         if perfect.low <= now + SLACK:
             watched.down_since = perfect.low
-            perfect.time_out()
+            perfect.fall(perfect.low)
 
     def _is_explained(self, watched: Watched) -> bool:
         """Tell whether spec.md lets a job be called down that ran in time."""
         model = watched.model
         if model.excused[1] >= 3 or model.doubtful:
             return True
+        if isinstance(model, Guesses):
+            # Any that was not heard may have been what keeps it up.
+            return bool(watched.unheard)
         # What comes long before it mostly does is not looked for.
         turn = (model.last_ping or 0.0) + model.usual() / 2
         return any(at < turn + SLACK for at in watched.unheard)
@@ -316,11 +348,7 @@ class Oracle:
     def judge(self, away: Away, *, is_start: bool = False) -> None:
         """Hear that hcl was not there."""
         for watched in self.by_code.values():
-            if is_start:
-                judge_start(watched.model, away)
-            else:
-                watched.model.before = None
-                judge(watched.model, away)
+            watched.model.judge_away(away, is_start=is_start)
             self._await_down(watched)
 
     def doubt(self) -> None:
@@ -338,8 +366,9 @@ class Oracle:
             # What stands in no config just now keeps its checks for when it does again.
             away = watched.channels - self._world.telling.plans().keys()
             watched.channels = away | set(filter(None, channels.split(",")))
-        watched.perfect.edit(dict(values))
-        watched.model.edit(dict(values))
+        now = self._world.machine.now
+        watched.perfect.edit(dict(values), now)
+        watched.model.edit(dict(values), now)
         self.expect(watched, None)
 
     def forget(self, watched: Watched) -> None:

@@ -35,6 +35,7 @@ from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
 from tests.sim.receivers import Receiver, configs
 from tests.sim.telling import Telling
+from tests.sim.windows import Windows
 
 # So long before and after something goes wrong hcl's loops look around as often as
 # ever; else they may sleep longer, since nobody would see a difference.
@@ -67,6 +68,7 @@ class World:
         self.agenda = Agenda(self.machine)
         self.agenda.before_each = self._pace
         self.network = Network(self)
+        self.windows = {0: Windows(), 1: Windows()}
         self.telling = Telling(self)
         self.oracle = Oracle(self)
         self.life: Life | None = None

@@ -48,6 +48,8 @@ def wrong_in_check(
     is_known = not machine.is_wrong and machine.now > was_set + 65
     if is_calm and is_known and not model.doubtful:
         yield from _wrong_in_next(model, told["next_ping"], machine.now)
+    if is_known:
+        yield from _wrong_in_maintenance(model, told, machine.now)
     if model.last_ping is not None and was_set < model.last_ping - 60:
         at = _true(told["last_ping"]) - machine.offset
         if abs(at - model.last_ping) > _ROUNDED:
@@ -85,6 +87,19 @@ def _wrong_in_next(model: Model, told: str | None, now: float) -> Iterator[Wrong
     at = _true(told)
     if not low - _ROUNDED <= at <= high + _ROUNDED:
         yield "next_ping", f"{at:.0f}, not {low:.0f} to {high:.0f}"
+
+
+def _wrong_in_maintenance(model: Model, told: Any, now: float) -> Iterator[Wrong]:
+    until = told.get("maintenance_until")
+    expected = {model.maintained_until(now + by) for by in (-2, 0, 2)}
+    if not any(_is_about(until, moment) for moment in expected):
+        yield "maintenance_until", f"{until}, not {sorted(map(str, expected))}"
+
+
+def _is_about(told: str | None, moment: float | None) -> bool:
+    if told is None or moment is None:
+        return told is None and moment is None
+    return abs(_true(told) - moment) < _ROUNDED
 
 
 def _true(moment: str) -> float:

@@ -1,4 +1,4 @@
-"""One way in which a check with finer rules may stand, written anew from docs/checks.md.
+"""One way in which a check with finer rules may stand, as docs/checks.md has it.
 
 All times are true ones. What nobody can tell apart makes guesses of two kinds: the ones
 lean towards what comes soon, the others towards what comes late.
@@ -116,9 +116,9 @@ class Guess:
             ends = [run.start + self.limit for run in self.runs if not run.is_told]
         elif self.last_start is not None and not self.run_excused:
             ends = [self.last_start + self.limit]
-        if self.last_start is not None and self.run_excused:
-            if self.status != "up" and self.counted is not None:
-                ends.append(self.counted + 2 * self.limit)
+        is_unheard = self.last_start is not None and self.run_excused
+        if is_unheard and self.status != "up" and self.counted is not None:
+            ends.append(self.counted + 2 * self.limit)
         return min(ends, default=NEVER)
 
     def _is_answered(self) -> bool:
@@ -133,7 +133,9 @@ class Guess:
             return NEVER
         ends = self._ends()
         due = NEVER if self._is_answered() else self.expected() + self.grace
-        return NEVER if min(ends, due) == NEVER else max(min(ends, due), self.not_before)
+        return (
+            NEVER if min(ends, due) == NEVER else max(min(ends, due), self.not_before)
+        )
 
     def due(self) -> float:
         """Return when the next thing goes wrong, as windows have moved it."""
@@ -144,7 +146,9 @@ class Guess:
         risk = min(limit, self.grace)
         tags = str(self.settings.get("tags", ""))
         if self.is_loose and self.windows.concern(tags):
-            return self.windows.latest(raw, self.grace, tags) if self.leans_late else raw
+            return (
+                self.windows.latest(raw, self.grace, tags) if self.leans_late else raw
+            )
         # At the edge of a window nobody knows on which side it is.
         near = raw + (SLACK if self.leans_late else -SLACK)
         held = self.windows.held(near, risk, self.grace, tags)
@@ -167,7 +171,9 @@ class Guess:
             after = replace(self, status="up", bad=bad, missed=at, runs=told)
             return after, "overran" if "max_run" in self.settings else "timeout"
         if self.status != "up" or not self.is_finer:
-            after = replace(self, status="up", bad=self.bad + 1, missed=at, counted=None)
+            after = replace(
+                self, status="up", bad=self.bad + 1, missed=at, counted=None
+            )
             return after, "timeout"
         missed = at - self.grace if is_put_off else self.expected()
         return replace(self, bad=self.bad + 1, missed=missed, runs=told), "missed"
@@ -203,7 +209,9 @@ class Guess:
         if self.down_after > 1:
             bad = self.down_after
         runs = tuple(
-            replace(run, is_told=True) if run.start + self.limit <= moment + SLACK else run
+            replace(run, is_told=True)
+            if run.start + self.limit <= moment + SLACK
+            else run
             for run in guess.runs
         )
         return replace(
@@ -301,9 +309,7 @@ class Guess:
         is_another = self.last_start is not None and self.rid != rid
         if is_another and not is_bad and rid is not None:
             return replace(self, runs=runs)
-        return replace(
-            self, runs=runs, last_start=None, rid=None, run_excused=False
-        )
+        return replace(self, runs=runs, last_start=None, rid=None, run_excused=False)
 
     def reset(self, status: str) -> "Guess":
         """Be paused, or be new again."""
@@ -325,9 +331,7 @@ class Guess:
         due = guess.due()
         runs = tuple(run for run in guess.runs if run.start > went)
         is_open = guess.last_start is not None and guess.last_start <= went
-        unheard = replace(
-            guess, runs=runs, run_excused=guess.run_excused or is_open
-        )
+        unheard = replace(guess, runs=runs, run_excused=guess.run_excused or is_open)
         if guess.status == "down":
             return unheard
         if due == NEVER or (due < went and not anew):
@@ -342,9 +346,7 @@ class Guess:
             return unheard._excuse(back, counts, is_due=due < back, anew=anew)
         return unheard
 
-    def _excuse(
-        self, back: float, counts: int, *, is_due: bool, anew: bool
-    ) -> "Guess":
+    def _excuse(self, back: float, counts: int, *, is_due: bool, anew: bool) -> "Guess":
         if self.excused >= 3 and counts and not anew:
             return replace(self, not_before=back + 60) if is_due else self
         return replace(

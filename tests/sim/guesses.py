@@ -1,13 +1,21 @@
 """A check with finer rules, or in maintenance: all the ways in which it may stand."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from tests.sim.guess import Guess
-from tests.sim.model import NEVER, PATIENCE, SLACK, Away, Flipped, Model, may_have_pinged
+from tests.sim.model import (
+    NEVER,
+    PATIENCE,
+    SLACK,
+    Away,
+    Flipped,
+    Model,
+    may_have_pinged,
+)
 from tests.sim.windows import Windows
 
 # What hcl has seen to is no longer ago than this where nothing is in its way.
@@ -50,7 +58,8 @@ class Guesses(Model):
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
             self.high = self._judged_by
-        self.counted = self.guesses[0].counted and (self.guesses[0].counted,) * 2
+        back = self.guesses[0].counted
+        self.counted = None if back is None else (back, back)
         self.excused = (
             min(guess.excused for guess in self.guesses),
             max(guess.excused for guess in self.guesses),
@@ -227,23 +236,40 @@ class Guesses(Model):
             ]
             self.work_out()
 
-    def windows_change(self, now: float, act: Callable[[], None]) -> None:
-        """Have other windows: what is put off no more has its grace from now on."""
-        before = [guess.due() for guess in self.guesses]
-        act()
+    def dues(self) -> list[float]:
+        """Return when each guess has the next thing go wrong."""
+        return [guess.due() for guess in self.guesses]
+
+    def have_other_windows(self, before: Iterable[float], now: float) -> None:
+        """Have what is put off no more, and would be over, have its grace from now."""
         found = []
         for guess, due in zip(self.guesses, before, strict=True):
-            is_over = now < due and guess.due() <= now + SLACK
-            if is_over or (guess.due() < due and guess.due() <= now + SLACK):
-                guess = replace(guess, not_before=now + guess.grace)
-            found.append(guess)
+            is_over = now < due and guess.due() <= now
+            again = replace(guess, not_before=now + guess.grace)
+            found.append(again if is_over else guess)
+            if not is_over and due > guess.due() and guess.due() <= now + SLACK:
+                found.append(again)
         self.guesses = found
         self.work_out()
+
+    def longest_maintenance(self) -> float:
+        """Return for how long windows may put off that it is called down."""
+        tags = str(self.settings.get("tags", ""))
+        if not self.windows.concern(tags):
+            return 0.0
+        # Each absence that excuses may lead into another window.
+        return 4 * (self.windows.latest(0.0, self.grace, tags) + self.grace)
+
+    def maintained_until(self, now: float) -> float | None:
+        """Return when the windows have closed that are open; None: none is."""
+        return self.windows.until(now, str(self.settings.get("tags", "")))
 
     def believing(self, other: Model) -> Model:
         """Return what this one knows, with what people changed as the other has it."""
         if "paused" in (other.status, self.status) and other.status != self.status:
-            return other.copied(is_perfect=True) if isinstance(other, Guesses) else other
+            return (
+                other.copied(is_perfect=True) if isinstance(other, Guesses) else other
+            )
         self.edit(dict(other.settings))
         return self
 

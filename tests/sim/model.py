@@ -256,6 +256,14 @@ class Model:
                 found.add(self.status)
         return found
 
+    def longest_maintenance(self) -> float:
+        """Return for how long windows may put off that it is called down."""
+        return 0.0
+
+    def maintained_until(self, _now: float) -> float | None:
+        """Return when the windows have closed that are open; None: none is."""
+        return None
+
     def next_pings(self, _now: float) -> tuple[float, float]:
         """Return between when and when grace begins, as the API tells it."""
         return self.low - self.grace, self.high - self.grace

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hcl.model import Flip
 from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
-from tests.sim.jobs import Job, Signal, counts_as
 from tests.sim.guess import FINER
 from tests.sim.guesses import Guesses
+from tests.sim.jobs import Job, Signal, counts_as
 from tests.sim.model import NEVER, SLACK, Away, Flipped, Model
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
@@ -56,9 +56,10 @@ class Oracle:
 
     def _model(self, job: Job, *, is_perfect: bool = False) -> Model:
         settings, days = dict(job.settings), self._world.days
-        if not settings.keys() & {"tags", "down_after", *FINER}:
+        project = job.kind.project
+        if not project and not settings.keys() & {"tags", "down_after", *FINER}:
             return Model(settings, days)
-        windows = self._world.windows[job.kind.project]
+        windows = self._world.windows[project]
         return Guesses(settings, days, windows, is_perfect=is_perfect)
 
     def sent(self, job: Job, signal: Signal) -> None:
@@ -239,6 +240,7 @@ class Oracle:
     def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
         length = world.away_since(since) + 3 * (model.distance + model.grace) + 60
+        length += model.longest_maintenance()
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")
 
@@ -322,6 +324,7 @@ class Oracle:
     def recover(self) -> None:
         """Find out what was recorded, and done, of what a crash left unanswered."""
         self.poll()
+        self._world.maintaining.recover()
         for watched in list(self.by_code.values()):
             if watched.asked is not None:
                 self._resolve(watched)
@@ -358,6 +361,24 @@ class Oracle:
             watched.model.doubt()
             self._await_down(watched)
 
+    def change_windows(self, project: int, act: Callable[[], None]) -> None:
+        """Have other windows of maintenance from now on."""
+        now = self._world.machine.now
+        concerned = [
+            model
+            for watched in self.by_code.values()
+            for model in (watched.model, watched.perfect)
+            if watched.job.kind.project == project and isinstance(model, Guesses)
+        ]
+        for watched in self.by_code.values():
+            self._settle(watched)
+        befores = [model.dues() for model in concerned]
+        act()
+        for model, before in zip(concerned, befores, strict=True):
+            model.have_other_windows(before, now)
+        for watched in self.by_code.values():
+            self._await_down(watched)
+
     def edit(self, watched: Watched, values: dict[str, Any]) -> None:
         """Have other settings from now on."""
         self._settle(watched)
@@ -387,11 +408,12 @@ class Oracle:
             kept[code] = copy.deepcopy(watched)
             watched.job, watched.asked = job, asked
             kept[code].job = job
-        return kept, self._last_flip
+        return kept, self._last_flip, self._world.maintaining.remember()
 
     def go_back(self, kept: Any) -> None:
         """Believe of hcl what was true when this was remembered; jobs go on."""
-        before, self._last_flip = kept
+        before, self._last_flip, windows = kept
+        self._world.maintaining.go_back(windows)
         self._world.telling.go_back(self._last_flip)
         for code, old in before.items():
             new = self.by_code.get(code)
@@ -411,6 +433,13 @@ class Oracle:
             self.forget(self.by_code[code])
 
     # What others ask.
+
+    def windows_by_hand(self) -> list[Any]:
+        """Return the id, the project's number and the end of each window by hand."""
+        return self._rows(
+            "SELECT w.id, (SELECT count(*) FROM projects p WHERE p.id < w.project_id),"
+            ' w."end" FROM windows w ORDER BY w.id'
+        )
 
     def status_of(self, code: str) -> str:
         """Return the stored status that a check ought to have."""

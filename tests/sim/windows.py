@@ -71,7 +71,8 @@ class Windows:
 
     def _of(self, tags: str) -> list[tuple[float, float]]:
         if tags not in self._merged:
-            self._merged[tags] = merged = []
+            merged: list[tuple[float, float]] = []
+            self._merged[tags] = merged
             for start, end in sorted(self._all(set(tags.split()))):
                 if merged and start <= merged[-1][1]:
                     merged[-1] = merged[-1][0], max(end, merged[-1][1])

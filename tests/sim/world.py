@@ -29,11 +29,12 @@ from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
 from tests.sim.jobs import DAY, Job
 from tests.sim.life import Life, is_of_the_disk
+from tests.sim.maintaining import Maintaining
 from tests.sim.model import PATIENCE
 from tests.sim.network import Network
 from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
-from tests.sim.receivers import Receiver, configs
+from tests.sim.receivers import WINDOWS, Receiver, configs
 from tests.sim.telling import Telling
 from tests.sim.windows import Windows
 
@@ -68,7 +69,10 @@ class World:
         self.agenda = Agenda(self.machine)
         self.agenda.before_each = self._pace
         self.network = Network(self)
-        self.windows = {0: Windows(), 1: Windows()}
+        self.windows = {
+            number: Windows(plans) for number, plans in WINDOWS["first"].items()
+        }
+        self.maintaining = Maintaining(self)
         self.telling = Telling(self)
         self.oracle = Oracle(self)
         self.life: Life | None = None
@@ -279,6 +283,12 @@ class World:
         return sum(length for end, length in self._aways if end >= moment)
 
     @property
+    def can_ask(self) -> bool:
+        """Tell whether people who ask are answered."""
+        life = self.life
+        return life is not None and life.takes_requests and not self.network.trouble
+
+    @property
     def is_calm(self) -> bool:
         """Tell whether hcl runs, and nothing is in its way."""
         return (
@@ -298,6 +308,9 @@ class World:
         for name, other in self.configs.items():
             if config is other:
                 self.telling.reloaded(name)
+                for number, windows in self.windows.items():
+                    use = partial(windows.use, WINDOWS[name][number])
+                    self.oracle.change_windows(number, use)
 
     def sending(self, moment: str) -> None:
         """Hear that a message is about to go, or has gone: a crash may wait for it."""

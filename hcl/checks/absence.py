@@ -6,6 +6,7 @@ by a bound. The rules were chosen by simulating lives of jobs: docs/promises.md.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from hcl.checks import deadlines, schedule
 from hcl.checks.deadlines import Hold
@@ -151,7 +152,7 @@ def _may_have_pinged(
     check: Check, returned: datetime, intervals: Sequence[timedelta]
 ) -> bool:
     """Tell whether a ping may have gone unheard, by when it mostly comes."""
-    heard = _heard(check)
+    heard = _heard(check, intervals)
     if heard is None:
         return False
     if check.excused and heard == check.counted_from:
@@ -161,7 +162,7 @@ def _may_have_pinged(
     return length is not None and heard + length / 2 < returned
 
 
-def _heard(check: Check) -> datetime | None:
+def _heard(check: Check, intervals: Sequence[timedelta]) -> datetime | None:
     """Return when a check was heard last, by the time that the clock tells now.
 
     A step of the clock leaves `last_ping`, which is history, where it was, and moves
@@ -170,8 +171,13 @@ def _heard(check: Check) -> datetime | None:
     last, counted = check.last_ping, check.counted_from
     if last is None or counted is None:
         return last
-    # Where no absence has set it, a step has.
-    return min(last, counted) if check.excused else counted
+    # Where no absence has set it, a step has; or a fail in a window of maintenance, of
+    # which what was due before counts still: from an outcome before that one.
+    if check.excused:
+        return min(last, counted)
+    before = accumulate(reversed(intervals))
+    is_outcome = any(is_same(last - length, counted) for length in before)
+    return last if is_outcome else counted
 
 
 def is_same(one: datetime | None, other: datetime | None) -> bool:

@@ -161,10 +161,7 @@ class Guess:
         at, raw = self.due(), self.raw()
         is_put_off = at != raw or at == self.not_before
         late = [run for run in self.runs if self._is_over(run, at)]
-        told = tuple(
-            replace(run, is_told=True) if run.start + self.limit <= at else run
-            for run in self.runs
-        )
+        told = self.told(at).runs
         of_run = any(self._is_over(run, raw) for run in self.runs)
         if of_run or (late and self.status != "up"):
             bad = self.bad + (1 if is_put_off else len(late))
@@ -177,6 +174,14 @@ class Guess:
             return after, "timeout"
         missed = at - self.grace if is_put_off else self.expected()
         return replace(self, bad=self.bad + 1, missed=missed, runs=told), "missed"
+
+    def told(self, at: float) -> "Guess":
+        """Have people know of each run that is too long by then."""
+        runs = tuple(
+            replace(run, is_told=True) if run.start + self.limit <= at else run
+            for run in self.runs
+        )
+        return replace(self, runs=runs)
 
     def _is_over(self, run: Run, at: float) -> bool:
         return not run.is_told and run.start + self.limit <= at
@@ -205,18 +210,10 @@ class Guess:
 
     def fallen(self, moment: float) -> "Guess":
         """Go down at a moment, since nothing was heard."""
-        guess, bad = self.at(moment), 0
+        guess, bad = self.at(moment).told(moment + SLACK), 0
         if self.down_after > 1:
             bad = self.down_after
-        runs = tuple(
-            replace(run, is_told=True)
-            if run.start + self.limit <= moment + SLACK
-            else run
-            for run in guess.runs
-        )
-        return replace(
-            guess, status="down", bad=bad, missed=None, runs=runs, may_fall=NEVER
-        )
+        return replace(guess, status="down", bad=bad, missed=None, may_fall=NEVER)
 
     def shown(self, now: float) -> str:
         """Return what people are shown, by the rules."""
@@ -229,13 +226,19 @@ class Guess:
             return "grace"
         return guess.status
 
-    def next_ping(self, now: float) -> float:
-        """Return when grace begins: at what is expected, or when a run began."""
+    def next_pings(self, now: float) -> tuple[float, float]:
+        """Return when grace begins, at the earliest and at the latest.
+
+        At what is expected, which a deadline may put off, or when a run began.
+        """
         guess = self.at(now)
         if guess.status == "down":
-            return NEVER
-        start = NEVER if guess.run_excused else guess.last_start
-        return min(guess.expected(), NEVER if start is None else start)
+            return NEVER, NEVER
+        start = guess.last_start
+        began = NEVER if start is None or guess.run_excused else start
+        expected = guess.expected()
+        by_deadline = max(expected, guess.not_before - guess.grace)
+        return min(expected, began), min(by_deadline, began)
 
     # What is heard.
 
@@ -279,10 +282,7 @@ class Guess:
         runs = ended.runs
         if self.status == "down" and status == "up":
             # Nobody is told of it any more.
-            runs = tuple(
-                replace(run, is_told=True) if run.start + self.limit <= at else run
-                for run in runs
-            )
+            runs = ended.told(at).runs
         after = replace(
             ended,
             status=status,

@@ -107,9 +107,11 @@ class Guesses(Model):
         """Return how it may stand at a moment, of which hcl may have seen less."""
         if self._is_perfect:
             return [guess.at(at) for guess in self.guesses]
-        return [
+        found = [
             guess.at(moment) for guess in self.guesses for moment in (at - _LATE, at)
         ]
+        # By another wall they may have been too long before.
+        return found + [guess.told(at) for guess in found if guess.is_loose]
 
     def _may_be_open(self, at: float) -> set[bool]:
         """Tell whether a window may be open, and may not."""
@@ -288,18 +290,25 @@ class Guesses(Model):
         """Return the statuses that people may be shown."""
         if self.status == "down":
             return {"down"}
-        return {
+        found = {
             guess.shown(moment)
             for guess in self.guesses
             for moment in (now - SLACK, now, now + SLACK)
-        } | ({self.status, "grace"} if now < self._judged_by else set())
+        }
+        if now < self._judged_by:
+            found |= {self.status, "grace"}
+        if {"up", "down"} <= found:
+            # Between the guesses there may be others.
+            found.add("grace")
+        return found
 
     def next_pings(self, now: float) -> tuple[float, float]:
         """Return between when and when grace begins, as the API tells it."""
         found = [
-            guess.next_ping(moment)
+            at
             for guess in self.guesses
             for moment in (now - _LATE, now)
+            for at in guess.next_pings(moment)
         ]
         return min(found), max(found)
 

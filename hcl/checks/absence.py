@@ -94,18 +94,32 @@ def excused(
     check: Check,
     returned: datetime,
     *,
+    leapt: timedelta = timedelta(0),
     counted: datetime | None = None,
     loose: bool = False,
 ) -> Check:
     """Count a check from the return on, however long hcl may have been away.
 
-    Raises ScheduleError.
+    By its clock that was `leapt`, which may be wrong: of a check that is not excused
+    any more it does not count. Raises ScheduleError.
     """
     if check.status != "up" or check.alert_after is None:
         return check
     check, _ = _unheard(check, returned)
-    check = _excused(check, returned, counted)
+    if check.excused >= MOST_EXCUSED and not is_same(check.counted_from, counted):
+        check = _put_off(check, leapt, returned)
+    else:
+        check = _excused(check, returned, counted)
     return _due(check, loose)
+
+
+def _put_off(check: Check, length: timedelta, returned: datetime) -> Check:
+    """Let a length that is not known have been nothing."""
+    missed, since = check.missed, check.counted_from or check.last_ping
+    return check._replace(
+        counted_from=since and min(since + length, returned),
+        missed=missed and min(missed + length, returned),
+    )
 
 
 def _due(check: Check, loose: bool) -> Check:

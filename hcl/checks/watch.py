@@ -374,7 +374,7 @@ class Watch:
         windows = self._leapt + self._clock.step if is_wrong else timedelta(0)
         if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
-            await self._judging.excuse(began)
+            await self._judging.excuse(began, self._leapt)
         away = await self._steps.follow_first(began, self._sign, windows)
         if windows:
             await self._maintenance.moved()

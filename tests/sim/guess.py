@@ -343,11 +343,22 @@ class Guess:
             if not unheard.run_excused:
                 return unheard
         if anew or due < back or may:
-            return unheard._excuse(back, counts, is_due=due < back, anew=anew)
+            if anew and unheard.excused >= 3:
+                # How long it was nobody knows, so that it was nothing.
+                return unheard._put_off(back - went, back)
+            return unheard._excuse(back, counts, is_due=due < back)
         return unheard
 
-    def _excuse(self, back: float, counts: int, *, is_due: bool, anew: bool) -> "Guess":
-        if self.excused >= 3 and counts and not anew:
+    def _put_off(self, length: float, back: float) -> "Guess":
+        since, missed = self.since or 0.0, self.missed
+        return replace(
+            self,
+            counted=min(since + length, back),
+            missed=None if missed is None else min(missed + length, back),
+        )
+
+    def _excuse(self, back: float, counts: int, *, is_due: bool) -> "Guess":
+        if self.excused >= 3 and counts:
             return replace(self, not_before=back + 60) if is_due else self
         return replace(
             self,

@@ -108,6 +108,26 @@ class Maintaining:
         self._asked.clear()
         self._ended.clear()
 
+    def look_again(self, longer: float) -> None:
+        """See how long windows are after a boot without the time, for so long at most.
+
+        They last as long as was said, and hcl did not run meanwhile.
+        """
+        world, rows = self._world, self._world.oracle.windows_by_hand()
+        if self._is_unsure or not world.can_ask:
+            world.agenda.after(300, partial(self.look_again, longer))
+            return
+        ends = {(of, id_): end - BEGAN - world.machine.offset for id_, of, end in rows}
+        for number, windows in world.windows.items():
+            for window in windows.by_hand:
+                end = ends.get((number, window.id), window.end)
+                if not -2 <= end - window.end <= longer + 120:
+                    more = f"by {end - window.end:.0f} s"
+                    world.blame("a window is moved by a clock", more)
+                window.start += end - window.end
+                window.end = end
+            world.oracle.change_windows(number, windows.changed)
+
     def remember(self) -> dict[int, list[ByHand]]:
         """Return what a copy of the database knows."""
         return {

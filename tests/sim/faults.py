@@ -387,7 +387,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
 def _believe(world: "World", taken: float) -> None:
     world.oracle.go_back(world.kept)
     world.kept = None
-    now = world.machine.now
+    now = world.believed_at = world.machine.now
+    world.taken_at = taken
     world.was_away(now - taken)
     world.judges = -1e9, -1e9
     world.next_away = (taken - _SIGN, taken), now

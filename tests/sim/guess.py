@@ -99,6 +99,9 @@ class Guess:
             return since + (2 * self.distance() if self.leans_late else 0.0)
         moments = self.moments()
         lean = SLACK if self.leans_late else -SLACK
+        if self.missed is not None:
+            # It is one of them.
+            lean = SLACK
         place = bisect_right(moments, since + lean)
         early = float(self.settings.get("early", 0))
         is_success = not self.bad or bool(self.excused and self.missed is None)
@@ -324,13 +327,23 @@ class Guess:
     # What was not heard.
 
     def judged(
-        self, went: float, back: float, *, may: bool, counts: int, anew: bool = False
+        self,
+        went: float,
+        back: float,
+        *,
+        deaf: float,
+        may: bool,
+        counts: int,
+        anew: bool = False,
     ) -> "Guess":
-        """Judge it after an absence, by the table of spec.md §8."""
+        """Judge it after an absence, by the table of spec.md §8.
+
+        A run that began by `deaf` may have ended unheard.
+        """
         guess = self.at(went)
         due = guess.due()
-        runs = tuple(run for run in guess.runs if run.start > went)
-        is_open = guess.last_start is not None and guess.last_start <= went
+        runs = tuple(run for run in guess.runs if run.start > deaf)
+        is_open = guess.last_start is not None and guess.last_start <= deaf
         unheard = replace(guess, runs=runs, run_excused=guess.run_excused or is_open)
         if guess.status == "down":
             return unheard

@@ -182,11 +182,20 @@ class Guesses(Model):
         found = []
         corners = product(set(away.went), set(away.returned), {may, must})
         for (went, back, pinged), guess in product(list(corners), guesses):
-            for counts in set(away.counts) | {1}:
+            deafs = {went, away.went[1] + SLACK}
+            for counts, deaf in product(set(away.counts) | {1}, deafs):
                 judged = guess.judged(
-                    went, back, may=pinged, counts=counts, anew=away.all_anew
+                    went,
+                    back,
+                    deaf=deaf,
+                    may=pinged,
+                    counts=counts,
+                    anew=away.all_anew,
                 )
                 found.append(judged)
+                if away.all_anew and guess.excused >= 3:
+                    # A boot that went on knows how long it was.
+                    found.append(guess)
                 if away.ahead:
                     falls = min(judged.may_fall, away.returned[0])
                     found.append(replace(judged, may_fall=falls))
@@ -253,6 +262,19 @@ class Guesses(Model):
                 found.append(again)
         self.guesses = found
         self.work_out()
+
+    def late_between(self, now: float) -> tuple[float, float]:
+        """Return between when and when people are told that it is late."""
+        if self.status != "up" or self.last_start is not None:
+            return NEVER, NEVER
+        low, high = self.next_pings(now)
+        if high == NEVER:
+            return low, high
+        if self.doubtful:
+            return low, high + self.longest_maintenance()
+        tags = str(self.settings.get("tags", ""))
+        low = self.windows.until(low - SLACK, tags) or low
+        return low, self.windows.until(high + SLACK, tags) or high
 
     def longest_maintenance(self) -> float:
         """Return for how long windows may put off that it is called down."""

@@ -117,6 +117,9 @@ class Maintaining:
         if self._is_unsure or not world.can_ask:
             world.agenda.after(300, partial(self.look_again, longer))
             return
+        if world.believed_at > world.machine.now - 9 * HOUR:
+            # Since an old copy was made.
+            longer = max(longer, world.machine.now - world.taken_at)
         ends = {(of, id_): end - BEGAN - world.machine.offset for id_, of, end in rows}
         for number, windows in world.windows.items():
             for window in windows.by_hand:

@@ -256,6 +256,13 @@ class Model:
                 found.add(self.status)
         return found
 
+    def late_between(self, _now: float) -> tuple[float, float]:
+        """Return between when and when people are told that it is late."""
+        # A run that is open is at work.
+        if self.status != "up" or self.last_start is not None:
+            return NEVER, NEVER
+        return min(self.due[0], self.low - self.grace), self.high - self.grace
+
     def longest_maintenance(self) -> float:
         """Return for how long windows may put off that it is called down."""
         return 0.0

@@ -98,6 +98,7 @@ class Oracle:
             # Of a row of bad outcomes one that was not heard may have been none.
             watched.unheard.clear()
         self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
+        self._world.lates.heard(watched, action)
         self.expect(watched, flip)
 
     def unsure(self, attempt: Attempt) -> None:
@@ -212,6 +213,7 @@ class Oracle:
         if reason not in model.reasons(now):
             self._blame(watched, "a flip has a wrong reason", reason)
         model.fall(now)
+        self._world.lates.changed(watched)
 
     def settle_both(self, watched: Watched) -> None:
         """Have time have its effect before something else does."""
@@ -245,6 +247,7 @@ class Oracle:
             self._blame(watched, "a dead job is told later than its bound")
 
     def _await_down(self, watched: Watched) -> None:
+        self._world.lates.watch(watched)
         when = watched.model.high + _LATE
         if when < watched.examined_at:
             watched.examined_at = when
@@ -390,6 +393,7 @@ class Oracle:
         now = self._world.machine.now
         watched.perfect.edit(dict(values), now)
         watched.model.edit(dict(values), now)
+        self._world.lates.changed(watched)
         self.expect(watched, None)
 
     def forget(self, watched: Watched) -> None:
@@ -414,6 +418,7 @@ class Oracle:
         """Believe of hcl what was true when this was remembered; jobs go on."""
         before, self._last_flip, windows = kept
         self._world.maintaining.go_back(windows)
+        self._world.lates.go_back()
         self._world.telling.go_back(self._last_flip)
         for code, old in before.items():
             new = self.by_code.get(code)
@@ -440,6 +445,29 @@ class Oracle:
             "SELECT w.id, (SELECT count(*) FROM projects p WHERE p.id < w.project_id),"
             ' w."end" FROM windows w ORDER BY w.id'
         )
+
+    def latenesses_after(self, last: int) -> list[Any]:
+        """Return the id, the check's code and the beginning of each after an id."""
+        return self._rows(
+            "SELECT l.id, c.code, l.began FROM latenesses l JOIN checks c"
+            " ON c.id = l.check_id WHERE l.id > ? ORDER BY l.id",
+            last,
+        )
+
+    def last_lateness(self) -> int:
+        """Return the id of the last one that is known to hcl."""
+        ((last,),) = self._rows("SELECT coalesce(max(id), 0) FROM latenesses")
+        return int(last)
+
+    def lateness_of(self, code: str, began: float) -> int | None:
+        """Return the id of the lateness of a check that began at about a moment."""
+        rows = self._rows(
+            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
+            " WHERE c.code = ? ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
+            code,
+            began,
+        )
+        return rows[0][0] if rows else None
 
     def status_of(self, code: str) -> str:
         """Return the stored status that a check ought to have."""

@@ -128,16 +128,17 @@ def _of(**calm: object) -> Calm:
 
 
 _HOOKS = frozenset(("down", "up"))
+_LATE_TOO = _HOOKS | {"late"}
 
 FIRST = (
     ChannelPlan("hook", for_machines=True, events=_HOOKS),
-    ChannelPlan("mail"),
+    ChannelPlan("mail", events=frozenset(("down", "up", "late", "server"))),
     ChannelPlan("phone", fold=30, fallback="mail"),
     ChannelPlan("night", calm=_of(quiet_hours=_RIGA_NIGHT)),
     ChannelPlan(
         "patient",
         for_machines=True,
-        events=_HOOKS,
+        events=_LATE_TOO,
         calm=_of(delay=timedelta(minutes=10)),
     ),
     ChannelPlan("nagger", calm=_of(remind_every=timedelta(hours=4))),

@@ -326,7 +326,7 @@ class Oracle:
 
     def recover(self) -> None:
         """Find out what was recorded, and done, of what a crash left unanswered."""
-        self.poll()
+        self._world.committed()
         self._world.maintaining.recover()
         for watched in list(self.by_code.values()):
             if watched.asked is not None:

@@ -26,8 +26,13 @@ def _make(world: "World", job: Job) -> None:
     life = world.life
     assert life is not None
     plans = world.telling.plans().values()
-    names = [plan.name for plan in plans if plan.project == job.kind.project]
-    chosen = [name for name in names if job.rng.random() < 0.45]
+    # Jobs with a schedule are late each time, by a second or two.
+    chosen = [
+        plan.name
+        for plan in plans
+        if plan.project == job.kind.project
+        and job.rng.random() < (0.2 if "late" in plan.events else 0.45)
+    ]
     number = job.made = job.made + 1
     values = {
         **job.settings,

@@ -6,6 +6,7 @@ by a bound. The rules were chosen by simulating lives of jobs: docs/promises.md.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from hcl.checks import deadlines, schedule
 from hcl.checks.deadlines import Hold
@@ -93,18 +94,32 @@ def excused(
     check: Check,
     returned: datetime,
     *,
+    leapt: timedelta = timedelta(0),
     counted: datetime | None = None,
     loose: bool = False,
 ) -> Check:
     """Count a check from the return on, however long hcl may have been away.
 
-    Raises ScheduleError.
+    By its clock that was `leapt`, which may be wrong: of a check that is not excused
+    any more it does not count. Raises ScheduleError.
     """
     if check.status != "up" or check.alert_after is None:
         return check
     check, _ = _unheard(check, returned)
-    check = _excused(check, returned, counted)
+    if check.excused >= MOST_EXCUSED and not is_same(check.counted_from, counted):
+        check = _put_off(check, leapt, returned)
+    else:
+        check = _excused(check, returned, counted)
     return _due(check, loose)
+
+
+def _put_off(check: Check, length: timedelta, returned: datetime) -> Check:
+    """Let a length that is not known have been nothing."""
+    missed, since = check.missed, check.counted_from or check.last_ping
+    return check._replace(
+        counted_from=since and min(since + length, returned),
+        missed=missed and min(missed + length, returned),
+    )
 
 
 def _due(check: Check, loose: bool) -> Check:
@@ -151,7 +166,7 @@ def _may_have_pinged(
     check: Check, returned: datetime, intervals: Sequence[timedelta]
 ) -> bool:
     """Tell whether a ping may have gone unheard, by when it mostly comes."""
-    heard = _heard(check)
+    heard = _heard(check, intervals)
     if heard is None:
         return False
     if check.excused and heard == check.counted_from:
@@ -161,7 +176,7 @@ def _may_have_pinged(
     return length is not None and heard + length / 2 < returned
 
 
-def _heard(check: Check) -> datetime | None:
+def _heard(check: Check, intervals: Sequence[timedelta]) -> datetime | None:
     """Return when a check was heard last, by the time that the clock tells now.
 
     A step of the clock leaves `last_ping`, which is history, where it was, and moves
@@ -170,8 +185,13 @@ def _heard(check: Check) -> datetime | None:
     last, counted = check.last_ping, check.counted_from
     if last is None or counted is None:
         return last
-    # Where no absence has set it, a step has.
-    return min(last, counted) if check.excused else counted
+    # Where no absence has set it, a step has; or a fail in a window of maintenance, of
+    # which what was due before counts still: from an outcome before that one.
+    if check.excused:
+        return min(last, counted)
+    before = accumulate(reversed(intervals))
+    is_outcome = any(is_same(last - length, counted) for length in before)
+    return last if is_outcome else counted
 
 
 def is_same(one: datetime | None, other: datetime | None) -> bool:

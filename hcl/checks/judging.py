@@ -120,14 +120,18 @@ class Judging:
         if len(project.titles) < _NAMED:
             project.titles.append(names.title(check))
 
-    async def excuse(self, returned: datetime) -> None:
-        """Judge all checks, but those heard since, as if each had pinged then."""
+    async def excuse(self, returned: datetime, leapt: timedelta) -> None:
+        """Judge all checks, but those heard since, as if each had pinged then.
+
+        `leapt` as in `absence.excused`.
+        """
 
         def excused(check: Check, _intervals: Sequence[timedelta]) -> Check:
             if was_written(check, returned):
                 return check
+            loose = self._clock.is_doubtful
             return absence.excused(
-                check, returned, counted=self.counted, loose=self._clock.is_doubtful
+                check, returned, leapt=leapt, counted=self.counted, loose=loose
             )
 
         await self._go_through(excused)

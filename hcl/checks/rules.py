@@ -125,7 +125,7 @@ def _on_outcome(
         before = check._replace(open_runs=open_runs)
         open_runs = runs.told(before, ping.created)
     is_excused = check.run_excused and start is not None
-    late_since = _late_still(check) if bad and status == "up" else None
+    late_since = late_still(check) if bad and status == "up" else None
     check = check.faring(status, ping.n, ping.created, start, rid, duration, None)
     check = check._replace(
         run_excused=is_excused, late_since=late_since, bad_outcomes=bad
@@ -136,8 +136,8 @@ def _on_outcome(
     return transition._replace(flip=flip)
 
 
-def _late_still(check: Check) -> datetime | None:
-    """Return since when a check is late, as people were told, though it failed now.
+def late_still(check: Check) -> datetime | None:
+    """Return since when a check is late, as people were told, though it fails now.
 
     A fail that does not call it down does not end that. Of one that is late since its
     run began they were not told.

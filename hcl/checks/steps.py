@@ -88,9 +88,11 @@ class Steps:
         return is_recent and abs(step + self._step) <= timedelta(seconds=STEP)
 
     async def follow_first(
-        self, began: datetime, sign: Callable[[], Sign]
+        self, began: datetime, sign: Callable[[], Sign], windows: timedelta
     ) -> Absence | None:
         """Take the step from a time that was only guessed since hcl `began`.
+
+        Maintenance `windows` that were opened by hand move by so much.
 
         Only what was written since then moves, and what waits if it is a step back.
         The rest is of the right time: it is to be judged as after an absence so long,
@@ -99,6 +101,9 @@ class Steps:
         """
         clock, step = self._clock, self._clock.step
         if not step:
+            if windows:
+                async with self._database.transaction() as conn:
+                    await store.windows.shift(conn, windows)
             clock.take(step)
             return None
         before = clock.now()
@@ -112,6 +117,7 @@ class Steps:
             # later step moves all of it on.
             written = began if step > _NOTHING else None
             await store.outbox.shift(conn, step, before + step, written)
+            await store.windows.shift(conn, windows)
             await self._move_history(conn, step, sign)
             if away is not None:
                 await store.life.add_absence(conn, away)

@@ -55,9 +55,7 @@ class Refusals:
 
     def note(self, boot: float) -> None:
         """Note that one was refused."""
-        self.last = boot
-        if self.first is None:
-            self.first = boot
+        self.first, self.last = boot if self.first is None else self.first, boot
 
 
 class Watch:
@@ -94,6 +92,7 @@ class Watch:
         self._heard = heard
         self._refusals = refusals
         self._file = file
+        self._maintenance = maintenance
         # Whether it stood still while it was at work; until the next look for that.
         self._stood_still = False
         self._judging = Judging(database, clock, maintenance, pulse=self.pulse)
@@ -107,6 +106,8 @@ class Watch:
         self._synchronised = boot
         # Until when the wall is waited for after a start, by the boot clock.
         self._waits_until: float | None = None
+        # By how much its time began after the last moment known then.
+        self._leapt = timedelta(0)
         self._away: Absence | None = None
         # What was heard since is not judged after that absence; None: all is.
         self._written_since: datetime | None = None
@@ -166,6 +167,7 @@ class Watch:
         if self._was_synchronised or clock.source.wall() < known.timestamp():
             clock.hold(known)
             self._waits_until = clock.boot() + UNSYNCHRONISED
+            self._leapt = clock.now() - known
 
     async def end(self) -> None:
         """Leave a last sign of life; but not before an absence has been judged."""
@@ -367,10 +369,15 @@ class Watch:
 
     async def _end_wait(self, is_synchronised: bool) -> None:
         began = self._clock.at(self._began)
-        if self._was_synchronised and not is_synchronised and self.excuses:
+        is_wrong = self._was_synchronised and not is_synchronised
+        # They last as long as was said, by whatever time that is to be set still.
+        windows = self._leapt + self._clock.step if is_wrong else timedelta(0)
+        if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
-            await self._judging.excuse(began)
-        away = await self._steps.follow_first(began, self._sign)
+            await self._judging.excuse(began, self._leapt)
+        away = await self._steps.follow_first(began, self._sign, windows)
+        if windows:
+            await self._maintenance.moved()
         self._waits_until = None
         self._renews_since = began = self._clock.at(self._began)
         if away is not None:

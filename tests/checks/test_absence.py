@@ -54,6 +54,17 @@ def test_deadline_in_the_absence_counts_from_the_return(into: timedelta) -> None
     assert rules.shown_status(after, RETURNED) == "up"
 
 
+@pytest.mark.parametrize("fails", [1, 3])
+def test_a_fail_in_a_window_was_heard(fails: int) -> None:
+    # What was due counts from before the fail, which came an hour ago.
+    check = up(RETURNED - HOUR, counted_from=RETURNED - HOUR - fails * DAY)
+    check = check._replace(alert_after=RETURNED + HOUR, spared=2 * HOUR)
+
+    after = judged(check, DAY, DAY, DAY)
+
+    assert (after.counted_from, after.excused) == (check.counted_from, 0)
+
+
 def test_an_absence_of_a_second_excuses_too() -> None:
     check = due_at(WENT + SECOND)
 

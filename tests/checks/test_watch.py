@@ -794,10 +794,10 @@ async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(
 # Starts with a clock that cannot be believed
 
 
-async def pi(folder: Path, times: Times, heard: datetime) -> Check:
+async def pi(folder: Path, times: Times, heard: datetime, **overrides: Any) -> Check:
     """Run once with a right clock, and lose the power; the wall stands still."""
     async with running(folder, times) as app:
-        check = await up(app, heard)
+        check = await up(app, heard, **overrides)
         await look(app)
     times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
     times.synchronised = False
@@ -875,6 +875,26 @@ async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
         times.run(25 * 3600)
         await look(app)
         assert (await again(app, check)).status == "down"
+
+
+async def test_who_is_not_excused_any_more_is_not_called_down_by_a_wall_that_is_ahead(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+    times.set_wall(2 * 3600)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(601)
+        await look(app)
+        times.synchronised = True
+        times.set_wall(-2 * 3600)
+        await look(app)
+        after = await again(app, check)
+
+        assert (after.status, after.excused) == ("up", 3)
+        assert after.alert_after == NOW + DAY
 
 
 async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.sim.clockwork import BEGAN, Machine
-from tests.sim.model import NEVER, SLACK, Model
+from tests.sim.model import NEVER, Model
 
 # What is wrong, and by how much.
 Wrong = tuple[str, str]
@@ -32,7 +32,7 @@ def wrong_in_check(
     `is_calm`: nothing keeps hcl from knowing better; `can_settle`: the disk takes what
     it has put off; `was_set` is when the wall was set last.
     """
-    allowed = shown(model, machine.now)
+    allowed = model.shown(machine.now)
     if is_calm and told["status"] not in allowed:
         yield "status", f"{told['status']}, not {sorted(allowed)}"
     if not can_settle:
@@ -46,10 +46,10 @@ def wrong_in_check(
         yield "started", f"{told['started']}"
     # A step of the clock is noticed within a minute.
     is_known = not machine.is_wrong and machine.now > was_set + 65
-    # A run that may take longer than its grace holds the deadline off, and not that.
-    is_known &= model.last_start is None or "max_run" not in model.settings
     if is_calm and is_known and not model.doubtful:
-        yield from _wrong_in_next(model, told["next_ping"])
+        yield from _wrong_in_next(model, told["next_ping"], machine.now)
+    if is_known:
+        yield from _wrong_in_maintenance(model, told, machine.now)
     if model.last_ping is not None and was_set < model.last_ping - 60:
         at = _true(told["last_ping"]) - machine.offset
         if abs(at - model.last_ping) > _ROUNDED:
@@ -78,31 +78,32 @@ def wrong_in_flips(expected: Sequence[str], told: Any) -> Iterator[Wrong]:
         yield "order of flips", f"{ups[:_FLIPS]}, not {newest[:_FLIPS]}"
 
 
-def _wrong_in_next(model: Model, told: str | None) -> Iterator[Wrong]:
+def _wrong_in_next(model: Model, told: str | None, now: float) -> Iterator[Wrong]:
+    low, high = model.next_pings(now)
     if told is None:
-        if model.high < NEVER:
+        if high < NEVER:
             yield "next_ping", "none"
         return
-    at = _true(told) + model.grace
-    if not model.low - _ROUNDED <= at <= model.high + _ROUNDED:
-        yield "next_ping", f"{at:.0f}, not {model.low:.0f} to {model.high:.0f}"
+    at = _true(told)
+    if not low - _ROUNDED <= at <= high + _ROUNDED:
+        yield "next_ping", f"{at:.0f}, not {low:.0f} to {high:.0f}"
+
+
+def _wrong_in_maintenance(model: Model, told: Any, now: float) -> Iterator[Wrong]:
+    until = told.get("maintenance_until")
+    expected = {model.maintained_until(now + by) for by in (-2, 0, 2)}
+    if not any(_is_about(until, moment) for moment in expected):
+        yield "maintenance_until", f"{until}, not {sorted(map(str, expected))}"
+
+
+def _is_about(told: str | None, moment: float | None) -> bool:
+    if told is None or moment is None:
+        return told is None and moment is None
+    return abs(_true(told) - moment) < _ROUNDED
 
 
 def _true(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp() - BEGAN
-
-
-def shown(model: Model, now: float) -> set[str]:
-    """Return the statuses that people may be shown."""
-    if model.status == "down":
-        return {"down"}
-    found = {"down"} if now > model.low - SLACK else set()
-    if now < model.high + SLACK:
-        if model.status == "up" and now > model.due[0] - SLACK:
-            found.add("grace")
-        if now < model.due[1] + SLACK:
-            found.add(model.status)
-    return found
 
 
 def wrong_in_pings(told: Any) -> Iterator[Wrong]:

@@ -257,6 +257,8 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.machine.synchronised = True
         world.note("the wall is known to be right")
         world.oracle.doubt()
+        if wait > 598:
+            world.later(70, lambda: world.maintaining.look_again(length))
 
     world.later(length - 1, boot)
 
@@ -276,8 +278,10 @@ def judge_start(
     is_never = not machine.synchronised and world.blind_until > now + 598
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
-    ahead = 0.0 if machine.synchronised else max(machine.offset, 0.0)
-    is_sure = is_never or not ahead
+    ahead = max(machine.offset, 0.0)
+    if machine.synchronised or is_never:
+        ahead = 0.0
+    is_sure = not ahead
     away = Away(
         went,
         (now, until),
@@ -383,7 +387,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
 def _believe(world: "World", taken: float) -> None:
     world.oracle.go_back(world.kept)
     world.kept = None
-    now = world.machine.now
+    now = world.believed_at = world.machine.now
+    world.taken_at = taken
     world.was_away(now - taken)
     world.judges = -1e9, -1e9
     world.next_away = (taken - _SIGN, taken), now

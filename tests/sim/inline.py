@@ -24,7 +24,8 @@ class Crash(BaseException):
 class Gate:
     """What every statement passes; it may end the process, or refuse the statement.
 
-    `on_flips` is called after each commit that may have written flips.
+    `on_flips` is called after each commit that may have written flips, or that checks
+    are late.
     """
 
     def __init__(self, on_flips: Callable[[], None]) -> None:
@@ -48,7 +49,7 @@ class Gate:
     def leave(self, sql: str) -> None:
         if self.after is not None:
             self.after(sql)
-        if "INTO flips" in sql:
+        if "INTO flips" in sql or "INTO latenesses" in sql:
             self._has_flips = True
         elif self._has_flips and sql == "COMMIT":
             self._has_flips = False

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hcl.model import Check
 from tests.sim.model import occurrences
 
 if TYPE_CHECKING:
@@ -65,9 +64,13 @@ KINDS: tuple[JobKind, ...] = (
     JobKind("three-hourly", _simple(3 * HOUR, 1800), 3 * HOUR, length=300, rids=True),
     JobKind("regular", _simple(4 * HOUR, 600), 4 * HOUR, sends="slug"),
     JobKind("drifting", _simple(4 * HOUR, HOUR), 4 * HOUR, drift=0.02),
-    JobKind("late", _simple(6 * HOUR, HOUR), 6 * HOUR, spread=0.1, mishap=0.02),
+    JobKind(
+        "late", _simple(6 * HOUR, HOUR, tags="nas"), 6 * HOUR, spread=0.1, mishap=0.05
+    ),
     JobKind("cron", _cron("7 */3 * * *", "Europe/Riga", 900), spread=0.3),
-    JobKind("nightly", _cron("5 3 * * *", "Europe/Riga", HOUR), length=1200),
+    JobKind(
+        "nightly", _cron("5 3 * * *", "Europe/Riga", HOUR, tags="nas"), length=4500
+    ),
     JobKind("gap", _cron("30 2 * * *", "America/New_York", HOUR), mishap=0.02),
     JobKind("calendar", _cron("*-*-* 04:15:00", "Europe/London", HOUR), spread=0.2),
     JobKind("weekly", _cron("0 6 * * 1", "Europe/Riga", 6 * HOUR), length=HOUR),
@@ -116,17 +119,20 @@ KINDS: tuple[JobKind, ...] = (
         mishap=0.05,
         sends="mail",
     ),
-    JobKind("hanging", _simple(8 * HOUR, HOUR), 8 * HOUR, length=600, mishap=0.03),
+    JobKind(
+        "hanging",
+        _simple(8 * HOUR, HOUR, tags="lab"),
+        8 * HOUR,
+        length=600,
+        mishap=0.1,
+    ),
     JobKind("manual", _simple(DAY, HOUR, manual_resume=True), DAY),
     JobKind("logging", _simple(DAY, HOUR), DAY, sends="log"),
     JobKind("daily", _simple(DAY, HOUR), DAY, length=1500),
     JobKind("slow", _simple(5 * DAY, DAY), 5 * DAY, mishap=0.05),
     JobKind("unsteady", _simple(2 * DAY, 6 * HOUR), DAY, spread=0.5),
     JobKind("elsewhere", _simple(8 * HOUR, HOUR), 8 * HOUR, mishap=0.02, project=1),
-)
-
-# What spec.md §9 says of runs' lengths and of clocks that are ahead, where hcl has it.
-_FINER = (
+    # What spec.md §9 has: limits of runs, bad outcomes in a row, clocks that are ahead.
     JobKind(
         "limited",
         _simple(6 * HOUR, 900, max_run=2 * 3600, min_run=60),
@@ -136,9 +142,39 @@ _FINER = (
     ),
     JobKind("short", _simple(DAY, HOUR, min_run=600), DAY, length=900),
     JobKind("ahead", _cron("0 */6 * * *", "Europe/Riga", 900, early=600), ahead=300.0),
+    JobKind(
+        "patient",
+        _simple(8 * HOUR, HOUR, down_after=3, tags="nas"),
+        8 * HOUR,
+        mishap=0.8,
+    ),
+    JobKind(
+        "apart",
+        _simple(6 * HOUR, HOUR, max_run=8 * 3600, tags="lab"),
+        6 * HOUR,
+        length=5 * HOUR,
+        spread=0.1,
+        mishap=0.2,
+        rids=True,
+    ),
+    JobKind(
+        "all of it",
+        _cron(
+            "0 */8 * * *",
+            "Europe/Riga",
+            1200,
+            down_after=2,
+            max_run=5 * 3600,
+            min_run=120,
+            early=900,
+            tags="nas lab",
+        ),
+        length=2 * HOUR,
+        mishap=0.3,
+        rids=True,
+        ahead=240.0,
+    ),
 )
-if "max_run" in Check._fields:
-    KINDS = (*KINDS, *_FINER)
 
 # What people write in place of the schedules of some: the same in other words, or less
 # often than the job runs.
@@ -200,6 +236,8 @@ class Job:
         """Send what one run sends: its start, its end, and what else it says."""
         kind, rng, agenda = self.kind, self.rng, self._world.agenda
         fails = rng.random() < kind.mishap / 3
+        if "down_after" in kind.settings and rng.random() < 0.3:
+            self._send(Signal("log"))
         rid = str(uuid.UUID(int=rng.getrandbits(128))) if kind.rids else None
         if not kind.length:
             self._send(self._outcome(fails, rid))

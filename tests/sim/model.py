@@ -111,11 +111,7 @@ class Model:
             return heard[0], heard[1] + 2 * self.distance
         moments = self._moments()
         first = moments[bisect_right(moments, heard[0] - SLACK)]
-        early = float(self.settings.get("early", 0)) + SLACK
-        # A success just before an occurrence counts for that, a return may.
-        last = moments[bisect_right(moments, heard[1] + early)]
-        sure = moments[bisect_right(moments, heard[0] + early - 2 * SLACK)]
-        return first if self.counted else max(first, sure), last
+        return first, moments[bisect_right(moments, heard[1] + SLACK)]
 
     def work_out(self) -> None:
         """Work the deadline out anew."""
@@ -126,24 +122,15 @@ class Model:
             self.due = self._expected(heard)
             self.low, self.high = self.due[0] + self.grace, self.due[1] + self.grace
         if self.last_start is not None and self.status != "down":
-            self._await_end_of_run()
+            run = self._run_deadline()
+            self.low, self.high = min(self.low, run[0]), min(self.high, run[1])
         if self.low < NEVER:
             self.low = max(self.low, self.not_before[0])
             self.high = max(self.high, self.not_before[1])
 
-    def _await_end_of_run(self) -> None:
-        run, began = self._run_deadline(), self.last_start or 0.0
-        stands = "max_run" in self.settings and began > (self.last_ping or -1.0)
-        if not stands or self.run_excused:
-            self.high = max(self.high, run[1]) if stands else min(self.high, run[1])
-            self.low = min(self.low, run[0])
-        else:
-            # It stands for the ping that is expected, until it has to end.
-            self.low, self.high = run
-
     def _run_deadline(self) -> tuple[float, float]:
         assert self.last_start is not None
-        due = self.last_start + float(self.settings.get("max_run", self.grace))
+        due = self.last_start + self.grace
         if not self.run_excused:
             return due, due
         if self.run_unsure:
@@ -153,10 +140,11 @@ class Model:
             return low + 2 * self.grace, high + 2 * self.grace
         return NEVER, NEVER
 
-    def hear(self, action: str, rid: str | None, at: float) -> Flipped | None:
+    def hear(
+        self, action: str, rid: str | None, at: float, _seen: Flipped | None = None
+    ) -> Flipped | None:
         """Receive a ping that counts as this; return the flip that it makes."""
         self.n += 1
-        reason, action = action, "fail" if action == "short" else action
         if action in ("log", "ign"):
             return None
         if action == "start":
@@ -175,15 +163,11 @@ class Model:
         new = "down" if action == "fail" else "up"
         old, self.status = self.status, new
         self.work_out()
-        return (old, new, reason if new == "down" else "") if old != new else None
+        return (old, new, "fail" if new == "down" else "") if old != new else None
 
-    def judged(self, action: str, rid: str | None, at: float) -> str:
+    def judged(self, action: str, _rid: str | None, _at: float) -> str:
         """Return what a ping counts as by how long its run was."""
-        least = self.settings.get("min_run")
-        if action != "success" or not least or self.last_start is None:
-            return action
-        is_its_end = self.rid == rid
-        return "short" if is_its_end and at - self.last_start < least else action
+        return action
 
     def _end_run(self, action: str, rid: str | None, at: float) -> None:
         self.duration = None
@@ -201,12 +185,25 @@ class Model:
         self.run_excused = self.run_unsure = False
         self.not_before, self.doubtful = (0.0, 0.0), False
 
-    def time_out(self) -> Flipped:
+    def pass_to(self, now: float) -> None:
+        """Let time have what effect it has before anybody is told."""
+
+    def fall(self, _now: float) -> None:
         """Go down, since nothing was heard."""
-        self.before = None
-        old, self.status = self.status, "down"
+        self.before, self.status = None, "down"
         self.work_out()
-        return (old, "down", "timeout")
+
+    def reasons(self, _now: float) -> set[str]:
+        """Return why it may have gone down by now, or a little later."""
+        return {"timeout"}
+
+    def judge_away(self, away: "Away", *, is_start: bool) -> None:
+        """Judge it after an absence: at a start with the start before, if need be."""
+        if is_start:
+            judge_start(self, away)
+        else:
+            self.before = None
+            judge(self, away)
 
     def pause(self) -> Flipped | None:
         if self.status == "paused":
@@ -224,7 +221,7 @@ class Model:
         self.work_out()
         return ("paused", "new", "")
 
-    def edit(self, values: dict[str, Any]) -> None:
+    def edit(self, values: dict[str, Any], _now: float) -> None:
         if "timeout" in values:
             self.settings.pop("schedule", None)
         if "schedule" in values:
@@ -246,6 +243,37 @@ class Model:
         self.settings = dict(other.settings)
         self.work_out()
         return self
+
+    def shown(self, now: float) -> set[str]:
+        """Return the statuses that people may be shown."""
+        if self.status == "down":
+            return {"down"}
+        found = {"down"} if now > self.low - SLACK else set()
+        if now < self.high + SLACK:
+            if self.status == "up" and now > self.due[0] - SLACK:
+                found.add("grace")
+            if now < self.due[1] + SLACK:
+                found.add(self.status)
+        return found
+
+    def late_between(self, _now: float) -> tuple[float, float]:
+        """Return between when and when people are told that it is late."""
+        # A run that is open is at work.
+        if self.status != "up" or self.last_start is not None:
+            return NEVER, NEVER
+        return min(self.due[0], self.low - self.grace), self.high - self.grace
+
+    def longest_maintenance(self) -> float:
+        """Return for how long windows may put off that it is called down."""
+        return 0.0
+
+    def maintained_until(self, _now: float) -> float | None:
+        """Return when the windows have closed that are open; None: none is."""
+        return None
+
+    def next_pings(self, _now: float) -> tuple[float, float]:
+        """Return between when and when grace begins, as the API tells it."""
+        return self.low - self.grace, self.high - self.grace
 
     def usual(self) -> float:
         """Return how soon after a ping the next one mostly comes."""
@@ -338,7 +366,7 @@ def _excuse(model: Model, away: Away, low: float, high: float) -> None:
     may_be_before = low < away.went[1] + SLACK
     may_be_after = high >= back[0] - SLACK
     is_within = not may_be_before and not may_be_after
-    may, must = _may_have_pinged(model, away)
+    may, must = may_have_pinged(model, away)
     is_excused = away.sure and (is_within or (must and not may_be_before))
     if not is_within and not may and low >= back[1] + SLACK and started is None:
         return
@@ -380,7 +408,7 @@ def _widest(one: tuple[float, float], two: tuple[float, float]) -> tuple[float, 
     return min(one[0], two[0]), max(one[1], two[1])
 
 
-def _may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
+def may_have_pinged(model: Model, away: Away) -> tuple[bool, bool]:
     """Tell whether it may have pinged unheard, and whether that is certain to hcl."""
     if model.last_ping is None or model.status != "up":
         return False, False

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hcl.model import Flip
 from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
+from tests.sim.guess import FINER
+from tests.sim.guesses import Guesses
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import NEVER, SLACK, Away, Flipped, Model, judge, judge_start
+from tests.sim.model import NEVER, SLACK, Away, Flipped, Model
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
 
@@ -42,16 +44,23 @@ class Oracle:
     def made(self, job: Job, code: str, channels: Sequence[str]) -> None:
         """Watch a check that was just made."""
         ((id_,),) = self._rows("SELECT id FROM checks WHERE code = ?", code)
-        days = self._world.days
         watched = Watched(
             job,
             code,
             id_,
             set(channels),
-            Model(dict(job.settings), days),
-            Model(dict(job.settings), days),
+            self._model(job),
+            self._model(job, is_perfect=True),
         )
         self.by_code[code] = self._by_id[id_] = watched
+
+    def _model(self, job: Job, *, is_perfect: bool = False) -> Model:
+        settings, days = dict(job.settings), self._world.days
+        project = job.kind.project
+        if not project and not settings.keys() & {"tags", "down_after", *FINER}:
+            return Model(settings, days)
+        windows = self._world.windows[project]
+        return Guesses(settings, days, windows, is_perfect=is_perfect)
 
     def sent(self, job: Job, signal: Signal) -> None:
         """Hear that a job truly sent a signal, whether or not anybody hears it."""
@@ -62,8 +71,10 @@ class Oracle:
         perfect = watched.perfect
         action = counts_as(perfect.settings, perfect.status, signal)
         perfect.hear(perfect.judged(action, signal.rid, now), signal.rid, now)
-        if action in ("success", "fail"):
+        is_outcome = action in ("success", "fail")
+        if is_outcome or isinstance(perfect, Guesses):
             watched.unheard.append(now)
+        if is_outcome:
             watched.down_since = now if perfect.status == "down" else None
 
     def acked(self, attempt: Attempt) -> None:
@@ -77,14 +88,17 @@ class Oracle:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
         judged = model.judged(action, signal.rid, at)
-        flip = model.hear(judged, signal.rid, at)
+        seen = watched.seen[0][1] if watched.seen else None
+        flip = model.hear(judged, signal.rid, at, seen)
         action = "fail" if judged == "short" else action
         if self._world.machine.is_wrong:
             model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
-        if action in ("success", "fail"):
+        if action == "success" or (action == "fail" and not isinstance(model, Guesses)):
+            # Of a row of bad outcomes one that was not heard may have been none.
             watched.unheard.clear()
         self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
+        self._world.lates.heard(watched, action)
         self.expect(watched, flip)
 
     def unsure(self, attempt: Attempt) -> None:
@@ -164,11 +178,21 @@ class Oracle:
             self._take_timeouts(watched)
 
     def _take_timeouts(self, watched: Watched) -> None:
-        while watched.seen and watched.seen[0][1][2] in _MISSED:
-            _, (old, _, _) = watched.seen.popleft()
-            self._timed_out(watched, old)
+        while watched.seen:
+            _, (old, new, reason) = watched.seen[0]
+            model, now = watched.model, self._world.machine.now
+            if reason in _MISSED:
+                watched.seen.popleft()
+                self._timed_out(watched, old, reason)
+            elif isinstance(model, Guesses) and old == model.status != "down":
+                if new != "up" or not model.may_step_up(now):
+                    break
+                watched.seen.popleft()
+                model.step_up(now)
+            else:
+                break
 
-    def _timed_out(self, watched: Watched, old: str) -> None:
+    def _timed_out(self, watched: Watched, old: str, reason: str) -> None:
         model, now = watched.model, self._world.machine.now
         if model.status != old or model.low == NEVER:
             self._blame(watched, "it is called down, and nothing was due")
@@ -181,8 +205,15 @@ class Oracle:
         if perfect.status != "down" and not self._is_explained(watched):
             self._blame(watched, "a false alarm: the job ran in time")
         if watched.down_since is not None:
-            self._look_at_bound(watched, watched.down_since)
-        model.time_out()
+            since = watched.down_since
+            if old != "up" and model.last_start is not None:
+                # Before it heard of the run nothing was expected.
+                since = max(since, model.last_start + model.grace)
+            self._look_at_bound(watched, since)
+        if reason not in model.reasons(now):
+            self._blame(watched, "a flip has a wrong reason", reason)
+        model.fall(now)
+        self._world.lates.changed(watched)
 
     def settle_both(self, watched: Watched) -> None:
         """Have time have its effect before something else does."""
@@ -191,15 +222,19 @@ class Oracle:
     def _settle(self, watched: Watched) -> None:
         """Let one who is always there call it down, if that is due."""
         perfect, now = watched.perfect, self._world.machine.now
+        perfect.pass_to(now)
         if perfect.low <= now + SLACK:
             watched.down_since = perfect.low
-            perfect.time_out()
+            perfect.fall(perfect.low)
 
     def _is_explained(self, watched: Watched) -> bool:
         """Tell whether spec.md lets a job be called down that ran in time."""
         model = watched.model
         if model.excused[1] >= 3 or model.doubtful:
             return True
+        if isinstance(model, Guesses):
+            # Any that was not heard may have been what keeps it up.
+            return bool(watched.unheard)
         # What comes long before it mostly does is not looked for.
         turn = (model.last_ping or 0.0) + model.usual() / 2
         return any(at < turn + SLACK for at in watched.unheard)
@@ -207,10 +242,12 @@ class Oracle:
     def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
         length = world.away_since(since) + 3 * (model.distance + model.grace) + 60
+        length += model.longest_maintenance()
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")
 
     def _await_down(self, watched: Watched) -> None:
+        self._world.lates.watch(watched)
         when = watched.model.high + _LATE
         if when < watched.examined_at:
             watched.examined_at = when
@@ -289,7 +326,8 @@ class Oracle:
 
     def recover(self) -> None:
         """Find out what was recorded, and done, of what a crash left unanswered."""
-        self.poll()
+        self._world.committed()
+        self._world.maintaining.recover()
         for watched in list(self.by_code.values()):
             if watched.asked is not None:
                 self._resolve(watched)
@@ -316,11 +354,7 @@ class Oracle:
     def judge(self, away: Away, *, is_start: bool = False) -> None:
         """Hear that hcl was not there."""
         for watched in self.by_code.values():
-            if is_start:
-                judge_start(watched.model, away)
-            else:
-                watched.model.before = None
-                judge(watched.model, away)
+            watched.model.judge_away(away, is_start=is_start)
             self._await_down(watched)
 
     def doubt(self) -> None:
@@ -328,6 +362,24 @@ class Oracle:
         for watched in self.by_code.values():
             watched.model.shaken = self._world.machine.now
             watched.model.doubt()
+            self._await_down(watched)
+
+    def change_windows(self, project: int, act: Callable[[], None]) -> None:
+        """Have other windows of maintenance from now on."""
+        now = self._world.machine.now
+        concerned = [
+            model
+            for watched in self.by_code.values()
+            for model in (watched.model, watched.perfect)
+            if watched.job.kind.project == project and isinstance(model, Guesses)
+        ]
+        for watched in self.by_code.values():
+            self._settle(watched)
+        befores = [model.dues() for model in concerned]
+        act()
+        for model, before in zip(concerned, befores, strict=True):
+            model.have_other_windows(before, now)
+        for watched in self.by_code.values():
             self._await_down(watched)
 
     def edit(self, watched: Watched, values: dict[str, Any]) -> None:
@@ -338,8 +390,10 @@ class Oracle:
             # What stands in no config just now keeps its checks for when it does again.
             away = watched.channels - self._world.telling.plans().keys()
             watched.channels = away | set(filter(None, channels.split(",")))
-        watched.perfect.edit(dict(values))
-        watched.model.edit(dict(values))
+        now = self._world.machine.now
+        watched.perfect.edit(dict(values), now)
+        watched.model.edit(dict(values), now)
+        self._world.lates.changed(watched)
         self.expect(watched, None)
 
     def forget(self, watched: Watched) -> None:
@@ -358,11 +412,13 @@ class Oracle:
             kept[code] = copy.deepcopy(watched)
             watched.job, watched.asked = job, asked
             kept[code].job = job
-        return kept, self._last_flip
+        return kept, self._last_flip, self._world.maintaining.remember()
 
     def go_back(self, kept: Any) -> None:
         """Believe of hcl what was true when this was remembered; jobs go on."""
-        before, self._last_flip = kept
+        before, self._last_flip, windows = kept
+        self._world.maintaining.go_back(windows)
+        self._world.lates.go_back()
         self._world.telling.go_back(self._last_flip)
         for code, old in before.items():
             new = self.by_code.get(code)
@@ -382,6 +438,36 @@ class Oracle:
             self.forget(self.by_code[code])
 
     # What others ask.
+
+    def windows_by_hand(self) -> list[Any]:
+        """Return the id, the project's number and the end of each window by hand."""
+        return self._rows(
+            "SELECT w.id, (SELECT count(*) FROM projects p WHERE p.id < w.project_id),"
+            ' w."end" FROM windows w ORDER BY w.id'
+        )
+
+    def latenesses_after(self, last: int) -> list[Any]:
+        """Return the id, the check's code and the beginning of each after an id."""
+        return self._rows(
+            "SELECT l.id, c.code, l.began FROM latenesses l JOIN checks c"
+            " ON c.id = l.check_id WHERE l.id > ? ORDER BY l.id",
+            last,
+        )
+
+    def last_lateness(self) -> int:
+        """Return the id of the last one that is known to hcl."""
+        ((last,),) = self._rows("SELECT coalesce(max(id), 0) FROM latenesses")
+        return int(last)
+
+    def lateness_of(self, code: str, began: float) -> int | None:
+        """Return the id of the lateness of a check that began at about a moment."""
+        rows = self._rows(
+            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
+            " WHERE c.code = ? ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
+            code,
+            began,
+        )
+        return rows[0][0] if rows else None
 
     def status_of(self, code: str) -> str:
         """Return the stored status that a check ought to have."""

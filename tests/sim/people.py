@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim.jobs import DAY, HOUR, SCHEDULES, Job
 from tests.sim.life import api
+from tests.sim.maintaining import maintain
 from tests.sim.watched import Watched
 
 if TYPE_CHECKING:
     from tests.sim.world import World
+
+__all__ = ["assign", "delete", "die", "edit", "maintain", "mute", "pause", "reload"]
 
 
 def make_checks(world: "World") -> None:
@@ -23,8 +26,13 @@ def _make(world: "World", job: Job) -> None:
     life = world.life
     assert life is not None
     plans = world.telling.plans().values()
-    names = [plan.name for plan in plans if plan.project == job.kind.project]
-    chosen = [name for name in names if job.rng.random() < 0.45]
+    # Jobs with a schedule are late each time, by a second or two.
+    chosen = [
+        plan.name
+        for plan in plans
+        if plan.project == job.kind.project
+        and job.rng.random() < (0.2 if "late" in plan.events else 0.45)
+    ]
     number = job.made = job.made + 1
     values = {
         **job.settings,
@@ -48,13 +56,8 @@ def _make(world: "World", job: Job) -> None:
 
 
 def _make_later(world: "World", job: Job) -> None:
-    if not job.code and _can_ask(world):
+    if not job.code and world.can_ask:
         _make(world, job)
-
-
-def _can_ask(world: "World") -> bool:
-    life = world.life
-    return life is not None and life.takes_requests and not world.network.trouble
 
 
 def _look_now_and_then(world: "World", job: Job) -> None:
@@ -62,7 +65,7 @@ def _look_now_and_then(world: "World", job: Job) -> None:
 
     def look() -> None:
         watched = world.oracle.by_code.get(job.code)
-        if watched is not None and _can_ask(world) and watched.asked is None:
+        if watched is not None and world.can_ask and watched.asked is None:
             world.oracle.verify(watched)
             _ask(world, watched)
         world.agenda.after(job.rng.uniform(0.3, 1.7) * DAY, look)
@@ -97,7 +100,7 @@ def _ask(world: "World", watched: Watched) -> None:
 def _some(world: "World", rng: random.Random) -> Watched | None:
     """Choose a check that nobody is changing just now."""
     codes = [job.code for job in world.jobs if job.code in world.oracle.by_code]
-    if not codes or not _can_ask(world):
+    if not codes or not world.can_ask:
         return None
     watched = world.oracle.by_code[rng.choice(codes)]
     return None if watched.asked is not None else watched
@@ -189,7 +192,7 @@ def _resume(world: "World", watched: Watched) -> None:
     current = world.oracle.by_code.get(watched.code)
     if current is None:
         return
-    if not _can_ask(world) or current.asked is not None:
+    if not world.can_ask or current.asked is not None:
         world.agenda.after(HOUR, partial(_resume, world, watched))
         return
     if current.model.status != "paused":
@@ -222,7 +225,7 @@ def mute(world: "World", rng: random.Random) -> None:
 
 def _unmute(world: "World", code: str) -> None:
     watched = world.oracle.by_code.get(code)
-    if watched is not None and watched.asked is None and _can_ask(world):
+    if watched is not None and watched.asked is None and world.can_ask:
         _mute(world, watched, 0.0)
 
 
@@ -254,7 +257,7 @@ def delete(world: "World", rng: random.Random) -> None:
     def deleted() -> None:
         world.oracle.forget(watched)
         job.code = ""
-        if _can_ask(world):
+        if world.can_ask:
             _make(world, job)
 
     world.note(f"{job.name} is deleted", watched.code)
@@ -270,7 +273,7 @@ def delete(world: "World", rng: random.Random) -> None:
 
 def reload(world: "World", rng: random.Random) -> None:
     """Go over to the other config."""
-    if _can_ask(world):
+    if world.can_ask:
         assert world.life is not None
         name = "second" if world.telling.config == "first" else "first"
         world.note(f"hcl takes its {name} config")

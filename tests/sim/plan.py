@@ -38,6 +38,7 @@ PEOPLE: dict[str, int] = {
     "assign": 2,
     "pause": 2,
     "mute": 3,
+    "maintain": 4,
     "delete": 1,
     "reload": 1,
 }

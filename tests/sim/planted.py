@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -16,6 +16,7 @@ from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
 from hcl.checks import absence, rules, runs, schedule
 from hcl.checks.deadlines import Transition
+from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
 from hcl.store.outbox import Outcome, Waiting
@@ -132,6 +133,36 @@ def nobody_is_muted() -> Patch:
     return mock.patch.object(store.mutes, "mute", _nothing)
 
 
+def a_window_forgives_for_ever() -> Patch:
+    """Have what a window puts off have its grace again and again."""
+    real = Calendar.spared
+
+    def spared(self: Calendar, check: Check, deadline: datetime) -> timedelta:
+        length = real(self, check, deadline)
+        return length + timedelta(days=9) if length else length
+
+    return mock.patch.object(Calendar, "spared", spared)
+
+
+def a_log_is_a_bad_outcome() -> Patch:
+    """Have a log count as a fail does, where several have to come in a row."""
+    real = rules.on_counted
+
+    def on_counted(check: Check, ping: Ping, **more: Any) -> Transition:
+        after = real(check, ping, **more)
+        if ping.action != "log" or check.down_after == 1:
+            return after
+        bad = after.check.bad_outcomes + 1
+        return after._replace(check=after.check._replace(bad_outcomes=bad))
+
+    return mock.patch.object(rules, "on_counted", on_counted)
+
+
+def an_end_ends_all_runs() -> Patch:
+    """Have the end of one run be that of all that are open."""
+    return mock.patch.object(runs, "left", return_value=())
+
+
 async def _nothing(*_: object, **__: object) -> None:
     pass
 
@@ -152,5 +183,8 @@ PLANTED: dict[str, Callable[[], Patch]] = {
         absences_excuse_for_ever,
         reminders_go_on,
         nobody_is_muted,
+        a_window_forgives_for_ever,
+        a_log_is_a_bad_outcome,
+        an_end_ends_all_runs,
     )
 }

@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,9 +17,12 @@ from hcl import config as configuration
 from hcl.alerts.transports import DeliveryError
 from hcl.config import Calm, ChannelConfig, Config, QuietHours
 from hcl.config.kinds import GroupSettings, Settings
+from hcl.config.settings import Window
 from hcl.model import Message
 from tests import toml
+from tests.sim.clockwork import BEGAN
 from tests.sim.network import PING_KEYS
+from tests.sim.windows import WindowPlan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +128,7 @@ def _of(**calm: object) -> Calm:
 
 
 _HOOKS = frozenset(("down", "up"))
+_LATE_TOO = _HOOKS | {"late"}
 
 FIRST = (
     ChannelPlan("hook", for_machines=True, events=_HOOKS),
@@ -134,13 +138,13 @@ FIRST = (
     ChannelPlan(
         "patient",
         for_machines=True,
-        events=_HOOKS,
+        events=_LATE_TOO,
         calm=_of(delay=timedelta(minutes=10)),
     ),
     ChannelPlan("nagger", calm=_of(remind_every=timedelta(hours=4))),
     ChannelPlan("member", events=frozenset(("down",))),
     ChannelPlan("team", group=("member", "spare")),
-    ChannelPlan("spare", for_machines=True, events=_HOOKS),
+    ChannelPlan("spare", for_machines=True, events=_LATE_TOO),
     ChannelPlan("other", project=1),
 )
 
@@ -160,6 +164,25 @@ SECOND = tuple(
 
 CONFIGS: Mapping[str, tuple[ChannelPlan, ...]] = {"first": FIRST, "second": SECOND}
 
+_HOUR, _DAY = 3600.0, 86_400.0
+_NAS, _LAB = frozenset(("nas",)), frozenset(("lab",))
+_NIGHTLY = WindowPlan(
+    "nightly", 1.5 * _HOUR, "*-*-* 22:30:00", "America/New_York", tags=_LAB
+)
+
+# What is maintained in either config, by the numbers of projects.
+WINDOWS: Mapping[str, Mapping[int, tuple[WindowPlan, ...]]] = {
+    "first": {
+        0: (
+            WindowPlan("updates", 3 * _HOUR, "0 4 * * 0,3", "Europe/Riga", tags=_NAS),
+            _NIGHTLY,
+            WindowPlan("move", 14 * _HOUR, once=12.3 * _DAY, tags=_NAS | _LAB),
+        ),
+        1: (WindowPlan("all", 2 * _HOUR, "0 12 * * 2", "Europe/London"),),
+    },
+    "second": {0: (replace(_NIGHTLY, length=4 * _HOUR),), 1: ()},
+}
+
 
 def configs(folder: "Path", receiver: Callable[[str], Receiver]) -> dict[str, Config]:
     """Make the settings that a story goes back and forth between."""
@@ -172,11 +195,17 @@ def configs(folder: "Path", receiver: Callable[[str], Receiver]) -> dict[str, Co
     )
     base = configuration.load(path)
     base = replace(base, pings=replace(base.pings, log_limit=300))
-    return {name: _with(base, plans, receiver) for name, plans in CONFIGS.items()}
+    return {
+        name: _with(base, plans, WINDOWS[name], receiver)
+        for name, plans in CONFIGS.items()
+    }
 
 
 def _with(
-    base: Config, plans: tuple[ChannelPlan, ...], receiver: Callable[[str], Receiver]
+    base: Config,
+    plans: tuple[ChannelPlan, ...],
+    windows: Mapping[int, tuple[WindowPlan, ...]],
+    receiver: Callable[[str], Receiver],
 ) -> Config:
     codes = {plan.name: plan.code for plan in plans}
     projects = tuple(
@@ -187,10 +216,19 @@ def _with(
                 for plan in plans
                 if plan.project == number
             ),
+            maintenance=tuple(map(_window, windows[number])),
         )
         for number, project in enumerate(base.projects)
     )
     return replace(base, projects=projects)
+
+
+def _window(plan: WindowPlan) -> Window:
+    length = timedelta(seconds=plan.length)
+    if plan.schedule:
+        return Window(plan.name, plan.tags, plan.schedule, plan.tz, length)
+    start = datetime.fromtimestamp(BEGAN + plan.once, UTC)
+    return Window(plan.name, plan.tags, start=start, end=start + length)
 
 
 def _channel(

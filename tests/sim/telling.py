@@ -114,6 +114,11 @@ class Telling:
                 if over < plan.calm.delay.total_seconds() + 5:
                     told[-1].is_optional = True
 
+    def owes(self, name: str, code: str) -> bool:
+        """Tell whether a channel has a flip of a check still to tell."""
+        told = self.owed.get((name, code), ())
+        return any(not owed.is_told and not owed.is_optional for owed in told)
+
     def hold(self, name: str) -> float:
         """Return for how long a channel may hold a message on purpose, in seconds."""
         plan = self.plans().get(name)
@@ -167,6 +172,10 @@ class Telling:
                 continue
             if self.mutes.is_silent(code, self._world.machine.now, self._world.set):
                 self._blame("a message of a muted check", name, code)
+            if alert.lateness is not None:
+                notice = bool(message.notice)
+                self._world.lates.told(name, alert, lied=lied, notice=notice)
+                continue
             if alert.reminder:
                 self._reminded(name, alert)
                 continue
@@ -223,6 +232,8 @@ class Telling:
     def refused(self, name: str, message: Message, *, for_good: bool) -> None:
         """Hear that a receiver did not take a message."""
         for alert in message.alerts:
+            if alert.lateness is not None:
+                continue
             flip = self._world.oracle.flip_of(alert.check.code, alert.flip)
             if flip is not None and not alert.reminder:
                 self._await_fallback((name, alert.check.code, flip), for_good=for_good)

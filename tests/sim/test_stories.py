@@ -89,6 +89,9 @@ SHOWN: dict[str, tuple[str, tuple[int, ...], str]] = {
     "absences_excuse_for_ever": ("1", (21,), "die restarts"),
     "reminders_go_on": ("2", (10,), ""),
     "nobody_is_muted": ("3", (10,), "mute"),
+    "a_window_forgives_for_ever": ("1", (17,), "die"),
+    "a_log_is_a_bad_outcome": ("1", (27,), ""),
+    "an_end_ends_all_runs": ("3", (28,), ""),
 }
 
 

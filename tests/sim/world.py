@@ -28,13 +28,16 @@ from tests.sim import faults, people
 from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
 from tests.sim.jobs import DAY, Job
+from tests.sim.lates import Lates
 from tests.sim.life import Life, is_of_the_disk
+from tests.sim.maintaining import Maintaining
 from tests.sim.model import PATIENCE
 from tests.sim.network import Network
 from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
-from tests.sim.receivers import Receiver, configs
+from tests.sim.receivers import WINDOWS, Receiver, configs
 from tests.sim.telling import Telling
+from tests.sim.windows import Windows
 
 # So long before and after something goes wrong hcl's loops look around as often as
 # ever; else they may sleep longer, since nobody would see a difference.
@@ -67,7 +70,12 @@ class World:
         self.agenda = Agenda(self.machine)
         self.agenda.before_each = self._pace
         self.network = Network(self)
+        self.windows = {
+            number: Windows(plans) for number, plans in WINDOWS["first"].items()
+        }
+        self.maintaining = Maintaining(self)
         self.telling = Telling(self)
+        self.lates = Lates(self)
         self.oracle = Oracle(self)
         self.life: Life | None = None
         self.lives = 0
@@ -83,7 +91,7 @@ class World:
         # life since.
         self.signless = -1e9, -1e9
         # When hcl was disturbed last, and when the wall was set last.
-        self.troubled = self.set = -1e9
+        self.troubled = self.set = self.reloaded_at = -1e9
         # For how long hcl was away, each with its end.
         self._aways: list[tuple[float, float]] = []
         # When the last start judged at the earliest, and at the latest.
@@ -99,6 +107,8 @@ class World:
         # When the wall of a machine that booted without the time is right again.
         self.blind_until = 0.0
         self.kept: object = None
+        # When an old copy was put back last, and when that was made.
+        self.believed_at = self.taken_at = -1e9
         self._receivers: dict[str, Receiver] = {}
         self.configs: dict[str, Config] = configs(folder, self.receiver)
         self.jobs = [Job(self, number, plan.seed) for number in plan.jobs]
@@ -277,6 +287,12 @@ class World:
         return sum(length for end, length in self._aways if end >= moment)
 
     @property
+    def can_ask(self) -> bool:
+        """Tell whether people who ask are answered."""
+        life = self.life
+        return life is not None and life.takes_requests and not self.network.trouble
+
+    @property
     def is_calm(self) -> bool:
         """Tell whether hcl runs, and nothing is in its way."""
         return (
@@ -288,14 +304,19 @@ class World:
         )
 
     def committed(self) -> None:
-        """Hear that something was committed."""
+        """Hear that flips were committed, or that checks are late."""
         self.oracle.poll()
+        self.lates.poll()
 
     def reloaded(self, config: Config | None) -> None:
         """Hear that the process has other settings; None: it could not take them."""
         for name, other in self.configs.items():
             if config is other:
                 self.telling.reloaded(name)
+                self.reloaded_at = self.machine.now
+                for number, windows in self.windows.items():
+                    use = partial(windows.use, WINDOWS[name][number])
+                    self.oracle.change_windows(number, use)
 
     def sending(self, moment: str) -> None:
         """Hear that a message is about to go, or has gone: a crash may wait for it."""

@@ -57,7 +57,7 @@ def on_ping(
         counted_from=heard,
         excused=before.excused,
         not_before=before.not_before,
-        late_since=before.late_since,
+        late_since=rules.late_still(before),
         bad_outcomes=before.bad_outcomes,
         missed=before.missed,
     )

@@ -75,6 +75,11 @@ class Maintenance:
         self._is_stale = True
         await self._read()
 
+    async def moved(self) -> None:
+        """Go by windows that the database has at other times now."""
+        self._is_stale = True
+        await self._read()
+
     async def _read(self) -> None:
         now = self._clock.now()
         by_hand = await store.windows.of_projects(

@@ -106,6 +106,20 @@ def test_after_a_fail_in_a_window_what_was_due_is_due(
     assert flip == Flip(deadline, "up", "down", "timeout")
 
 
+@pytest.mark.parametrize("was_told", [True, False])
+def test_what_people_were_not_told_before_a_fail_is_told_after_it(
+    was_told: bool,
+) -> None:
+    # Late since its run began is what nobody is told; late before it, what they were.
+    began = NOW - 10 * MINUTE
+    since = NOW - HOUR / 2 if was_told else began
+    before = known(OPEN, **LATE, last_start=began, late_since=since)
+
+    after = pinged(before, OPEN, action="fail")[0].check
+
+    assert after.late_since == (since if was_told else None)
+
+
 def test_fails_in_a_window_do_not_put_off_what_is_due() -> None:
     check = known(OPEN, **LATE)
 

@@ -419,6 +419,32 @@ async def test_a_window_opened_by_hand_is_as_long_though_the_clock_is_set(
         assert opening.end == NOW + HOUR + timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize("days", [-3, 3])
+async def test_a_window_opened_by_hand_outlives_a_boot_without_the_time(
+    tmp_path: Path, days: int
+) -> None:
+    times = Times()
+    async with running(tmp_path, times, CONFIG) as app:
+        await look(app)
+        await app.parts.maintenance.open(1, HOUR, NOW)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(days * 86_400)
+
+    async with running(tmp_path, times, CONFIG) as app:
+        await look(app)
+        # The wall counts after ten minutes, whatever it shows; then it is set.
+        times.run(601)
+        await look(app)
+        assert app.parts.maintenance.open_now(1, app.clock.now())
+        times.synchronised = True
+        times.set_wall(-days * 86_400)
+        await look(app)
+
+        [opening] = app.parts.maintenance.open_now(1, app.clock.now())
+        assert abs(opening.end - (NOW + HOUR)) < timedelta(seconds=1)
+
+
 @pytest.mark.parametrize("seconds", [-7200, 7200])
 async def test_a_window_that_is_over_stays_over_though_the_clock_is_set(
     tmp_path: Path, seconds: int

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hcl import store
 from hcl.checks import rules
-from hcl.checks.absence import MOST_EXCUSED
+from hcl.checks.away.absence import MOST_EXCUSED
 from hcl.model import Check
 from tests.app import assembled
 

@@ -15,8 +15,8 @@ from hcl.alerts.transports.placeholders import Placeholders
 from hcl.checks.check_json import Site
 from hcl.cli import COMMANDS
 from hcl.config import parse
-from hcl.config.apprise_urls import SCHEMES, problem_of
-from hcl.config.channels import KINDS
+from hcl.config.channels.apprise_urls import SCHEMES, problem_of
+from hcl.config.channels.reader import KINDS
 from hcl.config.keys import CALM
 from hcl.server.litestream import program
 from hcl.server.units import Machine, units

@@ -8,8 +8,8 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
+from hcl.checks.away.watch import Watch
 from hcl.checks.slowness import Slowness
-from hcl.checks.watch import Watch
 from hcl.checks.windows import holding
 from hcl.checks.windows.late import begins
 from hcl.checks.windows.maintenance import Maintenance

@@ -7,9 +7,9 @@ from datetime import datetime
 import click
 
 from hcl import store
-from hcl.checks import explain as explaining_rules
-from hcl.checks.explain import Explanation
-from hcl.checks.explaining import explanation_of
+from hcl.checks.why import explain as explaining_rules
+from hcl.checks.why.explain import Explanation
+from hcl.checks.why.explaining import explanation_of
 from hcl.checks.windows.calendar import Calendar
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock

@@ -1,9 +1,6 @@
 """hcl.toml as frozen settings: every key, its default, and what is wrong with it."""
 
-from hcl.config.environment import VARIABLES, misspelt
-from hcl.config.exposure import exposed
-from hcl.config.keys import KEYS
-from hcl.config.kinds import (
+from hcl.config.channels.kinds import (
     AppriseSettings,
     EmailSettings,
     Event,
@@ -13,6 +10,9 @@ from hcl.config.kinds import (
     WebhookRequest,
     WebhookSettings,
 )
+from hcl.config.environment import VARIABLES, misspelt
+from hcl.config.exposure import exposed
+from hcl.config.keys import KEYS
 from hcl.config.loading import STATE_PATH, SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
 from hcl.config.settings import (

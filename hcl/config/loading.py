@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
-from hcl.config import network
-from hcl.config.calm import read_zone
+from hcl.config.channels.calm import read_zone
 from hcl.config.environment import above
 from hcl.config.host_zone import host_zone
 from hcl.config.keys import KEYS
+from hcl.config.net import network
 from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
 from hcl.config.settings import (
@@ -355,7 +355,7 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
     if smtpd.listen is None or smtpd.tls_cert is None or smtpd.tls_key is None:
         return
     # Imported here: ssl takes a while, and few have a certificate.
-    from hcl.config.certificate import CertificateError, server_context
+    from hcl.config.net.certificate import CertificateError, server_context
 
     try:
         server_context(smtpd.tls_cert, smtpd.tls_key)
@@ -368,7 +368,7 @@ def _check_trust(tls: TlsConfig, file_name: str) -> None:
     if tls.ca_file is None:
         return
     # Imported here: ssl takes a while, and few have a CA of their own.
-    from hcl.config.certificate import CertificateError, check_authorities
+    from hcl.config.net.certificate import CertificateError, check_authorities
 
     try:
         check_authorities(tls.ca_file)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
-from hcl.config.calm import read_zone
+from hcl.config.channels.calm import read_zone
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, shown
 from hcl.config.settings import Window

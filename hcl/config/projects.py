@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from hcl.config.calm import read_tags
-from hcl.config.channels import find_channels, is_uuid, read_channel, stable_id
+from hcl.config.channels.calm import read_tags
+from hcl.config.channels.reader import find_channels, is_uuid, read_channel, stable_id
 from hcl.config.checks import read_checks
 from hcl.config.keys import KEYS
 from hcl.config.maintenance import read_tag_names, read_windows

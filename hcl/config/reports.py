@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import time
 from typing import get_args
 
-from hcl.config.calm import read_zone
+from hcl.config.channels.calm import read_zone
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, closest, shown
 from hcl.config.settings import ChannelConfig, ReportConfig, ReportEvery

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from hcl.config.kinds import Event, Settings
+from hcl.config.channels.kinds import Event, Settings
 
 Network = IPv4Network | IPv6Network
 Synchronous = Literal["full", "normal"]

@@ -11,9 +11,10 @@ from typing import Any
 
 from hcl import config as configuration
 from hcl.config import Config, ConfigError, ProjectConfig
-from hcl.moving import channels, naming, toml_text
+from hcl.moving import naming, toml_text
+from hcl.moving.healthchecks import channels
+from hcl.moving.healthchecks.translated import NoEquivalentError, Translated
 from hcl.moving.moved import NO_CODE, MovedChannel, MovedKey, MovedProject
-from hcl.moving.translated import NoEquivalentError, Translated
 
 _KEY_NAMES = {"read-write": "Healthchecks", "read-only": "Healthchecks, read-only"}
 _PREFIXES = {"read-write": "hcw_", "read-only": "hcr_"}

@@ -25,7 +25,7 @@ from hcl.model import (
     Run,
     Status,
 )
-from hcl.moving import columns
+from hcl.moving.healthchecks import columns
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 
 VERSION = 1

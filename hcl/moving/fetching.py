@@ -13,8 +13,9 @@ from typing import Any
 
 from hcl.clock import Clock
 from hcl.model import Check, Flip, Ping, Status
-from hcl.moving import columns, documents
+from hcl.moving import documents
 from hcl.moving.exported import Exported
+from hcl.moving.healthchecks import columns
 from hcl.moving.moved import (
     NO_CODE,
     MovedChannel,

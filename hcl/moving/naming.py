@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from hcl.moving import channels
+from hcl.moving.healthchecks import channels
 from hcl.moving.moved import MovedChannel, MovedProject
 from hcl.words.lines import one_line
 

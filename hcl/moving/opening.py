@@ -40,7 +40,7 @@ def open_file(path: Path, as_of: datetime | None, say: Callable[[str], None]) ->
         raise MovingError(f"{path}: cannot be read: {error.strerror}") from error
     # Imported here: one of them is enough.
     if head.startswith(_SQLITE):
-        from hcl.moving.healthchecks import Healthchecks
+        from hcl.moving.healthchecks.database import Healthchecks
 
         if path.stat().st_size > _LARGE:
             say(f"{path} is looked at first")

@@ -13,11 +13,11 @@ from hcl.alerts.drill import Drill
 from hcl.alerts.reports.reporter import Reporter
 from hcl.alerts.sender import Sender
 from hcl.changes import Changes
-from hcl.checks import restoring
+from hcl.checks.away import restoring
+from hcl.checks.away.watch import Watch
 from hcl.checks.checker import Checker
 from hcl.checks.managing import Managing
 from hcl.checks.slowness import Slowness
-from hcl.checks.watch import Watch
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.config import Config

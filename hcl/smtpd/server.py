@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from hcl.clock import Clock
 from hcl.config import Config, SmtpdConfig
-from hcl.config.certificate import server_context
+from hcl.config.net.certificate import server_context
 from hcl.pings.pinging import Pinging
 from hcl.smtpd.mailboxes import Mailboxes
 from hcl.smtpd.room import Room

@@ -8,7 +8,7 @@ import pytest
 
 from hcl import store
 from tests.build import DAY, HOUR, NOW
-from tests.checks.test_watch import again, look, running, up
+from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
 from tests.damage import damage
 

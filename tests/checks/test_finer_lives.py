@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import absence, rules, schedule
+from hcl.checks import rules, schedule
+from hcl.checks.away import absence
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding, late
 from hcl.checks.windows.calendar import Calendar

@@ -7,7 +7,7 @@ import pytest
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.checks import rules
-from hcl.checks.explain import Known, explain
+from hcl.checks.why.explain import Known, explain
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
 from hcl.config.settings import Window

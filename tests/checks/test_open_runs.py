@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcl.checks import absence, rules, runs, schedule
+from hcl.checks import rules, runs, schedule
+from hcl.checks.away import absence
 from hcl.checks.check_json import Site, check_json
 from hcl.checks.deadlines import Transition
 from hcl.model import Action, Check, Flip, Run

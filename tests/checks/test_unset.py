@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import absence, rules
+from hcl.checks import rules
+from hcl.checks.away import absence
 from hcl.checks.check_json import Site, check_json
 from hcl.model import Action, Check
 from tests.build import NOW, make_check, make_ping

@@ -3,7 +3,7 @@
 import pytest
 
 from hcl.config import ShellSettings, WebhookRequest, WebhookSettings
-from hcl.config.machines import is_for_people
+from hcl.config.channels.machines import is_for_people
 from tests.config import PROJECT, channels_of, read, refusal
 
 SMTP = "[smtp]\nhost = 'mx'\n"

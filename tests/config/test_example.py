@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hcl.config import KEYS, ConfigError, load, parse
-from hcl.config.apprise_urls import SCHEMES
+from hcl.config.channels.apprise_urls import SCHEMES
 from tests.config import FOLDER, PROJECT, read
 
 EXAMPLE = Path(__file__).parent.parent.parent / "hcl.toml.example"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.moving.columns import WANTED
+from hcl.moving.healthchecks.columns import WANTED
 from tests.moving.commands import EXPECTED, SOURCE, hcl
 from tests.moving.serving import read
 

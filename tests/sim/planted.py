@@ -14,7 +14,8 @@ from hcl.alerts.calm import Bundle
 from hcl.alerts.delivery import EndedTry, Now
 from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
-from hcl.checks import absence, rules, runs, schedule
+from hcl.checks import rules, runs, schedule
+from hcl.checks.away import absence
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Kind, Ping

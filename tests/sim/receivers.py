@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hcl import config as configuration
 from hcl.alerts.transports import DeliveryError
 from hcl.config import Calm, ChannelConfig, Config, QuietHours
-from hcl.config.kinds import GroupSettings, Settings
+from hcl.config.channels.kinds import GroupSettings, Settings
 from hcl.config.settings import Window
 from hcl.model import Message
 from tests import toml

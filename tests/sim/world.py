@@ -20,7 +20,8 @@ from unittest import mock
 
 import hcl.alarm
 from hcl.alerts import sender
-from hcl.checks import checker, watch
+from hcl.checks import checker
+from hcl.checks.away import watch
 from hcl.config import Config
 from hcl.pings import pruner
 from hcl.server import keeping

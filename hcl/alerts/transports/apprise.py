@@ -19,7 +19,7 @@ from hcl.alerts.transports import (
 from hcl.alerts.transports.apprise_check import NEEDED
 from hcl.alerts.transports.apprise_process import Courier, courier_for, dismiss
 from hcl.config import AppriseSettings, ChannelConfig, Config, Event
-from hcl.config.apprise_urls import as_apprise, place_of, scheme_of
+from hcl.config.channels.apprise_urls import as_apprise, place_of, scheme_of
 from hcl.model import Message
 
 

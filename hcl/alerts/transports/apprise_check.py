@@ -10,7 +10,7 @@ from typing import Any
 
 from hcl.alerts.transports.children import for_python
 from hcl.config import AppriseSettings, Config
-from hcl.config.apprise_urls import SCHEMES, as_apprise, not_for, problem_of
+from hcl.config.channels.apprise_urls import SCHEMES, as_apprise, not_for, problem_of
 
 # The program that runs Apprise. It is started, never imported.
 WORKER = Path(__file__).parent / "apprise_worker.py"

@@ -25,7 +25,7 @@ from hcl.alerts.transports import (
 )
 from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
-from hcl.config.addresses import MailAddress, parse_address
+from hcl.config.net.addresses import MailAddress, parse_address
 from hcl.model import Alert, Message
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import explain, managing, spec
+from hcl.checks import managing, spec
 from hcl.checks.check_json import iso
-from hcl.checks.explaining import explanation_of
+from hcl.checks.why import explain
+from hcl.checks.why.explaining import explanation_of
 from hcl.store.tries import Record
 from hcl.web.api.endpoint import Call
 from hcl.web.json_answer import JSONResponse, json_response

@@ -14,7 +14,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
-from hcl.checks.explain import AWAY
+from hcl.checks.why.explain import AWAY
 from hcl.db import SQLITE_VERSION
 from hcl.model import Announcement
 from hcl.web.figures import backups, figures, health

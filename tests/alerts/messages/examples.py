@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hcl.checks import mute_links
-from hcl.checks.announcing import of_absence
-from hcl.checks.judging import Unheard
+from hcl.checks.away.announcing import of_absence
+from hcl.checks.away.judging import Unheard
 from hcl.model import Flip, Message
 from hcl.store.life import Absence
 from tests.alerts import FAILED, NOW, RECOVERED, a_message, a_ping, an_alert

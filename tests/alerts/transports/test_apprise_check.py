@@ -11,10 +11,10 @@ import pytest
 
 from hcl.alerts.transports.apprise_check import NEEDED, WORKER, check_urls, doubts
 from hcl.config import load
-from hcl.config.apprise_urls import SCHEMES
-from hcl.config.channels import KINDS
+from hcl.config.channels.apprise_urls import SCHEMES
+from hcl.config.channels.reader import KINDS
 from tests.config import HOOK, PROJECT
-from tests.config.test_apprise_urls import DISCORD, SLACK
+from tests.config.channels.test_apprise_urls import DISCORD, SLACK
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import editing, rules, runs, trends
-from hcl.checks.explain import heard
-from hcl.checks.explaining import explained, known_of
+from hcl.checks.why.explain import heard
+from hcl.checks.why.explaining import explained, known_of
 from hcl.config import Config
 from hcl.model import Check, Flip, Ping, Project, ShownStatus
 from hcl.web.pages.check import bodies, entries, muting, timeline, whom

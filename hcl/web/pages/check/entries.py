@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 
 from hcl.checks import runs
-from hcl.checks.told import Told, told
+from hcl.checks.why.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
 from hcl.store import tries
 from hcl.store.pings import Excerpt

@@ -11,8 +11,8 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts.messages.output import output_of
 from hcl.checks import rules, schedule
-from hcl.checks.explain import Known, heard, start_that_overran
-from hcl.checks.told import Heard, heard_by
+from hcl.checks.why.explain import Known, heard, start_that_overran
+from hcl.checks.why.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration

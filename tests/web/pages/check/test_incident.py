@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.checks.explain import Known
+from hcl.checks.why.explain import Known
 from hcl.model import Flip
 from hcl.web.pages.check.incident import Outage, Reason, last_outage, reason
 from tests.app import READ_KEY, App

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.checks.told import heard_by, told
+from hcl.checks.why.told import heard_by, told
 from hcl.model import Lateness
 from hcl.store.tries import Record, Try
 from tests.app import App

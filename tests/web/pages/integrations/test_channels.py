@@ -16,7 +16,7 @@ from hcl.config import (
     WebhookSettings,
     parse,
 )
-from hcl.config.channels import KINDS
+from hcl.config.channels.reader import KINDS
 from hcl.model import Announcement
 from hcl.web.pages import channel_words
 from hcl.web.pages.integrations.recipes import RECIPES, SMTP, Recipe, block

@@ -1,0 +1,405 @@
+"""Whether hcl was there all the time, and whether the clock can be believed.
+
+The checker asks it before it calls anybody down. After an absence it first lets in
+what waits, then has every check judged; after a step of the clock it has all moved
+along that was counted by the old time.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from hcl import store
+from hcl.alarm import Alarm
+from hcl.changes import Changes
+from hcl.checks.away.announcing import announce
+from hcl.checks.away.judging import Judging
+from hcl.checks.away.steps import Steps
+from hcl.checks.windows.maintenance import Maintenance
+from hcl.clock import GAP, SUSPENDED, Clock
+from hcl.db import Database, UnusableError, tell
+from hcl.store.life import Absence, Away, Sign
+from hcl.words.lengths import duration
+
+logger = logging.getLogger(__name__)
+
+# So often a sign of life is left, in seconds, while the checker has nothing to do.
+SIGN_EVERY = 60.0
+
+# After a return pings are let in first: until so many seconds pass without one, and for
+# so many in all.
+QUIET = 2.0
+MOST_PATIENCE = 10.0
+
+# For so many seconds after a start nobody is called down while the wall, which was
+# right once, is not known to be right.
+UNSYNCHRONISED = 600.0
+
+# Pings that cannot be kept, now and then, are one absence of so many seconds at most:
+# what is dead is to be told, however long a disk is nearly full.
+MOST_DEAF = 600.0
+
+_DAY = 86_400
+_EVER = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(slots=True)
+class Refusals:
+    """The boot clock at the first and last ping that could not be kept; None: none."""
+
+    first: float | None = None
+    last: float = -math.inf
+
+    def note(self, boot: float) -> None:
+        """Note that one was refused."""
+        self.first, self.last = boot if self.first is None else self.first, boot
+
+
+class Watch:
+    """Looks, whenever the checker wakes, for what time has done to hcl.
+
+    `excuses`: whether absences excuse checks; else all is judged as if hcl had
+    listened. `others` are the alarms of the other loops. `heard` returns when the last
+    ping came, by the boot clock; `refusals` are of pings that could not be kept; `file`
+    takes what was received to the logs.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        changes: Changes,
+        others: Sequence[Alarm],
+        heard: Callable[[], float],
+        refusals: Refusals,
+        file: Callable[[], Awaitable[None]],
+        maintenance: Maintenance,
+        excuses: bool = True,
+    ) -> None:
+        self.excuses = excuses
+        # The zone of moments in messages.
+        self.home = "UTC"
+        self.quiet = QUIET
+        self.most_patience = MOST_PATIENCE
+        self._database = database
+        self._clock = clock
+        self._changes = changes
+        self._others = others
+        self._heard = heard
+        self._refusals = refusals
+        self._file = file
+        self._maintenance = maintenance
+        # Whether it stood still while it was at work; until the next look for that.
+        self._stood_still = False
+        self._judging = Judging(database, clock, maintenance, pulse=self.pulse)
+        self._steps = Steps(database, clock, self._judging, file)
+        boot = clock.boot()
+        self._began = self._looked = self._signed = boot
+        # When a look failed last; before the first, when hcl was away last for certain.
+        self._failed = boot
+        self._was_synchronised = False
+        # When the wall was known to be right last, by the boot clock.
+        self._synchronised = boot
+        # Until when the wall is waited for after a start, by the boot clock.
+        self._waits_until: float | None = None
+        # By how much its time began after the last moment known then.
+        self._leapt = timedelta(0)
+        self._away: Absence | None = None
+        # What was heard since is not judged after that absence; None: all is.
+        self._written_since: datetime | None = None
+        # When a look failed first since the database cannot be written, and the sign
+        # before, by the boot clock; None: it can be.
+        self._deaf_from: tuple[float, float] | None = None
+        # What was heard since has to be scheduled anew: its time was guessed.
+        self._renews_since: datetime | None = None
+        self._has_to_reschedule = self._has_cut = False
+
+    @property
+    def may_call_down(self) -> bool:
+        """Tell whether anybody may be called down for missing."""
+        is_known = self._waits_until is None or not self._was_synchronised
+        return is_known and self._deaf_from is None
+
+    async def begin(self) -> None:
+        """Find out how long hcl was away. To be called before anybody reads."""
+        conn = self._database.committed
+        sign = await store.life.last_or_heard(conn)
+        self._steps.fixed_flip = await store.flips.last_id(conn)
+        is_synchronised = self._clock.source.is_synchronised()
+        self._was_synchronised = is_synchronised
+        if sign is None:
+            await self._leave_sign()
+            return
+        self._was_synchronised |= sign.was_synchronised
+        self._clock.has_run(sign.ran)
+        self._go_on_from(sign, is_synchronised)
+        self._clock.is_doubtful = self._was_synchronised and not is_synchronised
+        returned = self._clock.now()
+        unjudged = await store.life.unjudged_since(conn)
+        went = min(await self._last_heard(sign), unjudged or sign.moment, returned)
+        async with self._database.transaction() as conn:
+            await store.fixed.fix_ahead(conn, returned)
+            self._has_cut = await store.fixed.cut_to(conn, returned)
+        restored = await store.restored.untold(self._database.committed)
+        reason: Away = "stopped" if restored is None else "restored"
+        await self._return(Absence(went, returned, reason))
+
+    async def _last_heard(self, sign: Sign) -> datetime:
+        """Return when hcl was there last: what was filed since the sign tells too."""
+        latest = sign.moment + timedelta(seconds=2 * SIGN_EVERY)
+        heard = await store.life.last_heard(self._database.committed, latest)
+        return max(heard or sign.moment, sign.moment)
+
+    def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:
+        """Tell hcl's time from the last sign, as far as the wall cannot be believed."""
+        clock, known = self._clock, sign.moment
+        is_same_boot = bool(sign.boot_id) and sign.boot_id == clock.source.boot_id
+        if is_same_boot and clock.boot() >= sign.boot:
+            # Whatever the wall did meanwhile: that is a step, and looked at as one.
+            known += timedelta(seconds=clock.boot() - sign.boot)
+            clock.go_on(known)
+        if is_synchronised:
+            return
+        if self._was_synchronised or clock.source.wall() < known.timestamp():
+            clock.hold(known)
+            self._waits_until = clock.boot() + UNSYNCHRONISED
+            self._leapt = clock.now() - known
+
+    async def end(self) -> None:
+        """Leave a last sign of life; but not before an absence has been judged."""
+        if self._away is not None:
+            return
+        try:
+            await self._leave_sign()
+        except UnusableError as error:
+            tell(logger, "no sign of life is left at the end", error)
+
+    async def look(self) -> None:
+        """Do what has to be done before anybody is called down.
+
+        Raises UnusableError; what is left to do is done at the next look.
+        """
+        while True:
+            await self._look_for_gap()
+            if self._away is not None:
+                await self._end_absence()
+            if self._away is None:
+                if self._renews_since is not None:
+                    await self._finish_wait(self._renews_since)
+                await self._look_at_wall()
+            self.pulse()
+            if not (self._away or self._renews_since or self._stood_still):
+                break
+        if self._deaf_from is None and self._looked - self._signed >= SIGN_EVERY / 2:
+            # Once a disk takes nothing more, what was put off would be shown as before.
+            await self._database.settle()
+            await self._leave_sign()
+
+    async def _end_absence(self) -> None:
+        """Let in what waits; then have all judged, if it did not stand still again."""
+        away = self._away
+        await self._let_in()
+        await self._look_for_gap()
+        if away is not None and self._away == away:
+            await self._judge(away)
+
+    def sleeps(self, seconds: float) -> None:
+        """Note for how long the checker is going to sleep at most."""
+        self.pulse()
+        if self._stood_still:
+            # The next look finds that; until then all is shown as it was.
+            self._clock.wakes_by = self._looked
+        else:
+            self._clock.wakes_by = self._looked + seconds
+
+    def failed(self) -> None:
+        """Note that a look failed: what cannot be written cannot be heard either."""
+        if self._deaf_from is None:
+            self._deaf_from = self._looked, self._signed
+        self._failed = self._clock.boot()
+
+    def pulse(self) -> None:
+        """Note that it is at work; or that it stood still meanwhile."""
+        if self._clock.boot() - self._looked > GAP or self._has_slept():
+            self._stood_still = True
+        if not self._stood_still:
+            self._note_look()
+
+    def _note_look(self) -> None:
+        self._looked = self._clock.looked = self._clock.boot()
+        self._clock.lead = self._looked - self._clock.monotonic()
+
+    def _has_slept(self) -> bool:
+        """Tell whether the machine was suspended since the last look."""
+        clock = self._clock
+        return clock.boot() - clock.monotonic() - clock.lead > SUSPENDED
+
+    async def _look_for_gap(self) -> None:
+        """Find out whether the process, or the machine, stood still, or was deaf."""
+        clock = self._clock
+        late, clock.wakes_by = clock.boot() - clock.wakes_by, math.inf
+        if self._deaf_from is None and self._refusals.first is not None:
+            self._deaf_from = (self._refusals.first, self._refusals.first)
+        if self._has_slept():
+            await self._note_gap("suspended")
+        elif late > GAP or self._stood_still:
+            await self._note_gap("starved")
+        elif self._deaf_from is not None:
+            await self._end_deafness(*self._deaf_from)
+        else:
+            self._note_look()
+
+    async def _note_gap(self, reason: Away) -> None:
+        # By then it was there for certain: pings may have come before it was not.
+        went = self._clock.at(max(self._looked, self._clock.gap_from))
+        self._stood_still = False
+        self._note_look()
+        length = duration(self._clock.now() - went, units=2)
+        logger.warning("hcl was not running for %s: it was %s", length, reason)
+        await self._return(Absence(went, self._clock.now(), reason))
+
+    async def _end_deafness(self, since: float, signed: float) -> None:
+        """Judge what could not be kept as what could not be heard.
+
+        `since` is when a look failed first, `signed` the sign before: pings may have
+        been refused from then on.
+        """
+        self._note_look()
+        is_quiet = self._looked - self._refusals.last > GAP
+        if not is_quiet and self._looked - since < MOST_DEAF:
+            # What is small may be written, though pings are not.
+            return
+        # Raises for as long as it cannot be written.
+        await self._leave_sign()
+        self._deaf_from, self._refusals.first = None, None
+        if self._looked - since > GAP:
+            went, returned = self._clock.at(signed), self._clock.now()
+            await self._return(Absence(went, returned, "unwritable"))
+
+    async def _return(self, away: Absence) -> None:
+        """Show all as it was, until it is known what the absence means."""
+        if (before := self._away) is None:
+            self._judging.begin()
+        else:
+            # That is the same absence; all are judged, whoever was heard in between.
+            away = Absence(min(before.went, away.went), away.returned, before.reason)
+            self._written_since = None
+        self._away = away
+        self._clock.shown_as_of = away.went
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.life.add_absence(conn, away)
+
+    async def _let_in(self) -> None:
+        """Wait until no more pings come that were waiting."""
+        begun = self._clock.boot()
+        while True:
+            now = self._clock.boot()
+            until = min(
+                max(begun, self._heard()) + self.quiet, begun + self.most_patience
+            )
+            if now >= until:
+                return
+            self.sleeps(until - now)
+            await asyncio.sleep(until - now)
+
+    async def _judge(self, away: Absence) -> None:
+        """Have every check judged after an absence, and people told."""
+        if self._has_cut and not self.excuses:
+            # What deadlines count from was cut: they would lie in that future still.
+            await self._judging.renew(_EVER)
+        self._has_cut = False
+        if self.excuses:
+            await self._file()
+            until = self._clock.at(max(self._failed, self._refusals.last))
+            await self._judging.judge(
+                away, deaf_until=until, written_since=self._written_since
+            )
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.life.judged(conn)
+            await store.moved.judged(conn)
+            await store.life.leave(conn, self._sign())
+            unheard, now = self._judging.unheard, self._clock.now()
+            await announce(conn, away, unheard, now, self.home)
+        self._signed = self._clock.boot()
+        self._away = self._clock.shown_as_of = self._written_since = None
+        self._judging.unheard = {}
+        await self._tell()
+
+    async def _tell(self) -> None:
+        self._changes.tell()
+        # What they sleep until may have moved.
+        for alarm in self._others:
+            alarm.ring()
+
+    async def _look_at_wall(self) -> None:
+        """Follow a wall that was set; take note of whether it is known to be right."""
+        clock = self._clock
+        is_synchronised = clock.source.is_synchronised()
+        if self._waits_until is None:
+            right = max(self._synchronised, self._began)
+            if await self._steps.follow(clock.at(right), self._sign):
+                await self._tell()
+        elif self._ends_wait(is_synchronised):
+            await self._end_wait(is_synchronised)
+        if is_synchronised and not clock.step:
+            self._synchronised = clock.boot()
+        if is_synchronised and not self._was_synchronised:
+            self._was_synchronised = True
+            await self._leave_sign()
+        await self._doubt(is_synchronised)
+
+    async def _doubt(self, is_synchronised: bool) -> None:
+        """Tell the others whether the wall may be wrong; schedules count by that."""
+        doubtful = self._was_synchronised and not is_synchronised
+        self._has_to_reschedule |= doubtful != self._clock.is_doubtful
+        self._clock.is_doubtful = doubtful
+        if self._has_to_reschedule:
+            await self._judging.reschedule()
+            self._has_to_reschedule = False
+
+    def _ends_wait(self, is_synchronised: bool) -> bool:
+        """Tell whether the wall counts: right, caught up, or waited for too long."""
+        has_caught_up = not self._was_synchronised and self._clock.step > timedelta(0)
+        is_over = self._clock.boot() >= (self._waits_until or 0.0)
+        return is_synchronised or is_over or has_caught_up
+
+    async def _end_wait(self, is_synchronised: bool) -> None:
+        began = self._clock.at(self._began)
+        is_wrong = self._was_synchronised and not is_synchronised
+        # They last as long as was said, by whatever time that is to be set still.
+        windows = self._leapt + self._clock.step if is_wrong else timedelta(0)
+        if is_wrong and self.excuses:
+            # How long hcl was away cannot be known: all may have pinged unheard.
+            await self._judging.excuse(began, self._leapt)
+        away = await self._steps.follow_first(began, self._sign, windows)
+        if windows:
+            await self._maintenance.moved()
+        self._waits_until = None
+        self._renews_since = began = self._clock.at(self._began)
+        if away is not None:
+            # The same absence as that of the start, and longer than it was known to be.
+            self._away, self._written_since = away, began
+            self._clock.shown_as_of = away.went
+
+    async def _finish_wait(self, began: datetime) -> None:
+        await self._judging.renew(began)
+        self._renews_since = None
+        await self._steps.finish()
+        await self._leave_sign()
+        await self._tell()
+
+    def _sign(self) -> Sign:
+        clock, boot = self._clock, self._clock.boot()
+        known = clock.source.boot_id, boot, clock.at(boot)
+        return Sign(*known, ran=clock.ran, was_synchronised=self._was_synchronised)
+
+    async def _leave_sign(self) -> None:
+        sign = self._sign()
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.life.leave(conn, sign)
+            await store.life.mark(conn, int(sign.ran) // _DAY)
+        self._signed = sign.boot

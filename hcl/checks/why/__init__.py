@@ -1,0 +1,1 @@
+"""Why a check has the status it has, and who was told."""

@@ -1,0 +1,78 @@
+"""Read all that explains a check from the store."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from aiosqlite import Connection
+
+from hcl import store
+from hcl.checks.why.explain import Explanation, Known, explain
+from hcl.checks.windows.calendar import Opening
+from hcl.model import Check
+
+# Messages of the newest flip that are told, and absences.
+_MOST_TOLD, _MOST_ABSENCES = 12, 5
+
+# So much of a check's past may explain its status.
+_SINCE = timedelta(days=93)
+
+
+async def explanation_of(
+    conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
+) -> Explanation:
+    """Return why a check has the status it has; `conn` must read current states.
+
+    `windows` are open for it now.
+    """
+    return await explained(await known_of(conn, check, now, windows), now)
+
+
+async def explained(known: Known, now: datetime) -> Explanation:
+    """Explain what is known, without holding up pings."""
+    if known.check.kind == "oncalendar":
+        # The worst expressions take a while, and pings wait for none of them.
+        return await asyncio.to_thread(explain, known, now)
+    return explain(known, now)
+
+
+async def known_of(
+    conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
+) -> Known:
+    """Read what explains a check."""
+    newest = await store.flips.logged(conn, check.id, 1)
+    last = await store.pings.newest(conn, check.id, 1)
+    known = Known(
+        check,
+        last=last[0] if last else None,
+        absences=await _absences(conn, check, now),
+        is_alone=bool(await store.channels.alone_among(conn, [check.id])),
+        windows=windows,
+    )
+    if newest:
+        [logged] = newest
+        told, counts = await store.tries.of_flips(
+            conn, [logged.id], _MOST_TOLD, each_channel=True
+        )
+        records = told.get(logged.id, [])
+        known = replace(
+            known,
+            flip=logged.flip,
+            flip_n=logged.n_pings,
+            ping=await store.pings.by_n(conn, check.id, logged.n_pings),
+            records=records,
+            untold=counts.get(logged.id, 0) - len(records),
+        )
+    return known
+
+
+async def _absences(
+    conn: Connection, check: Check, now: datetime
+) -> list[store.life.Absence]:
+    """Return the last absences since the check was heard, oldest first."""
+    if check.last_ping is None or check.status != "up":
+        return []
+    since = max(check.last_ping, now - _SINCE)
+    found = await store.life.absences(conn, since)
+    return found[:_MOST_ABSENCES][::-1]

@@ -1,0 +1,1 @@
+"""The ways to reach people, in hcl.toml."""

@@ -1,0 +1,1 @@
+"""Hosts, addresses and certificates in hcl.toml."""

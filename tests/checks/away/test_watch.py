@@ -1,0 +1,1043 @@
+"""Absences and steps on a real database, by clocks that the test drives."""
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+from hcl import store
+from hcl.checks.away import judging
+from hcl.clock import Clock
+from hcl.db import UnwritableError
+from hcl.model import Check, Flip, Run
+from hcl.pings.arrival import Target
+from tests.app import App, running_app
+from tests.build import DAY, HOUR, NOW, make_ping
+from tests.clocks import Times
+from tests.store import change, put_check, put_pings, rows
+
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+@asynccontextmanager
+async def running(folder: Path, times: Times) -> AsyncIterator[App]:
+    """Run the app by these times; whatever is waited for passes at once."""
+    async with running_app(folder, clock=Clock(times)) as app:
+        # Nothing waits to be let in.
+        app.assembly.watch.quiet = app.assembly.watch.most_patience = 0.0
+        yield app
+
+
+async def up(app: App, heard: datetime, **overrides: Any) -> Check:
+    """Put a check that is up: a period of a day, an hour of grace, heard once."""
+    values = {
+        "status": "up",
+        "last_ping": heard,
+        "n_pings": 1,
+        "alert_after": heard + DAY + HOUR,
+    }
+    check = await put_check(app.database, 1, **(values | overrides))
+    ping = make_ping(n=1, created=heard)
+    await put_pings(app.database, (check.id, ping))
+    return check
+
+
+async def again(app: App, check: Check) -> Check:
+    """Return a check as it is now."""
+    found = await store.checks.by_id(await app.database.current(), check.id)
+    assert found is not None
+    return found
+
+
+async def look(app: App) -> None:
+    """Do what the checker does when it wakes."""
+    await app.assembly.watch.look()
+    if app.assembly.watch.may_call_down:
+        await app.assembly.checker.check_once(app.clock.now())
+
+
+async def status(app: App, check: Check) -> str:
+    answer = await app.api("GET", f"checks/{check.code}")
+    return str(answer.json()["status"])
+
+
+# Absence
+
+
+async def test_first_start_is_no_absence(tmp_path: Path) -> None:
+    async with running(tmp_path, Times()) as app:
+        check = await up(app, NOW - DAY - 2 * HOUR)
+        await look(app)
+
+        assert await status(app, check) == "down"
+        assert await rows(app.database, "SELECT * FROM absences") == []
+
+
+@pytest.mark.parametrize("seconds", [5, 61, 130, 8 * 3600, 3 * 86_400])
+@pytest.mark.parametrize("same_boot", [True, False])
+async def test_what_fell_due_while_it_was_away_is_not_called_down(
+    tmp_path: Path, seconds: float, same_boot: bool
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + SECOND)
+    times.run(seconds)
+    if not same_boot:
+        times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    returned = NOW + timedelta(seconds=seconds)
+
+    async with running(tmp_path, times) as app:
+        # Until it is judged all is shown as it was.
+        before = await status(app, check)
+        await look(app)
+        after = await again(app, check)
+
+        assert before == "grace"
+        assert (after.status, after.counted_from, after.excused) == ("up", returned, 1)
+        assert after.alert_after == returned + DAY + HOUR
+        assert await status(app, check) == "up"
+        assert await rows(app.database, "SELECT * FROM notifications") == []
+        # What is dead is told.
+        times.run(25 * 3600 + 1)
+        await look(app)
+        [flip] = await store.flips.of_check(app.database.committed, check.id)
+        assert flip.created == returned + DAY + HOUR
+
+
+async def test_what_was_overdue_before_is_down(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR - SECOND)
+    times.run(130)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        [flip] = await store.flips.of_check(app.database.committed, check.id)
+        assert flip.created == NOW - SECOND
+
+
+async def test_absences_may_judge_as_if_it_had_listened(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + SECOND)
+    times.run(130)
+
+    async with running(tmp_path, times) as app:
+        app.assembly.watch.excuses = False
+        await look(app)
+
+        [flip] = await store.flips.of_check(app.database.committed, check.id)
+        assert flip.created == NOW + SECOND
+
+
+async def test_a_crash_before_all_is_judged_loses_no_absence(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + MINUTE)
+        other = await up(app, NOW - HOUR)
+    times.run(3600)
+    async with running(tmp_path, times) as app:
+        # It takes a ping, which is a sign of life, and then it is gone.
+        await app.parts.pinging.receive(
+            Target(code=other.code), make_ping(created=app.clock.now())
+        )
+    times.run(60)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+        went = await rows(app.database, "SELECT went, judged FROM absences")
+        assert went == [(NOW.timestamp(), 1)] * 2
+
+
+async def test_a_ping_that_waited_is_taken_before_anybody_is_judged(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + SECOND)
+    times.run(130)
+
+    async with running(tmp_path, times) as app:
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.counted_from, after.excused) == (None, 0)
+        assert after.last_ping == NOW + timedelta(seconds=130)
+
+
+async def test_restarts_cannot_make_deaf(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app,
+            NOW,
+            timeout=MINUTE,
+            grace=MINUTE,
+            alert_after=NOW + 2 * MINUTE,
+        )
+    told = None
+    for _ in range(60):
+        times.run(27)
+        async with running(tmp_path, times) as app:
+            times.run(3)
+            await look(app)
+            flips = await store.flips.of_check(app.database.committed, check.id)
+            if flips:
+                told = flips[0]
+                break
+
+    # Period and grace, the absences, three times as long, and the last chance.
+    assert told is not None
+    assert told.created <= NOW + 2 * MINUTE + 60 * 27 * SECOND + 3 * 2 * MINUTE + MINUTE
+
+
+async def test_nights_of_a_machine_that_sleeps_cannot_make_deaf(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW)
+        away = timedelta()
+        flips: list[Flip] = []
+        while not flips and away < 14 * 8 * HOUR:
+            for _ in range(16):
+                app.assembly.watch.sleeps(3600)
+                times.run(3600)
+                await look(app)
+            times.suspend(8 * 3600)
+            away += 8 * HOUR
+            await look(app)
+            flips = await store.flips.of_check(app.database.committed, check.id)
+
+        bound = NOW + DAY + HOUR + away + 3 * (DAY + HOUR) + MINUTE
+        assert flips
+        assert flips[0].created <= bound
+        assert (await again(app, check)).excused == 3
+
+
+async def test_an_absence_counts_once_though_judging_it_fails(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + MINUTE)
+    times.run(130)
+
+    async with running(tmp_path, times) as app:
+        await change(
+            app.database,
+            "CREATE TRIGGER fail BEFORE UPDATE ON absences"
+            " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+        )
+        for _ in range(3):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+        await change(app.database, "DROP TRIGGER fail")
+        await look(app)
+
+        assert (await again(app, check)).excused == 1
+        assert await status(app, check) == "up"
+        [story] = await rows(app.database, "SELECT story FROM announcements")
+        assert "1 check" in story
+
+
+async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        app.assembly.watch.sleeps(60)
+        times.run(60)
+        # The disk is full, and stays so for an hour.
+        for event in ("INSERT", "UPDATE"):
+            await change(
+                app.database,
+                f"CREATE TRIGGER fail_{event} BEFORE {event} ON life"
+                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+            )
+        for _ in range(60):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            times.run(60)
+        for event in ("INSERT", "UPDATE"):
+            await change(app.database, f"DROP TRIGGER fail_{event}")
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        [away] = await store.life.absences(app.database.committed, NOW - DAY)
+        assert (away.reason, away.went) == ("unwritable", NOW)
+
+
+async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    began = {"last_start": NOW - MINUTE, "last_start_rid": "a"}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY, status="down", alert_after=None, **began)
+        await look(app)
+    times.run(7200)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        ping = make_ping(created=app.clock.now(), rid="b")
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await look(app)
+
+        assert await status(app, check) == "up"
+        assert app.assembly.watch.may_call_down
+
+
+async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        app.assembly.watch.sleeps(60)
+        times.run(60)
+        for table in ("life", "absences"):
+            await change(
+                app.database,
+                f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table}"
+                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+            )
+        for length in (60, 600, 1200, 60, 60):
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            # Longer than that the process stands still.
+            times.run(length)
+        for table in ("life", "absences"):
+            await change(app.database, f"DROP TRIGGER full_{table}")
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == app.clock.now()
+
+
+async def test_a_run_that_began_just_before_nothing_could_be_written_may_have_ended(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW, timeout=DAY, grace=MINUTE)
+        await look(app)
+        times.run(20)
+        await app.parts.pinging.receive(
+            Target(code=check.code),
+            make_ping(action="start", created=NOW + 20 * SECOND),
+        )
+        times.run(10)
+        app.assembly.watch.failed()
+        app.assembly.watch.sleeps(60)
+        times.run(300)
+
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.run_excused) == ("up", True)
+
+
+async def test_a_disk_that_takes_only_what_is_small_is_deaf_too(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        dead = await up(
+            app, NOW - MINUTE, timeout=MINUTE, grace=MINUTE, alert_after=NOW + MINUTE
+        )
+        await look(app)
+        full = app.database.turn
+        # There is room for a sign of life, and for no ping.
+        async with full() as conn:
+            await conn.execute("PRAGMA max_page_count = 1")
+        for _ in range(8):
+            times.run(60)
+            with pytest.raises(UnwritableError):
+                await app.parts.pinging.receive(
+                    Target(code=check.code), make_ping(body=b"x" * 9000)
+                )
+            times.run(1)
+            await look(app)
+        assert (await again(app, dead)).status == "up"
+        async with full() as conn:
+            await conn.execute("PRAGMA max_page_count = 1000000")
+        times.run(11)
+
+        await look(app)
+
+        assert await status(app, check) == "up"
+        assert (await again(app, check)).excused == 1
+        [away] = await store.life.absences(app.database.committed, NOW - DAY)
+        assert (away.reason, away.went) == ("unwritable", NOW + MINUTE)
+
+
+async def test_a_disk_that_stays_so_cannot_make_deaf(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW, timeout=MINUTE, grace=MINUTE, alert_after=NOW)
+        refusals = app.parts.pinging.refusals
+
+        for _ in range(60):
+            times.run(60)
+            refusals.note(times.boot())
+            await look(app)
+
+        assert (await again(app, check)).status == "down"
+
+
+async def test_a_suspend_while_the_checker_is_at_work_is_found(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY)
+        await look(app)
+        # After its look, and before it sleeps.
+        times.suspend(8 * 3600)
+        app.assembly.watch.sleeps(60)
+
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+
+
+@dataclass
+class Stopping(Times):
+    """Clocks of a process that is stopped, for so many seconds, while it looks."""
+
+    stops: float = 0.0
+
+    def is_synchronised(self) -> bool:
+        self.run(self.stops)
+        self.stops = 0.0
+        return True
+
+
+async def test_a_stop_while_it_looks_is_found_before_anybody_is_called_down(
+    tmp_path: Path,
+) -> None:
+    times = Stopping()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 30 * SECOND)
+        await look(app)
+
+        times.stops = 130
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == NOW + timedelta(seconds=130)
+
+
+async def test_judging_many_checks_shows_that_it_is_at_work(tmp_path: Path) -> None:
+    pulses: list[datetime] = []
+    async with running(tmp_path, Times()) as app:
+        for _ in range(judging.AT_ONCE + 1):
+            await up(app, NOW - DAY)
+        away = store.life.Absence(NOW - MINUTE, NOW, "stopped")
+        many = judging.Judging(
+            app.database,
+            app.clock,
+            app.parts.maintenance,
+            pulse=lambda: pulses.append(app.clock.now()),
+        )
+
+        await many.judge(away)
+
+    assert len(pulses) == 2
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_crash_soon_after_a_step_judges_by_the_new_time(
+    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=HOUR, grace=MINUTE, alert_after=NOW + HOUR + MINUTE
+        )
+        times.run(60)
+        times.set_wall(seconds)
+        await look(app)
+        # No clean end: no sign is left.
+        monkeypatch.setattr(app.assembly.watch, "end", AsyncMock())
+    times.run(2)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+        assert app.clock.steps == []
+
+
+async def test_an_older_database_without_a_sign_counts_from_its_last_ping(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY)
+        await change(app.database, "DELETE FROM life")
+    async with running(tmp_path, times) as app:
+        await change(app.database, "DELETE FROM life")
+        await change(app.database, "DELETE FROM absences")
+    times.run(2 * 3600)
+
+    async with running(tmp_path, times) as app:
+        await change(app.database, "DELETE FROM life")
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+
+
+@pytest.mark.parametrize("way", ["stopped", "suspended"])
+async def test_a_process_that_stood_still_was_away_too(
+    tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "hcl.checks.away.watch")
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 30 * SECOND)
+        await look(app)
+        app.assembly.watch.sleeps(30)
+        if way == "stopped":
+            times.run(130)
+        else:
+            times.suspend(130)
+
+        # A reader may be faster than the checker.
+        early = await status(app, check)
+        await look(app)
+        after = await again(app, check)
+
+        assert early != "down"
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == NOW + timedelta(seconds=130)
+        word = "starved" if way == "stopped" else "suspended"
+        assert word in caplog.text
+
+
+async def test_a_checker_that_wakes_on_time_was_there(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 30 * SECOND)
+        await look(app)
+        app.assembly.watch.sleeps(30)
+        times.run(33)
+
+        await look(app)
+
+        assert (await again(app, check)).status == "down"
+        assert await rows(app.database, "SELECT * FROM absences") == []
+
+
+async def test_a_sign_of_life_is_left_once_a_minute(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        signs = []
+        for _ in range(5):
+            await look(app)
+            signs += await rows(app.database, "SELECT moment FROM life")
+            times.run(29)
+
+    begin = NOW.timestamp()
+    assert signs == [begin, begin, begin + 58, begin + 58, begin + 116]
+
+
+# Steps of the clock
+
+
+@pytest.mark.parametrize(
+    "seconds", [5, -5, 45, -45, 7200, -7200, 2_592_000, 31_536_000]
+)
+async def test_a_step_changes_no_length(tmp_path: Path, seconds: float) -> None:
+    step = timedelta(seconds=seconds)
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        running_one = await up(app, NOW - HOUR, last_start=NOW - MINUTE)
+        times.run(60)
+        await look(app)
+        times.synchronised = False
+        times.set_wall(seconds)
+
+        await look(app)
+        after, other = await again(app, check), await again(app, running_one)
+
+        assert after.alert_after == NOW - HOUR + DAY + HOUR + step
+        assert other.last_start == NOW - MINUTE + step
+        assert after.status == "up"
+        # It was heard long before, by a clock that was right.
+        assert after.last_ping == NOW - HOUR
+        assert after.counted_from == NOW - HOUR + step
+        assert after.excused == 0
+        assert await rows(app.database, "SELECT * FROM flips") == []
+        # The dead are told as late as they would have been.
+        times.run(24 * 3600 - 61)
+        await look(app)
+        assert (await again(app, check)).status == "up"
+        times.run(2)
+        await look(app)
+        assert (await again(app, check)).status == "down"
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_step_changes_no_length_of_a_mute(
+    tmp_path: Path, seconds: float
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        project = app.synced.projects[0]
+        await app.parts.managing.mute(project, check.code, HOUR, app.clock.now())
+        times.run(60)
+        await look(app)
+        times.set_wall(seconds)
+
+        await look(app)
+
+        muted_until = NOW + HOUR + timedelta(seconds=seconds)
+        assert (await again(app, check)).muted_until == muted_until
+
+
+@pytest.mark.parametrize("seconds", [45, -45, 7200, -7200, 2_592_000])
+@pytest.mark.parametrize("synchronised", [False, True])
+@pytest.mark.parametrize("gap", [1, 60])
+async def test_a_step_that_is_undone_leaves_all_as_it_was(
+    tmp_path: Path, seconds: float, synchronised: bool, gap: float
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        # Heard just before, and down; and a schedule.
+        heard = await up(app, NOW - HOUR)
+        failed = await up(app, NOW - HOUR)
+        cron = await up(
+            app,
+            NOW - HOUR,
+            kind="cron",
+            schedule="0 11 * * *",
+            alert_after=NOW + DAY,
+        )
+        for check, action in ((heard, "success"), (heard, "start"), (failed, "fail")):
+            ping = make_ping(action=action, created=app.clock.now())
+            await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(gap)
+        if gap > 1:
+            await look(app)
+        before = [await everything(app, check) for check in (heard, failed, cron)]
+        times.synchronised = synchronised
+        times.set_wall(seconds)
+        await look(app)
+        times.run(600)
+        await look(app)
+        times.run(50)
+        times.set_wall(-seconds)
+        times.synchronised = True
+
+        await look(app)
+
+        after = [await everything(app, check) for check in (heard, failed, cron)]
+        assert after == before
+
+
+@pytest.mark.parametrize("seconds", [45, -45, 7200, -7200])
+async def test_a_step_moves_every_open_run_and_what_was_missed(
+    tmp_path: Path, seconds: float
+) -> None:
+    step = timedelta(seconds=seconds)
+    times = Times()
+    runs = (Run(NOW - HOUR, None, True), Run(NOW - MINUTE, "a"))
+    fields = {"max_run": HOUR, "down_after": 3, "bad_outcomes": 1}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - 2 * HOUR, open_runs=runs, missed=NOW, **fields)
+        due = NOW - MINUTE + HOUR
+        await change(
+            app.database, "UPDATE check_states SET alert_after = ?", due.timestamp()
+        )
+        times.run(60)
+        await look(app)
+        before = await again(app, check)
+        times.set_wall(seconds)
+
+        await look(app)
+
+        after = await again(app, check)
+        assert after.open_runs == tuple(
+            run._replace(started=run.started + step) for run in runs
+        )
+        assert (after.missed, after.alert_after) == (NOW + step, due + step)
+        # And back.
+        times.set_wall(-seconds)
+        await look(app)
+        assert await again(app, check) == before
+
+
+async def everything(app: App, check: Check) -> tuple[Any, ...]:
+    """Return a check with its log and its flips."""
+    conn = await app.database.current()
+    return (
+        await store.checks.by_id(conn, check.id),
+        [
+            (ping.n, ping.created)
+            for ping in await store.pings.newest(conn, check.id, 9)
+        ],
+        await store.flips.of_check(conn, check.id),
+    )
+
+
+async def test_what_came_by_the_wrong_clock_moves_along(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        times.synchronised = False
+        times.set_wall(7200)
+        await look(app)
+        times.run(60)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(60)
+        times.set_wall(-7200)
+        times.synchronised = True
+
+        await look(app)
+        after = await again(app, check)
+
+        assert after.last_ping == NOW + MINUTE
+        assert after.counted_from is None
+        log = await store.pings.newest(app.database.committed, check.id, 9)
+        assert [entry.created for entry in log] == [NOW + MINUTE, NOW - HOUR]
+
+
+async def test_filed_pings_and_flips_move_along_too(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        times.synchronised = False
+        times.set_wall(7200)
+        await look(app)
+        for action in ("fail", "success"):
+            times.run(60)
+            ping = make_ping(action=action, created=app.clock.now())
+            await app.parts.pinging.receive(Target(code=check.code), ping)
+        await app.assembly.filer.file_once()
+        times.set_wall(-7200)
+        times.synchronised = True
+
+        await look(app)
+
+        log = await store.pings.newest(app.database.committed, check.id, 9)
+        flips = await store.flips.of_check(app.database.committed, check.id)
+        moments = [NOW + 2 * MINUTE, NOW + MINUTE]
+        assert [ping.created for ping in log] == [*moments, NOW - HOUR]
+        assert [flip.created for flip in flips] == moments
+
+
+async def test_what_waits_to_be_told_moves_along(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await change(app.database, "UPDATE notifications SET next_try = next_try + 300")
+        times.set_wall(-7200)
+
+        await look(app)
+
+        waiting = await rows(
+            app.database, "SELECT next_try, created FROM notifications"
+        )
+        then = (NOW - 2 * HOUR).timestamp()
+        assert waiting == [(then + 300, then)]
+
+
+async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        times.set_wall(7200)
+        ping = make_ping(created=app.clock.now())
+        async with app.database.turn():
+            received = app.parts.pinging.receive(Target(code=check.code), ping)
+            app.clock.take(app.clock.step)
+        await received
+
+        assert ping.created == NOW
+        assert (await again(app, check)).last_ping == NOW + 2 * HOUR
+
+
+# Starts with a clock that cannot be believed
+
+
+async def pi(folder: Path, times: Times, heard: datetime, **overrides: Any) -> Check:
+    """Run once with a right clock, and lose the power; the wall stands still."""
+    async with running(folder, times) as app:
+        check = await up(app, heard, **overrides)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    return check
+
+
+async def test_nobody_is_called_down_before_the_wall_is_known(tmp_path: Path) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - DAY - HOUR + 5 * MINUTE)
+    times.set_wall(-3600)
+
+    async with running(tmp_path, times) as app:
+        first = app.clock.now()
+        await look(app)
+        times.run(9 * 60)
+        await look(app)
+
+        # It goes on from the last moment known.
+        assert first == NOW
+        assert app.clock.now() == NOW + 9 * MINUTE
+        assert not app.assembly.watch.may_call_down
+        assert (await again(app, check)).status == "up"
+
+
+@pytest.mark.parametrize("gone", [HOUR, 30 * DAY, 365 * DAY])
+async def test_once_the_wall_is_right_all_is_judged_after_the_true_absence(
+    tmp_path: Path, gone: timedelta
+) -> None:
+    times = Times()
+    dead = await pi(tmp_path, times, NOW - HOUR)
+    async with running(tmp_path, times) as app:
+        await look(app)
+        pinged = await up(app, NOW - HOUR)
+        times.run(60)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=pinged.code), ping)
+        times.run(60)
+        times.set_wall(gone.total_seconds())
+        times.synchronised = True
+
+        await look(app)
+        now = NOW + gone + 2 * MINUTE
+        one, other = await again(app, dead), await again(app, pinged)
+
+        assert app.clock.now() == now
+        assert app.assembly.watch.may_call_down
+        assert one.status == "up"
+        if gone > DAY:
+            assert (one.counted_from, one.excused) == (now, 1)
+        assert other.last_ping == now - MINUTE
+        assert other.alert_after == now - MINUTE + DAY + HOUR
+        assert await rows(app.database, "SELECT * FROM flips") == []
+
+
+async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - DAY)
+    times.set_wall(-365 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(601)
+        await look(app)
+        after = await again(app, check)
+
+        # The wall counts now, whatever it shows.
+        began = NOW - 365 * DAY
+        assert app.clock.now() == began + timedelta(seconds=601)
+        assert app.assembly.watch.may_call_down
+        assert (after.status, after.counted_from, after.excused) == ("up", began, 1)
+        assert after.alert_after == began + DAY + HOUR
+        assert after.last_ping is not None
+        times.run(25 * 3600)
+        await look(app)
+        assert (await again(app, check)).status == "down"
+
+
+async def test_who_is_not_excused_any_more_is_not_called_down_by_a_wall_that_is_ahead(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+    times.set_wall(2 * 3600)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(601)
+        await look(app)
+        times.synchronised = True
+        times.set_wall(-2 * 3600)
+        await look(app)
+        after = await again(app, check)
+
+        assert (after.status, after.excused) == ("up", 3)
+        assert after.alert_after == NOW + DAY
+
+
+async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(60)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(-3 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await change(
+            app.database,
+            "UPDATE notifications SET attempts = 1, next_try = next_try + 7200",
+        )
+        await look(app)
+        times.run(601)
+        await look(app)
+        sql = "SELECT next_try - ? FROM notifications"
+        [behind] = await rows(app.database, sql, app.clock.now().timestamp())
+        times.set_wall(3 * 86_400)
+        times.synchronised = True
+        await look(app)
+        [right] = await rows(app.database, sql, app.clock.now().timestamp())
+
+        assert 0 <= behind <= 7200 - 601
+        assert 0 <= right <= 7200 - 601
+
+
+async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+    times.set_wall(40 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        times.set_wall(-40 * 86_400)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+
+        assert after.status == "up"
+        assert after.alert_after is not None
+        assert NOW <= after.alert_after <= NOW + DAY + HOUR
+
+
+@pytest.mark.parametrize("excuses", [True, False])
+async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
+    tmp_path: Path, excuses: bool
+) -> None:
+    """Excused three times, it was to be judged a minute after the return."""
+    times = Times()
+    state = {"excused": 3, "counted_from": NOW - HOUR, "not_before": NOW + MINUTE}
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - 2 * DAY, **state)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-365 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        app.assembly.watch.excuses = excuses
+        await look(app)
+        after = await again(app, check)
+
+        assert after.alert_after == NOW - 365 * DAY + DAY + HOUR
+
+
+async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
+    tmp_path: Path,
+) -> None:
+    times = Times(synchronised=False)
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        await look(app)
+        first = app.clock.now()
+        times.run(600)
+        await look(app)
+        after = await again(app, check)
+
+        assert first == NOW + MINUTE
+        assert app.assembly.watch.may_call_down
+        assert app.clock.now() == NOW - DAY + timedelta(seconds=660)
+        assert after.status == "up"
+
+
+async def test_states_of_a_future_that_is_none_are_cut(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW + 9 * DAY, last_start=NOW + 9 * DAY)
+    times.run(60)
+
+    async with running(tmp_path, times) as app:
+        after = await again(app, check)
+
+        now = NOW + MINUTE
+        assert (after.last_ping, after.last_start) == (now, now)
+        log = await store.pings.newest(app.database.committed, check.id, 1)
+        assert log[0].created == NOW + 9 * DAY
+
+
+async def test_schedules_count_loosely_while_the_wall_is_not_known(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        # A job that runs at eleven, and was last heard an hour ago.
+        check = await up(
+            app,
+            NOW - HOUR,
+            kind="cron",
+            schedule="0 11 * * *",
+            alert_after=NOW + DAY,
+        )
+        await look(app)
+        strict = (await again(app, check)).alert_after
+        times.synchronised = False
+        times.set_wall(7200)
+        await look(app)
+        loose = (await again(app, check)).alert_after
+        times.set_wall(-7200)
+        times.synchronised = True
+        await look(app)
+
+        assert strict == NOW + DAY
+        assert loose == NOW + DAY + 2 * HOUR
+        assert (await again(app, check)).alert_after == strict

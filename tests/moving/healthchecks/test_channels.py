@@ -1,0 +1,183 @@
+"""Channels of Healthchecks in other encodings than those of the database at hand."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl import config
+from hcl.alerts.transports.apprise_check import check_urls
+from hcl.moving import arranging, toml_text
+from hcl.moving.healthchecks.channels import translate
+from hcl.moving.healthchecks.translated import NoEquivalentError, Translated
+from hcl.moving.moved import MovedChannel, MovedProject
+
+CODE = "11111111-1111-4111-8111-11111111111{}".format
+
+
+def of(kind: str, value: str) -> Translated:
+    return translate(MovedChannel(CODE(1), "x", kind, value))
+
+
+_URLS = [
+    (
+        "slack",
+        "https://hooks.slack.com/services/T00000000/B00000000/" + "X" * 24,
+        "https://hooks.slack.com/services/T00000000/B00000000/" + "X" * 24,
+    ),
+    (
+        "slack",
+        "https://chat.example.org/hooks/abcdefghijklmnopqrstuvwxyz",
+        "mmosts://chat.example.org/abcdefghijklmnopqrstuvwxyz/",
+    ),
+    (
+        "discord",
+        '{"webhook": {"url": "https://discordapp.com/api/webhooks/1/tok"}}',
+        "discord://1/tok/",
+    ),
+    ("ntfy", '{"url": "https://ntfy.sh", "topic": "t", "priority": 3}',
+     "ntfys://ntfy.sh/t?priority=default"),
+    ("ntfy", '{"url": "http://n.lan:8080/", "topic": "t", "priority": 1,'
+     ' "priority_up": 1}', "ntfy://n.lan:8080/t?priority=min"),
+    ("gotify", '{"url": "http://g.lan/sub", "token": "Adqn0f1EznBuwBE",'
+     ' "priority": 4}', "gotify://g.lan/sub/Adqn0f1EznBuwBE?priority=4"),
+    ("mattermost", "http://m.lan:8065/team/hooks/" + "a" * 26,
+     f"mmost://m.lan:8065/team/{'a' * 26}/"),
+    ("opsgenie", "1d93f706-912f-4387-9720-77c6a6e8d450",
+     "opsgenie://1d93f706-912f-4387-9720-77c6a6e8d450/?region=us"),
+    ("pd", '{"service_key": "' + "a" * 32 + '", "account": "My"}',
+     f"pagerduty://{'a' * 32}@events/"),
+    ("zulip", '{"bot_email": "x-bot@z.example.org", "api_key": "' + "a" * 32
+     + '", "mtype": "private", "to": "a@b.example"}',
+     f"zulip://x@z.example.org/{'a' * 32}/a%40b.example"),
+    ("googlechat",
+     "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=k&token=t",
+     "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=k&token=t"),
+    ("spike", "https://api.spike.sh/v1/alerts/" + "a" * 32, f"spike://{'a' * 32}/"),
+]  # fmt: skip
+
+
+def test_urls_are_such_that_apprise_takes_them() -> None:
+    translated = [(of(kind, value), url) for kind, value, url in _URLS]
+
+    assert [(t.keys["url"], t.notes) for t, _ in translated] == [
+        (url, []) for _, url in translated
+    ]
+    problems = check_urls([(t.kind, url) for t, url in translated])
+    assert problems == [""] * len(_URLS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "events"),
+    [
+        ("email", "a@example.org", None),
+        ("email", '{"value": "a@example.org"}', None),
+        ("email", '{"value": "a@example.org", "up": true, "down": false}', ["up"]),
+        ("email", '{"value": "a@example.org", "up": false, "down": false}', []),
+        ("sms", '{"value": "+1555", "down": true}', ["down"]),
+        ("signal", '{"value": "name.01", "up": true}', ["up"]),
+        ("whatsapp", '{"value": "+1555"}', []),
+        ("ntfy", '{"topic": "t", "priority": 0, "priority_up": 3}', ["up"]),
+        ("gotify", '{"url": "http://g", "token": "t", "priority": 5,'
+         ' "priority_up": 0}', ["down"]),
+        ("po", "user|-3|1", ["up"]),
+        ("po", "user|0", None),
+        ("po", "user|1|-3", ["down"]),
+        ("call", '{"value": "+1555"}', ["down"]),
+        ("github", '{"repo": "a/b", "installation_id": 1}', ["down"]),
+    ],
+)  # fmt: skip
+def test_what_is_told_stays_so(kind: str, value: str, events: list[str] | None) -> None:
+    assert of(kind, value).events == events
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("hipchat", "x"),
+        ("webhook", '{"url_down": "", "url_up": ""}'),
+        ("webhook", "[]"),
+        ("shell", "{}"),
+        ("telegram", "{}"),
+        ("telegram", '{"id": "x"}'),
+        ("zulip", "no JSON"),
+        ("pushbullet", None),
+    ],
+)
+def test_what_makes_no_sense_has_no_equivalent(kind: str, value: str | None) -> None:
+    if value is None:
+        # It was not told where it leads: that has to be filled in.
+        assert translate(MovedChannel(CODE(1), "x", kind, None)).fill_in
+        return
+    with pytest.raises(NoEquivalentError):
+        of(kind, value)
+
+
+def arranged(*channels: MovedChannel, text: str = "") -> tuple[str, arranging.Report]:
+    report = arranging.Report()
+    project = MovedProject(1, CODE(9), "P", channels=list(channels))
+    known = config.parse(data_of(text), Path("/"), "x", {}) if text else None
+    [place] = arranging.arrange([project], known, "", report)
+    return place.text, report
+
+
+def data_of(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
+
+
+def test_names_are_in_one_line_without_a_comma_and_no_other_has_them() -> None:
+    text, report = arranged(
+        MovedChannel(CODE(1), "a,\nb", "email", "a@example.org"),
+        MovedChannel(CODE(2), "a; b", "email", "b@example.org"),
+        MovedChannel(CODE(3), "", "email", "c@example.org"),
+    )
+
+    names = [c["name"] for c in data_of(text)["projects"][0]["channels"]]
+    assert names == ["a; b", "a; b (2)", "mail to c@example.org"]
+    assert len([line for line in report.changed if "is named" in line]) == 2
+
+
+def test_group_has_those_of_its_channels_that_are_here() -> None:
+    codes = ",".join([CODE(1), CODE(1), CODE(2), CODE(4), CODE(8)])
+    text, report = arranged(
+        MovedChannel(CODE(5), "Empty", "group", CODE(2)),
+        MovedChannel(CODE(4), "All", "group", codes),
+        MovedChannel(CODE(1), "Mail", "email", "a@example.org"),
+        MovedChannel(CODE(2), "Old", "hipchat", "x"),
+        MovedChannel(CODE(3), "Bad", "email", "no address"),
+    )
+
+    channels = data_of(text)["projects"][0]["channels"]
+    assert {c["name"]: c.get("channels") for c in channels} == {
+        "Mail": None,
+        "All": ["Mail"],
+    }
+    assert [line.split(" of ")[0] for line in report.left] == [
+        'hipchat "Old"',
+        'email "Bad"',
+        'group "Empty"',
+    ]
+
+
+def test_a_block_goes_to_the_end_of_its_project() -> None:
+    text = (
+        '[[projects]]\nname = """\n[[projects]]\n"""\n[[projects.keys]]\nname = "k"\n'
+        '[[ projects ]] # second\nname = "b"\n[smtp]\nhost = "x"\n'
+    )
+
+    first = toml_text.inserted(text, 0, "NEW\n")
+    second = toml_text.inserted(text, 1, "NEW\n")
+
+    assert 'name = "k"\nNEW\n\n[[ projects ]]' in first
+    assert 'name = "b"\nNEW\n\n[smtp]' in second
+    with pytest.raises(ValueError, match="no such project"):
+        toml_text.inserted(text, 2, "NEW\n")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"\\\n\t\x00\x7f é☂', {"a b": [1, True, "x"], "c": {}}, ["", {}]],
+)
+def test_what_is_written_is_read_again(value: object) -> None:
+    assert data_of(f"x = {toml_text.value(value)}") == {"x": value}

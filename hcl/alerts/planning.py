@@ -76,17 +76,27 @@ async def plan_anew(
         if retry:
             await store.outbox.retry(conn, now)
         under_way = [(line.row_id, topic) for line in lines for topic in line.under_way]
+        told = await store.notifications.last_told(conn)
         await store.notifications.drop_reminders(conn, under_way)
         await store.outbox.look_again(conn, now)
-        told = await store.notifications.last_told(conn)
         await store.notifications.add_reminders(
             conn,
             [
-                # A clock that was ahead puts none off until it is there again.
-                (notification, max(now, min(sent, now) + every))
-                for notification, tags, sent in told
+                (notification, _remind_at(now, sent, planned, every))
+                for notification, tags, sent, planned in told
                 if (line := lines.get(notification.channel_id))
                 and (every := line.calm_of(tags).remind_every)
             ],
             now,
         )
+
+
+def _remind_at(
+    now: datetime, sent: datetime, planned: datetime | None, every: timedelta
+) -> datetime:
+    """Return when a channel is reminded that was told at `sent`."""
+    if sent <= now:
+        return max(now, sent + every)
+    # A clock that was ahead puts none off until it is there again; nor does each start
+    # put off once more what the one before has planned.
+    return max(now, min(planned or now + every, now + every))

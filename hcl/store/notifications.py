@@ -242,15 +242,18 @@ async def give_up_disabled(conn: Connection) -> int:
 
 async def last_told(
     conn: Connection,
-) -> list[tuple[Notification, tuple[str, ...], datetime]]:
+) -> list[tuple[Notification, tuple[str, ...], datetime, datetime | None]]:
     """Return the last message sent of each outage that lasts, and the check's tags.
 
-    One for each channel that has been told of it, and when.
+    One for each channel that has been told of it, when that was, and when it is to be
+    reminded; None: it is not.
     """
     rows = await conn.execute_fetchall(
         "SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         # SQLite takes the other columns from the row of the maximum.
-        " max(n.reminder), n.hold, n.notice, n.ran, c.tags, n.sent"
+        " max(n.reminder), n.hold, n.notice, n.ran, c.tags, n.sent,"
+        " (SELECT min(w.next_try) FROM notifications w WHERE w.flip_id = n.flip_id"
+        " AND w.channel_id = n.channel_id AND w.hold = 'remind')"
         " FROM check_states s JOIN checks c ON c.id = s.check_id"
         " JOIN notifications n ON n.check_id = s.check_id AND n.sent IS NOT NULL"
         " JOIN channels h ON h.id = n.channel_id AND h.project_id = c.project_id"
@@ -264,6 +267,7 @@ async def last_told(
             from_row(row),
             tuple(row[10].split()),
             datetime.fromtimestamp(row[11], UTC),
+            moment(row[12]),
         )
         for row in map(tuple, rows)
     ]

@@ -229,6 +229,31 @@ async def test_reminder_does_not_wait_for_a_clock_that_was_ahead(
         assert 3500 < ahead <= 3600
 
 
+async def test_starts_do_not_put_off_the_reminder_of_a_clock_that_was_ahead(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, HOURLY) as post:
+        await post.down("a")
+        await post.send(NOW)
+        await change(post.app.database, "UPDATE notifications SET sent = sent + 864000")
+        await change(
+            post.app.database,
+            "UPDATE notifications SET next_try = ? + 600 WHERE next_try NOTNULL",
+            post.app.clock.timestamp(),
+        )
+
+        await post.use(HOURLY)
+        await post.use(HOURLY)
+
+        now = post.app.clock.timestamp()
+        [ahead] = await rows(
+            post.app.database,
+            "SELECT next_try - ? FROM notifications WHERE next_try NOTNULL",
+            now,
+        )
+        assert ahead <= 600
+
+
 async def test_reminder_that_is_overdue_by_new_settings_comes_once_and_now(
     tmp_path: Path,
 ) -> None:

@@ -272,11 +272,11 @@ async def test_last_told_of_outages_that_last(app: App) -> None:
 
     found = await store.notifications.last_told(app.database.committed)
 
-    told = [(n.id, n.reminder, tags, sent) for n, tags, sent in found]
+    told = [(n.id, n.reminder, tags, *moments) for n, tags, *moments in found]
     assert told == [
-        (first.id, 0, ("prod", "db"), NOW),
-        (reminder.id, 1, (), LATER),
-        (two.id, 0, (), NOW),
+        (first.id, 0, ("prod", "db"), NOW, None),
+        (reminder.id, 1, (), LATER, LATER),
+        (two.id, 0, (), NOW, None),
     ]
 
 

@@ -51,8 +51,10 @@ def took(length: timedelta) -> str:
 
 
 def in_seconds(length: timedelta) -> str:
-    """Write how long a try took, as exactly as it matters: `0.34 s`, `12 s`."""
+    """Write how long a try took, as exactly as it matters: `3 ms`, `0.34 s`, `12 s`."""
     seconds = length.total_seconds()
+    if seconds < 0.01:
+        return f"{max(1, round(seconds * 1000))} ms"
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 

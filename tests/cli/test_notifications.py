@@ -60,7 +60,7 @@ async def some_messages(folder: Path) -> None:
 def lines(output: str) -> list[str]:
     """Return what was printed, times and lengths of time blotted out."""
     output = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME", output)
-    return re.sub(r"\d+\.\d\d s", "SPAN", output).splitlines()
+    return re.sub(r"\d+\.\d\d s|\d+ ms", "SPAN", output).splitlines()
 
 
 def test_every_message_and_every_try_is_shown_the_newest_last(folder: Path) -> None:

@@ -61,7 +61,9 @@ def test_length_of_a_run_is_exact(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0.00 s"),
+        (0, "1 ms"),
+        (0.003, "3 ms"),
+        (0.01, "0.01 s"),
         (0.34, "0.34 s"),
         (9.99, "9.99 s"),
         (10.4, "10 s"),

@@ -180,10 +180,15 @@ class Guesses(Model):
     def _judged(self, guesses: Iterable[Guess], away: Away) -> list[Guess]:
         may, must = may_have_pinged(self, away)
         found = []
-        corners = product(set(away.went), set(away.returned), {may, must})
-        for (went, back, pinged), guess in product(list(corners), guesses):
+        corners = product(set(away.went), set(away.returned))
+        for (went, back), guess in product(list(corners), guesses):
             deafs = {went, away.went[1] + SLACK}
-            for counts, deaf in product(set(away.counts) | {1}, deafs):
+            pings = {may, must}
+            if guess.excused and (guess.counted or NEVER) < (self.last_ping or 0.0):
+                # It failed in a window since: hcl takes that for a clock set back.
+                pings.add(True)
+            choices = product(set(away.counts) | {1}, deafs, pings)
+            for counts, deaf, pinged in choices:
                 judged = guess.judged(
                     went,
                     back,

@@ -1,6 +1,7 @@
 """The oracle of being late: who is told when grace begins, and that it is over."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcl.model import Alert
@@ -62,7 +63,7 @@ class Lates:
             hold = max(
                 map(self._world.telling.hold, self._channels(watched)), default=0
             )
-            self._world.agenda.after(hold + _SOON, lambda late=late: self._look(late))
+            self._world.agenda.after(hold + _SOON, partial(self._look, late))
 
     def _judge(self, watched: Watched) -> None:
         model, now = watched.model, self._world.machine.now
@@ -93,9 +94,7 @@ class Lates:
         if action == "success":
             for name in late.told:
                 hold = self._world.telling.hold(name) + _SOON
-                self._world.agenda.after(
-                    hold, lambda name=name: self._look_at_end(late, name)
-                )
+                self._world.agenda.after(hold, partial(self._look_at_end, late, name))
 
     def changed(self, watched: Watched) -> None:
         """Hear that a check was edited, paused, or called down."""

@@ -105,6 +105,8 @@ class Batch:
                 before = self._states.deadline(check_id)
                 if before is None or deadline < before:
                     self.nearer.append(check)
+        # They may be late before the end of the run that was waited for.
+        self.nearer += [self._after[check.id] for check, _ in self.flips]
         return receipts
 
     @property
@@ -152,8 +154,6 @@ class Batch:
         self.pings.append((check.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
-            # It may be late before the end of the run that was waited for.
-            self.nearer.append(transition.check)
 
     def _no_longer_late(self, check: Check, ping: Ping) -> None:
         # When it is looked at next may be long after it is late again.

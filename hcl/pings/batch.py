@@ -105,6 +105,8 @@ class Batch:
                 before = self._states.deadline(check_id)
                 if before is None or deadline < before:
                     self.nearer.append(check)
+        # They may be late before the end of the run that was waited for.
+        self.nearer += [self._after[check.id] for check, _ in self.flips]
         return receipts
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.model import Check
+from hcl.model import Check, Run
 from tests import toml
 from tests.alerts.sending import (
     Post,
@@ -317,3 +317,22 @@ async def test_messages_name_the_event(tmp_path: Path) -> None:
             ("up", "sent"),
             ("late", "sent"),
         ]
+
+
+async def test_what_is_late_before_its_first_run_had_to_end_is_looked_for(
+    tmp_path: Path,
+) -> None:
+    began = NOW - MINUTE
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(
+            post,
+            status="new",
+            last_ping=None,
+            last_start=began,
+            open_runs=(Run(began, None),),
+            max_run=DAY + HOUR / 2,
+            alert_after=began + DAY + HOUR / 2,
+        )
+        await post.succeed(check, NOW)
+
+        assert await look_at(post) == [24 * 60]

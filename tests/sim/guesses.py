@@ -180,10 +180,15 @@ class Guesses(Model):
     def _judged(self, guesses: Iterable[Guess], away: Away) -> list[Guess]:
         may, must = may_have_pinged(self, away)
         found = []
-        corners = product(set(away.went), set(away.returned), {may, must})
-        for (went, back, pinged), guess in product(list(corners), guesses):
+        corners = product(set(away.went), set(away.returned))
+        for (went, back), guess in product(list(corners), guesses):
             deafs = {went, away.went[1] + SLACK}
-            for counts, deaf in product(set(away.counts) | {1}, deafs):
+            pings = {may, must}
+            if guess.excused and (guess.counted or NEVER) < (self.last_ping or 0.0):
+                # It failed in a window since: hcl takes that for a clock set back.
+                pings.add(True)
+            choices = product(set(away.counts) | {1}, deafs, pings)
+            for counts, deaf, pinged in choices:
                 judged = guess.judged(
                     went,
                     back,
@@ -336,11 +341,19 @@ class Guesses(Model):
 
 
 def _fewer(guesses: Iterable[Guess]) -> list[Guess]:
-    """Leave out what is there twice; of very many leave the farthest."""
+    """Leave out what is there twice; of very many leave the farthest of each kind."""
     found = list(dict.fromkeys(guesses))
     if len(found) <= _MOST:
         return found
-    found.sort(key=lambda guess: guess.falls()[0])
-    kept = {guess.bad: guess for guess in found}
-    half = _MOST // 2
-    return list(dict.fromkeys([*found[:half], *kept.values(), *found[-half:]]))
+    kinds: dict[object, list[Guess]] = {}
+    for guess in found:
+        is_counted = guess.counted is not None, guess.missed is not None
+        runs = tuple(run.is_told for run in guess.runs)
+        kind = guess.bad, runs, guess.run_excused, guess.is_loose, is_counted
+        kinds.setdefault(kind, []).append(guess)
+    kept = []
+    for some in kinds.values():
+        some.sort(key=lambda guess: (guess.falls()[0], guess.excused))
+        by_excuses = sorted(some, key=lambda guess: guess.excused)
+        kept += [some[0], some[-1], by_excuses[0], by_excuses[-1]]
+    return list(dict.fromkeys(kept))

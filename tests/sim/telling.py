@@ -331,14 +331,12 @@ class Telling:
             return
         receiver = world.receiver(owed.channel)
         every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
-        begun = since
         if world.set + 65 >= since:
-            # Each start that finds it told in the future counts from then on.
+            # A start that finds it told in the future counts from then on.
             every *= 2
-            begun = max(begun, world.started)
         away = world.away_since(since)
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600
-        due = max(due, begun + every.total_seconds() + away + _SOON)
+        due = max(due, since + every.total_seconds() + away + _SOON)
         due = max(due, self.mutes.until(owed.code) + every.total_seconds() + _SOON)
         if not world.is_calm or world.machine.now < due:
             world.agenda.at(

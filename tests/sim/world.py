@@ -100,7 +100,6 @@ class World:
         # Until when what people see is as of before, and nobody is called down.
         self.settles_at = 0.0
         # How the process that starts next was away; None: it never was there.
-        self.started = 0.0
         self.next_away: tuple[tuple[float, float], float] | None = None
         self.starts_at = 0.0
         # Since when it stands still; None: it does not.
@@ -267,7 +266,6 @@ class World:
         """Hear from the process that it takes requests from now on."""
         now = self.machine.now
         self.be_near()
-        self.started = now
         self.note("hcl starts")
         if self.next_away is None:
             people.make_checks(self)

@@ -1,6 +1,8 @@
 """The page of the APIs: all that the document says, and nothing from elsewhere."""
 
 import re
+import sys
+from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -204,6 +206,16 @@ def test_text_is_seen_on_every_ground(scheme: str) -> None:
         assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
 
 
+@pytest.fixture
+def hurried_threads() -> Iterator[None]:
+    """Have threads hand over to one another soon, on a busy machine too."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurried_threads")
 async def test_pings_need_not_wait_until_it_is_made(app: App) -> None:
     docs_page.render.cache_clear()
 

@@ -241,7 +241,7 @@ class Oracle:
 
     def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
-        length = world.away_since(since) + 3 * (model.distance + model.grace) + 60
+        length = world.away_since(since) + 3 * model.patience + 60
         length += model.longest_maintenance()
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")

@@ -141,6 +141,8 @@ class Oracle:
                 self._blame(watched, "a status is wrong", f"{seen} and not {flip}")
             if watched.seen:
                 watched.seen.popleft()
+        if watched.model.status != "up":
+            self._world.lates.changed(watched)
         self._take_timeouts(watched)
         self._await_down(watched)
 

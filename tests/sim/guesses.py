@@ -45,10 +45,9 @@ class Guesses(Model):
         self._before: tuple[list[Guess], tuple[float, float]] | None = None
 
     @property
-    def distance(self) -> float:
-        """Return how far two expected pings are apart at most, a run too."""
-        guess = self.guesses[0]
-        return max(guess.distance(), guess.limit - guess.grace)
+    def patience(self) -> float:
+        """Return after how long without a sign of life a check is down at most."""
+        return max(super().patience, self.guesses[0].limit)
 
     def work_out(self) -> None:
         """Work out between when and when it goes down."""

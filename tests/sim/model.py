@@ -98,6 +98,11 @@ class Model:
         moments = self._moments()
         return max(b - a for a, b in pairwise(moments))
 
+    @property
+    def patience(self) -> float:
+        """Return after how long without a sign of life a check is down at most."""
+        return self.distance + self.grace
+
     def _moments(self) -> list[float]:
         settings = self.settings
         return occurrences(settings["schedule"], settings["tz"], self.days + 400)

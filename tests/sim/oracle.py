@@ -141,6 +141,8 @@ class Oracle:
                 self._blame(watched, "a status is wrong", f"{seen} and not {flip}")
             if watched.seen:
                 watched.seen.popleft()
+        if watched.model.status != "up":
+            self._world.lates.changed(watched)
         self._take_timeouts(watched)
         self._await_down(watched)
 
@@ -241,7 +243,7 @@ class Oracle:
 
     def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
-        length = world.away_since(since) + 3 * (model.distance + model.grace) + 60
+        length = world.away_since(since) + 3 * model.patience + 60
         length += model.longest_maintenance()
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")

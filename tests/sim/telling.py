@@ -135,8 +135,8 @@ class Telling:
             return
         owed.held = max(owed.held, self.mutes.until(owed.code))
         is_over = owed.new == "down" and world.oracle.status_of(owed.code) != "down"
-        if is_over and owed.held > owed.at:
-            # It was paused while nobody was to be told.
+        if owed.held > owed.at and (is_over or self._began_untold(owed)):
+            # It was paused, or came up, while nobody was to be told.
             return
         if name not in self.plans() or owed.code not in world.oracle.by_code:
             return
@@ -155,6 +155,12 @@ class Telling:
             f"{name}: {owed.new} of {world.name_of(owed.code)}, flip {owed.flip}",
             owed.code,
         )
+
+    def _began_untold(self, owed: Owed) -> bool:
+        """Tell whether an up ends a down that was not told either."""
+        told = self.owed[owed.channel, owed.code]
+        place = told.index(owed)
+        return owed.new == "up" and place > 0 and not told[place - 1].is_told
 
     def _is_current(self, owed: Owed) -> bool:
         return owed in self.owed.get((owed.channel, owed.code), ())

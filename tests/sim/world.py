@@ -191,7 +191,7 @@ class World:
         if event.kind in FAULTS:
             self.be_near()
         rng = random.Random(event.seed)
-        act = getattr(faults, event.kind, None) or getattr(people, event.kind)
+        act = faults.ACTS.get(event.kind) or getattr(people, event.kind)
         act(self, rng)
 
     def _finish(self) -> None:

@@ -1,0 +1,109 @@
+"""The wall is set, or not known to be right."""
+
+import random
+from typing import TYPE_CHECKING
+
+from tests.sim.model import PATIENCE, Away
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def step(world: "World", rng: random.Random) -> None:
+    """Set the wall wrong, as if it were right, and right again after a while."""
+    steps = (2.5, 5.0, 45.0, 2 * HOUR, 30 * DAY, 365 * DAY)
+    by = rng.choice(steps) * rng.choice((-1, 1))
+    _set(world, by)
+    world.later(rng.choice((10, 300.0, 2 * HOUR, 25 * HOUR)), lambda: _set(world, -by))
+
+
+def unsynchronise(world: "World", rng: random.Random) -> None:
+    """Have nobody know whether the wall is right, and let it be wrong for a while."""
+    by = rng.choice((0.0, 5.0, 2 * HOUR)) * rng.choice((-1, 1))
+    world.machine.synchronised = False
+    world.note("the wall is not known to be right")
+    world.oracle.doubt()
+    world.later(60, lambda: _set(world, by))
+
+    def end() -> None:
+        _set(world, -by)
+        world.machine.synchronised = True
+        world.note("the wall is known to be right")
+        world.oracle.doubt()
+
+    length = rng.choice((120, HOUR, 6 * HOUR))
+    world.blind_until = world.machine.now + length
+    world.later(length, end)
+
+
+def _set(world: "World", by: float) -> None:
+    world.be_near()
+    world.machine.offset += by
+    world.set = world.troubled = world.machine.now
+    world.note(f"the wall is set by {by:+.0f} s")
+    world.oracle.doubt()
+
+
+def boot_without_time(world: "World", rng: random.Random) -> None:
+    """Cut the power; boot with a wrong wall, which is right again soon or late."""
+    if not world.can_ask:
+        return
+    length = rng.choice((30.0, 600.0, 3 * HOUR)) * rng.uniform(0.7, 1.3)
+    wait = rng.choice((20.0, 120.0, 700.0, 6 * HOUR))
+    behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
+    world.crash(length)
+    world.note(f"the machine boots with a wall {behind:+.0f} s behind")
+
+    def boot() -> None:
+        world.machine.reboot()
+        world.machine.offset -= behind
+        world.machine.synchronised = False
+        world.set = world.machine.now
+        world.later(wait, end)
+        world.blind_until = world.machine.now + wait
+
+    def end() -> None:
+        world.be_near()
+        _set(world, behind)
+        world.machine.synchronised = True
+        world.note("the wall is known to be right")
+        world.oracle.doubt()
+        if wait > 598:
+            world.later(70, lambda: world.maintaining.look_again(length))
+
+    world.later(length - 1, boot)
+
+
+def judge_start(
+    world: "World", went: tuple[float, float], since: float, now: float
+) -> None:
+    """Have all judged as after a start; the process before ended at `since`."""
+    machine = world.machine
+    until = now
+    if not machine.synchronised:
+        # Nobody is called down before the wall is right, for ten minutes at most.
+        until = max(now, min(world.blind_until, now + 600)) + 2
+        world.was_away(600 + 2 * PATIENCE)
+        world.settles_at = max(world.settles_at, until + PATIENCE)
+        world.oracle.doubt()
+    is_never = not machine.synchronised and world.blind_until > now + 598
+    earliest, latest = world.judges
+    again = "surely" if since < earliest else "perhaps" if since < latest else ""
+    ahead = max(machine.offset, 0.0)
+    if machine.synchronised or is_never:
+        ahead = 0.0
+    is_sure = not ahead
+    away = Away(
+        went,
+        (now, until),
+        sure=is_sure,
+        counts=(int(is_sure), 1),
+        all_anew=is_never,
+        again=again,
+        ahead=ahead,
+    )
+    world.oracle.judge(away, is_start=True)
+    # Until no ping has come for two seconds, and for ten at most.
+    world.judges = now + 2, until + PATIENCE

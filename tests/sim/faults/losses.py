@@ -1,0 +1,54 @@
+"""What was written is lost: an old copy of the database is put back."""
+
+import random
+from typing import TYPE_CHECKING
+
+from tests.sim.faults.crashes import short
+from tests.sim.faults.disks import SIGN
+from tests.sim.inline import copy
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def restore(world: "World", rng: random.Random) -> None:
+    """Copy the database, and put the copy back after hours or days."""
+    _go_back_after(world, rng, rng.choice((HOUR, 8 * HOUR, 2 * DAY)))
+
+
+def lose_tail(world: "World", rng: random.Random) -> None:
+    """Cut the power where a disk had lied about its syncs: what came last is gone."""
+    _go_back_after(world, rng, rng.uniform(10, 1200))
+
+
+def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
+    if not world.can_ask or world.kept is not None:
+        return
+    backup = world.folder / "backup" / "hcl.sqlite"
+    copy(world.path, backup)
+    world.kept = world.oracle.remember()
+    taken, gone = world.machine.now, short(rng)
+    world.note("the database is copied")
+
+    def go_back() -> None:
+        if not world.can_ask:
+            world.later(60, go_back)
+            return
+        world.be_near()
+        world.crash(gone, backup)
+        world.note("the copy of the database is put back")
+        _believe(world, taken)
+
+    world.later(length, go_back)
+
+
+def _believe(world: "World", taken: float) -> None:
+    world.oracle.go_back(world.kept)
+    world.kept = None
+    now = world.believed_at = world.machine.now
+    world.taken_at = taken
+    world.was_away(now - taken)
+    world.judges = -1e9, -1e9
+    world.next_away = (taken - SIGN, taken), now

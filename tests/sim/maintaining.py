@@ -108,14 +108,16 @@ class Maintaining:
         self._asked.clear()
         self._ended.clear()
 
-    def look_again(self, longer: float) -> None:
+    def look_again(self, longer: float, life: int) -> None:
         """See how long windows are after a boot without the time, for so long at most.
 
-        They last as long as was said, and hcl did not run meanwhile.
+        They last as long as was said, and hcl did not run meanwhile. One that is ended
+        before the right time comes, in its second `life` since, forgets what it
+        guessed.
         """
         world, rows = self._world, self._world.oracle.windows_by_hand()
         if self._is_unsure or not world.can_ask:
-            world.agenda.after(300, partial(self.look_again, longer))
+            world.agenda.after(300, partial(self.look_again, longer, life))
             return
         if world.believed_at > world.machine.now - 9 * HOUR:
             # Since an old copy was made.
@@ -124,7 +126,8 @@ class Maintaining:
         for number, windows in world.windows.items():
             for window in windows.by_hand:
                 end = ends.get((number, window.id), window.end)
-                if not -2 <= end - window.end <= longer + 120:
+                is_moved = not -2 <= end - window.end <= longer + 120
+                if is_moved and world.lives <= life + 1:
                     more = f"by {end - window.end:.0f} s"
                     world.blame("a window is moved by a clock", more)
                 window.start += end - window.end

@@ -54,6 +54,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     wait = rng.choice((20.0, 120.0, 700.0, 6 * HOUR))
     behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
     world.crash(length)
+    life = world.lives
     world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
@@ -71,7 +72,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.note("the wall is known to be right")
         world.oracle.doubt()
         if wait > 598:
-            world.later(70, lambda: world.maintaining.look_again(length))
+            world.later(70, lambda: world.maintaining.look_again(length, life))
 
     world.later(length - 1, boot)
 

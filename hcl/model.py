@@ -6,7 +6,7 @@ All are immutable. Check and Ping are named tuples, made in a fifth of the time.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 Kind = Literal["simple", "cron", "oncalendar"]
@@ -258,10 +258,6 @@ class Lateness:
     ended: datetime | None = None
     usual: timedelta | None = None
     others: int = 0
-
-
-# What a message tells of that tells of no flip.
-NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
 
 
 class Line(NamedTuple):

@@ -39,9 +39,11 @@ _PRAGMAS = (
 )
 
 # The pages that a connection keeps in memory, in KiB, if it has come across as many.
-# The system keeps them too, so that few are enough.
-_READER_CACHE = 2000
-_WRITER_CACHE = 2000
+# The system keeps them too, so that few are enough; but what is written of very many
+# checks is written in no order, and each page that is not kept costs a ping.
+_CACHE = 2000
+_MOST_CACHE = 8000
+_CHECKS_A_KIB = 16
 
 # As aiosqlite has it.
 _ROWS_AT_ONCE = 64
@@ -63,10 +65,11 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
         if problem := examine(real, newest_schema()):
             raise DatabaseError(f"{path}: {problem}")
         make_private(real)
-        writer = await _connect(Connection, real, synchronous, _WRITER_CACHE)
+        writer = await _connect(Connection, real, synchronous)
         try:
             await _migrate(writer, real)
-            reader = await _connect(Reader, real, synchronous, _READER_CACHE)
+            await _keep_pages(writer)
+            reader = await _connect(Reader, real, synchronous)
         except BaseException:
             await writer.close()
             raise
@@ -156,9 +159,7 @@ async def open_to_rehearse(
         yield connection
 
 
-async def _connect(
-    kind: type[_Kind], path: Path, synchronous: str, cache: int
-) -> _Kind:
+async def _connect(kind: type[_Kind], path: Path, synchronous: str) -> _Kind:
     # aiosqlite leaves a thread behind when it cannot connect: ask before.
     sqlite3.connect(path).close()
     # Without isolation_level=None sqlite3 opens transactions of its own.
@@ -171,13 +172,20 @@ async def _connect(
         for pragma in (
             *_PRAGMAS,
             f"synchronous = {synchronous.upper()}",
-            f"cache_size = -{cache}",
+            f"cache_size = -{_CACHE}",
         ):
             await connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def _keep_pages(writer: Connection) -> None:
+    """Have the writing connection keep more pages, the more checks there are."""
+    rows = await writer.execute_fetchall("SELECT count(*) FROM checks")
+    kept = min(_CACHE + int(next(iter(rows))[0]) // _CHECKS_A_KIB, _MOST_CACHE)
+    await writer.execute(f"PRAGMA cache_size = -{kept}")
 
 
 async def _migrate(connection: Connection, path: Path) -> None:

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
-from hcl.checks.away.watch import Refusals
+from hcl.checks.away.refusals import Refusals
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.counters import Counters

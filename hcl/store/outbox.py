@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import NO_FLIP, Flip, Hold, Lateness, Notification, Status
+from hcl.model import Flip, Hold, Lateness, Notification, Status
 from hcl.store import notifications, tries
 from hcl.store.times import moment, seconds, stamp
+
+_NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
 
 
 class Waiting(NamedTuple):
     """A message that waits, and what decides whether and when it goes out.
 
-    `flip` is NO_FLIP if it tells of hcl itself.
-    `n_pings` is the number of the last ping up to the flip, 0 if there was none.
-    `status` and `tags` are those of its check now. `channels` holds the ids of the rows
+    `flip` is one of long ago, from new to new, if it tells of none. `n_pings` is the
+    number of the last ping up to the flip, 0 if there was none. `status` and `tags` are
+    those of its check now. `channels` holds the ids of the rows
     of the channels that the check uses; it is empty but for reminders. `muted_until` is
     the check's; `handed_on`: the fallback has told of it already. `lateness` is what it
     tells of instead of a flip; `is_stale`: it is over, or, of its end, the channel did
@@ -97,7 +99,7 @@ async def _announcements_due(
         Waiting(
             replace(notifications.from_row(row), announcement_id=row[10]),
             datetime.fromtimestamp(row[11], UTC),
-            NO_FLIP,
+            _NO_FLIP,
             n_pings=0,
             status="new",
             tags=(),
@@ -143,7 +145,7 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
     return Waiting(
         notifications.from_row(row),
         datetime.fromtimestamp(row[10], UTC),
-        NO_FLIP
+        _NO_FLIP
         if lateness
         else Flip(datetime.fromtimestamp(row[11], UTC), *row[12:15]),
         row[15] or 0,

@@ -23,11 +23,13 @@ from hcl.db import (
     UnwritableError,
     open_database,
     open_to_read,
+    opening,
 )
 from hcl.db.group_commit import BATCH_LIMIT, GroupCommit
+from tests.app import App
 from tests.db.test_migrations import NEWEST
 from tests.patience import ENDS
-from tests.store import pragma, rows, traced, writer_of
+from tests.store import pragma, put_check, rows, traced, writer_of
 
 Use = Callable[[Database], AbstractAsyncContextManager[Connection]]
 
@@ -706,6 +708,21 @@ async def test_pages_that_are_freed_are_not_written(database: Database) -> None:
     ((_, written, _),) = await writer.execute_fetchall("PRAGMA wal_checkpoint")
     # Of about 200.
     assert written < 50
+
+
+@pytest.mark.parametrize(("checks_a_kib", "kept"), [(16, 2000), (1, 2003)])
+async def test_more_pages_are_kept_where_there_are_more_checks(
+    app: App, monkeypatch: pytest.MonkeyPatch, checks_a_kib: int, kept: int
+) -> None:
+    monkeypatch.setattr(opening, "_CHECKS_A_KIB", checks_a_kib)
+    for _ in range(3):
+        await put_check(app.database)
+    writer = await writer_of(app.database)
+
+    await opening._keep_pages(writer)
+
+    ((cache,),) = await writer.execute_fetchall("PRAGMA cache_size")
+    assert cache == -kept
 
 
 async def test_many_free_pages_are_given_back_a_few_at_a_time(

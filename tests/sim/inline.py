@@ -112,9 +112,9 @@ class InlineReader(Reader, Inline):
 async def open_inline(path: Path, gate: Gate) -> Database:
     """Open a database as hcl does, but inline; its statements pass the gate."""
     make_private(path)
-    writer = await opening._connect(Inline, path, "off", opening._WRITER_CACHE)
+    writer = await opening._connect(Inline, path, "off")
     await opening._migrate(writer, path)
-    reader = await opening._connect(InlineReader, path, "off", opening._READER_CACHE)
+    reader = await opening._connect(InlineReader, path, "off")
     database = await opening._opened(path, writer, reader)
     for connection in (writer, reader):
         raw = connection._conn

@@ -50,6 +50,8 @@ class JobKind:
     project: int = 0
     # How long before the occurrences of its schedule it runs.
     ahead: float = 0.0
+    # How likely a run takes four times as long as others.
+    slow: float = 0.0
 
 
 def _simple(timeout: float, grace: float, **more: Any) -> dict[str, Any]:
@@ -61,7 +63,14 @@ def _cron(schedule: str, tz: str, grace: float, **more: Any) -> dict[str, Any]:
 
 
 KINDS: tuple[JobKind, ...] = (
-    JobKind("three-hourly", _simple(3 * HOUR, 1800), 3 * HOUR, length=300, rids=True),
+    JobKind(
+        "three-hourly",
+        _simple(3 * HOUR, 1800),
+        3 * HOUR,
+        length=300,
+        rids=True,
+        slow=0.03,
+    ),
     JobKind("regular", _simple(4 * HOUR, 600), 4 * HOUR, sends="slug"),
     JobKind("drifting", _simple(4 * HOUR, HOUR), 4 * HOUR, drift=0.02),
     JobKind(
@@ -247,6 +256,8 @@ class Job:
             # It hangs, and never ends.
             return
         length = kind.length * rng.uniform(0.5, 1.2)
+        if kind.slow and rng.random() < kind.slow:
+            length *= 4
         agenda.after(length, lambda: self._send(self._outcome(fails, rid)))
 
     def _start(self, rid: str | None) -> Signal:

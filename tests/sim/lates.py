@@ -146,26 +146,26 @@ class Lates:
         if watched is None or self._current.get(late.code) is not late:
             return
         for name in self._channels(watched):
-            if name not in late.told and self._has_to_know(name, late, late.found):
+            if name not in late.told and self.has_to_know(name, late.code, late.found):
                 self._blame(late.code, f"{name} is not told that a check is late")
 
     def _look_at_end(self, late: Lateness, name: str) -> None:
         is_known = late.told.get(name) == self._world.lives and name not in late.lied
         if name in late.told_end or late.id not in self._all or not is_known:
             return
-        if self._has_to_know(name, late, self._world.machine.now - _SOON):
+        if self.has_to_know(name, late.code, self._world.machine.now - _SOON):
             self._blame(late.code, f"{name} is not told that a check is late no more")
 
-    def _has_to_know(self, name: str, late: Lateness, since: float) -> bool:
-        """Tell whether nothing was in the way of a message."""
+    def has_to_know(self, name: str, code: str, since: float) -> bool:
+        """Tell whether nothing was in the way of a message of a check."""
         world = self._world
         hold = world.telling.hold(name) + _SOON
         receiver = world.receiver(name)
         was_troubled = receiver.troubled > since - 2 * 86_400 or receiver.mood != "well"
-        is_muted = world.telling.mutes.until(late.code) > since - hold
+        is_muted = world.telling.mutes.until(code) > since - hold
         was_away = max(world.troubled, world.set, world.reloaded_at) > since - hold
-        is_there = name in world.telling.plans() and late.code in world.oracle.by_code
-        is_held = world.telling.owes(name, late.code)
+        is_there = name in world.telling.plans() and code in world.oracle.by_code
+        is_held = world.telling.owes(name, code)
         in_the_way = was_troubled or is_muted or was_away or is_held
         return is_there and world.is_calm and not in_the_way
 

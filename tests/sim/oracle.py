@@ -99,6 +99,7 @@ class Oracle:
             watched.unheard.clear()
         self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
         self._world.lates.heard(watched, action)
+        self._world.slows.heard(watched, action, signal.rid)
         self.expect(watched, flip)
 
     def unsure(self, attempt: Attempt) -> None:
@@ -421,6 +422,7 @@ class Oracle:
         before, self._last_flip, windows = kept
         self._world.maintaining.go_back(windows)
         self._world.lates.go_back()
+        self._world.slows.go_back()
         self._world.telling.go_back(self._last_flip)
         for code, old in before.items():
             new = self.by_code.get(code)
@@ -452,9 +454,29 @@ class Oracle:
         """Return the id, the check's code and the beginning of each after an id."""
         return self._rows(
             "SELECT l.id, c.code, l.began FROM latenesses l JOIN checks c"
-            " ON c.id = l.check_id WHERE l.id > ? ORDER BY l.id",
+            " ON c.id = l.check_id WHERE l.id > ? AND l.usual IS NULL ORDER BY l.id",
             last,
         )
+
+    def slow_after(self, last: int) -> list[Any]:
+        """Return the id, the check's code, the length and the end of slow runs."""
+        return self._rows(
+            "SELECT l.id, c.code, l.ended - l.began, l.ended FROM latenesses l"
+            " JOIN checks c ON c.id = l.check_id"
+            " WHERE l.id > ? AND l.usual IS NOT NULL ORDER BY l.id",
+            last,
+        )
+
+    def slow_of(self, code: str, ended: float) -> int | None:
+        """Return the id of the slow run of a check that ended at about a moment."""
+        rows = self._rows(
+            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
+            " WHERE c.code = ? AND l.usual IS NOT NULL"
+            " ORDER BY abs(l.ended - ?), l.id DESC LIMIT 1",
+            code,
+            ended,
+        )
+        return rows[0][0] if rows else None
 
     def last_lateness(self) -> int:
         """Return the id of the last one that is known to hcl."""
@@ -465,7 +487,8 @@ class Oracle:
         """Return the id of the lateness of a check that began at about a moment."""
         rows = self._rows(
             "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
-            " WHERE c.code = ? ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
+            " WHERE c.code = ? AND l.usual IS NULL"
+            " ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
             code,
             began,
         )

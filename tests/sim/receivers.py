@@ -132,7 +132,7 @@ _LATE_TOO = _HOOKS | {"late"}
 
 FIRST = (
     ChannelPlan("hook", for_machines=True, events=_HOOKS),
-    ChannelPlan("mail"),
+    ChannelPlan("mail", events=frozenset(("down", "up", "server", "slow"))),
     ChannelPlan("phone", fold=30, fallback="mail"),
     ChannelPlan("night", calm=_of(quiet_hours=_RIGA_NIGHT)),
     ChannelPlan(
@@ -144,7 +144,7 @@ FIRST = (
     ChannelPlan("nagger", calm=_of(remind_every=timedelta(hours=4))),
     ChannelPlan("member", events=frozenset(("down",))),
     ChannelPlan("team", group=("member", "spare")),
-    ChannelPlan("spare", for_machines=True, events=_LATE_TOO),
+    ChannelPlan("spare", for_machines=True, events=_LATE_TOO | {"slow"}),
     ChannelPlan("other", project=1),
 )
 

@@ -180,7 +180,9 @@ class Telling:
                 self._blame("a message of a muted check", name, code)
             if alert.lateness is not None:
                 notice = bool(message.notice)
-                self._world.lates.told(name, alert, lied=lied, notice=notice)
+                is_slow = alert.lateness.usual is not None
+                judge = self._world.slows if is_slow else self._world.lates
+                judge.told(name, alert, lied=lied, notice=notice)
                 continue
             if alert.reminder:
                 self._reminded(name, alert)

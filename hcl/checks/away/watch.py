@@ -9,7 +9,6 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hcl import store
@@ -17,6 +16,7 @@ from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.judging import Judging
+from hcl.checks.away.refusals import Refusals
 from hcl.checks.away.steps import Steps
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import GAP, SUSPENDED, Clock
@@ -44,18 +44,6 @@ MOST_DEAF = 600.0
 
 _DAY = 86_400
 _EVER = datetime.fromtimestamp(0, UTC)
-
-
-@dataclass(slots=True)
-class Refusals:
-    """The boot clock at the first and last ping that could not be kept; None: none."""
-
-    first: float | None = None
-    last: float = -math.inf
-
-    def note(self, boot: float) -> None:
-        """Note that one was refused."""
-        self.first, self.last = boot if self.first is None else self.first, boot
 
 
 class Watch:

@@ -262,7 +262,8 @@ async def test_list_of_fifty_checks_weighs_less_than_60_kb(app: App) -> None:
             app, f"Nightly job number {i}", tags="prod backup", slug=f"job-{i}", **cron
         )
         if i % 5 == 0:
-            at = now - 3 * DAY
+            # At noon: an outage over midnight shows on two days.
+            at = (now - 3 * DAY).replace(hour=12)
             pair = [Flip(at, "up", "down", "fail"), Flip(at + HOUR, "down", "up", "")]
             async with app.database.transaction() as conn:
                 await store.flips.add(conn, [(check, flip) for flip in pair])

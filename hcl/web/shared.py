@@ -249,7 +249,8 @@ class SharedAnswers:
     def _sweep(self) -> None:
         """Forget what nobody has asked for lately, or will get again."""
         self._sweeping = None
-        since = asyncio.get_running_loop().time() - KEPT_FOR
+        loop = asyncio.get_running_loop()
+        since = loop.time() - KEPT_FOR
         left = [
             key
             for key, made in self._kept.items()
@@ -258,7 +259,8 @@ class SharedAnswers:
         for key in left:
             del self._kept[key]
         if left:
-            memory.give_back()
+            # Which may take milliseconds: not in the loop.
+            loop.run_in_executor(None, memory.give_back)
         self._sweep_later()
 
 

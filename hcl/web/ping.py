@@ -14,8 +14,9 @@ from hcl.model import Action, Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.web import own_time
 from hcl.web.errors import SAFE, failed, unavailable
+from hcl.web.http.answer import Answer
 from hcl.web.http.heads import BY_NAME
-from hcl.web.http.protocol import BODY, Answer, Respond
+from hcl.web.http.protocol import BODY, Respond
 from hcl.web.parts import Parts
 
 PREFIX = "/ping/"

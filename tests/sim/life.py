@@ -14,7 +14,7 @@ from hcl.model import Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.server.parts import Assembly, assemble
 from hcl.server.serving import SEND_PATIENCE
-from hcl.web.http.protocol import Answer
+from hcl.web.http.answer import Answer
 from tests.sim.clockwork import VirtualLoop
 from tests.sim.inline import Crash, Gate, open_inline
 

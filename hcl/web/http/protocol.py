@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.types import Scope
 
 from hcl.repeats import Repeats
-from hcl.web.http.answer import Answer as Answer
+from hcl.web.http.answer import Answer
 from hcl.web.http.connections import Connections, network_of
 from hcl.web.http.heads import Heads, Known
 

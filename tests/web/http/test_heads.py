@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.types import Scope
 
+from hcl.web.http.answer import Answer
 from hcl.web.http.heads import BY_NAME, LENGTH, LIMIT, Heads
-from hcl.web.http.protocol import BODY, Answer, Respond
+from hcl.web.http.protocol import BODY, Respond
 from hcl.web.http.reading import RequestError, read_head
 from tests.app import App
 from tests.leaping import LEAPING, Backend

@@ -7,7 +7,8 @@ from contextlib import suppress
 import pytest
 from starlette.types import Scope
 
-from hcl.web.http.protocol import BODY, HEAD_LIMIT, Answer, Respond
+from hcl.web.http.answer import Answer
+from hcl.web.http.protocol import BODY, HEAD_LIMIT, Respond
 from tests.app import App
 from tests.patience import ENDS
 from tests.web.http.wire import (

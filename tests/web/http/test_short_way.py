@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Scope
 
-from hcl.web.http.protocol import BODY, Answer, Respond
+from hcl.web.http.answer import Answer
+from hcl.web.http.protocol import BODY, Respond
 from tests.app import App
 from tests.leaping import LEAPING, Backend
 from tests.web.http.wire import UPGRADE, Recorder, get, post, send_all, serving

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hcl.web.http.answer import Answer
 from hcl.web.http.connections import Connections
 from hcl.web.http.fast import HTTPTOOLS, HttpToolsGuard
 from hcl.web.http.http import HttpServer
 from hcl.web.http.plain import PlainGuard
 from hcl.web.http.protocol import (
-    Answer,
     AnswerSoon,
     GuardedProtocol,
     Respond,

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-Headers = list[tuple[bytes, bytes]]
+from hcl.web.http.heads import Headers
 
 # All that httptools knows: a ping is never lost over its verb.
 _METHODS = {

@@ -9,6 +9,8 @@ from typing import TypedDict
 
 import httpx2
 
+from hcl.alerts.transports import proxy
+
 
 class Outward(TypedDict):
     """What a client of httpx2 is made with, besides its own."""
@@ -18,18 +20,13 @@ class Outward(TypedDict):
     trust_env: bool
 
 
-def uses_tls(way: str) -> bool:
-    """Tell whether a proxy itself is spoken to over TLS; `way` is its URL."""
-    return way.lower().startswith("https:")
-
-
 def outward(way: str, tls: ssl.SSLContext) -> Outward:
     """Return what makes a client go by a proxy, "" for none, and trust by `tls`.
 
     Raises ValueError or ImportError for a proxy that cannot be used.
     """
-    proxy = None
+    by = None
     if way:
-        proxy = httpx2.Proxy(way, ssl_context=tls if uses_tls(way) else None)
+        by = httpx2.Proxy(way, ssl_context=tls if proxy.uses_tls(way) else None)
     # hcl reads the environment itself.
-    return {"verify": tls, "proxy": proxy, "trust_env": False}
+    return {"verify": tls, "proxy": by, "trust_env": False}

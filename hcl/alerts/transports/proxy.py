@@ -60,3 +60,8 @@ def _covers(entry: str, host: str, port: int) -> bool:
         # One of them is a name.
         name = entry.removeprefix("*").lstrip(".").rstrip(".")
         return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def uses_tls(way: str) -> bool:
+    """Tell whether a proxy itself is spoken to over TLS; `way` is its URL."""
+    return way.lower().startswith("https:")

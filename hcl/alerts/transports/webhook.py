@@ -132,7 +132,7 @@ class Webhook:
             return self._askers[way, uses_tls]
         # Without TLS any context does, and the empty one takes no memory.
         tls = trust.nobody()
-        if uses_tls or way.lower().startswith("https:"):
+        if uses_tls or proxy.uses_tls(way):
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
         # Another message may have come first meanwhile. The patience, for TCP and then

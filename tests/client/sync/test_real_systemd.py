@@ -137,7 +137,7 @@ def is_sending(systemd: Systemd, spool: Path) -> bool:
     show = ("systemctl", "show", "--value", "--property", "MainPID")
     if systemd.run(*show, "hcl-flush@cut-off.service").stdout.strip() in ("", "0"):
         return False
-    with sorted(spool.glob("*.signal"))[0].open() as file:
+    with min(spool.glob("*.signal")).open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

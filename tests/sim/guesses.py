@@ -52,7 +52,7 @@ class Guesses(Model):
     def work_out(self) -> None:
         """Work out between when and when it goes down."""
         self.version += 1
-        self.guesses = _fewer(self.guesses)
+        self.guesses = _fewer(self._leaning())
         falls = [guess.falls()[0] for guess in self.guesses]
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
@@ -64,6 +64,19 @@ class Guesses(Model):
             max(guess.excused for guess in self.guesses),
         )
         self.doubtful = any(guess.is_loose for guess in self.guesses)
+
+    def _leaning(self) -> list[Guess]:
+        """Return all guesses as they lean either way.
+
+        Which way it was before says nothing of what nobody can tell apart next.
+        """
+        if self._is_perfect:
+            return self.guesses
+        return [
+            guess if guess.leans_late is late else replace(guess, leans_late=late)
+            for guess in self.guesses
+            for late in (False, True)
+        ]
 
     # What is heard.
 

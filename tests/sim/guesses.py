@@ -162,6 +162,23 @@ class Guesses(Model):
         self.status, self._before = "down", None
         self.work_out()
 
+    def hangs(self, perfect: Model, now: float) -> bool:
+        """Tell whether a run is too long, and truly is: who is always there sees it.
+
+        It may have told of it before, or not at all while the check was down.
+        """
+        runs = {
+            (run.start, run.rid)
+            for guess in self.guesses
+            for run in guess.at(now).runs
+            if not run.is_told and run.start + guess.limit <= now + SLACK
+        }
+        return isinstance(perfect, Guesses) and any(
+            run.rid == rid and run.start <= start + SLACK
+            for run in perfect.guesses[0].runs
+            for start, rid in runs
+        )
+
     def reasons(self, now: float) -> set[str]:
         """Return why it may have gone down by now, or a little later."""
         found = {guess.falls() for guess in self.guesses}

@@ -236,6 +236,8 @@ class Oracle:
         if model.excused[1] >= 3 or model.doubtful:
             return True
         if isinstance(model, Guesses):
+            if model.hangs(watched.perfect, self._world.machine.now):
+                return True
             # Any that was not heard may have been what keeps it up.
             return bool(watched.unheard)
         # What comes long before it mostly does is not looked for.

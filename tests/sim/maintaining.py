@@ -116,7 +116,8 @@ class Maintaining:
         guessed.
         """
         world = self._world
-        if self._is_unsure or not world.can_ask:
+        if self._is_unsure or not world.can_ask or world.refusal is not None:
+            # What a disk does not take hcl has not moved.
             world.agenda.after(300, partial(self.look_again, longer, life))
             return
         rows = world.oracle.windows_by_hand()

@@ -30,6 +30,11 @@ class Written:
             _ROWS, watched.id, watched.verified, watched.id, watched.verified
         )
 
+    def _action_of(self, watched: Watched, n: int) -> str | None:
+        """Return what a ping counted as; None: there is none."""
+        rows = self._rows(_ROWS, watched.id, n - 1, watched.id, n - 1)
+        return rows[0][1] if rows else None
+
     def windows_by_hand(self) -> list[Any]:
         """Return the id, the project's number and the end of each window by hand."""
         return self._rows(

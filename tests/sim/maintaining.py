@@ -115,10 +115,12 @@ class Maintaining:
         before the right time comes, in its second `life` since, forgets what it
         guessed.
         """
-        world, rows = self._world, self._world.oracle.windows_by_hand()
-        if self._is_unsure or not world.can_ask:
+        world = self._world
+        if self._is_unsure or not world.can_ask or world.refusal is not None:
+            # What a disk does not take hcl has not moved.
             world.agenda.after(300, partial(self.look_again, longer, life))
             return
+        rows = world.oracle.windows_by_hand()
         if world.believed_at > world.machine.now - 9 * HOUR:
             # Since an old copy was made.
             longer = max(longer, world.machine.now - world.taken_at)

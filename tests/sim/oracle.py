@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # The checker is not later than this where nothing is in its way.
 _LATE = 6.0
 
+# A message is no longer on its way than this.
+_ON_ITS_WAY = 60.0
+
 # Why a check goes down of which nothing is heard, or not the end of its run.
 _MISSED = ("timeout", "missed", "overran")
 
@@ -472,9 +475,9 @@ class Oracle:
         rows = self._rows(
             "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
             " WHERE c.code = ? AND l.usual IS NOT NULL"
-            " ORDER BY abs(l.ended - ?), l.id DESC LIMIT 1",
+            " ORDER BY min(abs(l.ended - ?), abs(l.ended - ?)), l.id DESC LIMIT 1",
             code,
-            ended,
+            *self._written(ended),
         )
         return rows[0][0] if rows else None
 
@@ -488,9 +491,9 @@ class Oracle:
         rows = self._rows(
             "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
             " WHERE c.code = ? AND l.usual IS NULL"
-            " ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
+            " ORDER BY min(abs(l.began - ?), abs(l.began - ?)), l.id DESC LIMIT 1",
             code,
-            began,
+            *self._written(began),
         )
         return rows[0][0] if rows else None
 
@@ -509,13 +512,22 @@ class Oracle:
         rows = self._rows(
             "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
             " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
-            " ORDER BY abs(f.created - ?), f.id DESC LIMIT 1",
+            " ORDER BY min(abs(f.created - ?), abs(f.created - ?)), f.id DESC LIMIT 1",
             code,
             flip.new_status,
             flip.old_status,
-            flip.created.timestamp(),
+            *self._written(flip.created.timestamp()),
         )
         return rows[0][0] if rows else None
+
+    def _written(self, told: float) -> tuple[float, float]:
+        """Return how a moment that a message tells may stand in the tables by now.
+
+        A clock that was set while it was on its way has moved it there.
+        """
+        world = self._world
+        was_set = world.machine.now < world.set + _ON_ITS_WAY
+        return told, told + (world.set_by if was_set else 0.0)
 
     def _blame(self, watched: Watched, what: str, more: str = "") -> None:
         self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)

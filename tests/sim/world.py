@@ -95,6 +95,7 @@ class World:
         self.signless = -1e9, -1e9
         # When hcl was disturbed last, and when the wall was set last.
         self.troubled = self.set = self.reloaded_at = -1e9
+        self.set_by = 0.0
         # For how long hcl was away, each with its end.
         self._aways: list[tuple[float, float]] = []
         # For how long at most the last sign of life was ago, at the start of each life.

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hcl.model import Alert, Message
+from hcl.model import Alert, Flip, Message
 from tests.sim.clockwork import BEGAN
 from tests.sim.mutes import Mutes
 from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
@@ -257,18 +257,24 @@ class Telling:
         plan, world = self.plans().get(name), self._world
         if plan is None or not plan.fold or message.notice:
             return
-        flips = [
-            flip
-            for alert in message.alerts
-            if not alert.reminder
-            for flip in (*alert.earlier, alert.flip)
-        ]
+        told = [alert for alert in message.alerts if not alert.reminder]
+        if any(alert.lateness for alert in told):
+            return
+        # By true time: a step leaves what was written before it.
         begun = [
-            BEGAN + world.machine.offset - flip.created.timestamp() for flip in flips
+            owed.at
+            for alert in told
+            for flip in (*alert.earlier, alert.flip)
+            if (owed := self._owed_of(name, alert.check.code, flip))
         ]
-        is_early = bool(begun) and max(begun) + world.machine.now < _FOLD - 2
+        is_early = bool(begun) and world.machine.now < min(begun) + _FOLD - 2
         if is_early and world.machine.now > world.set + 900:
             world.blame("a message is told before others can come along", name)
+
+    def _owed_of(self, name: str, code: str, flip: Flip) -> Owed | None:
+        number = self._world.oracle.flip_of(code, flip)
+        owed = self.owed.get((name, code), ())
+        return next((one for one in owed if one.flip == number), None)
 
     def _await_fallback(self, refused: tuple[str, str, int], *, for_good: bool) -> None:
         """Have another channel tell what was refused for good, or three times."""

@@ -69,7 +69,7 @@ async def known_of(
 
 
 async def _outcome(conn: Connection, check: Check) -> Ping | None:
-    """Return what a check that is up was heard as last; others are explained by more."""
+    """Return the last outcome of a check that is up; None: it is not known."""
     if check.last_ping is None or check.status != "up":
         return None
     return await store.pings.last_outcome(conn, check.id, check.last_ping)

@@ -111,9 +111,9 @@ class Maintaining:
     def look_again(self, longer: float, life: int) -> None:
         """See how long windows are after a boot without the time, for so long at most.
 
-        They last as long as was said, and hcl did not run meanwhile. One that is ended
-        before the right time comes, in its second `life` since, forgets what it
-        guessed.
+        They last as long as was said, and hcl did not run meanwhile, or left no sign of
+        it. One that is ended before the right time comes, in its second `life` since,
+        forgets what it guessed.
         """
         world = self._world
         if self._is_unsure or not world.can_ask or world.refusal is not None:
@@ -121,6 +121,8 @@ class Maintaining:
             world.agenda.after(300, partial(self.look_again, longer, life))
             return
         rows = world.oracle.windows_by_hand()
+        gone = (world.gone_for[n] for n in sorted(world.gone_for) if n > life)
+        longer = max(longer, next(gone, 0.0))
         if world.believed_at > world.machine.now - 9 * HOUR:
             # Since an old copy was made.
             longer = max(longer, world.machine.now - world.taken_at)

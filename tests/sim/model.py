@@ -52,6 +52,12 @@ def _occurrences(schedule: str, tz: str, days: int) -> list[float]:
     return sorted(found)
 
 
+@cache
+def longest_pause(schedule: str, tz: str, days: int) -> float:
+    """Return how far two occurrences of a story are apart at most."""
+    return max(b - a for a, b in pairwise(occurrences(schedule, tz, days)))
+
+
 @dataclass
 class Model:
     """One check: what it was told to be, what was heard of it, when it goes down."""
@@ -95,8 +101,8 @@ class Model:
         """Return how far two expected pings are apart at most."""
         if "schedule" not in self.settings:
             return float(self.settings["timeout"])
-        moments = self._moments()
-        return max(b - a for a, b in pairwise(moments))
+        settings = self.settings
+        return longest_pause(settings["schedule"], settings["tz"], self.days + 400)
 
     @property
     def patience(self) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hcl.model import Alert, Message
+from hcl.model import Alert, Flip, Message
 from tests.sim.clockwork import BEGAN
 from tests.sim.mutes import Mutes
 from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
@@ -55,6 +55,8 @@ class Telling:
         self._announced: dict[tuple[str, int], int] = {}
         # Which flips of which checks arrived over which channels.
         self._arrived: set[tuple[str, str, int]] = set()
+        # The last flip of each check that came to a group.
+        self._to_groups: dict[tuple[str, str], tuple[int, str, float]] = {}
         # How often such a flip was refused.
         self._refusals: Counter[tuple[str, str, int]] = Counter()
 
@@ -88,7 +90,9 @@ class Telling:
             for member in plan.group:
                 if new in plans[member].events:
                     self._owe(member, code, flip, new, at)
-            if not plan.group:
+            if plan.group:
+                self._to_groups[name, code] = flip, new, at
+            else:
                 self._owe(name, code, flip, new, at)
 
     def _owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
@@ -257,18 +261,24 @@ class Telling:
         plan, world = self.plans().get(name), self._world
         if plan is None or not plan.fold or message.notice:
             return
-        flips = [
-            flip
-            for alert in message.alerts
-            if not alert.reminder
-            for flip in (*alert.earlier, alert.flip)
-        ]
+        told = [alert for alert in message.alerts if not alert.reminder]
+        if any(alert.lateness for alert in told):
+            return
+        # By true time: a step leaves what was written before it.
         begun = [
-            BEGAN + world.machine.offset - flip.created.timestamp() for flip in flips
+            owed.at
+            for alert in told
+            for flip in (*alert.earlier, alert.flip)
+            if (owed := self._owed_of(name, alert.check.code, flip))
         ]
-        is_early = bool(begun) and max(begun) + world.machine.now < _FOLD - 2
+        is_early = bool(begun) and world.machine.now < min(begun) + _FOLD - 2
         if is_early and world.machine.now > world.set + 900:
             world.blame("a message is told before others can come along", name)
+
+    def _owed_of(self, name: str, code: str, flip: Flip) -> Owed | None:
+        number = self._world.oracle.flip_of(code, flip)
+        owed = self.owed.get((name, code), ())
+        return next((one for one in owed if one.flip == number), None)
 
     def _await_fallback(self, refused: tuple[str, str, int], *, for_good: bool) -> None:
         """Have another channel tell what was refused for good, or three times."""
@@ -365,8 +375,9 @@ class Telling:
 
     def forget(self, code: str) -> None:
         """Nothing is owed of a check that was deleted."""
-        for key in [key for key in self.owed if key[1] == code]:
-            del self.owed[key]
+        for known in (self.owed, self._to_groups):
+            for key in [key for key in known if key[1] == code]:
+                del known[key]
 
     def go_back(self, last_flip: int) -> None:
         """An old copy of the database was put back: what it knows may come again."""
@@ -376,6 +387,7 @@ class Telling:
             for owed in told:
                 owed.is_optional, owed.told_in = True, -1
         self._announced.clear()
+        self._to_groups.clear()
         self._arrived.clear()
         self._refusals.clear()
         self.mutes.doubt()
@@ -387,6 +399,21 @@ class Telling:
             if name not in self.plans():
                 for owed in told:
                     owed.is_optional = True
+        for (name, code), came in self._to_groups.items():
+            if self.mutes.until(code) > came[2] - _SOON:
+                self._bring_to_new(name, code, *came)
+
+    def _bring_to_new(
+        self, group: str, code: str, flip: int, new: str, at: float
+    ) -> None:
+        """Let who is in a group from now on be told of what waits there."""
+        plans = self.plans()
+        for member in plans[group].group if group in plans else ():
+            told = self.owed.get((member, code), ())
+            is_known = any(owed.flip >= flip for owed in told)
+            if not is_known and new in plans[member].events:
+                self._owe(member, code, flip, new, at)
+                self.owed[member, code][-1].is_optional = True
 
     def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
         more = f"{name}: {self._world.name_of(code)} {more}".strip()

@@ -46,6 +46,8 @@ class Windows:
 
     def __init__(self, plans: Iterable[WindowPlan] = ()) -> None:
         self.by_hand: list[ByHand] = []
+        # Grows with each change.
+        self.version = 0
         self._plans = tuple(plans)
         # What is open for these tags, merged where it overlaps or follows.
         self._merged: dict[str, list[tuple[float, float]]] = {}
@@ -63,11 +65,12 @@ class Windows:
     def use(self, plans: Iterable[WindowPlan]) -> None:
         """Go by another config."""
         self._plans = tuple(plans)
-        self._merged.clear()
+        self.changed()
 
     def changed(self) -> None:
         """Note that one was opened or ended by hand."""
         self._merged.clear()
+        self.version += 1
 
     def _of(self, tags: str) -> list[tuple[float, float]]:
         if tags not in self._merged:

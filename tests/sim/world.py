@@ -94,8 +94,11 @@ class World:
         self.signless = -1e9, -1e9
         # When hcl was disturbed last, and when the wall was set last.
         self.troubled = self.set = self.reloaded_at = -1e9
+        self.set_by = 0.0
         # For how long hcl was away, each with its end.
         self._aways: list[tuple[float, float]] = []
+        # For how long at most the last sign of life was ago, at the start of each life.
+        self.gone_for: dict[int, float] = {}
         # When the last start judged at the earliest, and at the latest.
         self.judges = -1e9, -1e9
         # Until when what people see is as of before, and nobody is called down.
@@ -275,6 +278,7 @@ class World:
             return
         went, since = self.next_away
         self.next_away = None
+        self.gone_for[self.lives] = now - went[0]
         self.oracle.recover()
         self.was_away(now - since)
         self.troubled = now

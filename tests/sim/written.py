@@ -9,6 +9,9 @@ from tests.sim.watched import Watched
 if TYPE_CHECKING:
     from tests.sim.world import World
 
+# A message is no longer on its way than this.
+_ON_ITS_WAY = 60.0
+
 _ROWS = (
     "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
     " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
@@ -64,9 +67,9 @@ class Written:
         rows = self._rows(
             "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
             " WHERE c.code = ? AND l.usual IS NOT NULL"
-            " ORDER BY abs(l.ended - ?), l.id DESC LIMIT 1",
+            " ORDER BY min(abs(l.ended - ?), abs(l.ended - ?)), l.id DESC LIMIT 1",
             code,
-            ended,
+            *self._written(ended),
         )
         return rows[0][0] if rows else None
 
@@ -80,9 +83,9 @@ class Written:
         rows = self._rows(
             "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
             " WHERE c.code = ? AND l.usual IS NULL"
-            " ORDER BY abs(l.began - ?), l.id DESC LIMIT 1",
+            " ORDER BY min(abs(l.began - ?), abs(l.began - ?)), l.id DESC LIMIT 1",
             code,
-            began,
+            *self._written(began),
         )
         return rows[0][0] if rows else None
 
@@ -91,10 +94,19 @@ class Written:
         rows = self._rows(
             "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
             " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
-            " ORDER BY abs(f.created - ?), f.id DESC LIMIT 1",
+            " ORDER BY min(abs(f.created - ?), abs(f.created - ?)), f.id DESC LIMIT 1",
             code,
             flip.new_status,
             flip.old_status,
-            flip.created.timestamp(),
+            *self._written(flip.created.timestamp()),
         )
         return rows[0][0] if rows else None
+
+    def _written(self, told: float) -> tuple[float, float]:
+        """Return how a moment that a message tells may stand in the tables by now.
+
+        A clock that was set while it was on its way has moved it there.
+        """
+        world = self._world
+        was_set = world.machine.now < world.set + _ON_ITS_WAY
+        return told, told + (world.set_by if was_set else 0.0)

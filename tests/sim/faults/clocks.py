@@ -42,6 +42,7 @@ def _set(world: "World", by: float) -> None:
     world.be_near()
     world.machine.offset += by
     world.set = world.troubled = world.machine.now
+    world.set_by = by
     world.note(f"the wall is set by {by:+.0f} s")
     world.oracle.doubt()
 

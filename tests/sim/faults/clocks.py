@@ -75,6 +75,9 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         if wait > 598:
             world.later(70, lambda: world.maintaining.look_again(length, life))
 
+    if wait > 598:
+        # It goes on with a time that is as much behind, and is moved on for good.
+        world.telling.mutes.stretch(world.machine.now, length + 120)
     world.later(length - 1, boot)
 
 

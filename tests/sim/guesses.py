@@ -95,7 +95,7 @@ class Guesses(Model):
             flip = None
         self.guesses = [guess for guess, of in options if of == flip]
         self.status = self.guesses[0].status
-        self.last_ping = at
+        self.last_ping, self.is_misjudged = at, False
         self.outcomes = [*self.outcomes[-5:], at]
         self._before, self._judged_by = None, 0.0
         self.work_out()
@@ -271,6 +271,12 @@ class Guesses(Model):
                 for late in (False, True)
             ]
             self.work_out()
+
+    def misjudge(self, by: tuple[float, float]) -> None:
+        """Have what was heard last be of another time, by so much at most."""
+        self.is_misjudged = True
+        self.guesses += [guess.moved(at) for guess in self.guesses for at in by]
+        self.work_out()
 
     def dues(self) -> list[float]:
         """Return when each guess has the next thing go wrong."""

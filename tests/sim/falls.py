@@ -54,7 +54,7 @@ class Falls:
     def _is_explained(self, watched: Watched) -> bool:
         """Tell whether spec.md lets a job be called down that ran in time."""
         model = watched.model
-        if model.excused[1] >= 3 or model.doubtful:
+        if model.excused[1] >= 3 or model.doubtful or model.is_misjudged:
             return True
         if isinstance(model, Guesses):
             if model.hangs(watched.perfect, self._world.machine.now):

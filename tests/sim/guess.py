@@ -354,6 +354,15 @@ class Guess:
             last_ping=None if status == "new" else self.last_ping,
         )
 
+    def moved(self, by: float) -> "Guess":
+        """Have all that it counts from be so much later."""
+        return replace(
+            self,
+            last_ping=None if self.last_ping is None else self.last_ping + by,
+            counted=None if self.counted is None else self.counted + by,
+            missed=None if self.missed is None else self.missed + by,
+        )
+
     # What was not heard.
 
     def judged(

@@ -42,6 +42,8 @@ class Guesses(Model):
         soon = Guess(self.settings, windows)
         self.guesses = [soon] if is_perfect else [soon, replace(soon, leans_late=True)]
         self._judged_by = 0.0
+        # What went wrong by the settings since is counted a moment later.
+        self._edited = -NEVER
         self._before: tuple[list[Guess], tuple[float, float]] | None = None
 
     @property
@@ -93,7 +95,7 @@ class Guesses(Model):
             flip = None
         self.guesses = [guess for guess, of in options if of == flip]
         self.status = self.guesses[0].status
-        self.last_ping = at
+        self.last_ping, self.is_misjudged = at, False
         self.outcomes = [*self.outcomes[-5:], at]
         self._before, self._judged_by = None, 0.0
         self.work_out()
@@ -253,6 +255,7 @@ class Guesses(Model):
         if "schedule" in values:
             self.settings.pop("timeout", None)
         guesses = self._at(now) if now < NEVER else self.guesses
+        self._edited = now if now < NEVER else -NEVER
         self.settings = self.settings | values
         self.guesses = [replace(guess, settings=self.settings) for guess in guesses]
         self._before = None
@@ -268,6 +271,12 @@ class Guesses(Model):
                 for late in (False, True)
             ]
             self.work_out()
+
+    def misjudge(self, by: tuple[float, float]) -> None:
+        """Have what was heard last be of another time, by so much at most."""
+        self.is_misjudged = True
+        self.guesses += [guess.moved(at) for guess in self.guesses for at in by]
+        self.work_out()
 
     def dues(self) -> list[float]:
         """Return when each guess has the next thing go wrong."""
@@ -348,10 +357,13 @@ class Guesses(Model):
 
     def next_pings(self, now: float) -> tuple[float, float]:
         """Return between when and when grace begins, as the API tells it."""
+        moments = {now - _LATE, now}
+        if now < self._edited + _LATE:
+            moments.add(-NEVER)
         found = [
             at
             for guess in self.guesses
-            for moment in (now - _LATE, now)
+            for moment in moments
             for at in guess.next_pings(moment)
         ]
         return min(found), max(found)

@@ -100,7 +100,11 @@ class Lates:
         """Hear that a check was edited, paused, or called down."""
         late = self._current.get(watched.code)
         now = self._world.machine.now
-        if watched.model.status == "up" and watched.model.late_between(now)[0] <= now:
+        low, high = watched.model.late_between(now)
+        if watched.model.status == "up" and low <= now:
+            if late is not None and high > now:
+                # Nobody knows whether it is late still.
+                self._current[watched.code] = None
             return
         if late is not None:
             late.is_over = True

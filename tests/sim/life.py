@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,3 +251,34 @@ def is_of_the_disk(error: BaseException | None) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(is_of_the_disk(part) for part in error.exceptions)
     return isinstance(error, DatabaseError | UnusableError | sqlite3.OperationalError)
+
+
+class _Ears(logging.Handler):
+    """Hears of exceptions that hcl logs, and lives on after."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        life = self._world.life
+        if record.exc_info and life is not None and not life.has_crashed:
+            text = "".join(traceback.format_exception(record.exc_info[1]))
+            self._world.blame("hcl logs an exception", f"{record.getMessage()} {text}")
+
+
+@contextmanager
+def listening(world: "World") -> Iterator[None]:
+    """Take hcl's log for as long as a story lasts; it is that of no real time."""
+    logger = logging.getLogger("hcl")
+    before = logger.level, logger.propagate
+    ears = _Ears(world)
+    logger.addHandler(ears)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(ears)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

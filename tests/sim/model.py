@@ -84,6 +84,8 @@ class Model:
     not_before: tuple[float, float] = (0.0, 0.0)
     # Its schedule may be read by a wrong wall.
     doubtful: bool = False
+    # It was heard by a time that was guessed, and nobody has set that right.
+    is_misjudged: bool = False
     # When it was heard last, and when it was not though it pinged.
     outcomes: list[float] = field(default_factory=list)
     # When the wall was set last: the log tells the intervals around it wrongly.
@@ -164,7 +166,7 @@ class Model:
             self.work_out()
             return None
         self._end_run(action, rid, at)
-        self.last_ping = at
+        self.last_ping, self.is_misjudged = at, False
         self.outcomes = [*self.outcomes[-5:], at]
         is_excused = self.run_excused and self.last_start is not None
         is_unsure = self.run_unsure and is_excused
@@ -246,6 +248,13 @@ class Model:
         if "schedule" in self.settings and self.status == "up":
             self.doubtful = True
             self.work_out()
+
+    def misjudge(self, by: tuple[float, float]) -> None:
+        """Have what was heard last be of another time, by so much at most."""
+        self.is_misjudged = True
+        low, high = self.counted or _heard(self)
+        self.counted = low + by[0], high + by[1]
+        self.work_out()
 
     def believing(self, other: "Model") -> "Model":
         """Return what this one knows, with what people changed as the other has it."""

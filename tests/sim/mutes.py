@@ -1,6 +1,6 @@
 """Of which checks nobody is to be told just now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What was on its way when a mute began may still arrive.
 _ON_ITS_WAY = 90.0
@@ -34,6 +34,12 @@ class Mutes:
             code: Mute(mute.begun, mute.until, is_sure=False)
             for code, mute in self._mutes.items()
         }
+
+    def stretch(self, now: float, by: float) -> None:
+        """Let mutes last longer: nobody knows for how long hcl was gone."""
+        for code, mute in self._mutes.items():
+            if mute.until > now:
+                self._mutes[code] = replace(mute, until=mute.until + by, is_sure=False)
 
     def until(self, code: str) -> float:
         """Return until when a check may be muted."""

@@ -289,6 +289,13 @@ class Oracle(Written):
             watched.model.doubt()
             self._falls.await_down(watched)
 
+    def misjudge(self, since: float, by: tuple[float, float]) -> None:
+        """Hear that what was heard since is of a time that stays wrong by so much."""
+        for watched in self.by_code.values():
+            if (watched.model.last_ping or -NEVER) >= since:
+                watched.model.misjudge(by)
+                self._falls.await_down(watched)
+
     def change_windows(self, project: int, act: Callable[[], None]) -> None:
         """Have other windows of maintenance from now on."""
         now = self._world.machine.now

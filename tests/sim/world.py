@@ -2,7 +2,6 @@
 
 import gc
 import hashlib
-import logging
 import random
 import secrets
 import shutil
@@ -30,7 +29,7 @@ from tests.sim.clockwork import Act, Agenda, Machine
 from tests.sim.inline import Crash, Raw, copy
 from tests.sim.jobs import DAY, Job
 from tests.sim.lates import Lates
-from tests.sim.life import Life, is_of_the_disk
+from tests.sim.life import Life, is_of_the_disk, listening
 from tests.sim.maintaining import Maintaining
 from tests.sim.model import PATIENCE
 from tests.sim.network import Network
@@ -114,6 +113,8 @@ class World:
         self.blind_until = 0.0
         # When hcl had to guess the time; of what began before it knows no length.
         self.guessed_at = -1.0
+        # In which life it guessed first since a boot, and when; None: it knows.
+        self.booted: tuple[int, float] | None = None
         self.kept: object = None
         # When an old copy was put back last, and when that was made.
         self.believed_at = self.taken_at = -1e9
@@ -151,7 +152,7 @@ class World:
             return uuid.UUID(int=self._ids.getrandbits(128), version=4)
 
         with (
-            _listening(self),
+            listening(self),
             mock.patch.object(uuid, "uuid4", new_uuid),
             mock.patch.object(secrets, "token_hex", drawn),
             mock.patch.object(secrets, "token_urlsafe", drawn),
@@ -376,37 +377,6 @@ class World:
             self.note(f"WRONG: {what}: {more}", code)
             if self.life is not None:
                 self.life.crash()
-
-
-class _Ears(logging.Handler):
-    """Hears of exceptions that hcl logs, and lives on after."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.ERROR)
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        life = self._world.life
-        if record.exc_info and life is not None and not life.has_crashed:
-            text = "".join(traceback.format_exception(record.exc_info[1]))
-            self._world.blame("hcl logs an exception", f"{record.getMessage()} {text}")
-
-
-@contextmanager
-def _listening(world: World) -> Iterator[None]:
-    """Take hcl's log for as long as a story lasts; it is that of no real time."""
-    logger = logging.getLogger("hcl")
-    before = logger.level, logger.propagate
-    ears = _Ears(world)
-    logger.addHandler(ears)
-    logger.setLevel(logging.ERROR)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(ears)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
 
 
 def tell(plan: Plan) -> World:

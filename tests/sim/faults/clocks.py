@@ -60,6 +60,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
 
     def boot() -> None:
         world.machine.reboot()
+        world.booted = 0, 0.0
         world.machine.offset -= behind
         world.machine.synchronised = False
         world.set = world.machine.now
@@ -70,11 +71,15 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.be_near()
         _set(world, behind)
         world.machine.synchronised = True
+        world.booted = None
         world.note("the wall is known to be right")
         world.oracle.doubt()
         if wait > 598:
             world.later(70, lambda: world.maintaining.look_again(length, life))
 
+    if wait > 598:
+        # It goes on with a time that is as much behind, and is moved on for good.
+        world.telling.mutes.stretch(world.machine.now, length + 120)
     world.later(length - 1, boot)
 
 
@@ -86,6 +91,7 @@ def judge_start(
     until = now
     world.guessed_at = -1.0
     if not machine.synchronised:
+        _misjudge(world, now)
         world.guessed_at = now
         # Nobody is called down before the wall is right, for ten minutes at most.
         until = max(now, min(world.blind_until, now + 600)) + 2
@@ -111,3 +117,19 @@ def judge_start(
     world.oracle.judge(away, is_start=True)
     # Until no ping has come for two seconds, and for ten at most.
     world.judges = now + 2, until + PATIENCE
+
+
+def _misjudge(world: "World", now: float) -> None:
+    """Leave what was heard since a boot without the time as it was guessed.
+
+    Only what the last start wrote moves once the wall is right.
+    """
+    if world.booted is None:
+        return
+    life, at = world.booted
+    if life:
+        gone = sum(gone for n, gone in world.gone_for.items() if n >= life)
+        ahead = max(world.machine.offset, 0.0)
+        world.oracle.misjudge(at, (-gone, ahead))
+    else:
+        world.booted = world.lives, now

@@ -131,6 +131,8 @@ class Clock:
         self.shown_as_of: datetime | None = None
         # The wall was right once and is not known to be now.
         self.is_doubtful = False
+        # No length from before this to after it is known: hcl's time was guessed.
+        self.guessed_at: datetime | None = None
         # The steps that were taken, in order.
         self.steps: list[timedelta] = []
 
@@ -227,6 +229,7 @@ class Clock:
         self._is_held = True
         self._has_stepped = False
         self._follow(max(self._wall(), known.timestamp()) - self._boot())
+        self.guessed_at = self.now()
 
     @property
     def step(self) -> timedelta:
@@ -258,6 +261,8 @@ class Clock:
         """Let the wall count again: what was counted by the old time has been moved."""
         if step:
             self.steps.append(step)
+        if self.guessed_at is not None:
+            self.guessed_at += step
         self._is_held = False
         self._has_stepped = False
         self._follow(self._ahead + step.total_seconds())

@@ -11,7 +11,7 @@ from hcl.changes import Changes
 from hcl.checks.away.watch import Watch
 from hcl.checks.slowness import Slowness
 from hcl.checks.windows import holding
-from hcl.checks.windows.late import begins
+from hcl.checks.windows.late import begins, seen_to
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import PATIENCE, Database, UnusableError, tell
@@ -115,7 +115,7 @@ class Checker:
                 elif began := await self._late(conn, check, now):
                     if check.last_start is None:
                         late.append((check, began))
-                    check = check._replace(late_since=began)
+                    check = seen_to(check, began)
                 changed.append(check)
             if changed:
                 await store.checks.save_states(conn, changed)

@@ -22,17 +22,21 @@ def new_check(project_id: int, code: str, badge_key: str) -> Check:
 
 
 def on_ping(
-    check: Check, ping: Ping, *, loose: bool = False
+    check: Check,
+    ping: Ping,
+    *,
+    loose: bool = False,
+    guessed_at: datetime | None = None,
 ) -> tuple[Transition, Ping]:
     """Receive a ping whose action is the signal of its URL or mail.
 
     Returns the ping as it is to be kept, numbered, with the action it counted as.
-    `loose`: the wall may be wrong, see `schedule.expected_after`.
+    `loose`: the wall may be wrong, see `schedule.expected_after`. `guessed_at` as in
+    `runs.is_short`.
     """
-    n, action = check.n_pings + 1, action_of(check, ping)
-    is_short = check.min_run is not None and runs.is_short(check, ping, action)
-    if is_short:
-        action = "fail"
+    n, action, is_short = check.n_pings + 1, action_of(check, ping), False
+    if check.min_run is not None and runs.is_short(check, ping, action, guessed_at):
+        action, is_short = "fail", True
     # As ping._replace(n=n, action=action), which takes four times as long.
     kept = tuple.__new__(Ping, (n, ping.created, action, *ping[3:]))
     return on_counted(check, kept, loose=loose, is_short=is_short), kept
@@ -84,6 +88,9 @@ def on_counted(
     if action == "start":
         if check.is_finer:
             check = check._replace(open_runs=runs.begun(check, ping))
+            if check.late_since is not None and late_still(check) is None:
+                # Nobody was told while another run was open.
+                check = check._replace(late_since=now)
         check = check._replace(
             n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
         )

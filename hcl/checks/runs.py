@@ -30,21 +30,23 @@ def left(check: Check, ping: Ping) -> tuple[Run, ...]:
     return tuple(run for run in check.open_runs if run.rid not in ended)
 
 
-def length(check: Check, ping: Ping) -> timedelta | None:
-    """Return how long the open run took that an outcome ends; None: it ends none."""
+def is_short(
+    check: Check, ping: Ping, action: Action, guessed_at: datetime | None = None
+) -> bool:
+    """Tell whether a success ends its run sooner than can be.
+
+    `guessed_at`: hcl's time was guessed then, so that nobody knows how long a run took
+    that began before; None: it was not.
+    """
+    if action != "success" or check.min_run is None:
+        return False
     starts = [run.started for run in check.open_runs if run.rid == ping.rid]
     if check.last_start is not None and check.last_start_rid == ping.rid:
         starts.append(check.last_start)
-    # A clock that was set back makes no run shorter than nothing.
-    return max(ping.created - starts[-1], timedelta(0)) if starts else None
-
-
-def is_short(check: Check, ping: Ping, action: Action) -> bool:
-    """Tell whether a success ends its run sooner than can be."""
-    if action != "success" or check.min_run is None:
+    if not starts or (guessed_at is not None and starts[-1] < guessed_at):
         return False
-    took = length(check, ping)
-    return took is not None and took < check.min_run
+    # A clock that was set back makes no run longer.
+    return ping.created - starts[-1] < check.min_run
 
 
 def are_impossible(check: Check) -> bool:

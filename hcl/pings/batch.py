@@ -34,11 +34,13 @@ class Batch:
         maintenance: Maintenance,
         *,
         loose: bool = False,
+        guessed_at: datetime | None = None,
     ) -> None:
-        """Begin a batch; `loose` as in `rules.on_ping`."""
+        """Begin a batch; `loose` and `guessed_at` as in `rules.on_ping`."""
         self._now = now
         self._maintenance = maintenance
         self._loose = loose
+        self._guessed_at = guessed_at
         # Whether states have to be written with the pings: counted anew after a crash,
         # what came late, or in a window, would count as all others do.
         self._has_special = False
@@ -143,7 +145,9 @@ class Batch:
                 before, ping, self._now(), loose=self._loose
             )
         else:
-            transition, kept = rules.on_ping(before, ping, loose=self._loose)
+            transition, kept = rules.on_ping(
+                before, ping, loose=self._loose, guessed_at=self._guessed_at
+            )
         if self._maintenance:
             transition = self._in_maintenance(before, transition, kept)
         if transition.problem:

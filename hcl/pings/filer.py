@@ -115,15 +115,15 @@ class Filer:
         if last >= MANY_PINGS:
             # To sort them took some megabytes, and to file them takes a while.
             await asyncio.to_thread(memory.give_back)
-        batches = 0
+        filed = 0
         for part in store.inbox.parts(ids, BATCH_LIMIT):
             await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
-            batches += 1
+            filed += part.count(",") + 1
         del ids
         # So many and no more: an empty inbox gives its ids again.
-        for _ in range(0, batches * BATCH_LIMIT, DROP_LIMIT):
+        for _ in range(0, filed, DROP_LIMIT):
             await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
-        if batches:
+        if filed:
             self._pruner.ring()
-        if batches * BATCH_LIMIT >= MANY_PINGS:
+        if filed >= MANY_PINGS:
             await asyncio.to_thread(memory.give_back)

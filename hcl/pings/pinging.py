@@ -132,6 +132,7 @@ class Pinging:
                 self._clock.now,
                 self._maintenance,
                 loose=self._clock.is_doubtful,
+                guessed_at=self._clock.guessed_at,
             )
             begun_at = time.perf_counter()
             try:

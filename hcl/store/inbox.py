@@ -15,6 +15,9 @@ _ADD = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+# The most bytes of a body that is filed together with others.
+_LARGE = 4000
+
 
 def adding(pings: Iterable[tuple[int, Ping]]) -> Statement:
     """Return the statement that appends pings, each with its check's id."""
@@ -62,23 +65,26 @@ async def count(conn: Connection) -> int:
 
 
 async def by_log(conn: Connection, up_to: int) -> str:
-    """Return the ids of the pings up to one, in the order of the logs, as JSON."""
+    """Return the ids of the pings up to one, in the order of the logs, as JSON.
+
+    Those of pings whose body is large are negative.
+    """
     # As one value, in one hop: rows would take much memory, and while a cursor is open
     # all who use the connection read what was there when it was opened.
     rows = await conn.execute_fetchall(
-        "SELECT json_group_array(id) FROM"
-        " (SELECT id FROM inbox WHERE id <= ? ORDER BY check_id, n)",
-        (up_to,),
+        "SELECT json_group_array(id) FROM (SELECT iif(length(body) > ?, -id, id) AS id"
+        " FROM inbox WHERE id <= ? ORDER BY check_id, n)",
+        (_LARGE, up_to),
     )
     return str(next(iter(rows))[0])
 
 
 def parts(ids: str, limit: int) -> Iterator[str]:
-    """Yield the ids in parts of so many at most, as JSON too.
+    """Yield the ids in parts of so many at most, as JSON too; each large ping alone.
 
     To read all of them as numbers would take megabytes, and hold the loop.
     """
-    some = re.compile(rf"(?:\d+,){{0,{limit - 1}}}\d+")
+    some = re.compile(rf"-\d+|(?:\d+,){{0,{limit - 1}}}\d+")
     return (f"[{match[0]}]" for match in some.finditer(ids))
 
 
@@ -87,7 +93,7 @@ def filing(ids: str, log_limit: int) -> Statement:
     return (
         f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"
-        " CROSS JOIN inbox i ON i.id = j.value"
+        " CROSS JOIN inbox i ON i.id = abs(j.value)"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
         [{"ids": ids, "limit": log_limit}],
     )

@@ -157,6 +157,20 @@ async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping
     return [_ping(row) for row in reversed(list(rows))]
 
 
+async def last_outcome(conn: Connection, check_id: int, since: datetime) -> Ping | None:
+    """Return a check's last success or fail since a moment, without its body.
+
+    None: the log has none. A signal that came late bears an earlier moment.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
+        f" x'' FROM log WHERE {_ALL} AND action IN ('success', 'fail')"
+        ' AND created >= :since ORDER BY "key" DESC LIMIT 1',
+        {"check_id": check_id, "since": stamp(since)},
+    )
+    return next((_ping(row) for row in rows), None)
+
+
 async def signals_of(
     conn: Connection, check_ids: Iterable[int], limit: int
 ) -> dict[int, list[Ping]]:

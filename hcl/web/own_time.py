@@ -26,8 +26,8 @@ class Signed:
         self, target: Target, method: str, path: str, headers: dict[bytes, bytes]
     ) -> None:
         """Prepare to check what is signed: method, path from /ping/ on, time, body."""
-        self._at = headers[AT]
-        self._signature = headers.get(SIGNATURE, b"")
+        self._at = headers[AT].strip()
+        self._signature = headers.get(SIGNATURE, b"").strip()
         key = (target.code or target.ping_key).encode()
         head = f"{method}\n{path}\n".encode() + self._at + b"\n"
         self._mac = hmac.new(key, head, hashlib.sha256)

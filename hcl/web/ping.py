@@ -144,6 +144,8 @@ class PingEndpoint:
             ping = ping._replace(body=body, created=self._parts.clock.now())
         if signed is not None:
             at = signed.moment(ping.created)
+            if at is None and not await pinging.knows(target):
+                return self._recorded(Receipt.UNKNOWN)
             if at is None:
                 return _answer(400, b"invalid ping time or signature", limit)
             target, ping = target._replace(is_late=True), ping._replace(created=at)

@@ -210,9 +210,11 @@ def _from_base64(data: bytes) -> bytes:
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
-        # It was cut off, say: as many bytes as are whole.
+        # It was cut off, or lacks its padding: as many bytes as are whole.
         digits = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
-        return binascii.a2b_base64(digits[: len(digits) // 4 * 4])
+        if len(digits) % 4 == 1:
+            digits = digits[:-1]
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def _decode(data: bytes, charset: str) -> str:

@@ -51,9 +51,7 @@ def charset_of(source: bytes) -> str:
 
 
 def _lines(source: str) -> str:
-    # Line ends of the source are spaces. Splitting is the quickest way to fold them.
-    folded = " ".join(source.split())
-    text = "".join(map(_untagged, _pieces(folded)))
+    text = "".join(_untagged(_folded(piece)) for piece in _pieces(source))
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(filter(None, lines))
 
@@ -67,6 +65,12 @@ def _pieces(source: str) -> Iterator[str]:
             end = len(source)
         yield source[start:end]
         start = end
+
+
+def _folded(source: str) -> str:
+    # Line ends of the source are spaces. Splitting is the quickest way to fold them.
+    end = " " if source[-1:].isspace() else ""
+    return " ".join(source.split()) + end
 
 
 def _untagged(source: str) -> str:

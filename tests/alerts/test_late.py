@@ -13,6 +13,7 @@ from tests.alerts.sending import (
     Post,
     channel,
     group,
+    ping,
     posting,
     quiet,
     restarted,
@@ -288,6 +289,31 @@ async def test_in_maintenance_it_is_told_at_the_end(tmp_path: Path) -> None:
         await look(post, 10)
 
         assert post.mails() == ["LATE: a"]
+
+
+@pytest.mark.parametrize("starts", [(-2,), (-2, 3), (1,), (1, 3)])
+async def test_what_nobody_was_told_while_runs_were_open_is_told_after_them(
+    tmp_path: Path, starts: tuple[int, ...]
+) -> None:
+    """It was late before it failed in a window, and is late still."""
+    # A lateness that began in the window is told at its end.
+    opens, told = ("59 11 * * *", 59) if starts[0] < 0 else ("2 12 * * *", 5)
+    window = toml.table("[projects.maintenance]", name="w", schedule=opens, length="1h")
+    async with posting(tmp_path, MAIL, window) as post:
+        check = await up(post, down_after=2, max_run=3 * HOUR)
+        await post.app.parts.maintenance.reckon()
+        for minutes in starts:
+            await ping(post.app, check, "start", NOW + minutes * MINUTE)
+            await look(post, max(minutes, 0))
+        await look(post, 4)
+        await post.fail(check, NOW + 5 * MINUTE)
+        if told > 5:
+            await look(post, told - 1)
+        before = post.mails()
+
+        await look(post, told)
+
+        assert (before, post.mails()) == ([], ["LATE: a"])
 
 
 async def test_what_pinged_late_is_late_again_soon(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Life:
         """Let anything come."""
         began = late.begins(self.check, self.calendar)
         if began is not None and began <= self.now:
-            self.check = self.check._replace(late_since=began)
+            self.check = late.seen_to(self.check, began)
         chance, check = self.chance, self.check
         what = chance.random()
         if what < 0.04:

@@ -438,6 +438,11 @@ def test_fail_that_calls_nobody_down_ends_no_lateness() -> None:
     # While its run was open, nobody was told.
     ran = after(up(down_after=3), ("start", 0 * HOUR))._replace(late_since=NOW)
     assert after(ran, ("fail", MINUTE)).late_since is None
+    # Nor while another run was, that began before the first had ended.
+    assert after(ran, ("start", MINUTE), ("fail", 2 * MINUTE)).late_since is None
+    # What they were told lasts, whatever begins.
+    both = (("start", MINUTE), ("start", 2 * MINUTE), ("fail", 3 * MINUTE))
+    assert after(late, *both).late_since == NOW - HOUR / 2
     third = after(late, *[("fail", n * MINUTE) for n in range(3)])
     assert (third.status, third.late_since) == ("down", None)
 

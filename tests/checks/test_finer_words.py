@@ -126,7 +126,7 @@ def test_bad_outcomes_that_do_not_suffice_are_told() -> None:
     check = rules.on_ping(check, make_ping(action="fail"))[0].check
     shown: Any = "grace"
 
-    explanation = explain(Known(check, last=make_ping(action="fail")), NOW)
+    explanation = explain(Known(check, outcome=make_ping(action="fail")), NOW)
 
     said = "1 of 3 bad outcomes in a row"
     assert explanation.summary == f"It is shown as late: {said}."

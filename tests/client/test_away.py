@@ -8,6 +8,7 @@ import pytest
 
 from tests.client.running import (
     KEY,
+    Ran,
     ended,
     environment,
     hcl,
@@ -30,7 +31,8 @@ async def test_without_a_server_the_job_runs_and_its_signals_are_kept(
 
     assert ran.status == 6
     assert ran.err.count("\n") == 1
-    assert "connection refused; it is kept" in ran.err
+    # On a busy machine the job may be over before anybody was asked.
+    assert "; it is kept" in ran.err
     files = kept(tmp_path)
     assert len(files) == 2
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -72,6 +74,16 @@ async def test_a_server_that_answers_badly_does_not_hold_the_job_up(
         assert len(kept(tmp_path)) == 2
 
 
+async def refused(env: dict[str, str], sink: HttpSink) -> Ran:
+    """Run a job that ends once the server has refused its start, and is asked again."""
+    over = Path(env["HOME"], "over")
+    job = "sh", "-c", 'until [ -e "$0" ]; do sleep 0.05; done', str(over)
+    running = await start(env, "run", "--patience", "0", "job", "--", *job)
+    await sink.wait_for(2)
+    await asyncio.to_thread(over.touch)
+    return await ended(running)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
@@ -87,7 +99,7 @@ async def test_a_server_in_trouble_is_told_later(
     async with HttpSink(status, body=body) as sink:
         env = environment(tmp_path, sink.url)
 
-        ran = await hcl(env, "run", "--patience", "1s", "job", "--", "true")
+        ran = await refused(env, sink)
 
         assert ran.status == 0
         assert said in ran.err
@@ -126,7 +138,7 @@ async def test_what_a_proxy_says_loses_nothing(
     async with HttpSink(status, body=body) as sink:
         env = environment(tmp_path, sink.url)
 
-        ran = await hcl(env, "run", "--patience", "0.2s", "job", "--", "true")
+        ran = await refused(env, sink)
 
         assert f"it answered {status} {body.decode().strip()}; it is kept" in ran.err
         assert KEY not in ran.err

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -177,6 +178,22 @@ async def test_many_pings_are_filed_in_small_transactions(app: App) -> None:
     assert await filed(app, check) == list(range(1, DROP_LIMIT + 2))
     # One more than fills them, to copy and to drop.
     assert statements.count("COMMIT") == DROP_LIMIT // BATCH_LIMIT + 1 + 2
+
+
+async def test_large_pings_are_filed_one_by_one(app: App) -> None:
+    small, large = await put_check(app.database), await put_check(app.database)
+    await ping(app, small, *([b""] * 3))
+    await ping(app, large, *([b"x" * 100_000] * 2))
+    await ping(app, small, b"x" * 4000)
+
+    async with traced(await writer_of(app.database)) as statements:
+        await app.filer.file_once()
+
+    parts = [re.search(r"json_each\('(.*?)'\)", text) for text in statements]
+    assert [part[1] for part in parts if part] == ["[1,2,3,6]", "[-4]", "[-5]"]
+    assert await filed(app, small) == [1, 2, 3, 4]
+    assert await filed(app, large) == [1, 2]
+    assert await inbox(app) == []
 
 
 async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> None:

@@ -1,7 +1,7 @@
 """Ping a URL, each time over a new connection, until standard input ends.
 
-Prints "going" first; in the end how many pings were answered by OK, how many were not,
-and the 99th percentile of the seconds that they took.
+Prints "going" first, and "answered" at the first OK; in the end how many pings were
+answered by OK, how many were not, and the 99th percentile of the seconds they took.
 
 Run as a process: `python -m tests.server.latency PORT PATH`.
 """
@@ -35,8 +35,12 @@ def main(port: int, path: str) -> None:
     sys.stdout.flush()
     while not select.select([sys.stdin], [], [], _PAUSE)[0]:
         begun = time.perf_counter()
-        failed += not ping(port, path)
+        is_ok = ping(port, path)
         took.append(time.perf_counter() - begun)
+        failed += not is_ok
+        if is_ok and len(took) - failed == 1:
+            sys.stdout.write("answered\n")
+            sys.stdout.flush()
     took.sort()
     p99 = took[len(took) * 99 // 100] if took else 0.0
     sys.stdout.write(f"{len(took) - failed} {failed} {p99:.6f}\n")

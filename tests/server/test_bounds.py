@@ -43,8 +43,12 @@ def descriptors() -> Iterator[None]:
 
 @dataclass
 class Heard:
-    """What became of the pings that were sent meanwhile."""
+    """What became of the pings that were sent meanwhile.
 
+    `first` ends when one of them was answered.
+    """
+
+    first: asyncio.Task[bytes]
     answered: int = 0
     failed: int = 0
     p99: float = 0.0
@@ -58,12 +62,13 @@ async def pinged(port: int, path: str) -> AsyncIterator[Heard]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    heard = Heard()
     if pinger.stdout is None:
         raise RuntimeError("nothing is heard of it")
     try:
         await asyncio.wait_for(pinger.stdout.readline(), ENDS)
+        heard = Heard(asyncio.create_task(pinger.stdout.readline()))
         yield heard
+        await asyncio.wait_for(heard.first, ENDS)
         output, _ = await asyncio.wait_for(pinger.communicate(b"\n"), ENDS)
         answered, failed, p99 = output.split()
         heard.answered, heard.failed = int(answered), int(failed)
@@ -127,7 +132,7 @@ async def nonsense(port: int, _: str, size: int) -> None:
 
 async def silence(port: int, _: str, size: int) -> None:
     """Open connections without end, and say a byte over each."""
-    await asyncio.to_thread(flood, port, [b"G"], 1100 * size)
+    await asyncio.to_thread(flood, port, [b"G"], NOFILE + 200 * size)
 
 
 async def trickle(port: int, path: str, size: int) -> None:
@@ -137,7 +142,7 @@ async def trickle(port: int, path: str, size: int) -> None:
         f"POST {target} HTTP/1.1\r\nContent-Length: 9" for target in (path, nobody)
     ]
     texts = [f"{head}\r\n\r\nx".encode() for head in heads]
-    await asyncio.to_thread(flood, port, texts, 1100 * size)
+    await asyncio.to_thread(flood, port, texts, NOFILE + 200 * size)
 
 
 def flood(port: int, texts: Sequence[bytes], count: int) -> None:
@@ -176,14 +181,15 @@ async def test_pings_are_answered_whatever_strangers_do(
         for size in (1, 10):
             async with pinged(serve.port, path) as heard:
                 begun = time.monotonic()
-                while time.monotonic() - begun < AWHILE:
+                # On a busy machine no ping may come between in so short a time.
+                while time.monotonic() - begun < AWHILE or not heard.first.done():
                     await attack(serve.port, path, size)
+                    assert time.monotonic() - begun < ENDS
 
             logger.info("%s, %d times: %s", attack.__name__, size, heard)
-            assert heard.answered > 0
             # All come from one address: on a machine that is busy with other tests a
             # ping may be so slow that it goes as one of those that can be spared.
-            assert heard.failed <= heard.answered // 50
+            assert heard.failed <= max(1, heard.answered // 50)
             assert heard.p99 < 2 + 10 * serve.start_seconds
 
         assert serve.stop() == 0

@@ -42,7 +42,12 @@ async def test_what_was_to_be_told_is_told_after_kill_9(tmp_path: Path) -> None:
     port = free_port()
     own = toml.post(f"http://127.0.0.1:{port}/", "$STATUS: $NAME")
     channel = toml.webhook("Own", server=own, slow=own, events=["slow", "server"])
-    written = "SELECT announcement_id IS NULL FROM notifications ORDER BY 1"
+    # A busy machine may take so long that an absence is told too.
+    written = (
+        "SELECT n.announcement_id IS NULL FROM notifications n"
+        " LEFT JOIN announcements a ON a.id = n.announcement_id"
+        " WHERE a.kind IS NOT 'absence' ORDER BY 1"
+    )
     serve = Serve(tmp_path, channel + REPORT)
     with serve:
         made = serve.api("POST", "checks/", name="Backup", channels="*")
@@ -74,7 +79,9 @@ async def test_what_was_to_be_told_is_told_after_kill_9(tmp_path: Path) -> None:
             await until(lambda: not query(tmp_path, owed))
             assert serve.stop() == 0
 
-    assert sorted(record.text.partition(" of ")[0] for record in sink.records) == [
+    told = [record.text for record in sink.records]
+    ours = [text.partition(" of ")[0] for text in told if "was away" not in text]
+    assert sorted(ours) == [
         "server: Daily report",
         "slow: Backup",
     ]

@@ -52,7 +52,8 @@ class Guesses(Model):
     def work_out(self) -> None:
         """Work out between when and when it goes down."""
         self.version += 1
-        self.guesses = _fewer(self.guesses)
+        if not self._is_perfect:
+            self.guesses = _leaning(_fewer(self.guesses))
         falls = [guess.falls()[0] for guess in self.guesses]
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
@@ -148,6 +149,23 @@ class Guesses(Model):
         self.guesses = [guess.fallen(now) for guess in able or self.guesses]
         self.status, self._before = "down", None
         self.work_out()
+
+    def hangs(self, perfect: Model, now: float) -> bool:
+        """Tell whether a run is too long, and truly is: who is always there sees it.
+
+        It may have told of it before, or not at all while the check was down.
+        """
+        runs = {
+            (run.start, run.rid)
+            for guess in self.guesses
+            for run in guess.at(now).runs
+            if not run.is_told and run.start + guess.limit <= now + SLACK
+        }
+        return isinstance(perfect, Guesses) and any(
+            run.rid == rid and run.start <= start + SLACK
+            for run in perfect.guesses[0].runs
+            for start, rid in runs
+        )
 
     def reasons(self, now: float) -> set[str]:
         """Return why it may have gone down by now, or a little later."""
@@ -339,20 +357,36 @@ class Guesses(Model):
         return min(found), max(found)
 
 
+def _leaning(guesses: Iterable[Guess]) -> list[Guess]:
+    """Return all guesses as they lean either way.
+
+    Which way it was before says nothing of what nobody can tell apart next.
+    """
+    return [
+        guess if guess.leans_late is late else replace(guess, leans_late=late)
+        for guess in guesses
+        for late in (False, True)
+    ]
+
+
 def _fewer(guesses: Iterable[Guess]) -> list[Guess]:
     """Leave out what is there twice; of very many leave the farthest of each kind."""
-    found = list(dict.fromkeys(guesses))
+    soon = (
+        replace(guess, leans_late=False) if guess.leans_late else guess
+        for guess in guesses
+    )
+    found = list(dict.fromkeys(soon))
     if len(found) <= _MOST:
         return found
     kinds: dict[object, list[Guess]] = {}
     for guess in found:
         is_counted = guess.counted is not None, guess.missed is not None
         runs = tuple(run.is_told for run in guess.runs)
-        kind = guess.bad, runs, guess.run_excused, guess.is_loose, is_counted
+        counts = guess.bad, guess.excused
+        kind = counts, runs, guess.run_excused, guess.is_loose, is_counted
         kinds.setdefault(kind, []).append(guess)
     kept = []
     for some in kinds.values():
-        some.sort(key=lambda guess: (guess.falls()[0], guess.excused))
-        by_excuses = sorted(some, key=lambda guess: guess.excused)
-        kept += [some[0], some[-1], by_excuses[0], by_excuses[-1]]
+        some.sort(key=lambda guess: guess.falls()[0])
+        kept += [some[0], some[-1]]
     return list(dict.fromkeys(kept))

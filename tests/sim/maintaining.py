@@ -115,12 +115,14 @@ class Maintaining:
         it. One that is ended before the right time comes, in its second `life` since,
         forgets what it guessed.
         """
-        world, rows = self._world, self._world.oracle.windows_by_hand()
-        gone = (world.gone_for[n] for n in sorted(world.gone_for) if n > life)
-        longer = max(longer, next(gone, 0.0))
-        if self._is_unsure or not world.can_ask:
+        world = self._world
+        if self._is_unsure or not world.can_ask or world.refusal is not None:
+            # What a disk does not take hcl has not moved.
             world.agenda.after(300, partial(self.look_again, longer, life))
             return
+        rows = world.oracle.windows_by_hand()
+        gone = (world.gone_for[n] for n in sorted(world.gone_for) if n > life)
+        longer = max(longer, next(gone, 0.0))
         if world.believed_at > world.machine.now - 9 * HOUR:
             # Since an old copy was made.
             longer = max(longer, world.machine.now - world.taken_at)

@@ -1,44 +1,34 @@
 """The oracle of checks: it knows when jobs truly ran, and judges hcl by that."""
 
 import copy
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hcl.model import Flip
 from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
 from tests.sim.clockwork import BEGAN
+from tests.sim.falls import Falls
 from tests.sim.guess import FINER
 from tests.sim.guesses import Guesses
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import NEVER, SLACK, Away, Flipped, Model
+from tests.sim.model import NEVER, Away, Flipped, Model
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
+from tests.sim.written import Written
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-# The checker is not later than this where nothing is in its way.
-_LATE = 6.0
-
-# A message is no longer on its way than this.
-_ON_ITS_WAY = 60.0
-
 # Why a check goes down of which nothing is heard, or not the end of its run.
 _MISSED = ("timeout", "missed", "overran")
 
-_ROWS = (
-    "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
-    " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
-)
 
-
-class Oracle:
+class Oracle(Written):
     """Hears of all that truly happens to checks."""
 
     def __init__(self, world: "World") -> None:
+        super().__init__(world)
         self.by_code: dict[str, Watched] = {}
-        self._world = world
+        self._falls = Falls(world)
         self._last_flip = 0
         self._by_id: dict[int, Watched] = {}
 
@@ -70,7 +60,7 @@ class Oracle:
         watched, now = self.by_code.get(job.code), self._world.machine.now
         if watched is None:
             return
-        self._settle(watched)
+        self._falls.settle(watched)
         perfect = watched.perfect
         action = counts_as(perfect.settings, perfect.status, signal)
         perfect.hear(perfect.judged(action, signal.rid, now), signal.rid, now)
@@ -91,6 +81,8 @@ class Oracle:
         model, signal = watched.model, attempt.signal
         action = counts_as(model.settings, model.status, signal)
         judged = model.judged(action, signal.rid, at)
+        if judged == "short" and self._is_unknown(watched):
+            judged = action
         seen = watched.seen[0][1] if watched.seen else None
         flip = model.hear(judged, signal.rid, at, seen)
         action = "fail" if judged == "short" else action
@@ -104,6 +96,13 @@ class Oracle:
         self._world.lates.heard(watched, action)
         self._world.slows.heard(watched, action, signal.rid)
         self.expect(watched, flip)
+
+    def _is_unknown(self, watched: Watched) -> bool:
+        """Tell whether a run that was too short is one whose length hcl cannot know."""
+        began = watched.model.last_start
+        if began is None or began > self._world.guessed_at:
+            return False
+        return self._action_of(watched, watched.model.n + 1) == "success"
 
     def unsure(self, attempt: Attempt) -> None:
         """Hear that the process ended before it answered a ping."""
@@ -148,13 +147,9 @@ class Oracle:
         if watched.model.status != "up":
             self._world.lates.changed(watched)
         self._take_timeouts(watched)
-        self._await_down(watched)
+        self._falls.await_down(watched)
 
     # What hcl writes.
-
-    def _rows(self, sql: str, *parameters: Any) -> list[Any]:
-        raw = self._world.raw()
-        return sqlite3.Connection.execute(raw, sql, parameters).fetchall()
 
     def poll(self) -> None:
         """Look for flips that were committed."""
@@ -189,7 +184,7 @@ class Oracle:
             model, now = watched.model, self._world.machine.now
             if reason in _MISSED:
                 watched.seen.popleft()
-                self._timed_out(watched, old, reason)
+                self._falls.timed_out(watched, old, reason)
             elif isinstance(model, Guesses) and old == model.status != "down":
                 if new != "up" or not model.may_step_up(now):
                     break
@@ -198,80 +193,9 @@ class Oracle:
             else:
                 break
 
-    def _timed_out(self, watched: Watched, old: str, reason: str) -> None:
-        model, now = watched.model, self._world.machine.now
-        if model.status != old or model.low == NEVER:
-            self._blame(watched, "it is called down, and nothing was due")
-        elif now < model.low - SLACK:
-            self._blame(
-                watched, "it is called down too early", f"by {model.low - now:.0f} s"
-            )
-        self._settle(watched)
-        perfect = watched.perfect
-        if perfect.status != "down" and not self._is_explained(watched):
-            self._blame(watched, "a false alarm: the job ran in time")
-        if watched.down_since is not None:
-            since = watched.down_since
-            if old != "up" and model.last_start is not None:
-                # Before it heard of the run nothing was expected.
-                since = max(since, model.last_start + model.grace)
-            self._look_at_bound(watched, since)
-        if reason not in model.reasons(now):
-            self._blame(watched, "a flip has a wrong reason", reason)
-        model.fall(now)
-        self._world.lates.changed(watched)
-
     def settle_both(self, watched: Watched) -> None:
         """Have time have its effect before something else does."""
-        self._settle(watched)
-
-    def _settle(self, watched: Watched) -> None:
-        """Let one who is always there call it down, if that is due."""
-        perfect, now = watched.perfect, self._world.machine.now
-        perfect.pass_to(now)
-        if perfect.low <= now + SLACK:
-            watched.down_since = perfect.low
-            perfect.fall(perfect.low)
-
-    def _is_explained(self, watched: Watched) -> bool:
-        """Tell whether spec.md lets a job be called down that ran in time."""
-        model = watched.model
-        if model.excused[1] >= 3 or model.doubtful:
-            return True
-        if isinstance(model, Guesses):
-            # Any that was not heard may have been what keeps it up.
-            return bool(watched.unheard)
-        # What comes long before it mostly does is not looked for.
-        turn = (model.last_ping or 0.0) + model.usual() / 2
-        return any(at < turn + SLACK for at in watched.unheard)
-
-    def _look_at_bound(self, watched: Watched, since: float) -> None:
-        model, world = watched.model, self._world
-        length = world.away_since(since) + 3 * model.patience + 60
-        length += model.longest_maintenance()
-        if world.machine.now > since + length + _LATE:
-            self._blame(watched, "a dead job is told later than its bound")
-
-    def _await_down(self, watched: Watched) -> None:
-        self._world.lates.watch(watched)
-        when = watched.model.high + _LATE
-        if when < watched.examined_at:
-            watched.examined_at = when
-            self._world.agenda.at(when, lambda: self._examine(watched, when))
-
-    def _examine(self, watched: Watched, when: float) -> None:
-        """See whether a check that nothing was heard of is down by now."""
-        if watched.examined_at != when or self.by_code.get(watched.code) is not watched:
-            return
-        watched.examined_at = NEVER
-        model, world = watched.model, self._world
-        if model.high + _LATE > world.machine.now or model.high == NEVER:
-            self._await_down(watched)
-        elif not world.is_calm:
-            again = watched.examined_at = world.machine.now + 30
-            world.agenda.at(again, lambda: self._examine(watched, again))
-        else:
-            self._blame(watched, "a dead job is not told")
+        self._falls.settle(watched)
 
     # What hcl is asked.
 
@@ -323,11 +247,6 @@ class Oracle:
         if watched.seen:
             self._blame(watched, "a flip has no cause", f"{watched.seen[0]}")
 
-    def _new_rows(self, watched: Watched) -> list[Any]:
-        return self._rows(
-            _ROWS, watched.id, watched.verified, watched.id, watched.verified
-        )
-
     # After a start.
 
     def recover(self) -> None:
@@ -361,14 +280,14 @@ class Oracle:
         """Hear that hcl was not there."""
         for watched in self.by_code.values():
             watched.model.judge_away(away, is_start=is_start)
-            self._await_down(watched)
+            self._falls.await_down(watched)
 
     def doubt(self) -> None:
         """Hear that the wall may be wrong, or was set."""
         for watched in self.by_code.values():
             watched.model.shaken = self._world.machine.now
             watched.model.doubt()
-            self._await_down(watched)
+            self._falls.await_down(watched)
 
     def change_windows(self, project: int, act: Callable[[], None]) -> None:
         """Have other windows of maintenance from now on."""
@@ -380,17 +299,17 @@ class Oracle:
             if watched.job.kind.project == project and isinstance(model, Guesses)
         ]
         for watched in self.by_code.values():
-            self._settle(watched)
+            self._falls.settle(watched)
         befores = [model.dues() for model in concerned]
         act()
         for model, before in zip(concerned, befores, strict=True):
             model.have_other_windows(before, now)
         for watched in self.by_code.values():
-            self._await_down(watched)
+            self._falls.await_down(watched)
 
     def edit(self, watched: Watched, values: dict[str, Any]) -> None:
         """Have other settings from now on."""
-        self._settle(watched)
+        self._falls.settle(watched)
         channels = values.pop("channels", None)
         if channels is not None:
             # What stands in no config just now keeps its checks for when it does again.
@@ -438,64 +357,13 @@ class Oracle:
             old.perfect = new.perfect.believing(old.model)
             old.down_since, old.examined_at = new.down_since, NEVER
             self.by_code[code] = self._by_id[old.id] = old
-            self._await_down(old)
+            self._falls.await_down(old)
         for code in sorted(self.by_code.keys() - before.keys()):
             # It was made since, and has to be made again.
             self.by_code[code].job.code = ""
             self.forget(self.by_code[code])
 
     # What others ask.
-
-    def windows_by_hand(self) -> list[Any]:
-        """Return the id, the project's number and the end of each window by hand."""
-        return self._rows(
-            "SELECT w.id, (SELECT count(*) FROM projects p WHERE p.id < w.project_id),"
-            ' w."end" FROM windows w ORDER BY w.id'
-        )
-
-    def latenesses_after(self, last: int) -> list[Any]:
-        """Return the id, the check's code and the beginning of each after an id."""
-        return self._rows(
-            "SELECT l.id, c.code, l.began FROM latenesses l JOIN checks c"
-            " ON c.id = l.check_id WHERE l.id > ? AND l.usual IS NULL ORDER BY l.id",
-            last,
-        )
-
-    def slow_after(self, last: int) -> list[Any]:
-        """Return the id, the check's code, the length and the end of slow runs."""
-        return self._rows(
-            "SELECT l.id, c.code, l.ended - l.began, l.ended FROM latenesses l"
-            " JOIN checks c ON c.id = l.check_id"
-            " WHERE l.id > ? AND l.usual IS NOT NULL ORDER BY l.id",
-            last,
-        )
-
-    def slow_of(self, code: str, ended: float) -> int | None:
-        """Return the id of the slow run of a check that ended at about a moment."""
-        rows = self._rows(
-            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
-            " WHERE c.code = ? AND l.usual IS NOT NULL"
-            " ORDER BY min(abs(l.ended - ?), abs(l.ended - ?)), l.id DESC LIMIT 1",
-            code,
-            *self._written(ended),
-        )
-        return rows[0][0] if rows else None
-
-    def last_lateness(self) -> int:
-        """Return the id of the last one that is known to hcl."""
-        ((last,),) = self._rows("SELECT coalesce(max(id), 0) FROM latenesses")
-        return int(last)
-
-    def lateness_of(self, code: str, began: float) -> int | None:
-        """Return the id of the lateness of a check that began at about a moment."""
-        rows = self._rows(
-            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
-            " WHERE c.code = ? AND l.usual IS NULL"
-            " ORDER BY min(abs(l.began - ?), abs(l.began - ?)), l.id DESC LIMIT 1",
-            code,
-            *self._written(began),
-        )
-        return rows[0][0] if rows else None
 
     def status_of(self, code: str) -> str:
         """Return the stored status that a check ought to have."""
@@ -506,28 +374,6 @@ class Oracle:
         """Return when a check flipped last."""
         watched = self.by_code.get(code)
         return 0.0 if watched is None else watched.flipped_at
-
-    def flip_of(self, code: str, flip: Flip) -> int | None:
-        """Return the id of a flip that a message tells of."""
-        rows = self._rows(
-            "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
-            " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
-            " ORDER BY min(abs(f.created - ?), abs(f.created - ?)), f.id DESC LIMIT 1",
-            code,
-            flip.new_status,
-            flip.old_status,
-            *self._written(flip.created.timestamp()),
-        )
-        return rows[0][0] if rows else None
-
-    def _written(self, told: float) -> tuple[float, float]:
-        """Return how a moment that a message tells may stand in the tables by now.
-
-        A clock that was set while it was on its way has moved it there.
-        """
-        world = self._world
-        was_set = world.machine.now < world.set + _ON_ITS_WAY
-        return told, told + (world.set_by if was_set else 0.0)
 
     def _blame(self, watched: Watched, what: str, more: str = "") -> None:
         self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)

@@ -21,8 +21,8 @@ DAYS = 38
 def fault_of(story: Plan) -> str:
     """Tell a story; return what hcl did wrong in it, and how to go on from there."""
     world = tell(story)
-    assert world.pings * 365 / DAYS >= 20_000
     if world.fault is None:
+        assert world.pings * 365 / DAYS >= 20_000
         return ""
     return (
         f"{world.fault.what}: {world.fault.more}\n"

@@ -112,6 +112,8 @@ class World:
         self.sends: str | None = None
         # When the wall of a machine that booted without the time is right again.
         self.blind_until = 0.0
+        # When hcl had to guess the time; of what began before it knows no length.
+        self.guessed_at = -1.0
         self.kept: object = None
         # When an old copy was put back last, and when that was made.
         self.believed_at = self.taken_at = -1e9

@@ -13,6 +13,7 @@ from tests.build import DAY, HOUR
 from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
+UNKNOWN = "/ping/b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 
 
 def signed(key: str, path: str, at: str, body: bytes = b"") -> dict[str, str]:
@@ -114,6 +115,28 @@ async def test_a_flip_by_a_late_signal_is_of_when_it_became_known(app: App) -> N
     [flip] = (await app.api("GET", f"checks/{check.code}/flips/")).json()["flips"]
     assert flip["up"] == 1
     assert datetime.fromisoformat(flip["timestamp"]) >= now - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("signature", ["0" * 64, ""])
+@pytest.mark.parametrize("path", [UNKNOWN, f"/ping/{setting.PING_KEY}/no-such"])
+async def test_unknown_check_is_told_before_what_cannot_be_believed(
+    app: App, path: str, signature: str
+) -> None:
+    headers = {"X-Ping-At": "0", "X-Ping-Signature": signature}
+
+    answer = await app.http.post(path, content=b"x", headers=headers)
+
+    assert (answer.status_code, answer.text) == (404, "not found")
+
+
+async def test_blanks_behind_time_and_signature_are_no_part_of_them(app: App) -> None:
+    check = await put_check(app.database, 1)
+    path, at = f"/ping/{check.code}", f"{app.clock.now().timestamp() - 60:.3f}"
+    headers = signed(check.code, path, at)
+
+    answer = await app.http.post(path, headers={k: f"{v} " for k, v in headers.items()})
+
+    assert (answer.status_code, answer.text) == (200, "OK")
 
 
 async def test_by_slug_it_is_signed_with_the_ping_key(app: App) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from http.client import HTTPResponse
 from threading import Thread
@@ -59,9 +58,11 @@ class Asker:
             future.set_running_or_notify_cancel()
 
         def end(ended: Future[bool]) -> None:
-            # Where the loop has ended nobody waits.
-            with suppress(RuntimeError):
+            try:
                 loop.call_soon_threadsafe(self._end, connection, ended.result())
+            except RuntimeError:
+                # The loop has ended: nobody waits.
+                connection.close()
 
         # Before whoever waits for the rest asks once more.
         ended.add_done_callback(end)

@@ -69,7 +69,8 @@ def on_return(
         # What passed before is counted; what comes next may be excused.
         check = deadlines.until(check, went, hold=hold, loose=loose) or check
         due = hold(_due(check, loose)).alert_after
-    until = max(deaf_until or went, went) + _SLEWED
+    # What began after the return was heard then.
+    until = min(max(deaf_until or went, went) + _SLEWED, returned)
     if check.status == "down":
         # What comes next may be of another run, and one of these be open still.
         return _unheard(check, until)[0]

@@ -364,6 +364,8 @@ class Watch:
             # How long hcl was away cannot be known: all may have pinged unheard.
             await self._judging.excuse(began, self._leapt)
         away = await self._steps.follow_first(began, self._sign, windows)
+        if not is_wrong:
+            self._clock.guessed_at = None
         if windows:
             await self._maintenance.moved()
         self._waits_until = None

@@ -33,10 +33,11 @@ class Known:
     """All that explains a check.
 
     `flip` is its newest, None if it never had one; `flip_n` how many pings had come by
-    then. `ping` is the last ping up to the flip, `last` the newest of all. `records`
-    are the messages of the flip, newest first, and `untold` how many more there are.
-    `absences` are those since it was heard last, oldest first. `is_alone`: no channel
-    serves it. `windows` are of maintenance, and open now.
+    then. `ping` is the last ping up to the flip, `last` the newest of all, `outcome`
+    the success or fail that `last_ping` tells of. `records` are the messages of the
+    flip, newest first, and `untold` how many more there are. `absences` are those since
+    it was heard last, oldest first. `is_alone`: no channel serves it. `windows` are of
+    maintenance, and open now.
     """
 
     check: Check
@@ -44,6 +45,7 @@ class Known:
     flip_n: int = 0
     ping: Ping | None = None
     last: Ping | None = None
+    outcome: Ping | None = None
     records: Sequence[Record] = ()
     untold: int = 0
     absences: Sequence[Absence] = ()
@@ -65,6 +67,8 @@ def explain(known: Known, now: datetime) -> Explanation:
     status = rules.shown_status(known.check, now)
     known = heard(known, now)
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
+    if status == "up" and _failed(known):
+        summary = _HELD
     if status == "grace" and start_too_long_ago(known.check, now):
         summary = "It is shown as late: a run takes too long, in maintenance."
     if status == "grace" and known.check.bad_outcomes:
@@ -103,6 +107,12 @@ _SUMMARIES: dict[ShownStatus, str] = {
     "grace": "It is late: the ping is overdue, but its grace is not over.",
     "paused": "It is paused: nothing is expected, and nobody is told.",
 }
+
+
+_HELD = (
+    "It is up: the last outcome was a failure, but in maintenance, and the next ping is"
+    " not overdue."
+)
 
 
 def _why_down(known: Known) -> str:
@@ -239,8 +249,9 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
 
 def _failed(known: Known) -> bool:
     """Tell whether a check is up though it failed last, by a window or its rules."""
-    last = known.last
-    return known.check.status == "up" and last is not None and last.action == "fail"
+    outcome = known.outcome
+    is_up = known.check.status == "up"
+    return is_up and outcome is not None and outcome.action == "fail"
 
 
 def _last_heard(known: Known) -> str:

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.checks.why.explain import Explanation, Known, explain
 from hcl.checks.windows.calendar import Opening
-from hcl.model import Check
+from hcl.model import Check, Ping
 
 # Messages of the newest flip that are told, and absences.
 _MOST_TOLD, _MOST_ABSENCES = 12, 5
@@ -46,6 +46,7 @@ async def known_of(
     known = Known(
         check,
         last=last[0] if last else None,
+        outcome=await _outcome(conn, check),
         absences=await _absences(conn, check, now),
         is_alone=bool(await store.channels.alone_among(conn, [check.id])),
         windows=windows,
@@ -65,6 +66,13 @@ async def known_of(
             untold=counts.get(logged.id, 0) - len(records),
         )
     return known
+
+
+async def _outcome(conn: Connection, check: Check) -> Ping | None:
+    """Return the last outcome of a check that is up; None: it is not known."""
+    if check.last_ping is None or check.status != "up":
+        return None
+    return await store.pings.last_outcome(conn, check.id, check.last_ping)
 
 
 async def _absences(

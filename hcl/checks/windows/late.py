@@ -23,6 +23,16 @@ def begins(check: Check, calendar: Calendar | None) -> datetime | None:
     return began
 
 
+def seen_to(check: Check, began: datetime) -> Check:
+    """Note that a check is late since a moment, whether or not people are told.
+
+    While a run is open they are not, see `rules.late_still`: it is noted as of the run.
+    """
+    if check.last_start is not None:
+        began = max(began, check.last_start)
+    return check._replace(late_since=began)
+
+
 def edited(check: Check, now: datetime) -> Check:
     """Forget a lateness that an edit has ended."""
     began = schedule.next_ping(check)

@@ -114,19 +114,20 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
         text = drop_in(step.check, hcl, user=user, is_cut_off=step.job.is_cut_off)
         changed.append(Change(path, text))
     if any(step.job.is_cut_off for step in units):
-        changed.append(Change(f"{folder}/{_FLUSHER}", _flusher(hcl)))
+        changed.append(Change(f"{folder}/{_FLUSHER}.service", _flusher(hcl)))
     return changed
 
 
-# Sends what services without a network have told.
-_FLUSHER = "hcl-flush.service"
+# Sends what services without a network have told. Each has an instance of its own: to
+# start one that runs already does nothing, and it may have looked at all by then.
+_FLUSHER = "hcl-flush@"
 
 
 def _flusher(hcl: str) -> str:
     return (
         "# Written by hcl sync.\n"
         "[Unit]\n"
-        "Description=Send what services without a network told hcl\n\n"
+        "Description=Send what %i, which has no network, told hcl\n\n"
         "[Service]\n"
         "Type=oneshot\n"
         f"ExecStart={hcl} ping --flush\n"
@@ -149,7 +150,8 @@ def drop_in(check: str, hcl: str, *, user: bool, is_cut_off: bool = False) -> st
         f"ExecStopPost={ping} {check} systemd\n"
     )
     if is_cut_off:
-        text += f"ExecStopPost={mark}systemctl {scope}start --no-block {_FLUSHER}\n"
+        flusher = f"{_FLUSHER}%N.service"
+        text += f"ExecStopPost={mark}systemctl {scope}start --no-block {flusher}\n"
     return text
 
 

@@ -177,15 +177,18 @@ def _events(table: Table) -> frozenset[Event]:
     for i, value in enumerate(values):
         if value not in known:
             problem = f"{shown(value)} is not an event"
-            raise table.error("events", f"{problem}; use {' or '.join(known)}", i)
+            raise table.error("events", f"{problem}; use {', '.join(known)}", i)
     if not values:
-        raise table.error("events", f"is empty; use {' or '.join(known)}, or several")
+        names = ", ".join(known)
+        raise table.error("events", f"is empty; use one or several of {names}")
     return frozenset(event for event in known if event in values)
 
 
 # Who wants to hear of what is late, and of slow runs, says so.
 _ASKED_FOR: frozenset[Event] = frozenset({"late", "slow"})
 _EVENTS: frozenset[Event] = frozenset(get_args(Event)) - _ASKED_FOR
+
+_ANYWHERE = "here, or in up, late, slow or server"
 
 
 def _email(table: Table) -> EmailSettings:
@@ -196,9 +199,7 @@ def _webhook(table: Table) -> WebhookSettings:
     requests = (_request(table, key) for key in KEYS["projects.channels:webhook"])
     settings = WebhookSettings(*requests)
     if not any(map(settings.tells_of, get_args(Event))):
-        raise table.error(
-            "down", "has no url; a webhook needs one here, in up or in server"
-        )
+        raise table.error("down", f"has no url; a webhook needs one {_ANYWHERE}")
     return settings
 
 
@@ -227,9 +228,7 @@ def _shell(table: Table) -> ShellSettings:
     commands = (_command(table, key) for key in KEYS["projects.channels:shell"])
     settings = ShellSettings(*commands)
     if not any(map(settings.tells_of, get_args(Event))):
-        raise table.error(
-            "down", "is missing; a shell needs a command here, in up or in server"
-        )
+        raise table.error("down", f"is missing; a shell needs a command {_ANYWHERE}")
     return settings
 
 

@@ -123,7 +123,7 @@ async def list_channels(call: Call) -> Response:
 async def get_metrics(request: Request, parts: Parts) -> Response:
     """GET metrics/: a few figures, for holders of the metrics key."""
     wanted = parts.config.api.metrics_key
-    key = request.headers.get("X-Metrics-Key", "")
+    key = request.headers.get("X-Metrics-Key", "").strip()
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
         if wanted and key:
             await parts.refuse_key(request.scope)

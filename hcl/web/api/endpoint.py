@@ -217,6 +217,9 @@ def _header_key(request: Request) -> str | None:
     """Return the key in the header, which may be empty; None: there is none."""
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
+            if len(value) > KEY_LENGTH:
+                # Blanks behind a value are no part of it (RFC 9110, section 5.5).
+                value = value.rstrip(b" \t")
             try:
                 return str(value.decode())
             except UnicodeDecodeError:

@@ -37,6 +37,7 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
     key = request.path_params.get("key")
     if key is None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        key = key.strip()
         if scheme.lower() != "bearer":
             headers = {"WWW-Authenticate": "Bearer"}
             return PlainTextResponse("no bearer token", 401, headers)

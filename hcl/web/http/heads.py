@@ -23,6 +23,7 @@ _LINE = re.compile(
     rb"(GET|HEAD|POST) (/[A-Za-z0-9/_+-]{0,200})(?:\?([A-Za-z0-9=&_-]{1,200}))?"
     rb" HTTP/1\.1\r\n"
 )
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # They say more of how a request is read than is kept.
 _SPECIAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
@@ -96,6 +97,20 @@ class Heads:
 def _plainly_read(block: bytes) -> Headers:
     lines = [line.partition(b":") for line in block[:-4].split(b"\r\n")]
     return [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
+
+
+def quoted(data: bytes) -> bytes:
+    """Quote what is not ASCII in the line that a request begins with.
+
+    curl sends a query as it was typed, and the parsers would refuse it.
+    """
+    if data.isascii():
+        return data
+    line, newline, rest = data[:_WHOLE].partition(b"\n")
+    if line.isascii():
+        return data
+    line = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line)
+    return line + newline + rest + data[_WHOLE:]
 
 
 class Known:

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from hcl.repeats import Repeats
 from hcl.web.http.answer import Answer
 from hcl.web.http.connections import Connections, network_of
-from hcl.web.http.heads import Heads, Known
+from hcl.web.http.heads import Heads, Known, quoted
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
@@ -180,7 +180,7 @@ class GuardedProtocol(Protocol):
         if begins and self._take_known(data):
             return
         in_message = self._in_message
-        self._feed(data)
+        self._feed(quoted(data) if begins else data)
         soon, self._soon = self._soon, None
         if begins and soon is not None:
             self._heads.learn(data, soon.scope)

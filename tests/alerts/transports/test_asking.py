@@ -1,6 +1,7 @@
 """HTTP/1.1 as it is spoken with webhooks: any answer, and connections that are kept."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import subprocess
@@ -296,3 +297,32 @@ async def test_address_that_leads_nowhere_leaves_time_for_the_others(
             asker.close()
 
     assert answer.status == 200
+
+
+def test_connection_that_outlives_the_loop_is_closed(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    async def ask_once(url: str) -> None:
+        asker = an_asker()
+        await asker.ask(make_request("GET", parse_url(url), []), 100)
+        asker.close()
+
+    def answer(server: socket.socket, is_over: threading.Event) -> None:
+        with server.accept()[0] as connection:
+            connection.sendall(OK[:-2])
+            is_over.wait(ENDS)
+            connection.sendall(OK[-2:])
+
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer, args=(server, is_over))
+        answering.start()
+        asyncio.run(ask_once(f"http://127.0.0.1:{server.getsockname()[1]}/"))
+        [thread] = [one for one in threading.enumerate() if one.name == "asking"]
+        is_over.set()
+        thread.join(ENDS)
+        answering.join(ENDS)
+    del thread
+    gc.collect()
+
+    assert [warning.category for warning in recwarn] == []

@@ -9,7 +9,7 @@ import pytest
 from hcl.checks import rules
 from hcl.checks.away import absence
 from hcl.checks.deadlines import Transition
-from hcl.model import Check
+from hcl.model import Check, Run
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)
@@ -197,13 +197,18 @@ def test_open_run_that_was_overdue_before_stays_so() -> None:
     assert judged(check) == check
 
 
-def test_run_that_began_after_the_return_counts() -> None:
-    check = up(WENT - HOUR, last_start=RETURNED + SECOND)
+@pytest.mark.parametrize("deaf_until", [None, RETURNED])
+@pytest.mark.parametrize("rule", [{}, {"max_run": HOUR}])
+def test_run_that_began_after_the_return_counts(
+    deaf_until: datetime | None, rule: dict[str, Any]
+) -> None:
+    began = RETURNED + SECOND / 10
+    check = up(WENT - HOUR, last_start=began, open_runs=(Run(began, None),), **rule)
 
-    after = judged(check)
+    after = absence.on_return(check, WENT, RETURNED, deaf_until=deaf_until)
 
     assert not after.run_excused
-    assert after.alert_after == RETURNED + SECOND + HOUR
+    assert after.alert_after == began + HOUR
 
 
 def test_run_that_began_while_it_heard_now_and_then_may_have_ended_unheard() -> None:

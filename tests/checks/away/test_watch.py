@@ -822,6 +822,41 @@ async def test_nobody_is_called_down_before_the_wall_is_known(tmp_path: Path) ->
         assert (await again(app, check)).status == "up"
 
 
+@pytest.mark.parametrize(
+    ("runs_for", "is_right", "status"),
+    [
+        # As soon as it is back, when it has judged all, and when it has waited enough.
+        (0, False, "up"),
+        (60, False, "up"),
+        (601, False, "up"),
+        # Its length is known again.
+        (60, True, "down"),
+    ],
+)
+async def test_no_run_is_too_short_whose_length_nobody_knows(
+    tmp_path: Path, runs_for: int, is_right: bool, status: str
+) -> None:
+    times = Times()
+    began = {"last_start": NOW - MINUTE, "min_run": HOUR}
+    check = await pi(tmp_path, times, NOW - HOUR, **began)
+    async with running(tmp_path, times) as app:
+        if runs_for:
+            await look(app)
+            times.run(runs_for)
+            times.synchronised = is_right
+            await look(app)
+
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+
+        assert (await again(app, check)).status == status
+        # A run of which all is known is too short as ever.
+        for action in ("start", "success"):
+            ping = make_ping(action=action, created=app.clock.now())
+            await app.parts.pinging.receive(Target(code=check.code), ping)
+        assert (await again(app, check)).status == "down"
+
+
 @pytest.mark.parametrize("gone", [HOUR, 30 * DAY, 365 * DAY])
 async def test_once_the_wall_is_right_all_is_judged_after_the_true_absence(
     tmp_path: Path, gone: timedelta

@@ -313,7 +313,7 @@ def test_a_window_and_what_it_moves_are_told() -> None:
     )
     failed = make_ping(n=1, created=NOW - DAY, action="fail")
 
-    told = said(Known(late, last=failed, windows=[opening]), NOW + MINUTE)
+    told = said(Known(late, outcome=failed, windows=[opening]), NOW + MINUTE)
 
     assert told == [
         (-24 * 60, "A failure came, in maintenance."),

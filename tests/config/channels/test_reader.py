@@ -126,10 +126,10 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "down: has no url; a webhook needs one here, in up or in server"),
+        ("", "down: has no url; a webhook needs one here, or in up, late, "),
         (
             "down = { url = '' }",
-            "down: has no url; a webhook needs one here, in up or in server",
+            "down: has no url; a webhook needs one here, or in up, late, ",
         ),
         (
             "down = 'http://x'",
@@ -145,10 +145,10 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
         ("up = { headers = { 'A B' = '' } }", 'up.headers."A B": "A B" is not the n'),
         ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),
         ('up = { headers = { A = "1\\r\\nB: 2" } }', "up.headers.A: has a control ch"),
-        ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down or '),
+        ("events = ['down', 'new']", 'events[1]: "new" is not an event; use down, '),
         (
             "events = []",
-            "events: is empty; use down or up or late or slow or server, or several",
+            "events: is empty; use one or several of down, up, late, slow, server",
         ),
         ("events = 'down'", 'events: "down" is not an array; use [ … ]'),
         (
@@ -214,10 +214,10 @@ def test_a_url_that_may_hold_a_token_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "down: is missing; a shell needs a command here, in up or in server"),
+        ("", "down: is missing; a shell needs a command here, or in up, "),
         (
             "down = ' '",
-            "down: is missing; a shell needs a command here, in up or in server",
+            "down: is missing; a shell needs a command here, or in up, ",
         ),
         ('up = "secret\\u0000"', "up: has a NUL character; no command can"),
         ("down = ['secret']", 'down: is not a string; use "…", { file = "path" }, '),

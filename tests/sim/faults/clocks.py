@@ -84,7 +84,9 @@ def judge_start(
     """Have all judged as after a start; the process before ended at `since`."""
     machine = world.machine
     until = now
+    world.guessed_at = -1.0
     if not machine.synchronised:
+        world.guessed_at = now
         # Nobody is called down before the wall is right, for ten minutes at most.
         until = max(now, min(world.blind_until, now + 600)) + 2
         world.was_away(600 + 2 * PATIENCE)

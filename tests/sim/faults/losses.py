@@ -30,6 +30,10 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
     copy(world.path, backup)
     world.kept = world.oracle.remember()
     taken, gone = world.machine.now, short(rng)
+    signed = taken - SIGN
+    if taken < world.signless[1]:
+        # The disk took none.
+        signed = min(signed, world.signless[0])
     world.note("the database is copied")
 
     def go_back() -> None:
@@ -39,16 +43,16 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.be_near()
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
-        _believe(world, taken)
+        _believe(world, signed, taken)
 
     world.later(length, go_back)
 
 
-def _believe(world: "World", taken: float) -> None:
+def _believe(world: "World", signed: float, taken: float) -> None:
     world.oracle.go_back(world.kept)
     world.kept = None
     now = world.believed_at = world.machine.now
     world.taken_at = taken
     world.was_away(now - taken)
     world.judges = -1e9, -1e9
-    world.next_away = (taken - SIGN, taken), now
+    world.next_away = (signed, taken), now

@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from hcl.cli import main
 from tests.app import READ_KEY, App, running_app
+from tests.build import HOUR
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, text_of
+from tests.web.test_own_time import signed
 
 
 async def test_failure_is_explained_everywhere_alike(app: App) -> None:
@@ -48,6 +50,59 @@ async def test_check_that_was_never_pinged_is_explained(app: App) -> None:
         "A ping is expected every day, with a grace of 1 hour.",
         "Nobody is told: no channel serves it.",
     ]
+
+
+async def explained(app: App, code: str) -> tuple[str, list[str]]:
+    """Return the summary, and the lines of the timeline."""
+    document = (await app.api("GET", f"checks/{code}/explain/")).json()
+    return document["summary"], [line["text"] for line in document["timeline"]]
+
+
+@pytest.mark.parametrize("since", ["log", "start"])
+async def test_failure_in_maintenance_is_told_whatever_came_since(
+    app: App, since: str
+) -> None:
+    code = (await create(app, channels=""))["uuid"]
+    await app.http.post(f"/ping/{code}")
+    await app.api("POST", "maintenance/", json={"seconds": 3600})
+    await app.http.post(f"/ping/{code}/fail")
+    await app.http.post(f"/ping/{code}/{since}")
+
+    summary, texts = await explained(app, code)
+
+    assert summary == (
+        "It is up: the last outcome was a failure, but in maintenance, and the next"
+        " ping is not overdue."
+    )
+    assert "A failure came, in maintenance." in texts
+    assert "What was due is due still: it counts from here." in texts
+    assert not any("success came." in text for text in texts[1:])
+
+
+async def test_failure_that_does_not_suffice_is_told_while_a_run_is_open(
+    app: App,
+) -> None:
+    code = (await create(app, channels="", down_after=3))["uuid"]
+    for signal in ("", "/fail", "/start"):
+        await app.http.post(f"/ping/{code}{signal}")
+
+    _, texts = await explained(app, code)
+
+    assert "The last failure came." in texts
+    assert "The last success came." not in texts
+
+
+async def test_failure_that_came_late_is_not_the_last_outcome(app: App) -> None:
+    code = (await create(app, channels=""))["uuid"]
+    await app.http.post(f"/ping/{code}")
+    path, at = f"/ping/{code}/fail", app.clock.now() - HOUR
+    headers = signed(code, path, f"{at.timestamp():.3f}")
+    await app.http.post(path, headers=headers)
+
+    summary, texts = await explained(app, code)
+
+    assert summary.startswith("It is up: the last outcome was a success,")
+    assert "The last success came." in texts
 
 
 async def test_deleted_channel_and_mute_are_explained(app: App) -> None:

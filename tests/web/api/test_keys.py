@@ -276,6 +276,14 @@ async def test_header_beats_the_key_in_the_body(
     assert (response.status_code, response.json()) == (401, {"error": text})
 
 
+async def test_blanks_behind_a_key_are_no_part_of_it(app: App) -> None:
+    kept = await app.http.get(
+        "/api/v3/checks/", headers={"X-Api-Key": f"{READ_KEY} \t"}
+    )
+
+    assert kept.status_code == 200
+
+
 @POSTS
 async def test_good_header_beats_a_bad_key_in_the_body(app: App, row: Row) -> None:
     check = await make_check(app)

@@ -148,8 +148,10 @@ async def test_read_only_key_of_the_project_opens(
 
     by_url = await app.http.get(url + key)
     by_header = await app.http.get(url, headers={"Authorization": f"Bearer {key}"})
+    with_blanks = await app.http.get(url, headers={"Authorization": f"Bearer  {key} "})
 
     assert (by_url.status_code, by_header.status_code) == (status, status)
+    assert with_blanks.status_code == status
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": f"Basic {READ_KEY}"}])

@@ -195,6 +195,30 @@ async def test_fields_of_a_trailer_are_not_headers() -> None:
     assert b"x-api-key" not in app.headers[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/büro".encode(), ("/büro", b"")),
+        ("/a?tag=büro".encode(), ("/a", b"tag=b%C3%BCro")),
+        (b"/a?tag=b\xfcro&x=%25", ("/a", b"tag=b%FCro&x=%25")),
+    ],
+)
+async def test_what_is_not_ascii_in_a_url_is_quoted(
+    path: bytes, asked: tuple[str, bytes]
+) -> None:
+    app = Recorder()
+    request = (
+        b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\xc3\xbc"
+    )
+
+    async with serving(app) as port:
+        received = await send_all(port, request)
+
+    assert statuses(received) == [200]
+    assert app.requests == [("POST", asked[0], "ü".encode())]
+    assert app.queries == [asked[1]]
+
+
 async def test_a_head_of_bare_newlines_is_refused() -> None:
     app = Recorder()
 

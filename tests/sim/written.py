@@ -1,0 +1,112 @@
+"""What hcl has written: questions to its database."""
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from hcl.model import Flip
+from tests.sim.watched import Watched
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# A message is no longer on its way than this.
+_ON_ITS_WAY = 60.0
+
+_ROWS = (
+    "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
+    " SELECT n, action, rid, ua FROM inbox WHERE check_id = ? AND n > ? ORDER BY n"
+)
+
+
+class Written:
+    """Asks the connection that writes, as of the last statement."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def _rows(self, sql: str, *parameters: Any) -> list[Any]:
+        raw = self._world.raw()
+        return sqlite3.Connection.execute(raw, sql, parameters).fetchall()
+
+    def _new_rows(self, watched: Watched) -> list[Any]:
+        return self._rows(
+            _ROWS, watched.id, watched.verified, watched.id, watched.verified
+        )
+
+    def _action_of(self, watched: Watched, n: int) -> str | None:
+        """Return what a ping counted as; None: there is none."""
+        rows = self._rows(_ROWS, watched.id, n - 1, watched.id, n - 1)
+        return rows[0][1] if rows else None
+
+    def windows_by_hand(self) -> list[Any]:
+        """Return the id, the project's number and the end of each window by hand."""
+        return self._rows(
+            "SELECT w.id, (SELECT count(*) FROM projects p WHERE p.id < w.project_id),"
+            ' w."end" FROM windows w ORDER BY w.id'
+        )
+
+    def latenesses_after(self, last: int) -> list[Any]:
+        """Return the id, the check's code and the beginning of each after an id."""
+        return self._rows(
+            "SELECT l.id, c.code, l.began FROM latenesses l JOIN checks c"
+            " ON c.id = l.check_id WHERE l.id > ? AND l.usual IS NULL ORDER BY l.id",
+            last,
+        )
+
+    def slow_after(self, last: int) -> list[Any]:
+        """Return the id, the check's code, the length and the end of slow runs."""
+        return self._rows(
+            "SELECT l.id, c.code, l.ended - l.began, l.ended FROM latenesses l"
+            " JOIN checks c ON c.id = l.check_id"
+            " WHERE l.id > ? AND l.usual IS NOT NULL ORDER BY l.id",
+            last,
+        )
+
+    def slow_of(self, code: str, ended: float) -> int | None:
+        """Return the id of the slow run of a check that ended at about a moment."""
+        rows = self._rows(
+            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
+            " WHERE c.code = ? AND l.usual IS NOT NULL"
+            " ORDER BY min(abs(l.ended - ?), abs(l.ended - ?)), l.id DESC LIMIT 1",
+            code,
+            *self._written(ended),
+        )
+        return rows[0][0] if rows else None
+
+    def last_lateness(self) -> int:
+        """Return the id of the last one that is known to hcl."""
+        ((last,),) = self._rows("SELECT coalesce(max(id), 0) FROM latenesses")
+        return int(last)
+
+    def lateness_of(self, code: str, began: float) -> int | None:
+        """Return the id of the lateness of a check that began at about a moment."""
+        rows = self._rows(
+            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
+            " WHERE c.code = ? AND l.usual IS NULL"
+            " ORDER BY min(abs(l.began - ?), abs(l.began - ?)), l.id DESC LIMIT 1",
+            code,
+            *self._written(began),
+        )
+        return rows[0][0] if rows else None
+
+    def flip_of(self, code: str, flip: Flip) -> int | None:
+        """Return the id of a flip that a message tells of."""
+        rows = self._rows(
+            "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
+            " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
+            " ORDER BY min(abs(f.created - ?), abs(f.created - ?)), f.id DESC LIMIT 1",
+            code,
+            flip.new_status,
+            flip.old_status,
+            *self._written(flip.created.timestamp()),
+        )
+        return rows[0][0] if rows else None
+
+    def _written(self, told: float) -> tuple[float, float]:
+        """Return how a moment that a message tells may stand in the tables by now.
+
+        A clock that was set while it was on its way has moved it there.
+        """
+        world = self._world
+        was_set = world.machine.now < world.set + _ON_ITS_WAY
+        return told, told + (world.set_by if was_set else 0.0)

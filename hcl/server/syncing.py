@@ -1,5 +1,6 @@
 """Bring the projects, channels and checks of hcl.toml into the database."""
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from hcl.model import Channel, Project
 from hcl.server import declaring, reloading
 from hcl.server.declaring import Step
 from hcl.server.reloading import Change, Known
+from hcl.words.lines import counted
+
+logger = logging.getLogger(__name__)
 
 # What `_match` writes.
 _WRITTEN = ("projects", "channels", "channels_projects", "checks_channels")
@@ -66,7 +70,7 @@ async def sync(
     async with database.transaction() as conn:
         before = await reloading.known(conn)
         projects, channels = await _match(conn, config)
-        await store.notifications.give_up_disabled(conn)
+        given_up = await store.notifications.give_up_disabled(conn)
         steps = await _steps(conn, config, projects) if declares else []
         await declaring.take(conn, steps, now, loose=loose)
         await store.latenesses.watch(conn)
@@ -74,6 +78,9 @@ async def sync(
         await reloading.announce(conn, told, now)
         secret = config.server.secret or await _secret(conn)
     reloading.log(told)
+    if given_up:
+        what = counted(given_up, "message")
+        logger.warning("given up: %s that waited for a channel not in the file", what)
     windows = {
         project.id: wanted.maintenance
         for project, wanted in zip(projects, config.projects, strict=True)

@@ -1,10 +1,16 @@
 """Addresses as clients write them: read, compared, and shown in the log."""
 
 import re
+from contextlib import suppress
+
+from hcl.config.net.hosts import ascii_host
 
 # Characters of an argument, and of a mailbox, that the log shows: a code has many more.
 _ARGUMENT = 100
 _MAILBOX = 12
+
+# Characters of the longest domain.
+_DOMAIN = 255
 
 _PATH = re.compile(r"<(?:@[^<>:]*:)?([^<>]*)>(.*)|([^<>\s]+)(.*)", re.DOTALL)
 _RECIPIENT = re.compile(r"TO:\s*<?([^<>\s]*).*", re.DOTALL | re.IGNORECASE)
@@ -31,6 +37,20 @@ def bare_domain(domain: str) -> str:
     if domain.startswith("[") and domain.endswith("]"):
         return domain[1:-1].removeprefix("ipv6:")
     return domain
+
+
+def is_same_domain(domain: str, own: str) -> bool:
+    """Tell whether a domain is hcl's own, which is written as for the net."""
+    domain, own = bare_domain(domain), bare_domain(own)
+    if domain == own:
+        return True
+    # With SMTPUTF8 it may come as people write it (RFC 6531). Of most domains nobody
+    # does, and what reads such names takes memory.
+    if domain.isascii() or "xn--" not in own or len(domain) > _DOMAIN:
+        return False
+    with suppress(ValueError):
+        return ascii_host(domain) == own
+    return False
 
 
 def clean(text: str) -> str:

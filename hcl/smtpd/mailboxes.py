@@ -13,7 +13,7 @@ from hcl.db import SQLError, tell
 from hcl.model import Ping
 from hcl.pings.arrival import Receipt, Target
 from hcl.pings.pinging import Pinging
-from hcl.smtpd.addresses import bare_domain, masked
+from hcl.smtpd.addresses import is_same_domain, masked
 from hcl.smtpd.refusals import Refusals
 from hcl.words import mail as mails
 
@@ -63,7 +63,7 @@ class Mailboxes:
         Relays change the case of what they hand on.
         """
         mailbox, _, domain = recipient.rpartition("@")
-        if bare_domain(domain) != bare_domain(self.domain):
+        if not is_same_domain(domain, self.domain):
             return None
         if _UUID.fullmatch(mailbox):
             return Target(code=mailbox.lower())

@@ -140,10 +140,17 @@ def _inner(path: str, site: Site, rooms: frozenset[str]) -> str:
     if pings != "/" and path.startswith(pings):
         return PREFIX + path[len(pings) :]
     base = unquote(site.path)
-    if not base or not f"{path}/".startswith(f"{base}/"):
-        return path
-    rest = path[len(base) :] or "/"
-    return rest if rest == "/" or rest.split("/")[1] in rooms else path
+    if base and f"{path}/".startswith(f"{base}/"):
+        rest = path[len(base) :] or "/"
+        return rest if rest == "/" or _room(rest) in rooms else path
+    if pings == "/" and path != "/" and _room(path) not in rooms:
+        # A host of its own for pings, which may be this one.
+        return PREFIX + path[1:]
+    return path
+
+
+def _room(path: str) -> str:
+    return path.split("/")[1]
 
 
 def _dressed(send: Send) -> Send:

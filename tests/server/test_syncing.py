@@ -186,7 +186,9 @@ async def test_ping_key_of_a_project_taken_out_can_be_used_by_another(
         assert kept.name == "B"
 
 
-async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -> None:
+async def test_channel_taken_out_and_back_in_keeps_its_history(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with_it, without = project("Home", hook("A"), hook("B")), project("Home", hook("A"))
     async with running_app(tmp_path, with_it) as app:
         check = await put_check(app.database, 1, 2)
@@ -197,6 +199,8 @@ async def test_channel_taken_out_and_back_in_keeps_its_history(tmp_path: Path) -
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 0)]
         used = await store.channels.codes_of_check(app.database.committed, check.id)
         assert len(used) == 1
+        told = "given up: 1 message that waited for a channel not in the file"
+        assert caplog.messages.count(told) == 1
 
         await resync(app, tmp_path, with_it)
         assert await channel_rows(app) == [(1, "A", 1), (2, "B", 1)]

@@ -84,3 +84,15 @@ async def test_keys_of_a_reload_count(mailboxes: Mailboxes) -> None:
 
     assert mailboxes.target_of(f"{SHED}+job@hc.test") is None
     assert mailboxes.target_of("OTHER+job@hc.test") == Target("", "other", "job")
+
+
+async def test_domain_is_the_same_in_letters_and_for_the_net(
+    mailboxes: Mailboxes,
+) -> None:
+    mailboxes.use("xn--bcher-kva.example", KEYS)
+
+    for domain in ("bücher.example", "BÜCHER.example.", "XN--bcher-kva.example"):
+        found = mailboxes.target_of(f"{CODE}@{domain}")
+        assert found == Target(code=CODE), domain
+    for domain in ("bucher.example", "büch er.example", "ü" * 70, "", "[bücher]"):
+        assert mailboxes.target_of(f"{CODE}@{domain}") is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import CONFIG, READ_KEY, ROOT, WRITE_KEY, App, running_app
+from tests.app import CONFIG, PING_KEY, READ_KEY, ROOT, WRITE_KEY, App, running_app
 from tests.web.api.calls import create
 
 NOBODY = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
@@ -136,3 +136,32 @@ async def test_pings_are_taken_under_the_path_of_their_endpoint(tmp_path: Path) 
 
     assert check["ping_url"] == f"https://p.example/hc-ping/{code}"
     assert (inside.text, outside.text) == ("OK", "OK")
+
+
+@pytest.mark.parametrize("site", ["", "/hcl"])
+@pytest.mark.parametrize("endpoint", ["https://p.example", ROOT])
+async def test_pings_are_taken_at_the_root_of_their_endpoint(
+    tmp_path: Path, site: str, endpoint: str
+) -> None:
+    """As `https://hc-ping.com/<uuid>`, and nothing else is taken for a ping."""
+    text = CONFIG.replace(
+        f'site_root = "{ROOT}"',
+        f'site_root = "{ROOT}{site}"\nping_endpoint = "{endpoint}"',
+    )
+    async with running_app(tmp_path, text) as app:
+        check = await create(app, slug="job")
+        code = check["uuid"]
+        signals = [f"/{code}/start", f"/{code}", f"/{PING_KEY}/job/3", f"/ping/{code}"]
+
+        pinged = [(await app.http.get(path)).text for path in signals]
+        statuses = [
+            (await app.http.get(f"{base}{path}")).status_code
+            for base in {"", site}
+            for path in ("/", "/docs/", "/sign-in", "/nothing", f"/checks/{code}")
+        ]
+        after = (await app.api("GET", f"checks/{code}")).json()
+
+    assert check["ping_url"] == f"{endpoint}/{code}"
+    assert pinged == ["OK"] * 4
+    assert statuses == [303, 200, 200, 404, 303] * len({"", site})
+    assert after["n_pings"] == 4

@@ -17,6 +17,7 @@ from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
 from hcl.model import Message, Notification
 from hcl.store.outbox import Outcome, Waiting
+from hcl.words.lengths import brief
 from hcl.words.names import check_name
 
 logger = logging.getLogger(__name__)
@@ -172,7 +173,8 @@ def _failed(
         return EndedTry(line, outcome, now, failing)
     step = max(tries - 1, PERMANENT_STEP * outcome.refused)
     pause = PAUSES[min(step, len(PAUSES) - 1)] * jitter()
-    logger.warning("failed, next try in %s: %s: %s", pause, what, outcome.answer)
+    wait = brief(pause)
+    logger.warning("failed, next try in %s: %s: %s", wait, what, outcome.answer)
     outcome = replace(outcome, next_try=now + pause, soon=now + PAUSES[0])
     return EndedTry(line, outcome, now, failing)
 

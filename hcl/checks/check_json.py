@@ -194,17 +194,35 @@ def _day(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 
 
+def next_turn(check: Check, version: int, now: datetime) -> datetime | None:
+    """Return until when a check is described alike, if nothing happens; None: for good.
+
+    As `rules.next_turn` does, to a client of API `version`.
+    """
+    turn = rules.next_turn(check, now)
+    if version > 1 or check.last_start is None:
+        return turn
+    run = _run_end(check)
+    ends = (at for at in (turn, run) if at is not None and at > now)
+    return min(ends, default=None)
+
+
 def _status(check: Check, version: int, now: datetime) -> str:
     status = rules.shown_status(check, now)
     # As Healthchecks does: clients of v1 know no `started`, so the status says it.
     if version == 1 and check.last_start is not None:
-        run = schedule.newest_end(check)
-        if check.status == "down":
-            # An absence may have let it have no end: nobody waits for one there.
-            run = check.last_start + check.run_limit
+        run = _run_end(check)
         young = run is None or now < run or rules.is_spared(check, now)
         return "started" if young else status
     return status
+
+
+def _run_end(check: Check) -> datetime | None:
+    """Return when a check is not `started` any more to v1; None: it may be for good."""
+    if check.status == "down" and check.last_start is not None:
+        # An absence may have let it have no end: nobody waits for one there.
+        return check.last_start + check.run_limit
+    return schedule.newest_end(check)
 
 
 def iso(moment: datetime | None) -> str | None:

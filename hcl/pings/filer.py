@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from hcl import memory, store
 from hcl.alarm import Alarm
 from hcl.clock import Clock
-from hcl.db import PATIENCE, Database, UnusableError, despite_damage, tell
+from hcl.db import (
+    PATIENCE,
+    Database,
+    UnusableError,
+    despite_damage,
+    tell,
+    write_at_once,
+)
 from hcl.model import Ping
 
 logger = logging.getLogger(__name__)
@@ -26,6 +33,10 @@ FILE_BYTES = 16_000_000
 # is quicker, and each time writes the same few pages.
 BATCH_LIMIT = 200
 DROP_LIMIT = 1000
+
+# So many pings, of so many bytes, are dropped at once if no other has come meanwhile.
+CLEAR_LIMIT = 20_000
+CLEAR_BYTES = 1_000_000
 
 
 class Filer:
@@ -106,6 +117,7 @@ class Filer:
 
     async def _file_once(self) -> None:
         self._due = None
+        is_light = self._bytes <= CLEAR_BYTES
         self._pings = self._bytes = 0
         # Looked up before the states are saved, so that they count all up to it: a ping
         # that comes between would be dropped here and counted nowhere.
@@ -120,10 +132,23 @@ class Filer:
             await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
             filed += part.count(",") + 1
         del ids
-        # So many and no more: an empty inbox gives its ids again.
-        for _ in range(0, filed, DROP_LIMIT):
-            await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
+        at_once = is_light and 0 < filed <= CLEAR_LIMIT
+        if not (at_once and await self._clear(last)):
+            await self._drop(last, filed)
         if filed:
             self._pruner.ring()
         if filed >= MANY_PINGS:
             await asyncio.to_thread(memory.give_back)
+
+    async def _drop(self, last: int, filed: int) -> None:
+        # So many and no more: an empty inbox gives its ids again.
+        for _ in range(0, filed, DROP_LIMIT):
+            await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
+
+    async def _clear(self, last: int) -> bool:
+        """Empty the inbox, unless a ping has come after the last that was filed."""
+        async with self._database.turn() as conn:
+            if await store.inbox.last_id(conn) != last:
+                return False
+            await write_at_once(conn, store.inbox.clearing(), is_lazy=True)
+            return True

@@ -99,6 +99,11 @@ def filing(ids: str, log_limit: int) -> Statement:
     )
 
 
+def clearing() -> Statement:
+    """Return what empties the inbox: its pages are freed, and not written once more."""
+    return "DELETE FROM inbox", [()]
+
+
 def dropping(up_to: int, limit: int) -> Statement:
     """Return what deletes the oldest pings up to an id, `limit` at most."""
     return (

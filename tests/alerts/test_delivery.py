@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -356,3 +357,15 @@ async def test_log_names_the_check_or_counts_them(
         " a summary of 2 checks over Mail",
         " check 3 down over Mail",
     ]
+
+
+async def test_log_says_in_words_when_a_message_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        await post.down("a")
+        post.smtp.refusals.mail = "450 later"
+        await post.send(NOW)
+
+    [told] = [r.getMessage() for r in caplog.records if "next try" in r.getMessage()]
+    assert re.match(r"failed, next try in [0-9]+ s: a down over Mail: ", told)

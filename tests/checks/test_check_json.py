@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hcl.checks import rules
-from hcl.checks.check_json import Site, check_json, iso
+from hcl.checks.check_json import Site, check_json, iso, next_turn
 from hcl.model import Check
-from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check
+from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 SITE = Site("https://hc.example.org", "https://ping.example.org/p/")
 CODE = "f618072a-7bde-4eee-af63-71a77c5723bc"
@@ -301,6 +301,37 @@ def test_status_is_the_same_after_the_checker_wrote_the_overrun(
     assert (before["status"], after["status"]) == ("down", "down")
     assert (before["started"], after["started"]) == (True, True)
     assert after["next_ping"] is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("rules_of", [{}, {"max_run": 90 * MINUTE}, {"down_after": 2}])
+@pytest.mark.parametrize("stored", ["new", "up", "down", "paused"])
+def test_status_stays_until_its_next_turn(
+    stored: Any, rules_of: dict[str, Any], version: int
+) -> None:
+    check = make_check(status=stored, last_ping=NOW - DAY, **rules_of)
+    ping = make_ping(action="start", created=RUN)
+    check = rules.on_ping(check, ping)[0].check
+    now, turn, changes = RUN, next_turn(check, version, RUN), 0
+
+    while turn is not None:
+        for until in (turn - MICROSECOND, turn):
+            status = status_of(check, version, until)
+            if until < turn:
+                assert status == status_of(check, version, now)
+        changes += status != status_of(check, version, now)
+        now, turn = turn, next_turn(check, version, turn)
+
+    assert status_of(check, version, now + DAY) == status_of(check, version, now)
+    assert changes > 0 or (version > 1 and stored == "down")
+
+
+def status_of(check: Check, version: int, now: datetime) -> str:
+    """Return the status that a client reads of a check as it is stored."""
+    text = check_json(
+        check, site=SITE, channels=(), version=version, readonly=False, now=now
+    )
+    return str(json.loads(text)["status"])
 
 
 # Times

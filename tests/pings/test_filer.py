@@ -12,13 +12,15 @@ import pytest
 
 from hcl import store
 from hcl.alarm import Alarm
-from hcl.db import PATIENCE
+from hcl.db import PATIENCE, write_at_once
 from hcl.model import Check
 from hcl.pings import filer
 from hcl.pings import filer as module
 from hcl.pings.arrival import Target
 from hcl.pings.filer import (
     BATCH_LIMIT,
+    CLEAR_BYTES,
+    CLEAR_LIMIT,
     DROP_LIMIT,
     FILE_AFTER,
     FILE_AT_LATEST,
@@ -76,6 +78,10 @@ async def numbers(app: App, check: Check) -> list[int]:
 
 async def inbox(app: App) -> list[int]:
     return await rows(app.database, "SELECT id FROM inbox")
+
+
+def wal_size(app: App) -> int:
+    return Path(f"{app.parts.config.database.path}-wal").stat().st_size
 
 
 async def n_pings(app: App, check: Check) -> int:
@@ -169,15 +175,44 @@ async def test_check_deleted_meanwhile_harms_nobody(app: App) -> None:
     assert await inbox(app) == []
 
 
-async def test_many_pings_are_filed_in_small_transactions(app: App) -> None:
+@pytest.mark.parametrize(("at_once", "drops"), [(CLEAR_LIMIT, 1), (DROP_LIMIT, 2)])
+async def test_many_pings_are_filed_in_small_transactions(
+    app: App, monkeypatch: pytest.MonkeyPatch, at_once: int, drops: int
+) -> None:
+    monkeypatch.setattr(module, "CLEAR_LIMIT", at_once)
     check = await put_inbox(app, DROP_LIMIT + 1)
 
     async with traced(await writer_of(app.database)) as statements:
         await app.filer.file_once()
 
     assert await filed(app, check) == list(range(1, DROP_LIMIT + 2))
+    assert await inbox(app) == []
     # One more than fills them, to copy and to drop.
-    assert statements.count("COMMIT") == DROP_LIMIT // BATCH_LIMIT + 1 + 2
+    assert statements.count("COMMIT") == DROP_LIMIT // BATCH_LIMIT + 1 + drops
+
+
+async def test_heavy_pings_are_not_dropped_all_at_once(app: App) -> None:
+    check = await put_check(app.database)
+    await ping(app, check, b"", bytes(CLEAR_BYTES + 1))
+
+    async with traced(await writer_of(app.database)) as statements:
+        await app.filer.file_once()
+
+    assert store.inbox.clearing()[0] not in statements
+    assert await inbox(app) == []
+
+
+async def test_what_is_filed_is_dropped_without_writing_its_pages_again(
+    app: App,
+) -> None:
+    await put_inbox(app, 5 * BATCH_LIMIT)
+
+    async with app.database.turn() as conn:
+        await conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        await write_at_once(conn, store.inbox.clearing())
+
+    # The first of all pages, the table's first, and what tells of free ones.
+    assert wal_size(app) < 8 * 4096
 
 
 async def test_large_pings_are_filed_one_by_one(app: App) -> None:
@@ -215,9 +250,11 @@ async def test_ping_that_comes_meanwhile_does_not_wait_for_the_end(app: App) -> 
     assert await numbers(app, check) == list(range(1, len(waits) + 1))
 
 
+@pytest.mark.parametrize("at_once", [CLEAR_LIMIT, 0])
 async def test_ping_that_comes_between_two_drops_stays(
-    app: App, monkeypatch: pytest.MonkeyPatch
+    app: App, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    monkeypatch.setattr(module, "CLEAR_LIMIT", at_once)
     monkeypatch.setattr(module, "DROP_LIMIT", BATCH_LIMIT)
     # Dropped in one go, so that the ids of the inbox begin anew.
     check = await put_inbox(app, BATCH_LIMIT)
@@ -255,9 +292,15 @@ async def test_ping_that_comes_while_the_inbox_is_looked_at_is_counted(
         assert await filed(after, check) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("at_once", "moments"), [(CLEAR_LIMIT, 13), (0, 15)])
 async def test_crash_before_any_statement_loses_and_doubles_nothing(
-    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    moments: int,
 ) -> None:
+    monkeypatch.setattr(module, "CLEAR_LIMIT", at_once)
     monkeypatch.setattr(module, "DROP_LIMIT", BATCH_LIMIT)
     check = await put_check(app.database, status="up", alert_after=NOW)
     number = BATCH_LIMIT + 1
@@ -267,8 +310,9 @@ async def test_crash_before_any_statement_loses_and_doubles_nothing(
     async with crashes(app, tmp_path / "after") as folders:
         await app.filer.file_once()
 
-    # The states, two transactions to copy, and two to drop.
-    assert len(folders) == 5 * 3
+    # Before a statement that writes, of the states, two transactions to copy, and one
+    # or two to drop.
+    assert len(folders) == moments
     for folder in folders:
         async with running_app(folder) as after:
             assert await log(after) == before

@@ -8,6 +8,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/timex.h>
@@ -53,6 +55,31 @@ int clock_gettime(clockid_t id, struct timespec *at)
     if (!failed)
         at->tv_sec += (time_t)seconds;
     return failed;
+}
+
+/* What is waited for until a moment of the moved clock, the system waits for by its own:
+ * without this, whoever waits for Python's lock asks for it without pause. */
+static struct timespec own(const struct timespec *until)
+{
+    struct timespec at = *until;
+    at.tv_sec -= (time_t)floor(ahead(CLOCK_MONOTONIC));
+    return at;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+                           const struct timespec *until)
+{
+    /* As Python and libuv set it, by the monotonic clock. */
+    struct timespec at = own(until);
+    return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &at);
+}
+
+int sem_clockwait(sem_t *semaphore, clockid_t id, const struct timespec *until)
+{
+    int (*waits)(sem_t *, clockid_t, const struct timespec *) =
+        dlsym(RTLD_NEXT, "sem_clockwait");
+    struct timespec at = own(until);
+    return waits(semaphore, id, id == CLOCK_MONOTONIC ? &at : until);
 }
 
 int adjtimex(struct timex *told)

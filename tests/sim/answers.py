@@ -48,7 +48,8 @@ def wrong_in_check(
     is_known = not machine.is_wrong and machine.now > was_set + 65
     if is_calm and is_known and not model.doubtful:
         yield from _wrong_in_next(model, told["next_ping"], machine.now)
-    if is_known:
+    if is_calm and is_known:
+        # Until an absence is judged all is shown as of when it began, windows too.
         yield from _wrong_in_maintenance(model, told, machine.now)
     if model.last_ping is not None and was_set < model.last_ping - 60:
         at = _true(told["last_ping"]) - machine.offset

@@ -5,11 +5,10 @@ lean towards what comes soon, the others towards what comes late.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
+from tests.sim.kept import kept
 from tests.sim.model import NEVER, SLACK, Flipped, longest_pause, occurrences
 from tests.sim.windows import Windows
 
@@ -17,23 +16,6 @@ FINER = ("max_run", "min_run", "early")
 
 # A check goes down after so many bad outcomes at most: no endless loop.
 _MOST = 200
-
-_Found = TypeVar("_Found")
-
-
-def _kept(find: Callable[["Guess"], _Found]) -> Callable[["Guess"], _Found]:
-    """Work out once what follows from a guess, for as long as windows stay."""
-    name = find.__name__
-
-    @wraps(find)
-    def found(guess: "Guess") -> _Found:
-        known, version = guess.known, guess.windows.version
-        if name not in known or known[name][0] != version:
-            known[name] = version, find(guess)
-        result: _Found = known[name][1]
-        return result
-
-    return found
 
 
 @dataclass(frozen=True)
@@ -116,7 +98,7 @@ class Guess:
             return float(self.settings["timeout"])
         return longest_pause(self.settings["schedule"], self.settings["tz"], 600)
 
-    @_kept
+    @kept
     def expected(self) -> float:
         """Return when the next ping is expected."""
         since = self.since
@@ -141,7 +123,7 @@ class Guess:
             place += 1
         return moments[place]
 
-    @_kept
+    @kept
     def _ends(self) -> float:
         """Return when an open run has to end."""
         ends = []
@@ -160,7 +142,7 @@ class Guess:
             return False
         return any(run.start >= self.since and not run.is_told for run in self.runs)
 
-    @_kept
+    @kept
     def raw(self) -> float:
         """Return when the next thing goes wrong, if nothing comes and no window is."""
         if self.status == "down":
@@ -171,7 +153,7 @@ class Guess:
             NEVER if min(ends, due) == NEVER else max(min(ends, due), self.not_before)
         )
 
-    @_kept
+    @kept
     def due(self) -> float:
         """Return when the next thing goes wrong, as windows have moved it."""
         raw = self.raw()
@@ -191,7 +173,7 @@ class Guess:
 
     # What time does.
 
-    @_kept
+    @kept
     def stepped(self) -> tuple["Guess", str]:
         """Count the next thing that goes wrong; return what it is to be called."""
         at, raw = self.due(), self.raw()
@@ -220,7 +202,7 @@ class Guess:
     def _is_over(self, run: Run, at: float) -> bool:
         return not run.is_told and run.start + self.limit <= at
 
-    @_kept
+    @kept
     def falls(self) -> tuple[float, str]:
         """Return when it goes down if nothing comes, and why."""
         guess = self

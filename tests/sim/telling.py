@@ -1,15 +1,14 @@
 """The oracle of messages: which are owed, and whether what arrives is one of them."""
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hcl.model import Alert, Flip, Message
 from tests.sim.clockwork import BEGAN
+from tests.sim.fallbacks import Fallbacks
 from tests.sim.mutes import Mutes
 from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
 
@@ -53,12 +52,9 @@ class Telling:
         self._world = world
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
-        # Which flips of which checks arrived over which channels.
-        self._arrived: set[tuple[str, str, int]] = set()
+        self._fallbacks = Fallbacks(world)
         # The last flip of each check that came to a group.
         self._to_groups: dict[tuple[str, str], tuple[int, str, float]] = {}
-        # How often such a flip was refused.
-        self._refusals: Counter[tuple[str, str, int]] = Counter()
 
     def plans(self) -> dict[str, ChannelPlan]:
         """Return the channels of the config that is in use, by name."""
@@ -212,7 +208,7 @@ class Telling:
         world = self._world
         told = self.owed.get((name, code), [])
         owed = next((one for one in told if one.flip == flip), None)
-        self._arrived.add((name, code, flip))
+        self._fallbacks.arrived(name, code, flip)
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
             if not notice:
@@ -256,7 +252,8 @@ class Telling:
                 continue
             flip = self._world.oracle.flip_of(alert.check.code, alert.flip)
             if flip is not None and not alert.reminder:
-                self._await_fallback((name, alert.check.code, flip), for_good=for_good)
+                what = name, alert.check.code, flip
+                self._fallbacks.refused(what, for_good=for_good)
         if not for_good:
             return
         for alert in message.alerts:
@@ -287,40 +284,6 @@ class Telling:
         number = self._world.oracle.flip_of(code, flip)
         owed = self.owed.get((name, code), ())
         return next((one for one in owed if one.flip == number), None)
-
-    def _await_fallback(self, refused: tuple[str, str, int], *, for_good: bool) -> None:
-        """Have another channel tell what was refused for good, or three times."""
-        name, world = refused[0], self._world
-        plan = self.plans().get(name)
-        self._refusals[refused] += 1
-        is_due = for_good or self._refusals[refused] >= 3
-        if plan is not None and plan.fallback and is_due:
-            now, lives = world.machine.now, world.lives
-            look = partial(self._examine_fallback, refused, now, lives)
-            world.agenda.after(_SOON, look)
-
-    def _examine_fallback(
-        self, refused: tuple[str, str, int], at: float, lives: int
-    ) -> None:
-        name, code, flip = refused
-        world, plan = self._world, self.plans().get(name)
-        owed = next(
-            (o for o in self.owed.get((name, code), ()) if o.flip == flip), None
-        )
-        if plan is None or owed is None or owed.told_in == -1:
-            return
-        other = world.receiver(plan.fallback)
-        is_troubled = other.mood != "well" or other.troubled > at - 2 * 86_400
-        # What became of a try that a crash interrupts is not known.
-        is_troubled |= world.lives != lives or self.mutes.until(code) > at - _SOON
-        if is_troubled or {refused, (other.name, code, flip)} & self._arrived:
-            return
-        due = max(at, world.troubled) + _SOON
-        if not world.is_calm or world.machine.now < due:
-            look = partial(self._examine_fallback, refused, at, lives)
-            world.agenda.at(max(due, world.machine.now + 600), look)
-            return
-        self._blame("a fallback is not told", other.name, code, f"flip {flip}")
 
     def _reminded(self, name: str, alert: Alert) -> None:
         world, code = self._world, alert.check.code
@@ -396,8 +359,7 @@ class Telling:
                 owed.is_optional, owed.told_in = True, -1
         self._announced.clear()
         self._to_groups.clear()
-        self._arrived.clear()
-        self._refusals.clear()
+        self._fallbacks.go_back()
         self.mutes.doubt()
 
     def reloaded(self, config: str) -> None:

@@ -343,6 +343,25 @@ async def test_lists_are_written_as_the_peer_writes_them(tmp_path: Path) -> None
         assert '"status": "up"' in text
 
 
+async def test_a_list_of_v1_tells_when_a_run_of_a_down_check_is_too_long(
+    tmp_path: Path,
+) -> None:
+    """It was `started` there for as long as nothing else happened."""
+    clock, times = a_clock()
+    async with running_app(tmp_path, clock=clock) as app:
+        code = (await create(app, max_run=60))["uuid"]
+        for signal in ("fail", "start"):
+            await app.http.post(f"/ping/{code}/{signal}")
+
+        statuses = []
+        for _ in range(2):
+            listed = (await app.api("GET", "checks/", version=1)).json()["checks"]
+            statuses += [check["status"] for check in listed]
+            times.run(60)
+
+        assert statuses == ["started", "down"]
+
+
 async def test_a_list_tells_of_each_ping_and_edit_at_once(tmp_path: Path) -> None:
     async with running_app(tmp_path) as app:
         check = await create(app, name="a")

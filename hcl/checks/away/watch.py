@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
+from hcl.checks.away import signs
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.judging import Judging
 from hcl.checks.away.refusals import Refusals
@@ -42,7 +43,6 @@ UNSYNCHRONISED = 600.0
 # what is dead is to be told, however long a disk is nearly full.
 MOST_DEAF = 600.0
 
-_DAY = 86_400
 _EVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -261,14 +261,18 @@ class Watch:
         if not is_quiet and self._looked - since < MOST_DEAF:
             # What is small may be written, though pings are not.
             return
-        # Raises for as long as it cannot be written.
-        await self._leave_sign()
-        self._deaf_from, self._refusals.first = None, None
+        away = None
         if self._looked - since > GAP:
-            went, returned = self._clock.at(signed), self._clock.now()
-            await self._return(Absence(went, returned, "unwritable"))
+            away = Absence(self._clock.at(signed), self._clock.now(), "unwritable")
+        # Raises for as long as it cannot be written. By one commit: who is killed after
+        # the sign alone would take it that all of that time was heard.
+        sign = self._sign_at(self._looked)
+        self._signed = await signs.leave(self._database, sign, away)
+        self._deaf_from, self._refusals.first = None, None
+        if away is not None:
+            await self._return(away, is_written=True)
 
-    async def _return(self, away: Absence) -> None:
+    async def _return(self, away: Absence, *, is_written: bool = False) -> None:
         """Show all as it was, until it is known what the absence means."""
         if (before := self._away) is None:
             self._judging.begin()
@@ -278,6 +282,8 @@ class Watch:
             self._written_since = None
         self._away = away
         self._clock.shown_as_of = away.went
+        if is_written:
+            return
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.add_absence(conn, away)
 
@@ -383,13 +389,12 @@ class Watch:
         await self._tell()
 
     def _sign(self) -> Sign:
-        clock, boot = self._clock, self._clock.boot()
-        known = clock.source.boot_id, boot, clock.at(boot)
-        return Sign(*known, ran=clock.ran, was_synchronised=self._was_synchronised)
+        """Return a sign of when it could hear last."""
+        heard = self._deaf_from[1] if self._deaf_from else self._refusals.first
+        return self._sign_at(heard or self._clock.boot())
+
+    def _sign_at(self, boot: float) -> Sign:
+        return signs.sign_at(self._clock, boot, was_right=self._was_synchronised)
 
     async def _leave_sign(self) -> None:
-        sign = self._sign()
-        async with self._database.transaction(changes_checks=False) as conn:
-            await store.life.leave(conn, sign)
-            await store.life.mark(conn, int(sign.ran) // _DAY)
-        self._signed = sign.boot
+        self._signed = await signs.leave(self._database, self._sign())

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hcl.checks import rules, runs, schedule
 from hcl.checks.away.absence import MOST_EXCUSED
+from hcl.checks.why.settings import rules_of
 from hcl.checks.why.told import told
 from hcl.checks.windows.calendar import Opening
 from hcl.checks.windows.holding import start_too_long_ago
@@ -17,7 +18,7 @@ from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS
-from hcl.words.outcomes import failure, finer_rules, in_a_row, named, too_soon
+from hcl.words.outcomes import failure, in_a_row, named, too_soon
 from hcl.words.schedule import in_full
 
 
@@ -77,7 +78,10 @@ def explain(known: Known, now: datetime) -> Explanation:
     timeline = list(lines(known, now))
     for line in _ahead(known, now):
         timeline.insert(_place(line, timeline), line)
-    return Explanation(summary, tuple(timeline), tuple(_rules(known, now)))
+    counted = rules_of(
+        known.check, now, in_window=bool(known.windows), is_alone=known.is_alone
+    )
+    return Explanation(summary, tuple(timeline), tuple(counted))
 
 
 def _place(line: Line, timeline: Sequence[Line]) -> int:
@@ -313,10 +317,14 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
         end = f"It had not ended within {duration(check.run_limit)}: it went down."
         yield Line(flip.created, end)
     else:
-        if ping is not None:
-            yield Line(ping.created, f"The last ping came: {_named(ping)}.")
         due = flip.created - check.grace
-        yield Line(due, f"A ping was due, and none came: {in_full(check)}.")
+        lines = [Line(due, f"A ping was due, and none came: {in_full(check)}.")]
+        # One that came between the deadline and the look at it was not the last then.
+        if ping is not None and ping.created <= flip.created:
+            last = Line(ping.created, f"The last ping came: {_named(ping)}.")
+            # A start or a log may have come when the ping was due already.
+            lines.insert(0 if ping.created <= due else 1, last)
+        yield from lines
         over = f"The grace of {duration(check.grace)} was over: it went down."
         yield Line(flip.created, over)
     yield from _messages(known)
@@ -368,30 +376,6 @@ def _ahead(known: Known, now: datetime) -> Iterator[Line]:
         yield Line(check.muted_until, "The mute ends: nobody is told before.")
     if check.status == "down":
         yield Line(None, "It comes up with the next success.")
-
-
-def _rules(known: Known, now: datetime) -> Iterator[str]:
-    """Name the settings that counted."""
-    check = known.check
-    grace = duration(check.grace)
-    yield f"A ping is expected {in_full(check)}, with a grace of {grace}."
-    if check.last_start is not None or check.open_runs or check.max_run is not None:
-        yield f"A run has to end within {duration(check.run_limit)} of its start."
-    yield from finer_rules(check)
-    if check.methods == "POST":
-        yield "Only pings by POST count."
-    if check.filter_http_body or check.filter_body or check.filter_subject:
-        otherwise = "a failure" if check.filter_default_fail else "ignored"
-        yield f"Keywords decide what a ping is; without any it is {otherwise}."
-    if check.status == "paused":
-        resumes = "only somebody" if check.manual_resume else "a success or failure"
-        yield f"While paused {resumes} resumes it."
-    if check.is_muted(now):
-        yield "It is muted: it is watched, and nobody is told."
-    if known.windows:
-        yield "It is in maintenance: it is watched, and nobody is called down."
-    if known.is_alone:
-        yield "Nobody is told: no channel serves it."
 
 
 def lines(explanation: Explanation, tz: str) -> Iterator[str]:

@@ -238,11 +238,29 @@ def problem_of(kind: str, url: str) -> str:
     if kind == "apprise" and not scheme:
         return "is not a URL; use one of Apprise's, like ntfys://…"
     if kind == "apprise" or scheme in SCHEMES[kind]:
-        return priorities.problem_of(scheme, url)
+        return _lacks_topic(scheme, url) or priorities.problem_of(scheme, url)
     if not scheme:
         return f"is not a URL; use {_allowed(kind)}"
     other = next((k for k, schemes in SCHEMES.items() if scheme in schemes), "")
     return not_for(kind, other)
+
+
+def _lacks_topic(scheme: str, url: str) -> str:
+    """Say that a URL of ntfy names a server and no topic; "": it does not.
+
+    Apprise would take the server for a topic of ntfy.sh, which anybody reads, or send
+    nothing.
+    """
+    if scheme not in ("ntfy", "ntfys"):
+        return ""
+    try:
+        parts = urlsplit(as_apprise(url))
+        is_server = "." in (parts.hostname or "") or parts.port is not None
+    except ValueError:
+        return ""
+    if not is_server or parts.path.strip("/") or re.search(r"(^|&)to=", parts.query):
+        return ""
+    return f"has no topic; use {scheme}://server/topic"
 
 
 def not_for(kind: str, service: str) -> str:

@@ -15,8 +15,7 @@ from typing import Any
 from starlette.responses import Response
 
 from hcl import store
-from hcl.checks import rules
-from hcl.checks.check_json import iso
+from hcl.checks.check_json import iso, next_turn
 from hcl.checks.runs import MAX_RUN, Runs
 from hcl.model import Check, Flip, Ping
 from hcl.web.api.api import find
@@ -83,7 +82,7 @@ def _described(
     now = call.parts.clock.shown()
     until.note(call.parts.maintenance.turn(call.project.id, now))
     for check in checks:
-        until.note(rules.next_turn(check, now))
+        until.note(next_turn(check, call.version, now))
         yield call.describe(check, codes.get(check.id, []), now)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from http import HTTPStatus
-from importlib.resources import files
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -117,8 +117,8 @@ def render(facts: Facts, site_name: str, theme: str, *, has_pages: bool) -> str:
 @cache
 def style() -> bytes:
     """Return the page's style sheet, with the colours and sizes of all pages."""
-    tokens = files("hcl.web.pages") / "static/tokens.css"
-    own = files("hcl.web.docs") / "static/docs.css"
+    here = Path(__file__).parent
+    tokens, own = here.parent / "pages/static/tokens.css", here / "static/docs.css"
     return tokens.read_bytes() + own.read_bytes()
 
 

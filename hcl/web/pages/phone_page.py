@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -55,4 +55,4 @@ async def icon(visit: Visit) -> Response:
 
 @cache
 def _picture(name: str) -> bytes:
-    return (files("hcl.web.pages") / "icons" / name).read_bytes()
+    return (Path(__file__).parent / "icons" / name).read_bytes()

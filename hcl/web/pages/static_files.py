@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 _KINDS = {
     "css": "text/css",
@@ -15,7 +15,8 @@ _KINDS = {
 
 @cache
 def _contents() -> dict[str, bytes]:
-    folder = files("hcl.web.pages") / "static"
+    # By their path: importlib.resources would bring zipfile, which takes memory.
+    folder = Path(__file__).parent / "static"
     return {
         file.name: _brief(file.name, file.read_bytes())
         for file in sorted(folder.iterdir(), key=lambda file: file.name)

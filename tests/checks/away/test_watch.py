@@ -26,6 +26,11 @@ from tests.store import change, put_check, put_pings, rows
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
+FULL = (
+    "CREATE TRIGGER full_{0} BEFORE INSERT ON {0}"
+    " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END"
+)
+
 
 @asynccontextmanager
 async def running(folder: Path, times: Times) -> AsyncIterator[App]:
@@ -281,6 +286,39 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (after.status, after.excused) == ("up", 1)
         [away] = await store.life.absences(app.database.committed, NOW - DAY)
         assert (away.reason, away.went) == ("unwritable", NOW)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_time(
+    tmp_path: Path, *, is_killed: bool
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(
+            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
+        )
+        await look(app)
+        await change(app.database, FULL.format("life"))
+        for _ in range(60):
+            times.run(60)
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+        await change(app.database, "DROP TRIGGER full_life")
+        if is_killed:
+            # Between the first of what it writes then, and the next.
+            await change(app.database, FULL.format("absences"))
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            await change(app.database, "DROP TRIGGER full_absences")
+    times.run(600)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
 
 
 async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(

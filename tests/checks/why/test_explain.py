@@ -117,6 +117,32 @@ def test_missed_ping_is_told_from_the_last_ping_to_who_was_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("minute", "told"),
+    [
+        (-60, [(-60, "last"), (-60, "due"), (0, "over")]),
+        (-10, [(-60, "due"), (-10, "last"), (0, "over")]),
+        (0, [(-60, "due"), (0, "last"), (0, "over")]),
+        # It came when the moment had passed, and nobody had looked yet.
+        (1, [(-60, "due"), (0, "over")]),
+    ],
+)
+def test_last_ping_before_a_missed_one_stands_where_it_came(
+    minute: int, told: list[tuple[int, str]]
+) -> None:
+    ping = make_ping(n=7, action="log", created=NOW + minute * MINUTE)
+    known = Known(check(status="down"), flip("down", reason="timeout"), ping=ping)
+    words = {
+        "last": "The last ping came: ping 7, log.",
+        "due": "A ping was due, and none came: every day.",
+        "over": "The grace of 1 hour was over: it went down.",
+    }
+
+    lines = [line for line in said(known, NOW + HOUR) if line[0] is not None]
+
+    assert lines == [(at, words[word]) for at, word in told]
+
+
+@pytest.mark.parametrize(
     ("ping", "text"),
     [
         (

@@ -144,6 +144,13 @@ def test_own_url_of_a_service_is_written_as_apprise_does(
     ("kind", "url", "problem"),
     [
         ("ntfy", "ntfys://host/secret", ""),
+        ("ntfy", "ntfys://secret", ""),
+        ("ntfy", "ntfy://nas:8080/secret", ""),
+        ("ntfy", "ntfy://ntfy.example.org?to=secret", ""),
+        ("ntfy", "https://ntfy.sh/secret", ""),
+        ("ntfy", "ntfys://ntfy.sh/", "has no topic; use ntfys://server/topic"),
+        ("ntfy", "ntfy://nas:8080", "has no topic; use ntfy://server/topic"),
+        ("apprise", "ntfy://a@10.0.0.1?x=y", "has no topic; use ntfy://server/topic"),
         ("slack", SLACK, ""),
         ("slack", "slack://A/B/secret", ""),
         ("apprise", "foo://secret", ""),

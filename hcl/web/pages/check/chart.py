@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from statistics import median
 
+from hcl.checks import trends
 from hcl.model import Ping
 from hcl.words.lengths import brief, took
 
@@ -64,7 +64,7 @@ def chart(signals: Sequence[Ping], lengths: Mapping[int, timedelta]) -> Chart | 
         _bar(number, ping, length, longest, ping.n == slowest_n)
         for number, (ping, length) in enumerate(runs)
     )
-    middle = timedelta(seconds=median(length.total_seconds() for _, length in runs))
+    middle = trends.median([length for _, length in runs])
     return Chart(
         bars=bars,
         width=len(bars) * STEP,

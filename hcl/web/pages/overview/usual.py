@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from statistics import median
 
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import runs
+from hcl.checks import runs, trends
 from hcl.web.pages.dashboard.boards import Shown
 
 # Starts, successes and fails that are looked at: of about half as many runs.
@@ -27,6 +26,5 @@ async def usual_of(conn: Connection, items: Iterable[Shown]) -> dict[int, timede
         if not lengths and check.last_duration is not None:
             lengths = [check.last_duration]
         if lengths:
-            middle = median(length.total_seconds() for length in lengths)
-            usual[check.id] = timedelta(seconds=middle)
+            usual[check.id] = trends.median(lengths)
     return usual

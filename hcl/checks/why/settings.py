@@ -1,0 +1,37 @@
+"""The settings that count for a check's status, in words; pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hcl.model import Check
+from hcl.words.lengths import duration
+from hcl.words.outcomes import finer_rules
+from hcl.words.schedule import in_full
+
+
+def rules_of(
+    check: Check, now: datetime, *, in_window: bool, is_alone: bool
+) -> Iterator[str]:
+    """Name the settings that counted.
+
+    `in_window`: it is in maintenance. `is_alone`: no channel serves it.
+    """
+    grace = duration(check.grace)
+    yield f"A ping is expected {in_full(check)}, with a grace of {grace}."
+    if check.last_start is not None or check.open_runs or check.max_run is not None:
+        yield f"A run has to end within {duration(check.run_limit)} of its start."
+    yield from finer_rules(check)
+    if check.methods == "POST":
+        yield "Only pings by POST count."
+    if check.filter_http_body or check.filter_body or check.filter_subject:
+        otherwise = "a failure" if check.filter_default_fail else "ignored"
+        yield f"Keywords decide what a ping is; without any it is {otherwise}."
+    if check.status == "paused":
+        resumes = "only somebody" if check.manual_resume else "a success or failure"
+        yield f"While paused {resumes} resumes it."
+    if check.is_muted(now):
+        yield "It is muted: it is watched, and nobody is told."
+    if in_window:
+        yield "It is in maintenance: it is watched, and nobody is called down."
+    if is_alone:
+        yield "Nobody is told: no channel serves it."

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from aiosqlite import Connection
 
-from hcl.store import open_runs
+from hcl.store import open_runs, windows
 from hcl.store.times import seconds, stamp
 
 # Whether a row of check_states has pings that are not fixed.
@@ -103,6 +103,19 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
         {"by": seconds(by), "since": stamp(since)},
     )
     await open_runs.shift(conn, by, since)
+
+
+async def shift_ends(conn: Connection, by: timedelta) -> None:
+    """Move the ends of what people asked for, as they are kept; nothing that was heard.
+
+    By a time that is behind, mutes and windows that are over would begin once more.
+    """
+    await conn.execute(
+        "UPDATE check_states SET muted_until = muted_until + ?"
+        " WHERE muted_until IS NOT NULL",
+        (seconds(by),),
+    )
+    await windows.shift(conn, by)
 
 
 async def cut_to(conn: Connection, now: datetime) -> bool:

@@ -292,7 +292,7 @@ class Oracle(Written):
     def misjudge(self, since: float, by: tuple[float, float]) -> None:
         """Hear that what was heard since is of a time that stays wrong by so much."""
         for watched in self.by_code.values():
-            if (watched.model.last_ping or -NEVER) >= since:
+            if any(by) and (watched.model.last_ping or -NEVER) >= since:
                 watched.model.misjudge(by)
                 self._falls.await_down(watched)
 

@@ -134,8 +134,7 @@ class Telling:
         if owed.is_told or owed.is_optional or not self._is_current(owed):
             return
         owed.held = max(owed.held, self.mutes.until(owed.code))
-        is_over = owed.new == "down" and world.oracle.status_of(owed.code) != "down"
-        if owed.held > owed.at and (is_over or self._began_untold(owed)):
+        if owed.held > owed.at and (self._is_over(owed) or self._began_untold(owed)):
             # It was paused, or came up, while nobody was to be told.
             return
         if name not in self.plans() or owed.code not in world.oracle.by_code:
@@ -155,6 +154,15 @@ class Telling:
             f"{name}: {owed.new} of {world.name_of(owed.code)}, flip {owed.flip}",
             owed.code,
         )
+
+    def _is_over(self, owed: Owed) -> bool:
+        """Tell whether a down has ended, whatever has begun since."""
+        if owed.new != "down":
+            return False
+        told = self.owed[owed.channel, owed.code]
+        later = told[told.index(owed) + 1 :]
+        ended = any(other.new == "up" and other.at <= owed.held for other in later)
+        return ended or self._world.oracle.status_of(owed.code) != "down"
 
     def _began_untold(self, owed: Owed) -> bool:
         """Tell whether an up ends a down that was not told either."""

@@ -132,6 +132,10 @@ class Watch:
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.fixed.cut_to(conn, returned)
+            if returned < sign.moment:
+                await store.fixed.shift_ends(conn, returned - sign.moment)
+        if returned < sign.moment:
+            await self._maintenance.moved()
         restored = await store.restored.untold(self._database.committed)
         reason: Away = "stopped" if restored is None else "restored"
         await self._return(Absence(went, returned, reason))

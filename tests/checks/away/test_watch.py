@@ -895,6 +895,33 @@ async def test_no_run_is_too_short_whose_length_nobody_knows(
         assert (await again(app, check)).status == "down"
 
 
+@pytest.mark.parametrize("behind", [DAY, 365 * DAY])
+async def test_what_is_over_begins_not_again_by_a_wall_that_is_behind(
+    tmp_path: Path, behind: timedelta
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        over, lasting = await up(app, NOW), await up(app, NOW)
+        for check, length in ((over, MINUTE), (lasting, 3 * HOUR)):
+            project = app.synced.projects[0]
+            await app.parts.managing.mute(project, check.code, length, NOW)
+        opened = await app.api("POST", "maintenance/", json={"seconds": 60})
+        times.run(2 * 3600)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-behind.total_seconds())
+
+    async with running(tmp_path, times) as app:
+        now = app.clock.now()
+        await look(app)
+
+        assert opened.status_code == 201
+        assert now == NOW + 2 * HOUR - behind
+        assert (await again(app, over)).muted_until == now - 2 * HOUR + MINUTE
+        assert (await again(app, lasting)).muted_until == now + HOUR
+        assert app.parts.maintenance.until(over, now) is None
+
+
 @pytest.mark.parametrize("gone", [HOUR, 30 * DAY, 365 * DAY])
 async def test_once_the_wall_is_right_all_is_judged_after_the_true_absence(
     tmp_path: Path, gone: timedelta

@@ -55,12 +55,12 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     wait = rng.choice((20.0, 120.0, 700.0, 6 * HOUR))
     behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
     world.crash(length)
-    life = world.lives
+    life, offset = world.lives, world.machine.offset
     world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
         world.machine.reboot()
-        world.booted = 0, 0.0
+        world.booted = 0, offset
         world.machine.offset -= behind
         world.machine.synchronised = False
         world.set = world.machine.now
@@ -120,16 +120,17 @@ def judge_start(
 
 
 def _misjudge(world: "World", now: float) -> None:
-    """Leave what was heard since a boot without the time as it was guessed.
+    """Leave what was heard by a time that was wrong at a boot without the time.
 
-    Only what the last start wrote moves once the wall is right.
+    Once the wall is right only what the last start wrote moves: what was heard before
+    the boot, by a wall that had been set, or by an earlier start, stays.
     """
     if world.booted is None:
         return
-    life, at = world.booted
-    if life:
-        gone = sum(gone for n, gone in world.gone_for.items() if n >= life)
-        ahead = max(world.machine.offset, 0.0)
-        world.oracle.misjudge(at, (-gone, ahead))
-    else:
+    life, known = world.booted
+    if not life:
         world.booted = world.lives, now
+        world.oracle.misjudge(-DAY, (min(known, 0.0), max(known, 0.0)))
+        return
+    gone = sum(gone for n, gone in world.gone_for.items() if n >= life)
+    world.oracle.misjudge(known, (-gone, max(world.machine.offset, 0.0)))

@@ -242,7 +242,8 @@ class Telling:
             local = datetime.fromtimestamp(stamp, UTC).astimezone(ZoneInfo(hours.tz))
             if not (local.time() >= hours.start or local.time() < hours.end):
                 return
-        if world.machine.now > world.set + 900 and world.machine.synchronised:
+        since = max(world.set + 900, world.notices_by)
+        if world.machine.now > since and world.machine.synchronised:
             world.blame("a message comes in quiet hours", name)
 
     def refused(self, name: str, message: Message, *, for_good: bool) -> None:

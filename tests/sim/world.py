@@ -95,6 +95,8 @@ class World:
         # When hcl was disturbed last, and when the wall was set last.
         self.troubled = self.set = self.reloaded_at = -1e9
         self.set_by = 0.0
+        # When hcl has run for so long since that it has noticed it: a minute.
+        self.notices_by = -1e9
         # For how long hcl was away, each with its end.
         self._aways: list[tuple[float, float]] = []
         # For how long at most the last sign of life was ago, at the start of each life.
@@ -282,6 +284,8 @@ class World:
         went, since = self.next_away
         self.next_away = None
         self.gone_for[self.lives] = now - went[0]
+        if self.notices_by > since:
+            self.notices_by = now + faults.NOTICED
         self.oracle.recover()
         self.was_away(now - since)
         self.troubled = now

@@ -5,7 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tests.sim.faults import crashes, stills
-from tests.sim.faults.clocks import boot_without_time, judge_start, step, unsynchronise
+from tests.sim.faults.clocks import (
+    NOTICED,
+    boot_without_time,
+    judge_start,
+    step,
+    unsynchronise,
+)
 from tests.sim.faults.crashes import short
 from tests.sim.faults.disks import Refusal, disk_full, disk_read_only
 from tests.sim.faults.losses import lose_tail, restore
@@ -14,7 +20,7 @@ from tests.sim.faults.moods import receiver
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["ACTS", "Refusal", "judge_start", "short"]
+__all__ = ["ACTS", "NOTICED", "Refusal", "judge_start", "short"]
 
 # What happens by each kind of event.
 ACTS: Mapping[str, Callable[["World", random.Random], None]] = {

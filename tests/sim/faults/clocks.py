@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 HOUR, DAY = 3600.0, 86_400.0
 
+# A step of the clock is noticed within a minute.
+NOTICED = 65.0
+
 
 def step(world: "World", rng: random.Random) -> None:
     """Set the wall wrong, as if it were right, and right again after a while."""
@@ -43,6 +46,7 @@ def _set(world: "World", by: float) -> None:
     world.machine.offset += by
     world.set = world.troubled = world.machine.now
     world.set_by = by
+    world.notices_by = world.machine.now + NOTICED
     world.note(f"the wall is set by {by:+.0f} s")
     world.oracle.doubt()
 

@@ -85,7 +85,7 @@ def parts(ids: str, limit: int) -> Iterator[str]:
     To read all of them as numbers would take megabytes, and hold the loop.
     """
     some = re.compile(rf"-\d+|(?:\d+,){{0,{limit - 1}}}\d+")
-    return (f"[{match[0]}]" for match in some.finditer(ids))
+    return (f"[{match[0].lstrip('-')}]" for match in some.finditer(ids))
 
 
 def filing(ids: str, log_limit: int) -> Statement:
@@ -93,7 +93,7 @@ def filing(ids: str, log_limit: int) -> Statement:
     return (
         f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"
-        " CROSS JOIN inbox i ON i.id = abs(j.value)"
+        " CROSS JOIN inbox i ON i.id = j.value"
         " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings - :limit",
         [{"ids": ids, "limit": log_limit}],
     )

@@ -252,6 +252,10 @@ class Guess:
         if guess.status == "down":
             return NEVER, NEVER
         start = guess.last_start
+        if start is not None and guess.run_excused and guess.status != "up":
+            # It may have ended unheard, and has its end by the return.
+            end = NEVER if guess.is_finer else guess.raw() - guess.grace
+            return end, end
         began = NEVER if start is None or guess.run_excused else start
         expected = guess.expected()
         by_deadline = max(expected, guess.not_before - guess.grace)

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import tzdata
+import tzdata  # type: ignore[import-untyped]  # it has no code
 
 from hcl.client.sync.schedules import Stored, stored
 from hcl.model import Kind

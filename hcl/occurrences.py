@@ -6,8 +6,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import tzdata  # type: ignore[import-untyped]  # it has no code
-
 from hcl.client.sync.schedules import Stored, stored
 from hcl.model import Kind
 
@@ -153,7 +151,10 @@ def zones() -> list[str]:
 @cache
 def _tzdata() -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     """Read tzdata's places (zone.tab), zones and links (tzdata.zi, see zic(8))."""
-    # By their path: importlib.resources would take 1.6 MB of memory.
+    # Imported here: who only asks whether Apprise is there may lack it. By their path:
+    # importlib.resources would take 1.6 MB of memory.
+    import tzdata
+
     folder = Path(tzdata.__file__).parent / "zoneinfo"
     tab = (folder / "zone.tab").read_text("utf-8").splitlines()
     places = frozenset(

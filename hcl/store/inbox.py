@@ -89,7 +89,7 @@ def parts(ids: str, limit: int) -> Iterator[str]:
 
 
 def filing(ids: str, log_limit: int) -> Statement:
-    """Return what copies pings to their logs, but those that would be dropped there."""
+    """Return what copies a part to its logs, but what would be dropped there."""
     return (
         f'INSERT OR IGNORE INTO pings ("key", {_LOGGED})'
         f" SELECT (i.check_id << 32) + i.n, {_LOGGED} FROM json_each(:ids) j"

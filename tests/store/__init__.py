@@ -82,7 +82,8 @@ async def put_pings(
         if filed:
             last = await store.inbox.last_id(conn)
             ids = await store.inbox.by_log(conn, last)
-            await conn.executemany(*store.inbox.filing(ids, 1_000_000))
+            for part in store.inbox.parts(ids, 1000):
+                await conn.executemany(*store.inbox.filing(part, 1_000_000))
             await conn.executemany(*store.inbox.dropping(last, len(received)))
 
 

@@ -18,7 +18,8 @@ async def file_all(app: App, log_limit: int = 1000) -> None:
     async with app.database.transaction() as conn:
         last = await store.inbox.last_id(conn)
         ids = await store.inbox.by_log(conn, last)
-        await conn.executemany(*store.inbox.filing(ids, log_limit))
+        for part in store.inbox.parts(ids, 1000):
+            await conn.executemany(*store.inbox.filing(part, log_limit))
 
 
 async def filed(app: App) -> list[Any]:

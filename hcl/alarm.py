@@ -9,6 +9,11 @@ from datetime import datetime, timedelta
 # (a Raspberry Pi has none that survives a power cut) does not move asyncio's timers.
 LONGEST_SLEEP = 60.0
 
+# So long a loop sleeps that has work at once, in seconds. If it finds none then, others
+# go on, and so does time: a moment that a set clock has moved is kept finer than in the
+# whole microseconds in which it is told.
+SHORTEST_SLEEP = 0.001
+
 # After so long a loop that must miss nothing looks again, whatever it has found.
 LOOK_AGAIN = timedelta(minutes=1)
 
@@ -55,6 +60,7 @@ class Alarm:
                 if until is not None:
                     seconds = (until - self._now()).total_seconds()
                     if seconds <= 0:
+                        await self._wait(SHORTEST_SLEEP)
                         break
                 await self._wait(min(seconds, LONGEST_SLEEP))
         finally:

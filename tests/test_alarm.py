@@ -177,3 +177,15 @@ async def test_awake_counts_only_while_the_loop_is_at_work() -> None:
 
     assert asleep == 0
     assert alarm.awake >= 0.01
+
+
+async def test_what_stays_due_holds_up_nobody() -> None:
+    """A clock that a step has moved may show a moment as due that is not."""
+    when = now()
+    alarm = Alarm(lambda: when)
+    begun, others = time.monotonic(), asyncio.create_task(asyncio.sleep(0))
+
+    await alarm.sleep(when)
+
+    assert others.done()
+    assert time.monotonic() > begun + 0.0005

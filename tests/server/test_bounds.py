@@ -203,10 +203,13 @@ async def test_descriptors_are_left_for_alerts_while_connections_are_full(
         with bounded(tmp_path, hook_to(hook.url)) as serve:
             check = serve.api("POST", "checks/", name="Backup", channels="*")
             allowed = resource.prlimit(serve.process.pid, resource.RLIMIT_NOFILE)
+            # All at once: they wait until it goes on.
+            serve.process.send_signal(signal.SIGSTOP)
             held = [
                 await asyncio.open_connection("127.0.0.1", serve.port)
                 for _ in range(NOFILE + 100)
             ]
+            serve.process.send_signal(signal.SIGCONT)
             await until(lambda: count_descriptors(serve) >= ROOM)
 
             curl(f"{check['ping_url']}/fail")

@@ -27,8 +27,8 @@ from hcl.web.http.protocol import (
 STOP_TIMEOUT = 3
 
 # How many connections are taken at once: their descriptors have to be there before one
-# can be closed for another.
-_AT_ONCE = 100
+# can be closed for another, for which asyncio takes some turns of its loop.
+_AT_ONCE = 32
 # How many may wait to be taken.
 WAITING = 2048
 

@@ -135,9 +135,10 @@ async def test_run_is_timed_and_closed_by_its_own_end(
     open_: bool,
 ) -> None:
     code = await new_check(app)
-    await signal(app, code, ago(seconds=100.5), action="start", rid=start)
+    begun, ended = ago(seconds=100.5), ago(seconds=10)
+    await signal(app, code, begun, action="start", rid=start)
 
-    await signal(app, code, ago(seconds=10), action=action, rid=end)
+    await signal(app, code, ended, action=action, rid=end)
 
     check = await get_check(app, code)
     assert check["started"] is open_

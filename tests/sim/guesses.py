@@ -218,8 +218,9 @@ class Guesses(Model):
                 )
                 found.append(judged)
                 if away.all_anew and guess.excused >= 3:
-                    # A boot that went on knows how long it was.
-                    found.append(guess)
+                    # A boot that went on knows how long it was; and by the table each
+                    # is as if a success had come at the return.
+                    found += guess, judged.but(counted=back, missed=None)
                 if away.ahead:
                     falls = min(judged.may_fall, away.returned[0])
                     found.append(replace(judged, may_fall=falls))

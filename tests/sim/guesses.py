@@ -279,8 +279,9 @@ class Guesses(Model):
         self.guesses += [guess.moved(at) for guess in self.guesses for at in by]
         self.work_out()
 
-    def dues(self) -> list[float]:
-        """Return when each guess has the next thing go wrong."""
+    def dues(self, now: float) -> list[float]:
+        """Count what went wrong by now; return when each guess has the next."""
+        self.guesses = self._at(now)
         return [guess.due() for guess in self.guesses]
 
     def have_other_windows(self, before: Iterable[float], now: float) -> None:

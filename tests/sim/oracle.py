@@ -307,7 +307,7 @@ class Oracle(Written):
         ]
         for watched in self.by_code.values():
             self._falls.settle(watched)
-        befores = [model.dues() for model in concerned]
+        befores = [model.dues(now) for model in concerned]
         act()
         for model, before in zip(concerned, befores, strict=True):
             model.have_other_windows(before, now)

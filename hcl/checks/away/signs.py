@@ -1,5 +1,9 @@
 """Signs of life: by them the next start knows how long hcl was away."""
 
+from datetime import datetime, timedelta
+
+from aiosqlite import Connection
+
 from hcl import store
 from hcl.clock import Clock
 from hcl.db import Database
@@ -22,3 +26,9 @@ async def leave(database: Database, sign: Sign, away: Absence | None = None) -> 
         if away is not None:
             await store.life.add_absence(conn, away)
     return sign.boot
+
+
+async def last_heard(conn: Connection, sign: Sign, within: timedelta) -> datetime:
+    """Return when hcl was there last: what was filed soon after a sign tells too."""
+    heard = await store.life.last_heard(conn, sign.moment + within)
+    return max(heard or sign.moment, sign.moment)

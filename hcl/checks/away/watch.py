@@ -43,8 +43,6 @@ UNSYNCHRONISED = 600.0
 # what is dead is to be told, however long a disk is nearly full.
 MOST_DEAF = 600.0
 
-_EVER = datetime.fromtimestamp(0, UTC)
-
 
 class Watch:
     """Looks, whenever the checker wakes, for what time has done to hcl.
@@ -128,7 +126,8 @@ class Watch:
         self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
         unjudged = await store.life.unjudged_since(conn)
-        went = min(await self._last_heard(sign), unjudged or sign.moment, returned)
+        heard = await signs.last_heard(conn, sign, timedelta(seconds=2 * SIGN_EVERY))
+        went = min(heard, unjudged or sign.moment, returned)
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.fixed.cut_to(conn, returned)
@@ -139,12 +138,6 @@ class Watch:
         restored = await store.restored.untold(self._database.committed)
         reason: Away = "stopped" if restored is None else "restored"
         await self._return(Absence(went, returned, reason))
-
-    async def _last_heard(self, sign: Sign) -> datetime:
-        """Return when hcl was there last: what was filed since the sign tells too."""
-        latest = sign.moment + timedelta(seconds=2 * SIGN_EVERY)
-        heard = await store.life.last_heard(self._database.committed, latest)
-        return max(heard or sign.moment, sign.moment)
 
     def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:
         """Tell hcl's time from the last sign, as far as the wall cannot be believed."""
@@ -270,14 +263,19 @@ class Watch:
             away = Absence(self._clock.at(signed), self._clock.now(), "unwritable")
         # Raises for as long as it cannot be written. By one commit: who is killed after
         # the sign alone would take it that all of that time was heard.
-        sign = self._sign_at(self._looked)
-        self._signed = await signs.leave(self._database, sign, away)
+        await self._leave_sign(self._looked, away)
         self._deaf_from, self._refusals.first = None, None
         if away is not None:
-            await self._return(away, is_written=True)
+            self._show_before(away)
 
-    async def _return(self, away: Absence, *, is_written: bool = False) -> None:
-        """Show all as it was, until it is known what the absence means."""
+    async def _return(self, away: Absence) -> None:
+        """Show all as it was, and write the absence down."""
+        away = self._show_before(away)
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.life.add_absence(conn, away)
+
+    def _show_before(self, away: Absence) -> Absence:
+        """Show all as it was, until it is known what this absence means; return it."""
         if (before := self._away) is None:
             self._judging.begin()
         else:
@@ -286,10 +284,7 @@ class Watch:
             self._written_since = None
         self._away = away
         self._clock.shown_as_of = away.went
-        if is_written:
-            return
-        async with self._database.transaction(changes_checks=False) as conn:
-            await store.life.add_absence(conn, away)
+        return away
 
     async def _let_in(self) -> None:
         """Wait until no more pings come that were waiting."""
@@ -308,7 +303,7 @@ class Watch:
         """Have every check judged after an absence, and people told."""
         if self._has_cut and not self.excuses:
             # What deadlines count from was cut: they would lie in that future still.
-            await self._judging.renew(_EVER)
+            await self._judging.renew(datetime.fromtimestamp(0, UTC))
         self._has_cut = False
         if self.excuses:
             await self._file()
@@ -392,13 +387,13 @@ class Watch:
         await self._leave_sign()
         await self._tell()
 
-    def _sign(self) -> Sign:
-        """Return a sign of when it could hear last."""
+    def _sign(self, boot: float | None = None) -> Sign:
+        """Return a sign of a moment of the boot clock; None: of when it heard last."""
         heard = self._deaf_from[1] if self._deaf_from else self._refusals.first
-        return self._sign_at(heard or self._clock.boot())
-
-    def _sign_at(self, boot: float) -> Sign:
+        boot = boot or heard or self._clock.boot()
         return signs.sign_at(self._clock, boot, was_right=self._was_synchronised)
 
-    async def _leave_sign(self) -> None:
-        self._signed = await signs.leave(self._database, self._sign())
+    async def _leave_sign(
+        self, boot: float | None = None, away: Absence | None = None
+    ) -> None:
+        self._signed = await signs.leave(self._database, self._sign(boot), away)

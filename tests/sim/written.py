@@ -64,14 +64,8 @@ class Written:
 
     def slow_of(self, code: str, ended: float) -> int | None:
         """Return the id of the slow run of a check that ended at about a moment."""
-        rows = self._rows(
-            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
-            " WHERE c.code = ? AND l.usual IS NOT NULL"
-            " ORDER BY min(abs(l.ended - ?), abs(l.ended - ?)), l.id DESC LIMIT 1",
-            code,
-            *self._written(ended),
-        )
-        return rows[0][0] if rows else None
+        which = "latenesses", "r.usual IS NOT NULL"
+        return self._nearest(which, "ended", ended, code)
 
     def last_lateness(self) -> int:
         """Return the id of the last one that is known to hcl."""
@@ -80,25 +74,29 @@ class Written:
 
     def lateness_of(self, code: str, began: float) -> int | None:
         """Return the id of the lateness of a check that began at about a moment."""
-        rows = self._rows(
-            "SELECT l.id FROM latenesses l JOIN checks c ON c.id = l.check_id"
-            " WHERE c.code = ? AND l.usual IS NULL"
-            " ORDER BY min(abs(l.began - ?), abs(l.began - ?)), l.id DESC LIMIT 1",
-            code,
-            *self._written(began),
-        )
-        return rows[0][0] if rows else None
+        return self._nearest(("latenesses", "r.usual IS NULL"), "began", began, code)
 
     def flip_of(self, code: str, flip: Flip) -> int | None:
         """Return the id of a flip that a message tells of."""
+        which = "flips", "r.new_status = ? AND r.old_status = ?"
+        statuses = flip.new_status, flip.old_status
+        created = flip.created.timestamp()
+        return self._nearest(which, "created", created, code, *statuses)
+
+    def _nearest(
+        self, which: tuple[str, str], column: str, told: float, *parameters: str
+    ) -> int | None:
+        """Return the id of the row of a check whose moment is nearest to what is told.
+
+        `which`: the table, and a condition. Of several it is the newest.
+        """
+        table, condition = which
         rows = self._rows(
-            "SELECT f.id FROM flips f JOIN checks c ON c.id = f.check_id"
-            " WHERE c.code = ? AND f.new_status = ? AND f.old_status = ?"
-            " ORDER BY min(abs(f.created - ?), abs(f.created - ?)), f.id DESC LIMIT 1",
-            code,
-            flip.new_status,
-            flip.old_status,
-            *self._written(flip.created.timestamp()),
+            f"SELECT r.id FROM {table} r JOIN checks c ON c.id = r.check_id"
+            f" WHERE c.code = ? AND {condition} ORDER BY"
+            f" min(abs(r.{column} - ?), abs(r.{column} - ?)), r.id DESC LIMIT 1",
+            *parameters,
+            *self._written(told),
         )
         return rows[0][0] if rows else None
 

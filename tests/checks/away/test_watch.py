@@ -69,6 +69,14 @@ async def look(app: App) -> None:
         await app.assembly.checker.check_once(app.clock.now())
 
 
+async def due_soon(app: App) -> Check:
+    """Put a check that goes down in six minutes, and look once."""
+    times = {"timeout": 5 * MINUTE, "grace": MINUTE}
+    check = await up(app, NOW, **times, alert_after=NOW + 6 * MINUTE)
+    await look(app)
+    return check
+
+
 async def status(app: App, check: Check) -> str:
     answer = await app.api("GET", f"checks/{check.code}")
     return str(answer.json()["status"])
@@ -258,10 +266,7 @@ async def test_an_absence_counts_once_though_judging_it_fails(tmp_path: Path) ->
 async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
-        check = await up(
-            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
-        )
-        await look(app)
+        check = await due_soon(app)
         app.assembly.watch.sleeps(60)
         times.run(60)
         # The disk is full, and stays so for an hour.
@@ -294,10 +299,7 @@ async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_tim
 ) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
-        check = await up(
-            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
-        )
-        await look(app)
+        check = await due_soon(app)
         await change(app.database, FULL.format("life"))
         for _ in range(60):
             times.run(60)
@@ -346,10 +348,7 @@ async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
 ) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
-        check = await up(
-            app, NOW, timeout=5 * MINUTE, grace=MINUTE, alert_after=NOW + 6 * MINUTE
-        )
-        await look(app)
+        check = await due_soon(app)
         app.assembly.watch.sleeps(60)
         times.run(60)
         for table in ("life", "absences"):

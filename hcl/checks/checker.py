@@ -95,14 +95,15 @@ class Checker:
         return flipped
 
     async def _is_due(self, now: datetime) -> bool:
-        # Asked before a transaction, which would have others forget what they remember.
+        # Asked before a transaction, which would have what is put off written.
         look = await store.checks.next_look(self._database.committed)
         return look is not None and look <= now
 
     async def _check_batch(self, now: datetime) -> tuple[int, int, int]:
-        async with self._database.transaction() as conn:
+        changed: list[Check] = []
+        async with self._database.transaction(changed=changed) as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
-            changed, new_flips, late = [], [], []
+            new_flips, late = [], []
             loose = self._clock.is_doubtful
             for check in overdue:
                 calendar = self._maintenance.of(check.project_id)

@@ -20,6 +20,7 @@ from hcl.db.errors import (
     unusable,
 )
 from hcl.db.trouble import Trouble
+from hcl.model import Check
 
 logger = logging.getLogger(__name__)
 
@@ -126,19 +127,23 @@ class Database:
         self._closed = False
         self._settle: Callable[[Connection], Awaitable[None]] = _nothing
         self._lighten: Callable[[], Awaitable[None]] = _nothing
+        self._renew: Callable[[Sequence[Check]], None] = _ignored
 
     def put_off(
         self,
         settle: Callable[[Connection], Awaitable[None]],
         lighten: Callable[[], Awaitable[None]] | None = None,
+        renew: Callable[[Sequence[Check]], None] | None = None,
     ) -> None:
         """Have `settle` write what its owner puts off, before others read or write it.
 
         It is called with the writing connection, in a turn; before that turn `lighten`
-        writes most of it in turns of its own, if it is much.
+        writes most of it in turns of its own, if it is much. `renew` is told how checks
+        fare now that others have changed, see `transaction`, in the turn that did.
         """
         self._settle = settle
         self._lighten = lighten or _nothing
+        self._renew = renew or _ignored
 
     async def settle(self) -> None:
         """Commit all that was put off.
@@ -217,23 +222,33 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, *, changes_checks: bool = True
+        self, *, changes_checks: bool = True, changed: Sequence[Check] | None = None
     ) -> AsyncIterator[Connection]:
         """Hold the writing connection; commit at the end, roll back on any exception.
 
         Waits for the turn before. `changes_checks` False: it reads and writes nothing
-        that may be put off, and what others remember of checks stays true. Raises
-        UnwritableError.
+        that may be put off, and what others remember of checks stays true. `changed`
+        holds, at the end, those checks that fare otherwise than before, and of checks
+        nothing else is changed: what others remember of the rest stays true. None: any
+        may be changed. Raises UnwritableError.
         """
         if changes_checks:
             await self._lighten()
         async with self.turn() as conn:
             if changes_checks:
                 await self._settle(conn)
-            async with begun(conn):
-                yield conn
-                # Before the commit, lest a cancelled caller leaves it out.
-                self.edition += changes_checks
+            try:
+                async with begun(conn):
+                    yield conn
+                    # Before the commit, lest a cancelled caller leaves it out.
+                    if changed is None:
+                        self.edition += changes_checks
+                    else:
+                        self._renew(changed)
+            except BaseException:
+                # Whether it was committed is not known.
+                self.edition += changed is not None
+                raise
 
     async def write_lazily(self, statement: Statement) -> None:
         """Commit a statement that a power cut may undo, in a turn of its own.
@@ -280,6 +295,10 @@ class Database:
 
 
 async def _nothing(*_: Connection) -> None:
+    pass
+
+
+def _ignored(_: Sequence[Check]) -> None:
     pass
 
 

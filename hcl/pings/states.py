@@ -50,7 +50,8 @@ _ALERT_AFTER = Check._fields.index("alert_after")
 class States:
     """What is newer than the tables: checks as their last committed ping left them.
 
-    All that pings came for lately are remembered, until somebody else changes checks.
+    All that pings came for lately are remembered, until somebody else changes checks
+    and does not say which.
     `unsaved` are those whose state in the tables is older: `settle` brings it up to
     date when somebody else wants to read or change checks (see `Database.put_off`).
     Each of their pings is in the inbox, and from it `recover` works out the state anew.
@@ -67,7 +68,7 @@ class States:
         # How many states are new since the garbage collector looked, and its looks.
         self._new = self._looks = 0
         self._forgotten: list[dict[Any, Any]] = []
-        database.put_off(self.settle, self.lighten)
+        database.put_off(self.settle, self.lighten, self.renew)
 
     @property
     def is_full(self) -> bool:
@@ -114,6 +115,18 @@ class States:
         else:
             self.unsaved.update(kept)
         self._new += len(kept)
+        if self._new >= AT_ONCE:
+            self._sort_garbage()
+
+    def renew(self, changed: Iterable[Check]) -> None:
+        """Remember how others left those checks that are remembered.
+
+        All that was not saved has been, in the same turn.
+        """
+        for check in changed:
+            if check.id in self.checks:
+                self.checks[check.id] = tuple(check)
+                self._new += 1
         if self._new >= AT_ONCE:
             self._sort_garbage()
 

@@ -187,3 +187,45 @@ async def test_a_check_is_remembered_in_about_a_kilobyte(states: States) -> None
 
     # Beside its texts and moments, which were there.
     assert (after - before) / 1000 < 1000
+
+
+async def test_what_others_changed_is_renewed_and_the_rest_remembered(
+    states: States,
+) -> None:
+    database = states.database
+    states.take([ONE, TWO])
+    changed: list[Check] = []
+    down, unknown = ONE._replace(status="down"), make_check(id=3)
+
+    async with database.transaction(changed=changed):
+        changed += [down, unknown]
+    async with database.turn() as conn:
+        await states.catch_up(conn)
+
+    assert states.checks == {1: down, 2: TWO}
+
+
+async def test_what_others_may_not_have_changed_after_all_is_read_anew(
+    states: States,
+) -> None:
+    database = states.database
+    states.take([ONE, TWO])
+
+    with pytest.raises(KeyError):
+        async with database.transaction(changed=[]):
+            raise KeyError
+    async with database.turn() as conn:
+        await states.catch_up(conn)
+
+    assert states.checks == {}
+
+
+async def test_who_does_not_say_what_changed_has_all_forgotten(states: States) -> None:
+    states.take([ONE, TWO])
+
+    async with states.database.transaction():
+        pass
+    async with states.database.turn() as conn:
+        await states.catch_up(conn)
+
+    assert states.checks == {}

@@ -198,7 +198,8 @@ class Judging:
         Return the id of the last of them; None: there are no more.
         """
         pings: dict[int, list[datetime]] = {}
-        async with self._database.transaction() as conn:
+        changed: list[Check] = []
+        async with self._database.transaction(changed=changed) as conn:
             checks = await store.checks.to_judge(conn, last, AT_ONCE)
             if not checks:
                 return None
@@ -213,7 +214,7 @@ class Judging:
                 )
                 for check in checks
             ]
-            changed = [
+            changed += [
                 new for old, new in zip(checks, after, strict=True) if new != old
             ]
             await store.checks.save_states(conn, changed)

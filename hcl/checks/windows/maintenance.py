@@ -170,14 +170,15 @@ class Maintenance:
     async def _reckon_all(self, pulse: Callable[[], None]) -> None:
         last = 0
         while True:
-            async with self._database.transaction() as conn:
+            changed: list[Check] = []
+            async with self._database.transaction(changed=changed) as conn:
                 checks = await store.windows.checks_to_reckon(
                     conn, self._calendars, last, AT_ONCE
                 )
                 if not checks:
                     break
                 last = checks[-1].id
-                changed = list(filter(None, map(self._reckoned, checks)))
+                changed += filter(None, map(self._reckoned, checks))
                 if changed:
                     await store.checks.save_states(conn, changed)
                     await store.checks.look_again(conn, changed)

@@ -54,7 +54,8 @@ class Batch:
         self.to_create: dict[Slug, Target] = {}
         self._states = states
         self._created: dict[Slug, Check] = {}
-        self._after: dict[int, Check] = {}
+        # By UUID.
+        self._after: dict[str, Check] = {}
         self._saved = False
 
     async def load(self, conn: Connection, arrivals: Sequence[Arrival]) -> None:
@@ -64,7 +65,7 @@ class Batch:
         for target, _, _ in arrivals:
             if not target.code:
                 slugs.add((target.ping_key, target.slug))
-            elif target.code not in states.by_code:
+            elif target.code not in states.checks:
                 codes.add(target.code)
         if codes:
             states.take(await store.checks.by_codes(conn, codes))
@@ -81,7 +82,7 @@ class Batch:
             self._states.take([check for _, check in checks])
             for ping_key, check in checks:
                 same = self._states.by_slug.setdefault((ping_key, check.slug), [])
-                same.append(check.id)
+                same.append(check.code)
 
     async def create(self, conn: Connection) -> None:
         """Make the checks that pings with create=1 ask for, as far as they may."""
@@ -101,14 +102,14 @@ class Batch:
     def record(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Let pings have their effect; nothing is written yet."""
         receipts = [self._record(target, ping) for target, ping, _ in arrivals]
-        for check_id, check in self._after.items():
+        for code, check in self._after.items():
             deadline = check.alert_after
             if deadline is not None:
-                before = self._states.deadline(check_id)
+                before = self._states.deadline(code)
                 if before is None or deadline < before:
                     self.nearer.append(check)
         # They may be late before the end of the run that was waited for.
-        self.nearer += [self._after[check.id] for check, _ in self.flips]
+        self.nearer += [self._after[check.code] for check, _ in self.flips]
         return receipts
 
     @property
@@ -118,27 +119,28 @@ class Batch:
 
     def _record(self, target: Target, ping: Ping) -> Receipt:
         if target.code:
-            check_id = self._states.by_code.get(target.code)
-            if check_id is None:
-                return Receipt.UNKNOWN
-            self._apply(self._states.check(check_id), ping, target)
-            return Receipt.RECORDED
+            return self._known(target.code, ping, target)
         key = (target.ping_key, target.slug)
-        ids = self._states.by_slug.get(key, ())
-        if len(ids) > 1:
+        codes = self._states.by_slug.get(key, ())
+        if len(codes) > 1:
             return Receipt.AMBIGUOUS
-        if ids:
-            self._apply(self._states.check(ids[0]), ping, target)
-            return Receipt.RECORDED
+        if codes:
+            return self._known(codes[0], ping, target)
         created = self._created.get(key)
-        is_first = created is not None and created.id not in self._after
+        is_first = created is not None and created.code not in self._after
         if created is None or (is_first and not target.create):
             return Receipt.UNKNOWN
-        self._apply(created, ping, target)
+        self._apply(self._after.get(created.code, created), ping, target)
         return Receipt.CREATED if is_first else Receipt.RECORDED
 
-    def _apply(self, check: Check, ping: Ping, target: Target) -> None:
-        before = self._after.get(check.id, check)
+    def _known(self, code: str, ping: Ping, target: Target) -> Receipt:
+        check = self._after.get(code) or self._states.check(code)
+        if check is None:
+            return Receipt.UNKNOWN
+        self._apply(check, ping, target)
+        return Receipt.RECORDED
+
+    def _apply(self, before: Check, ping: Ping, target: Target) -> None:
         if target.is_late:
             self._has_special = True
             transition, kept = rules.on_late_ping(
@@ -154,8 +156,8 @@ class Batch:
             logger.error("%s; looking again in an hour", transition.problem)
         if before.late_since is not None and transition.check.late_since is None:
             self._no_longer_late(transition.check, kept)
-        self._after[check.id] = transition.check
-        self.pings.append((check.id, kept))
+        self._after[before.code] = transition.check
+        self.pings.append((before.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
 
@@ -197,5 +199,5 @@ class Batch:
         states = self._states
         for (ping_key, slug), check in self._created.items():
             states.take([check])
-            states.by_slug[ping_key, slug] = [check.id]
+            states.by_slug[ping_key, slug] = [check.code]
         states.remember(self._after, are_saved=self._saved)

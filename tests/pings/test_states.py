@@ -29,35 +29,33 @@ async def states(tmp_path: Path) -> AsyncIterator[States]:
 async def test_what_is_taken_is_found_by_its_code(states: States) -> None:
     states.take([ONE, TWO])
 
-    assert states.checks == {1: ONE, 2: TWO}
-    assert states.by_code == {ONE.code: 1, TWO.code: 2}
+    assert states.checks == {ONE.code: ONE, TWO.code: TWO}
     assert states.by_slug == {}
-    assert states.unsaved == {}
+    assert states.unsaved == set()
 
 
 async def test_what_is_remembered_is_not_replaced_by_what_was_read(
     states: States,
 ) -> None:
     newer = ONE._replace(n_pings=9)
-    states.checks[1] = states.unsaved[1] = newer
+    states.remember({ONE.code: newer}, are_saved=False)
 
     states.take([ONE, TWO])
 
-    assert states.checks == {1: newer, 2: TWO}
-    assert states.by_code == {ONE.code: 1, TWO.code: 2}
-    assert states.unsaved == {1: newer}
+    assert states.checks == {ONE.code: newer, TWO.code: TWO}
+    assert states.unsaved == {ONE.code}
 
 
 async def test_what_is_not_saved_is_not_forgotten(states: States) -> None:
     states.take([ONE, TWO])
-    states.by_slug["key", "slug"] = [1, 2]
+    states.by_slug["key", "slug"] = [ONE.code, TWO.code]
     newer = TWO._replace(n_pings=9)
-    states.checks[2] = states.unsaved[2] = newer
+    states.remember({TWO.code: newer}, are_saved=False)
 
     states.forget()
 
-    assert states.checks == states.unsaved == {2: newer}
-    assert states.by_code == {TWO.code: 2}
+    assert states.checks == {TWO.code: newer}
+    assert states.unsaved == {TWO.code}
     # Slugs are settings: the database has them as they are.
     assert states.by_slug == {}
 
@@ -65,20 +63,20 @@ async def test_what_is_not_saved_is_not_forgotten(states: States) -> None:
 async def test_what_is_remembered_later_is_not_taken_for_unsaved(
     states: States,
 ) -> None:
-    states.unsaved[2] = TWO
+    states.remember({TWO.code: TWO}, are_saved=False)
     states.forget()
 
     states.take([ONE])
 
-    assert states.checks == {1: ONE, 2: TWO}
-    assert states.unsaved == {2: TWO}
+    assert states.checks == {ONE.code: ONE, TWO.code: TWO}
+    assert states.unsaved == {TWO.code}
 
 
 async def test_it_is_full_at_its_limit_and_not_before(states: States) -> None:
-    states.checks = dict.fromkeys(range(LIMIT - 1), ONE)
+    states.checks = dict.fromkeys(map(str, range(LIMIT - 1)), ONE)
     before = states.is_full
 
-    states.checks[LIMIT] = ONE
+    states.checks["one more"] = ONE
 
     assert (before, states.is_full) == (False, True)
     states.forget()
@@ -87,13 +85,13 @@ async def test_it_is_full_at_its_limit_and_not_before(states: States) -> None:
 
 async def test_the_garbage_collector_sees_a_check_once(states: States) -> None:
     states.take([ONE])
-    states.remember({2: TWO}, are_saved=True)
+    states.remember({TWO.code: TWO}, are_saved=True)
 
     gc.collect(0)
 
     assert not any(map(gc.is_tracked, states.checks.values()))
-    assert states.check(2) == TWO
-    assert isinstance(states.check(2), Check)
+    assert states.check(TWO.code) == TWO
+    assert isinstance(states.check(TWO.code), Check)
 
 
 async def test_the_garbage_collector_never_finds_very_many_at_once(
@@ -109,7 +107,7 @@ async def test_the_garbage_collector_never_finds_very_many_at_once(
     gc.callbacks.append(note)
     try:
         for n in range(30):
-            after = {i: ONE._replace(id=i) for i in range(n * 10, n * 10 + 10)}
+            after = {str(i): ONE._replace(id=i) for i in range(n * 10, n * 10 + 10)}
             states.remember(after, are_saved=True)
     finally:
         gc.callbacks.remove(note)
@@ -124,9 +122,9 @@ async def test_few_checks_are_none_of_the_garbage_collectors_business(
     monkeypatch.setattr(gc, "collect", lambda _: pytest.fail("it was called"))
 
     for _ in range(300):
-        states.remember({1: ONE}, are_saved=True)
+        states.remember({ONE.code: ONE}, are_saved=True)
 
-    assert states.checks == {1: ONE}
+    assert states.checks == {ONE.code: ONE}
 
 
 class Thing:
@@ -139,7 +137,7 @@ async def test_very_many_that_are_forgotten_are_freed_bit_by_bit(
     monkeypatch.setattr(module, "AT_ONCE", 2)
     things = [Thing() for _ in range(5)]
     alive = weakref.WeakSet(things)
-    states.checks = {n: (thing,) for n, thing in enumerate(things)}
+    states.checks = {str(n): (thing,) for n, thing in enumerate(things)}
     del things
     states.forget()
 
@@ -149,8 +147,8 @@ async def test_very_many_that_are_forgotten_are_freed_bit_by_bit(
             left.append(len(alive))
             await states.catch_up(conn)
 
-    # By-names and codes, of which there are none, come first.
-    assert left == [5, 5, 5, 3, 1]
+    # Slugs, of which there are none, come first.
+    assert left == [5, 5, 3, 1]
 
 
 async def test_others_have_their_turn_while_very_many_are_written(
@@ -158,7 +156,8 @@ async def test_others_have_their_turn_while_very_many_are_written(
 ) -> None:
     monkeypatch.setattr(module, "SETTLE_AT_ONCE", 2)
     database = states.database
-    states.unsaved = {n: ONE._replace(id=n) for n in range(10)}
+    after = {str(n): ONE._replace(id=n) for n in range(10)}
+    states.remember(after, are_saved=False)
 
     async def look() -> int:
         async with database.turn():
@@ -180,7 +179,7 @@ async def test_a_check_is_remembered_in_about_a_kilobyte(states: States) -> None
         for n, (code, moment) in enumerate(zip(codes, moments, strict=True)):
             check = ONE._replace(id=n, code=code, last_ping=moment)
             states.take([check])
-            states.remember({n: check}, are_saved=False)
+            states.remember({code: check}, are_saved=False)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -202,7 +201,7 @@ async def test_what_others_changed_is_renewed_and_the_rest_remembered(
     async with database.turn() as conn:
         await states.catch_up(conn)
 
-    assert states.checks == {1: down, 2: TWO}
+    assert states.checks == {ONE.code: down, TWO.code: TWO}
 
 
 async def test_what_others_may_not_have_changed_after_all_is_read_anew(

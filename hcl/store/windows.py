@@ -96,6 +96,18 @@ async def shift(conn: Connection, by: timedelta) -> None:
     )
 
 
+async def shift_first(
+    conn: Connection, by: timedelta, step: timedelta, began: datetime
+) -> None:
+    """Move them after a start that guessed the time; those opened since by the step."""
+    await conn.execute(
+        "UPDATE windows SET"
+        ' "end" = "end" + iif("start" >= :began, :step, :by),'
+        ' "start" = "start" + iif("start" >= :began, :step, :by)',
+        {"by": seconds(by), "step": seconds(step), "began": stamp(began)},
+    )
+
+
 async def checks_to_reckon(
     conn: Connection, project_ids: Iterable[int], after: int, limit: int
 ) -> list[Check]:

@@ -92,7 +92,7 @@ class Steps:
     ) -> Absence | None:
         """Take the step from a time that was only guessed since hcl `began`.
 
-        Maintenance `windows` that were opened by hand move by so much.
+        Maintenance `windows` that were opened by hand before move by so much.
 
         Only what was written since then moves, and what waits if it is a step back.
         The rest is of the right time: it is to be judged as after an absence so long,
@@ -103,7 +103,7 @@ class Steps:
         if not step:
             if windows:
                 async with self._database.transaction() as conn:
-                    await store.windows.shift(conn, windows)
+                    await store.windows.shift_first(conn, windows, step, began)
             clock.take(step)
             return None
         before = clock.now()
@@ -117,7 +117,7 @@ class Steps:
             # later step moves all of it on.
             written = began if step > _NOTHING else None
             await store.outbox.shift(conn, step, before + step, written)
-            await store.windows.shift(conn, windows)
+            await store.windows.shift_first(conn, windows, step, began)
             await self._move_history(conn, step, sign)
             if away is not None:
                 await store.life.add_absence(conn, away)

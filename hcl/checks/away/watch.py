@@ -363,16 +363,17 @@ class Watch:
     async def _end_wait(self, is_synchronised: bool) -> None:
         began = self._clock.at(self._began)
         is_wrong = self._was_synchronised and not is_synchronised
-        # They last as long as was said, by whatever time that is to be set still.
-        windows = self._leapt + self._clock.step if is_wrong else timedelta(0)
+        # They last as long as was said, by whatever time that is to be set still; what
+        # is over begins not again by a right time that is behind what was known.
+        behind = self._leapt + self._clock.step
+        windows = behind if is_wrong else min(behind, timedelta(0))
         if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
             await self._judging.excuse(began, self._leapt)
         away = await self._steps.follow_first(began, self._sign, windows)
         if not is_wrong:
             self._clock.guessed_at = None
-        if windows:
-            await self._maintenance.moved()
+        await self._maintenance.moved()
         self._waits_until = None
         self._renews_since = began = self._clock.at(self._began)
         if away is not None:

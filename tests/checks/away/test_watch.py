@@ -895,8 +895,9 @@ async def test_no_run_is_too_short_whose_length_nobody_knows(
 
 
 @pytest.mark.parametrize("behind", [DAY, 365 * DAY])
+@pytest.mark.parametrize("is_known", [True, False])
 async def test_what_is_over_begins_not_again_by_a_wall_that_is_behind(
-    tmp_path: Path, behind: timedelta
+    tmp_path: Path, behind: timedelta, is_known: bool
 ) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
@@ -909,16 +910,43 @@ async def test_what_is_over_begins_not_again_by_a_wall_that_is_behind(
         await look(app)
     times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
     times.set_wall(-behind.total_seconds())
+    times.synchronised = is_known
 
     async with running(tmp_path, times) as app:
-        now = app.clock.now()
+        # Or that it is right is known only after the start.
+        times.synchronised = True
         await look(app)
+        now = app.clock.now()
 
         assert opened.status_code == 201
         assert now == NOW + 2 * HOUR - behind
         assert (await again(app, over)).muted_until == now - 2 * HOUR + MINUTE
         assert (await again(app, lasting)).muted_until == now + HOUR
         assert app.parts.maintenance.until(over, now) is None
+        assert app.parts.maintenance.until(over, now - 2 * HOUR) is not None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_known", "set_by"),
+    [(0, True, 7200), (7200, True, -7200), (7200, False, 0), (0, False, 7200)],
+)
+async def test_a_window_opened_by_a_guessed_time_is_open_for_as_long_as_was_said(
+    tmp_path: Path, ahead: float, is_known: bool, set_by: float
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW)
+    times.set_wall(ahead)
+    async with running(tmp_path, times) as app:
+        await look(app)
+        await app.api("POST", "maintenance/", json={"seconds": 3600})
+        times.run(700)
+        times.set_wall(set_by)
+        times.synchronised = is_known
+
+        await look(app)
+
+        until = app.parts.maintenance.until(check, app.clock.now())
+        assert until == app.clock.now() + HOUR - timedelta(seconds=700)
 
 
 @pytest.mark.parametrize("gone", [HOUR, 30 * DAY, 365 * DAY])

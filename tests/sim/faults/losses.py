@@ -1,6 +1,7 @@
 """What was written is lost: an old copy of the database is put back."""
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.sim.faults.crashes import short
@@ -56,3 +57,9 @@ def _believe(world: "World", signed: float, taken: float) -> None:
     world.was_away(now - taken)
     world.judges = -1e9, -1e9
     world.next_away = (signed, taken), now
+    if world.machine.offset < taken - now:
+        # By a wall that is behind what the copy knows, windows and mutes have as much
+        # left as then.
+        look = partial(world.maintaining.look_again, 0.0, world.lives)
+        world.agenda.after(70, look)
+        world.telling.mutes.stretch(taken, now - signed + 3 * HOUR)

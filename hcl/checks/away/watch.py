@@ -128,16 +128,19 @@ class Watch:
         unjudged = await store.life.unjudged_since(conn)
         heard = await signs.last_heard(conn, sign, timedelta(seconds=2 * SIGN_EVERY))
         went = min(heard, unjudged or sign.moment, returned)
+        restored = await store.restored.untold(conn)
+        reason: Away = "stopped" if restored is None else "restored"
+        away = self._show_before(Absence(went, returned, reason))
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.fixed.cut_to(conn, returned)
+            await store.life.add_absence(conn, away)
             if returned < sign.moment:
+                # With a sign by that time, lest the next start move them once more.
                 await store.fixed.shift_ends(conn, returned - sign.moment)
+                await store.life.leave(conn, self._sign())
         if returned < sign.moment:
             await self._maintenance.moved()
-        restored = await store.restored.untold(self._database.committed)
-        reason: Away = "stopped" if restored is None else "restored"
-        await self._return(Absence(went, returned, reason))
 
     def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:
         """Tell hcl's time from the last sign, as far as the wall cannot be believed."""
@@ -245,7 +248,9 @@ class Watch:
         self._note_look()
         length = duration(self._clock.now() - went, units=2)
         logger.warning("hcl was not running for %s: it was %s", length, reason)
-        await self._return(Absence(went, self._clock.now(), reason))
+        away = self._show_before(Absence(went, self._clock.now(), reason))
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.life.add_absence(conn, away)
 
     async def _end_deafness(self, since: float, signed: float) -> None:
         """Judge what could not be kept as what could not be heard.
@@ -267,12 +272,6 @@ class Watch:
         self._deaf_from, self._refusals.first = None, None
         if away is not None:
             self._show_before(away)
-
-    async def _return(self, away: Absence) -> None:
-        """Show all as it was, and write the absence down."""
-        away = self._show_before(away)
-        async with self._database.transaction(changes_checks=False) as conn:
-            await store.life.add_absence(conn, away)
 
     def _show_before(self, away: Absence) -> Absence:
         """Show all as it was, until it is known what this absence means; return it."""

@@ -1,11 +1,14 @@
 """The page of maintenance windows, and what list and check say of them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from hcl.clock import Clock
 from tests import toml
 from tests.app import CONFIG, READ_KEY, App, running_app
+from tests.clocks import Times
 from tests.web.api.calls import create
 from tests.web.pages.browsing import post, project_path, sign_in, text_of
 
@@ -48,20 +51,23 @@ async def test_a_window_is_opened_and_ended_on_its_page(app: App) -> None:
     assert "aintenance until" not in await read(app, project_path(app))
 
 
+@pytest.mark.parametrize(("hour", "shown_times"), [(3, 20), (5, 21)])
 async def test_windows_of_the_file_are_shown_and_readers_only_look(
-    tmp_path: Path,
+    tmp_path: Path, hour: int, shown_times: int
 ) -> None:
+    # A Sunday: at five the window is open, and named above the twenty that come.
+    now = datetime(2026, 11, 29, hour, tzinfo=UTC)
+    clock = Clock(Times(wall_=now.timestamp()))
     text = CONFIG.replace(
         '[[projects]]\nname = "Other"', f'{WEEKLY}[[projects]]\nname = "Other"'
     )
-    async with running_app(tmp_path, text) as app:
+    async with running_app(tmp_path, text, clock=clock) as app:
         await sign_in(app, READ_KEY)
         path = f"{project_path(app)}maintenance"
 
         shown = await read(app, path)
 
-        # One more while it is open.
-        assert shown.count("<Sunday> updates checks tagged nas") in (20, 21)
+        assert shown.count("<Sunday> updates checks tagged nas") == shown_times
         assert "Open one now" not in shown
 
 

@@ -109,19 +109,19 @@ class States:
             self.unsaved.difference_update(kept)
         else:
             self.unsaved.update(kept)
-        self._new += len(kept)
-        if self._new >= AT_ONCE:
-            self._sort_garbage()
+        self._note_new(len(kept))
 
     def renew(self, changed: Iterable[Check]) -> None:
         """Remember how others left those checks that are remembered.
 
         All that was not saved has been, in the same turn.
         """
-        for check in changed:
-            if check.code in self.checks:
-                self.checks[check.code] = tuple(check)
-                self._new += 1
+        kept = {c.code: tuple(c) for c in changed if c.code in self.checks}
+        self.checks.update(kept)
+        self._note_new(len(kept))
+
+    def _note_new(self, count: int) -> None:
+        self._new += count
         if self._new >= AT_ONCE:
             self._sort_garbage()
 

@@ -23,6 +23,7 @@ from hcl.moving.moved import MovedProject, MovingError, Source
 from hcl.moving.opening import open_file
 from hcl.pings.states import States
 from hcl.server.syncing import sync
+from hcl.words.lines import one_line
 
 # So often it is told how far it is, in seconds.
 _TELL_EVERY = 5.0
@@ -83,6 +84,11 @@ def _secret(path: Path | None) -> str:
         raise MovingError(f"{path}: cannot be read: {error}") from error
     if not secret:
         raise MovingError(f"{path}: is empty; put the old server's SECRET_KEY there")
+    if "\n" in secret or secret.startswith("SECRET_KEY="):
+        raise MovingError(
+            f"{path}: holds more than the old server's SECRET_KEY; put that there"
+            " alone, without its name"
+        )
     return secret
 
 
@@ -158,7 +164,9 @@ def _chosen(source: Source, names: Sequence[str]) -> list[MovedProject]:
     for name in names:
         found = [p for p in source.projects if name in (p.name or p.owner, p.code)]
         if len(found) != 1:
-            there = ", ".join(f'"{p.name or p.owner}"' for p in source.projects)
+            there = ", ".join(
+                f'"{one_line(p.name or p.owner)}"' for p in source.projects
+            )
             problem = "several projects are" if found else "no project is"
             hint = "; name one by its UUID" if found else ""
             raise MovingError(f'{problem} named "{name}"{hint}; there are {there}')

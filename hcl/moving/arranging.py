@@ -41,7 +41,8 @@ class Place:
     """Where a project goes: its name and id here, and its text for hcl.toml.
 
     `index` is that of a [[projects]] which is there already, None: it is new.
-    `channels` maps the codes of its channels there to those here.
+    `channels` maps the codes of its channels there to those here. `badge_key` is what
+    the database is to have, "": the file says it.
     """
 
     project: MovedProject
@@ -52,6 +53,7 @@ class Place:
     channels: dict[str, str] = field(default_factory=dict)
     new_channels: list[str] = field(default_factory=list)
     mails: bool = False
+    badge_key: str = ""
 
 
 def arrange(
@@ -77,6 +79,7 @@ def arrange(
             _note_name(place, report)
         else:
             place = Place(project, there[index].name, there[index].id, index)
+            place.badge_key = "" if there[index].badge_key else project.badge_key
         names.add(place.name)
         if index is None:
             report.left += [f'"{place.name}": {line}' for line in project.remarks]

@@ -1,6 +1,5 @@
 """Bring checks, their logs and flips into the database, so that nothing comes twice."""
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +9,10 @@ from itertools import chain
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import rules, runs, spec
+from hcl.checks import rules, runs, schedule, spec
 from hcl.db import Database
-from hcl.model import SETTINGS, STATE, Check, Flip, Ping
+from hcl.model import DECLARED, SETTINGS, STATE, Check, Flip, Ping
+from hcl.moving import marking
 from hcl.moving.arranging import Place
 from hcl.moving.moved import MovedCheck, MovedFlip, Source
 from hcl.store.moved import Mark
@@ -46,9 +46,12 @@ _BOUNDS = {
 class Arrived:
     """What has come so far, and which checks need a word, by name.
 
+    `twins` are pings that had the number of another, and were left.
     Those that are `apart` were pinged here and there, `foreign` ones are in another
     project here, those `too_long` have more text than hcl takes, the schedule of
     those `unscheduled` cannot be worked out, and no run of those `never_right` can be.
+    Those `in_place` came for others that the file declares and nobody had pinged;
+    `other_badges` are projects whose badges have other URLs here than there.
     """
 
     checks: int = 0
@@ -57,11 +60,14 @@ class Arrived:
     pings: int = 0
     flips: int = 0
     alerts: int = 0
+    twins: int = 0
     apart: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
     unscheduled: list[str] = field(default_factory=list)
     never_right: list[str] = field(default_factory=list)
+    in_place: list[str] = field(default_factory=list)
+    other_badges: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -120,6 +126,10 @@ class Arriving:
             fresh = [rows[code] for code in place.new_channels if code in rows]
             await store.moved.unserve(conn, fresh)
             await store.windows.bring(conn, id_, place.project.windows, self._now)
+            if place.badge_key and not await store.moved.take_badge_key(
+                conn, id_, place.badge_key
+            ):
+                self.arrived.other_badges.append(cut(place.name, _NAME))
         channels = {
             there: rows[here] for there, here in place.channels.items() if here in rows
         }
@@ -159,9 +169,13 @@ class Arriving:
     ) -> None:
         check = moved.check._replace(project_id=home.project_id)
         check = await _with_badge_key(conn, check)
+        if check.slug and await store.declared.make_way(
+            conn, home.project_id, check.slug, DECLARED
+        ):
+            self._name(self.arrived.in_place, check)
         check, _, problem = rules.on_edit(check, self._now)
         check = check._replace(id=await store.checks.add(conn, check))
-        if problem:
+        if problem or not _is_workable(check):
             self._name(self.arrived.unscheduled, check)
         if runs.are_impossible(check):
             self._name(self.arrived.never_right, check)
@@ -175,8 +189,9 @@ class Arriving:
             # Its count must not be behind its log.
             check = check._replace(n_pings=newest)
             await store.checks.save_states(conn, [check])
-        await self._bring_flips(conn, check, flips)
-        mark = Mark(_digest(moved, home), check.n_pings, self._as_of)
+        await self._bring_flips(conn, check, flips, home)
+        await self._bring_mute(conn, check._replace(muted_until=None), moved, None)
+        mark = Mark(marking.of(moved, home.channels), check.n_pings, self._as_of)
         await store.moved.set_mark(conn, check.id, mark)
         self.arrived.new_checks += 1
 
@@ -219,7 +234,8 @@ class Arriving:
             # Its runs were slow elsewhere, and some time ago.
             await store.paces.pass_over(conn, check.id, check.n_pings)
             self.arrived.changed_checks += 1
-        await self._bring_flips(conn, check, new)
+        await self._bring_flips(conn, check, new, home)
+        await self._bring_mute(conn, here, moved, mark)
         new_mark = new_mark._replace(n_pings=check.n_pings)
         if new_mark != mark:
             await store.moved.set_mark(conn, here.id, new_mark)
@@ -235,16 +251,23 @@ class Arriving:
     ) -> tuple[Check, Mark]:
         """Return a check with what was changed of it there since, and its new mark."""
         check, there = here, moved.check
-        digest, as_of = _digest(moved, home), mark.as_of if mark else None
-        if mark is None or mark.settings != digest:
+        wanted, as_of = marking.of(moved, home.channels), mark.as_of if mark else None
+        is_same = mark and marking.settings_in(mark.settings) == marking.settings_in(
+            wanted
+        )
+        if not is_same:
             check = check._replace(**{name: getattr(there, name) for name in SETTINGS})
             await self._assign(conn, here.id, moved, home)
         if there.n_pings > here.n_pings or has_flipped:
             check = check._replace(**{name: getattr(there, name) for name in STATE})
+            # What came to rest there does here too, whatever the file here says: then
+            # the next start brings it back.
+            declared = here.origin if here.origin == DECLARED else ""
+            check = check._replace(origin=there.origin or declared)
             as_of = self._as_of
         if check != here:
             check = rules.on_edit(check, self._now).check
-        return check, Mark(digest, check.n_pings, as_of)
+        return check, Mark(wanted, check.n_pings, as_of)
 
     async def _is_same(
         self,
@@ -281,25 +304,41 @@ class Arriving:
 
     async def _flush(self, conn: Connection) -> None:
         if self._pings:
-            await store.moved.add_pings(conn, self._pings)
-            self.arrived.pings += len(self._pings)
+            came = await store.moved.add_pings(conn, self._pings)
+            self.arrived.pings += came
+            self.arrived.twins += len(self._pings) - came
         self._pings, self._bytes = [], 0
 
     async def _bring_flips(
-        self, conn: Connection, check: Check, flips: list[MovedFlip]
+        self, conn: Connection, check: Check, flips: list[MovedFlip], home: _Home
     ) -> None:
         if not flips:
             return
         rows = [(moved.flip, moved.n_pings) for moved in flips]
         await store.moved.add_flips(conn, check.id, rows)
         self.arrived.flips += len(flips)
-        owed = [
-            back
-            for back, moved in enumerate(reversed(flips))
-            if not moved.is_told and self._now - moved.flip.created < _FRESH
-        ]
-        if owed and await store.moved.tell(conn, check.id, owed, self._now):
-            self.arrived.alerts += len(owed)
+        for back, moved in reversed([*enumerate(reversed(flips))]):
+            if moved.is_told or self._now - moved.flip.created >= _FRESH:
+                continue
+            ids = [home.channels[c] for c in moved.untold if c in home.channels]
+            if moved.untold and not ids:
+                # What is to tell of it is not here.
+                continue
+            if await store.moved.tell(conn, check.id, back, ids, self._now):
+                self.arrived.alerts += 1
+
+    async def _bring_mute(
+        self, conn: Connection, here: Check, moved: MovedCheck, mark: Mark | None
+    ) -> None:
+        """Mute a check for as long as it is there, or end that, if it is new there."""
+        before = marking.mute_in(mark.settings) if mark else marking.mute(here)
+        if marking.mute(moved.check) == before:
+            return
+        until = moved.check.muted_until
+        if until is not None and until > self._now:
+            await store.mutes.bring(conn, here.id, until, self._now)
+        elif before == marking.mute(here):
+            await store.mutes.mute(conn, here.id, until or self._now, self._now)
 
     async def _assign(
         self, conn: Connection, check_id: int, moved: MovedCheck, home: _Home
@@ -329,17 +368,15 @@ def _turn(flip: Flip) -> tuple[float, str]:
     return round(flip.created.timestamp(), 3), flip.new_status
 
 
-def _digest(moved: MovedCheck, home: _Home) -> str:
-    """Stand for a check's settings and channels, as they come."""
-    # What was brought by a version that did not know a setting has its default still.
-    values = {name: getattr(moved.check, name) for name in SETTINGS}
-    settings = [
-        value
-        for name, value in values.items()
-        if name not in spec.FINER_FIELDS or value != Check._field_defaults[name]
-    ]
-    channels = sorted(code for code in moved.channels if code in home.channels)
-    return hashlib.sha256(repr((settings, channels)).encode()).hexdigest()[:32]
+def _is_workable(check: Check) -> bool:
+    """Tell whether a check's schedule will be worked out once it counts."""
+    try:
+        if check.kind != "simple":
+            schedule.validate(check.schedule)
+            schedule.canonical_zone(check.tz)
+    except schedule.ScheduleError:
+        return False
+    return True
 
 
 async def _with_badge_key(conn: Connection, check: Check) -> Check:

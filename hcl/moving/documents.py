@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 from hcl.config.settings import Window
 from hcl.model import (
+    LEFT,
     SETTINGS,
     STATE,
     Action,
@@ -29,6 +30,9 @@ from hcl.moving.healthchecks import columns
 from hcl.moving.moved import MovedChannel, MovedCheck, MovedFlip, MovedProject
 
 VERSION = 1
+
+# All of a check that has a default.
+_FIELDS = (*SETTINGS, "muted_until", *STATE)
 
 _DEFAULTS = Check._field_defaults
 _HINTS = get_type_hints(Check)
@@ -101,10 +105,14 @@ def check(of: MovedCheck, project_code: str) -> str:
         "badge_key": of.check.badge_key,
         "channels": sorted(of.channels),
     }
-    for name in (*SETTINGS, *STATE):
+    for name in _FIELDS:
         value = getattr(of.check, name)
         if value != _DEFAULTS[name]:
             document[name] = _written(value)
+    # What the file declares where it comes to is told by that file, but not what has
+    # left one: else nothing would bring it back to life.
+    if of.check.origin == LEFT:
+        document["origin"] = LEFT
     return line(document)
 
 
@@ -131,6 +139,8 @@ def flip(of: MovedFlip) -> str:
         document["reason"] = of.flip.reason
     if not of.is_told:
         document["is_told"] = False
+    if of.untold:
+        document["untold"] = list(of.untold)
     return line(document)
 
 
@@ -191,15 +201,14 @@ def _read_channel(document: Mapping[str, Any]) -> MovedChannel:
 def read_check(document: Mapping[str, Any], project_id: int) -> MovedCheck:
     """Read a check; what is left out has its default."""
     named = {
-        name: _READERS[name](document[name])
-        for name in (*SETTINGS, *STATE)
-        if name in document
+        name: _READERS[name](document[name]) for name in _FIELDS if name in document
     }
     moved = Check(
         0,
         project_id,
         columns.code(document["id"]),
         columns.code(document["badge_key"]) if document.get("badge_key") else "",
+        LEFT if document.get("origin") == LEFT else "",
         **named,
     )
     channels = tuple(columns.code(code) for code in document.get("channels", ()))
@@ -214,7 +223,9 @@ def read_flip(document: Mapping[str, Any]) -> MovedFlip:
         _one_of(Status)(document["to"]),
         _one_of(Reason)(document.get("reason", "")),
     )
-    return MovedFlip(read, int(document["n_pings"]), document.get("is_told", True))
+    untold = tuple(columns.code(code) for code in document.get("untold", ()))
+    is_told = _switch(document.get("is_told", True))
+    return MovedFlip(read, int(document["n_pings"]), is_told, untold)
 
 
 def read_ping(document: Mapping[str, Any]) -> Ping:
@@ -313,4 +324,4 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     raise TypeError(f"no check can be read with a field of {hint}")
 
 
-_READERS = {name: _reader(_HINTS[name]) for name in (*SETTINGS, *STATE)}
+_READERS = {name: _reader(_HINTS[name]) for name in _FIELDS}

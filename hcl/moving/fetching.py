@@ -174,7 +174,9 @@ def _finer(check: Check, described: dict[str, Any]) -> Check:
         if described.get(name)
     }
     down_after = described.get("down_after", check.down_after)
-    return check._replace(down_after=down_after, **lengths)
+    muted = described.get("muted_until")
+    until = datetime.fromisoformat(muted).astimezone(UTC) if muted else None
+    return check._replace(down_after=down_after, muted_until=until, **lengths)
 
 
 def _state(
@@ -184,7 +186,7 @@ def _state(
     status = described["status"]
     started = described.get("started", status == "started")
     if status in ("grace", "started"):
-        status = "up"
+        status = "up" if described.get("last_ping") else "new"
     start = None
     for ping, _ in pings:
         if ping.action == "start":

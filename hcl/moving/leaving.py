@@ -122,9 +122,10 @@ async def _check(
     codes = await store.channels.codes_of_check(conn, check.id)
     yield documents.check(MovedCheck(check, tuple(codes)), project_code)
     flips = await store.moved.flips_of(conn, check.id)
-    untold = await store.moved.untold(conn, check.id) if flips else set()
+    untold = await store.moved.untold(conn, check.id) if flips else {}
     for id_, n_pings, flip in flips:
-        yield documents.flip(MovedFlip(flip, n_pings, id_ not in untold))
+        channels = tuple(untold.get(id_, ()))
+        yield documents.flip(MovedFlip(flip, n_pings, not channels, channels))
     last = 0
     while pings := await store.moved.pings_after(conn, check.id, last, _PINGS_AT_ONCE):
         for ping in pings:

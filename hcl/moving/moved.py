@@ -79,11 +79,16 @@ class MovedCheck:
 
 @dataclass(frozen=True, slots=True)
 class MovedFlip:
-    """A flip, the number of the last ping up to it, and whether people were told."""
+    """A flip, the number of the last ping up to it, and whether people were told.
+
+    `untold` are the codes of the channels that were not; none: that is not known, and
+    if it is not `is_told`, none was.
+    """
 
     flip: Flip
     n_pings: int
     is_told: bool = True
+    untold: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from hcl.moving.arranging import Place, Report
 from hcl.moving.arriving import Arrived
 from hcl.moving.config_file import Draft
-from hcl.words.lines import counted, listed
+from hcl.words.lines import counted, cut, listed, one_line
 
+_LONGEST_NAME = 40
 _HEADINGS = ("project", "here", "checks", "pings", "flips", "channels", "keys")
 
 
@@ -27,7 +28,7 @@ def _row(place: Place) -> tuple[str, ...]:
     project = place.project
     is_new = place.index is None
     return (
-        place.name,
+        cut(place.name, _LONGEST_NAME),
         "new" if is_new else "there",
         f"{project.checks:,}",
         f"{project.pings:,}",
@@ -49,7 +50,7 @@ def report(report: Report, new: Draft, remarks: Sequence[str]) -> list[str]:
         ("Left behind:", [*report.left, *remarks]),
     ):
         if these:
-            lines += ["", heading, *(f"  - {line}" for line in these)]
+            lines += ["", heading, *(f"  - {one_line(line)}" for line in these)]
     return lines
 
 
@@ -67,6 +68,11 @@ def outcome(arrived: Arrived) -> list[str]:
             f"{counted(arrived.alerts, 'alert')} that the old server had not sent"
             f" {waits} here"
         )
+    if arrived.twins:
+        lines.append(
+            f"{counted(arrived.twins, 'ping')} had the number of another ping of the"
+            " check, and stayed behind"
+        )
     for names, why in (
         (arrived.apart, "pinged here and there since, and left as they are"),
         (arrived.foreign, "in another project here, and left there"),
@@ -75,6 +81,14 @@ def outcome(arrived: Arrived) -> list[str]:
         (
             arrived.never_right,
             "never right, their max_run being less than their min_run",
+        ),
+        (
+            arrived.in_place,
+            "in the place of checks that hcl.toml declares and nobody had pinged",
+        ),
+        (
+            arrived.other_badges,
+            "badges have other URLs here, unless hcl.toml has the old badge_key, in",
         ),
     ):
         if names:

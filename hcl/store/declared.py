@@ -34,3 +34,16 @@ async def has(conn: Connection, project_id: int, slug: str, origin: str) -> bool
         (project_id, slug, origin),
     )
     return bool(rows)
+
+
+async def make_way(conn: Connection, project_id: int, slug: str, origin: str) -> bool:
+    """Delete a check of this origin that was never pinged; tell whether there was one.
+
+    For one that comes with its slug: neither could be pinged by it.
+    """
+    cursor = await conn.execute(
+        "DELETE FROM checks WHERE project_id = ? AND slug = ? AND origin = ?"
+        " AND id IN (SELECT check_id FROM check_states WHERE n_pings = 0)",
+        (project_id, slug, origin),
+    )
+    return cursor.rowcount > 0

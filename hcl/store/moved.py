@@ -46,9 +46,12 @@ async def set_mark(conn: Connection, check_id: int, mark: Mark) -> None:
     )
 
 
-async def add_pings(conn: Connection, pings: Iterable[tuple[int, Ping]]) -> None:
-    """Put pings into logs, each with its check's id; those that are there stay."""
-    await conn.executemany(
+async def add_pings(conn: Connection, pings: Iterable[tuple[int, Ping]]) -> int:
+    """Put pings into logs, each with its check's id; those that are there stay.
+
+    Returns how many are new.
+    """
+    cursor = await conn.executemany(
         'INSERT OR IGNORE INTO pings ("key", created, action, scheme, remote_addr,'
         " method, ua, rid, exitstatus, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -56,6 +59,7 @@ async def add_pings(conn: Connection, pings: Iterable[tuple[int, Ping]]) -> None
             for check_id, ping in pings
         ],
     )
+    return cursor.rowcount
 
 
 async def add_flips(
@@ -80,25 +84,51 @@ async def add_flips(
 
 
 async def tell(
-    conn: Connection, check_id: int, from_end: Iterable[int], now: datetime
+    conn: Connection,
+    check_id: int,
+    from_end: int,
+    channel_ids: Iterable[int],
+    now: datetime,
 ) -> int:
-    """Write down what is to be sent of some flips of a check; return how much.
+    """Write down what is to be sent of a flip of a check; return how much.
 
-    They are given by how many were written after them.
+    It is given by how many were written after it. `channel_ids` are those that are to
+    tell of it; none: all.
     """
     rows = await conn.execute_fetchall(
-        "SELECT id FROM flips WHERE check_id = ? ORDER BY id DESC", (check_id,)
+        "SELECT id FROM flips WHERE check_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+        (check_id, from_end),
     )
-    ids = [row[0] for row in rows]
-    told = json.dumps([ids[back] for back in from_end])
-    which = "f.id IN (SELECT value FROM json_each(:ids))"
-    return await add_for(conn, which, {"ids": told}, now)
+    which, values = "f.id = :id", {"id": next(iter(rows))[0]}
+    if ids := list(channel_ids):
+        which += " AND c.id IN (SELECT value FROM json_each(:ids))"
+        values["ids"] = json.dumps(ids)
+    return await add_for(conn, which, values, now)
 
 
 async def has_badge_key(conn: Connection, badge_key: str) -> bool:
     """Tell whether any check has this badge key."""
     rows = await conn.execute_fetchall(
         "SELECT 1 FROM checks WHERE badge_key = ?", (badge_key,)
+    )
+    return bool(rows)
+
+
+async def take_badge_key(conn: Connection, project_id: int, badge_key: str) -> bool:
+    """Give a project its badge key of elsewhere; tell whether it has that now.
+
+    Not one that has lived here: URLs of its badges may be out there.
+    """
+    await conn.execute(
+        "UPDATE projects SET badge_key = :key WHERE id = :id AND badge_key != :key"
+        " AND NOT EXISTS (SELECT 1 FROM checks JOIN check_states ON check_id = id"
+        " WHERE project_id = :id AND n_pings > 0)"
+        " AND NOT EXISTS (SELECT 1 FROM projects WHERE badge_key = :key)",
+        {"id": project_id, "key": badge_key},
+    )
+    rows = await conn.execute_fetchall(
+        "SELECT 1 FROM projects WHERE id = ? AND badge_key = ?",
+        (project_id, badge_key),
     )
     return bool(rows)
 
@@ -127,14 +157,18 @@ async def judged(conn: Connection) -> None:
     await conn.execute("UPDATE moved SET as_of = NULL WHERE as_of IS NOT NULL")
 
 
-async def untold(conn: Connection, check_id: int) -> set[int]:
-    """Return the ids of a check's flips of which a first message still waits."""
+async def untold(conn: Connection, check_id: int) -> dict[int, list[str]]:
+    """Return the codes of channels whose first message of a flip waits, by its id."""
     rows = await conn.execute_fetchall(
-        "SELECT DISTINCT flip_id FROM notifications WHERE check_id = ?"
-        " AND next_try IS NOT NULL AND NOT reminder",
+        "SELECT DISTINCT flip_id, code FROM notifications n"
+        " JOIN channels c ON c.id = n.channel_id WHERE check_id = ? AND flip_id"
+        " AND next_try IS NOT NULL AND NOT reminder ORDER BY 1, 2",
         (check_id,),
     )
-    return {row[0] for row in rows}
+    found: dict[int, list[str]] = {}
+    for flip_id, code in rows:
+        found.setdefault(flip_id, []).append(code)
+    return found
 
 
 async def gather_late(conn: Connection) -> None:

@@ -7,6 +7,12 @@ from aiosqlite import Connection
 from hcl.store.notifications import NEXT_REMINDER, RAN
 from hcl.store.times import stamp
 
+# Whether the channel c was told of the flip f.
+_WAS_TOLD = (
+    " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+    " AND n.channel_id = c.id AND n.sent IS NOT NULL)"
+)
+
 
 async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) -> None:
     """Tell nobody of a check before a moment; `until` now: tell what waited for it.
@@ -14,6 +20,22 @@ async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) 
     Who was told that it is down is told once more at the end, if it still is then; but
     not webhooks and commands, for which nothing has changed.
     """
+    await _put_off(conn, check_id, until, now, whom=_WAS_TOLD)
+
+
+async def bring(
+    conn: Connection, check_id: int, until: datetime, now: datetime
+) -> None:
+    """Take a mute over from where the check was before, as `mute` would.
+
+    Who was told there is not known here: all who hear of that are told at the end.
+    """
+    await _put_off(conn, check_id, until, now, whom=" AND c.on_down")
+
+
+async def _put_off(
+    conn: Connection, check_id: int, until: datetime, now: datetime, *, whom: str
+) -> None:
     values = {"id": check_id, "until": stamp(until), "now": stamp(now)}
     await conn.execute(
         "UPDATE check_states SET muted_until = :until WHERE check_id = :id", values
@@ -42,9 +64,7 @@ async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) 
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
         " AND c.project_id = k.project_id AND c.kind NOT IN ('webhook', 'shell')"
         " WHERE f.id = (SELECT max(id) FROM flips WHERE check_id = :id)"
-        " AND f.new_status = 'down'"
-        " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
-        " AND n.channel_id = c.id AND n.sent IS NOT NULL)"
+        f" AND f.new_status = 'down'{whom}"
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
         " AND n.channel_id = c.id AND n.next_try IS NOT NULL) ORDER BY c.id",
         values,

@@ -87,7 +87,7 @@ def test_a_new_server_has_all_but_secrets(
             assert channel["value"] not in text or channel["kind"] == "group"
     # All its channels are off, so that nobody can be told of what waits.
     kinds = "check", "flip", "ping"
-    told = {"is_told": True}
+    told = {"is_told": True, "untold": []}
     assert [{**d, **told} for d in exported(there) if d["type"] in kinds] == [
         {**d, **told} for d in before if d["type"] in kinds
     ]

@@ -90,6 +90,18 @@ def test_what_is_odd_is_brought_along(tmp_path: Path) -> None:
     assert read(tmp_path, "SELECT max_run FROM checks ORDER BY 1") == [(None,), (1.0,)]
 
 
+def test_more_than_the_secret_key_in_its_file_is_told(tmp_path: Path) -> None:
+    for text in ("SECRET_KEY=abc\n", "DEBUG=False\nSECRET_KEY=abc\n"):
+        (tmp_path / "env").write_text(text)
+
+        done = hcl(tmp_path, "import", SOURCE, "--secret-key-file", "env")
+
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert "env: holds more than the old server's SECRET_KEY" in line
+        assert [path.name for path in tmp_path.iterdir()] == ["env"]
+
+
 def test_what_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:
     for arguments, words in (
         (("nothing.sqlite",), "cannot be read: No such file"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hcl.model import Check, Run
-from hcl.moving import arriving, curl, documents, fetching
+from hcl.model import DECLARED, LEFT, Check, Run
+from hcl.moving import curl, documents, fetching, marking
 from hcl.moving.moved import MovedCheck
 from tests.build import HOUR, NOW, make_check
 
@@ -30,6 +30,8 @@ CHECKS = {
             Run(NOW + HOUR, "1a2b3c4d-0000-4000-8000-000000000000", True),
         ),
     ),
+    "muted": make_check(muted_until=NOW),
+    "out of the file": make_check(origin=LEFT),
     "plain": make_check(),
 }
 
@@ -84,12 +86,18 @@ def test_another_hcl_tells_them_over_its_api() -> None:
     assert {name: getattr(check, name) for name in FINER} == FINER
     plain = fetching._settings(make_check().code, {"grace": 60, "timeout": 60})
     assert not plain.is_finer
+    muted = {"grace": 60, "timeout": 60, "muted_until": NOW.isoformat()}
+    assert fetching._settings(make_check().code, muted).muted_until == NOW
+
+
+def test_document_does_not_say_what_a_file_declares() -> None:
+    line = documents.check(MovedCheck(make_check(origin=DECLARED), ()), "p")
+
+    assert "origin" not in json.loads(line)
 
 
 def test_import_from_before_is_not_begun_anew_for_them() -> None:
-    home = arriving._Home(1, {})
-
     # As a version digested it that knew none of the fields.
-    assert arriving._digest(MovedCheck(make_check(), ()), home) == (
+    assert marking.of(MovedCheck(make_check(), ()), ()) == (
         "02d92ab195b00b3390c9cc3baf009a8a"
     )

@@ -33,6 +33,11 @@ UPDATE api_ping SET n = NULL WHERE owner_id = 3 AND n = 3;
 UPDATE api_ping SET rid = 'none' WHERE owner_id = 3 AND n = 4;
 UPDATE api_ping SET kind = 'confirm', remote_addr = 7, ua = NULL, scheme = NULL,
  method = x'50', exitstatus = 'one', body_raw = 5 WHERE owner_id = 3 AND n = 5;
+INSERT INTO api_ping SELECT * FROM api_ping WHERE owner_id = 3 AND n IN (5, 6);
+UPDATE api_check SET kind = 'cron', schedule = '@daily', status = 'new' WHERE id = 5;
+UPDATE api_check SET code = NULL WHERE id = 6;
+INSERT INTO api_check (id, project_id, name) SELECT 999, project_id, char(27) || '[1m'
+ FROM api_check WHERE id = 6;
 UPDATE api_flip SET old_status = 'nagged' WHERE id = 13;
 UPDATE api_flip SET created = '0001-01-01 00:00:00' WHERE id = 17;
 """
@@ -59,9 +64,15 @@ def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> 
     done = hcl(tmp_path, "import", copy)
 
     assert done.returncode == 0, done.stderr
-    first, second = EXPECTED["checks"][:2]
+    first, second, *rest = EXPECTED["checks"]
+    # The sixth lost its UUID.
+    stays = [second, *rest[:3], *rest[4:]]
     for words in (
         f"  - check {names[min(names)]} makes no sense: its status is 'started'",
+        f"  - check {names[6]} makes no sense: None is no UUID",
+        "  - check [1m makes no sense: None is no UUID",
+        "2 pings had the number of another ping of the check, and stayed behind",
+        f"of a schedule that cannot be worked out here: {names[2]} and {names[5]}",
         "  - 1 row of api_channel made no sense, and stayed behind",
         "  - 4 rows of api_ping made no sense, and stayed behind",
         "  - 2 rows of api_flip made no sense, and stayed behind",
@@ -74,7 +85,7 @@ def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> 
     assert [p["name"] for p in projects] == ["Twin", "Twin (2)", "Twin (3)"]
     assert {p["check_limit"] for p in projects} == {1_000_000_000}
     codes = [code for (code,) in read(tmp_path, "SELECT code FROM checks ORDER BY id")]
-    assert codes == [check["uuid"] for check in EXPECTED["checks"][1:]]
+    assert codes == [check["uuid"] for check in stays]
     assert first["uuid"] not in codes
     assert read(
         tmp_path,
@@ -100,6 +111,12 @@ def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> 
             "two checks have the UUID ",
         ),
         (
+            "UPDATE api_check SET code = (SELECT upper(substr(code, 1, 8)) || '-'"
+            " || substr(code, 9) FROM api_check LIMIT 1)"
+            " WHERE id = (SELECT min(id) + 1 FROM api_check)",
+            "two checks have the UUID ",
+        ),
+        (
             "UPDATE accounts_project SET code = 'none' WHERE id = 1",
             "project 1 of accounts_project makes no sense: its code 'none' is no UUID",
         ),
@@ -121,3 +138,32 @@ def test_what_cannot_be_told_apart_changes_nothing(
     [line] = done.stderr.splitlines()
     assert words in line
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_columns_that_older_versions_had_otherwise_are_read(tmp_path: Path) -> None:
+    copy = loose(tmp_path / "old.sqlite")
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.executescript(
+            "".join(
+                f"ALTER TABLE api_check DROP COLUMN {column};"
+                for column in ("success_kw", "failure_kw", "filter_subject", "slug")
+            )
+            + "ALTER TABLE api_check ADD COLUMN subject;"
+            "ALTER TABLE api_check ADD COLUMN subject_fail;"
+            "UPDATE api_check SET subject = '', subject_fail = '';"
+            "UPDATE api_check SET subject = 'ok, done' WHERE id IN (2, 3);"
+            "UPDATE api_check SET subject_fail = 'bad' WHERE id = 3;"
+            "ALTER TABLE accounts_member DROP COLUMN role;"
+            "ALTER TABLE accounts_member ADD COLUMN rw;"
+            "UPDATE accounts_member SET rw = 0;"
+        )
+
+    done = hcl(tmp_path, "import", copy)
+
+    assert done.returncode == 0, done.stderr
+    assert "could look at it: give out a read-only API key" in done.stdout
+    assert "could change it" not in done.stdout
+    assert read(
+        tmp_path,
+        "SELECT success_kw, failure_kw, filter_subject FROM checks ORDER BY id LIMIT 4",
+    ) == [("", "", 0), ("ok, done", "", 1), ("ok, done", "bad", 1), ("", "", 0)]

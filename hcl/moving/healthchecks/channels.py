@@ -1,6 +1,7 @@
 """A channel of Healthchecks as a table of hcl.toml, kind by kind."""
 
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlencode
 
 from hcl.config.channels.apprise_urls import SCHEMES
@@ -51,8 +52,11 @@ def detail_of(channel: MovedChannel) -> str:
     for key in ("url_down", "url_up", "url", "site"):
         if isinstance(document.get(key), str) and document[key]:
             return host_of(document[key])
-    if channel.kind == "email" and "@" in (channel.value or ""):
-        return channel.value or ""
+    value = channel.value or ""
+    if channel.kind == "email" and "@" in value:
+        return value
+    if channel.kind in ("sms", "call") and not value.startswith("{"):
+        return value
     return ""
 
 
@@ -68,7 +72,7 @@ def _email(value: str) -> Translated:
 
 
 def _webhook(value: str) -> Translated:
-    document, keys = json_of(value), {}
+    document, keys = _requests(value), {}
     for status in ("down", "up"):
         if not (url := document.get(f"url_{status}")):
             continue
@@ -83,6 +87,27 @@ def _webhook(value: str) -> Translated:
     if not keys:
         raise NoEquivalentError("it has no URL")
     return Translated("webhook", keys)
+
+
+def _requests(value: str) -> dict[str, Any]:
+    """Read what a webhook requests, as versions since 1.9 keep it, or those before."""
+    if value.startswith("{"):
+        document = json_of(value)
+        if "post_data" not in document:
+            return document
+        down, up = document.get("url_down"), document.get("url_up")
+        body, headers = document["post_data"], document.get("headers")
+    elif "://" not in value:
+        raise ValueError("has no URL")
+    else:
+        down, up, body = [*value.split("\n", 2), "", ""][:3]
+        headers = None
+    same = {"method": "POST" if body else "GET", "body": body, "headers": headers}
+    return {
+        f"{name}_{status}": part
+        for status, url in (("down", down), ("up", up))
+        for name, part in {**same, "url": url and url.strip()}.items()
+    }
 
 
 def _shell(value: str) -> Translated:

@@ -1,5 +1,6 @@
 """How Healthchecks keeps what in SQLite, and what stands for missing columns."""
 
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -108,6 +109,32 @@ WANTED: dict[str, dict[str, str]] = {
         "object_size": _NULL,
     },
 }
+
+
+# What an older version had in the place of a column, by the older ones that it takes.
+_SUBJECT, _SUBJECT_FAIL = "coalesce(subject, '')", "coalesce(subject_fail, '')"
+OLDER: dict[str, dict[str, tuple[tuple[set[str], str], ...]]] = {
+    "accounts_member": {"role": (({"rw"}, "iif(rw, 'w', 'r')"),)},
+    "api_check": {
+        "success_kw": (({"subject"}, _SUBJECT),),
+        "failure_kw": (({"subject_fail"}, _SUBJECT_FAIL),),
+        "filter_subject": (
+            ({"subject", "subject_fail"}, f"{_SUBJECT} || {_SUBJECT_FAIL} != ''"),
+            ({"subject"}, f"{_SUBJECT} != ''"),
+        ),
+    },
+}
+
+
+def expressions(table: str, there: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the columns that are wanted of a table, each with the SQL that reads it."""
+    older = OLDER.get(table, {})
+    for name, default in WANTED[table].items():
+        if name in there:
+            yield name, f'"{name}"'
+            continue
+        ways = (sql for needed, sql in older.get(name, ()) if needed <= {*there})
+        yield name, next(ways, default)
 
 
 # There was no Healthchecks before, and nobody reckons with what lies beyond.

@@ -177,8 +177,12 @@ def _signal(value: str) -> Translated:
 
 
 def _twilio(kind: str, value: str, query: str = "") -> Translated:
-    document = json_of(value)
-    number = part(document["value"])
+    # Before it was JSON, a number was told of what goes down.
+    bare = {"value": value.strip(), "down": True}
+    document = json_of(value) if value.startswith("{") else bare
+    number = part(str(document["value"]))
+    if not number:
+        raise ValueError("has no number")
     return _apprise(
         kind,
         f"twilio://{UNKNOWN}:{UNKNOWN}@{UNKNOWN}/{number}{query}",

@@ -85,6 +85,8 @@ def test_urls_are_such_that_apprise_takes_them() -> None:
         ("po", "user|0", None),
         ("po", "user|1|-3", ["down"]),
         ("call", '{"value": "+1555"}', ["down"]),
+        ("sms", "+1555", ["down"]),
+        ("call", "+1555", ["down"]),
         ("github", '{"repo": "a/b", "installation_id": 1}', ["down"]),
     ],
 )  # fmt: skip
@@ -92,10 +94,40 @@ def test_what_is_told_stays_so(kind: str, value: str, events: list[str] | None) 
     assert of(kind, value).events == events
 
 
+_GET = {"method": "GET", "url": "http://a/"}
+_POST = {"method": "POST", "url": "http://a/", "body": "$NAME\nx"}
+_HEADED = {"headers": {"X-A": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "down", "up"),
+    [
+        ("http://a/", _GET, None),
+        ("http://a/\nhttp://a/", _GET, _GET),
+        ("\nhttp://a/\n$NAME\nx", None, _POST),
+        ('{"url_down": "http://a/", "url_up": "", "post_data": ""}', _GET, None),
+        (
+            '{"url_down": "http://a/", "url_up": "http://a/", "post_data": "$NAME\\nx",'
+            ' "headers": {"X-A": "b"}}',
+            _POST | _HEADED,
+            _POST | _HEADED,
+        ),
+    ],
+)
+def test_webhooks_of_older_versions_request_the_same(
+    value: str, down: object, up: object
+) -> None:
+    keys = of("webhook", value).keys
+
+    assert (keys.get("down"), keys.get("up")) == (down, up)
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
         ("hipchat", "x"),
+        ("sms", ""),
+        ("webhook", ""),
         ("webhook", '{"url_down": "", "url_up": ""}'),
         ("webhook", "[]"),
         ("shell", "{}"),

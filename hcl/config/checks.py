@@ -79,7 +79,7 @@ def read_check(table: Table, channels: Sequence[ChannelConfig]) -> CheckConfig:
             )
     _refuse_impossible_runs(table, fields)
     typed = str(table.data.get("schedule", "")).strip()
-    is_turned = "schedule" in fields and fields["schedule"] != typed
+    is_turned = "schedule" in fields and str(fields["schedule"]).strip() != typed
     return CheckConfig(
         slug, fields, _channels(table, channels), typed if is_turned else ""
     )

@@ -14,12 +14,13 @@ from hcl.config.checks import read_check
 from hcl.config.reading import Source, Table, as_length
 from hcl.model import Check
 from hcl.moving import leaving, toml_text
-from hcl.words.lines import one_line
+from hcl.words.lines import cut, one_line
 from hcl.words.names import check_name
 
 _HEADER = "[[projects.checks]]"
 # Always said, so that nobody has to know a default.
 _SAID = ("timeout", "schedule", "grace")
+_LONGEST_SLUG = 60
 
 
 async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
@@ -27,13 +28,26 @@ async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
     yield f'# Checks of the project "{one_line(project.name)}": they stand below its\n'
     yield "# [[projects]], before the next one. `hcl plan` shows what they change.\n"
     async for check, is_alone in leaving.checks_by_slug(conn, project):
-        yield await _table(conn, project, check) if is_alone else _left_out(check)
+        if why := _why_left_out(check, is_alone):
+            name = one_line(check_name(check.name, check.code))
+            yield f"\n# Left out: {name} {why}, and a slug names a check here.\n"
+        else:
+            yield await _table(conn, project, check)
 
 
-def _left_out(check: Check) -> str:
-    why = f"shares the slug {check.slug} with others" if check.slug else "has no slug"
-    name = check_name(check.name, check.code)
-    return f"\n# Left out: {name} {why}, and a slug is what names a check here.\n"
+def _why_left_out(check: Check, is_alone: bool) -> str:
+    """Say why a check cannot be declared; "": it can."""
+    if not check.slug:
+        return "has no slug"
+    if not is_alone:
+        return f"shares the slug {one_line(check.slug)} with others"
+    try:
+        read_check(Table(Source("", Path(), {}), "", {"slug": check.slug}), ())
+    except ConfigError:
+        # One that came from elsewhere may be longer, or have other letters.
+        shown = cut(one_line(check.slug), _LONGEST_SLUG)
+        return f'has the slug "{shown}", which fits in no ping URL'
+    return ""
 
 
 async def _table(conn: Connection, project: ProjectConfig, check: Check) -> str:

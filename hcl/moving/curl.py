@@ -1,6 +1,7 @@
 """Write the calls, as a shell script with curl, that make checks on a Healthchecks."""
 
 import json
+import re
 import shlex
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -38,19 +39,33 @@ field() {{
     sed -n 's/.*"'"$1"'": *"\\([^"]*\\)".*/\\1/p'
 }}
 
-# make OLD [pause]: make a check, and pause it.
+# make OLD [pause]: make a check, and pause it. One that is refused keeps no other back.
 make() {{
-    answer=$(call checks/)
+    if ! answer=$(call checks/); then
+        printf '%s: not made: the server refuses it as it is\\n' "$1" >&2
+        return 1
+    fi
     printf '%s -> %s\\n' "$1" "$(printf '%s' "$answer" | field ping_url)"
     if [ "${{2-}}" = pause ]; then
         code=$(printf '%s' "$answer" | field ping_url)
         call "checks/${{code##*/}}/pause" </dev/null >/dev/null
     fi
 }}
+
+failed=0
+# Whether the server is there, and takes the key.
+curl -fsS -m 30 --retry 5 -H "X-Api-Key: $HC_API_KEY" "$HC_URL/api/v3/channels/" \\
+    >/dev/null
+"""
+
+_TAIL = """
+exit "$failed"
 """
 
 # What the peer takes of a text.
-_LONGEST = {"name": 100, "tags": 500, "slug": 100}
+_LONGEST = {"name": 100, "tags": 500, "desc": 10_000}
+
+_SLUG = re.compile(r"[a-z0-9_-]{0,100}")
 
 _SWITCHES = (
     "manual_resume",
@@ -68,23 +83,26 @@ async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
     yield _HEAD.format(project=shown, name="this-file")
     async for check, is_alone in leaving.checks_by_slug(conn, project):
         yield _call(check, is_alone=is_alone)
+    yield _TAIL
 
 
 def _call(check: Check, *, is_alone: bool) -> str:
     """Write the call for a check; `is_alone`: no other has its slug."""
     document = _document(check)
-    document["unique"] = ["slug"] if is_alone else ["name", "slug", "tags"]
+    has_own = is_alone and document["slug"]
+    document["unique"] = ["slug"] if has_own else ["name", "slug", "tags"]
     pause = " pause" if check.status == "paused" else ""
     text = json.dumps(document, ensure_ascii=False)
     notes = "".join(f"# {note}\n" for note in _notes(check))
     # As a word, not a here document: no line of a text can end that.
-    return f"\n{notes}printf %s {shlex.quote(text)} |\n    make {check.code}{pause}\n"
+    made = f"make {check.code}{pause} || failed=1"
+    return f"\n{notes}printf %s {shlex.quote(text)} |\n    {made}\n"
 
 
 def _document(check: Check) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": check.name,
-        "slug": check.slug,
+        "slug": check.slug if _fits(check.slug) else "",
         "tags": check.tags,
         "desc": check.desc,
         "grace": int(check.grace.total_seconds()),
@@ -96,6 +114,11 @@ def _document(check: Check) -> dict[str, Any]:
     else:
         document |= {"schedule": check.schedule, "tz": check.tz}
     return _cut(document)
+
+
+def _fits(slug: str) -> bool:
+    """Tell whether the peer takes a slug, which longer ones and capitals are not."""
+    return bool(_SLUG.fullmatch(slug))
 
 
 def _cut(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +134,8 @@ def _notes(check: Check) -> list[str]:
         for name in FINER_FIELDS
         if getattr(check, name) != Check._field_defaults[name]
     ]
+    if not _fits(check.slug):
+        finer.append("its slug is left out: it fits in no ping URL there")
     return finer + [
         f"its {name} is longer than the {limit} characters that are taken there"
         for name, limit in _LONGEST.items()

@@ -109,7 +109,8 @@ def test_a_database_that_cannot_be_read_is_1(tmp_path: Path) -> None:
 
 
 def test_schedules_from_elsewhere_are_told_as_they_are_stored(tmp_path: Path) -> None:
-    declared = declare("nightly", schedule="@daily") + declare("plain")
+    declared = declare("nightly", schedule="@daily")
+    declared += declare("plain", schedule=" 5 3 * * * ")
     (tmp_path / "hcl.toml").write_text(HOME + declared)
 
     done = hcl(tmp_path, "plan")

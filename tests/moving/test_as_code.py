@@ -70,6 +70,23 @@ async def test_every_field_goes_there_and_back(tmp_path: Path) -> None:
     assert "# its name has several lines\n" in done.stdout
 
 
+async def test_slugs_that_no_file_may_say_are_left_out_by_name(tmp_path: Path) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        for name in ("long", "capitals"):
+            await create(app, name=name, slug=name)
+        async with app.database.transaction() as conn:
+            # As a Healthchecks made them of long names, or an old one by hand.
+            await conn.execute(
+                "UPDATE checks SET slug = iif(name = 'long', ?, 'Büro')", ("x" * 150,)
+            )
+        done = await to_thread(hcl, tmp_path, "export", "--toml")
+
+    assert done.returncode == 0
+    assert '# Left out: capitals has the slug "Büro", which fits in no' in done.stdout
+    assert f'# Left out: long has the slug "{"x" * 59}…", which fits' in done.stdout
+    assert "[[projects.checks]]" not in done.stdout
+
+
 def test_one_project_at_a_time_and_one_form(moved: Callable[[str], Path]) -> None:
     folder = moved("here")
     for arguments, words in (

@@ -75,6 +75,22 @@ def test_a_file_that_cannot_be_moved_is_told_in_a_line(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_copy_amid_a_write_is_told_in_a_line(tmp_path: Path) -> None:
+    live = tmp_path / "live.sqlite"
+    shutil.copy(SOURCE, live)
+    (tmp_path / "copy").mkdir()
+    with closing(sqlite3.connect(live, isolation_level=None)) as conn:
+        conn.executescript("PRAGMA cache_size = 1; BEGIN; UPDATE api_ping SET ua = 'x'")
+        for name in "live.sqlite", "live.sqlite-journal":
+            shutil.copy(tmp_path / name, tmp_path / "copy")
+
+        done = hcl(tmp_path / "copy", "import", "live.sqlite")
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "live.sqlite-journal tells of a write that did not end" in line
+
+
 def test_what_is_odd_is_brought_along(tmp_path: Path) -> None:
     """A slug that two have, a name of two lines, and a run that cannot be right."""
     other = OTHER.replace('"slug"', '"max_run":1,"min_run":2,"slug"')

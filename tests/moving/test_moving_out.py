@@ -2,13 +2,16 @@
 
 import os
 import subprocess
+from asyncio import to_thread
 from collections.abc import Callable
 from pathlib import Path
 
 from tests import toml
+from tests.app import running_app
 from tests.moving.commands import EXPECTED, checks_of, hcl
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve
+from tests.web.api.calls import create
 
 PROJECT = EXPECTED["projects"][0]
 FIELDS = (
@@ -61,6 +64,49 @@ def test_script_makes_the_checks_on_another_server(
         }
         assert found["tags"] == check["tags"][:500]
         assert (found["status"] == "paused") == (check["status_column"] == "paused")
+
+
+async def test_one_that_is_refused_keeps_no_other_back(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in here, there:
+        await to_thread(folder.mkdir)
+    async with running_app(here) as app:
+        for name in ("bad", "odd", "good"):
+            await create(app, name=name, slug=name, schedule="5 3 * * *")
+        async with app.database.transaction() as conn:
+            await conn.execute(
+                "UPDATE checks SET schedule = iif(name = 'bad', 'never', schedule),"
+                " slug = iif(name = 'odd', 'ODD', slug),"
+                " desc = iif(name = 'odd', printf('%.20000c', 'x'), '')"
+            )
+        names = ("export", "--healthchecks", "out.sh", "--project", "Home")
+        done = await to_thread(hcl, here, *names)
+    assert done.returncode == 0, done.stderr
+
+    def run(root: str, key: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", here / "out.sh"],
+            env={**os.environ, "HC_URL": root, "HC_API_KEY": key, "no_proxy": "*"},
+            capture_output=True,
+            text=True,
+            timeout=ENDS,
+            check=False,
+        )
+
+    with await to_thread(Serve, there) as server:
+        runs = [await to_thread(run, server.root, API_KEY) for _ in "ab"]
+        made = server.api("GET", "checks/")["checks"]
+        wrong = await to_thread(run, server.root, "x" * 32)
+
+    assert [(run.returncode, run.stdout.count(" -> ")) for run in runs] == [(1, 2)] * 2
+    assert runs[0].stderr.count("not made: the server refuses it as it is") == 1
+    assert [(c["name"], c["slug"], len(c["desc"])) for c in made] == [
+        ("odd", "", 10_000),
+        ("good", "good", 0),
+    ]
+    # With a wrong key it ends at once, and not with a line for each check.
+    assert wrong.returncode != 0
+    assert len(wrong.stderr.splitlines()) == 1
 
 
 def test_what_cannot_be_exported_is_told_in_a_line(

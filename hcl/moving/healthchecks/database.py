@@ -67,6 +67,12 @@ class Healthchecks:
         return conn
 
     def _damaged(self, error: sqlite3.Error) -> MovingError:
+        if Path(f"{self.name}-journal").exists():
+            # SQLite would have to write to put that right.
+            return MovingError(
+                f"{self.name}: cannot be read: {self.name}-journal tells of a write"
+                " that did not end; copy the database anew, by sqlite3's .backup"
+            )
         return MovingError(f"{self.name}: cannot be read: {error}")
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hcl.moving import config_file, plan
 from hcl.moving.arranging import Place, Report, arrange
 from hcl.moving.arriving import Arrived, Arriving
 from hcl.moving.config_file import Draft
+from hcl.moving.healthchecks.translated import UNKNOWN
 from hcl.moving.moved import MovedProject, MovingError, Source
 from hcl.moving.opening import open_file
 from hcl.pings.states import States
@@ -144,9 +146,27 @@ def _move(
         return
     arrived = asyncio.run(_write(source, new, places))
     _tell(plan.report(report, new, source.remarks))
-    for doubt in doubts(new.config):
+    for doubt in doubts(_filled_in(new.config)):
         click.echo(f"{new.path}: warning: {doubt}", err=True)
     _tell(["", *plan.outcome(arrived)])
+
+
+def _filled_in(config: Config) -> Config:
+    """Return a config without the channels of which it was said what they lack."""
+    return replace(
+        config,
+        projects=tuple(
+            replace(
+                project,
+                channels=tuple(
+                    channel
+                    for channel in project.channels
+                    if UNKNOWN not in getattr(channel.settings, "url", "")
+                ),
+            )
+            for project in config.projects
+        ),
+    )
 
 
 def _tell(lines: Sequence[str]) -> None:

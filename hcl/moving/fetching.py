@@ -153,6 +153,7 @@ def _settings(code: str, described: dict[str, Any]) -> Check:
     badge = re.search(r"/b/\d/([0-9a-f-]{36})\.", str(described.get("badge_url", "")))
     named = {name: described[name] for name in _SAME if name in described}
     check = Check(0, 0, code, badge[1] if badge else "", **named)
+    check = _keywords(check, described)
     check = check._replace(grace=timedelta(seconds=described["grace"]))
     check = _finer(check, described)
     if "timeout" in described:
@@ -163,6 +164,18 @@ def _settings(code: str, described: dict[str, Any]) -> Check:
         kind="cron" if is_cron else "oncalendar",
         schedule=schedule,
         tz=str(described.get("tz") or "UTC"),
+    )
+
+
+def _keywords(check: Check, described: dict[str, Any]) -> Check:
+    """Add keywords by the names that older servers alone have for them."""
+    if "filter_subject" in described:
+        return check
+    success, failure = (
+        str(described.get(n) or "") for n in ("subject", "subject_fail")
+    )
+    return check._replace(
+        success_kw=success, failure_kw=failure, filter_subject=bool(success or failure)
     )
 
 

@@ -90,6 +90,15 @@ def test_another_hcl_tells_them_over_its_api() -> None:
     assert fetching._settings(make_check().code, muted).muted_until == NOW
 
 
+def test_an_older_server_has_keywords_of_other_names() -> None:
+    described = {"grace": 60, "timeout": 60, "subject": "ok", "subject_fail": ""}
+
+    check = fetching._settings(make_check().code, described)
+
+    assert (check.success_kw, check.failure_kw) == ("ok", "")
+    assert check.filter_subject
+
+
 def test_document_does_not_say_what_a_file_declares() -> None:
     line = documents.check(MovedCheck(make_check(origin=DECLARED), ()), "p")
 

@@ -146,6 +146,8 @@ def test_a_run_again_doubles_nothing(moved: Callable[[str], Path]) -> None:
     again = moved_in(folder)
 
     assert "0 checks came, 0 checks changed, with 0 pings and 0 flips" in again.stdout
+    # It was said once what these lack.
+    assert 'channel "telegram' not in again.stderr
     assert (folder / "hcl.toml").read_text() == before
 
 

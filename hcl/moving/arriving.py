@@ -1,7 +1,7 @@
 """Bring checks, their logs and flips into the database, so that nothing comes twice."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -12,7 +12,7 @@ from hcl import store
 from hcl.checks import rules, runs, schedule, spec
 from hcl.db import Database
 from hcl.model import DECLARED, SETTINGS, STATE, Check, Flip, Ping
-from hcl.moving import marking
+from hcl.moving import joining, marking
 from hcl.moving.arranging import Place
 from hcl.moving.moved import MovedCheck, MovedFlip, Source
 from hcl.store.moved import Mark
@@ -46,8 +46,8 @@ _BOUNDS = {
 class Arrived:
     """What has come so far, and which checks need a word, by name.
 
-    `twins` are pings that had the number of another, and were left.
-    Those that are `apart` were pinged here and there, `foreign` ones are in another
+    `ups` are alerts of what was down here and up there; `twins` are pings that had the
+    number of another, and were left. Those that are `apart` were pinged here and there, `foreign` ones are in another
     project here, those `too_long` have more text than hcl takes, the schedule of
     those `unscheduled` cannot be worked out, and no run of those `never_right` can be.
     Those `in_place` came for others that the file declares and nobody had pinged;
@@ -61,6 +61,7 @@ class Arrived:
     flips: int = 0
     alerts: int = 0
     twins: int = 0
+    ups: int = 0
     apart: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
@@ -215,7 +216,8 @@ class Arriving:
         if not await self._is_same(conn, here, common, mark, first):
             self._name(self.arrived.apart, here)
             return
-        new = _newer(flips, await store.flips.of_check(conn, here.id))
+        known = await store.flips.of_check(conn, here.id)
+        new = joining.newer(flips, known)
         if here.n_pings > there.n_pings:
             # It went on here, and nothing came there.
             if new:
@@ -235,6 +237,8 @@ class Arriving:
             await store.paces.pass_over(conn, check.id, check.n_pings)
             self.arrived.changed_checks += 1
         await self._bring_flips(conn, check, new, home)
+        last = new[-1].flip if new else next(iter(known), None)
+        await self._join(conn, check, joining.joint(here, check, last, self._as_of))
         await self._bring_mute(conn, here, moved, mark)
         new_mark = new_mark._replace(n_pings=check.n_pings)
         if new_mark != mark:
@@ -327,6 +331,15 @@ class Arriving:
             if await store.moved.tell(conn, check.id, back, ids, self._now):
                 self.arrived.alerts += 1
 
+    async def _join(self, conn: Connection, check: Check, flip: Flip | None) -> None:
+        """Add a flip that no server had; who was told here that it is down hears it."""
+        if flip is None:
+            return
+        await store.moved.add_flips(conn, check.id, [(flip, check.n_pings)])
+        if flip.new_status == "up" and flip.notifies:
+            told = await store.moved.tell(conn, check.id, 0, (), self._now)
+            self.arrived.ups += bool(told)
+
     async def _bring_mute(
         self, conn: Connection, here: Check, moved: MovedCheck, mark: Mark | None
     ) -> None:
@@ -350,22 +363,6 @@ class Arriving:
     def _name(self, names: list[str], check: Check, more: str = "") -> None:
         if len(names) < _NAMED:
             names.append(cut(check_name(check.name, check.code), _NAME) + more)
-
-
-def _newer(there: list[MovedFlip], here: Iterable[Flip]) -> list[MovedFlip]:
-    """Return the flips there that came after the last which is here too."""
-    known = {_turn(flip) for flip in here}
-    newest = max((at for at, _ in known), default=0.0)
-    last = -1
-    for index, moved in enumerate(there):
-        if _turn(moved.flip) in known or moved.flip.created.timestamp() < newest:
-            last = index
-    return there[last + 1 :]
-
-
-def _turn(flip: Flip) -> tuple[float, str]:
-    # To a millisecond: it may have been written and read again.
-    return round(flip.created.timestamp(), 3), flip.new_status
 
 
 def _is_workable(check: Check) -> bool:

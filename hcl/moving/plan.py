@@ -68,6 +68,11 @@ def outcome(arrived: Arrived) -> list[str]:
             f"{counted(arrived.alerts, 'alert')} that the old server had not sent"
             f" {waits} here"
         )
+    if arrived.ups:
+        lines.append(
+            f"{counted(arrived.ups, 'check')} that hcl had called down had pinged the"
+            " other server: people will hear that it is up"
+        )
     if arrived.twins:
         lines.append(
             f"{counted(arrived.twins, 'ping')} had the number of another ping of the"

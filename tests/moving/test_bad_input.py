@@ -252,3 +252,46 @@ def test_what_is_new_comes_and_what_was_changed_here_stays(
     late = "SELECT count(*) FROM checks_channels JOIN channels h ON h.id = channel_id"
     assert read(folder, f"{late} WHERE h.name = 'Late'") == [(0,)]
     assert (folder / "hcl.toml").read_text().count('name = "Late"') == 1
+
+
+def test_what_was_called_down_here_and_pinged_there_is_up_and_told(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """While both servers run, jobs still ping the old one: hcl misses them."""
+    folder, copy = moved("here"), tmp_path / "later.sqlite"
+    check = EXPECTED["checks"][0]
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as conn, conn:
+        [[id_]] = conn.execute("SELECT id FROM checks WHERE code = ?", (check["uuid"],))
+        conn.execute(
+            "UPDATE check_states SET status = 'down' WHERE check_id = ?", (id_,)
+        )
+        conn.execute(
+            "INSERT INTO flips (check_id, created, old_status, new_status, reason,"
+            " n_pings) VALUES (?, ?, 'up', 'down', 'missed', ?)",
+            (id_, EXPECTED["as_of"] + 60, check["n_pings"]),
+        )
+    shutil.copy(SOURCE, copy)
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(
+            "UPDATE api_check SET n_pings = n_pings + 1, last_ping ="
+            " '2026-11-28 08:30:00' WHERE code = ?",
+            (check["uuid"].replace("-", ""),),
+        )
+
+    done = [moved_in(folder, source=copy) for _ in "ab"]
+
+    assert "1 check that hcl had called down had pinged" in done[0].stdout
+    assert "called down" not in done[1].stdout
+    flips = read(
+        folder,
+        "SELECT old_status, new_status, datetime(created, 'unixepoch') FROM flips"
+        f" WHERE check_id = {id_} ORDER BY id DESC LIMIT 2",
+    )
+    assert flips == [
+        ("down", "up", "2026-11-28 08:30:00"),
+        ("up", "down", "2026-11-28 08:01:00"),
+    ]
+    # Once over each of its channels.
+    waits = "SELECT channel_id FROM notifications WHERE next_try IS NOT NULL AND"
+    told = read(folder, f"{waits} check_id = {id_}")
+    assert len(told) == len(set(told)) > 0

@@ -47,9 +47,10 @@ class Arrived:
     """What has come so far, and which checks need a word, by name.
 
     `ups` are alerts of what was down here and up there; `twins` are pings that had the
-    number of another, and were left. Those that are `apart` were pinged here and there, `foreign` ones are in another
-    project here, those `too_long` have more text than hcl takes, the schedule of
-    those `unscheduled` cannot be worked out, and no run of those `never_right` can be.
+    number of another, and were left. Those that are `apart` were pinged here and there,
+    `foreign` ones are in another project here, those `too_long` have more text than hcl
+    takes, the schedule of those `unscheduled` cannot be worked out, and no run of those
+    `never_right` can be.
     Those `in_place` came for others that the file declares and nobody had pinged;
     `other_badges` are projects whose badges have other URLs here than there.
     """

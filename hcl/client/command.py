@@ -122,7 +122,7 @@ def _open_what_is_closed() -> None:
 
 def _say(options: Given) -> Callable[[str], None]:
     def say(line: str) -> None:
-        if options.quiet:
+        if options.quiet or sys.stderr is None:
             return
         try:
             print(f"hcl {options.name}: {line}", file=sys.stderr, flush=True)
@@ -151,8 +151,10 @@ def _add_run(
     parser.add_argument("check", metavar="CHECK", help="its UUID, slug or ping URL")
     parser.set_defaults(command=command)
     if command is None:
-        # argparse.REMAINDER and SUPPRESS.
-        parser.add_argument("command", nargs="...", help="==SUPPRESS==")
+        # Imported here: jobs come without it.
+        from argparse import REMAINDER, SUPPRESS
+
+        parser.add_argument("command", nargs=REMAINDER, help=SUPPRESS)
     add_to(parser, _OF_RUN)
     parser.set_defaults(function=_run, name="run")
 

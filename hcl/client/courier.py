@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from signal import SIG_IGN, SIGHUP, SIGINT, SIGQUIT, SIGTERM, getsignal
+from signal import signal as handle
 from typing import TYPE_CHECKING
 
 from hcl.client import spool as spools
-from hcl.client.signals import Signal, as_log
+from hcl.client.signals import Signal, as_log, dated, happened
 from hcl.client.spool import Kept, Spool
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ _LONGEST_PAUSE = 60.0
 
 # A signal that is told so many seconds late is told with its own time.
 _LATE = 2.0
+
+# Who sends one of these need not wait for a server that is away.
+_ENDING = (SIGINT, SIGTERM, SIGHUP, SIGQUIT)
 
 
 class Courier:
@@ -46,8 +52,9 @@ class Courier:
         self._until: float | None = None
         self._has_flushed = False
         self._thread: threading.Thread | None = None
-        # Why the last try failed.
+        # Why the last try failed, and for how long the server wants to be left alone.
         self._why = ""
+        self._retry_after = 0.0
         # What was said last of a signal that is lost: its start and its end are one.
         self._said = ""
         # Which servers believe a signal its own time.
@@ -55,6 +62,7 @@ class Courier:
 
     def add(self, signal: Signal) -> None:
         """Tell a signal soon; it is written down first."""
+        signal = dated(signal)
         with self._condition:
             self._waiting.append((signal, self._spool.keep(signal)))
             self._condition.notify()
@@ -72,18 +80,25 @@ class Courier:
                 self._thread, self._why = None, str(error)
 
     def finish(self, patience: float) -> None:
-        """Wait for what is not told yet, so many seconds at most; leave the rest."""
+        """Wait for what is not told yet, so many seconds at most; leave the rest.
+
+        A signal that asks the process to end has it wait no longer.
+        """
         with self._condition:
             self._until = time.monotonic() + patience
             self._condition.notify()
         if self._thread is not None:
-            self._thread.join(patience + 0.2)
+            with _hurried():
+                self._thread.join(patience + 0.2)
         with self._condition:
             left = list(self._waiting)
             self._waiting.clear()
         for _, kept in left:
             if kept is not None:
                 spools.leave(kept)
+        if left:
+            self._spool.trim()
+            self._say_dropped()
         if left or self._why:
             self.all_told = False
         if left:
@@ -109,19 +124,31 @@ class Courier:
     def _tell_all(self) -> None:
         pause = _FIRST_PAUSE
         while self._seconds_left() > 0:
-            if not self._has_flushed and not self._flush():
-                wanted = pause
-            else:
+            if self._has_flushed or self._flush():
                 first = self._first()
                 if first is None:
                     return
-                wanted = self._send(*first) * pause
-            if not wanted:
-                pause = _FIRST_PAUSE
-                continue
-            with self._condition:
-                self._condition.wait(min(wanted, self._seconds_left()))
+                if self._send(*first):
+                    pause = _FIRST_PAUSE
+                    continue
+            if not self._rest(pause):
+                return
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _rest(self, pause: float) -> bool:
+        """Wait before the next try; return False if there is no time for one."""
+        wanted, self._retry_after = self._retry_after, 0.0
+        until = time.monotonic() + wanted
+        with self._condition:
+            if not wanted:
+                # That the job has ended is a good moment to try.
+                self._condition.wait(min(pause, self._seconds_left()))
+                return True
+            while (left := until - time.monotonic()) > 0:
+                if left > self._seconds_left():
+                    return False
+                self._condition.wait(left)
+        return True
 
     def _seconds_left(self) -> float:
         return 1e6 if self._until is None else self._until - time.monotonic()
@@ -135,20 +162,20 @@ class Courier:
                 self._condition.wait()
             return self._waiting[0]
 
-    def _send(self, signal: Signal, kept: Kept | None) -> float:
-        """Send one; return 0.0 once it is settled, else how many pauses to wait."""
+    def _send(self, signal: Signal, kept: Kept | None) -> bool:
+        """Send one; return whether it is settled."""
         # Imported here, while the job starts: it takes as long as all the rest.
         from hcl.client import sending
 
         timeout = min(sending.TRY_TIMEOUT, max(0.1, self._seconds_left()))
-        late = time.time() - signal.at > _LATE
+        late = time.time() - happened(signal) > _LATE
         answer = sending.send(signal, timeout, late)
         if late and answer.final and sending.NOT_BELIEVED in answer.why:
             # One of the clocks is wrong, or was set: better now than never.
             answer = sending.send(signal, timeout)
         if not (answer.taken or answer.final):
-            self._why = answer.why
-            return max(1.0, answer.retry_after / _FIRST_PAUSE)
+            self._why, self._retry_after = answer.why, answer.retry_after
+            return False
         self._why = ""
         self.body_limit = answer.body_limit or self.body_limit
         with self._condition:
@@ -163,7 +190,7 @@ class Courier:
             if line != self._said:
                 self._said = line
                 self._tell(line)
-        return 0.0
+        return True
 
     def _flush(self) -> bool:
         """Tell what was left before; return False if the server is away.
@@ -189,6 +216,8 @@ class Courier:
                 spools.leave(kept)
                 if not answer.is_alone:
                     away[origin] = answer.why
+                    if self._whole or origin == ours:
+                        self._retry_after = answer.retry_after
                 continue
             if answer.final:
                 refused[kept.signal.target.shown] = answer.why
@@ -197,10 +226,14 @@ class Courier:
         self._has_flushed = not self._why
         for url, why in refused.items():
             self._tell(f"dropped what was kept for {url}: {why}")
-        if self._spool.dropped:
-            self._tell(f"dropped {self._spool.dropped} signals that were kept too long")
-            self._spool.dropped = 0
+        self._say_dropped()
         return self._has_flushed
+
+    def _say_dropped(self) -> None:
+        dropped, self._spool.dropped = self._spool.dropped, 0
+        if dropped:
+            most = f"{spools.MOST_FILES} signals, 20 MB and a week"
+            self._tell(f"dropped {dropped} of what was kept: that is {most} at most")
 
     def _origin(self) -> str:
         """Return where the signals of this run go; "": there are none."""
@@ -237,3 +270,32 @@ class Courier:
                 raise ValueError(f"it answered {status}")
             self._takes_times[root] = status == 200 and b"hcl" in body
         return self._takes_times[root]
+
+
+class _HurriedError(Exception):
+    """Somebody wants the process to end."""
+
+
+@contextlib.contextmanager
+def _hurried() -> Iterator[None]:
+    """Wait no longer once a signal asks us to end."""
+    before = {
+        number: handler
+        for number in _ENDING
+        if (handler := getsignal(number)) is not SIG_IGN
+    }
+
+    def hurry(*_: object) -> None:
+        # Once: whoever is in a hurry sends several, and all that is left is to say it.
+        for number in before:
+            handle(number, lambda *_: None)
+        raise _HurriedError
+
+    for number in before:
+        handle(number, hurry)
+    try:
+        yield
+    except _HurriedError:
+        return
+    for number, handler in before.items():
+        handle(number, handler)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from hcl.client.reporting import Report
 
 # What is handed on to the command. SIGINT and SIGQUIT from a terminal reach it anyway.
-_FORWARDED = ("TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "CONT", "INT", "QUIT")
+_FORWARDED = ["TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "CONT", "INT", "QUIT"]
+# Not everywhere; each would end us, and leave the command alone.
+_FORWARDED += ["VTALRM", "PROF", "PWR", "IO", "RTMIN", "RTMAX"]
 _OF_TERMINALS = ("INT", "QUIT", "CONT", "WINCH")
 
 # Once the command has ended, a child that it left behind may hold its output open: it
@@ -79,8 +81,10 @@ def run(
     try:
         running = Running(command, output, has_limit=timeout is not None)
     except OSError as error:
-        why = f"{command[0]}: {(error.strerror or str(error)).lower()}"
-        print(f"hcl run: {why}", file=sys.stderr)
+        name = command[0] or "''"
+        why = f"{name}: {(error.strerror or str(error)).lower()}"
+        if sys.stderr is not None:
+            print(f"hcl run: {why}", file=sys.stderr)
         is_there = not isinstance(error, FileNotFoundError)
         status = _NOT_EXECUTABLE if is_there else _NOT_FOUND
         if reporting:
@@ -130,8 +134,8 @@ class Running:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         of_terminal = sys.stdin is not None and sys.stdin.isatty()
         for name in _FORWARDED:
-            number = getattr(signal, f"SIG{name}")
-            if signal.getsignal(number) is signal.SIG_IGN:
+            number = getattr(signal, f"SIG{name}", None)
+            if number is None or signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup, say
             if of_terminal and name in _OF_TERMINALS:
                 # The terminal sends it to both; we wait for the command's end.
@@ -240,14 +244,8 @@ class Running:
             except BlockingIOError:
                 # Somebody made our output so: wait until there is room.
                 _wait_for_room(to)
-            except OSError as error:
-                if error.errno not in (
-                    errno.EPIPE,
-                    errno.EBADF,
-                    errno.ENOSPC,
-                    errno.EIO,
-                ):
-                    raise
+            except OSError:
+                # Closed, full, or as long as it may be.
                 return False
         return True
 
@@ -259,24 +257,59 @@ def _spawn(command: list[str], *, has_pipes: bool) -> tuple[int, dict[int, int]]
     """
     # Not by subprocess, which takes long to import.
     pipes, actions, ends = {}, [], []
-    for to in (1, 2) if has_pipes else ():
+    for writers in _written_together() if has_pipes else ():
         ours, its = os.pipe()
-        pipes[ours] = to
+        pipes[ours] = writers[0]
         ends.append(its)
-        actions.append((os.POSIX_SPAWN_DUP2, its, to))
+        actions += [(os.POSIX_SPAWN_DUP2, its, to) for to in writers]
     try:
-        pid = os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=actions,
-            # Python ignores them; the command must not.
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
+        pid = _execute(command, actions)
+    except OSError:
+        for ours in pipes:
+            os.close(ours)
+        raise
     finally:
         for its in ends:
             os.close(its)
     return pid, pipes
+
+
+def _written_together() -> list[tuple[int, ...]]:
+    """Return 1 and 2: as one if they are the same file, which keeps their order."""
+    out, err = os.fstat(1), os.fstat(2)
+    is_one = (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
+    return [(1, 2)] if is_one else [(1,), (2,)]
+
+
+def _execute(command: list[str], actions: list[tuple[int, int, int]]) -> int:
+    """Start a command by its name or path; return its pid. Raises OSError."""
+    if not command[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    # Python ignores them; the command must not.
+    heard = (signal.SIGPIPE, signal.SIGXFSZ)
+
+    def spawn(*words: str) -> int:
+        return os.posix_spawnp(
+            words[0], words, os.environ, file_actions=actions, setsigdef=heard
+        )
+
+    try:
+        return spawn(*command)
+    except OSError as error:
+        script = _script(command[0]) if error.errno == errno.ENOEXEC else ""
+        if not script:
+            raise
+    return spawn("/bin/sh", script, *command[1:])
+
+
+def _script(name: str) -> str:
+    """Return the path of what shells run themselves, having no #!; "": a program."""
+    # Imported here: few scripts are without.
+    import shutil
+
+    path = shutil.which(name) or name
+    with open(path, "rb") as file:
+        return "" if b"\0" in file.read(80) else path
 
 
 def _waiting_in(pipe: int) -> int:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from hcl.client.settings import Target
 
+# Seconds that a signal may be old: an hcl takes no older ones.
+OLDEST = 7 * 86_400.0
+
+_BOOT = "/proc/sys/kernel/random/boot_id"
+
 
 class Signal(NamedTuple):
     """What is told of a check, when it was so (unix time), and what came with it.
 
-    `word` is start, fail, log, an exit status, or "": success.
+    `word` is start, fail, log, an exit status, or "": success. `boot` and `uptime` tell
+    the time without a clock: which boot of the machine, and seconds since then.
     """
 
     target: Target
@@ -23,6 +30,8 @@ class Signal(NamedTuple):
     rid: str = ""
     body: bytes = b""
     create: bool = False
+    boot: str = ""
+    uptime: float = 0.0
 
     @property
     def url(self) -> str:
@@ -47,9 +56,44 @@ class Signal(NamedTuple):
         try:
             document: dict[str, Any] = json.loads(head)
             target = Target(*document.pop("target"))
-            return cls(target=target, body=body, **document)
+            # Of a newer hcl there may be others.
+            known = {name: document[name] for name in cls._fields if name in document}
+            return cls(target=target, body=body, **known)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(str(error)) from error
+
+
+def dated(signal: Signal) -> Signal:
+    """Return a signal with what tells its time if the clock is set meanwhile."""
+    return signal._replace(boot=_boot(), uptime=_uptime())
+
+
+def happened(signal: Signal) -> float:
+    """Return when it was, in unix time: as its clock had it, if that can be."""
+    now = time.time()
+    if now - OLDEST < signal.at <= now:
+        return signal.at
+    if not signal.boot or signal.boot != _boot():
+        return signal.at
+    # The clock was wrong then, and was set since: of a machine that keeps no time while
+    # it is off, and had no network yet.
+    return now - (_uptime() - signal.uptime)
+
+
+def _boot() -> str:
+    try:
+        with open(_BOOT, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _uptime() -> float:
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    except AttributeError:
+        # Not Linux: no boot is known there either.
+        return 0.0
 
 
 def stamped(signal: Signal, method: str) -> dict[str, str]:
@@ -57,7 +101,7 @@ def stamped(signal: Signal, method: str) -> dict[str, str]:
 
     They are signed with what only those have who may ping the check.
     """
-    at = f"{signal.at:.3f}"
+    at = f"{happened(signal):.3f}"
     path = urlsplit(signal.url).path
     # A proxy may have cut off what stands before.
     path = path[path.find("/ping/") :] if "/ping/" in path else path
@@ -72,7 +116,7 @@ def as_log(signal: Signal) -> Signal:
     # Imported here: nobody needs it while the server is there.
     from datetime import datetime, timezone
 
-    moment = datetime.fromtimestamp(signal.at, timezone.utc)
+    moment = datetime.fromtimestamp(happened(signal), timezone.utc)
     word = f"exit status {signal.word}" if signal.word.isdigit() else signal.word
     line = f"{word or 'success'} at {moment:%Y-%m-%d %H:%M:%S} UTC, told late\n"
     return signal._replace(word="log", body=line.encode() + signal.body)

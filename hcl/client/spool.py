@@ -14,14 +14,17 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from hcl.client.signals import Signal
+from hcl.client.signals import OLDEST, Signal, happened
 
 # What is kept at most: of more, or older ones, the oldest go.
 MOST_FILES = 1000
 MOST_BYTES = 20_000_000
-LONGEST = 7 * 86_400.0
 
 _SUFFIX = ".signal"
+
+# What is being written; after so many seconds, what kill -9 left of it.
+_UNFINISHED = ".new"
+_ABANDONED = 60.0
 
 # Without waiting for whoever writes to a pipe of that name.
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -56,7 +59,7 @@ class Spool:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             # Not yet by the name that others look for: it is not whole.
-            descriptor = os.open(f"{path}.new", flags, 0o600)
+            descriptor = os.open(path + _UNFINISHED, flags, 0o600)
         except OSError as error:
             self.why_not = f"{self.folder}: {_words(error)}"
             return None
@@ -64,11 +67,11 @@ class Spool:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             with open(descriptor, "wb", closefd=False) as file:
                 file.write(signal.dump())
-            os.rename(f"{path}.new", path)
+            os.rename(path + _UNFINISHED, path)
         except OSError as error:
             self.why_not = f"{self.folder}: {_words(error)}"
             os.close(descriptor)
-            _remove(f"{path}.new")
+            _remove(path + _UNFINISHED)
             return None
         return Kept(path, descriptor, signal)
 
@@ -77,25 +80,26 @@ class Spool:
 
         Each is to be settled by `done` or `leave`.
         """
-        now = time.time()
-        for path in self._within_bounds():
+        for path in self.trim():
             kept = _take(path)
             if kept is None:
                 continue
-            if kept.signal.at < now - LONGEST:
+            if happened(kept.signal) < time.time() - OLDEST:
                 self.dropped += 1
                 done(kept)
             else:
                 yield kept
 
-    def _within_bounds(self) -> list[str]:
+    def trim(self) -> list[str]:
         """Return the paths of what waits; delete the oldest of what is too much."""
         sizes = {}
         try:
             with os.scandir(self.folder) as entries:
                 for entry in entries:
                     if entry.name.endswith(_SUFFIX):
-                        sizes[entry.path] = entry.stat(follow_symlinks=False).st_size
+                        sizes[entry.path] = _size(entry)
+                    elif entry.name.endswith(_UNFINISHED):
+                        _clear(entry.path)
         except OSError:
             return []
         paths, total = sorted(sizes), 0
@@ -106,6 +110,14 @@ class Spool:
                     self.dropped += _remove(old)
                 return paths[len(paths) - number :]
         return paths
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        # Another one has told it meanwhile.
+        return 0
 
 
 def _take(path: str) -> Kept | None:
@@ -128,6 +140,23 @@ def _take(path: str) -> Kept | None:
         _remove(path)
     os.close(descriptor)
     return None
+
+
+def _clear(path: str) -> None:
+    """Delete what kill -9 left half written."""
+    try:
+        descriptor = os.open(path, _READING)
+    except OSError:
+        return
+    try:
+        if os.fstat(descriptor).st_mtime < time.time() - _ABANDONED:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path)
+    except OSError:
+        # Somebody writes it.
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def done(kept: Kept) -> None:

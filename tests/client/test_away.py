@@ -1,6 +1,7 @@
 """`hcl run` and servers that are away, or not as they should be: nothing is lost."""
 
 import asyncio
+import signal
 import stat
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.client.running import (
     told,
     until_kept,
 )
+from tests.patience import ENDS
 from tests.sinks import HttpSink
 
 
@@ -201,6 +203,57 @@ async def test_a_server_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
         assert ran.status == 0
         assert len(sink.records) == 1
         assert len(kept(tmp_path)) == 2
+
+
+async def test_a_server_is_left_alone_as_long_as_it_wants(tmp_path: Path) -> None:
+    async with HttpSink(429, headers=(("Retry-After", "86400"),)) as sink:
+        env = environment(tmp_path, sink.url)
+        over = tmp_path / "over"
+        script = f"until [ -e {over} ]; do sleep 0.05; done"
+        patient = "run", "--patience", "60s", "job", "--"
+
+        job = await start(env, *patient, "sh", "-c", script)
+        await sink.wait_for(1)
+        over.touch()
+        ran = await ended(job)
+        again = await hcl(env, *patient, "true")
+
+        assert (ran.status, again.status) == (0, 0)
+        # The start; and of what is left, whether the server is an hcl, and the first.
+        assert [target for target in told(sink.records) if target[:1] == "/"] == [
+            "/start",
+            "/client/hcl.sha256",
+            "/log",
+        ]
+        assert len(kept(tmp_path)) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "job", "--", "true"], ["ping", "job"]], ids=["run", "ping"]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+async def test_nobody_has_to_wait_for_a_server_that_is_away(
+    tmp_path: Path, arguments: list[str], number: int
+) -> None:
+    name, *rest = arguments
+    async with HttpSink(behave="hang") as sink:
+        env = environment(tmp_path, sink.url)
+        job = await start(env, name, "--patience", "60s", *rest)
+        await until_kept(tmp_path, 2 if name == "run" else 1)
+        await sink.wait_for(1)
+        assert job.stderr is not None
+        said = asyncio.create_task(job.stderr.readline())
+        async with asyncio.timeout(ENDS):
+            while not said.done():
+                # Again, if it was not waiting yet.
+                job.send_signal(number)
+                await asyncio.wait([said], timeout=1)
+        ran = await ended(job)
+
+        assert ran.status == (0 if name == "run" else 1)
+        assert b"it is kept" in said.result()
+        assert ran.err == ""
+        assert len(kept(tmp_path)) == (2 if name == "run" else 1)
 
 
 async def test_ten_at_once_lose_nothing(tmp_path: Path) -> None:

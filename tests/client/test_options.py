@@ -100,3 +100,12 @@ def test_all_else_is_left_to_argparse(arguments: list[str]) -> None:
     job = COMMAND if arguments[:1] == ["run"] else None
 
     assert command._soon(arguments, job) is None
+
+
+def test_help_shows_nothing_that_is_not_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["run", "--help"])
+
+    assert "SUPPRESS" not in capsys.readouterr().out

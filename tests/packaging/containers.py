@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.patience import ENDS
@@ -17,6 +18,8 @@ CONTAINERFILE = (ROOT / "packaging/Containerfile").read_text()
 [USER] = re.findall(r"(?m)^USER (\d+):\1$", LAST)
 [_ENV] = re.findall(r"(?m)^ENV (.*)$", LAST)
 ENV = dict(pair.split("=", 1) for pair in _ENV.split())
+
+_HCL = sys.executable, "-m", "hcl"
 
 # Makes a root of what is there: $1 is where, the others are folders that Python needs.
 # Each line is for one mount; all of it is gone with the last process in there.
@@ -58,7 +61,9 @@ class Container:
         self._root = folder / "root"
         self._root.mkdir()
 
-    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, program: Sequence[str] = _HCL, **env: str
+    ) -> subprocess.Popen[str]:
         """Start a command of hcl's as the image would, with more environment."""
         prefixes = dict.fromkeys([sys.base_prefix, sys.prefix, str(ROOT)])
         inside = shlex.join(
@@ -66,7 +71,7 @@ class Container:
                 *("chroot", str(self._root)),
                 *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
                 *("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"),
-                *("env", "--chdir=/data", sys.executable, "-m", "hcl", *command),
+                *("env", "--chdir=/data", *program, *command),
             ]
         )
         own = {name: value for name, value in ENV.items() if name != "PATH"}

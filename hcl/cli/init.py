@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from hcl.cli.own_name import own_name
 from hcl.config import ConfigError
 from hcl.config.fresh import open_to_network, write_fresh
 
@@ -30,7 +31,9 @@ def init(path: Path, lan: bool, full: bool) -> None:
             click.echo(f"{path}: written, with fresh keys, for your eyes only.")
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
-    click.echo(f"Start with: hcl serve --config {shlex.quote(str(path))}")
+    # `hcl serve` looks for a file of that name where it runs.
+    named = "" if path == Path("hcl.toml") else f" --config {shlex.quote(str(path))}"
+    click.echo(f"Start with: {own_name()} serve{named}")
 
 
 def _own_address() -> str:

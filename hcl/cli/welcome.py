@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from hcl import store
 from hcl.cli.own_addresses import own_addresses
+from hcl.cli.own_name import own_name
 from hcl.config import Config, HostPort
 from hcl.config.fresh import fresh_topic
 from hcl.web.parts import Parts
@@ -27,7 +28,10 @@ async def has_no_checks(parts: Parts) -> bool:
 
 def welcome(config: Config, parts: Parts, *, is_fresh: bool) -> str:
     """Say what to do now: ping it, see it, reach it from elsewhere, be told."""
-    url = f"{config.server.ping_endpoint}{config.projects[0].ping_key}"
+    endpoint, astray = config.server.ping_endpoint, _astray(config)
+    if astray:
+        endpoint = f"{astray}/ping/"
+    url = f"{endpoint}{config.projects[0].ping_key}"
     made = f"Wrote {config.path} with fresh keys. " if is_fresh else ""
     paragraphs = [
         f"{made}hcl runs. Send it a ping, from another terminal:",
@@ -42,7 +46,7 @@ def welcome(config: Config, parts: Parts, *, is_fresh: bool) -> str:
 def _signing_in(config: Config, parts: Parts) -> list[str]:
     if not config.web.enabled:
         return []
-    root = config.server.site_root
+    root = _astray(config) or config.server.site_root
     keys = [key for project in config.projects for key in project.keys]
     writing = [key for key in keys if key.access == "read-write"]
     if not writing:
@@ -55,6 +59,17 @@ def _signing_in(config: Config, parts: Parts) -> list[str]:
     ]
 
 
+def _astray(config: Config) -> str:
+    """Return where it listens if site_root leads to another port here, else ""."""
+    listen, root = config.server.listen, urlsplit(config.server.site_root)
+    if not isinstance(listen, HostPort) or root.hostname not in _LOOPBACK:
+        return ""
+    # On all addresses it may be in a container, and another port lead to it.
+    if listen.host not in _LOOPBACK or listen.port in (0, root.port or 80):
+        return ""
+    return _url(listen.host, listen.port)
+
+
 def _reaching(config: Config) -> list[str]:
     """Say how other machines reach it, if they do."""
     listen = config.server.listen
@@ -62,6 +77,13 @@ def _reaching(config: Config) -> list[str]:
         return []
     addresses = own_addresses()
     host = urlsplit(config.server.site_root).hostname
+    if root := _astray(config):
+        return [
+            f"It listens on {root}/, but its links lead to {config.server.site_root}/."
+            " If nothing there\nleads back, stop it, and write into hcl.toml, in"
+            " [server]:",
+            f'    site_root = "{root}"',
+        ]
     if os.environ.get("HCL_LISTEN") and host in _LOOPBACK:
         # In a container its own addresses lead nowhere.
         root = config.server.site_root
@@ -72,8 +94,8 @@ def _reaching(config: Config) -> list[str]:
         would_be = _url(addresses[0], listen.port)
         return [
             "Only this machine can reach it. For others, stop it (Ctrl-C), and run",
-            f"    hcl init --lan {_named(config.path)}".rstrip(),
-            f"    hcl serve {_named(config.path, '--config ')}".rstrip(),
+            f"    {own_name()} init --lan {_named(config.path)}".rstrip(),
+            f"    {own_name()} serve {_named(config.path, '--config ')}".rstrip(),
             f"after which it is at {would_be}/, for everybody in your network.",
         ]
     if listen.host in _ALL and host in _LOOPBACK and addresses:
@@ -108,5 +130,5 @@ def _telling(config: Config) -> list[str]:
         '    name = "Phone"\n'
         '    kind = "ntfy"\n'
         f'    url = "ntfys://ntfy.sh/{topic}"',
-        'Restart hcl, and try it out: hcl send-test "Phone"',
+        f'Restart hcl, and try it out: {own_name()} send-test "Phone"',
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hcl.config.loading import load
 from hcl.config.reading import ConfigError
+from hcl.config.rights import why_not
 from hcl.config.settings import Config
 
 PORT = 8000
@@ -101,21 +102,10 @@ def write_fresh(path: Path, *, full: bool = False, host: str = "") -> Config:
     except FileExistsError as e:
         problem = "is there already, and stays as it is"
         raise ConfigError(f"{path}: {problem}; edit it, or name another file") from e
-    except PermissionError as e:
-        raise ConfigError(f"{path}: cannot be written: {_whose(path)}") from e
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be written: {e.strerror}") from e
+        why = why_not(e, path.absolute().parent, "go to another folder")
+        raise ConfigError(f"{path}: cannot be written: {why}") from e
     return load(path)
-
-
-def _whose(path: Path) -> str:
-    """Say why nothing can be written there, and what to do."""
-    folder = path.absolute().parent
-    owner, user = folder.stat().st_uid, os.geteuid()
-    if owner == user:
-        return f"{folder} is not writable; chmod it, or go to another folder"
-    problem = f"{folder} belongs to the user {owner}, and hcl runs as {user}"
-    return f"{problem}; chown it, or go to another folder"
 
 
 def open_to_network(path: Path, host: str) -> None:
@@ -127,10 +117,10 @@ def open_to_network(path: Path, host: str) -> None:
         text = path.read_text(encoding="utf-8")
         opened = _opened(text, host)
         if opened is None:
-            root = _root(host)
+            listen, root = f"0.0.0.0:{PORT}", _root(host, str(PORT))
             raise ConfigError(
                 f"{path}: is there already, with a listen or site_root of its own; in"
-                f' [server] write listen = "0.0.0.0:{PORT}" and site_root = "{root}"'
+                f' [server] write listen = "{listen}" and site_root = "{root}"'
             )
         beside = path.with_name(f"{path.name}.new")
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -140,21 +130,26 @@ def open_to_network(path: Path, host: str) -> None:
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be written: {e.strerror}") from e
+        raise ConfigError(f"{path}: cannot be written: {why_not(e, path)}") from e
 
 
 def _opened(text: str, host: str) -> str | None:
-    """Have the text listen for all; None if it is not as it was written first."""
+    """Have the text listen for all, on its port; None if it was for others before."""
+    listening = re.findall(r'(?m)^listen = "127\.0\.0\.1:(\d+)"', text)
+    if len(listening) != 1:
+        return None
+    [port] = listening
     for key, fresh, wanted in (
-        ("listen", f"127.0.0.1:{PORT}", f"0.0.0.0:{PORT}"),
-        ("site_root", f"http://127.0.0.1:{PORT}", _root(host)),
+        ("listen", r"127\.0\.0\.1", f"0.0.0.0:{port}"),
+        # Who took another port may have left this one.
+        ("site_root", r"http://127\.0\.0\.1", _root(host, port)),
     ):
-        line = re.compile(rf'^{key} = "{re.escape(fresh)}".*$', re.MULTILINE)
+        line = re.compile(rf'^{key} = "{fresh}:\d+/?".*$', re.MULTILINE)
         text, count = line.subn(f'{key} = "{wanted}"', text)
         if count != 1:
             return None
     return text
 
 
-def _root(host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{PORT}"
+def _root(host: str, port: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

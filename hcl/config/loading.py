@@ -14,6 +14,7 @@ from hcl.config.keys import KEYS
 from hcl.config.net import network
 from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
+from hcl.config.rights import why_not
 from hcl.config.settings import (
     MAIL_LIMIT,
     Access,
@@ -101,7 +102,7 @@ def read_data(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
+        raise ConfigError(f"{path}: cannot be read: {why_not(e, path)}") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except tomllib.TOMLDecodeError as e:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from hcl.config.rights import why_not
+
 Choice = TypeVar("Choice", bound=str)
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -161,7 +163,7 @@ class Table:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as e:
-            raise self.error(key, f"cannot read {path}: {e.strerror}") from e
+            raise self.error(key, f"cannot read {path}: {why_not(e, path)}") from e
         except UnicodeDecodeError as e:
             raise self.error(key, f"cannot read {path}: it is not UTF-8") from e
         return text.rstrip("\r\n")

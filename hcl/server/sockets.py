@@ -119,7 +119,8 @@ def listening(address: Listen, handed_over: list[socket.socket]) -> Iterator[Soc
 def _cure(error: OSError, address: Listen) -> str:
     """Say what to do about an address that cannot be had; "": nobody knows."""
     if error.errno == errno.EADDRINUSE:
-        return "; stop what listens there, or choose another one for it"
+        kind = "port" if isinstance(address, HostPort) else "path"
+        return f"; stop what listens there, or have hcl.toml name another {kind}"
     if error.errno == errno.EADDRNOTAVAIL:
         return "; it is none of this machine's: 0.0.0.0 stands for all that it has"
     if error.errno == errno.EACCES and isinstance(address, HostPort):

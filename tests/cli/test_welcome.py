@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hcl.cli import welcome as module
+from hcl.cli.own_name import own_name
 from hcl.cli.welcome import has_no_checks, welcome
 from hcl.config import parse
 from tests import toml
@@ -80,6 +81,45 @@ async def test_it_says_how_others_reach_it(
     text = await said(tmp_path, toml.table("server", listen=listen, **more))
 
     assert told in text
+
+
+async def test_what_is_printed_works_when_only_listen_was_edited(
+    tmp_path: Path,
+) -> None:
+    text = await said(tmp_path, toml.table("server", listen="127.0.0.1:8001"))
+
+    assert 'curl "http://127.0.0.1:8001/ping/pk/my-first-job?create=1"' in text
+    assert "    http://127.0.0.1:8001/sign-in/" in text
+    assert 'in [server]:\n\n    site_root = "http://127.0.0.1:8001"' in text
+
+
+async def test_commands_are_as_hcl_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/hcl", "serve"])
+
+    text = await said(tmp_path)
+
+    assert "    .venv/bin/hcl init --lan" in text
+    assert ': .venv/bin/hcl send-test "Phone"' in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("a b/hcl", "'a b/hcl'"),
+        ("{bin}/hcl", "hcl"),
+        ("/x/hcl/__main__.py", "hcl"),
+    ],
+)
+def test_name_is_what_a_shell_finds(
+    typed: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hcl").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", [typed.format(bin=tmp_path)])
+
+    assert own_name() == told
 
 
 async def test_in_a_container_it_names_the_variable(

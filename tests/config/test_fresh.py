@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.config import KEYS, ConfigError, load
+from hcl.config import KEYS, ConfigError, HostPort, load
 from hcl.config.fresh import (
     example_path,
     fresh_text,
@@ -89,9 +89,33 @@ def test_file_that_is_there_is_opened_and_keeps_its_keys(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_file_with_addresses_of_its_own_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["http://127.0.0.1:8000", "http://127.0.0.1:8001/"])
+def test_port_of_ones_own_stays(tmp_path: Path, root: str) -> None:
     path = tmp_path / "hcl.toml"
-    mine = fresh_text().replace('listen = "127.0.0.1:8000"', 'listen = "127.0.0.1:80"')
+    text = fresh_text().replace("http://127.0.0.1:8000", root)
+    path.write_text(text.replace('"127.0.0.1:8000"', '"127.0.0.1:8001"'))
+
+    open_to_network(path, "192.0.2.7")
+
+    server = load(path, {}).server
+    assert (str(server.listen), server.site_root) == (
+        str(HostPort("0.0.0.0", 8001)),
+        "http://192.0.2.7:8001",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fresh", "own"),
+    [
+        ('listen = "127.0.0.1:8000"', 'listen = "192.0.2.1:80"'),
+        ('site_root = "http://127.0.0.1:8000"', 'site_root = "https://a"'),
+    ],
+)
+def test_file_with_addresses_of_its_own_stays(
+    tmp_path: Path, fresh: str, own: str
+) -> None:
+    path = tmp_path / "hcl.toml"
+    mine = fresh_text().replace(fresh, own)
     path.write_text(mine)
 
     with pytest.raises(ConfigError, match=r'write listen = "0\.0\.0\.0:8000" and site'):

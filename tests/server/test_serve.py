@@ -379,7 +379,8 @@ def test_an_address_in_use_is_told_in_one_line(tmp_path: Path) -> None:
 
         assert second.returncode == 1
         address = f"127.0.0.1:{serve.port}"
-        assert f"cannot listen on {address}: Address already in use" in second.stderr
+        told = f"cannot listen on {address}: Address already in use; stop what"
+        assert told in second.stderr
         assert "Traceback" not in second.stderr
         assert serve.process.poll() is None
 

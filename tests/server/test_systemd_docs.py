@@ -38,8 +38,8 @@ chmod 755 /opt/hcl/bin/hcl
 """
 
 
-def blocks() -> list[str]:
-    text = (ROOT / "docs/systemd.md").read_text()
+def blocks(page: str = "systemd") -> list[str]:
+    text = (ROOT / f"docs/{page}.md").read_text()
     return re.findall(r"(?ms)^```sh\n(.*?)^```$", text)
 
 
@@ -67,7 +67,8 @@ def type_(machine: Systemd, block: str) -> str:
 
 
 def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> None:
-    install, upgrade, remove = blocks()
+    install, _, upgrade, remove = blocks()
+    [again] = blocks("upgrading")
 
     def answer() -> str:
         command = ["curl", "-sS", "http://127.0.0.1:8000/api/v3/status/"]
@@ -82,9 +83,39 @@ def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> 
     second = machine.run("systemctl", "show", "--property=MainPID", "--value", "hcl")
     assert answer() == "OK"
     assert len({first.stdout, second.stdout, "0\n"}) == 3
+    type_(machine, again)
+    assert answer() == "OK"
 
     type_(machine, remove)
 
     assert answer() == ""
     left = machine.run("stat", "--format=%U %a %n", "/var/lib/hcl/hcl.sqlite").stdout
     assert left == "hcl 600 /var/lib/hcl/hcl.sqlite\n"
+
+
+# Somebody tries hcl out: it serves, and has a check.
+_TRIED = """
+mkdir /tmp/tried && cd /tmp/tried
+/opt/hcl/bin/hcl init >&2
+/opt/hcl/bin/hcl serve >&2 & server=$!
+key=$(sed -n 's/^ping_key = "\\([^"]*\\)".*/\\1/p' hcl.toml)
+curl -sS --retry 30 --retry-delay 1 --retry-connrefused \
+    "http://127.0.0.1:8000/ping/$key/tried?create=1" >&2
+kill "$server" && wait "$server"
+echo "$key"
+"""
+
+
+def test_what_was_tried_out_comes_along(machine: Systemd) -> None:
+    install, along, *_ = blocks()
+    before, init, after = re.split(r"(?m)^(setpriv .* init .*\n)", install)
+    machine.run("userdel", "hcl")
+    type_(machine, before)
+    key = type_(machine, _TRIED).strip()
+
+    type_(machine, f"cd /tmp/tried\n{along}{after}")
+
+    ping = machine.run("curl", "-sS", f"http://127.0.0.1:8000/ping/{key}/tried")
+    assert ping.stdout == "OK", machine.run("systemctl", "status", "hcl").stdout
+    told = machine.run("stat", "--format=%U %a", "/var/lib/hcl/hcl.toml").stdout
+    assert (told, "hcl init" in init) == ("hcl 600\n", True)

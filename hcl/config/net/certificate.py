@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from hcl.config.reading import ConfigError
+from hcl.config.rights import why_not
 
 Setting = Literal["tls_cert", "tls_key", "ca_file"]
 
@@ -56,5 +57,5 @@ def _read(key: Setting, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        problem = f"cannot read {path}: {error.strerror}"
+        problem = f"cannot read {path}: {why_not(error, path)}"
         raise CertificateError(key, problem) from error

@@ -1,0 +1,28 @@
+"""Why a file may not be read or written: to whom it belongs, and what to do."""
+
+import os
+from pathlib import Path
+
+
+def why_not(error: OSError, path: Path, otherwise: str = "run hcl as it") -> str:
+    """Say why a file or a folder cannot be had, and the cure where rights are amiss.
+
+    `otherwise` is what can be done instead of giving it to whom hcl runs as.
+    """
+    if not isinstance(error, PermissionError):
+        return error.strerror or str(error)
+    kept, owner = _nearest(path.absolute())
+    user = os.geteuid()
+    if owner == user:
+        return f"the mode of {kept} forbids it; chmod it"
+    problem = f"{kept} belongs to the user {owner}, and hcl runs as {user}"
+    return f"{problem}; chown it, or {otherwise}"
+
+
+def _nearest(path: Path) -> tuple[Path, int]:
+    """Return a path, or the lowest above it that may be asked about, and its owner."""
+    try:
+        return path, path.stat().st_uid
+    except OSError:
+        # It is in a folder that may not be entered.
+        return _nearest(path.parent)

@@ -60,6 +60,33 @@ def test_every_pin_has_hashes_and_all_files_agree(extra: str) -> None:
     assert "://" not in text
 
 
+def test_what_builds_the_package_is_pinned_as_it_was_tested() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    named = [Requirement(r) for r in tomllib.loads(text)["build-system"]["requires"]]
+    asked = [Requirement(r) for r in importlib.metadata.requires("hatchling") or []]
+    needed = {r.name for r in asked if not r.marker or r.marker.evaluate()}
+
+    tested = pins("constraints-dev.txt")
+    assert {r.name: str(r.specifier) for r in named} == {
+        name: f"=={tested[name]}" for name in {"hatchling", *needed}
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["README.md", "docs/systemd.md", "docs/upgrading.md", "packaging/Containerfile"],
+)
+def test_whoever_installs_does_so_by_the_pins(file: str) -> None:
+    text = (ROOT / file).read_text().replace("\\\n", "")
+
+    [*pairs] = re.findall(r"pip install (.*)", text)
+
+    assert pairs
+    for libraries, own in zip(pairs[::2], pairs[1::2], strict=True):
+        assert "--require-hashes -r packaging/constraints-fast.txt" in libraries
+        assert re.search(r"--no-deps \.( |$)", own)
+
+
 def test_man_page_is_of_this_version() -> None:
     made = runpy.run_path(str(ROOT / "packaging/man.py"))["man_page"]()
 

@@ -15,6 +15,7 @@ import pytest
 
 from hcl.cli.own_addresses import own_addresses
 from tests.alerts.transports.proxy_sink import ProxySink
+from tests.moving.commands import EXPECTED, SOURCE
 from tests.patience import ENDS
 from tests.server.process import free_port, until
 
@@ -89,7 +90,7 @@ async def test_phone_rings_by_what_the_readme_says(tmp_path: Path) -> None:
     folder.mkdir()
     await asyncio.to_thread(clone, folder)
     log = folder / "serve.log"
-    [install, serve, lan, first, channel, reload, fail] = BLOCKS
+    [install, serve, lan, first, channel, reload, fail, move] = BLOCKS
     assert [serve[0], lan[0]] == [" serve", " other"]
 
     async with ProxySink(tmp_path) as phone, opened(folder, {}) as shell:
@@ -107,6 +108,9 @@ async def test_phone_rings_by_what_the_readme_says(tmp_path: Path) -> None:
         await until(lambda: "reloaded" in log.read_text())
         assert "OK" in await shell.type(fail[1])
         test, alert = await phone.wait_for(2, timeout=ENDS)
+        shutil.copy(SOURCE, folder / "hc.sqlite")
+        (folder / "secret-key").write_text(EXPECTED["secret_key"])
+        assert "Nothing was changed" in await shell.type(move[1])
 
     told = [json.loads(message.text) for message in (test, alert)]
     assert [message["topic"] for message in told] == [topic, topic]

@@ -87,6 +87,15 @@ def test_every_block_is_run_or_excused(page: str) -> None:
     assert [block for block in BLOCKS[page] if len(rows(page, block)) != 1] == []
 
 
+@pytest.mark.parametrize("page", BLOCKS)
+def test_no_block_hides_what_it_is(page: str) -> None:
+    fences = re.findall(r"(?m)^ *```(.*)$", (ROOT / page).read_text())
+
+    # They begin and end in turns; what is typed is of the kind `sh`.
+    assert [kind for kind in fences[::2] if not re.match("[a-z]", kind)] == []
+    assert [kind for kind in fences[::2] if kind in ("bash", "shell", "console")] == []
+
+
 def test_every_row_is_of_a_block_and_names_a_test() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = {name for _, _, by in RUN for name in re.findall(r"\btest_\w+", by)}

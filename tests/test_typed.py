@@ -62,8 +62,7 @@ RUN: list[tuple[str, str, str]] = [
     (
         "docs/standby.md",
         "",
-        "(needs two machines: tests/server/ has them"
-        " as processes, and test_units_that_are_named_are_made the units)",
+        "test_one_machine_follows_another_and_takes_over_as_typed",
     ),
     (
         "docs/systemd.md",

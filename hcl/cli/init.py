@@ -31,9 +31,8 @@ def init(path: Path, lan: bool, full: bool) -> None:
             click.echo(f"{path}: written, with fresh keys, for your eyes only.")
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
-    # `hcl serve` looks for a file of that name where it runs.
-    named = "" if path == Path("hcl.toml") else f" --config {shlex.quote(str(path))}"
-    click.echo(f"Start with: {own_name()} serve{named}")
+    named = shlex.quote(str(path))
+    click.echo(f"Start with: {own_name()} serve --config {named}")
 
 
 def _own_address() -> str:

@@ -32,7 +32,7 @@ def test_lan_opens_what_was_written_before(folder: Path) -> None:
     after = load(folder / "hcl.toml")
     assert result.exit_code == 0
     assert "other machines may reach it now, at 192.0.2.7." in result.output
-    assert result.output.endswith("Start with: hcl serve\n")
+    assert result.output.endswith("Start with: hcl serve --config hcl.toml\n")
     assert after.server.site_root == "http://192.0.2.7:8000"
     assert after.projects == before.projects
 

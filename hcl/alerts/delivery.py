@@ -17,6 +17,7 @@ from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
 from hcl.model import Message, Notification
 from hcl.store.outbox import Outcome, Waiting
+from hcl.words.handing import undelivered
 from hcl.words.lengths import brief
 from hcl.words.names import check_name
 
@@ -231,5 +232,4 @@ async def write_down(
 
 
 def _notice(ended: EndedTry) -> str:
-    name = ended.line.channel.name
-    return f"The channel {name} could not deliver this: {ended.outcome.answer}."
+    return undelivered(ended.line.channel.name, ended.outcome.answer)

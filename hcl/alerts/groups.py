@@ -10,6 +10,7 @@ from hcl.alerts.lines import Line, Lines
 from hcl.alerts.planning import fill
 from hcl.db import Database, UnusableError, tell
 from hcl.store.outbox import Outcome, Waiting
+from hcl.words.handing import NOTHING_HANDED
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ async def _expand_one(
 
 def _handed(count: int, members: int) -> str:
     """Say what became of a message to a group."""
-    reason = "have it already by another way, or do not tell of this"
+    reason = "have it already, or do not tell of this"
     if count == 0:
-        return f"nothing to hand on: its channels {reason}"
+        return f"{NOTHING_HANDED}: its channels {reason}"
     rest = f"; the others {reason}" if count < members else ""
     return f"handed to {count} of its {members} channels{rest}"
 

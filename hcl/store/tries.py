@@ -42,7 +42,7 @@ class Record:
     `sent` is when it was taken, `next_try` when it is tried next; both None: it is
     given up, or was not to be sent any more, as `answer` tells. `hold` and `notice` are
     those of `model.Notification`; `attempts` counts the failed tries, of which the
-    oldest are kept.
+    oldest are kept. `is_blocked`: its channel is failing, and is tried first.
     """
 
     id: int
@@ -63,6 +63,7 @@ class Record:
     tries: tuple[Try, ...]
     subject: str = ""
     attempts: int = 0
+    is_blocked: bool = False
 
     @property
     def event(self) -> str:
@@ -224,7 +225,7 @@ async def _read(
         " WHEN (SELECT usual FROM latenesses WHERE id = n.lateness_id) IS NULL"
         " THEN 'late' ELSE 'slow' END,"
         " n.reminder, n.hold, n.notice,"
-        " n.sent, n.next_try, n.answer, a.subject, n.attempts"
+        " n.sent, n.next_try, n.answer, a.subject, n.attempts, h.failing_since"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id"
         " LEFT JOIN checks c ON c.id = n.check_id"
         " LEFT JOIN announcements a ON a.id = n.announcement_id"
@@ -258,6 +259,7 @@ def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
         tries=tuple(tried.get(row[0], ())),
         subject=row[15] or "",
         attempts=row[16],
+        is_blocked=row[17] is not None,
     )
 
 

@@ -41,7 +41,7 @@ async def test_channel_that_is_reached_twice_tells_once(tmp_path: Path) -> None:
 
         assert post.mails() == ["DOWN: a"]
         assert post.requests() == ["down a"]
-        reason = "have it already by another way, or do not tell of this"
+        reason = "have it already, or do not tell of this"
         told = {answer for answer in await post.answers() if "hand" in answer}
         assert told == {
             f"nothing to hand on: its channels {reason}",

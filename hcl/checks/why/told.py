@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from hcl.store.tries import Record
+from hcl.words.handing import NOTHING_HANDED, instead_of
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
 from hcl.words.names import HELD
@@ -53,11 +54,12 @@ def told(record: Record) -> Told:
             took = f"in {in_seconds(last.took)}" if last else ""
             what = f"{verb} {name}{_OF.get(record.status, '')}"
             if record.kind == "group":
-                return Told(mark, what, answer, at)
-            return Told(mark, what, took, at, answer=answer)
+                return _of_group(Told(mark, what, answer, at), name)
+            return Told(mark, what, _in_place(record, took), at, answer=answer)
         case "waits":
-            why = HELD[record.hold]
-            return Told(mark, f"{name} waits", why, at, until=record.next_try)
+            # What is held by nothing is due already.
+            until = record.next_try if record.hold else None
+            return Told(mark, f"{name} waits", _why(record), at, until=until)
         case "failed":
             what = f"{name} failed {_times(record.attempts)}"
             return Told(mark, what, "", at, until=record.next_try, answer=answer)
@@ -66,6 +68,26 @@ def told(record: Record) -> Told:
             return Told(mark, what, "", at, answer=answer)
         case "not sent":
             return Told(mark, f"{name} was not told", _why_not(record), at)
+
+
+def _of_group(sent: Told, name: str) -> Told:
+    """Say that a group had nothing to hand on, where that is so."""
+    before, colon, why = sent.detail.partition(f"{NOTHING_HANDED}: ")
+    if before or not colon:
+        return sent
+    return Told("dropped", f"{name} told nobody", why, sent.at)
+
+
+def _in_place(record: Record, took: str) -> str:
+    other = instead_of(record.notice)
+    return f"instead of {one_line(other)}, {took}".strip(" ,") if other else took
+
+
+def _why(record: Record) -> str:
+    """Say why a message waits."""
+    if record.is_blocked and not record.hold:
+        return "this integration is failing"
+    return HELD[record.hold]
 
 
 def _why_not(record: Record) -> str:
@@ -122,17 +144,12 @@ def _said(
 ) -> Iterator[str | datetime]:
     match record.outcome:
         case "sent":
-            first = next(r for r in records if r.sent is not None)
-            if not first.reminder:
-                yield from ("got it", told(first).at)
-            if record.reminder:
-                yield "was reminded" if first.reminder else "and was reminded"
-                yield said.at
+            yield from _said_of_sent(record, said, records)
+        case "waits" if record.hold and said.until is not None:
+            yield from ("is told", said.until, f"({said.detail})")
         case "waits":
-            if record.hold and said.until is not None:
-                yield from ("is told", said.until, f"({said.detail})")
-            else:
-                yield f"is told soon: {said.detail}"
+            blocked = f"is not told yet: {said.detail}"
+            yield blocked if record.is_blocked else "is told soon"
         case "failed":
             yield f"failed {_times(record.attempts)}"
             if said.until is not None:
@@ -142,3 +159,19 @@ def _said(
             yield "and was given up"
         case "not sent":
             yield f"was not told: {said.detail}"
+
+
+def _said_of_sent(
+    record: Record, said: Told, records: Iterable[Record]
+) -> Iterator[str | datetime]:
+    if said.mark == "dropped":
+        yield f"told nobody: {said.detail}"
+        return
+    first = next(r for r in records if r.sent is not None)
+    if not first.reminder:
+        yield from ("got it", told(first).at)
+        if other := instead_of(first.notice):
+            yield f"instead of {one_line(other)}"
+    if record.reminder:
+        yield "was reminded" if first.reminder else "and was reminded"
+        yield said.at

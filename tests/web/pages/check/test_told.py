@@ -10,6 +10,7 @@ from hcl import store
 from hcl.checks.why.told import heard_by, told
 from hcl.model import Lateness
 from hcl.store.tries import Record, Try
+from hcl.words.handing import NOTHING_HANDED, undelivered
 from tests.app import App
 from tests.build import HOUR, NOW, make_ping
 from tests.store import note, put_check, put_flip, put_pings
@@ -53,7 +54,25 @@ def record(tries: int = 0, **more: Any) -> Record:
         (record(1, sent=NOW, reminder=2), "sent", "Reminded Mail", "in 0.80 s"),
         (record(sent=NOW, status="late"), "sent", "Told Mail that it is late", ""),
         (record(sent=NOW, status="slow"), "sent", "Told Mail of a slow run", ""),
+        (
+            record(1, sent=NOW, attempts=0, notice=undelivered("Phone", "refused")),
+            "sent",
+            "Told Mail",
+            "instead of Phone, in 0.80 s",
+        ),
+        (
+            record(kind="group", sent=NOW, answer=f"{NOTHING_HANDED}: all have it"),
+            "dropped",
+            "Mail told nobody",
+            "all have it",
+        ),
         (record(next_try=NOW), "waits", "Mail waits", "next to be sent"),
+        (
+            record(next_try=NOW, is_blocked=True),
+            "waits",
+            "Mail waits",
+            "this integration is failing",
+        ),
         (
             record(next_try=NOW, hold="quiet"),
             "waits",
@@ -116,6 +135,26 @@ def test_message_is_put_into_words(
                 ("waits", "Anna", ("is told", NOW + HOUR, "(held for quiet hours)")),
             ],
         ),
+        # What came in the place of another says so; what has to wait is not soon.
+        (
+            [
+                record(id=2, channel="Phone", next_try=NOW, is_blocked=True),
+                record(1, sent=NOW, attempts=0, notice=undelivered("Phone", "refused")),
+            ],
+            [
+                ("sent", "Mail", ("got it", NOW, "instead of Phone")),
+                (
+                    "waits",
+                    "Phone",
+                    ("is not told yet: this integration is failing",),
+                ),
+            ],
+        ),
+        (
+            [record(kind="group", sent=NOW, answer=f"{NOTHING_HANDED}: all have it")],
+            [("dropped", "Mail", ("told nobody: all have it",))],
+        ),
+        ([record(next_try=NOW)], [("waits", "Mail", ("is told soon",))]),
         (
             [record(2, next_try=NOW + HOUR)],
             [("failed", "Mail", ("failed twice", "and is tried again", NOW + HOUR))],

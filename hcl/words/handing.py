@@ -1,0 +1,21 @@
+"""What one channel hands on to another, as it is said to people."""
+
+import re
+
+# What became of a message to a group of which nobody had to hear.
+NOTHING_HANDED = "nothing to hand on"
+
+_UNDELIVERED = re.compile(
+    r"The channel (?P<name>.+?) could not deliver this: ", re.DOTALL
+)
+
+
+def undelivered(name: str, answer: str) -> str:
+    """Say in a message why it comes over another channel than that of this name."""
+    return f"The channel {name} could not deliver this: {answer}."
+
+
+def instead_of(notice: str) -> str | None:
+    """Return the channel in whose place a message with this notice came; None: none."""
+    found = _UNDELIVERED.match(notice)
+    return found["name"] if found else None

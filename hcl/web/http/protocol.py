@@ -49,7 +49,6 @@ LAST_REQUEST = 1.0
 # How long a refused client may go on sending, in seconds, so that it sees its answer.
 _LINGER = 1.0
 
-
 Respond = Callable[[Answer], None]
 # None: it is asked again with the whole body in the scope.
 AnswerSoon = Callable[[Scope, Respond], bool | None]
@@ -59,6 +58,8 @@ BODY = "hcl.body"
 
 # In the state of a scope: nobody loses much if its connection goes without an answer.
 SPARE = "hcl.spare"
+# There too: its answer has no end, so that it is over when the client sends no more.
+ENDLESS = "hcl.endless"
 
 
 class RefusedError(Exception):
@@ -224,9 +225,9 @@ class GuardedProtocol(Protocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # as asyncio has it
         """Answer what is under way to a client that has finished sending."""
-        if not self._answering or self._in_message:
-            return None
         cycle: Any = self.cycle
+        if not self._answering or self._in_message or ENDLESS in cycle.scope["state"]:
+            return None
         cycle.keep_alive = False
         return True
 
@@ -322,7 +323,6 @@ class GuardedProtocol(Protocol):
 
         It saves the task, and one of the two writes of an answer.
         """
-
         if self._stopping:
             cycle.keep_alive = False
         if not cycle.more_body:

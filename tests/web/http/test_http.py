@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from hcl.web.http.answer import Answer
-from hcl.web.http.protocol import BODY, HEAD_LIMIT, Respond
+from hcl.web.http.protocol import BODY, ENDLESS, HEAD_LIMIT, Respond
 from tests.app import App
 from tests.patience import ENDS
 from tests.web.http.wire import (
@@ -327,6 +327,27 @@ async def test_a_client_that_left_is_not_answered(
         later[0](Answer(200, [], b"soon"))
 
     assert caplog.messages == []
+
+
+async def test_an_answer_without_end_ends_when_the_client_leaves() -> None:
+    gone = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"][ENDLESS] = True
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+        gone.set()
+
+    async with serving(stream) as port, asyncio.timeout(ENDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/live"))
+        await reader.readuntil(b"1\r\n")
+        # All that a browser says that leaves a page.
+        writer.write_eof()
+        await gone.wait()
+        await close(writer)
 
 
 async def test_answer_that_closes_the_connection_does() -> None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from hcl.db import SQLError, tell
 from hcl.model import Project
+from hcl.web.http.protocol import ENDLESS
 from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing, rows
 from hcl.web.pages.visit.identity import Identity
@@ -36,6 +37,7 @@ async def stream(visit: Visit) -> Response:
     project = visit.project()
     if not visit.dashboard.boards.has_room(_holders(visit.identity)):
         return Response(status_code=503, headers={"Retry-After": "60"})
+    visit.request.scope.setdefault("state", {})[ENDLESS] = True
     return Streaming(
         _messages(visit, project),
         media_type="text/event-stream",

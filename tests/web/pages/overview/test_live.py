@@ -440,6 +440,10 @@ async def test_real_server_pushes_and_stops_with_streams_open(tmp_path: Path) ->
         async with httpx2.AsyncClient(base_url=serve.root, trust_env=False) as http:
             await http.post("/sign-in", data={"key": API_KEY})
             path = (await http.get("/")).headers["location"] + "live?rows"
+            # Who leaves many pages finds room for the next.
+            for _ in range(live.MOST_OF_ONE + 1):
+                async with http.stream("GET", path) as left:
+                    assert left.status_code == 200
             async with http.stream("GET", path) as one, http.stream("GET", path):
                 lines = one.aiter_lines()
                 assert await anext(lines) == "retry: 2000"

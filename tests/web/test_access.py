@@ -193,6 +193,7 @@ ROWS = {
     f"/checks/{CHECK}/details/": page(GET="ro", good={"GET": 303}),
     f"/checks/{CHECK}/log/": page(GET="ro", good={"GET": 303}),
     f"/cloaked/{BY_KEY}/": page(GET="ro", good={"GET": 303}),
+    "/{rest:path}": NOTHING,
 }
 
 

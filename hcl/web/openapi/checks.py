@@ -211,8 +211,8 @@ def _mute_check(too_large: Node) -> Node:
         "mute_check",
         "Checks",
         "Mute a check",
-        "Nobody is told of the check for so many seconds; it is watched on. If it is"
-        " down at the end, they are told then. 0 ends a mute.",
+        "Nobody is told of the check for so many seconds; hcl keeps watching it. If it"
+        " is down at the end, they are told then. 0 ends a mute.",
         security=WRITE,
         parameters=[CODE_PARAMETER],
         requestBody={**_body("Mute", seconds=14_400), "required": True},

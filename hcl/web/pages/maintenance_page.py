@@ -11,8 +11,8 @@ from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import clean
 
-# Openings that are shown, and lengths that are offered.
-_MOST = 20
+# Openings that are shown, in all and of one window, and lengths that are offered.
+_MOST, _MOST_OF_ONE = 20, 4
 _LENGTHS = {
     "30 min": timedelta(minutes=30),
     "1 h": timedelta(hours=1),
@@ -32,7 +32,7 @@ async def page(visit: Visit) -> Response:
         project=project,
         nav="maintenance",
         open_now=maintenance.open_now(project.id, visit.now),
-        upcoming=maintenance.upcoming(project.id, visit.now, _MOST),
+        upcoming=maintenance.upcoming(project.id, visit.now, _MOST, _MOST_OF_ONE),
         lengths={
             words: int(length.total_seconds()) for words, length in _LENGTHS.items()
         },
@@ -65,14 +65,14 @@ async def start(visit: Visit) -> Response:
         raise PageError(422, "No such window", text) from error
     except MaintenanceError as error:
         raise PageError(409, "Not opened", f"{error}.".capitalize()) from error
-    told = "The window is open: nobody is called down until its end."
+    told = "The window is open: its checks do not go down until it ends."
     return visit.see_other(f"/projects/{project.code}/maintenance", told)
 
 
 async def end(visit: Visit) -> Response:
     """POST /projects/<code>/maintenance/<id>/end: end one that was opened by hand."""
     project = visit.project()
-    told = "The window has ended. What was due in it has its grace from now."
+    told = "The window has ended. What was due in it gets its grace from now."
     try:
         await visit.parts.maintenance.end(
             project.id, visit.request.path_params["n"], visit.now

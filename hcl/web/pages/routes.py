@@ -11,6 +11,7 @@ from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -121,6 +122,10 @@ def page_routes(parts: Parts) -> Iterator[Route]:
     pages = _Pages(parts)
     for path, page in PAGES.items():
         yield Route(path, _PageEndpoint(pages, page))
+    # After all others, those of the API too: people get a page, scripts one line.
+    yield Route(
+        "/{rest:path}", _Nowhere(pages, Page("visit.nowhere.page", is_open=True))
+    )
 
 
 class _Pages:
@@ -178,6 +183,18 @@ class _PageEndpoint:
         except ClientDisconnect:
             return
         await response(scope, receive, send)
+
+
+class _Nowhere(_PageEndpoint):
+    """All URLs that lead nowhere."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer people, who come by a browser; others are told as everywhere."""
+        accepted = Headers(scope=scope).get("accept", "")
+        if scope["method"] != "GET" or "text/html" not in accepted:
+            await PlainTextResponse("not found", 404)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _templates_of(module: str) -> tuple[str, ...]:

@@ -50,6 +50,21 @@ async def test_pages_have_nothing_inline_and_nothing_foreign(
     assert not re.search(r'(?:src|href)="(?:https?:)?//(?!hcl\.example)', text)
 
 
+async def test_people_get_a_page_where_there_is_none_and_scripts_a_line(
+    app: App,
+) -> None:
+    as_browsers = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    page = await app.http.get("/nothing/here", headers=as_browsers)
+    line = await app.http.get("/nothing/here")
+    posted = await app.http.post("/nothing/here", headers=as_browsers)
+    badge = await app.http.get("/badge/x/y.svg", headers={"Accept": "image/*"})
+
+    assert (page.status_code, "<h1>No such page</h1>" in page.text) == (404, True)
+    for other in (line, posted, badge):
+        assert (other.status_code, other.text) == (404, "not found")
+
+
 async def test_unknown_and_foreign_checks_look_alike(app: App) -> None:
     foreign = await put_check(app.database, project_id=2)
     await sign_in(app)

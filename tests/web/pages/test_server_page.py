@@ -35,7 +35,7 @@ async def test_it_says_what_runs_and_what_it_holds(app: App) -> None:
         "hcl makes no backups of its own: [backup] in hcl.toml has it make them."
         in page
     )
-    assert "Set aside before a migration or a restore: nothing." in page
+    assert "Nothing was set aside before a migration or a restore." in page
 
 
 async def test_pings_and_deliveries_are_counted(app: App) -> None:

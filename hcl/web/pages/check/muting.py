@@ -49,7 +49,7 @@ async def mute(visit: Visit) -> Response:
     project, check = await visit.check()
     length = _length(visit)
     await visit.parts.managing.mute(project, check.code, length, visit.now)
-    told = "Muted: it is watched on, and nobody is told until the end."
+    told = "Muted: hcl keeps watching it, and tells nobody until the end."
     if not length:
         told = "No longer muted. Who has to hear of it is told now."
     return visit.see_other(f"/checks/{check.code}", told)

@@ -61,7 +61,7 @@ async def test_quiet_wall_says_that_nothing_is_wrong(app: App) -> None:
     empty = await wall(app)
     await put(app, "Good")
 
-    assert "There are no checks yet" in empty
+    assert "No checks yet" in empty
     assert "Nothing is wrong" in await wall(app)
 
 

@@ -28,6 +28,21 @@ return [...document.querySelectorAll('.row')].filter((row) => {
   return top >= 0 && bottom <= innerHeight;
 }).length;
 """
+# By how much of the screen something moved since the page was opened.
+_SHIFTS = """
+const done = arguments[0];
+let sum = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) sum += entry.value;
+}).observe({ type: 'layout-shift', buffered: true });
+requestAnimationFrame(() => setTimeout(() => done(sum), 50));
+"""
+# What was not in sight before has been drawn then.
+_HEIGHT = """
+const done = arguments[0];
+requestAnimationFrame(() => requestAnimationFrame(
+  () => done(document.documentElement.scrollHeight)));
+"""
 _ROW = """
 return [...document.querySelectorAll('.row')]
   .find((row) => row.querySelector('.name').textContent.trim() === arguments[0]);
@@ -99,6 +114,24 @@ def test_the_list_is_light(signed_in: Browser, fillers: list[str]) -> None:
     icon = len(browser.run("return document.querySelector('link[rel=icon]').outerHTML"))
 
     assert 0 < weight + icon < 60_000
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_of_the_list_jumps(
+    signed_in: Browser, fillers: list[str], width: int
+) -> None:
+    browser = signed_in
+    browser.size(width)
+    browser.driver.refresh()
+
+    # Neither while it is made ready, nor while it goes by.
+    assert len(fillers) > 20
+    assert browser.driver.execute_async_script(_SHIFTS) < 0.01
+    heights = set()
+    for part in (0, 0.25, 0.5, 0.75, 1):
+        browser.run("scrollTo(0, document.body.scrollHeight * arguments[0])", part)
+        heights.add(browser.driver.execute_async_script(_HEIGHT))
+    assert len(heights) == 1
 
 
 def test_all_of_the_list_goes_by_keyboard(signed_in: Browser, server: Serve) -> None:

@@ -1,9 +1,13 @@
 """Every page, in both colour schemes and on a phone: can all people use it?"""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
+from hcl.checks import mute_links
 from tests.browser.chromium import AXE, Browser, Keys
 from tests.browser.conftest import project_of
 from tests.browser.made_up import HOSTILE
@@ -36,6 +40,9 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
     return {
         "list": project,
         "list, nothing found": f"{project}?q=zzz",
+        "list, in groups": f"{project}?group=tag",
+        "mute by a link": mute_links.path(secret_of(server), down, timedelta(hours=1)),
+        "no such page": "/0000-4000",
         "wall": f"{project}wall",
         "look": "/look",
         "new": f"{project}new",
@@ -60,6 +67,13 @@ def pages(browser: Browser, server: Serve) -> dict[str, str]:
         "for others": "/p/all",
         "no such check": "/checks/00000000-0000-4000-8000-000000000000",
     }
+
+
+def secret_of(server: Serve) -> str:
+    """Return what the server signs links with."""
+    with closing(sqlite3.connect(server.folder / "hcl.sqlite")) as connection:
+        found = connection.execute("SELECT value FROM settings WHERE name = 'secret'")
+        return str(found.fetchone()[0])
 
 
 @pytest.fixture
@@ -136,6 +150,16 @@ def test_the_way_to_the_content_is_short(signed_in: Browser) -> None:
     press(signed_in, Keys.TAB, Keys.ENTER)
 
     assert signed_in.run("return document.activeElement.id") == "main"
+
+
+def test_a_menu_that_is_closed_gives_the_focus_back(signed_in: Browser) -> None:
+    signed_in.one("#view > summary").send_keys(Keys.ENTER)
+    press(signed_in, Keys.TAB, Keys.ESCAPE)
+
+    left = signed_in.run(
+        "return [document.querySelector('#view').open, document.activeElement.tagName]"
+    )
+    assert left == [False, "SUMMARY"]
 
 
 def press(browser: Browser, *keys: str) -> None:

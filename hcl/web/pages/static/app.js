@@ -95,7 +95,11 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      for (const menu of $$("details.menu[open]")) menu.open = false;
+      for (const menu of $$("details.menu[open]")) {
+        // Else who goes by keyboard begins again at the top of the page.
+        if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+        menu.open = false;
+      }
     }
     const search = document.querySelector("[data-filters] [name=q]");
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
@@ -328,8 +332,7 @@
   setInterval(() => tick(document, false), 1000);
   const clock = document.querySelector("[data-clock]");
   if (clock) {
-    const onWall = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-    const show = () => { clock.textContent = onWall.format(Date.now() - ahead); };
+    const show = () => { clock.textContent = hours.format(Date.now() - ahead); };
     show();
     setInterval(show, 1000);
   }

@@ -51,7 +51,7 @@ async def mute(visit: Visit) -> Response:
     await visit.parts.managing.mute(project, check.code, length, visit.now)
     told = "Muted: hcl keeps watching it, and tells nobody until the end."
     if not length:
-        told = "No longer muted. Who has to hear of it is told now."
+        told = "No longer muted: messages that waited go out now."
     return visit.see_other(f"/checks/{check.code}", told)
 
 

@@ -91,7 +91,11 @@ class Visit:
         """
         project = self.viewer.project(self.request.path_params["project"])
         if project is None:
-            raise PageError(404, "No such project", "There is none here, or your key does not open it.")
+            raise PageError(
+                404,
+                "No such project",
+                "There is none here, or your key does not open it.",
+            )
         return project
 
     async def check(self) -> tuple[Project, Check]:

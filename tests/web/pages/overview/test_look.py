@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from hcl.web import docs
 from hcl.web.pages import static_files
 from tests.app import READ_KEY, WRITE_KEY, App
 from tests.web.pages.browsing import sign_in
 from tests.web.pages.overview.test_checks import page
 
 STATIC = Path(static_files.__file__).parent / "static"
+DOCS_STYLE = Path(docs.__file__).parent / "static" / "docs.css"
 
 
 @pytest.mark.parametrize("key", [WRITE_KEY, READ_KEY])
@@ -31,10 +33,11 @@ def test_styles_name_only_tokens() -> None:
     known = {*re.findall(r"(--[\w-]+):", (STATIC / "tokens.css").read_text())}
     # What parts say to one another.
     known |= {"--i", "--ink", "--pick", "--i-mail", "--i-wait"}
-    for name in ("app", "parts", "list", "group", "select", "wall", "look"):
-        text = (STATIC / f"{name}.css").read_text()
+    styles = {*STATIC.glob("*.css"), DOCS_STYLE} - {STATIC / "tokens.css"}
+    for style in styles:
+        text = style.read_text()
 
-        assert {*re.findall(r"var\((--[\w-]+)", text)} <= known, name
+        assert {*re.findall(r"var\((--[\w-]+)", text)} <= known, style
         # Shadows of menus, and what is clear, are no colours of parts.
         colours = {*re.findall(r"#[0-9a-f]{3,8}\b(?=[\s;,)])", text)}
-        assert colours <= {"#0002", "#0000"}, name
+        assert colours <= {"#0002", "#0000"}, style

@@ -3,14 +3,35 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Flip, Ping
 from hcl.store.times import moment, stamp
 
-# Of each check: the newest.
-_FLIPS, _SIGNALS = 200, 150
+# Of each check: the newest. Of one that pings often so many signals, if it takes them.
+_FLIPS, SIGNALS, MOST_SIGNALS = 200, 150, 1000
+
+
+class Signals(NamedTuple):
+    """Signals of a check as JSON: the newest first of the log, those of the inbox."""
+
+    filed: str
+    waiting: str
+
+    def pings(self) -> list[Ping]:
+        """Return them as pings, the oldest first.
+
+        Without what says nothing of how long runs took.
+        """
+        filed = json.loads(self.filed)[::-1]
+        last = filed[-1][0] if filed else 0
+        waiting = [row for row in json.loads(self.waiting) if row[0] > last]
+        return [
+            Ping(n, _at(created), action, "", "", "", "", rid, None, b"")
+            for n, created, action, rid in filed + waiting
+        ]
 
 
 async def flips(
@@ -32,25 +53,33 @@ async def flips(
     }
 
 
-async def signals(conn: Connection, check_ids: Iterable[int]) -> dict[int, list[Ping]]:
-    """Return the newest starts, successes and fails of checks, the oldest first.
+async def signals(
+    conn: Connection, check_ids: Iterable[int], most: int = SIGNALS
+) -> dict[int, Signals]:
+    """Return the newest starts, successes and fails of checks, by id.
 
-    Of the pings that are filed; without what says nothing of how long runs took.
+    So many of each that are filed at most, and those of the inbox.
     """
+    ids = json.dumps(list(check_ids))
+    # First the inbox: what is filed meanwhile is in both.
+    waiting = await conn.execute_fetchall(
+        "SELECT check_id, json_group_array(json_array(n, created, action, rid))"
+        " FROM (SELECT check_id, n, created, action, rid FROM inbox"
+        " WHERE check_id IN (SELECT value FROM json_each(:ids))"
+        " AND action IN ('start', 'success', 'fail') ORDER BY n) GROUP BY check_id",
+        {"ids": ids},
+    )
+    newest = {row[0]: row[1] for row in waiting}
     rows = await conn.execute_fetchall(
         "SELECT value, (SELECT json_group_array(json_array(n, created, action, rid))"
         " FROM (SELECT n, created, action, rid FROM pings"
         ' WHERE "key" BETWEEN value << 32 AND (value << 32) + 4294967295'
         " AND action IN ('start', 'success', 'fail')"
         ' ORDER BY "key" DESC LIMIT :limit)) FROM json_each(:ids)',
-        {"ids": json.dumps(list(check_ids)), "limit": _SIGNALS},
+        {"ids": ids, "limit": most},
     )
     return {
-        row[0]: [
-            Ping(n, _at(created), action, "", "", "", "", rid, None, b"")
-            for n, created, action, rid in reversed(json.loads(row[1]))
-        ]
-        for row in rows
+        check_id: Signals(text, newest.get(check_id, "[]")) for check_id, text in rows
     }
 
 

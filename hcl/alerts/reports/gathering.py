@@ -10,10 +10,16 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts.reports.faring import Delivery, Faring, faring
 from hcl.alerts.reports.wording import Told
+from hcl.checks import trends
 from hcl.config import ReportConfig
+from hcl.model import Ping
+from hcl.store.reporting import Signals
 
 # So many checks are read at once: no more than what the loop may wait for.
 _SLICE = 20
+
+# So many signals before the time of a report tell what was usual then.
+_BEFORE = 2 * trends.MOST
 
 # Into how many parts charts divide the time.
 _PARTS = {"day": 24, "week": 28, "month": 31}
@@ -42,16 +48,11 @@ async def gather(
         count += len(meant)
         ids = [check.id for check in meant]
         flips = await store.reporting.flips(await reader(), ids, span[0])
-        with_runs = [check.id for check in meant if check.last_duration is not None]
-        signals = await store.reporting.signals(await reader(), with_runs)
+        signals = await store.reporting.signals(await reader(), ids)
         for check in meant:
+            pings = await _pings(reader, check.id, signals[check.id], span[0])
             fared = faring(
-                check,
-                flips[check.id],
-                signals.get(check.id, ()),
-                span,
-                now,
-                _PARTS[report.every],
+                check, flips[check.id], pings, span, now, _PARTS[report.every]
             )
             if _has_news(fared):
                 found.append(fared)
@@ -60,6 +61,25 @@ async def gather(
     rows = await store.reporting.deliveries(await reader(), project_id, *span)
     deliveries = [Delivery(*row) for row in rows]
     return Told(found, count, deliveries)
+
+
+async def _pings(
+    reader: Reader, check_id: int, signals: Signals, start: datetime
+) -> list[Ping]:
+    """Return the signals that tell of runs since a moment, and those before it.
+
+    Of a check that pings often more are read; of one that never starts there are none.
+    """
+    pings = signals.pings()
+    if all(ping.action != "start" for ping in pings):
+        return []
+    if len(pings) < store.reporting.SIGNALS or pings[_BEFORE].created < start:
+        return pings
+    most = store.reporting.MOST_SIGNALS
+    more = await store.reporting.signals(await reader(), [check_id], most)
+    pings = more[check_id].pings()
+    await asyncio.sleep(0)
+    return pings
 
 
 def _has_news(fared: Faring) -> bool:

@@ -151,23 +151,48 @@ async def test_report_is_about_checks_with_its_tags(
     assert [line.name for line in told.sections[0].lines] == ["A", "C"]
 
 
-async def test_run_times_are_told(tmp_path: Path, sink: HttpSink) -> None:
+async def ran(
+    app: App, runs: int, slow: int, every: timedelta, *, filed: bool = True
+) -> None:
+    """Put a job that ran so often up to NOW, ten times shorter than `every`.
+
+    But the one with the number `slow`, which took four times as long.
+    """
+    check = await put_check(app.database, 1, status="up", name="Sync")
+    pings = []
+    for i in range(runs):
+        ended = NOW - (runs - i) * every
+        began = ended - every / 10 * (4 if i == slow else 1)
+        pings += [
+            make_ping(n=2 * i + 1, action="start", created=began),
+            make_ping(n=2 * i + 2, action="success", created=ended),
+        ]
+    received = [(check.id, ping) for ping in pings]
+    before = 0 if filed else -4
+    await put_pings(app.database, *received[: before or None])
+    await put_pings(app.database, *received[before or len(received) :], filed=False)
+
+
+@pytest.mark.parametrize("filed", [True, False])
+async def test_run_times_are_told(tmp_path: Path, sink: HttpSink, filed: bool) -> None:
+    """Those too that came so lately that they are not in the log yet."""
     async with running_app(tmp_path, config(sink)) as app:
-        check = await put_check(
-            app.database, 1, status="up", name="Sync", last_duration=HOUR
-        )
-        pings = []
-        for i in range(15):
-            ended = NOW - (15 - i) * HOUR
-            began = ended - (40 if i == 13 else 10) * MINUTE
-            pings += [
-                make_ping(n=2 * i + 1, action="start", created=began),
-                make_ping(n=2 * i + 2, action="success", created=ended),
-            ]
-        await put_pings(app.database, *((check.id, ping) for ping in pings))
+        await ran(app, 15, 13, HOUR, filed=filed)
         await sent(app, NOW - HOUR / 2)
         await sent(app, NOW)
         [told] = await store.announcements.since(app.database.committed, NOW)
 
-    assert "Runs far longer than usual – Sync: 40 minutes instead of" in told.story[1]
+    assert "Runs far longer than usual – Sync: 24 minutes instead of" in told.story[1]
     assert [section.title for section in told.sections][-1] == "Longest runs"
+
+
+async def test_all_runs_of_a_job_that_runs_often_are_told(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    async with running_app(tmp_path, config(sink)) as app:
+        await ran(app, 300, 160, 5 * MINUTE)
+        await sent(app, NOW - HOUR / 2)
+        await sent(app, NOW)
+        [told] = await store.announcements.since(app.database.committed, NOW)
+
+    assert "Sync: 2 minutes instead of 30 seconds" in told.story[1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from hcl.model import Action, Check, Ping, Reason, Run
+from hcl.model import Action, Check, Ping, Run
 
 # Longer runs have no duration in the log.
 MAX_RUN = timedelta(hours=72)
@@ -120,37 +120,6 @@ def adopted(check: Check, now: datetime) -> Check:
     # Of what took a check down people have heard.
     is_told = check.status == "down" and start + check.grace <= now
     return check._replace(open_runs=(*check.open_runs, Run(start, rid, is_told)))
-
-
-def that_overran(check: Check, reason: Reason, at: datetime) -> Run | None:
-    """Return the run that took a check down by its length, if that is still known.
-
-    `reason` and `at` are those of the flip.
-    """
-    if reason not in ("overran", "timeout"):
-        return None
-    ran = [run for run in check.open_runs if run.is_told and end(check, run) <= at]
-    return max(ran, default=None, key=lambda run: run.started)
-
-
-def start_that_overran(
-    check: Check, reason: Reason, at: datetime, newest: datetime | None = None
-) -> datetime | None:
-    """Return when the run began that took a check down by its length; None: none did.
-
-    `reason` and `at` are those of the flip, `newest` is a start that is known besides
-    the check's own.
-    """
-    run = that_overran(check, reason, at)
-    if run is not None:
-        return run.started
-    if reason == "overran":
-        return at - check.run_limit
-    for start in (check.last_start, newest):
-        # A start that was not overdue at the flip is a later run's.
-        if start is not None and start + check.grace <= at:
-            return start
-    return None
 
 
 class Runs:

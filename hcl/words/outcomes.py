@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from hcl.model import Check, Ping, Run
+from hcl.model import Check, Ping
 from hcl.words.lengths import duration, exact
 from hcl.words.lines import counted
 
@@ -27,16 +27,19 @@ def too_soon(check: Check, at: datetime) -> str:
 
     `at`: with this ping. Its length is known unless another outcome came since.
     """
-    # The limit may have been taken back since.
+    took = check.last_duration if check.last_ping == at else None
     limit = f"sooner than {duration(check.min_run)}" if check.min_run else "too soon"
-    if check.last_ping != at or check.last_duration is None:
+    if took is None:
         return f"ended {limit}"
-    return f"ended after {exact(check.last_duration)}, {limit}"
+    if check.min_run is not None and took >= check.min_run:
+        # It was changed since.
+        limit = "too soon"
+    return f"ended after {exact(took)}, {limit}"
 
 
-def named(run: Run) -> str:
+def named(rid: str | None) -> str:
     """Name a run by its rid, if it has one: ` (0f34…)`."""
-    return f" ({run.rid})" if run.rid else ""
+    return f" ({rid})" if rid else ""
 
 
 def finer_rules(check: Check) -> Iterator[str]:

@@ -17,6 +17,7 @@ from hcl.web.pages.check.entries import Entry, flip_words
 from hcl.web.pages.check.incident import reason
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.overview.why import sentence
+from hcl.words.outcomes import too_soon
 from tests.alerts import a_message
 from tests.alerts import an_alert as alert_of
 from tests.build import HOUR, NOW, make_check, make_ping
@@ -37,6 +38,7 @@ class Case(NamedTuple):
     row: str
     log: str
     summary: str
+    reason: str
 
 
 CASES = {
@@ -49,6 +51,29 @@ CASES = {
         "Ran too long the run from today 11:40 did not end within 20 min",
         "Went down: a run took too long",
         "It is down: a run took too long.",
+        "overran",
+    ),
+    "plain run": Case(
+        {"grace": 20 * MINUTE},
+        ((20, "start"),),
+        f"It ran too long. The run {RID} started at 2026-06-15 11:40:00 UTC,"
+        " 20 minutes ago, and did not finish within 20 minutes.",
+        "It ran too long: the run from, did not end within 20 minutes.",
+        "Ran too long the run from today 11:40 did not end within 20 min",
+        "Went down: no ping came in time",
+        "It is down: a run took too long.",
+        "timeout",
+    ),
+    "plain ping, and a run": Case(
+        {"grace": 20 * MINUTE, "timeout": HOUR},
+        ((80, "success"), (15, "start")),
+        "No ping came in time. One was expected at 2026-06-15 11:40:00 UTC,"
+        " 20 minutes ago, and the grace of 20 minutes is over.",
+        "No ping came in time: one was due, and the grace of 20 minutes is over.",
+        "No ping in time one was due today 11:40",
+        "Went down: no ping came in time",
+        "It is down: no ping came in time.",
+        "timeout",
     ),
     "short": Case(
         {"min_run": MINUTE},
@@ -59,6 +84,7 @@ CASES = {
         "Ended too soon",
         "Went down: its run ended too soon",
         "It is down: a run ended too soon.",
+        "short",
     ),
     "missed": Case(
         {"down_after": 2, "timeout": HOUR, "grace": 5 * MINUTE},
@@ -70,6 +96,7 @@ CASES = {
         "No ping in time one was due today 11:55",
         "Went down: no ping came in time",
         "It is down: no ping came in time.",
+        "missed",
     ),
     "fail": Case(
         {"down_after": 2},
@@ -79,6 +106,7 @@ CASES = {
         "Failed",
         "Went down: the job failed",
         "It is down: the job reported a failure.",
+        "fail",
     ),
 }
 
@@ -98,11 +126,22 @@ def lived(case: Case) -> tuple[Check, Flip, Ping | None]:
     return check, flip, kept
 
 
+# What people change when they were told.
+EDITS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "more time": {"grace": 5 * HOUR},
+    "a limit for runs": {"max_run": 9 * HOUR},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("why", CASES)
-def test_each_reason_is_told_everywhere(why: Any) -> None:
+def test_each_reason_is_told_everywhere(why: Any, edit: str) -> None:
+    """Whatever is set since, it is told of what was."""
     case = CASES[why]
     check, flip, ping = lived(case)
-    assert flip.reason == why
+    assert flip.reason == case.reason
+    check = rules.on_edit(check._replace(**EDITS[edit]), NOW).check
     known = Known(check, flip, check.n_pings, ping, ping)
 
     shown: Any = "down"
@@ -111,7 +150,7 @@ def test_each_reason_is_told_everywhere(why: Any) -> None:
     letter = write_letter(a_message(alert), NOW)
     card = reason(known, "down", NOW)
     row = sentence(
-        Shown(check, shown), Trouble(why, NOW, None, b""), NOW, readonly=False
+        Shown(check, shown), Trouble(flip.reason, NOW, None, b""), NOW, readonly=False
     )
 
     assert letter.story[0] == case.mail
@@ -119,6 +158,16 @@ def test_each_reason_is_told_everywhere(why: Any) -> None:
     assert text_of(row or "") == case.row
     assert ": ".join(flip_words(Entry(NOW, flip=flip))) == case.log
     assert explain(known, NOW).summary == case.summary
+
+
+def test_a_limit_that_is_lower_now_is_not_said_to_have_been_missed() -> None:
+    check, flip, _ = lived(CASES["short"])
+
+    now = timedelta(seconds=1)
+
+    assert too_soon(check._replace(min_run=now), flip.created) == (
+        "ended after 2.0 seconds, too soon"
+    )
 
 
 def test_bad_outcomes_that_do_not_suffice_are_told() -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcl.checks import rules, runs, schedule
+from hcl.checks import causes, rules, runs, schedule
 from hcl.checks.away import absence
 from hcl.checks.check_json import Site, check_json
 from hcl.checks.deadlines import Transition
-from hcl.model import Action, Check, Flip, Run
+from hcl.model import Action, Check, Flip
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)
@@ -172,8 +172,8 @@ def test_run_that_hangs_is_known_by_its_rid_and_start() -> None:
     transition = rules.on_deadline(story.check, at(10))
 
     assert transition.flip == Flip(at(10), "up", "down", "overran")
-    run = runs.that_overran(transition.check, "overran", at(10))
-    assert run == Run(NOW, rid("a"), True)
+    run = causes.overrun(transition.check, "overran", at(10))
+    assert run == causes.Overrun(NOW, at(10) - NOW, rid("a"))
 
 
 def test_api_sees_the_newest_run_as_ever() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hcl.alerts.messages.when import told
-from hcl.checks import runs
+from hcl.checks import causes
 from hcl.model import Alert, Flip, Lateness, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
@@ -202,35 +202,22 @@ def _cause(alert: Alert, now: datetime) -> str:
     check, flip = alert.check, alert.flip
     if flip.reason == "short":
         return f"Its run {too_soon(check, flip.created)}, which counts as a failure."
-    if flip.reason == "overran":
-        return _overrun(alert, now)
-    if flip.reason not in ("timeout", "missed"):
+    if flip.reason not in ("timeout", "missed", "overran"):
         words = _failure(alert)
         return f"It {words}."
-    grace = duration(check.grace)
-    # The deadline, at which it flipped, is grace after what it waited for.
-    begun = flip.created - check.grace
-    when = f"{told(begun, alert)}, {ago(begun, now)}"
-    if _ran_too_long(alert):
+    overrun = _overrun(alert)
+    if overrun is not None:
+        when = f"{told(overrun.started, alert)}, {ago(overrun.started, now)}"
+        which = f"The run {overrun.rid}" if overrun.rid else "It"
+        verb = "end" if flip.reason == "overran" else "finish"
         return (
-            f"It ran too long. It started at {when}, and did not finish within {grace}."
+            f"It ran too long. {which} started at {when}, and did not {verb} within"
+            f" {duration(overrun.limit)}."
         )
+    due, grace = causes.missed(check, flip.created)
     return (
-        f"No ping came in time. One was expected at {when},"
-        f" and the grace of {grace} is over."
-    )
-
-
-def _overrun(alert: Alert, now: datetime) -> str:
-    """Say which run took too long, of a check that has a limit for them."""
-    check, flip = alert.check, alert.flip
-    run = runs.that_overran(check, flip.reason, flip.created)
-    started = run.started if run else flip.created - check.run_limit
-    when = f"{told(started, alert)}, {ago(started, now)}"
-    which = f"The run {run.rid}" if run and run.rid else "It"
-    limit = duration(check.run_limit)
-    return (
-        f"It ran too long. {which} started at {when}, and did not end within {limit}."
+        f"No ping came in time. One was expected at {told(due, alert)},"
+        f" {ago(due, now)}, and the grace of {duration(grace)} is over."
     )
 
 
@@ -242,7 +229,7 @@ def _why_in_short(alert: Alert, flip: Flip | None = None) -> str:
         return _IN_SHORT[alert.flip.reason]
     if alert.flip.reason != "timeout":
         return _failure(alert)
-    return "ran too long" if _ran_too_long(alert) else "no ping in time"
+    return "ran too long" if _overrun(alert) else "no ping in time"
 
 
 _IN_SHORT: dict[Reason, str] = {
@@ -263,15 +250,8 @@ def _failure(alert: Alert) -> str:
     return "reported failure"
 
 
-def _ran_too_long(alert: Alert) -> bool:
-    check, ping = alert.check, alert.ping
-    if alert.flip.reason != "timeout":
-        return False
-    starts: list[datetime | None] = [check.last_start]
-    if ping is not None and ping.action == "start":
-        starts.append(ping.created)
-    # A start that was not overdue at the flip is a later run's.
-    return any(
-        start is not None and start + check.grace <= alert.flip.created
-        for start in starts
-    )
+def _overrun(alert: Alert) -> causes.Overrun | None:
+    """Return the run that took the check down by its length."""
+    ping, flip = alert.ping, alert.flip
+    newest = ping.created if ping is not None and ping.action == "start" else None
+    return causes.overrun(alert.check, flip.reason, flip.created, newest)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from hcl.checks import rules, runs, schedule
+from hcl.checks import causes, rules, runs, schedule
 from hcl.checks.away.absence import MOST_EXCUSED
 from hcl.checks.why.settings import rules_of
 from hcl.checks.why.told import told
@@ -127,7 +127,7 @@ def _why_down(known: Known) -> str:
         return "It is down: the job reported a failure."
     if flip.reason == "short":
         return "It is down: a run ended too soon."
-    if start_that_overran(known):
+    if overrun_of(known):
         return "It is down: a run took too long."
     return "It is down: no ping came in time."
 
@@ -208,7 +208,7 @@ def _runs(check: Check, now: datetime) -> Iterator[Line]:
         return
     limit = duration(check.run_limit)
     for run in check.open_runs:
-        yield Line(run.started, f"A run started{named(run)}, and has not ended.")
+        yield Line(run.started, f"A run started{named(run.rid)}, and has not ended.")
         end = runs.end(check, run)
         if rules.is_spared(check, now) and _is_put_off(check, end) and not run.is_told:
             yield Line(None, _RUN_SPARED)
@@ -304,20 +304,19 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
     if flip is None:
         yield Line(None, "When it went down is not known any more.")
         return
-    started = start_that_overran(known)
+    overrun = overrun_of(known)
     if flip.reason == "fail":
         yield Line(flip.created, f"It went down: {failure(ping)}.")
     elif flip.reason == "short":
         ended = too_soon(check, flip.created)
         number = f" (ping {ping.n})" if ping else ""
         yield Line(flip.created, f"It went down: the run {ended}{number}.")
-    elif started is not None:
-        run = runs.that_overran(check, flip.reason, flip.created)
-        yield Line(started, f"A run started{named(run) if run else ''}.")
-        end = f"It had not ended within {duration(check.run_limit)}: it went down."
+    elif overrun is not None:
+        yield Line(overrun.started, f"A run started{named(overrun.rid)}.")
+        end = f"It had not ended within {duration(overrun.limit)}: it went down."
         yield Line(flip.created, end)
     else:
-        due = flip.created - check.grace
+        due, grace = causes.missed(check, flip.created)
         lines = [Line(due, f"A ping was due, and none came: {in_full(check)}.")]
         # One that came between the deadline and the look at it was not the last then.
         if ping is not None and ping.created <= flip.created:
@@ -325,7 +324,7 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
             # A start or a log may have come when the ping was due already.
             lines.insert(0 if ping.created <= due else 1, last)
         yield from lines
-        over = f"The grace of {duration(check.grace)} was over: it went down."
+        over = f"The grace of {duration(grace)} was over: it went down."
         yield Line(flip.created, over)
     yield from _messages(known)
     since = check.n_pings - known.flip_n
@@ -334,13 +333,13 @@ def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - a
         yield Line(known.last.created, f"{came}; the last was {_named(known.last)}.")
 
 
-def start_that_overran(known: Known) -> datetime | None:
-    """Return the start of the run that took the check down by its length."""
+def overrun_of(known: Known) -> causes.Overrun | None:
+    """Return the run that took the check down by its length."""
     flip, ping = known.flip, known.ping
-    if flip is None or flip.reason not in ("overran", "timeout"):
+    if flip is None:
         return None
     newest = ping.created if ping is not None and ping.action == "start" else None
-    return runs.start_that_overran(known.check, flip.reason, flip.created, newest)
+    return causes.overrun(known.check, flip.reason, flip.created, newest)
 
 
 def _named(ping: Ping) -> str:

@@ -88,7 +88,9 @@ def test_status_and_link_are_of_the_one_check_or_of_all() -> None:
 
 
 def test_missed_ping_tells_when_it_was_expected() -> None:
-    assert story(an_alert()) == (
+    heard = NOW - timedelta(days=1, minutes=65)
+
+    assert story(an_alert(last_ping=heard)) == (
         "No ping came in time. One was expected at 2026-01-05 03:00:06 UTC,"
         " 1 hour 5 minutes ago, and the grace of 1 hour is over."
     )

@@ -10,8 +10,8 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.alerts.messages.output import output_of
-from hcl.checks import rules, schedule
-from hcl.checks.why.explain import Known, heard, start_that_overran
+from hcl.checks import causes, rules, schedule
+from hcl.checks.why.explain import Known, heard, overrun_of
 from hcl.checks.why.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
 from hcl.model import Check, Flip, Ping, ShownStatus
@@ -139,9 +139,9 @@ def _missed(known: Known, status: ShownStatus) -> datetime | None:
     check, flip = known.check, known.flip
     if status == "grace" or check.status != "down" or flip is None:
         return None
-    if flip.reason != "timeout" or start_that_overran(known) is not None:
+    if flip.reason not in ("timeout", "missed") or overrun_of(known) is not None:
         return None
-    return flip.created - check.grace
+    return causes.missed(check, flip.created).due
 
 
 def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
@@ -172,12 +172,12 @@ def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
         return Reason("The job reported a failure.")
     if flip.reason == "short":
         return Reason(f"The run {too_soon(check, flip.created)}.")
-    started = start_that_overran(known)
-    if started is not None:
-        words = f", did not end within {duration(check.run_limit)}."
-        return Reason("It ran too long: the run from", started, words)
-    due = flip.created - check.grace
-    rest = f", and the grace of {grace} is over."
+    overrun = overrun_of(known)
+    if overrun is not None:
+        words = f", did not end within {duration(overrun.limit)}."
+        return Reason("It ran too long: the run from", overrun.started, words)
+    due, had = causes.missed(check, flip.created)
+    rest = f", and the grace of {duration(had)} is over."
     return Reason("No ping came in time: one was due", due, rest)
 
 

@@ -7,7 +7,7 @@ from aiosqlite import Connection
 from markupsafe import Markup, escape
 
 from hcl import store
-from hcl.checks import runs, schedule
+from hcl.checks import causes, schedule
 from hcl.checks.windows.holding import start_too_long_ago
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
@@ -68,14 +68,12 @@ def sentence(
         return _said(head, str(escape(_last_line(trouble.printed))))
     if trouble.reason == "short":
         return _said("Ended too soon", "")
-    started = None
-    if trouble.reason != "missed":
-        started = runs.start_that_overran(check, trouble.reason, trouble.created)
-    if started is not None:
-        begun, limit = stamped(started, now, "said"), short(check.run_limit)
+    overrun = causes.overrun(check, trouble.reason, trouble.created)
+    if overrun is not None:
+        begun, limit = stamped(overrun.started, now, "said"), short(overrun.limit)
         rest = f"the run from {begun} did not end within {limit}"
         return _said("Ran too long", rest)
-    due = stamped(trouble.created - check.grace, now, "said")
+    due = stamped(causes.missed(check, trouble.created).due, now, "said")
     return _said("No ping in time", f"one was due {due}")
 
 

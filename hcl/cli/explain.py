@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import datetime
 
 import click
@@ -27,7 +28,8 @@ def explain(name: str, explicit: str | None, as_json: bool) -> None:
     """Say why a check has the status it has, what comes next, and by which rules.
 
     CHECK is its name, slug or UUID. Reads the database, whether the server runs or not;
-    of pings it may know up to a minute less than the server.
+    of pings it may know up to a minute less than the server. Times are in the zone of
+    the check's schedule, or in that of messages, [alerts] tz.
     """
     config = load_config(explicit)
     try:
@@ -37,11 +39,12 @@ def explain(name: str, explicit: str | None, as_json: bool) -> None:
     if not found:
         raise click.ClickException(f"there is no check {name!r}")
     if as_json:
-        click.echo(json.dumps([_document(*each) for each in found], indent=2))
+        documents = [_document(*each, config) for each in found]
+        click.echo(json.dumps(documents, indent=2))
         return
     for number, (check, explanation) in enumerate(found):
         click.echo(("\n" if number else "") + title(check))
-        for line in explaining_rules.lines(explanation, check.tz):
+        for line in _lines(check, explanation, config):
             click.echo(f"  {line}".rstrip())
 
 
@@ -68,9 +71,16 @@ async def _read(
         return found
 
 
-def _document(check: Check, explanation: Explanation) -> dict[str, object]:
+def _document(
+    check: Check, explanation: Explanation, config: Config
+) -> dict[str, object]:
     return {
         "check": check.name,
         "uuid": check.code,
-        "lines": list(explaining_rules.lines(explanation, check.tz)),
+        "lines": list(_lines(check, explanation, config)),
     }
+
+
+def _lines(check: Check, explanation: Explanation, config: Config) -> Iterator[str]:
+    zone = explaining_rules.zone_of(check, config.alerts.tz)
+    return explaining_rules.lines(explanation, zone)

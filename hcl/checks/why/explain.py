@@ -138,9 +138,12 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
     if flip is not None:
         yield Line(flip.created, _turn(flip))
         yield from _messages(known)
+    counted = list(_absences(known))
     if check.last_ping is not None and check.status == "up":
-        yield Line(check.last_ping, f"{_last_heard(known)}.")
-    yield from _absences(known)
+        last = Line(check.last_ping, f"{_last_heard(known)}.")
+        # A failure in maintenance comes later than what is counted from.
+        counted.insert(_place(last, counted), last)
+    yield from counted
     if check.missed is not None:
         text = "A ping did not come, or a run took too long: it counts from here."
         yield Line(check.missed, text)
@@ -375,6 +378,15 @@ def _ahead(known: Known, now: datetime) -> Iterator[Line]:
         yield Line(check.muted_until, "The mute ends: nobody is told before.")
     if check.status == "down":
         yield Line(None, "It comes up with the next success.")
+
+
+def zone_of(check: Check, home: str) -> str:
+    """Return the zone of a check's explanation; `home` is that of messages.
+
+    That of its schedule. A period counts in none: UTC stands there if nobody chose one.
+    """
+    is_unset = check.kind == "simple" and check.tz == "UTC"
+    return home if is_unset else check.tz
 
 
 def lines(explanation: Explanation, tz: str) -> Iterator[str]:

@@ -35,9 +35,10 @@ async def explain_check(call: Call) -> Response:
     shown = call.parts.clock.shown()
     windows = call.parts.maintenance.open_for(check, shown)
     found = await explanation_of(conn, check, shown, windows)
+    home = call.parts.config.alerts.tz
     return JSONResponse(
         {
-            "lines": list(explain.lines(found, check.tz)),
+            "lines": list(explain.lines(found, explain.zone_of(check, home))),
             "summary": found.summary,
             "timeline": [
                 {"date": iso(at), "text": text} for at, text in found.timeline

@@ -45,7 +45,8 @@ SCHEMAS: dict[str, Node] = {
             "lines": {
                 "type": "array",
                 "items": {"type": "string"},
-                "description": "All of it, to be read, in the check's zone.",
+                "description": "All of it, to be read, by the clock of the zone of its"
+                " schedule, or of messages.",
             },
             "summary": text("A sentence that sums up."),
             "timeline": {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcl.checks import rules
-from hcl.checks.why.explain import Known, explain, lines
+from hcl.checks.why.explain import Known, explain, lines, zone_of
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
@@ -326,6 +326,21 @@ def test_lines_bear_moments_of_the_zone_in_order() -> None:
     assert list(lines(explanation, "Nowhere"))[-1] == "Times are those of UTC."
 
 
+@pytest.mark.parametrize(
+    ("settings", "zone"),
+    [
+        ({}, "Europe/Riga"),
+        ({"tz": "Asia/Tokyo"}, "Asia/Tokyo"),
+        ({"kind": "cron", "schedule": "0 3 * * *"}, "UTC"),
+        ({"kind": "cron", "schedule": "0 3 * * *", "tz": "Asia/Tokyo"}, "Asia/Tokyo"),
+    ],
+)
+def test_moments_are_those_of_the_schedule_or_of_messages(
+    settings: dict[str, Any], zone: str
+) -> None:
+    assert zone_of(check(**settings), "Europe/Riga") == zone
+
+
 def test_a_window_and_what_it_moves_are_told() -> None:
     window = Window("new disk", start=NOW - HOUR, end=NOW + HOUR)
     opening = Opening(NOW - HOUR, NOW + HOUR, window)
@@ -342,8 +357,8 @@ def test_a_window_and_what_it_moves_are_told() -> None:
     told = said(Known(late, outcome=failed, windows=[opening]), NOW + MINUTE)
 
     assert told == [
-        (-24 * 60, "A failure came, in maintenance."),
         (-24.5 * 60, "What was due is due still: it counts from here."),
+        (-24 * 60, "A failure came, in maintenance."),
         (-30, f"A ping was due, and has not come: {PERIOD}."),
         (60, "The maintenance window closes: new disk."),
         (

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from hcl.cli import main
-from tests.app import READ_KEY, App, running_app
+from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import HOUR
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, text_of
@@ -153,3 +153,21 @@ def test_command_prints_json_and_says_what_it_does_not_find() -> None:
     assert document["lines"][0] == "It is down: the job reported a failure."
     assert missing.exit_code == 1
     assert "there is no check 'nothing'" in missing.output
+
+
+def test_moments_are_those_of_messages_where_no_schedule_has_a_zone(
+    tmp_path: Path,
+) -> None:
+    async def by_api() -> str:
+        config = f'[alerts]\ntz = "Europe/Riga"\n{CONFIG}'
+        async with running_app(tmp_path, config) as app:
+            code = (await create(app, name="Copy"))["uuid"]
+            document = (await app.api("GET", f"checks/{code}/explain/")).json()
+        return str(document["lines"][-1])
+
+    told = asyncio.run(by_api())
+    path = str(tmp_path / "hcl.toml")
+    result = CliRunner().invoke(main, ["explain", "Copy", "--config", path])
+
+    assert told == "Times are those of Europe/Riga."
+    assert result.output.splitlines()[-1].strip() == told

@@ -34,8 +34,9 @@ def edited(check: Check, wanted: CheckSpec) -> Check:
     elif wanted.timeout is not None:
         changes["kind"] = "simple"
     after = check._replace(**(changes | _keywords(check, wanted)))
-    # One that has been so before may keep it: an edit of its name is none of that.
-    if named and runs.are_impossible(after):
+    # One that has been so before may keep it: an edit of its name is none of that. And
+    # where grace is the limit, that may be what is edited next.
+    if named and after.max_run is not None and runs.are_impossible(after):
         problem = _IMPOSSIBLE[named[0]]
         raise SpecError(named[0], problem, None)
     return after

@@ -8,6 +8,7 @@ from hcl import bounds, occurrences
 from hcl.config.keys import KEYS
 from hcl.config.reading import Table, as_length, closest, shown
 from hcl.config.settings import ChannelConfig, CheckConfig
+from hcl.model import Check
 
 _SLUG = re.compile(r"[a-z0-9_-]+")
 _LENGTHS = {
@@ -30,6 +31,7 @@ _SWITCHES = (
     "filter_http_body",
     "filter_default_fail",
 )
+_GRACE = int(Check._field_defaults["grace"].total_seconds())
 # Which say nothing of a check that only has a period.
 _OF_SCHEDULES = ("tz", "early")
 
@@ -86,10 +88,18 @@ def read_check(table: Table, channels: Sequence[ChannelConfig]) -> CheckConfig:
 
 
 def _refuse_impossible_runs(table: Table, fields: Mapping[str, object]) -> None:
-    longest, shortest = fields.get("max_run"), fields.get("min_run")
-    if isinstance(longest, int) and isinstance(shortest, int) and longest < shortest:
+    shortest = fields.get("min_run")
+    if not isinstance(shortest, int):
+        return
+    limits = (fields.get("max_run"), fields.get("grace"), _GRACE)
+    longest = next(limit for limit in limits if isinstance(limit, int))
+    if longest >= shortest:
+        return
+    if "max_run" in fields:
         problem = "is less than min_run, so that no run could be right"
         raise table.error("max_run", f"{problem}; make it longer, or drop one")
+    problem = "is more than grace, so that no run could be right"
+    raise table.error("min_run", f"{problem}; set max_run, or make it shorter")
 
 
 def _slug(table: Table) -> str:

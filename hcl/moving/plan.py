@@ -85,7 +85,7 @@ def outcome(arrived: Arrived) -> list[str]:
         (arrived.unscheduled, "of a schedule that cannot be worked out here"),
         (
             arrived.never_right,
-            "never right, their max_run being less than their min_run",
+            "never right, their min_run being more than max_run, or grace",
         ),
         (
             arrived.in_place,

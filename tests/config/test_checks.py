@@ -100,6 +100,8 @@ WRONG = {
     "grace": ("grace = '1s'", "grace", '"1s" is too short; use 1m at least'),
     "max_run": ("max_run = '0s'", "max_run", '"0s" is too short; use 1s at least'),
     "min_run": ("max_run='4s'\nmin_run='5s'", "max_run", "is less than min_run, so"),
+    "min_run, grace": ("min_run = '61m'", "min_run", "is more than grace, so that"),
+    "min_run, 1m": ("grace='1m'\nmin_run='2m'", "min_run", "set max_run, or make it"),
     "early": ("schedule='* * * * *'\nearly = '25h'", "early", "too long; use 1d at"),
     "early, alone": ("early = '1m'", "early", "counts only beside a schedule; add one"),
     "down_after": ("down_after = 101", "down_after", "out of range; use one from 1 to"),

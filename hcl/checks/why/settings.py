@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from hcl.checks import runs
 from hcl.model import Check
 from hcl.words.lengths import duration
 from hcl.words.outcomes import finer_rules
@@ -21,6 +22,8 @@ def rules_of(
     if check.last_start is not None or check.open_runs or check.max_run is not None:
         yield f"A run has to end within {duration(check.run_limit)} of its start."
     yield from finer_rules(check)
+    if runs.are_impossible(check):
+        yield "No run can be right: what is not too short is too long."
     if check.methods == "POST":
         yield "Only pings by POST count."
     if check.filter_http_body or check.filter_body or check.filter_subject:

@@ -294,6 +294,10 @@ def test_unknown_past_is_said_to_be_unknown() -> None:
         ),
         ({"last_start": NOW}, "A run has to end within 1 hour of its start."),
         (
+            {"min_run": 2 * HOUR},
+            "No run can be right: what is not too short is too long.",
+        ),
+        (
             {"muted_until": NOW + HOUR},
             "It is muted: it is watched, and nobody is told.",
         ),

@@ -234,6 +234,8 @@ def _read_finer(draft: Draft, document: dict[str, Any]) -> Iterator[tuple[str, s
     longest, shortest = document["max_run"], document["min_run"]
     if longest and shortest and longest < shortest:
         yield "max_run", "Less than the shortest run: no run could be right."
+    if shortest and not longest and shortest > document["grace"] > 0:
+        yield "min_run", "More than grace: no run could be right without a longest run."
     if text := draft.down_after.strip():
         number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
         document["down_after"] = number

@@ -146,6 +146,7 @@ async def test_channels_and_filters_are_kept(app: App) -> None:
         ({"channel": ["nonsense"]}, "no longer in hcl.toml"),
         ({"max_run": "0"}, "At least one second"),
         ({"max_run": "1", "min_run": "2"}, "Less than the shortest run"),
+        ({"grace": "1", "min_run": "61"}, "More than grace: no run could be right"),
         ({"min_run": "366", "min_run_unit": "days"}, "365 days at most"),
         ({"early": "25", "early_unit": "hours"}, "1 day at most"),
         ({"early": "soon"}, "a whole number"),

@@ -10,6 +10,7 @@ import click
 
 from hcl.cli.config_file import load_config
 from hcl.config import Config
+from hcl.occurrences import pasted
 from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 
@@ -65,8 +66,12 @@ def _tell_turned(config: Config) -> None:
     """Say of schedules that were pasted from elsewhere how they are stored."""
     for check in (check for project in config.projects for check in project.checks):
         if check.typed:
-            stored = check.fields["schedule"]
-            click.echo(f"{check.slug}: {one_line(check.typed)} is stored as {stored}")
+            said = f"{one_line(check.typed)} is stored as {check.fields['schedule']}"
+            spread = timedelta(seconds=pasted(check.typed).spread)
+            if spread:
+                said += ", the first moment that cron may pick: let grace cover the"
+                said += f" {duration(spread)} after it"
+            click.echo(f"{check.slug}: {said}")
 
 
 def _tell_all_new(config: Config) -> int:

@@ -156,12 +156,12 @@ def _methods(table: Table, key: str) -> str:
 
 
 def _schedule(table: Table, key: str) -> str:
-    text = _short(table, key, table.text(key), bounds.SCHEDULE_LENGTH)
-    text = occurrences.pasted(text).text
+    typed = _short(table, key, table.text(key), bounds.SCHEDULE_LENGTH)
+    text = occurrences.pasted(typed).text
     try:
         occurrences.validate(text)
     except occurrences.ScheduleError:
-        problem = f"{shown(text)} is no cron or OnCalendar expression that ever fires"
+        problem = f"{shown(typed)} is no cron or OnCalendar expression that ever fires"
         allowed = 'use one like "5 3 * * *" or "Mon..Fri 08:00"'
         raise table.error(key, f"{problem}; {allowed}") from None
     return text

@@ -111,9 +111,16 @@ def test_a_database_that_cannot_be_read_is_1(tmp_path: Path) -> None:
 def test_schedules_from_elsewhere_are_told_as_they_are_stored(tmp_path: Path) -> None:
     declared = declare("nightly", schedule="@daily")
     declared += declare("plain", schedule=" 5 3 * * * ")
+    declared += declare("any", schedule="0~30 3 * * *")
+    declared += declare("blanks", schedule=" 0  4 * * * ")
     (tmp_path / "hcl.toml").write_text(HOME + declared)
 
     done = hcl(tmp_path, "plan")
 
-    assert done.stdout.splitlines()[0] == "nightly: @daily is stored as 0 0 * * *"
+    assert done.stdout.splitlines()[:2] == [
+        "nightly: @daily is stored as 0 0 * * *",
+        "any: 0~30 3 * * * is stored as 0 3 * * *, the first moment that cron may pick:"
+        " let grace cover the 30 minutes after it",
+    ]
     assert "plain: " not in done.stdout
+    assert "blanks: " not in done.stdout

@@ -108,6 +108,7 @@ WRONG = {
     "down_after, 0": ("down_after = 0", "down_after", "0 is out of range"),
     "both": ("schedule='* * * * *'\ntimeout='1h'", "timeout", "beside schedule; use"),
     "schedule": ("schedule = 'daily!'", "schedule", "is no cron or OnCalendar express"),
+    "schedule, jan": ("schedule='0 4 * jan fri-mon'", "schedule", '"0 4 * jan fri-mon'),
     "schedule, ''": ("schedule = ''", "schedule", "is no cron or OnCalendar express"),
     "schedule, never": ("schedule = '0 0 30 2 *'", "schedule", "that ever fires; use"),
     "tz": ("schedule='* * * * *'\ntz='Riga'", "tz", '"Riga" is not a time zone; use'),

@@ -42,14 +42,16 @@ async def _put_off(
     )
     if until <= now:
         await conn.execute(
-            "UPDATE notifications SET next_try = :now"
+            "UPDATE notifications SET next_try = :now, created = min(created, :now),"
+            f" ran = min(ran, {RAN})"
             " WHERE check_id = :id AND next_try > :now AND hold = 'mute'",
             values,
         )
         return
     await conn.execute(
+        # What was made for the end of a longer mute is of this one's.
         "UPDATE notifications SET next_try = :until, hold = 'mute',"
-        f" ran = max(ran, {RAN} + :until - :now)"
+        f" created = min(created, :until), ran = {RAN} + :until - :now"
         " WHERE check_id = :id AND next_try IS NOT NULL",
         values,
     )

@@ -183,6 +183,27 @@ async def test_another_mute_takes_the_place_of_the_first(
         assert post.mails() == ["DOWN: a"]
 
 
+@pytest.mark.parametrize("sooner", [timedelta(0), MINUTE])
+async def test_what_comes_sooner_than_was_said_is_of_then(
+    tmp_path: Path, sooner: timedelta
+) -> None:
+    """It is not dated in the future, nor tried for a year if its channel fails."""
+    async with posting(tmp_path, PLAIN) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await mute(post, check, 1, 365 * DAY)
+
+        await mute(post, check, 2, sooner)
+
+        [(made, ran)] = await rows(
+            post.app.database,
+            "SELECT max(created), max(ran) - (SELECT max(ran) FROM life)"
+            " FROM notifications",
+        )
+        assert made == (NOW + 2 * MINUTE + sooner).timestamp()
+        assert ran == pytest.approx(sooner.total_seconds())
+
+
 async def test_delay_counts_at_the_end(tmp_path: Path) -> None:
     async with posting(tmp_path, channel("Mail", delay='"10m"')) as post:
         long, short = await up(post, "long"), await up(post, "short")

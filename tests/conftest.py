@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -18,6 +19,12 @@ for _name in ("http_proxy", "https_proxy", "all_proxy"):
 # Messages tell moments in the zone of the machine, wherever that stands.
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# What starts here shall end by them, also where the tests run by nohup, or in the
+# background of a script, whose children ignore them.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -52,11 +52,12 @@ async def test_no_signal_ends_what_waits_for_the_command(tmp_path: Path) -> None
         *map(str, numbers),
     )
     assert job.stdout is not None
-    assert await job.stdout.readline() == b"up\n"
+    async with asyncio.timeout(ENDS):
+        assert await job.stdout.readline() == b"up\n"
 
-    for number in numbers:
-        job.send_signal(number)
-        assert int(await job.stdout.readline()) == number
+        for number in numbers:
+            job.send_signal(number)
+            assert int(await job.stdout.readline()) == number
 
     job.terminate()
     assert (await ended(job)).status == -signal.SIGTERM

@@ -24,7 +24,8 @@ def test_copy_that_was_set_aside_leads_back_to_the_version_before(
     assert asked(path, "PRAGMA user_version") == [NEWEST]
     assert copy.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_mode & 0o777 == 0o600
-    [commands] = re.findall(r"(?ms)^ *```sh\n(.*?)^ *```$", DOCUMENT.read_text())
+    _, back = DOCUMENT.read_text().split("## Go back")
+    [commands] = re.findall(r"(?ms)^ *```sh\n(.*?)^ *```$", back)
 
     subprocess.run(["sh", "-euc", commands], cwd=tmp_path, check=True)
 

@@ -231,6 +231,12 @@ class Clock:
         self._follow(max(self._wall(), known.timestamp()) - self._boot())
         self.guessed_at = self.now()
 
+    def hold_on(self, since: float) -> None:
+        """Go by the boot clock still: the time was guessed since then, by that."""
+        self._is_held = True
+        self._follow(self._ahead)
+        self.guessed_at = self.at(since)
+
     @property
     def step(self) -> timedelta:
         """Return how far the wall is ahead of hcl's time; 0: it is no step.

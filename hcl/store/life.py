@@ -1,12 +1,14 @@
 """The sign of life: when hcl was there last, by which clocks; and when it was away."""
 
+import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.store.times import moment, stamp
+from hcl.store import settings
+from hcl.store.times import moment, seconds, stamp
 
 Away = Literal[
     "stopped", "suspended", "starved", "unwritable", "clock", "restored", "moved"
@@ -15,6 +17,8 @@ Away = Literal[
 
 # Absences that are kept.
 MOST_KEPT = 1000
+
+_GUESS = "guess"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,19 @@ class Sign:
     moment: datetime
     ran: float = 0.0
     was_synchronised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """That hcl's time is guessed: in a boot, and since when by the clock of that.
+
+    It `leapt` from what was known then; `flip` is the id of the last one before.
+    """
+
+    boot_id: str
+    boot: float
+    leapt: timedelta
+    flip: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,26 @@ async def leave(conn: Connection, sign: Sign) -> None:
             sign.was_synchronised,
         ),
     )
+
+
+async def guess(conn: Connection) -> Guess | None:
+    """Return the guess of an earlier start; None: its time was right at last."""
+    kept = await settings.get(conn, _GUESS)
+    if kept is None:
+        return None
+    boot_id, boot, leapt, flip = json.loads(kept)
+    return Guess(boot_id, boot, timedelta(seconds=leapt), flip)
+
+
+async def keep_guess(conn: Connection, new: Guess) -> None:
+    """Keep a guess for the next start."""
+    kept = new.boot_id, new.boot, seconds(new.leapt), new.flip
+    await settings.put(conn, _GUESS, json.dumps(kept))
+
+
+async def forget_guess(conn: Connection) -> None:
+    """Note that no time is guessed any more."""
+    await settings.delete(conn, _GUESS)
 
 
 async def add_absence(conn: Connection, absence: Absence) -> int:

@@ -80,6 +80,9 @@ class Guesses(Model):
         if action == "start":
             self.last_start, self.rid = at, rid
             self.guesses = [guess.started(rid, at) for guess in self._at(at)]
+            if self._before is not None:
+                before, went = self._before
+                self._before = [guess.started(rid, at) for guess in before], went
             self.work_out()
             return None
         self._end_run("fail" if action == "short" else action, rid, at)

@@ -158,6 +158,9 @@ class Model:
     ) -> Flipped | None:
         """Receive a ping that counts as this; return the flip that it makes."""
         self.n += 1
+        if self.before is not None and action in ("log", "ign", "start"):
+            # The next start may judge it anew as it was, but for this.
+            self.before[0].hear(action, rid, at)
         if action in ("log", "ign"):
             return None
         if action == "start":

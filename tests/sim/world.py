@@ -115,9 +115,10 @@ class World:
         self.blind_until = 0.0
         # When hcl had to guess the time; of what began before it knows no length.
         self.guessed_at = -1.0
-        # In which life it guessed first since a boot, and when; in life 0, before any
-        # start, by how much its wall was wrong. None: it knows.
-        self.booted: tuple[int, float] | None = None
+        # How wrong the wall was before a boot without the time that nobody has judged.
+        self.booted: float | None = None
+        # The life before the first such boot of those in a row.
+        self.timeless = 0
         self.kept: object = None
         # When an old copy was put back last, and when that was made.
         self.believed_at = self.taken_at = -1e9

@@ -101,9 +101,9 @@ class Steps:
         """
         clock, step = self._clock, self._clock.step
         if not step:
-            if windows:
-                async with self._database.transaction() as conn:
-                    await store.windows.shift_first(conn, windows, step, began)
+            async with self._database.transaction() as conn:
+                await store.windows.shift_first(conn, windows, step, began)
+                await store.life.forget_guess(conn)
             clock.take(step)
             return None
         before = clock.now()
@@ -118,6 +118,7 @@ class Steps:
             written = began if step > _NOTHING else None
             await store.outbox.shift(conn, step, before + step, written)
             await store.windows.shift_first(conn, windows, step, began)
+            await store.life.forget_guess(conn)
             await self._move_history(conn, step, sign)
             if away is not None:
                 await store.life.add_absence(conn, away)

@@ -16,6 +16,7 @@ from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.away import signs
 from hcl.checks.away.announcing import announce
+from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
 from hcl.checks.away.refusals import Refusals
 from hcl.checks.away.steps import Steps
@@ -34,10 +35,6 @@ SIGN_EVERY = 60.0
 # so many in all.
 QUIET = 2.0
 MOST_PATIENCE = 10.0
-
-# For so many seconds after a start nobody is called down while the wall, which was
-# right once, is not known to be right.
-UNSYNCHRONISED = 600.0
 
 # Pings that cannot be kept, now and then, are one absence of so many seconds at most:
 # what is dead is to be told, however long a disk is nearly full.
@@ -90,10 +87,7 @@ class Watch:
         self._was_synchronised = False
         # When the wall was known to be right last, by the boot clock.
         self._synchronised = boot
-        # Until when the wall is waited for after a start, by the boot clock.
-        self._waits_until: float | None = None
-        # By how much its time began after the last moment known then.
-        self._leapt = timedelta(0)
+        self._guessing = Guessing(clock)
         self._away: Absence | None = None
         # What was heard since is not judged after that absence; None: all is.
         self._written_since: datetime | None = None
@@ -107,14 +101,14 @@ class Watch:
     @property
     def may_call_down(self) -> bool:
         """Tell whether anybody may be called down for missing."""
-        is_known = self._waits_until is None or not self._was_synchronised
+        is_known = not (self._guessing.is_on and self._was_synchronised)
         return is_known and self._deaf_from is None
 
     async def begin(self) -> None:
         """Find out how long hcl was away. To be called before anybody reads."""
         conn = self._database.committed
         sign = await store.life.last_or_heard(conn)
-        self._steps.fixed_flip = await store.flips.last_id(conn)
+        self._steps.fixed_flip = flip = await store.flips.last_id(conn)
         is_synchronised = self._clock.source.is_synchronised()
         self._was_synchronised = is_synchronised
         if sign is None:
@@ -122,7 +116,8 @@ class Watch:
             return
         self._was_synchronised |= sign.was_synchronised
         self._clock.has_run(sign.ran)
-        self._go_on_from(sign, is_synchronised)
+        guessing, guess = self._guessing, await store.life.guess(conn)
+        guessing.begin(sign, guess, flip, was_synchronised=self._was_synchronised)
         self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
         unjudged = await store.life.unjudged_since(conn)
@@ -135,27 +130,15 @@ class Watch:
             await store.fixed.fix_ahead(conn, returned)
             self._has_cut = await store.fixed.cut_to(conn, returned)
             await store.life.add_absence(conn, away)
+            # By one commit with what the next start would else move, or guess, anew.
+            await store.life.leave(conn, self._sign())
+            if guessing.is_on:
+                self._steps.fixed_flip = guessing.guess.flip
+                await store.life.keep_guess(conn, guessing.guess)
             if returned < sign.moment:
-                # With a sign by that time, lest the next start move them once more.
                 await store.fixed.shift_ends(conn, returned - sign.moment)
-                await store.life.leave(conn, self._sign())
         if returned < sign.moment:
             await self._maintenance.moved()
-
-    def _go_on_from(self, sign: Sign, is_synchronised: bool) -> None:
-        """Tell hcl's time from the last sign, as far as the wall cannot be believed."""
-        clock, known = self._clock, sign.moment
-        is_same_boot = bool(sign.boot_id) and sign.boot_id == clock.source.boot_id
-        if is_same_boot and clock.boot() >= sign.boot:
-            # Whatever the wall did meanwhile: that is a step, and looked at as one.
-            known += timedelta(seconds=clock.boot() - sign.boot)
-            clock.go_on(known)
-        if is_synchronised:
-            return
-        if self._was_synchronised or clock.source.wall() < known.timestamp():
-            clock.hold(known)
-            self._waits_until = clock.boot() + UNSYNCHRONISED
-            self._leapt = clock.now() - known
 
     async def end(self) -> None:
         """Leave a last sign of life; but not before an absence has been judged."""
@@ -331,11 +314,13 @@ class Watch:
         """Follow a wall that was set; take note of whether it is known to be right."""
         clock = self._clock
         is_synchronised = clock.source.is_synchronised()
-        if self._waits_until is None:
-            right = max(self._synchronised, self._began)
-            if await self._steps.follow(clock.at(right), self._sign):
+        ever = self._was_synchronised
+        if not self._guessing.is_on:
+            if await self._steps.follow(clock.at(self._synchronised), self._sign):
                 await self._tell()
-        elif self._ends_wait(is_synchronised):
+        elif self._guessing.is_over(
+            is_synchronised=is_synchronised, was_synchronised=ever
+        ):
             await self._end_wait(is_synchronised)
         if is_synchronised and not clock.step:
             self._synchronised = clock.boot()
@@ -353,28 +338,22 @@ class Watch:
             await self._judging.reschedule()
             self._has_to_reschedule = False
 
-    def _ends_wait(self, is_synchronised: bool) -> bool:
-        """Tell whether the wall counts: right, caught up, or waited for too long."""
-        has_caught_up = not self._was_synchronised and self._clock.step > timedelta(0)
-        is_over = self._clock.boot() >= (self._waits_until or 0.0)
-        return is_synchronised or is_over or has_caught_up
-
     async def _end_wait(self, is_synchronised: bool) -> None:
-        began = self._clock.at(self._began)
-        is_wrong = self._was_synchronised and not is_synchronised
-        # They last as long as was said, by whatever time that is to be set still; what
-        # is over begins not again by a right time that is behind what was known.
-        behind = self._leapt + self._clock.step
-        windows = behind if is_wrong else min(behind, timedelta(0))
+        guessing, is_wrong = (
+            self._guessing,
+            self._was_synchronised and not is_synchronised,
+        )
+        windows = guessing.moves_windows(is_wrong=is_wrong)
         if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
-            await self._judging.excuse(began, self._leapt)
-        away = await self._steps.follow_first(began, self._sign, windows)
+            returned = self._clock.at(self._began)
+            await self._judging.excuse(returned, guessing.guess.leapt)
+        away = await self._steps.follow_first(guessing.began, self._sign, windows)
         if not is_wrong:
             self._clock.guessed_at = None
         await self._maintenance.moved()
-        self._waits_until = None
-        self._renews_since = began = self._clock.at(self._began)
+        guessing.end()
+        self._renews_since = began = guessing.began
         if away is not None:
             # The same absence as that of the start, and longer than it was known to be.
             self._away, self._written_since = away, began

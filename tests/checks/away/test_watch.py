@@ -942,7 +942,11 @@ async def test_a_window_opened_by_a_guessed_time_is_open_for_as_long_as_was_said
     async with running(tmp_path, times) as app:
         await look(app)
         await app.api("POST", "maintenance/", json={"seconds": 3600})
-        times.run(700)
+    times.run(60)
+    # And that it is guessed is known to the next start.
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(640)
         times.set_wall(set_by)
         times.synchronised = is_known
 
@@ -982,6 +986,43 @@ async def test_once_the_wall_is_right_all_is_judged_after_the_true_absence(
         assert await rows(app.database, "SELECT * FROM flips") == []
 
 
+@pytest.mark.parametrize("gone", [timedelta(0), HOUR, -30 * DAY])
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_what_an_earlier_start_without_the_time_heard_moves_along_too(
+    tmp_path: Path, gone: timedelta, is_right: bool
+) -> None:
+    times = Times()
+    silent = await pi(tmp_path, times, NOW - HOUR)
+    async with running(tmp_path, times) as app:
+        await look(app)
+        pinged = await up(app, NOW - HOUR)
+        for action in ("fail", "success"):
+            ping = make_ping(action=action, created=app.clock.now())
+            await app.parts.pinging.receive(Target(code=pinged.code), ping)
+        times.run(60)
+    times.set_wall(gone.total_seconds())
+    times.synchronised = is_right
+
+    async with running(tmp_path, times) as app:
+        # Or the wall is right only later.
+        await look(app)
+        times.synchronised = True
+        await look(app)
+        now = NOW + gone + MINUTE
+        one, other = await again(app, pinged), await again(app, silent)
+
+        assert app.clock.now() == now
+        assert app.assembly.watch.may_call_down
+        assert one.last_ping == now - MINUTE
+        assert one.alert_after == now - MINUTE + DAY + HOUR
+        flips = await rows(app.database, "SELECT created FROM flips")
+        assert flips == [(now - MINUTE).timestamp()] * 2
+        if gone >= timedelta(0):
+            # It is judged as after an absence, and not as after a step.
+            assert other.alert_after == NOW + DAY
+        assert await store.life.guess(app.database.committed) is None
+
+
 async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
     tmp_path: Path,
 ) -> None:
@@ -1013,6 +1054,8 @@ async def test_who_is_not_excused_any_more_is_not_called_down_by_a_wall_that_is_
     times = Times()
     check = await pi(tmp_path, times, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
     times.set_wall(2 * 3600)
+    async with running(tmp_path, times) as app:
+        await look(app)
 
     async with running(tmp_path, times) as app:
         await look(app)

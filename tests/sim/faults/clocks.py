@@ -63,8 +63,13 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
+        nonlocal life
+        if not world.machine.synchronised:
+            # It was without the time before.
+            life = min(life, world.timeless)
+        world.timeless = life
         world.machine.reboot()
-        world.booted = 0, offset
+        world.booted = offset
         world.machine.offset -= behind
         world.machine.synchronised = False
         world.set = world.machine.now
@@ -95,7 +100,7 @@ def judge_start(
     until = now
     world.guessed_at = -1.0
     if not machine.synchronised:
-        _misjudge(world, now)
+        _misjudge(world)
         world.guessed_at = now
         # Nobody is called down before the wall is right, for ten minutes at most.
         until = max(now, min(world.blind_until, now + 600)) + 2
@@ -123,18 +128,12 @@ def judge_start(
     world.judges = now + 2, until + PATIENCE
 
 
-def _misjudge(world: "World", now: float) -> None:
-    """Leave what was heard by a time that was wrong at a boot without the time.
+def _misjudge(world: "World") -> None:
+    """Leave what was heard before a boot without the time by a wall that had been set.
 
-    Once the wall is right only what the last start wrote moves: what was heard before
-    the boot, by a wall that had been set, or by an earlier start, stays.
+    Once the wall is right only what was written since moves.
     """
     if world.booted is None:
         return
-    life, known = world.booted
-    if not life:
-        world.booted = world.lives, now
-        world.oracle.misjudge(-DAY, (min(known, 0.0), max(known, 0.0)))
-        return
-    gone = sum(gone for n, gone in world.gone_for.items() if n >= life)
-    world.oracle.misjudge(known, (-gone, max(world.machine.offset, 0.0)))
+    known, world.booted = world.booted, None
+    world.oracle.misjudge(-DAY, (min(known, 0.0), max(known, 0.0)))

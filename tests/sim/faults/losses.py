@@ -35,6 +35,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
     if taken < world.signless[1]:
         # The disk took none.
         signed = min(signed, world.signless[0])
+    # Of a wall that is wrong just now windows may be as much longer, as after a boot.
+    life = world.timeless if world.machine.is_wrong else None
     world.note("the database is copied")
 
     def go_back() -> None:
@@ -44,12 +46,12 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.be_near()
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
-        _believe(world, signed, taken)
+        _believe(world, signed, taken, life)
 
     world.later(length, go_back)
 
 
-def _believe(world: "World", signed: float, taken: float) -> None:
+def _believe(world: "World", signed: float, taken: float, life: int | None) -> None:
     world.oracle.go_back(world.kept)
     world.kept = None
     now = world.believed_at = world.machine.now
@@ -57,9 +59,11 @@ def _believe(world: "World", signed: float, taken: float) -> None:
     world.was_away(now - taken)
     world.judges = -1e9, -1e9
     world.next_away = (signed, taken), now
-    if world.machine.offset < taken - now:
-        # By a wall that is behind what the copy knows, windows and mutes have as much
-        # left as then.
-        look = partial(world.maintaining.look_again, 0.0, world.lives)
+    is_behind = world.machine.offset < taken - now
+    if is_behind or life is not None:
+        life = world.lives if life is None else life
+        look = partial(world.maintaining.look_again, 0.0, life)
         world.agenda.after(70, look)
+    if is_behind:
+        # What the copy knows has as much left as then.
         world.telling.mutes.stretch(taken, now - signed + 3 * HOUR)

@@ -27,7 +27,7 @@ _TOO_FEW = 3
 _SLEWED = timedelta(seconds=1)
 
 # Moments that are no further apart are one: they are kept as seconds.
-_SAME = timedelta(milliseconds=1)
+SAME = timedelta(milliseconds=1)
 
 
 def usual(check: Check, intervals: Sequence[timedelta]) -> timedelta | None:
@@ -199,4 +199,4 @@ def is_same(one: datetime | None, other: datetime | None) -> bool:
     """Tell whether two moments are one, however they were kept."""
     if one is None or other is None:
         return one is other
-    return abs(one - other) <= _SAME
+    return abs(one - other) <= SAME

@@ -15,6 +15,7 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.away import signs
+from hcl.checks.away.absence import SAME
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
@@ -349,8 +350,8 @@ class Watch:
             returned = self._clock.at(self._began)
             await self._judging.excuse(returned, guessing.guess.leapt)
         away = await self._steps.follow_first(guessing.began, self._sign, windows)
-        if not is_wrong:
-            self._clock.guessed_at = None
+        # What lay in the future of a wall that is behind was cut to now.
+        self._clock.guessed_at = self._clock.now() + SAME if is_wrong else None
         await self._maintenance.moved()
         guessing.end()
         self._renews_since = began = guessing.began

@@ -870,17 +870,21 @@ async def test_nobody_is_called_down_before_the_wall_is_known(tmp_path: Path) ->
         (60, True, "down"),
     ],
 )
+@pytest.mark.parametrize("behind", [timedelta(0), 365 * DAY])
 async def test_no_run_is_too_short_whose_length_nobody_knows(
-    tmp_path: Path, runs_for: int, is_right: bool, status: str
+    tmp_path: Path, runs_for: int, is_right: bool, status: str, behind: timedelta
 ) -> None:
     times = Times()
     began = {"last_start": NOW - MINUTE, "min_run": HOUR}
     check = await pi(tmp_path, times, NOW - HOUR, **began)
+    times.set_wall(-behind.total_seconds())
     async with running(tmp_path, times) as app:
         if runs_for:
             await look(app)
             times.run(runs_for)
             times.synchronised = is_right
+            if is_right:
+                times.set_wall(behind.total_seconds())
             await look(app)
 
         ping = make_ping(created=app.clock.now())
@@ -888,6 +892,7 @@ async def test_no_run_is_too_short_whose_length_nobody_knows(
 
         assert (await again(app, check)).status == status
         # A run of which all is known is too short as ever.
+        times.run(1)
         for action in ("start", "success"):
             ping = make_ping(action=action, created=app.clock.now())
             await app.parts.pinging.receive(Target(code=check.code), ping)

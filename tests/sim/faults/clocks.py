@@ -108,6 +108,9 @@ def judge_start(
         world.settles_at = max(world.settles_at, until + PATIENCE)
         world.oracle.doubt()
     is_never = not machine.synchronised and world.blind_until > now + 598
+    if is_never:
+        # Until the wall counts, whatever it shows.
+        world.guessed_at = until
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
     ahead = max(machine.offset, 0.0)

@@ -227,11 +227,11 @@ class Table:
     def choice(self, key: str, default: Choice, allowed: Iterable[Choice]) -> Choice:
         """Read one of a few words."""
         value = self._string(key, self._value(key, default))
-        for word in allowed:
-            if word == value:
-                return word
-        words = ", ".join(allowed)
-        raise self.error(key, f"{shown(value)} is not allowed; use one of {words}")
+        words = list(allowed)
+        if value in words:
+            return words[words.index(value)]
+        choice = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+        raise self.error(key, f"{shown(value)} is not allowed; use {choice}")
 
     def lines(self, key: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
         """Read an array of strings, each of one line."""

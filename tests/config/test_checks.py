@@ -113,7 +113,7 @@ WRONG = {
     "schedule, never": ("schedule = '0 0 30 2 *'", "schedule", "that ever fires; use"),
     "tz": ("schedule='* * * * *'\ntz='Riga'", "tz", '"Riga" is not a time zone; use'),
     "tz, alone": ("tz = 'UTC'", "tz", "counts only beside a schedule"),
-    "methods": ("methods = 'GET'", "methods", "is not allowed; use one of POST"),
+    "methods": ("methods = 'GET'", "methods", "is not allowed; use POST"),
     "switch": ("manual_resume = 1", "manual_resume", "is not a boolean"),
     "channels": ("channels = ['Hok']", "channels[0]", 'did you mean "Hook"?); use one'),
     "channels, *": ("channels = '*'", "channels", "is not an array; use [ … ]"),

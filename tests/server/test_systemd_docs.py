@@ -50,7 +50,9 @@ def machine(tmp_path: Path) -> Iterator[Systemd]:
     for name in TARGETS:
         (units / f"{name}.target").write_text("[Unit]\nDefaultDependencies=no\n")
     tmp_path.chmod(0o755)
+    # Its /tmp is its own: what is to be seen there may lie in ours.
     shown = {"hcl": ROOT, "site": Path(site.getsitepackages()[0])}
+    shown["bin"] = Path(sys.executable).parent
     system = Systemd(units, tmp_path / "over", shown)
     yield system
     system.close()

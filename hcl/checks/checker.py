@@ -9,6 +9,7 @@ from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
 from hcl.checks.away.watch import Watch
+from hcl.checks.deadlines import Transition
 from hcl.checks.slowness import Slowness
 from hcl.checks.windows import holding
 from hcl.checks.windows.late import begins, seen_to
@@ -107,7 +108,11 @@ class Checker:
             loose = self._clock.is_doubtful
             for check in overdue:
                 calendar = self._maintenance.of(check.project_id)
-                transition = holding.on_deadline(check, now, calendar, loose=loose)
+                if check.alert_after is not None and check.alert_after > now:
+                    # It may be late, and what is due is not worked out anew for that.
+                    transition = Transition(check)
+                else:
+                    transition = holding.on_deadline(check, now, calendar, loose=loose)
                 if transition.problem:
                     logger.error("%s; looking again in an hour", transition.problem)
                 check = transition.check

@@ -13,8 +13,7 @@ from hcl.changes import Changes
 from hcl.checks import editing, rules
 from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
-from hcl.checks.windows import late
-from hcl.checks.windows.holding import reckoned
+from hcl.checks.windows import holding, late
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database
@@ -230,7 +229,7 @@ class Managing:
 
     def _edited(self, check: Check, now: datetime) -> Check:
         calendar = self._maintenance.of(check.project_id)
-        check = reckoned(check, now, calendar, loose=self._clock.is_doubtful)
+        check = holding.edited(check, now, calendar, loose=self._clock.is_doubtful)
         return late.edited(check, now)
 
     async def _save(

@@ -381,4 +381,8 @@ def _grace(check: Check) -> tuple[datetime, datetime] | None:
         return None
     if raw is None:
         return None
-    return raw - check.grace, max(raw, end) if check.spared and end else raw
+    if end is None:
+        return raw - check.grace, raw
+    # The stored deadline is this moment, or that of the run, which comes sooner: by a
+    # clock that was set a schedule may be read to be due before.
+    return (raw if check.spared else max(raw, end)) - check.grace, max(raw, end)

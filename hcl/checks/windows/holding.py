@@ -93,17 +93,35 @@ def start_too_long_ago(check: Check, now: datetime) -> datetime | None:
     return check.last_start if check.run_excused else end - check.run_limit
 
 
-def reckoned(
+def edited(
     check: Check, now: datetime, calendar: Calendar | None, *, loose: bool = False
 ) -> Check:
-    """Work a deadline out anew, since there are other windows now.
+    """Work a deadline out anew, since fields of the check changed, or its windows."""
+    fresh = rules.on_edit(check, now, loose=loose).check
+    return _moved(check, fresh, now, calendar)
+
+
+def reckoned(check: Check, now: datetime, calendar: Calendar | None) -> Check:
+    """Move a deadline anew, since there are other windows, or another time, now.
+
+    But for windows it stays as it is: a clock that was set has moved it, and a schedule
+    that is read by that clock would call down too early who is in time.
+    """
+    return _moved(check, check, now, calendar)
+
+
+def _moved(
+    before: Check, fresh: Check, now: datetime, calendar: Calendar | None
+) -> Check:
+    """Return a check as the windows move its deadline now.
 
     What was put off by a window that is gone, and would be over by now, has its grace
     from now on: the window has ended.
     """
-    fresh = held(rules.on_edit(check, now, loose=loose).check, calendar)
-    due = fresh.alert_after
-    if due is None or due > now or not rules.is_spared(check, now):
-        return fresh
-    fresh = check._replace(not_before=now + check.grace)
-    return held(rules.on_edit(fresh, now, loose=loose).check, calendar)
+    moved = held(fresh, calendar)
+    due = moved.alert_after
+    if due is None or due > now or not rules.is_spared(before, now):
+        return moved
+    again = now + fresh.grace
+    fresh = fresh._replace(not_before=again, alert_after=again, spared=timedelta(0))
+    return held(fresh, calendar)

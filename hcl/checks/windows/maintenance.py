@@ -148,7 +148,7 @@ class Maintenance:
         return calendar.upcoming(now, most, of_each) if calendar else []
 
     async def reckon(self, *, pulse: Callable[[], None] = lambda: None) -> None:
-        """Work deadlines out anew, if there are other windows, or another time, now.
+        """Move deadlines anew, if there are other windows, or another time, now.
 
         To be called before anybody is called down. Raises UnusableError; what is left
         is done at the next call. `pulse` is called after each few checks.
@@ -187,7 +187,6 @@ class Maintenance:
 
     def _reckoned(self, check: Check) -> Check | None:
         """Return a check with its deadline of now; None: it has it already."""
-        loose = self._clock.is_doubtful
         calendar = self._calendars.get(check.project_id)
-        after = reckoned(check, self._clock.now(), calendar, loose=loose)
+        after = reckoned(check, self._clock.now(), calendar)
         return None if after == check else after

@@ -1,0 +1,91 @@
+"""Checks with a schedule, when the clock is set: deadlines move, and stay so."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hcl import store
+from hcl.checks import rules
+from hcl.clock import Clock
+from tests import toml
+from tests.app import CONFIG, App, running_app
+from tests.build import DAY, HOUR, NOW, make_check
+from tests.checks.away.test_watch import again, up
+from tests.clocks import Times
+from tests.store import rows
+
+MINUTE = timedelta(minutes=1)
+
+_HOOK = 'name = "Hook A"\n'
+CONFIGS = {
+    "plain": CONFIG,
+    # It is open in no story here.
+    "window": CONFIG.replace(
+        '[[projects]]\nname = "Other"',
+        toml.table(
+            "[projects.maintenance]", name="a", schedule="0 4 1 1 *", length="1h"
+        )
+        + '[[projects]]\nname = "Other"',
+    ),
+    "late": CONFIG.replace(
+        _HOOK,
+        f'{_HOOK}events = ["down", "late"]\nlate = {{ url = "http://[::1]:9" }}\n',
+    ),
+}
+
+
+async def look(app: App) -> None:
+    """Do what the checker does when it wakes."""
+    await app.watch.look()
+    await app.parts.maintenance.reckon()
+    await app.checker.check_once(app.clock.now())
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("down_after", [1, 2])
+@pytest.mark.parametrize("seconds", [-7200, 7200, -31_536_000])
+async def test_a_step_calls_nobody_down_that_has_a_schedule(
+    tmp_path: Path, seconds: int, down_after: int, config: str
+) -> None:
+    """It is Monday noon, and it was heard an hour ago; by its schedule is due soon."""
+    times, step = Times(), timedelta(seconds=seconds)
+    due = NOW + 7 * DAY
+    async with running_app(tmp_path, CONFIGS[config], clock=Clock(times)) as app:
+        cron = {"kind": "cron", "schedule": "0 11 * * 1", "down_after": down_after}
+        check = await up(app, NOW - HOUR + MINUTE, alert_after=due, **cron)
+        async with app.database.transaction() as conn:
+            await store.checks.look_again(conn, [check])
+        times.run(60)
+        await look(app)
+        times.set_wall(seconds)
+
+        await look(app)
+        assert (await again(app, check)).alert_after == due + step
+        # It is late, and not down yet.
+        times.run((7 * DAY - 30 * MINUTE).total_seconds())
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.alert_after) == ("up", due + step)
+        assert (after.late_since is not None) == (config == "late")
+        assert await rows(app.database, "SELECT * FROM flips") == []
+
+
+def test_nobody_is_shown_as_down_by_a_schedule_that_a_clock_that_was_set_reads() -> (
+    None
+):
+    """Its run has an hour from now on, and what is due was moved by two hours."""
+    check = make_check(
+        kind="cron",
+        schedule="0 11 * * *",
+        status="up",
+        last_ping=NOW - HOUR + MINUTE,
+        counted_from=NOW - 3 * HOUR + MINUTE,
+        last_start=NOW - 10 * MINUTE,
+        alert_after=NOW + 50 * MINUTE,
+    )
+
+    statuses = [rules.shown_status(check, NOW + m * MINUTE) for m in (0, 49, 50)]
+
+    assert statuses == ["grace", "grace", "down"]

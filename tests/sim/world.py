@@ -120,6 +120,8 @@ class World:
         # The life before the first such boot of those in a row.
         self.timeless = 0
         self.kept: object = None
+        # By which boot, and how wrong a wall, a copy was made that has not started yet.
+        self.copied: tuple[int, float] | None = None
         # When an old copy was put back last, and when that was made.
         self.believed_at = self.taken_at = -1e9
         self._receivers: dict[str, Receiver] = {}

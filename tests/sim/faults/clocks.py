@@ -3,6 +3,7 @@
 import random
 from typing import TYPE_CHECKING
 
+from tests.sim.faults.losses import mistime
 from tests.sim.model import PATIENCE, Away
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def judge_start(
     machine = world.machine
     until = now
     world.guessed_at = -1.0
+    mistime(world)
     if not machine.synchronised:
         _misjudge(world)
         world.guessed_at = now

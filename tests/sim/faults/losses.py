@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.sim.faults.crashes import short
 from tests.sim.faults.disks import SIGN
 from tests.sim.inline import copy
+from tests.sim.model import SLACK
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -37,6 +38,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         signed = min(signed, world.signless[0])
     # Of a wall that is wrong just now windows may be as much longer, as after a boot.
     life = world.timeless if world.machine.is_wrong else None
+    machine = world.machine
+    boots, offset = machine.boots, machine.offset
     world.note("the database is copied")
 
     def go_back() -> None:
@@ -47,6 +50,7 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
         _believe(world, signed, taken, life)
+        world.copied = boots, offset
 
     world.later(length, go_back)
 
@@ -67,3 +71,23 @@ def _believe(world: "World", signed: float, taken: float, life: int | None) -> N
     if is_behind:
         # What the copy knows has as much left as then.
         world.telling.mutes.stretch(taken, now - signed + 3 * HOUR)
+
+
+def mistime(world: "World") -> None:
+    """Have it start on a copy that was made by another wall, or with a wrong one.
+
+    Nobody has set it since, as far as the copy knows. What that says was heard is of
+    another time by this wall, if the boot clock does not tell.
+    """
+    if world.copied is None:
+        return
+    machine, (boots, offset) = world.machine, world.copied
+    world.copied = None
+    by = offset - machine.offset
+    if boots != machine.boots and abs(by) > SLACK:
+        world.oracle.misjudge(-DAY, (min(by, 0.0), max(by, 0.0)))
+        world.telling.mutes.stretch(world.taken_at, max(by, 0.0))
+        if machine.synchronised and machine.now - by > world.taken_at:
+            world.maintaining.mistime(by)
+    if machine.is_wrong or abs(by) > SLACK:
+        world.oracle.doubt()

@@ -24,10 +24,8 @@ class Falls:
         model, now = watched.model, self._world.machine.now
         if model.status != old or model.low == NEVER:
             self._blame(watched, "it is called down, and nothing was due")
-        elif now < model.low - SLACK:
-            self._blame(
-                watched, "it is called down too early", f"by {model.low - now:.0f} s"
-            )
+        elif now < (low := max(model.low, self._world.steps.low(watched))) - SLACK:
+            self._blame(watched, "it is called down too early", f"by {low - now:.0f} s")
         self.settle(watched)
         perfect = watched.perfect
         if perfect.status != "down" and not self._is_explained(watched):

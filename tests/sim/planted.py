@@ -17,6 +17,7 @@ from hcl.alerts.sender import Sender
 from hcl.checks import rules, runs, schedule
 from hcl.checks.away import absence
 from hcl.checks.deadlines import Transition
+from hcl.checks.windows import holding, maintenance
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
@@ -164,6 +165,11 @@ def an_end_ends_all_runs() -> Patch:
     return mock.patch.object(runs, "left", return_value=())
 
 
+def a_step_has_schedules_read_anew() -> Patch:
+    """Have deadlines worked out by the wall that was just set, where windows are."""
+    return mock.patch.object(maintenance, "reckoned", holding.edited)
+
+
 async def _nothing(*_: object, **__: object) -> None:
     pass
 
@@ -187,5 +193,6 @@ PLANTED: dict[str, Callable[[], Patch]] = {
         a_window_forgives_for_ever,
         a_log_is_a_bad_outcome,
         an_end_ends_all_runs,
+        a_step_has_schedules_read_anew,
     )
 }

@@ -37,6 +37,7 @@ from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
 from tests.sim.receivers import WINDOWS, Receiver, configs
 from tests.sim.slows import Slows
+from tests.sim.steps import Steps
 from tests.sim.telling import Telling
 from tests.sim.windows import Windows
 
@@ -78,6 +79,7 @@ class World:
         self.telling = Telling(self)
         self.lates = Lates(self)
         self.slows = Slows(self)
+        self.steps = Steps(self)
         self.oracle = Oracle(self)
         self.life: Life | None = None
         self.lives = 0

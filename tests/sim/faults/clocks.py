@@ -45,11 +45,11 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
 def _set(world: "World", by: float) -> None:
     world.be_near()
     world.machine.offset += by
-    world.set = world.troubled = world.machine.now
+    world.set = world.machine.now
     world.set_by = by
     world.notices_by = world.machine.now + NOTICED
     world.note(f"the wall is set by {by:+.0f} s")
-    world.oracle.doubt()
+    world.steps.step()
 
 
 def boot_without_time(world: "World", rng: random.Random) -> None:

@@ -1,0 +1,48 @@
+"""What a step of the wall leaves as it was: when each goes down, if nothing comes."""
+
+from typing import TYPE_CHECKING
+
+from tests.sim.model import NEVER, Model
+from tests.sim.watched import Watched
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+class Steps:
+    """Knows until when a step has each stay as it is, if nothing else happens.
+
+    The deadline moves along with the wall. Bounds are wide again once it is worked out
+    anew: by a ping, an edit, or a start.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        # When the wall was set last; until when, and for which state of each model.
+        self._at = -NEVER
+        self._lows: dict[str, tuple[float, int]] = {}
+
+    def step(self) -> None:
+        """Hear that the wall was just set."""
+        world, lows = self._world, {}
+        if world.machine.synchronised and world.is_calm:
+            lows = {
+                code: self._low_now(watched)
+                for code, watched in world.oracle.by_code.items()
+                if type(watched.model) is Model
+            }
+        world.oracle.doubt()
+        self._at = world.troubled = world.machine.now
+        self._lows = {
+            code: (low, world.oracle.by_code[code].model.version)
+            for code, low in lows.items()
+        }
+
+    def _low_now(self, watched: Watched) -> float:
+        return self.low(watched) if watched.model.doubtful else watched.model.low
+
+    def low(self, watched: Watched) -> float:
+        """Return before when a check stays as it is; 0: nobody can tell."""
+        low, version = self._lows.get(watched.code, (0.0, -1))
+        is_so = self._world.troubled == self._at and version == watched.model.version
+        return low if is_so else 0.0

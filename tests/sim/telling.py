@@ -195,8 +195,11 @@ class Telling:
             if alert.reminder:
                 self._reminded(name, alert)
                 continue
-            for flip in (*alert.earlier, alert.flip):
-                number = self._world.oracle.flip_of(code, flip)
+            flips = (*alert.earlier, alert.flip)
+            owed = self.owed.get((name, code), ())
+            untold = {one.flip for one in owed if not one.is_told}
+            numbers = self._world.oracle.flips_of(code, flips, untold)
+            for flip, number in zip(flips, numbers, strict=True):
                 if number is None:
                     self._blame("a message of no flip", name, code, f"{flip}")
                 else:

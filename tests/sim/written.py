@@ -1,6 +1,7 @@
 """What hcl has written: questions to its database."""
 
 import sqlite3
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from hcl.model import Flip
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 # A message is no longer on its way than this.
 _ON_ITS_WAY = 60.0
+
+# Moments that are no further apart are one: a message tells of whole microseconds.
+_SAME = 0.001
 
 _ROWS = (
     "SELECT n, action, rid, ua FROM pings WHERE check_id = ? AND n > ? UNION"
@@ -78,10 +82,29 @@ class Written:
 
     def flip_of(self, code: str, flip: Flip) -> int | None:
         """Return the id of a flip that a message tells of."""
+        return next(iter(self._flips_like(code, flip)), None)
+
+    def _flips_like(self, code: str, flip: Flip) -> list[int]:
+        """Return the ids of all that it may be, the newest first."""
         which = "flips", "r.new_status = ? AND r.old_status = ?"
         statuses = flip.new_status, flip.old_status
         created = flip.created.timestamp()
-        return self._nearest(which, "created", created, code, *statuses)
+        return self._alike(which, "created", created, code, *statuses)
+
+    def flips_of(
+        self, code: str, flips: Iterable[Flip], untold: Collection[int]
+    ) -> list[int | None]:
+        """Return the ids of the flips that a message tells of, in its order.
+
+        By a clock that was set two may bear one moment: it is the first that is untold.
+        """
+        found: list[int | None] = []
+        for flip in flips:
+            last = next((id_ for id_ in reversed(found) if id_ is not None), 0)
+            alike = self._flips_like(code, flip)
+            following = [id_ for id_ in alike if id_ in untold and id_ > last]
+            found.append(min(following, default=alike[0] if alike else None))
+        return found
 
     def _nearest(
         self, which: tuple[str, str], column: str, told: float, *parameters: str
@@ -90,15 +113,25 @@ class Written:
 
         `which`: the table, and a condition. Of several it is the newest.
         """
+        return next(iter(self._alike(which, column, told, *parameters)), None)
+
+    def _alike(
+        self, which: tuple[str, str], column: str, told: float, *parameters: str
+    ) -> list[int]:
+        """Return the ids of all rows that are as near as the nearest, the newest first.
+
+        `which`, and the rest, as in `_nearest`.
+        """
         table, condition = which
         rows = self._rows(
-            f"SELECT r.id FROM {table} r JOIN checks c ON c.id = r.check_id"
-            f" WHERE c.code = ? AND {condition} ORDER BY"
-            f" min(abs(r.{column} - ?), abs(r.{column} - ?)), r.id DESC LIMIT 1",
-            *parameters,
+            f"SELECT r.id, min(abs(r.{column} - ?), abs(r.{column} - ?)) AS distance"
+            f" FROM {table} r JOIN checks c ON c.id = r.check_id"
+            f" WHERE c.code = ? AND {condition} ORDER BY distance, r.id DESC LIMIT 9",
             *self._written(told),
+            *parameters,
         )
-        return rows[0][0] if rows else None
+        near = [id_ for id_, distance in rows if distance <= rows[0][1] + _SAME]
+        return sorted(near, reverse=True)
 
     def _written(self, told: float) -> tuple[float, float]:
         """Return how a moment that a message tells may stand in the tables by now.

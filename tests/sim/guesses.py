@@ -287,15 +287,24 @@ class Guesses(Model):
         self.guesses = self._at(now)
         return [guess.due() for guess in self.guesses]
 
-    def have_other_windows(self, before: Iterable[float], now: float) -> None:
-        """Have what is put off no more, and would be over, have its grace from now."""
+    def have_other_windows(
+        self, before: Iterable[float], now: float, latest: float | None = None
+    ) -> None:
+        """Have what is put off no more, and would be over, have its grace from now.
+
+        Or from `latest` at most: hcl looks at them only then.
+        """
         found = []
+        last = now if latest is None else latest
         for guess, due in zip(self.guesses, before, strict=True):
             is_over = now < due and guess.due() <= now
-            again = replace(guess, not_before=now + guess.grace)
-            found.append(again if is_over else guess)
-            if not is_over and due > guess.due() and guess.due() <= now + SLACK:
-                found.append(again)
+            again = [
+                replace(guess, not_before=at + guess.grace)
+                for at in dict.fromkeys((now, last))
+            ]
+            found += again if is_over else [guess]
+            if not is_over and due > guess.due() and guess.due() <= last + SLACK:
+                found += again
         self.guesses = found
         self.work_out()
 

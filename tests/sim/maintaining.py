@@ -1,11 +1,15 @@
 """Windows of maintenance that people open and end."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.clockwork import BEGAN
 from tests.sim.life import api
+from tests.sim.model import PATIENCE
+from tests.sim.receivers import WINDOWS
 from tests.sim.windows import ByHand, Windows
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ class Maintaining:
         # What was asked and not answered: the project, from when to when, of what.
         self._asked: list[tuple[int, float, float, frozenset[str]]] = []
         self._ended: dict[tuple[int, int], float] = {}
+        # The config that a copy was made with which has been put back; "": none was.
+        self._config = ""
 
     def open(self, project: int, length: float, tags: str) -> None:
         """Have somebody open a window now."""
@@ -143,20 +149,41 @@ class Maintaining:
                 window.start, window.end = window.start + by, window.end + by
             self._world.oracle.change_windows(number, windows.changed)
 
-    def remember(self) -> dict[int, list[ByHand]]:
-        """Return what a copy of the database knows."""
-        return {
+    def remember(self) -> tuple[dict[int, list[ByHand]], str]:
+        """Return what a copy of the database knows, and the config that it had."""
+        by_hand = {
             number: windows.copy().by_hand
             for number, windows in self._world.windows.items()
         }
+        return by_hand, self._world.telling.config
 
-    def go_back(self, kept: dict[int, list[ByHand]]) -> None:
+    def go_back(self, kept: tuple[dict[int, list[ByHand]], str]) -> None:
         """Have an old copy of the database be put back."""
         self._asked.clear()
         self._ended.clear()
-        for number, by_hand in kept.items():
-            self._world.windows[number].by_hand = by_hand
+        by_hand, self._config = kept
+        for number, windows in by_hand.items():
+            self._world.windows[number].by_hand = windows
             self._world.windows[number].changed()
+
+    @contextmanager
+    def as_it_was(self) -> Iterator[None]:
+        """Have a start judge by deadlines as windows had moved them by then.
+
+        A copy may have been made with another config; the windows of now count next.
+        """
+        world = self._world
+        then, self._config = self._config or world.telling.config, ""
+        if then == world.telling.config:
+            yield
+            return
+        for number, windows in world.windows.items():
+            windows.use(WINDOWS[then][number])
+        yield
+        for number, windows in world.windows.items():
+            use = partial(windows.use, WINDOWS[world.telling.config][number])
+            latest = world.machine.now + PATIENCE
+            world.oracle.change_windows(number, use, latest)
 
 
 def _add(windows: Windows, window: ByHand) -> None:

@@ -296,21 +296,27 @@ class Oracle(Written):
                 watched.model.misjudge(by)
                 self._falls.await_down(watched)
 
-    def change_windows(self, project: int, act: Callable[[], None]) -> None:
-        """Have other windows of maintenance from now on."""
+    def change_windows(
+        self, project: int, act: Callable[[], None], latest: float | None = None
+    ) -> None:
+        """Have other windows of maintenance from now on.
+
+        `latest`: only hcl has; it starts with them, and looks at them by then.
+        """
         now = self._world.machine.now
+        is_start = latest is not None
         concerned = [
             model
             for watched in self.by_code.values()
-            for model in (watched.model, watched.perfect)
+            for model in (watched.model, watched.perfect)[: 1 if is_start else 2]
             if watched.job.kind.project == project and isinstance(model, Guesses)
         ]
-        for watched in self.by_code.values():
+        for watched in () if is_start else self.by_code.values():
             self._falls.settle(watched)
         befores = [model.dues(now) for model in concerned]
         act()
         for model, before in zip(concerned, befores, strict=True):
-            model.have_other_windows(before, now)
+            model.have_other_windows(before, now, latest)
         for watched in self.by_code.values():
             self._falls.await_down(watched)
 

@@ -295,7 +295,8 @@ class World:
         self.was_away(now - since)
         self.troubled = now
         self.settles_at = max(self.settles_at, now + PATIENCE)
-        faults.judge_start(self, went, since, now)
+        with self.maintaining.as_it_was():
+            faults.judge_start(self, went, since, now)
         people.make_checks(self)
 
     def was_away(self, length: float) -> None:

@@ -356,25 +356,26 @@ class Oracle(Written):
         """Believe of hcl what was true when this was remembered; jobs go on."""
         before, self._last_flip, windows = kept
         self._world.maintaining.go_back(windows)
-        self._world.lates.go_back()
-        self._world.slows.go_back()
         self._world.telling.go_back(self._last_flip)
         for code, old in before.items():
-            new = self.by_code.get(code)
-            if new is None:
-                continue
-            if not any(job.code == code for job in self._world.jobs):
-                continue
+            # What was deleted since is there again, and its job needs no other.
+            new = self.by_code.get(code) or self.by_code.get(old.job.code)
+            if new is not None:
+                old.perfect = new.perfect.believing(old.model)
+                old.down_since = new.down_since
+            old.job.code = code
             # Whatever its jobs sent since is lost, however soon that was.
-            old.unheard = [old.model.last_ping or 0.0]
-            old.perfect = new.perfect.believing(old.model)
-            old.down_since, old.examined_at = new.down_since, NEVER
+            old.unheard, old.examined_at = [old.model.last_ping or 0.0], NEVER
             self.by_code[code] = self._by_id[old.id] = old
             self._falls.await_down(old)
         for code in sorted(self.by_code.keys() - before.keys()):
-            # It was made since, and has to be made again.
-            self.by_code[code].job.code = ""
+            job = self.by_code[code].job
+            if job.code == code:
+                # It was made since, and has to be made again.
+                job.code = ""
             self.forget(self.by_code[code])
+        self._world.lates.go_back()
+        self._world.slows.go_back()
 
     # What others ask.
 

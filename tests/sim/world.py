@@ -26,6 +26,7 @@ from hcl.pings import pruner
 from hcl.server import keeping
 from tests.sim import faults, people
 from tests.sim.clockwork import Act, Agenda, Machine
+from tests.sim.guessed import Guessed
 from tests.sim.inline import Crash, Raw, copy
 from tests.sim.jobs import DAY, Job
 from tests.sim.lates import Lates
@@ -117,6 +118,7 @@ class World:
         self.blind_until = 0.0
         # When hcl had to guess the time; of what began before it knows no length.
         self.guessed_at = -1.0
+        self.guessed = Guessed()
         # How wrong the wall was before a boot without the time that nobody has judged.
         self.booted: float | None = None
         # The life before the first such boot of those in a row.

@@ -16,7 +16,8 @@ class Guessing:
     """Whether hcl's time is guessed, since when, and by how much it may be wrong.
 
     A start goes on with what an earlier one of the same boot has guessed, so that all
-    that both hear is of one time, and moves together.
+    that both hear is of one time, and moves together; and guesses nothing once the wall
+    has counted in that boot: its absence is as long as the boot clock says.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -52,7 +53,11 @@ class Guessing:
             if before is not None and before.boot_id == sign.boot_id:
                 clock.hold_on(before.boot)
                 self.guess, self._waits_until = before, boot + UNSYNCHRONISED
-                return
+            elif was_synchronised and not clock.source.is_synchronised():
+                # The wall that counts is as it was: nothing is guessed, but how long
+                # ago began what may be of before this boot.
+                clock.guessed_at = clock.now()
+            return
         if clock.source.is_synchronised():
             return
         if was_synchronised or clock.source.wall() < known.timestamp():

@@ -1053,6 +1053,36 @@ async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
         assert (await again(app, check)).status == "down"
 
 
+async def test_a_restart_guesses_no_time_anew_once_the_wall_counts(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - HOUR)
+    times.set_wall(-3 * 86_400)
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(601)
+        await look(app)
+    times.run(5)
+
+    async with running(tmp_path, times) as app:
+        assert app.assembly.watch.may_call_down
+        await look(app)
+        before = await again(app, check)
+        times.run(60)
+        times.set_wall(3 * 86_400)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+
+        # It was away for five seconds, whatever the wall does.
+        assert before.alert_after is not None
+        assert after.alert_after == before.alert_after + 3 * DAY
+        assert (after.status, after.excused) == ("up", before.excused)
+        sql = "SELECT returned - went FROM absences ORDER BY id DESC LIMIT 1"
+        assert await rows(app.database, sql) == [pytest.approx(5, abs=0.01)]
+
+
 async def test_who_is_not_excused_any_more_is_not_called_down_by_a_wall_that_is_ahead(
     tmp_path: Path,
 ) -> None:

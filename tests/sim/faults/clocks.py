@@ -101,22 +101,25 @@ def judge_start(
     until = now
     world.guessed_at = -1.0
     mistime(world)
+    right = world.blind_until
+    world.guessed, is_guessed = world.guessed.at_start(machine, since, right)
     if not machine.synchronised:
-        _misjudge(world)
         world.guessed_at = now
+        world.oracle.doubt()
+    if is_guessed:
+        _misjudge(world)
         # Nobody is called down before the wall is right, for ten minutes at most.
         until = max(now, min(world.blind_until, now + 600)) + 2
         world.was_away(600 + 2 * PATIENCE)
         world.settles_at = max(world.settles_at, until + PATIENCE)
-        world.oracle.doubt()
-    is_never = not machine.synchronised and world.blind_until > now + 598
+    is_never = is_guessed and world.blind_until > now + 598
     if is_never:
         # Until the wall counts, whatever it shows.
         world.guessed_at = until
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
     ahead = max(machine.offset, 0.0)
-    if machine.synchronised or is_never:
+    if is_never or not is_guessed:
         ahead = 0.0
     is_sure = not ahead
     away = Away(

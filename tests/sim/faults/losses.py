@@ -31,7 +31,7 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
     backup = world.folder / "backup" / "hcl.sqlite"
     copy(world.path, backup)
     world.kept = world.oracle.remember()
-    taken, gone = world.machine.now, short(rng)
+    taken, gone, guessed = world.machine.now, short(rng), world.guessed
     signed = taken - SIGN
     if taken < world.signless[1]:
         # The disk took none.
@@ -49,6 +49,7 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.be_near()
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
+        world.guessed = guessed
         _believe(world, signed, taken, life)
         world.copied = boots, offset
 

@@ -1,0 +1,31 @@
+"""What hcl's database knows of starts without the time."""
+
+from dataclasses import dataclass
+
+from tests.sim.clockwork import Machine
+
+# hcl waits for the right time for so long after such a start; and sees its end a little
+# later.
+_WAITS, _LATE = 600.0, 15.0
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """The boot of the last sign of life, and until when its time is guessed."""
+
+    boot: int = 1
+    until: float = -1e9
+
+    def at_start(
+        self, machine: Machine, since: float, right: float
+    ) -> tuple["Guessed", bool]:
+        """Return what is known after a start, and whether that guesses the time.
+
+        The process before ended at `since`; the wall is right again at `right`. In one
+        boot the length of an absence is exact, and the time goes on as it was.
+        """
+        now, boot = machine.now, machine.boots
+        goes_on = self.boot == boot and since > self.until + _LATE
+        if machine.synchronised or goes_on:
+            return Guessed(boot), False
+        return Guessed(boot, min(now + _WAITS, right)), True

@@ -360,13 +360,17 @@ class Guess:
         may: bool,
         counts: int,
         anew: bool = False,
+        ahead: float = 0.0,
     ) -> "Guess":
         """Judge it after an absence, by the table of spec.md §8.
 
-        A run that began by `deaf` may have ended unheard.
+        A run that began by `deaf` may have ended unheard. By a wall that is `ahead` the
+        absence is as much longer, so that all falls due in it.
         """
         guess = self.at(went)
         due = guess.due()
+        if ahead and went <= due < NEVER:
+            guess, due = guess.moved(-ahead), went
         runs = tuple(run for run in guess.runs if run.start > deaf)
         is_open = guess.last_start is not None and guess.last_start <= deaf
         unheard = guess.but(runs=runs, run_excused=guess.run_excused or is_open)

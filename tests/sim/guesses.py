@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -211,14 +212,10 @@ class Guesses(Model):
                 pings.add(True)
             choices = product(set(away.counts) | {1}, deafs, pings)
             for counts, deaf, pinged in choices:
-                judged = guess.judged(
-                    went,
-                    back,
-                    deaf=deaf,
-                    may=pinged,
-                    counts=counts,
-                    anew=away.all_anew,
+                judge = partial(
+                    guess.judged, went, back, deaf=deaf, may=pinged, counts=counts
                 )
+                judged = judge(anew=away.all_anew)
                 found.append(judged)
                 if away.all_anew and guess.excused >= 3:
                     # A boot that went on knows how long it was; and by the table each
@@ -226,7 +223,7 @@ class Guesses(Model):
                     found += guess, judged.but(counted=back, missed=None)
                 if away.ahead:
                     falls = min(judged.may_fall, away.returned[0])
-                    found.append(replace(judged, may_fall=falls))
+                    found += replace(judged, may_fall=falls), judge(ahead=away.ahead)
         return found if away.sure else [*guesses, *found]
 
     # What people and clocks do.

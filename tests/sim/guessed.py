@@ -8,6 +8,9 @@ from tests.sim.clockwork import Machine
 # later.
 _WAITS, _LATE = 600.0, 15.0
 
+# A step of the clock is noticed within a minute.
+_NOTICED = 65.0
+
 
 @dataclass(frozen=True)
 class Guessed:
@@ -29,3 +32,10 @@ class Guessed:
         if machine.synchronised or goes_on:
             return Guessed(boot), False
         return Guessed(boot, min(now + _WAITS, right)), True
+
+    def last_set(self, now: float, was_set: float) -> float:
+        """Return when the wall was set last, or is to count, where it was guessed.
+
+        Until then hcl's time is the later of the wall and of the last moment known.
+        """
+        return max(was_set, self.until) if now < self.until + _NOTICED else was_set

@@ -208,7 +208,7 @@ class Oracle(Written):
             world.machine,
             is_calm=world.is_calm,
             can_settle=world.refusal is None,
-            was_set=world.set,
+            was_set=world.guessed.last_set(world.machine.now, world.set),
         ):
             self._blame(watched, f"the API tells a wrong {what}", more)
 

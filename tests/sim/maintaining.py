@@ -114,16 +114,17 @@ class Maintaining:
         self._asked.clear()
         self._ended.clear()
 
-    def look_again(self, longer: float, life: int) -> None:
+    def look_again(self, longer: float, life: int, *, sooner: float = 0.0) -> None:
         """See how long windows are after a boot without the time, for so long at most.
 
         They last as long as was said, and hcl did not run meanwhile, or left no sign of
-        it, since this `life`.
+        it, since this `life`; or end so much `sooner`.
         """
         world = self._world
         if self._is_unsure or not world.can_ask or world.refusal is not None:
             # What a disk does not take hcl has not moved.
-            world.agenda.after(300, partial(self.look_again, longer, life))
+            again = partial(self.look_again, longer, life, sooner=sooner)
+            world.agenda.after(300, again)
             return
         rows = world.oracle.windows_by_hand()
         gone = sum(length for n, length in world.gone_for.items() if n > life)
@@ -135,7 +136,7 @@ class Maintaining:
         for number, windows in world.windows.items():
             for window in windows.by_hand:
                 end = ends.get((number, window.id), window.end)
-                if not -2 <= end - window.end <= longer + 120:
+                if not -2 - sooner <= end - window.end <= longer + 120:
                     more = f"by {end - window.end:.0f} s"
                     world.blame("a window is moved by a clock", more)
                 window.start += end - window.end

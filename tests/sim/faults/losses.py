@@ -52,6 +52,7 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.guessed = guessed
         _believe(world, signed, taken, life)
         world.copied = boots, offset
+        _look_at_ends(world, taken, offset - machine.offset)
 
     world.later(length, go_back)
 
@@ -92,3 +93,21 @@ def mistime(world: "World") -> None:
             world.maintaining.mistime(by)
     if machine.is_wrong or abs(by) > SLACK:
         world.oracle.doubt()
+
+
+def _look_at_ends(world: "World", taken: float, later: float) -> None:
+    """Have windows, and mutes, end by a wall that is not as it was.
+
+    That it was set since the copy was made nobody knows; what is set next moves them.
+    """
+    if not later:
+        return
+    look = partial(
+        world.maintaining.look_again,
+        max(later, 0.0),
+        world.lives,
+        sooner=max(-later, 0.0),
+    )
+    world.agenda.after(70, look)
+    if later > 0:
+        world.telling.mutes.stretch(taken, later)

@@ -405,10 +405,10 @@ def _fewer(guesses: Iterable[Guess]) -> list[Guess]:
     for guess in found:
         is_counted = guess.counted is not None, guess.missed is not None
         # Of what it shows says nothing when it may fall, whatever the rules say.
-        is_counted += (guess.may_fall < NEVER,)
+        may_fall = guess.may_fall < NEVER
         runs = tuple(run.is_told for run in guess.runs)
         counts = guess.bad, guess.excused
-        kind = counts, runs, guess.run_excused, guess.is_loose, is_counted
+        kind = counts, runs, guess.run_excused, guess.is_loose, is_counted, may_fall
         kinds.setdefault(kind, []).append(guess)
     kept = []
     for some in kinds.values():

@@ -76,7 +76,7 @@ def on_return(
         return _unheard(check, until)[0]
     if due is None or due < went:
         return check
-    check, is_waited_for = _unheard(check, until)
+    before, (check, is_waited_for) = check, _unheard(check, until)
     if is_waited_for and due >= returned:
         # The run that was to end later is none any more: what it answered is due.
         due = schedule.deadline(check, loose=loose) or due
@@ -88,7 +88,8 @@ def on_return(
         check = _excused(check, returned, counted, last_chance=True)
     elif _may_have_pinged(check, returned, intervals):
         check = _excused(check, returned, counted)
-    return _due(check, loose)
+    # What windows have moved keeps the mark of it: once they are gone it has its grace.
+    return check if check == before and check.spared else _due(check, loose)
 
 
 def excused(

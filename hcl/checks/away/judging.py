@@ -208,11 +208,7 @@ class Judging:
             if reads_logs:
                 pings = await store.pings.outcomes(conn, ids, absence.INTERVALS + 1)
             after = [
-                held(
-                    _changed(change, check, pings.get(check.id, ())),
-                    self._maintenance.of(check.project_id),
-                )
-                for check in checks
+                self._judged(change, check, pings.get(check.id, ())) for check in checks
             ]
             changed += [
                 new for old, new in zip(checks, after, strict=True) if new != old
@@ -224,6 +220,18 @@ class Judging:
             for check in changed:
                 note(check)
         return ids[-1]
+
+    def _judged(
+        self,
+        change: Callable[[Check, Sequence[timedelta]], Check],
+        check: Check,
+        pings: Sequence[datetime],
+    ) -> Check:
+        new = _changed(change, check, pings)
+        if new == check and check.spared:
+            # There may be other windows now, which `reckon` is to see.
+            return check
+        return held(new, self._maintenance.of(check.project_id))
 
 
 def _changed(

@@ -259,6 +259,28 @@ async def test_windows_that_left_the_file_while_hcl_was_away(tmp_path: Path) -> 
         assert (after.alert_after, after.spared) == (NOW + 10 * MINUTE, timedelta(0))
 
 
+@pytest.mark.parametrize(
+    ("excused", "left"), [(0, DAY + 20 * MINUTE), (3, 20 * MINUTE)]
+)
+async def test_what_a_window_put_off_has_its_grace_though_it_left_the_file_meanwhile(
+    tmp_path: Path, excused: int, left: timedelta
+) -> None:
+    times, heard = Times(), NOW - DAY - 10 * MINUTE
+    state = {"excused": excused, "counted_from": heard if excused else None}
+    async with running(tmp_path, times) as app:
+        check = await late(app, **state)
+        await look(app)
+        times.run(15 * 60)
+        await look(app)
+    times.run(5)
+
+    async with running(tmp_path, times, CONFIG) as app:
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.alert_after) == ("up", app.clock.now() + left)
+
+
 ALERT = toml.table("alerts", after_absence="alert")
 
 

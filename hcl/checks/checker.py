@@ -3,8 +3,6 @@
 import logging
 from datetime import datetime, timedelta
 
-from aiosqlite import Connection
-
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
@@ -104,7 +102,7 @@ class Checker:
         changed: list[Check] = []
         async with self._database.transaction(changed=changed) as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
-            new_flips, late = [], []
+            new_flips, late, looks = [], [], {}
             loose = self._clock.is_doubtful
             for check in overdue:
                 calendar = self._maintenance.of(check.project_id)
@@ -118,25 +116,19 @@ class Checker:
                 check = transition.check
                 if transition.flip is not None:
                     new_flips.append((check, transition.flip))
-                elif began := await self._late(conn, check, now):
-                    if check.last_start is None:
-                        late.append((check, began))
-                    check = seen_to(check, began)
+                elif began := begins(check, calendar):
+                    if began > now:
+                        looks[check.id] = began
+                    elif await store.latenesses.are_told(conn, check.id):
+                        if check.last_start is None:
+                            late.append((check, began))
+                        check = seen_to(check, began)
                 changed.append(check)
             if changed:
                 await store.checks.save_states(conn, changed)
-                await store.checks.look_again(conn, changed, now)
+                await store.checks.look_again(conn, changed, now, looks)
             told = await store.latenesses.add(conn, late, now)
             if new_flips:
                 before = await store.flips.add(conn, new_flips)
                 await store.notifications.add_for_flips(conn, before, now)
         return len(overdue), len(new_flips), told
-
-    async def _late(
-        self, conn: Connection, check: Check, now: datetime
-    ) -> datetime | None:
-        """Return since when a check is late, if that is to be seen to."""
-        began = begins(check, self._maintenance.of(check.project_id))
-        if began is None or began > now:
-            return None
-        return began if await store.latenesses.are_told(conn, check.id) else None

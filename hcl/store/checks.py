@@ -1,10 +1,11 @@
 """Checks: their settings and how they fare."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from sys import intern
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from aiosqlite import Connection
@@ -321,11 +322,15 @@ def _late(check: Check, after: datetime | None = None) -> float | None:
 
 
 async def look_again(
-    conn: Connection, looked_at: Iterable[Check], after: datetime | None = None
+    conn: Connection,
+    looked_at: Iterable[Check],
+    after: datetime | None = None,
+    lates: Mapping[int, datetime] = MappingProxyType({}),
 ) -> None:
     """Have the checker look at these at their deadlines; never, if they have none.
 
-    And when they are late, if that is after a moment (None: whenever it is).
+    And when they are late, if that is after a moment (None: whenever it is). `lates`
+    has when that is, by ids, of those of which it is known.
     """
     await conn.executemany(
         f"UPDATE check_states SET look_at = {_LOOK} WHERE check_id = :id",
@@ -333,7 +338,7 @@ async def look_again(
             {
                 "at": stamp(check.alert_after),
                 "id": check.id,
-                "late": _late(check, after),
+                "late": stamp(lates.get(check.id)) or _late(check, after),
             }
             for check in looked_at
         ],

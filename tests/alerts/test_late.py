@@ -291,6 +291,28 @@ async def test_in_maintenance_it_is_told_at_the_end(tmp_path: Path) -> None:
         assert post.mails() == ["LATE: a"]
 
 
+async def test_at_the_end_of_the_window_in_which_it_came_not_of_the_next(
+    tmp_path: Path,
+) -> None:
+    windows = (
+        toml.table("[projects.maintenance]", name=name, schedule=at, length=length)
+        for name, at, length in (
+            ("v", "50 11 * * *", "20m"),
+            ("w", "30 12 * * *", "1h"),
+        )
+    )
+    async with posting(tmp_path, MAIL, *windows) as post:
+        await up(post)
+        await post.app.parts.maintenance.reckon()
+        await look(post, 0)
+        assert await look_at(post) == [10]
+
+        await look(post, 10)
+
+        assert post.mails() == ["LATE: a"]
+        assert await look_at(post) == [150]
+
+
 @pytest.mark.parametrize("starts", [(-2,), (-2, 3), (1,), (1, 3)])
 async def test_what_nobody_was_told_while_runs_were_open_is_told_after_them(
     tmp_path: Path, starts: tuple[int, ...]

@@ -142,13 +142,24 @@ class Guess:
             return False
         return any(run.start >= self.since and not run.is_told for run in self.runs)
 
+    def _wanted(self) -> float:
+        """Return when a ping is expected that no open run stands for."""
+        if not self._is_answered():
+            return self.expected()
+        tags = str(self.settings.get("tags", ""))
+        is_known = not self.is_loose or self.leans_late or self.missed is None
+        if is_known or not self.windows.concern(tags):
+            return NEVER
+        # What went wrong a window may have put off until after the run had begun.
+        return max(self.expected(), *(run.start for run in self.runs))
+
     @kept
     def raw(self) -> float:
         """Return when the next thing goes wrong, if nothing comes and no window is."""
         if self.status == "down":
             return NEVER
         ends = self._ends()
-        due = NEVER if self._is_answered() else self.expected() + self.grace
+        due = self._wanted() + self.grace
         return (
             NEVER if min(ends, due) == NEVER else max(min(ends, due), self.not_before)
         )

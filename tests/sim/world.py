@@ -106,6 +106,8 @@ class World:
         self.gone_for: dict[int, float] = {}
         # When the last start judged at the earliest, and at the latest.
         self.judges = -1e9, -1e9
+        # By when it has judged the last time that it stood still.
+        self.judges_stills_by = -1e9
         # Until when what people see is as of before, and nobody is called down.
         self.settles_at = 0.0
         # How the process that starts next was away; None: it never was there.

@@ -126,7 +126,7 @@ def judge_start(
         went,
         (now, until),
         sure=is_sure,
-        counts=(int(is_sure), 1),
+        counts=(int(is_sure and since >= world.judges_stills_by), 1),
         all_anew=is_never,
         again=again,
         ahead=ahead,

@@ -60,7 +60,9 @@ def _freeze(world: "World", length: float, trouble: str) -> None:
     world.settles_at = max(world.settles_at, machine.now + PATIENCE + 62)
     now = machine.now
     is_sure = trouble == "lost" or away > 80
-    world.oracle.judge(
-        Away((went - 65, went), (now, now + 62), is_sure, (int(is_sure), 1))
-    )
+    # What is not judged yet goes on, as one absence.
+    is_apart = went >= max(world.judges_stills_by, world.judges[1])
+    counts = int(is_sure and is_apart), 1
+    world.oracle.judge(Away((went - 65, went), (now, now + 62), is_sure, counts))
+    world.judges_stills_by = now + 62 + PATIENCE
     world.network.let_in()

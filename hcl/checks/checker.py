@@ -10,6 +10,7 @@ from hcl.checks.away.watch import Watch
 from hcl.checks.deadlines import Transition
 from hcl.checks.slowness import Slowness
 from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar
 from hcl.checks.windows.late import begins, seen_to
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
@@ -103,16 +104,9 @@ class Checker:
         async with self._database.transaction(changed=changed) as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
             new_flips, late, looks = [], [], {}
-            loose = self._clock.is_doubtful
             for check in overdue:
                 calendar = self._maintenance.of(check.project_id)
-                if check.alert_after is not None and check.alert_after > now:
-                    # It may be late, and what is due is not worked out anew for that.
-                    transition = Transition(check)
-                else:
-                    transition = holding.on_deadline(check, now, calendar, loose=loose)
-                if transition.problem:
-                    logger.error("%s; looking again in an hour", transition.problem)
+                transition = self._on_look(check, now, calendar)
                 check = transition.check
                 if transition.flip is not None:
                     new_flips.append((check, transition.flip))
@@ -132,3 +126,16 @@ class Checker:
                 before = await store.flips.add(conn, new_flips)
                 await store.notifications.add_for_flips(conn, before, now)
         return len(overdue), len(new_flips), told
+
+    def _on_look(
+        self, check: Check, now: datetime, calendar: Calendar | None
+    ) -> Transition:
+        """Return a check as it is at its deadline, or before: it may be late then."""
+        if check.alert_after is not None and check.alert_after > now:
+            # What is due is not worked out anew: a clock that was set has moved it.
+            return Transition(check)
+        loose = self._clock.is_doubtful
+        transition = holding.on_deadline(check, now, calendar, loose=loose)
+        if transition.problem:
+            logger.error("%s; looking again in an hour", transition.problem)
+        return transition

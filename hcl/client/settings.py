@@ -79,9 +79,7 @@ def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
 
     Raises SettingsError.
     """
-    said: dict[str, str] = {}
-    for path in (SYSTEM_FILE, _own_file()):
-        said.update(_read(path))
+    said = {**_read(SYSTEM_FILE), **_read(own_file())}
     said.update({name: os.environ[name] for name in _NAMES if os.environ.get(name)})
     return Settings(
         server=(server or said.get("HCL_SERVER", "")).rstrip("/"),
@@ -91,9 +89,18 @@ def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
     )
 
 
-def _own_file() -> str:
+def own_file() -> str:
+    """Return the path of the settings of who runs this."""
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return os.path.join(config, "hcl", "client.conf")
+
+
+def unsaid(*paths: str) -> list[str]:
+    """Return which names that jobs need no file of these sets. Raises SettingsError."""
+    said: dict[str, str] = {}
+    for path in paths:
+        said.update(_read(path))
+    return [name for name in ("HCL_SERVER", "HCL_PING_KEY") if not said.get(name)]
 
 
 def _read(path: str) -> dict[str, str]:
@@ -152,7 +159,7 @@ def _endpoint(server: str) -> tuple[str, str]:
     if not server:
         raise SettingsError(
             "no server is set: set HCL_SERVER=https://… or give --server, or put it in"
-            f" {_own_file()} or {SYSTEM_FILE}"
+            f" {own_file()} or {SYSTEM_FILE}"
         )
     if not server.startswith(("http://", "https://")):
         raise SettingsError(

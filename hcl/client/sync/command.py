@@ -12,12 +12,22 @@ import sys
 from collections.abc import Sequence
 
 from hcl.client.api import API, APIError
-from hcl.client.settings import Settings, SettingsError, load
+from hcl.client.settings import (
+    SYSTEM_FILE,
+    Settings,
+    SettingsError,
+    load,
+    own_file,
+    unsaid,
+)
 from hcl.client.spool import default_folder
 from hcl.client.sync import machine
+from hcl.client.sync.jobs import Job, tells
 from hcl.client.sync.machine import Change
 from hcl.client.sync.plan import Step, changes, plan, template
 from hcl.client.tables import length, show
+
+_PATH_OF_CRON = "/usr/bin:/bin"
 
 _MARKS = {"create": "+", "change": "~", "keep": "=", "nothing": "-"}
 
@@ -52,10 +62,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; return the exit status."""
-    if options.template:
-        print(template(_hcl()), end="")
-        return 0
     try:
+        if options.template:
+            print(template(called()), end="")
+            return 0
         settings = load(options.server, api_key=options.api_key)
         return _undo(settings) if options.undo else _sync(options, settings)
     except (APIError, SettingsError, OSError) as error:
@@ -79,9 +89,13 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     api = API(settings)
     host = options.host or socket.gethostname().partition(".")[0]
     host = re.sub("[^a-z0-9-]+", "-", host.lower()).strip("-") or "host"
-    steps = plan(machine.jobs(), api.get("checks/")["checks"], host)
+    hcl = called()
+    jobs = machine.jobs(hcl)
+    steps = plan(jobs, api.get("checks/")["checks"], host)
     _show_plan(steps)
-    changed = changes(steps, _hcl(), user=os.geteuid() != 0)
+    changed = changes(steps, hcl, user=os.geteuid() != 0)
+    if changed:
+        _tell_what_is_unsaid(jobs)
     if options.create or options.apply:
         _create(api, steps)
     if options.apply and changed:
@@ -95,9 +109,45 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _hcl() -> str:
-    """Return the path of this command."""
-    return os.path.abspath(shutil.which("hcl") or sys.argv[0])
+def called() -> str:
+    """Return how jobs are to call this command. Raises SettingsError."""
+    path = os.path.abspath(shutil.which("hcl") or sys.argv[0])
+    if os.path.basename(path) == "__main__.py":
+        path = f"{sys.executable} -m hcl.client"
+    elif not _starts(path):
+        path = f"{sys.executable} {path}"
+    if not tells(f"{path} run x -- true"):
+        raise SettingsError(
+            f"jobs cannot call {path}: put the client into /usr/local/bin/hcl first"
+        )
+    return path
+
+
+def _starts(path: str) -> bool:
+    """Tell whether a program starts as it stands, for cron too."""
+    if not os.access(path, os.X_OK):
+        return False
+    with open(path, "rb") as file:
+        words = file.readline(1000).split()
+    # Which looks in few folders only: not in those that a NAS keeps its python3 in.
+    is_found = words[:1] != [b"#!/usr/bin/env"] or shutil.which(
+        os.fsdecode(words[-1]), path=_PATH_OF_CRON
+    )
+    return bool(is_found)
+
+
+def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:
+    """Say that jobs will not know where to tell: they have another environment."""
+    is_ours = all(job.user in ("", "root") for job in jobs if not job.skipped)
+    paths = (SYSTEM_FILE, own_file()) if is_ours else (SYSTEM_FILE,)
+    in_crontabs = "".join(text for _, text in machine.texts())
+    names = [name for name in unsaid(*paths) if f"{name}=" not in in_crontabs]
+    if names:
+        print(
+            "hcl sync: jobs will not know where to tell: put"
+            f" {' and '.join(name + '=…' for name in names)} into {paths[-1]}",
+            file=sys.stderr,
+        )
 
 
 def _show_plan(steps: Sequence[Step]) -> None:

@@ -31,7 +31,7 @@ def read(text: str, source: str, *, has_user: bool, tz: str) -> list[Job]:
     """Return the jobs of a crontab; `has_user`: it names a user before each command."""
     jobs = []
     shell, zone, spread = "sh", tz, 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         setting = _SETTING.fullmatch(line)
@@ -137,11 +137,17 @@ def _distance(field: str, whole: int) -> int:
 # What the shell would read more into than words.
 _SHELL_SIGNS = set("|&;<>()$`\\\"'*?[]#~=%{}!\n")
 
+# What only a shell knows: there is no such program, or it does something else.
+_SHELL_WORD = re.compile(
+    r"(\.|:|alias|builtin|cd|command|eval|exec|export|read|set|shift|source|times?|trap"
+    r"|type|ulimit|umask|unset|wait)(\s|$)"
+)
+
 
 def wrapped(entry: Entry, check: str, hcl: str) -> str:
     """Return a line whose command is run by `hcl run`."""
     command = entry.command
-    if set(command) & _SHELL_SIGNS:
+    if set(command) & _SHELL_SIGNS or _SHELL_WORD.match(command):
         # cron takes the backslash of \\% away before a shell sees it: it stays.
         command = f"{entry.shell} -c {shlex.quote(command)}"
     return f"{entry.head}{hcl} run {check} -- {command}{entry.rest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from hcl.client.sync.jobs import Job
 
 # A user's crontab, as a source; others are paths and units.
 USER_CRONTAB = "crontab -l"
+
+# In the name of a file that cron reads nothing from.
+_ODD = set(".~#")
 
 _ROOT = os.environ.get("HCL_SYNC_ROOT", "")
 
@@ -39,14 +43,51 @@ def zone() -> str:
         return "UTC"
 
 
-def jobs() -> list[Job]:
-    """Return every job that is found here."""
+def jobs(hcl: str) -> list[Job]:
+    """Return every job that is found here; `hcl` is what those are to call."""
     tz = zone()
     found = []
     for source, text in texts():
         has_user = source != USER_CRONTAB
-        found += crontabs.read(text, source, has_user=has_user, tz=tz)
+        read = crontabs.read(text, source, has_user=has_user, tz=tz)
+        found += [_changeable(job, hcl) for job in read]
     return found + timers.find(tz, user=os.geteuid() != 0)
+
+
+def _changeable(job: Job, hcl: str) -> Job:
+    """Return a job as skipped, if its line cannot be changed so that it still runs."""
+    if job.skipped or job.watched or job.source == USER_CRONTAB:
+        return job
+    if not _may_write(job.source):
+        return job._replace(
+            skipped="you may not change this file: run hcl sync as root"
+        )
+    if job.user != "root" and not _is_for_all(hcl):
+        return job._replace(
+            skipped=f"its user {job.user} may not run {hcl}: put hcl where all may"
+        )
+    return job
+
+
+def _may_write(path: str) -> bool:
+    path = os.path.realpath(path)
+    return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
+
+
+def _is_for_all(hcl: str) -> bool:
+    """Tell whether every user may run this: what it is, and all folders above that."""
+    needed = 0o005
+    for word in filter(os.path.isabs, hcl.split()):
+        path = os.path.realpath(word)
+        if os.stat(path).st_mode & needed != needed:
+            return False
+        # What an interpreter runs is only read.
+        needed = 0o004
+        while path != "/":
+            path = os.path.dirname(path)
+            if not os.stat(path).st_mode & 0o001:
+                return False
+    return True
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -56,26 +97,32 @@ def texts() -> Iterator[tuple[str, str]]:
         yield USER_CRONTAB, own
     folder = _ROOT + "/etc/cron.d"
     try:
-        # As cron does: names with a dot are none of its.
-        names = [name for name in sorted(os.listdir(folder)) if "." not in name]
+        # As cron does: names with a dot, and an editor's copies, are none of its.
+        names = [name for name in sorted(os.listdir(folder)) if not set(name) & _ODD]
     except OSError:
         names = []
     for path in (_ROOT + "/etc/crontab", *(os.path.join(folder, n) for n in names)):
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                yield path, file.read()
+            yield path, _text(path)
         except OSError:
             continue
+
+
+def _text(path: str) -> str:
+    """Return what is in a file, to the byte: not all is UTF-8, or ends lines by \\n."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
 
 
 def _own_crontab() -> str:
     try:
         done = subprocess.run(
-            ["crontab", "-l"], capture_output=True, text=True, timeout=30, check=False
+            ["crontab", "-l"], capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    text = done.stdout.decode("utf-8", "surrogateescape")
+    return text if done.returncode == 0 else ""
 
 
 def write(changes: list[Change], backups: str) -> None:
@@ -127,8 +174,7 @@ def _now(path: str) -> str | None:
     if path == USER_CRONTAB:
         return _own_crontab()
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        return _text(path)
     except FileNotFoundError:
         return None
 
@@ -137,28 +183,32 @@ def _put(change: Change) -> None:
     if change.path == USER_CRONTAB:
         done = subprocess.run(
             ["crontab", "-"],
-            input=change.text,
+            input=(change.text or "").encode("utf-8", "surrogateescape"),
             capture_output=True,
-            text=True,
             timeout=30,
             check=False,
         )
         if done.returncode:
-            raise OSError(f"crontab: {done.stderr.strip()}")
-        return
-    if change.text is None:
+            raise OSError(f"crontab: {done.stderr.decode('utf-8', 'replace').strip()}")
+    elif change.text is None:
         os.unlink(change.path)
-        return
-    os.makedirs(os.path.dirname(change.path), exist_ok=True)
-    try:
-        mode = os.stat(change.path).st_mode & 0o7777
-    except FileNotFoundError:
-        mode = 0o644
-    descriptor = os.open(f"{change.path}.hcl-new", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(descriptor, mode)
-        file.write(change.text)
-    os.replace(f"{change.path}.hcl-new", change.path)
+    else:
+        _put_file(os.path.realpath(change.path), change.text)
+
+
+def _put_file(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    new = f"{path}.hcl-new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with open(os.open(new, flags, 0o600), "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+    if os.path.exists(path):
+        # Its SELinux context too: cron runs nothing of a file that has another one.
+        shutil.copystat(path, new)
+        os.utime(new)
+    else:
+        os.chmod(new, 0o644)
+    os.replace(new, path)
 
 
 def unit_folder(*, user: bool) -> str:

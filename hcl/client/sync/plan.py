@@ -29,7 +29,9 @@ def plan(
 ) -> list[Step]:
     """Return a step for each job, in their order."""
     by_slug = {check["slug"]: check for check in checks if check["slug"]}
-    taken = {job.watched.rpartition("/")[2] for job in jobs if job.watched}
+    slugs = {check["uuid"]: check["slug"] for check in checks if "uuid" in check}
+    told = [job.watched.rpartition("/")[2] for job in jobs if job.watched]
+    taken = {slugs.get(check.lower(), check) for check in told}
     steps = []
     for job in jobs:
         if job.watched or job.skipped:
@@ -74,7 +76,7 @@ def _fields(job: Job, slug: str, host: str) -> dict[str, Any]:
         "slug": slug,
         "tags": host,
         "grace": job.grace,
-        "desc": f"{job.command}\n\nFound in {job.source} on {host}.",
+        "desc": f"{_readable(job.command)}\n\nFound in {job.source} on {host}.",
         "channels": "*",
     }
     if job.schedule:
@@ -82,32 +84,22 @@ def _fields(job: Job, slug: str, host: str) -> dict[str, Any]:
     return {**fields, "timeout": max(60, job.period)}
 
 
+def _readable(text: str) -> str:
+    # What is not UTF-8 in a crontab is half a surrogate here, which no JSON takes.
+    return text.encode("utf-8", "replace").decode()
+
+
 def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
     """Return the files as they are to be, so that each job tells its check."""
-    wanted = {
-        (step.job.source, step.job.line): step
-        for step in steps
-        if step.action != "nothing"
-    }
+    wanted = [step for step in steps if step.action != "nothing"]
     changed = []
     for source, text in machine.texts():
-        lines, has_user = text.splitlines(keepends=True), source != machine.USER_CRONTAB
-        shell = "sh"
-        for number, line in enumerate(lines, 1):
-            setting = re.match(r"\s*SHELL\s*=\s*(\S+)", line)
-            if setting:
-                shell = setting[1].strip("\"'")
-            step = wanted.get((source, number))
-            bare = line.rstrip("\n")
-            entry = step and crontabs.split(bare, has_user=has_user, shell=shell)
-            if step and entry:
-                end = line[len(bare) :]
-                lines[number - 1] = crontabs.wrapped(entry, step.check, hcl) + end
-        after = "".join(lines)
+        here = {step.job.line: step for step in wanted if step.job.source == source}
+        after = _told(text, here, hcl, has_user=source != machine.USER_CRONTAB)
         if after != text:
             changed.append(Change(source, after))
     folder = machine.unit_folder(user=user)
-    units = [step for step in wanted.values() if step.job.unit.endswith(".service")]
+    units = [step for step in wanted if step.job.unit.endswith(".service")]
     for step in units:
         # Most start the service of their own name, but not all; some no service.
         path = f"{folder}/{step.job.unit}.d/hcl.conf"
@@ -116,6 +108,20 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
     if any(step.job.is_cut_off for step in units):
         changed.append(Change(f"{folder}/{_FLUSHER}.service", _flusher(hcl)))
     return changed
+
+
+def _told(text: str, steps: dict[int, Step], hcl: str, *, has_user: bool) -> str:
+    """Return a crontab in which the lines of these steps tell their checks."""
+    lines, shell = text.split("\n"), "sh"
+    for number, line in enumerate(lines, 1):
+        setting = re.match(r"\s*SHELL\s*=\s*(\S+)", line)
+        if setting:
+            shell = setting[1].strip("\"'")
+        step = steps.get(number)
+        entry = step and crontabs.split(line, has_user=has_user, shell=shell)
+        if step and entry:
+            lines[number - 1] = crontabs.wrapped(entry, step.check, hcl)
+    return "\n".join(lines)
 
 
 # Sends what services without a network have told. Each has an instance of its own: to

@@ -272,6 +272,9 @@ def test_grace_goes_by_how_often_it_runs(
             "0 3 * * * hcl run c -- sh -c 'dump > /b/$(date +\\%F)'",
         ),
         ("0 3 * * * mail me%Hi%you", "0 3 * * * hcl run c -- mail me%Hi%you"),
+        ("0 3 * * * exec /bin/x", "0 3 * * * hcl run c -- sh -c 'exec /bin/x'"),
+        ("0 3 * * * . /etc/job", "0 3 * * * hcl run c -- sh -c '. /etc/job'"),
+        ("0 3 * * * time /bin/x", "0 3 * * * hcl run c -- sh -c 'time /bin/x'"),
     ],
 )
 def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
@@ -289,6 +292,9 @@ def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
         "cd / && pwd | tr / x",
         "echo it\\'s",
         "FOO=bar; echo $FOO ~",
+        "command echo a",
+        "exec echo a",
+        "eval echo a",
         "echo 100\\%",
     ],
 )

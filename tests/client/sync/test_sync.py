@@ -63,6 +63,10 @@ class Machine:
         (self.root / "etc/crontab").write_text(SYSTEM)
         (self.root / "etc/cron.d/named.bak").write_text("0 1 * * * root /bin/not\n")
         (self.root / "etc/timezone").write_text("Europe/Riga\n")
+        self.settings = folder / ".config/hcl/client.conf"
+        self.settings.parent.mkdir(parents=True)
+        self.settings.write_text(f"HCL_SERVER={serve.root}\nHCL_PING_KEY={PING_KEY}\n")
+        self.hcl = folder / "bin/hcl"
         self._put_commands(folder / "bin")
         env = environment(
             folder,

@@ -1,0 +1,169 @@
+"""`hcl sync` on machines that are odd: no job is changed so that it runs no more."""
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hcl.client.settings import SettingsError
+from hcl.client.sync import command
+from tests.client.running import Ran, ended
+from tests.client.sync.test_sync import CRONTAB, Machine, checks
+from tests.server.process import Serve
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Run one server for all tests of this file."""
+    with Serve(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def machine(tmp_path: Path, serve: Serve) -> Machine:
+    return Machine(tmp_path, serve)
+
+
+async def as_anybody(machine: Machine, *arguments: str) -> Ran:
+    """Sync as one who may write only what its mode says: root too is that there."""
+    lesser = "-dac_override,-dac_read_search,-fowner"
+    drop = ["setpriv", "--bounding-set", lesser, "--inh-caps", lesser]
+    process = await asyncio.create_subprocess_exec(
+        *(drop if os.geteuid() == 0 else ()),
+        *(sys.executable, "-m", "hcl", "sync", *arguments),
+        env=machine.env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await ended(process)
+
+
+async def test_crontabs_are_kept_to_the_byte(machine: Machine) -> None:
+    odd = b"# caf\xe9\r\n0 1 * * * /bin/caf\xe9 \x0c\r\n0 2 * * * /bin/b\r\n# end"
+    machine.crontab.write_bytes(odd)
+    system = machine.root / "etc/crontab"
+    system.write_bytes(odd.replace(b"* /bin", b"* root /bin"))
+    system.chmod(0o600)
+    link = machine.root / "etc/cron.d/link"
+    link.symlink_to(system.rename(machine.root / "behind"))
+
+    ran = await machine.sync("--apply")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert machine.crontab.read_bytes().startswith(b"# caf\xe9\r\n0 1 * * * ")
+    assert b" run nas-caf -- /bin/caf\xe9\n0 2" in machine.crontab.read_bytes()
+    assert machine.crontab.read_bytes().endswith(b"\n# end")
+    assert b" run nas-b-2 -- /bin/b" in link.read_bytes()
+    assert link.is_symlink()
+    assert stat.S_IMODE(link.stat().st_mode) == 0o600
+    assert (await machine.sync("--undo")).status == 0
+    assert machine.crontab.read_bytes() == odd
+    assert link.read_bytes() == odd.replace(b"* /bin", b"* root /bin")
+
+
+async def test_an_editors_copy_is_no_crontab(machine: Machine) -> None:
+    for name in ("jobs~", "#jobs#", ".jobs.swp"):
+        (machine.root / "etc/cron.d" / name).write_text("0 1 * * * root /bin/old\n")
+
+    assert b"/bin/old" not in (await machine.sync()).out
+
+
+async def test_what_may_not_be_changed_is_left_alone(
+    machine: Machine, serve: Serve
+) -> None:
+    # As on a disk that is only read: whoever runs this, root too.
+    (machine.root / "etc/crontab").chmod(0o444)
+    (machine.root / "etc/systemd").mkdir()
+    (machine.root / "etc").chmod(0o555)
+
+    ran = await as_anybody(machine, "--apply", "--host", "locked")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert "you may not change this file: run hcl sync as root" in ran.out.decode()
+    assert "locked-cron-hourly" not in checks(serve)
+    assert "run locked-backup" in machine.crontab.read_text()
+
+
+async def test_a_job_of_another_user_calls_only_what_that_user_may_run(
+    machine: Machine,
+) -> None:
+    system = machine.root / "etc/crontab"
+    system.write_text("0 1 * * * www-data /bin/a\n0 2 * * * root /bin/b\n")
+
+    ran = await machine.sync("--apply")
+
+    assert f"its user www-data may not run {machine.hcl}" in ran.out.decode()
+    one, two = system.read_text().splitlines()
+    assert one == "0 1 * * * www-data /bin/a"
+    assert two == f"0 2 * * * root {machine.hcl} run nas-b -- /bin/b"
+
+
+async def test_a_file_that_is_no_program_is_called_by_an_interpreter(
+    machine: Machine,
+) -> None:
+    machine.hcl.unlink()
+    machine.env["PATH"] = f"{machine.hcl.parent}:/usr/bin:/bin"
+
+    ran = await machine.sync("--template")
+
+    assert f"ExecStart={sys.executable} -m hcl.client run" in ran.out.decode()
+
+
+@pytest.mark.parametrize(
+    ("script", "is_found"),
+    [("#!/bin/sh", True), ("#!/usr/bin/env sh", True), ("#!/usr/bin/env py-x", False)],
+)
+def test_what_cron_cannot_start_is_called_by_an_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, is_found: bool
+) -> None:
+    program = tmp_path / "hcl"
+    program.write_text(f"{script}\n")
+    program.chmod(0o755)
+    (tmp_path / "py-x").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    called = command.called()
+
+    assert called == str(program) if is_found else f"{sys.executable} {program}"
+
+
+def test_a_name_that_no_later_run_would_know_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "tell"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", [str(other)])
+
+    with pytest.raises(SettingsError, match=f"jobs cannot call {other}: put the"):
+        command.called()
+
+
+async def test_jobs_that_do_not_know_the_server_are_told_of(machine: Machine) -> None:
+    machine.settings.write_text("")
+    said = "hcl sync: jobs will not know where to tell: put HCL_SERVER=… and "
+
+    ran = await machine.sync()
+    machine.crontab.write_text(f"HCL_SERVER=x\nHCL_PING_KEY=y\n{CRONTAB}")
+    set_there = await machine.sync()
+
+    assert ran.err == f"{said}HCL_PING_KEY=… into {machine.settings}\n"
+    assert set_there.err == ""
+
+
+async def test_a_check_that_another_job_tells_by_its_uuid_is_not_taken(
+    machine: Machine, serve: Serve
+) -> None:
+    await machine.sync("--create", "--host", "other")
+    uuid = checks(serve)["other-backup"]["uuid"]
+    other = f"1 1 * * * /bin/other; curl {serve.root}/ping/{uuid}\n"
+    machine.crontab.write_text(other + CRONTAB)
+
+    ran = await machine.sync("--host", "other")
+
+    assert "other-backup-2 " in ran.out.decode()

@@ -38,16 +38,23 @@ class API:
     Its calls raise APIError.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout: float = _TIMEOUT) -> None:
         """Raise SettingsError if the server or the key is not set."""
         if not settings.server:
             raise SettingsError(
                 "no server is set: set HCL_SERVER=https://… or --server"
             )
+        if not settings.server.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"the server {settings.server!r} must begin with http:// or https://"
+            )
         if not settings.api_key:
             raise SettingsError("no API key is set: set HCL_API_KEY or --api-key")
+        if not (settings.api_key.isascii() and settings.api_key.isprintable()):
+            raise SettingsError("HCL_API_KEY is no API key: write it as the server did")
         self._root = settings.server
         self._key = settings.api_key
+        self._timeout = timeout
 
     def get(self, path: str, **query: str) -> Any:
         """Return the document at a path."""
@@ -72,13 +79,16 @@ class API:
         """Return bytes at a path, a ping's body say."""
         status, body = self._asked("GET", self._url(path))
         if status == 404:
-            raise APIError("there is no such thing")
+            raise APIError("there is no such ping, or it brought nothing")
         if status >= 400:
             raise APIError(_refusal(status, body.decode("utf-8", "replace")))
         return body
 
-    def code(self, check: str) -> str:
-        """Return the UUID of a check that is named by UUID, slug or name."""
+    def code(self, check: str, *, reads: bool = False) -> str:
+        """Return the UUID of a check that is named by UUID, slug or name.
+
+        `reads`: what else names it to those who may only read will do.
+        """
         if is_uuid(check):
             return check.lower()
         checks = self.get("checks/", slug=check)["checks"]
@@ -89,13 +99,15 @@ class API:
             raise APIError(f"there is no check {check!r}")
         if len(checks) > 1:
             raise APIError(f"several checks are called {check!r}: give the UUID")
+        if reads and "unique_key" in checks[0]:
+            return str(checks[0]["unique_key"])
         if "uuid" not in checks[0]:
             raise APIError("the API key may only read: give one that may write")
         return str(checks[0]["uuid"])
 
-    def check(self, check: str, rest: str = "") -> str:
-        """Return the path of a check, or of what it has."""
-        return f"checks/{quote(self.code(check))}{rest}"
+    def check(self, check: str, rest: str = "", *, reads: bool = False) -> str:
+        """Return the path of a check, or of what it has; `reads` as `code` has it."""
+        return f"checks/{quote(self.code(check, reads=reads))}{rest}"
 
     def _url(self, path: str) -> str:
         return f"{self._root}/api/v3/{path}"
@@ -104,7 +116,7 @@ class API:
         headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
         try:
             status, _, answer = request(
-                method, url, body, headers, _TIMEOUT, most=_LONGEST
+                method, url, body, headers, self._timeout, most=_LONGEST
             )
         except (OSError, HTTPException, ValueError) as error:
             raise APIError(f"{self._root}: {reason(error)}") from error

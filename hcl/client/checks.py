@@ -167,7 +167,7 @@ def _show_one(options: argparse.Namespace, check: dict[str, Any]) -> None:
 
 
 def _show(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.get(api.check(options.check)))
+    _show_one(options, api.get(api.check(options.check, reads=True)))
 
 
 def _fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _log(api: API, options: argparse.Namespace) -> None:
 
 
 def _flips(api: API, options: argparse.Namespace) -> None:
-    document = api.get(api.check(options.check, "/flips/"))
+    document = api.get(api.check(options.check, "/flips/", reads=True))
     flips = document["flips"] if isinstance(document, dict) else document
     rows = [
         {"when": moment(flip["timestamp"]), "status": "up" if flip["up"] else "down"}

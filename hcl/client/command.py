@@ -75,7 +75,29 @@ def main(arguments: list[str]) -> int:
         arguments, command = arguments[:dashes], arguments[dashes + 1 :]
     options = _soon(arguments, command) or _parse(arguments, command)
     run: Callable[[Given], int] = options.function
-    return run(options)
+    return run(options) if options.name in ("run", "ping") else _shown(run, options)
+
+
+def _shown(run: Callable[[Given], int], options: Given) -> int:
+    """Run a command that people look at, who may turn away; return its exit status."""
+    try:
+        if sys.stdout is not None:
+            # What their terminal cannot show is no reason to show nothing.
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        status = run(options)
+        print(end="", flush=True)
+    except KeyboardInterrupt:
+        return 128 + 2
+    except OSError as error:
+        # Else Python tries once more to write the rest, and says so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            # `| head`: whoever reads has enough.
+            return 128 + 13
+        said = (error.strerror or str(error)).lower()
+        print(f"hcl {options.name}: {said}", file=sys.stderr)
+        return 1
+    return status
 
 
 def _soon(arguments: list[str], command: list[str] | None) -> Options | None:

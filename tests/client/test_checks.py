@@ -3,22 +3,27 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hcl.client import checks, completion
+from tests import toml
 from tests.client.running import Ran, environment, hcl
 from tests.server.process import API_KEY, PING_KEY, Serve
+
+READING = "hcr_" + "r" * 28
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Run one server for all tests of this file."""
-    with Serve(tmp_path_factory.mktemp("server")) as server:
+    reading = toml.key("reader", READING, access="read-only")
+    with Serve(tmp_path_factory.mktemp("server"), reading) as server:
         yield server
 
 
@@ -59,6 +64,8 @@ async def test_a_run_is_seen_by_the_server(machine: Machine) -> None:
     assert "duration" in pings[0]
     body = await machine("checks", "log", "job", "--body", "2")
     assert body.out == b"hello\n"
+    none = await machine("checks", "log", "job", "--body", "1")
+    assert none.err == "hcl checks: there is no such ping, or it brought nothing\n"
 
 
 async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
@@ -119,7 +126,9 @@ async def test_list_is_a_table_or_lines_with_tabs(machine: Machine) -> None:
         (["show", "nothing"], {}, "there is no check 'nothing'"),
         (["list"], {"HCL_API_KEY": ""}, "no API key is set"),
         (["list"], {"HCL_API_KEY": "x" * 32}, "wrong api key: see HCL_API_KEY"),
+        (["list"], {"HCL_API_KEY": "ключ"}, "HCL_API_KEY is no API key"),
         (["list"], {"HCL_SERVER": ""}, "no server is set"),
+        (["list"], {"HCL_SERVER": "nas"}, "'nas' must begin with http://"),
         (["list"], {"HCL_SERVER": "http://127.0.0.1:9"}, "connection refused"),
         (["create", "--tz", "Mars/Base"], {}, "tz is not a valid timezone"),
         (["resume", "busy"], {}, "check is not paused"),
@@ -137,6 +146,61 @@ async def test_what_cannot_be_done_is_one_line(
     assert ran.err.startswith("hcl checks: ")
     assert ran.err.count("\n") == 1
     assert said in ran.err
+
+
+def unread() -> int:
+    """Return a pipe that nobody reads any more."""
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+def full() -> int:
+    """Return a disk that is full."""
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [(unread, 141, ""), (full, 1, "hcl checks: no space left on device\n")],
+)
+async def test_a_list_that_cannot_be_written_is_no_traceback(
+    machine: Machine, output: Callable[[], int], status: int, said: str
+) -> None:
+    descriptor = output()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hcl", "checks"),
+        env=machine.env,
+        stdout=descriptor,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(descriptor)
+
+    assert (await process.communicate())[1].decode() == said
+    assert process.returncode == status
+
+
+async def test_what_a_terminal_cannot_show_is_replaced(machine: Machine) -> None:
+    await machine("checks", "create", "--slug", "odd", "--name", "日本")
+    machine.env["PYTHONIOENCODING"] = "ascii"
+
+    ran = await machine("checks", "list")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert b"??" in ran.out
+
+
+async def test_a_key_that_may_only_read_shows_a_check(machine: Machine) -> None:
+    await machine("ping", "--create", "read")
+    machine.env["HCL_API_KEY"] = READING
+
+    shown = await machine.document("show", "read")
+    flips = await machine.document("flips", "read")
+    paused = await machine("checks", "pause", "read")
+
+    assert (shown["slug"], shown["status"]) == ("read", "up")
+    assert [flip["up"] for flip in flips["flips"]] == [1]
+    assert "the API key may only read: give one that may write" in paused.err
 
 
 async def test_jobs_at_once_are_all_seen(machine: Machine) -> None:
@@ -203,6 +267,17 @@ async def test_bash_completes_commands_actions_and_slugs(machine: Machine) -> No
     assert await completed("hcl", "ch") == "checks"
     assert await completed("hcl", "checks", "fl") == "flips"
     assert await completed("hcl", "run", "zeb") == "zebra-crossing"
+    assert await completed("hcl", "run", "job", "--", "zeb") == ""
+    assert await completed("hcl", "serve", "zeb") == ""
+
+
+@pytest.mark.parametrize("server", ["http://127.0.0.1:9", ""], ids=["away", "unset"])
+async def test_completion_says_nothing_without_a_server(
+    machine: Machine, server: str
+) -> None:
+    machine.env["HCL_SERVER"] = server
+
+    assert await machine("completion", "slugs") == Ran(1, b"", "")
 
 
 def test_completion_knows_every_action() -> None:

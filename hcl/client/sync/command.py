@@ -79,9 +79,10 @@ def _backups(settings: Settings) -> str:
 
 
 def _undo(settings: Settings) -> int:
-    for path in machine.undo(_backups(settings)):
+    paths = machine.undo(_backups(settings))
+    for path in paths:
         print(f"brought back {path}")
-    _reload()
+    _reload(paths)
     return 0
 
 
@@ -102,7 +103,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
         machine.write(changed, _backups(settings))
         for change in changed:
             print(f"wrote {change.path}")
-        _reload()
+        _reload([change.path for change in changed])
         print("hcl sync --undo brings back what was there")
     elif changed:
         _show_changes(changed)
@@ -203,6 +204,6 @@ def _show_changes(changed: Sequence[Change]) -> None:
     print("\nhcl sync --apply makes the checks and writes this, after a backup")
 
 
-def _reload() -> None:
-    if shutil.which("systemctl"):
+def _reload(paths: Sequence[str]) -> None:
+    if any("/systemd/" in path for path in paths):
         machine.reload_units(user=os.geteuid() != 0)

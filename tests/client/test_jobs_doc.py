@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.client.sync import crontabs
+from hcl.client.sync import crontabs, plan
 from tests.client.running import environment
 from tests.patience import ENDS
 from tests.server.process import API_KEY, PING_KEY, Serve
@@ -31,6 +31,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     folder = tmp_path / "server"
     folder.mkdir()
     with Serve(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Run one server for tests that need none of their own."""
+    with Serve(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
@@ -127,3 +134,36 @@ def test_the_line_of_the_crontab_is_one() -> None:
     [job] = crontabs.read(text, "c", has_user=False, tz="UTC")
 
     assert (job.watched, job.skipped) == ("nightly-backup", "")
+
+
+def test_the_drop_in_is_what_sync_writes() -> None:
+    [text] = [text for _, text in BLOCKS if "ExecStopPost" in text]
+
+    written = plan.drop_in("nightly-backup", "/usr/local/bin/hcl", user=False)
+
+    assert text.splitlines()[1:] == written.splitlines()[1:]
+
+
+@pytest.mark.parametrize(("digit", "kind"), [("0", "success"), ("1", "fail")])
+async def test_a_workflow_tells(
+    tmp_path: Path, shared: Serve, digit: str, kind: str
+) -> None:
+    [text] = [text for _, text in BLOCKS if "job.status" in text]
+    begin, _, end = re.findall(r"run: (.*)", re.sub(r"\${{.*?}}", digit, text))
+    await make(tmp_path, shared, f"workflow-{digit}")
+    [check] = shared.api("GET", f"checks/?slug=workflow-{digit}")["checks"]
+    uuid = check["uuid"]
+    known = f"PING_URL={shared.root}/ping/{uuid}; RID={uuid}\n"
+
+    await sh(tmp_path, shared, f"{known}{begin}\n{end}")
+
+    last, first, _ = shared.api("GET", f"checks/{uuid}/pings/")["pings"]
+    assert [first["type"], last["type"]] == ["start", kind]
+    assert "duration" in last
+
+
+def test_borgmatic_quotes_what_it_puts_in() -> None:
+    # In quotes of ours its own would end, and what is in the error would be run.
+    [text] = [text for _, text in BLOCKS if "after: error" in text]
+
+    assert 'run: ["echo {error} | ' in text

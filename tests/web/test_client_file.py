@@ -2,15 +2,18 @@
 
 import asyncio
 import hashlib
-import sys
 from pathlib import Path
+
+import pytest
 
 from tests.app import App
 from tests.client.running import environment
+from tests.client.test_old_pythons import PYTHONS
 
 
+@pytest.mark.parametrize("python", PYTHONS)
 async def test_the_file_runs_and_is_what_its_digest_says(
-    app: App, tmp_path: Path
+    app: App, tmp_path: Path, python: str
 ) -> None:
     answer = await app.http.get("/client/hcl")
     digest = (await app.http.get("/client/hcl.sha256")).text
@@ -21,7 +24,7 @@ async def test_the_file_runs_and_is_what_its_digest_says(
     env = environment(tmp_path, "http://127.0.0.1:9")
     del env["PYTHONPATH"]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(program), "run", "--patience", "0", "job", "--"),
+        *(python, str(program), "run", "--patience", "0", "job", "--"),
         *("sh", "-c", "echo hello; exit 3"),
         env=env,
         stdout=asyncio.subprocess.PIPE,

@@ -89,9 +89,7 @@ def _job(
     if has_user:
         words = words[:-1]
     job = Job(source, entry.command.replace("\\%", "%"), number, tz=tz, user=user)
-    watched = tells(entry.command)
-    if watched:
-        return job._replace(watched=watched)
+    job = job._replace(watched=tells(entry.command))
     if words[0].lower() == "@reboot":
         return job._replace(skipped="runs when the machine starts, and has no schedule")
     if words[0].startswith("@"):

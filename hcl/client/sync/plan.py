@@ -34,25 +34,39 @@ def plan(
     taken = {slugs.get(check.lower(), check) for check in told}
     steps = []
     for job in jobs:
-        if job.watched or job.skipped:
+        slug = job.watched
+        if slug and told.count(slug) == 1 and _is_ours(by_slug.get(slug), job, host):
+            steps.append(_compared(job, slug, by_slug[slug], host))
+        elif job.watched or job.skipped:
             why = f"tells {job.watched} already" if job.watched else job.skipped
             steps.append(Step(job, "nothing", why=why))
-            continue
-        slug = _free(_slug(job, host), taken)
-        taken.add(slug)
-        fields = _fields(job, slug, host)
-        there = by_slug.get(slug)
-        if there is None:
-            steps.append(Step(job, "create", slug, fields))
-            continue
-        differs: dict[str, Any] = {
-            key: fields[key]
-            for key in ("schedule", "tz", "timeout")
-            if key in fields and there.get(key) != fields[key]
-        }
-        action = "change" if differs else "keep"
-        steps.append(Step(job, action, slug, differs))
+        else:
+            slug = _free(_slug(job, host), taken)
+            taken.add(slug)
+            steps.append(_compared(job, slug, by_slug.get(slug), host))
     return steps
+
+
+def _is_ours(check: dict[str, Any] | None, job: Job, host: str) -> bool:
+    """Tell whether a check was made for this very job, which may have been moved."""
+    found = check is not None and str(check["desc"]).endswith(_found_in(job, host))
+    return found and not job.skipped
+
+
+def _compared(job: Job, slug: str, there: dict[str, Any] | None, host: str) -> Step:
+    fields = _fields(job, slug, host)
+    if there is None:
+        return Step(job, "create", slug, fields)
+    differs: dict[str, Any] = {
+        key: fields[key]
+        for key in ("schedule", "tz", "timeout")
+        if key in fields and there.get(key) != fields[key]
+    }
+    return Step(job, "change" if differs else "keep", slug, differs)
+
+
+def _found_in(job: Job, host: str) -> str:
+    return f"Found in {job.source} on {host}."
 
 
 def _slug(job: Job, host: str) -> str:
@@ -76,7 +90,7 @@ def _fields(job: Job, slug: str, host: str) -> dict[str, Any]:
         "slug": slug,
         "tags": host,
         "grace": job.grace,
-        "desc": f"{_readable(job.command)}\n\nFound in {job.source} on {host}.",
+        "desc": f"{_readable(job.command)}\n\n{_found_in(job, host)}",
         "channels": "*",
     }
     if job.schedule:
@@ -91,7 +105,9 @@ def _readable(text: str) -> str:
 
 def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
     """Return the files as they are to be, so that each job tells its check."""
-    wanted = [step for step in steps if step.action != "nothing"]
+    wanted = [
+        step for step in steps if step.action != "nothing" and not step.job.watched
+    ]
     changed = []
     for source, text in machine.texts():
         here = {step.job.line: step for step in wanted if step.job.source == source}

@@ -99,9 +99,8 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
-    if watched:
-        return job._replace(watched=watched)
-    job = job._replace(takes=_takes(unit, scope), is_cut_off=_is_cut_off(shown))
+    takes = 0 if watched else _takes(unit, scope)
+    job = job._replace(takes=takes, is_cut_off=_is_cut_off(shown), watched=watched)
     return scheduled(job, properties)
 
 

@@ -246,6 +246,24 @@ async def test_a_schedule_that_was_edited_is_changed(
     assert checks(serve)["nas-backup"]["schedule"] == "5 4 * * *"
 
 
+async def test_a_job_that_tells_and_was_moved_has_its_check_changed(
+    machine: Machine, serve: Serve
+) -> None:
+    await machine.sync("--apply")
+    crontab = machine.crontab.read_text().replace("5 3", "5 4")
+    machine.crontab.write_text(crontab)
+    logs = machine.crontab.parent / "units/logs.timer"
+    logs.write_text(logs.read_text().replace("06:00", "07:00"))
+
+    ran = await machine.sync("--apply")
+
+    assert "0 to create (+), 2 to change (~), 2 as they should be" in ran.out.decode()
+    made = checks(serve)
+    assert made["nas-backup"]["schedule"] == "5 4 * * *"
+    assert made["nas-logs"]["schedule"] == "*-*-* 07:00:00"
+    assert machine.crontab.read_text() == crontab
+
+
 async def test_a_machine_without_jobs_has_nothing_to_do(machine: Machine) -> None:
     machine.crontab.write_text("")
     (machine.root / "etc/crontab").unlink()

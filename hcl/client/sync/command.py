@@ -69,6 +69,9 @@ def run(options: argparse.Namespace) -> int:
         settings = load(options.server, api_key=options.api_key)
         return _undo(settings) if options.undo else _sync(options, settings)
     except (APIError, SettingsError, OSError) as error:
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # What is printed cannot be: whoever calls this tells of that.
+            raise
         print(f"hcl sync: {error}", file=sys.stderr)
         return 1
 
@@ -97,8 +100,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     changed = changes(steps, hcl, user=os.geteuid() != 0)
     if changed:
         _tell_what_is_unsaid(jobs)
-    if options.create or options.apply:
-        _create(api, steps)
+    is_made = not (options.create or options.apply) or _create(api, steps)
     if options.apply and changed:
         machine.write(changed, _backups(settings))
         for change in changed:
@@ -107,7 +109,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
         print("hcl sync --undo brings back what was there")
     elif changed:
         _show_changes(changed)
-    return 0
+    return 0 if is_made else 1
 
 
 def called() -> str:
@@ -177,14 +179,27 @@ def _show_plan(steps: Sequence[Step]) -> None:
     )
 
 
-def _create(api: API, steps: Sequence[Step]) -> None:
+def _create(api: API, steps: Sequence[Step]) -> bool:
+    """Make and change checks; tell whether all could be. Raises APIError for a new one.
+
+    One that cannot be changed, as it stands in a file there, is told all the same.
+    """
+    is_made = True
     for step in steps:
-        if step.action == "create":
-            api.call("POST", "checks/", {**(step.fields or {}), "unique": ["slug"]})
-            print(f"created {step.check}")
-        elif step.action == "change":
-            api.call("POST", api.check(step.check), step.fields)
-            print(f"changed {step.check}")
+        try:
+            if step.action == "create":
+                api.call("POST", "checks/", {**(step.fields or {}), "unique": ["slug"]})
+                print(f"created {step.check}")
+            elif step.action == "change":
+                api.call("POST", api.check(step.check), step.fields)
+                print(f"changed {step.check}")
+        except APIError as error:
+            why = f"{step.check} cannot be {step.action}d: {error}"
+            if step.action == "create":
+                raise APIError(why) from error
+            print(f"hcl sync: {why}", file=sys.stderr)
+            is_made = False
+    return is_made
 
 
 def _show_changes(changed: Sequence[Change]) -> None:

@@ -11,15 +11,26 @@ import pytest
 
 from hcl.client.settings import SettingsError
 from hcl.client.sync import command
+from tests import toml
 from tests.client.running import Ran, ended
 from tests.client.sync.test_sync import CRONTAB, Machine, checks
 from tests.server.process import Serve
+
+READING = "hcr_" + "r" * 28
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Run one server for all tests of this file."""
-    with Serve(tmp_path_factory.mktemp("server")) as server:
+    declared = toml.table(
+        "[projects.checks]",
+        name="declared",
+        slug="file-backup",
+        schedule="1 1 * * *",
+        tz="UTC",
+    )
+    tables = declared + toml.key("reader", READING, access="read-only")
+    with Serve(tmp_path_factory.mktemp("server"), tables) as server:
         yield server
 
 
@@ -167,3 +178,43 @@ async def test_a_check_that_another_job_tells_by_its_uuid_is_not_taken(
     ran = await machine.sync("--host", "other")
 
     assert "other-backup-2 " in ran.out.decode()
+
+
+async def test_a_check_that_cannot_be_changed_stops_no_other(
+    machine: Machine, serve: Serve
+) -> None:
+    ran = await machine.sync("--apply", "--host", "file")
+
+    assert (ran.status, ran.err) == (
+        1,
+        "hcl sync: file-backup cannot be changed: declared in hcl.toml\n",
+    )
+    assert {"file-logs", "file-poll"} <= checks(serve).keys()
+    assert "run file-backup" in machine.crontab.read_text()
+
+
+async def test_a_new_check_that_is_refused_is_named(machine: Machine) -> None:
+    machine.env["HCL_API_KEY"] = READING
+    before = machine.files()
+
+    ran = await machine.sync("--apply", "--host", "refused")
+
+    said = "refused-backup cannot be created: wrong api key: see HCL_API_KEY"
+    assert (ran.status, ran.err) == (1, f"hcl sync: {said}\n")
+    assert machine.files() == before
+
+
+async def test_a_plan_that_nobody_reads_on_is_no_error(machine: Machine) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hcl", "sync"),
+        env=machine.env,
+        stdout=write,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(write)
+
+    assert (await process.communicate())[1] == b""
+    assert process.returncode == 141

@@ -27,8 +27,13 @@ class Entry(NamedTuple):
     shell: str
 
 
-def read(text: str, source: str, *, has_user: bool, tz: str) -> list[Job]:
-    """Return the jobs of a crontab; `has_user`: it names a user before each command."""
+def read(
+    text: str, source: str, *, has_user: bool, tz: str, knows_zones: bool = True
+) -> list[Job]:
+    """Return the jobs of a crontab; `has_user`: it names a user before each command.
+
+    `knows_zones`: what reads it heeds CRON_TZ.
+    """
     jobs = []
     shell, zone, spread = "sh", tz, 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -38,7 +43,7 @@ def read(text: str, source: str, *, has_user: bool, tz: str) -> list[Job]:
         if setting and not line.lstrip().startswith(("@", "*")):
             name, value = setting[1].strip("\"'"), setting[2].strip().strip("\"'")
             if name == "CRON_TZ":
-                zone = value
+                zone = value if knows_zones else tz
             elif name == "RANDOM_DELAY" and value.isdigit():
                 spread = int(value) * MINUTE
             elif name == "SHELL":

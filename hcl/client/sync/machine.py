@@ -43,13 +43,26 @@ def zone() -> str:
         return "UTC"
 
 
+def _knows_zones() -> bool:
+    """Tell whether the cron here heeds CRON_TZ, as cronie does and Debian's not."""
+    for name in ("crond", "cron"):
+        try:
+            with open(f"{_ROOT}/usr/sbin/{name}", "rb") as file:
+                return b"CRON_TZ" in file.read()
+        except OSError:
+            continue
+    return True
+
+
 def jobs(hcl: str) -> list[Job]:
     """Return every job that is found here; `hcl` is what those are to call."""
     tz = zone()
-    found = []
+    found, knows_zones = [], _knows_zones()
     for source, text in texts():
         has_user = source != USER_CRONTAB
-        read = crontabs.read(text, source, has_user=has_user, tz=tz)
+        read = crontabs.read(
+            text, source, has_user=has_user, tz=tz, knows_zones=knows_zones
+        )
         found += [_changeable(job, hcl) for job in read]
     return found + timers.find(tz, user=os.geteuid() != 0)
 

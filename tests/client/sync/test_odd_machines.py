@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -218,3 +219,23 @@ async def test_a_plan_that_nobody_reads_on_is_no_error(machine: Machine) -> None
 
     assert (await process.communicate())[1] == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "zone"),
+    [
+        ("crond", "MAILTO\0CRON_TZ\0", "Asia/Tokyo"),
+        ("cron", "MAILTO\0", "Europe/Riga"),
+        ("cron", "CRON_TZ", "Asia/Tokyo"),
+    ],
+)
+async def test_a_zone_counts_where_cron_knows_it(
+    machine: Machine, name: str, inside: str, zone: str
+) -> None:
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin" / name).write_text(inside)
+    machine.crontab.write_text("CRON_TZ=Asia/Tokyo\n5 3 * * * /bin/zoned\n")
+
+    ran = await machine.sync()
+
+    assert re.search(rf"nas-zoned +5 3 \* \* \* +{zone} ", ran.out.decode())

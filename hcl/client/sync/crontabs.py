@@ -151,6 +151,42 @@ def wrapped(entry: Entry, check: str, hcl: str) -> str:
     """Return a line whose command is run by `hcl run`."""
     command = entry.command
     if set(command) & _SHELL_SIGNS or _SHELL_WORD.match(command):
+        if entry.shell.rpartition("/")[2] in _KNOWING_IF:
+            command = _without_false_failure(command)
         # cron takes the backslash of \\% away before a shell sees it: it stays.
         command = f"{entry.shell} -c {shlex.quote(command)}"
     return f"{entry.head}{hcl} run {check} -- {command}{entry.rest}"
+
+
+_KNOWING_IF = ("sh", "bash", "dash", "ash", "ksh", "zsh")
+
+# What only asks, at the beginning of a line.
+_CONDITION = re.compile(r"\s*(test|\[|\[\[|command\s+-v|which|type)\s")
+
+# What a shell reads as one, and what stands between commands.
+_PIECES = re.compile(
+    r"""'[^']*'|"(?:\\.|[^"\\])*"|\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`|\\."""
+    r"""|[<>]&|&>|(?P<sign>&&|\|\||[;&|]|(?<!\S)\#)|.""",
+    re.DOTALL,
+)
+_ONE_PIECE = re.compile(r"if\s((?!\sfi\b).)*\sfi|\{\s[^{}]*\}|\([^()]*\)")
+
+
+def _without_false_failure(command: str) -> str:
+    """Return `[ … ] && job` as an `if`: where there is nothing to do it has not failed.
+
+    Under cron nobody sees its exit status; what cannot be told apart stays as it is.
+    """
+    signs = [match for match in _PIECES.finditer(command) if match["sign"]]
+    begin = end = 0
+    for sign in signs:
+        if sign["sign"] != "&&" or not _CONDITION.match(command, begin):
+            break
+        end, begin = sign.start(), sign.end()
+    left = {sign["sign"] for sign in signs if sign.start() >= begin}
+    job = command[begin:].strip()
+    if not begin or not job or (left - {"&&", "|"} and not _ONE_PIECE.fullmatch(job)):
+        return command
+    if "#" in left or _CONDITION.match(job):
+        return command
+    return f"if {command[:end].strip()}; then {job}; fi"

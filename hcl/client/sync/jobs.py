@@ -59,6 +59,7 @@ _PREPARES = (
     "source",
     ".",
     "export",
+    "eval",
     "umask",
     "set",
     "ulimit",
@@ -251,6 +252,8 @@ def _of_interpreter(base: str, rest: Sequence[str]) -> str:
             if base.endswith("sh"):
                 return name(left[0])
             return _slug(base)
+        if option in ("-d", "-W", "-X", "-r", "-I") and left:
+            left.pop(0)
         if option == "-m" and left:
             return _slug(left[0].rpartition(".")[2])
     if not left:

@@ -147,6 +147,12 @@ LINES = [
         "0 3 * * *",
         "rclone-sync",
     ),
+    (
+        "0 4 * * * /usr/bin/php8.2 -d memory_limit=512M /srv/occ files:scan --all",
+        "0 4 * * *",
+        "occ-files-scan",
+    ),
+    ("0 7 * * * eval $(ssh-agent); /srv/push.sh", "0 7 * * *", "push"),
     ("0 3 1 * * zpool scrub tank", "0 3 1 * *", "zpool-scrub"),
     ("0 3 * * * /usr/sbin/logrotate /etc/logrotate.conf", "0 3 * * *", "logrotate"),
     ("0 3 * * * /usr/local/bin/Gehe_Ümläut.SH", "0 3 * * *", "gehe_-ml-ut-sh"),
@@ -293,6 +299,17 @@ def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
         "echo it\\'s",
         "FOO=bar; echo $FOO ~",
         "command echo a",
+        "[ -d / ] && echo a",
+        "test -d / && [ -d /usr ] && echo 'a && b' | tr a b && echo $(echo a; echo b)",
+        "[ -d /nope ] && if true; then echo a; fi; if true; then echo b; fi",
+        "[ -d /nope ] && { echo a; }; { echo b; }",
+        "[ -d /nope ] && (echo a); (echo b)",
+        "[ -d / ] && if [ -d / ]; then echo a; fi",
+        "[ -d / ] && { echo a; echo b; }",
+        "[ -d /nope ] || echo a && echo b",
+        "[ -d /nope ] && echo a || echo b",
+        "[ -d / ] && echo a; echo b",
+        "[ -d / ] && echo a 2>&1 # && b",
         "exec echo a",
         "eval echo a",
         "echo 100\\%",
@@ -312,6 +329,36 @@ def test_a_wrapped_command_does_what_it_did(command: str) -> None:
         ).stdout
 
     assert cron(wrapped) == cron(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        # Debian's certbot: with systemd its timer does the work.
+        ("test -x /bin/sh -a \\! -d / && sleep 9 && exit 3", 0),
+        ('[ "$(date +\\%u)" = 8 ] && exit 3', 0),
+        ("[ -d / ] && [ ! -d / ] && exit 3", 0),
+        ("command -v no-such-program > /dev/null && exit 3", 0),
+        ("[ ! -d / ] && if true; then exit 3; fi", 0),
+        ("[ ! -d / ] && (true; exit 3)", 0),
+        ("[ -d / ] && exit 3", 3),
+        ("[ -d / ] && false", 1),
+        # What asks is the job.
+        ("[ -d /nope ]", 1),
+        ("[ -d / ] && [ -d /nope ]", 1),
+        # The rest would be another's.
+        ("[ -d /nope ] && exit 2; exit 3", 3),
+        ("[ -d /nope ] && exit 2 || exit 3", 3),
+    ],
+)
+def test_a_job_that_has_nothing_to_do_has_not_failed(command: str, status: int) -> None:
+    entry = crontabs.split(f"0 3 * * * {command}", has_user=False)
+    assert entry is not None
+    line = crontabs.wrapped(entry, "c", "hcl").removeprefix("0 3 * * * hcl run c -- ")
+
+    done = subprocess.run(["/bin/sh", "-c", line.replace("\\%", "%")], check=False)
+
+    assert done.returncode == status
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ _FIELDS = (
     "LoadState,UnitFileState,ActiveState"
 )
 
-_OF_SERVICE = "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny"
+_OF_SERVICE = (
+    "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny,"
+    "ConditionResult,ConditionTimestampMonotonic"
+)
 
 # What systemctl's words for lengths mean, in seconds.
 _UNITS = {
@@ -99,9 +102,18 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
+    if not watched and _is_unmet(shown):
+        return job._replace(skipped="does not run here: a Condition of its unit failed")
     takes = 0 if watched else _takes(unit, scope)
     job = job._replace(takes=takes, is_cut_off=_is_cut_off(shown), watched=watched)
     return scheduled(job, properties)
+
+
+def _is_unmet(shown: dict[str, list[str]]) -> bool:
+    """Tell whether systemd passed a service over last time, of which no hook tells."""
+    # It is no too before it is first looked at.
+    was_asked = shown.get("ConditionTimestampMonotonic", ["0"]) != ["0"]
+    return was_asked and shown.get("ConditionResult") == ["no"]
 
 
 def _is_cut_off(shown: dict[str, list[str]]) -> bool:

@@ -36,6 +36,7 @@ TIMERS = {
     "cut-off": "OnCalendar=hourly\n",
     "apart": "OnCalendar=hourly\n",
     "once": "OnBootSec=10h\nUnit=good.service\n",
+    "unmet": "OnCalendar=daily\n",
 }
 
 
@@ -55,6 +56,8 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
         (units / f"{name}.service").write_text(_JOB + lines)
     for name, lines in TIMERS.items():
         (units / f"{name}.timer").write_text(_NOW + "[Timer]\n" + lines)
+    unmet = "[Unit]\nConditionPathExists=/nowhere\n"
+    (units / "unmet.service").write_text(_JOB + "ExecStart=/bin/true\n" + unmet)
     # As on any machine: a unit that does not say otherwise needs the first of them.
     for name in ("sysinit", "basic", "shutdown"):
         (units / f"{name}.target").write_text(_NOW)
@@ -80,12 +83,15 @@ async def test_timers_are_found_and_their_services_tell(
 ) -> None:
     env = put_hcl(tmp_path, serve)
     systemd.run("systemctl", "start", *(f"{name}.timer" for name in TIMERS))
+    # As fstrim's in a container.
+    systemd.run("systemctl", "start", "unmet.service")
 
     applied = systemd.run("hcl", "sync", "--host", "nas", "--apply", **env)
     systemd.run("systemctl", "start", *(f"{name}.service" for name in SERVICES))
     again = systemd.run("hcl", "sync", "--host", "nas", **env)
 
     assert applied.returncode == 0, applied.stderr
+    assert "a Condition of its unit failed" in applied.stdout
     made = checks(serve)
     # As systemd writes them.
     assert {

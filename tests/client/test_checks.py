@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ READING = "hcr_" + "r" * 28
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Run one server for all tests of this file."""
     reading = toml.key("reader", READING, access="read-only")
-    with Serve(tmp_path_factory.mktemp("server"), reading) as server:
+    tables = reading + toml.webhook("hook", down="http://127.0.0.1:9/")
+    with Serve(tmp_path_factory.mktemp("server"), tables) as server:
         yield server
 
 
@@ -86,6 +88,22 @@ async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
     assert (await machine.document("delete", "disk-2"))["uuid"] == made["uuid"]
     ran = await machine("checks", "show", "disk-2")
     assert (ran.status, ran.err) == (1, "hcl checks: there is no check 'disk-2'\n")
+
+
+async def test_what_was_told_and_why_is_shown_and_muted(machine: Machine) -> None:
+    made = await machine("checks", "create", "--slug", "told", "--channels", "hook")
+    await machine("ping", "told", "fail")
+
+    messages = await machine("checks", "messages", "told", "--format", "plain")
+    explained = await machine("checks", "explain", "told")
+    muted = await machine.document("mute", "told", "4h")
+    again = await machine.document("mute", "told", "0")
+
+    assert made.status == 0
+    assert messages.out.decode().split("\t")[1:3] == ["hook", "down"]
+    assert explained.out.startswith(b"It is down: the job reported a failure.\n")
+    assert datetime.fromisoformat(muted["muted_until"]) > datetime.now(UTC)
+    assert "muted_until" not in again
 
 
 async def test_finer_rules_are_set_and_taken_back(machine: Machine) -> None:

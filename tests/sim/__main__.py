@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from tests.sim.plan import Plan, plan, shrink
 from tests.sim.planted import PLANTED
-from tests.sim.world import World, tell
+from tests.sim.story import tell
+from tests.sim.world import World
 
 # What the hash of a text is, and with it the order of a set, is drawn anew for each
 # process: no seed would be one story.

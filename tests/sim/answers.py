@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from tests.sim.clockwork import BEGAN, Machine
-from tests.sim.model import NEVER, Model
+from tests.sim.model import Model
+from tests.sim.moments import NEVER
 
 # What is wrong, and by how much.
 Wrong = tuple[str, str]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tests.sim.guesses import Guesses
-from tests.sim.model import NEVER, SLACK
+from tests.sim.moments import NEVER, SLACK
 from tests.sim.watched import Watched
 
 if TYPE_CHECKING:

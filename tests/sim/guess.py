@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.kept import kept
-from tests.sim.model import NEVER, SLACK, Flipped, longest_pause, occurrences
+from tests.sim.model import Flipped
+from tests.sim.moments import NEVER, SLACK, longest_pause, occurrences
 from tests.sim.windows import Windows
 
 FINER = ("max_run", "min_run", "early")
@@ -358,63 +359,4 @@ class Guess:
             last_ping=None if self.last_ping is None else self.last_ping + by,
             counted=None if self.counted is None else self.counted + by,
             missed=None if self.missed is None else self.missed + by,
-        )
-
-    # What was not heard.
-
-    def judged(
-        self,
-        went: float,
-        back: float,
-        *,
-        deaf: float,
-        may: bool,
-        counts: int,
-        anew: bool = False,
-        ahead: float = 0.0,
-    ) -> "Guess":
-        """Judge it after an absence, by the table of spec.md §8.
-
-        A run that began by `deaf` may have ended unheard. By a wall that is `ahead` the
-        absence is as much longer, so that all falls due in it.
-        """
-        guess = self.at(went)
-        due = guess.due()
-        if ahead and went <= due < NEVER:
-            guess, due = guess.moved(-ahead), went
-        runs = tuple(run for run in guess.runs if run.start > deaf)
-        is_open = guess.last_start is not None and guess.last_start <= deaf
-        unheard = guess.but(runs=runs, run_excused=guess.run_excused or is_open)
-        if guess.status == "down":
-            return unheard
-        if due == NEVER or (due < went and not anew):
-            return guess
-        if runs != guess.runs and due >= back:
-            due = min(due, unheard.raw())
-        if guess.status != "up":
-            may |= unheard.run_excused
-            if not unheard.run_excused:
-                return unheard
-        if anew or due < back or may:
-            if anew and unheard.excused >= 3:
-                # How long it was nobody knows, so that it was nothing.
-                return unheard._put_off(back - went, back)
-            return unheard._excuse(back, counts, is_due=due < back)
-        return unheard
-
-    def _put_off(self, length: float, back: float) -> "Guess":
-        since, missed = self.since or 0.0, self.missed
-        return self.but(
-            counted=min(since + length, back),
-            missed=None if missed is None else min(missed + length, back),
-        )
-
-    def _excuse(self, back: float, counts: int, *, is_due: bool) -> "Guess":
-        if self.excused >= 3 and counts:
-            return self.but(not_before=back + 60) if is_due else self
-        return self.but(
-            counted=back,
-            excused=min(self.excused + counts, 3),
-            not_before=0.0,
-            missed=None,
         )

@@ -7,23 +7,16 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from tests.sim import unheard
+from tests.sim.away import Away, may_have_pinged
+from tests.sim.fewer import fewer, leaning
 from tests.sim.guess import Guess
-from tests.sim.model import (
-    NEVER,
-    PATIENCE,
-    SLACK,
-    Away,
-    Flipped,
-    Model,
-    may_have_pinged,
-)
+from tests.sim.model import Flipped, Model
+from tests.sim.moments import NEVER, PATIENCE, SLACK
 from tests.sim.windows import Windows
 
 # What hcl has seen to is no longer ago than this where nothing is in its way.
 _LATE = 6.0
-
-# More guesses say no more.
-_MOST = 24
 
 
 class Guesses(Model):
@@ -56,7 +49,7 @@ class Guesses(Model):
         """Work out between when and when it goes down."""
         self.version += 1
         if not self._is_perfect:
-            self.guesses = _leaning(_fewer(self.guesses))
+            self.guesses = leaning(fewer(self.guesses))
         falls = [guess.falls()[0] for guess in self.guesses]
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
@@ -213,7 +206,13 @@ class Guesses(Model):
             choices = product(set(away.counts) | {1}, deafs, pings)
             for counts, deaf, pinged in choices:
                 judge = partial(
-                    guess.judged, went, back, deaf=deaf, may=pinged, counts=counts
+                    unheard.judged,
+                    guess,
+                    went,
+                    back,
+                    deaf=deaf,
+                    may=pinged,
+                    counts=counts,
                 )
                 judged = judge(anew=away.all_anew)
                 found.append(judged)
@@ -378,40 +377,3 @@ class Guesses(Model):
             for at in guess.next_pings(moment)
         ]
         return min(found), max(found)
-
-
-def _leaning(guesses: Iterable[Guess]) -> list[Guess]:
-    """Return all guesses as they lean either way.
-
-    Which way it was before says nothing of what nobody can tell apart next.
-    """
-    return [
-        guess if guess.leans_late is late else replace(guess, leans_late=late)
-        for guess in guesses
-        for late in (False, True)
-    ]
-
-
-def _fewer(guesses: Iterable[Guess]) -> list[Guess]:
-    """Leave out what is there twice; of very many leave the farthest of each kind."""
-    soon = (
-        replace(guess, leans_late=False) if guess.leans_late else guess
-        for guess in guesses
-    )
-    found = list(dict.fromkeys(soon))
-    if len(found) <= _MOST:
-        return found
-    kinds: dict[object, list[Guess]] = {}
-    for guess in found:
-        is_counted = guess.counted is not None, guess.missed is not None
-        # Of what it shows says nothing when it may fall, whatever the rules say.
-        may_fall = guess.may_fall < NEVER
-        runs = tuple(run.is_told for run in guess.runs)
-        counts = guess.bad, guess.excused
-        kind = counts, runs, guess.run_excused, guess.is_loose, is_counted, may_fall
-        kinds.setdefault(kind, []).append(guess)
-    kept = []
-    for some in kinds.values():
-        some.sort(key=lambda guess: guess.falls()[0])
-        kept += [some[0], some[-1]]
-    return list(dict.fromkeys(kept))

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.model import occurrences
+from tests.sim.moments import occurrences
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcl.model import Alert
 from tests.sim.clockwork import BEGAN
-from tests.sim.model import NEVER, SLACK
+from tests.sim.moments import NEVER, SLACK
 from tests.sim.watched import Watched
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim.clockwork import BEGAN
 from tests.sim.life import api
-from tests.sim.model import PATIENCE
+from tests.sim.moments import PATIENCE
 from tests.sim.receivers import WINDOWS
 from tests.sim.windows import ByHand, Windows
 

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.answers import wrong_in_check, wrong_in_flips, wrong_in_pings
+from tests.sim.away import Away
 from tests.sim.clockwork import BEGAN
 from tests.sim.falls import Falls
 from tests.sim.guess import FINER
 from tests.sim.guesses import Guesses
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import NEVER, Away, Flipped, Model
+from tests.sim.model import Flipped, Model
+from tests.sim.moments import NEVER
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
 from tests.sim.written import Written

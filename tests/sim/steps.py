@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from tests.sim.model import NEVER, Model
+from tests.sim.model import Model
+from tests.sim.moments import NEVER
 from tests.sim.watched import Watched
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tests.sim.__main__ import shrunk, told
 from tests.sim.jobs import DAY
 from tests.sim.plan import FAULTS, PEACE, Plan, plan
 from tests.sim.planted import PLANTED
-from tests.sim.world import tell
+from tests.sim.story import tell
 
 # A month of all that goes wrong, and some days in which all arrives that is owed.
 DAYS = 38

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.sim.jobs import Job
-from tests.sim.model import NEVER, Flipped, Model
+from tests.sim.model import Flipped, Model
+from tests.sim.moments import NEVER
 from tests.sim.network import Attempt
 
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.sim.model import occurrences
+from tests.sim.moments import occurrences
 
 # A story is no longer than this.
 _DAYS = 600

@@ -1,11 +1,9 @@
 """The world of one story: its time, its machine, its people, and the process in it."""
 
-import gc
 import hashlib
 import random
 import secrets
 import shutil
-import tempfile
 import traceback
 import uuid
 from bisect import insort
@@ -32,7 +30,7 @@ from tests.sim.jobs import DAY, Job
 from tests.sim.lates import Lates
 from tests.sim.life import Life, is_of_the_disk, listening
 from tests.sim.maintaining import Maintaining
-from tests.sim.model import PATIENCE
+from tests.sim.moments import PATIENCE
 from tests.sim.network import Network
 from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
@@ -392,19 +390,3 @@ class World:
             self.note(f"WRONG: {what}: {more}", code)
             if self.life is not None:
                 self.life.crash()
-
-
-def tell(plan: Plan) -> World:
-    """Tell a story in a folder of its own, in memory where there is one."""
-    memory = Path("/dev/shm")
-    parent = memory if memory.is_dir() else None
-    thresholds = gc.get_threshold()
-    # As a server has it: little that is made here is garbage in a circle.
-    gc.set_threshold(10_000, 10, 100)
-    try:
-        with tempfile.TemporaryDirectory(prefix="hcl-sim-", dir=parent) as folder:
-            world = World(plan, Path(folder))
-            world.run()
-    finally:
-        gc.set_threshold(*thresholds)
-    return world

@@ -3,8 +3,9 @@
 import random
 from typing import TYPE_CHECKING
 
+from tests.sim.away import Away
 from tests.sim.faults.losses import mistime
-from tests.sim.model import PATIENCE, Away
+from tests.sim.moments import PATIENCE
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.sim.model import PATIENCE, Away
+from tests.sim.away import Away
+from tests.sim.moments import PATIENCE
 
 if TYPE_CHECKING:
     from tests.sim.world import World

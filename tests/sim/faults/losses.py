@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.sim.faults.crashes import short
 from tests.sim.faults.disks import SIGN
 from tests.sim.inline import copy
-from tests.sim.model import SLACK
+from tests.sim.moments import SLACK
 
 if TYPE_CHECKING:
     from tests.sim.world import World

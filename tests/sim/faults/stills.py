@@ -4,7 +4,8 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.sim.model import PATIENCE, Away
+from tests.sim.away import Away
+from tests.sim.moments import PATIENCE
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -1,0 +1,64 @@
+"""What an absence makes of one way in which a check may stand."""
+
+from tests.sim.guess import Guess
+from tests.sim.moments import NEVER
+
+
+def judged(
+    guess: Guess,
+    went: float,
+    back: float,
+    *,
+    deaf: float,
+    may: bool,
+    counts: int,
+    anew: bool = False,
+    ahead: float = 0.0,
+) -> Guess:
+    """Judge it after an absence, by the table of spec.md §8.
+
+    A run that began by `deaf` may have ended unheard. By a wall that is `ahead` the
+    absence is as much longer, so that all falls due in it.
+    """
+    guess = guess.at(went)
+    due = guess.due()
+    if ahead and went <= due < NEVER:
+        guess, due = guess.moved(-ahead), went
+    runs = tuple(run for run in guess.runs if run.start > deaf)
+    is_open = guess.last_start is not None and guess.last_start <= deaf
+    unheard = guess.but(runs=runs, run_excused=guess.run_excused or is_open)
+    if guess.status == "down":
+        return unheard
+    if due == NEVER or (due < went and not anew):
+        return guess
+    if runs != guess.runs and due >= back:
+        due = min(due, unheard.raw())
+    if guess.status != "up":
+        may |= unheard.run_excused
+        if not unheard.run_excused:
+            return unheard
+    if anew or due < back or may:
+        if anew and unheard.excused >= 3:
+            # How long it was nobody knows, so that it was nothing.
+            return _put_off(unheard, back - went, back)
+        return _excuse(unheard, back, counts, is_due=due < back)
+    return unheard
+
+
+def _put_off(guess: Guess, length: float, back: float) -> Guess:
+    since, missed = guess.since or 0.0, guess.missed
+    return guess.but(
+        counted=min(since + length, back),
+        missed=None if missed is None else min(missed + length, back),
+    )
+
+
+def _excuse(guess: Guess, back: float, counts: int, *, is_due: bool) -> Guess:
+    if guess.excused >= 3 and counts:
+        return guess.but(not_before=back + 60) if is_due else guess
+    return guess.but(
+        counted=back,
+        excused=min(guess.excused + counts, 3),
+        not_before=0.0,
+        missed=None,
+    )

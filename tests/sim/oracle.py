@@ -96,7 +96,7 @@ class Oracle(Written):
             watched.unheard.clear()
         self._world.note(f"{watched.job.name}: ping {model.n}: {action}", watched.code)
         self._world.lates.heard(watched, action)
-        self._world.slows.heard(watched, action, signal.rid)
+        self._world.slows.heard(watched, action, signal.rid, at)
         self.expect(watched, flip)
 
     def _is_unknown(self, watched: Watched) -> bool:

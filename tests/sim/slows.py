@@ -45,15 +45,14 @@ class Slows:
         self._lengths: defaultdict[str, deque[float]]
         self._lengths = defaultdict(partial(deque[float], maxlen=60))
 
-    def heard(self, watched: Watched, action: str, rid: str | None) -> None:
-        """Hear that hcl heard a signal."""
-        now = self._world.machine.now
+    def heard(self, watched: Watched, action: str, rid: str | None, at: float) -> None:
+        """Hear that hcl heard a signal, and when."""
         if action == "start":
-            self._starts[watched.code, rid] = now
+            self._starts[watched.code, rid] = at
         elif action in ("success", "fail"):
             began = self._starts.pop((watched.code, rid), None)
             if began is not None and action == "success":
-                self._lengths[watched.code].append(now - began)
+                self._lengths[watched.code].append(at - began)
 
     def poll(self) -> None:
         """Look for slow runs that were committed."""

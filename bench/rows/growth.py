@@ -1,12 +1,16 @@
 """How speed changes with the number of checks and of stored pings."""
 
+import math
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from statistics import fmean, median
 
 from bench import load
 from bench.client import get, median_ms
 from bench.load import Traffic
-from bench.plan import Plan, say
+from bench.plan import BenchError, Plan, say
 from bench.rows.rates import sample
 from bench.seed import seed
 from bench.servers import PROJECT, READ_KEY, Hcl, badge_of_all
@@ -25,6 +29,9 @@ _SIZES = (
     (100_000, 1_000_000),
     (100_000, 5_000_000),
 )
+
+# How long the judgement of the start may take, in seconds.
+_PATIENCE = 120
 
 # How many flips the single check has whose log is read.
 _FLIPS = 20
@@ -46,7 +53,7 @@ def _measure_size(plan: Plan, n_checks: int, n_pings: int) -> list[Row]:
     seconds = plan.pick(3, 1)
     with base, hcl:
         for server, paths in ((base, base_traffic), (hcl, traffic)):
-            load.run(paths, _CONNECTIONS, 1, server.folder)
+            _get_going(server, paths)
         rounds = [
             (
                 sample(hcl, traffic, _CONNECTIONS, seconds),
@@ -77,6 +84,19 @@ def _prepare(folder: Path, n_checks: int, n_pings: int) -> tuple[Hcl, Traffic]:
     hcl = Hcl(folder)
     paths = [f"/ping/{code}" for code in seed(folder, n_checks, n_pings)]
     return hcl, Traffic(hcl.port, load.shuffled(paths))
+
+
+def _get_going(hcl: Hcl, traffic: Traffic) -> None:
+    """Have the start judged, and each check known, as after a day."""
+    rate = load.run(traffic, _CONNECTIONS, 1, hcl.folder).rate
+    deadline = time.monotonic() + _PATIENCE
+    with closing(sqlite3.connect(hcl.folder / "hcl.sqlite")) as connection:
+        while connection.execute("SELECT 1 FROM absences WHERE NOT judged").fetchall():
+            if time.monotonic() > deadline:
+                raise BenchError("the start is not judged")
+            time.sleep(0.1)
+    seconds = math.ceil(len(traffic.paths) / rate)
+    load.run(traffic, _CONNECTIONS, seconds, hcl.folder)
 
 
 def _calls(hcl: Hcl, code: str) -> str:

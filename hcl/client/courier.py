@@ -138,7 +138,9 @@ class Courier:
     def _rest(self, pause: float) -> bool:
         """Wait before the next try; return False if there is no time for one."""
         wanted, self._retry_after = self._retry_after, 0.0
-        until = time.monotonic() + wanted
+        began = time.monotonic()
+        # A second sooner, so that one who is as patient as a server wants has a try.
+        until = began + max(wanted - 1, 0)
         with self._condition:
             if not wanted:
                 # That the job has ended is a good moment to try.
@@ -146,7 +148,8 @@ class Courier:
                 return True
             while (left := until - time.monotonic()) > 0:
                 if left > self._seconds_left():
-                    return False
+                    # What a server wanted long ago may be other by now.
+                    return time.monotonic() - began >= _LONGEST_PAUSE
                 self._condition.wait(left)
         return True
 
@@ -291,11 +294,11 @@ def _hurried() -> Iterator[None]:
             handle(number, lambda *_: None)
         raise _HurriedError
 
-    for number in before:
-        handle(number, hurry)
     try:
+        for number in before:
+            handle(number, hurry)
         yield
+        for number, handler in before.items():
+            handle(number, handler)
     except _HurriedError:
         return
-    for number, handler in before.items():
-        handle(number, handler)

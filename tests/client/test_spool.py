@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hcl.client import courier as couriers
 from hcl.client import signals
 from hcl.client import spool as spools
 from hcl.client.courier import Courier
@@ -120,6 +121,39 @@ def test_bounds_hold_without_anybody_who_sends(
 
     assert words(Spool(str(tmp_path))) == ["3", "4", "5"]
     assert sum("dropped 1 of what was kept" in line for line in said) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pause", "expected"),
+    [
+        (10.0, 60.0, True),
+        (12.0, 60.0, False),
+        (3600.0, 60.0, False),
+        (3600.0, 0.0, True),
+    ],
+    ids=["as patient", "longer", "much longer", "long ago"],
+)
+def test_one_try_is_left_where_a_server_may_be_back(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: float,
+    pause: float,
+    *,
+    expected: bool,
+) -> None:
+    """With ten seconds of patience; a refusal is old after a `pause`."""
+    now = [100.0]
+    monkeypatch.setattr(couriers, "_LONGEST_PAUSE", pause)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    courier = Courier(Spool(str(tmp_path)), lambda _: None)
+    courier._retry_after, courier._until = wanted, 109.9
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(courier._condition, "wait", wait)
+
+    assert courier._rest(1.0) is expected
 
 
 # Keeps a signal, and is killed at the nth line of that, for each n that there is. It

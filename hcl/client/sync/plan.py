@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from hcl.client.sync import crontabs, machine
 from hcl.client.sync.jobs import Job, name
@@ -62,7 +64,28 @@ def _compared(job: Job, slug: str, there: dict[str, Any] | None, host: str) -> S
         for key in ("schedule", "tz", "timeout")
         if key in fields and there.get(key) != fields[key]
     }
+    if "tz" in differs and _is_same_zone(fields["tz"], str(there.get("tz"))):
+        # Of zones with several names a server keeps one.
+        del differs["tz"]
     return Step(job, "change" if differs else "keep", slug, differs)
+
+
+def _is_same_zone(one: str, other: str) -> bool:
+    """Tell whether two names are of zones whose clocks agree."""
+    try:
+        zones = ZoneInfo(one), ZoneInfo(other)
+    except (KeyError, ValueError, OSError):
+        return False
+    year = datetime.now(timezone.utc).year
+    moments = [
+        datetime(year + n, month, 1, tzinfo=timezone.utc)
+        for n in (0, 1)
+        for month in (1, 4, 7, 10)
+    ]
+    here, there = (
+        [moment.astimezone(zone).utcoffset() for moment in moments] for zone in zones
+    )
+    return here == there
 
 
 def _found_in(job: Job, host: str) -> str:

@@ -264,6 +264,18 @@ async def test_a_job_that_tells_and_was_moved_has_its_check_changed(
     assert machine.crontab.read_text() == crontab
 
 
+async def test_a_zone_by_another_of_its_names_is_no_change(
+    machine: Machine,
+) -> None:
+    text = machine.crontab.read_text()
+    machine.crontab.write_text(f"CRON_TZ=US/Eastern\n{text}")
+    await machine.sync("--apply")
+
+    ran = await machine.sync()
+
+    assert "0 to create (+), 0 to change (~)" in ran.out.decode()
+
+
 async def test_a_machine_without_jobs_has_nothing_to_do(machine: Machine) -> None:
     machine.crontab.write_text("")
     (machine.root / "etc/crontab").unlink()

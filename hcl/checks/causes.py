@@ -45,10 +45,17 @@ def overrun(
         # It has ended since.
         return Overrun(at - check.run_limit, check.run_limit, None)
     for start in (*(run.started for run in told), check.last_start, newest):
-        if start is not None and _took_down(check, start, at):
+        if start is None or (start == check.last_start and _is_excused(check)):
+            continue
+        if _took_down(check, start, at):
             rid = check.last_start_rid if start == check.last_start else None
             return Overrun(start, _limit(check, start, at), rid)
     return None
+
+
+def _is_excused(check: Check) -> bool:
+    """Tell whether the run that is open has no deadline, since hcl was away."""
+    return check.run_excused and check.last_ping is not None
 
 
 def _limit(check: Check, start: datetime, at: datetime) -> timedelta:

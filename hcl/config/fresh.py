@@ -130,7 +130,9 @@ def open_to_network(path: Path, host: str) -> None:
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be written: {why_not(e, path)}") from e
+        # It may be the folder, to which another file is written first.
+        why = why_not(e, Path(e.filename or path))
+        raise ConfigError(f"{path}: cannot be written: {why}") from e
 
 
 def _opened(text: str, host: str) -> str | None:

@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from hcl.model import Flip, Ping
 from hcl.store.flips import Logged
-from hcl.store.notifications import add_for
+from hcl.store.notifications import add_for, add_over
 from hcl.store.times import stamp
 
 
@@ -99,11 +99,10 @@ async def tell(
         "SELECT id FROM flips WHERE check_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
         (check_id, from_end),
     )
-    which, values = "f.id = :id", {"id": next(iter(rows))[0]}
+    flip_id = next(iter(rows))[0]
     if ids := list(channel_ids):
-        which += " AND c.id IN (SELECT value FROM json_each(:ids))"
-        values["ids"] = json.dumps(ids)
-    return await add_for(conn, which, values, now)
+        return await add_over(conn, flip_id, ids, now)
+    return await add_for(conn, "f.id = :id", {"id": flip_id}, now)
 
 
 async def has_badge_key(conn: Connection, badge_key: str) -> bool:

@@ -71,6 +71,26 @@ async def add_for(
     return cursor.rowcount
 
 
+async def add_over(
+    conn: Connection, flip_id: int, channel_ids: Iterable[int], now: datetime
+) -> int:
+    """Write down what is to be sent of a flip over these channels; return how much.
+
+    Whether the check has them or not: it may be one of a group, or a fallback.
+    """
+    cursor = await conn.execute(
+        "INSERT INTO notifications"
+        " (flip_id, check_id, channel_id, created, ran, next_try)"
+        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM flips f"
+        " JOIN checks k ON k.id = f.check_id"
+        " JOIN channels c ON c.enabled AND c.project_id = k.project_id"
+        " WHERE f.id = :id AND c.id IN (SELECT value FROM json_each(:ids))"
+        " ORDER BY c.id",
+        {"now": stamp(now), "id": flip_id, "ids": json.dumps(list(channel_ids))},
+    )
+    return cursor.rowcount
+
+
 async def add_for_announcement(
     conn: Connection, announcement_id: int, now: datetime
 ) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hcl.checks import causes, rules
+from hcl.checks.away import absence
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
 from hcl.config.settings import Window
@@ -95,3 +96,18 @@ def test_an_outcome_since_hides_what_was_expected_before() -> None:
     check = rules.on_ping(check, fail)[0].check
 
     assert told(check, flip) == (NOW, GRACE, "ping")
+
+
+def test_a_run_that_hcl_could_not_hear_the_end_of_is_no_cause() -> None:
+    """It was open while hcl was away; what took the check down is a ping, a day on."""
+    heard = make_check(status="up", last_ping=NOW - DAY, last_start=NOW - HOUR / 2)
+    check = rules.on_edit(heard, NOW).check
+    check = absence.on_return(check, NOW, NOW + 2 * HOUR, [DAY] * 5)
+    assert check.run_excused
+    due = check.alert_after
+    assert due is not None
+
+    check, flip, _ = rules.on_deadline(check, due)
+
+    assert flip is not None
+    assert causes.overrun(check, flip.reason, flip.created) is None

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests import toml
 from tests.app import running_app
 from tests.moving.commands import hcl
 from tests.moving.serving import read
@@ -146,6 +147,34 @@ async def test_only_the_channel_that_had_not_told_yet_tells(tmp_path: Path) -> N
 
     waits = "SELECT name FROM notifications n JOIN channels c ON c.id = channel_id"
     assert read(there, f"{waits} WHERE next_try IS NOT NULL") == [("Hook B",)]
+
+
+async def test_a_channel_of_a_group_that_had_not_told_yet_tells(tmp_path: Path) -> None:
+    """The check has the group alone, which has handed on what it was to tell."""
+    here, there = two(tmp_path)
+    group = toml.table(
+        "[projects.channels]", name="All", kind="group", channels=["Hook A", "Hook B"]
+    )
+    async with running_app(here, HOME + group) as app:
+        check = await create(app, name="a", channels="All")
+        await app.http.get(f"/ping/{check['uuid']}/fail")
+        async with app.database.transaction() as conn:
+            await conn.execute(
+                "UPDATE notifications SET next_try = NULL, sent = created"
+            )
+            await conn.execute(
+                "INSERT INTO notifications"
+                " (flip_id, check_id, channel_id, created, ran, next_try, hold)"
+                " SELECT flip_id, check_id,"
+                " (SELECT id FROM channels WHERE name = 'Hook B'), created, ran,"
+                " created + 20000, 'quiet' FROM notifications"
+            )
+    (there / "hcl.toml").write_text(HOME + group)
+
+    await moved(here, there)
+
+    waiting = "SELECT name FROM notifications JOIN channels c ON c.id = channel_id"
+    assert read(there, f"{waiting} WHERE next_try IS NOT NULL") == [("Hook B",)]
 
 
 async def test_a_declared_check_that_was_never_pinged_makes_way(tmp_path: Path) -> None:

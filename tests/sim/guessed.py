@@ -14,10 +14,14 @@ _NOTICED = 65.0
 
 @dataclass(frozen=True)
 class Guessed:
-    """The boot of the last sign of life, and until when its time is guessed."""
+    """The boot of the last sign of life, and until when its time is guessed.
+
+    From its first start without the time on it `waits` so long at most.
+    """
 
     boot: int = 1
     until: float = -1e9
+    waits: float = -1e9
 
     def at_start(
         self, machine: Machine, since: float, right: float
@@ -28,10 +32,12 @@ class Guessed:
         boot the length of an absence is exact, and the time goes on as it was.
         """
         now, boot = machine.now, machine.boots
-        goes_on = self.boot == boot and since > self.until + _LATE
-        if machine.synchronised or goes_on:
+        is_same_boot = self.boot == boot
+        if machine.synchronised or (is_same_boot and since > self.until + _LATE):
             return Guessed(boot), False
-        return Guessed(boot, min(now + _WAITS, right)), True
+        # A second start waits no longer than the first would have.
+        waits = self.waits if is_same_boot else now + _WAITS
+        return Guessed(boot, max(now, min(waits, right)), waits), True
 
     def last_set(self, now: float, was_set: float) -> float:
         """Return when the wall was set last, or is to count, where it was guessed.

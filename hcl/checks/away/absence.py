@@ -88,8 +88,12 @@ def on_return(
         check = _excused(check, returned, counted, last_chance=True)
     elif _may_have_pinged(check, returned, intervals):
         check = _excused(check, returned, counted)
+    fresh = _due(check, loose)
     # What windows have moved keeps the mark of it: once they are gone it has its grace.
-    return check if check == before and check.spared else _due(check, loose)
+    # But not what is reckoned from other moments by now: those were cut, or moved.
+    is_left = check == before and check.spared
+    is_so = is_same(fresh.alert_after, due - check.spared)
+    return check if is_left and is_so else fresh
 
 
 def excused(

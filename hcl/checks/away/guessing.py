@@ -52,7 +52,8 @@ class Guessing:
             clock.go_on(known)
             if before is not None and before.boot_id == sign.boot_id:
                 clock.hold_on(before.boot)
-                self.guess, self._waits_until = before, boot + UNSYNCHRONISED
+                # In all: restarts make nobody deaf.
+                self.guess, self._waits_until = before, before.boot + UNSYNCHRONISED
             elif was_synchronised and not clock.source.is_synchronised():
                 # The wall that counts is as it was: nothing is guessed, but how long
                 # ago began what may be of before this boot.

@@ -1,4 +1,4 @@
-"""Checks with a schedule, when the clock is set: deadlines move, and stay so."""
+"""Clocks that are set, or not known: deadlines move, stay so, and are met at last."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from hcl.clock import Clock
 from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_check
-from tests.checks.away.test_watch import again, up
+from tests.checks.away.test_watch import again, pi, running, up
 from tests.clocks import Times
 from tests.store import rows
 
@@ -39,7 +39,8 @@ async def look(app: App) -> None:
     """Do what the checker does when it wakes."""
     await app.watch.look()
     await app.parts.maintenance.reckon()
-    await app.checker.check_once(app.clock.now())
+    if app.watch.may_call_down:
+        await app.checker.check_once(app.clock.now())
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -89,3 +90,45 @@ def test_nobody_is_shown_as_down_by_a_schedule_that_a_clock_that_was_set_reads()
     statuses = [rules.shown_status(check, NOW + m * MINUTE) for m in (0, 49, 50)]
 
     assert statuses == ["grace", "grace", "down"]
+
+
+@pytest.mark.parametrize("spared", [False, True])
+async def test_what_is_dead_is_told_after_a_boot_from_a_wall_that_was_ahead(
+    tmp_path: Path, *, spared: bool
+) -> None:
+    """A window had moved its deadline, which is of the next year by the right wall."""
+    times = Times()
+    times.set_wall(365 * 86_400)
+    async with running(tmp_path, times) as app:
+        now = app.clock.now()
+        due = {"spared": 2 * HOUR, "alert_after": now + DAY + 3 * HOUR}
+        check = await up(app, now, **(due if spared else {}))
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-365 * 86_400)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run((DAY + 2 * HOUR).total_seconds())
+        await look(app)
+
+        assert (await again(app, check)).status == "down"
+
+
+async def test_restarts_without_the_time_add_ten_minutes_in_all(tmp_path: Path) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - DAY - HOUR - MINUTE)
+    times.set_wall(-86_400)
+    for _ in range(2):
+        async with running(tmp_path, times) as app:
+            await look(app)
+            assert not app.watch.may_call_down
+            times.run(290)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(25)
+        await look(app)
+
+        # The first start is ten minutes ago, and it was overdue before that.
+        assert app.watch.may_call_down
+        assert (await again(app, check)).status == "down"

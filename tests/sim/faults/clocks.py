@@ -110,10 +110,10 @@ def judge_start(
     if is_guessed:
         _misjudge(world)
         # Nobody is called down before the wall is right, for ten minutes at most.
-        until = max(now, min(world.blind_until, now + 600)) + 2
+        until = world.guessed.until + 2
         world.was_away(600 + 2 * PATIENCE)
         world.settles_at = max(world.settles_at, until + PATIENCE)
-    is_never = is_guessed and world.blind_until > now + 598
+    is_never = is_guessed and world.blind_until > world.guessed.waits - 2
     if is_never:
         # Until the wall counts, whatever it shows.
         world.guessed_at = until

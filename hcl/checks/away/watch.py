@@ -180,13 +180,16 @@ class Watch:
             await self._judge(away)
 
     def sleeps(self, seconds: float) -> None:
-        """Note for how long the checker is going to sleep at most."""
+        """Note for how long the checker is going to sleep at most.
+
+        Not at all, if that is negative: what is told late may be due since long ago.
+        """
         self.pulse()
         if self._stood_still:
             # The next look finds that; until then all is shown as it was.
             self._clock.wakes_by = self._looked
         else:
-            self._clock.wakes_by = self._looked + seconds
+            self._clock.wakes_by = self._looked + max(seconds, 0.0)
 
     def failed(self) -> None:
         """Note that a look failed: what cannot be written cannot be heard either."""

@@ -831,6 +831,19 @@ async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(
 # Starts with a clock that cannot be believed
 
 
+async def test_what_is_due_since_long_ago_is_no_absence(tmp_path: Path) -> None:
+    """A job has told late that it ran, and what was to come next, hours ago, did not."""
+    times = Times()
+    async with running(tmp_path, times) as app:
+        await look(app)
+        app.watch.sleeps(-36_000.0)
+
+        assert app.clock.shown() == app.clock.now()
+        await look(app)
+
+        assert await rows(app.database, "SELECT * FROM absences") == []
+
+
 async def pi(folder: Path, times: Times, heard: datetime, **overrides: Any) -> Check:
     """Run once with a right clock, and lose the power; the wall stands still."""
     async with running(folder, times) as app:

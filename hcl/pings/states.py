@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -160,18 +160,18 @@ class States:
         Pings have theirs between.
         """
         if len(self.unsaved) > SETTLE_AT_ONCE:
-            async for part in self._in_order():
+            for part in await self._in_order():
                 async with self.database.turn() as conn:
                     await self._save(conn, part)
 
     async def settle(self, conn: Connection) -> None:
         """Write in a turn what is not saved."""
         if self.unsaved:
-            async for part in self._in_order():
+            for part in await self._in_order():
                 await self._save(conn, part)
 
-    async def _in_order(self) -> AsyncIterator[list[str]]:
-        """Yield what is not saved, a few UUIDs at a time, in the order of the table.
+    async def _in_order(self) -> list[list[str]]:
+        """Return what is not saved, in parts of a few UUIDs, in the order of the table.
 
         So that each page is written once.
         """
@@ -181,14 +181,18 @@ class States:
                 near[kept[_ID] >> _NEIGHBOURS].append((kept[_ID], code))
             if number % _SORTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        part: list[str] = []
+        parts: list[list[str]] = [[]]
+        count = 0
         for key in sorted(near):
-            part += [code for _, code in sorted(near[key])]
-            while len(part) >= SETTLE_AT_ONCE:
-                yield part[:SETTLE_AT_ONCE]
-                del part[:SETTLE_AT_ONCE]
-        if part:
-            yield part
+            parts[-1] += [code for _, code in sorted(near[key])]
+            count += len(near[key])
+            while len(parts[-1]) >= SETTLE_AT_ONCE:
+                parts.append(parts[-1][SETTLE_AT_ONCE:])
+                del parts[-2][SETTLE_AT_ONCE:]
+            if count >= _SORTED_AT_ONCE:
+                count = 0
+                await asyncio.sleep(0)
+        return [part for part in parts if part]
 
     async def _save(self, conn: Connection, codes: Sequence[str]) -> None:
         some = [self.checks[code] for code in codes if code in self.unsaved]

@@ -832,7 +832,7 @@ async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(
 
 
 async def test_what_is_due_since_long_ago_is_no_absence(tmp_path: Path) -> None:
-    """A job has told late that it ran, and what was to come next, hours ago, did not."""
+    """A job has told late that it ran, and what was to come next did not, hours ago."""
     times = Times()
     async with running(tmp_path, times) as app:
         await look(app)

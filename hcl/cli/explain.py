@@ -11,6 +11,7 @@ from hcl import store
 from hcl.checks.why import explain as explaining_rules
 from hcl.checks.why.explain import Explanation
 from hcl.checks.why.explaining import explanation_of
+from hcl.checks.why.settings import zone_of
 from hcl.checks.windows.calendar import Calendar
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
@@ -82,5 +83,5 @@ def _document(
 
 
 def _lines(check: Check, explanation: Explanation, config: Config) -> Iterator[str]:
-    zone = explaining_rules.zone_of(check, config.alerts.tz)
+    zone = zone_of(check, config.alerts.tz)
     return explaining_rules.lines(explanation, zone)

@@ -89,11 +89,17 @@ def on_return(
     elif _may_have_pinged(check, returned, intervals):
         check = _excused(check, returned, counted)
     fresh = _due(check, loose)
-    # What windows have moved keeps the mark of it: once they are gone it has its grace.
-    # But not what is reckoned from other moments by now: those were cut, or moved.
-    is_left = check == before and check.spared
-    is_so = is_same(fresh.alert_after, due - check.spared)
-    return check if is_left and is_so else fresh
+    return check if check == before and _has_moved(check, due, fresh) else fresh
+
+
+def _has_moved(check: Check, due: datetime, fresh: Check) -> bool:
+    """Tell whether windows have moved the deadline that a check has afresh to `due`.
+
+    It keeps the mark of that: once they are gone it has its grace. Not so if it is
+    reckoned from other moments by now: those were cut, or moved.
+    """
+    is_spared = check.spared > timedelta(0)
+    return is_spared and is_same(fresh.alert_after, due - check.spared)
 
 
 def excused(

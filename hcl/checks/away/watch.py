@@ -318,12 +318,12 @@ class Watch:
         """Follow a wall that was set; take note of whether it is known to be right."""
         clock = self._clock
         is_synchronised = clock.source.is_synchronised()
-        ever = self._was_synchronised
-        if not self._guessing.is_on:
+        guessing = self._guessing
+        if not guessing.is_on:
             if await self._steps.follow(clock.at(self._synchronised), self._sign):
                 await self._tell()
-        elif self._guessing.is_over(
-            is_synchronised=is_synchronised, was_synchronised=ever
+        elif guessing.is_over(
+            is_synchronised=is_synchronised, was_synchronised=self._was_synchronised
         ):
             await self._end_wait(is_synchronised)
         if is_synchronised and not clock.step:
@@ -343,10 +343,8 @@ class Watch:
             self._has_to_reschedule = False
 
     async def _end_wait(self, is_synchronised: bool) -> None:
-        guessing, is_wrong = (
-            self._guessing,
-            self._was_synchronised and not is_synchronised,
-        )
+        guessing = self._guessing
+        is_wrong = self._was_synchronised and not is_synchronised
         windows = guessing.moves_windows(is_wrong=is_wrong)
         if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.

@@ -380,15 +380,6 @@ def _ahead(known: Known, now: datetime) -> Iterator[Line]:
         yield Line(None, "It comes up with the next success.")
 
 
-def zone_of(check: Check, home: str) -> str:
-    """Return the zone of a check's explanation; `home` is that of messages.
-
-    That of its schedule. A period counts in none: UTC stands there if nobody chose one.
-    """
-    is_unset = check.kind == "simple" and check.tz == "UTC"
-    return home if is_unset else check.tz
-
-
 def lines(explanation: Explanation, tz: str) -> Iterator[str]:
     """Write an explanation as lines of text, with moments of a zone.
 

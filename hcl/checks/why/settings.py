@@ -38,3 +38,12 @@ def rules_of(
         yield "It is in maintenance: it is watched, and nobody is called down."
     if is_alone:
         yield "Nobody is told: no channel serves it."
+
+
+def zone_of(check: Check, home: str) -> str:
+    """Return the zone of a check's explanation; `home` is that of messages.
+
+    That of its schedule. A period counts in none: UTC stands there if nobody chose one.
+    """
+    is_unset = check.kind == "simple" and check.tz == "UTC"
+    return home if is_unset else check.tz

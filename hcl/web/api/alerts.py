@@ -9,6 +9,7 @@ from hcl.checks import managing, spec
 from hcl.checks.check_json import iso
 from hcl.checks.why import explain
 from hcl.checks.why.explaining import explanation_of
+from hcl.checks.why.settings import zone_of
 from hcl.store.tries import Record
 from hcl.web.api.endpoint import Call
 from hcl.web.json_answer import JSONResponse, json_response
@@ -38,7 +39,7 @@ async def explain_check(call: Call) -> Response:
     home = call.parts.config.alerts.tz
     return JSONResponse(
         {
-            "lines": list(explain.lines(found, explain.zone_of(check, home))),
+            "lines": list(explain.lines(found, zone_of(check, home))),
             "summary": found.summary,
             "timeline": [
                 {"date": iso(at), "text": text} for at, text in found.timeline

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hcl.checks import rules
-from hcl.checks.why.explain import Known, explain, lines, zone_of
+from hcl.checks.why.explain import Known, explain, lines
+from hcl.checks.why.settings import zone_of
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window

@@ -39,6 +39,8 @@ class Guesses(Model):
         # What went wrong by the settings since is counted a moment later.
         self._edited = -NEVER
         self._before: tuple[list[Guess], tuple[float, float]] | None = None
+        # How it stood when it was seen to step up, and when that was.
+        self._stepped: tuple[list[Guess], float] = ([], -NEVER)
 
     @property
     def patience(self) -> float:
@@ -85,6 +87,7 @@ class Guesses(Model):
             for guess in self._at(at)
             for is_open in self._may_be_open(at)
         ]
+        options += self._stepped_by(action, rid, at)
         flip = options[0][1]
         if seen in [of for _, of in options]:
             flip = seen
@@ -97,6 +100,16 @@ class Guesses(Model):
         self._before, self._judged_by = None, 0.0
         self.work_out()
         return flip
+
+    def _stepped_by(
+        self, action: str, rid: str | None, at: float
+    ) -> list[tuple[Guess, Flipped | None]]:
+        """Return how it may stand if it was this ping that let it step up just now."""
+        before, when = self._stepped
+        if at > when + _LATE:
+            return []
+        options = [guess.heard(action, rid, at, in_window=False) for guess in before]
+        return [(guess, None) for guess, of in options if of and of[1] == "up"]
 
     def judged(self, action: str, rid: str | None, at: float) -> str:
         """Return what a ping counts as by how long its run was."""
@@ -137,6 +150,7 @@ class Guesses(Model):
 
     def step_up(self, now: float) -> None:
         """Be up, since something went wrong of one that was new or paused."""
+        self._stepped = self.guesses, now
         found = [guess.at(now + SLACK) for guess in self.guesses]
         self.guesses = [guess for guess in found if guess.status == "up"]
         self.status = "up"

@@ -39,6 +39,15 @@ _RELEASE_AT_ONCE = 250
 LOCK_PATIENCE = 3000
 _SHORT_PATIENCE = 200
 
+# Pages of the log after which a commit copies them into the database: few as long as
+# many wait for each commit; else many, since a page that has changed a hundred times is
+# copied once, and an SD card lives so many bytes.
+_LONG_LOG = 1000
+_SHORT_LOG = 250
+# So many are many, and for so many seconds since then.
+_MANY_WAIT = 8
+_STAYS_BUSY = 60.0
+
 # PRAGMA synchronous: in WAL mode the disk is synced by checkpoints alone.
 _NORMAL = 1
 
@@ -122,6 +131,8 @@ class Database:
         self.trouble = reader.trouble = Trouble()
         self._files = files
         self._is_locked = False
+        self._busy_until = 0.0
+        self._is_busy = False
         self._writer = writer
         self._lock = asyncio.Lock()
         self._closed = False
@@ -219,6 +230,17 @@ class Database:
             self._is_locked = is_locked
             patience = _SHORT_PATIENCE if is_locked else LOCK_PATIENCE
             await self._writer.execute(f"PRAGMA busy_timeout = {patience}")
+
+    async def expect(self, waiting: int) -> None:
+        """Keep the log short, in a turn, if so many wait for what it commits."""
+        now = asyncio.get_running_loop().time()
+        if waiting >= _MANY_WAIT:
+            self._busy_until = now + _STAYS_BUSY
+        is_busy = now < self._busy_until
+        if is_busy != self._is_busy:
+            self._is_busy = is_busy
+            pages = _SHORT_LOG if is_busy else _LONG_LOG
+            await self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     @asynccontextmanager
     async def transaction(

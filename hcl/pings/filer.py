@@ -30,9 +30,9 @@ FILE_PINGS = 250_000
 FILE_BYTES = 16_000_000
 
 # Pings that go in one transaction: no ping waits for more. To drop them from the inbox
-# is quicker, and each time writes the same few pages.
+# is quicker, but where they have bodies.
 BATCH_LIMIT = 200
-DROP_LIMIT = 1000
+DROP_LIMIT = 250
 
 # So many pings, of so many bytes, are dropped at once if no other has come meanwhile.
 CLEAR_LIMIT = 20_000

@@ -125,6 +125,7 @@ class Pinging:
 
     async def _written(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         async with self._database.turn() as conn:
+            await self._database.expect(len(arrivals))
             await self._states.catch_up(conn)
             arrivals = self._of_this_time(arrivals)
             batch = Batch(

@@ -500,3 +500,37 @@ async def test_of_a_ping_nothing_stays_in_memory(app: App) -> None:
     after = sys.getallocatedblocks()
 
     assert (after - before) / 1000 < 0.2
+
+
+def pages_of_log(app: App) -> int:
+    log = Path(f"{app.parts.config.database.path}-wal")
+    return log.stat().st_size // 4096
+
+
+async def ping_together(app: App, check: Check, number: int, pages: int) -> int:
+    """Let so many pings come at a time, until they take so many pages.
+
+    Returns how many pages the log of the database took at most.
+    """
+    async with app.database.turn() as conn:
+        await conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    arrival = (to(check), make_ping(created=NOW, body=bytes(4096)))
+    for _ in range(pages // number):
+        await receive(app, *[arrival] * number)
+    return pages_of_log(app)
+
+
+async def test_log_is_short_while_many_wait_for_a_commit(app: App) -> None:
+    check = await put_check(app.database, status="up", alert_after=NOW + DAY)
+
+    # A commit copies what is in the log, and so many wait for that.
+    assert await ping_together(app, check, 10, 600) < 300
+
+
+async def test_log_is_long_while_hardly_anybody_waits(app: App) -> None:
+    check = await put_check(app.database, status="up", alert_after=NOW + DAY)
+    await receive(app, *[(to(check), make_ping(created=NOW))] * 10)
+    app.database._busy_until = 0.0
+
+    # What is in it is copied once, however often it has changed.
+    assert await ping_together(app, check, 1, 600) > 600

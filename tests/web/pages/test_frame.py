@@ -89,6 +89,16 @@ async def test_methods_that_are_not_there_are_refused(app: App) -> None:
     assert head.status_code == 200
 
 
+async def test_address_of_a_form_is_no_empty_page(app: App) -> None:
+    check = await put_check(app.database)
+    await sign_in(app)
+
+    page = await app.http.get(f"/checks/{check.code}/mute")
+
+    assert (page.status_code, page.headers["allow"]) == (405, "POST")
+    assert "Nothing to see here" in page.text
+
+
 async def test_error_that_nobody_expects_is_a_page(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -79,7 +79,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
     name = page.get if reads else page.post if request.method == "POST" else ""
     if not name:
         allow = ", ".join(["GET, HEAD"] * bool(page.get) + ["POST"] * bool(page.post))
-        return Response(status_code=405, headers={"Allow": allow})
+        raise PageError(405, "Nothing to see here", _ONLY_FORMS, allow=allow)
     if not reads:
         posted.refuse_foreign(request, visit.parts)
     if not page.is_open:
@@ -99,6 +99,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
     return await _handler(name)(visit)
 
 
+_ONLY_FORMS = "This address only takes what a button or a form sends."
 _ONLY_TO_LOOK = "Your key may look, but not change anything."
 
 
@@ -152,7 +153,7 @@ def _failed(error: Exception, visit: Visit) -> Response:
     response = visit.render(
         "error.html", status=error.status, title=error.title, text=error.text
     )
-    response.headers.update(headers)
+    response.headers.update(headers | error.headers)
     return response
 
 

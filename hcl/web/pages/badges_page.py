@@ -1,6 +1,7 @@
 """The badges of a project: what they look like, and what to paste to show them."""
 
 import html
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,7 +25,7 @@ SYNTAXES = {"markdown": "Markdown", "html": "HTML", "url": "Address"}
 # Checks on one page, tags on each, and checks that are looked at in one go of the loop.
 _ON_A_PAGE = 50
 _MOST_TAGS = 200
-_SLICE = 500
+_SLICE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,10 @@ async def page(visit: Visit) -> Response:
     sought = await _sought(visit, conn, project, choice.search)
     pages = max(1, -(-len(sought) // _ON_A_PAGE))
     number = min(choice.page, pages)
-    ids = sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
+    ids = list(sought[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE])
     shown = sorted(await store.checks.by_ids(conn, ids), key=lambda check: check.id)
     tags = _tags(await store.tallies.tags_of_project(conn, project.id), choice)
-    return visit.render(
+    return await visit.render(
         "badges.html",
         project=project,
         nav="badges",
@@ -118,14 +119,15 @@ def _choice(query: QueryParams) -> Choice:
 
 async def _sought(
     visit: Visit, conn: Connection, project: Project, search: str
-) -> list[int]:
+) -> "array[int]":
     """Return the ids of the checks that are searched for, in order of creation."""
-    ids: list[int] = []
+    # To forget as many numbers one by one takes milliseconds.
+    ids = array("q")
     last_id = 0
     while found := await store.checks.of_project(
         conn, project.id, after=last_id, limit=_SLICE
     ):
-        ids += [check.id for check in found if _is_sought(visit, check, search)]
+        ids.extend(check.id for check in found if _is_sought(visit, check, search))
         last_id = found[-1].id
     return ids
 

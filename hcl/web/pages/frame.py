@@ -1,13 +1,20 @@
 """What every page is made of: the templates, and where pages are."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import jinja2
 
 from hcl.checks.check_json import Site
 from hcl.model import Check, Project
 from hcl.web.pages import static_files, wording
+
+# So many characters of a page are written in one go of the loop. A piece that a macro
+# returns is one as a whole: what is long is written by a block or by what it includes.
+SLICE = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +64,18 @@ def templates() -> jinja2.Environment:
     environment.globals.update(wording.GLOBALS)
     environment.filters.update(wording.FILTERS)
     return environment
+
+
+async def written(template: jinja2.Template, context: Mapping[str, Any]) -> str:
+    """Write a page, a slice at a time."""
+    pieces: list[str] = []
+    # What is shown was worked out in one go before.
+    size = SLICE
+    for piece in template.generate(context):
+        pieces.append(piece)
+        size += len(piece)
+        if size > SLICE:
+            # Whoever waits with a ping comes first.
+            await asyncio.sleep(0)
+            size = 0
+    return "".join(pieces)

@@ -27,7 +27,7 @@ _LENGTHS = {
 async def page(visit: Visit) -> Response:
     """GET /projects/<code>/maintenance."""
     project, maintenance = visit.project(), visit.parts.maintenance
-    return visit.render(
+    return await visit.render(
         "maintenance.html",
         project=project,
         nav="maintenance",

@@ -110,7 +110,7 @@ TEMPLATES = {
     "overview.look": ("look",),
     "others.others": ("others",),
     "visit.sign_in": ("sign_in",),
-    "check.check": ("log_entries", "choices", "log", "ping", "check"),
+    "check.check": ("log_entries", "log_days", "choices", "log", "ping", "check"),
     "check.forms": ("choices", "form", "declared"),
     "check.actions": ("choices", "assign", "delete", "declared"),
     "check.muting": ("mute",),
@@ -157,6 +157,7 @@ class _PageEndpoint:
 
     def _load(self) -> None:
         """Import what answers, and compile what it writes by."""
+        from hcl.web.pages import static_files
         from hcl.web.pages.frame import templates
 
         modules = {name.rpartition(".")[0] for name in self._page[:2] if name}
@@ -164,6 +165,8 @@ class _PageEndpoint:
             import_module(f"hcl.web.pages.{module}")
         for name in ("frame", "macros", "error", *chain(*map(_templates_of, modules))):
             templates().get_template(f"{name}.html")
+        # All static files are read for it.
+        static_files.version()
         # To compile them takes 6 MB.
         memory.give_back()
 

@@ -91,7 +91,7 @@ async def page(visit: Visit) -> Response:
     queues = await figures.queues(parts, visit.now)
     sizes = figures.sizes(parts)
     seen, elsewhere = await _failing(conn, visit.viewer)
-    return visit.render(
+    return await visit.render(
         "server.html",
         nav="server",
         **await _health(parts, visit.now, len(seen) + elsewhere),

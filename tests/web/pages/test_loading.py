@@ -25,7 +25,7 @@ def test_every_template_that_a_module_renders_is_known() -> None:
     # Errors are told by every page.
     assert wanted.pop("visit.door") == {"error"}
     assert wanted == {
-        module: set(names) - {"log_entries", "choices"}
+        module: set(names) - {"log_entries", "log_days", "choices"}
         for module, names in TEMPLATES.items()
     }
     assert {name for page in PAGES.values() for name in page[:2] if name}

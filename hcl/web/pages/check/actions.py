@@ -109,8 +109,8 @@ async def _ask(visit: Visit, *, clears: bool) -> Response:
     project, check = await visit.check()
     if check.origin == DECLARED and not clears:
         told = declared.facts(visit, project, check, "Delete")
-        return visit.render("declared.html", **told)
-    return visit.render(
+        return await visit.render("declared.html", **told)
+    return await visit.render(
         "delete.html",
         project=project,
         nav="checks",
@@ -125,7 +125,7 @@ async def delete(visit: Visit) -> Response:
     project, check = await visit.check()
     if check.origin == DECLARED:
         told = declared.facts(visit, project, check, "Delete")
-        return visit.render("declared.html", **told)
+        return await visit.render("declared.html", **told)
     await visit.parts.managing.delete(project, check.code)
     return visit.see_other(f"/projects/{project.code}/", f"Deleted {title(check)}.")
 
@@ -145,7 +145,7 @@ async def assign(visit: Visit) -> Response:
             CHANNEL_GONE,
         ) from None
     except EditedError as error:
-        return _ask_again(visit, project, check, wanted, error, offered)
+        return await _ask_again(visit, project, check, wanted, error, offered)
     return _back(visit, check.code, "Integrations saved.")
 
 
@@ -154,7 +154,7 @@ async def _offered(visit: Visit, project: Project) -> tuple[whom.Choice, ...]:
     return await whom.choices(conn, config, project)
 
 
-def _ask_again(
+async def _ask_again(
     visit: Visit,
     project: Project,
     check: Check,
@@ -166,7 +166,7 @@ def _ask_again(
 
     The form then bears what is assigned now: to send it again is to save it.
     """
-    return visit.render(
+    return await visit.render(
         "assign.html",
         status=409,
         project=project,

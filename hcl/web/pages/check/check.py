@@ -60,7 +60,7 @@ async def page(visit: Visit) -> Response:
     newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
     used = await store.channels.codes_of_check(conn, check.id)
     offered = await whom.choices(conn, config, project)
-    return visit.render(
+    return await visit.render(
         "check.html",
         **_common(visit, project, check),
         **await _when_due(check, visit.shown),
@@ -128,7 +128,7 @@ async def log(visit: Visit) -> Response:
     )
     conn = visit.parts.database.committed
     found = await timeline.load(conn, check, search, _PAGE)
-    return visit.render(
+    return await visit.render(
         "log.html",
         **_common(visit, project, check),
         **_log_rows(visit, check, found),
@@ -154,7 +154,7 @@ async def ping(visit: Visit) -> Response:
     source = None
     if record.scheme == "email":
         source = bodies.body_of(record._replace(scheme="smtp"), len(record.body))
-    return visit.render(
+    return await visit.render(
         "ping.html",
         **_common(visit, project, check),
         ping=record,

@@ -104,7 +104,7 @@ async def edit(visit: Visit) -> Response:
     project, check = await visit.check()
     if check.origin == DECLARED:
         told = declared.facts(visit, project, check, "Edit")
-        return visit.render("declared.html", **told)
+        return await visit.render("declared.html", **told)
     conn = parts.database.committed
     offered = await whom.choices(conn, parts.config, project)
     codes = await store.channels.codes_of_check(conn, check.id)
@@ -244,7 +244,7 @@ class _Form:
     ) -> Response:
         """Show what was typed, and what is wrong with it."""
         shown = await preview_of(draft, self._visit.now)
-        return self._visit.render(
+        return await self._visit.render(
             "form.html",
             status=status if problems or changed else 200,
             project=self._project,

@@ -71,7 +71,7 @@ def _length(visit: Visit) -> timedelta:
 async def ask(visit: Visit) -> Response:
     """GET /mute/<code>/<seconds>/<signature>: ask once, since others follow links."""
     _, check = await _linked(visit)
-    return visit.render(
+    return await visit.render(
         "mute.html",
         title=title(check, readonly=True),
         length=duration(_linked_length(visit)),

@@ -1,5 +1,6 @@
 """What pages keep in memory for as long as the server runs; a reload keeps it too."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from hcl.db import Database
@@ -17,6 +18,9 @@ class Dashboard:
     boards: Boards = field(default_factory=Boards)
     trials: Trials = field(default_factory=Trials)
     kept: KeptAnswers = field(default_factory=KeptAnswers)
+    # Pages are written one after another, so that there is but one slice of them
+    # between two looks of the loop at what pings want.
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def open_dashboard(database: Database) -> Dashboard:

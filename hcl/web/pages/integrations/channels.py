@@ -78,7 +78,7 @@ async def page(visit: Visit) -> Response:
     conn = visit.parts.database.committed
     standings = await store.channels.standings(conn, project.id)
     waiting = await store.notifications.waiting_by_channel(conn)
-    return visit.render(
+    return await visit.render(
         "channels.html",
         project=project,
         nav="integrations",

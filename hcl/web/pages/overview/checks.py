@@ -60,9 +60,9 @@ async def list_page(visit: Visit) -> Response:
     )
     is_selecting = query.is_selecting and not visit.viewer.readonly
     facts = await rows.facts_of(reader, wanted, now, visit.parts.maintenance)
-    drawn = rows.rows(wanted, facts, visit.url, now, is_selecting=is_selecting)
+    drawn = await rows.rows(wanted, facts, visit.url, now, is_selecting=is_selecting)
     icon, title = listing.trouble(scanned.counts)
-    return visit.render(
+    return await visit.render(
         "checks.html",
         project=project,
         nav="checks",

@@ -148,7 +148,7 @@ async def _rows(visit: Visit, project: Project, change: Change) -> dict[str, obj
     again = {"anew": True} if change.gone or "all" in change.moves else {}
     return again | {
         "moves": sorted(change.moves),
-        "rows": rows.rows(change.items, facts, visit.url, now),
+        "rows": await rows.rows(change.items, facts, visit.url, now),
         "counts": counted,
         "answer": listing.answer(counted),
         "icon": icon,

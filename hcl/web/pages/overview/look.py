@@ -40,8 +40,8 @@ async def page(visit: Visit) -> Response:
         },
         usual={5: 12 * _MINUTE},
     )
-    drawn = rows.rows(items, facts, visit.url, now)
-    return visit.render(
+    drawn = await rows.rows(items, facts, visit.url, now)
+    return await visit.render(
         "look.html",
         rows=Markup("\n").join(drawn.values()),
         picked=Markup("\n").join(

@@ -62,7 +62,7 @@ async def many(visit: Visit) -> Response:
         return _back(visit, f"{notices.BAD}Select some checks first.")
     deed = _DEEDS[name]
     if deed.asks and not _one(visit, "sure"):
-        return _ask(visit, project, name, chosen)
+        return await _ask(visit, project, name, chosen)
     done = declared = 0
     change = _change_of(visit, project, name)
     for check in chosen:
@@ -138,8 +138,10 @@ async def _chosen(visit: Visit, project: Project) -> list[Check]:
     return [check for check in found if check and check.project_id == project.id]
 
 
-def _ask(visit: Visit, project: Project, name: str, chosen: list[Check]) -> Response:
-    return visit.render(
+async def _ask(
+    visit: Visit, project: Project, name: str, chosen: list[Check]
+) -> Response:
+    return await visit.render(
         "many.html",
         project=project,
         nav="checks",

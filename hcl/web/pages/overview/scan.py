@@ -1,10 +1,11 @@
 """All checks of a project: counted, searched and sorted, a slice at a time."""
 
-import heapq
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from aiosqlite import Connection
 
@@ -18,7 +19,7 @@ from hcl.web.pages.overview.listing import Tally
 from hcl.web.pages.overview.query import Query
 
 # Checks that are looked at in one go of the loop.
-_SLICE = 500
+_SLICE = 100
 
 
 @dataclass(slots=True)
@@ -87,8 +88,10 @@ class _Best:
         self._sort = query.sort
         self._first = first
         self._is_grouped = query.group == "tag"
-        self._groups: dict[str, Counter[ShownStatus]] = defaultdict(Counter)
-        self._found: list[tuple[str, listing.Key, int]] = []
+        self._counts: dict[str, Counter[ShownStatus]] = defaultdict(Counter)
+        # The first of each group, in order: in which order groups come is known when
+        # all checks are looked at.
+        self._found: dict[str, list[tuple[listing.Key, int]]] = defaultdict(list)
 
     def take(self, found: Iterable[tuple[Line, ShownStatus]]) -> None:
         """Look at some more."""
@@ -96,22 +99,21 @@ class _Best:
             group = ""
             if self._is_grouped:
                 group = listing.group_of(line.tags)
-                self._groups[group][status] += 1
-            key = listing.key(line, status, self._sort)
-            self._found.append((group, key, line.id))
-        # In which order groups come is known when all are looked at.
-        if not self._is_grouped:
-            self._found = heapq.nsmallest(self._first, self._found)
+                self._counts[group][status] += 1
+            place = listing.key(line, status, self._sort), line.id
+            best = self._found[group]
+            if len(best) < self._first:
+                insort(best, place)
+            elif best and place < best[-1]:
+                best.pop()
+                insort(best, place)
 
     def ended(self) -> tuple[list[Tally], list[int]]:
         """Return the groups, and the ids of the first checks."""
-        groups = listing.in_order(Tally(*group) for group in self._groups.items())
-        places = {group.name: place for place, group in enumerate(groups)}
-        ordered = heapq.nsmallest(
-            self._first,
-            ((places.get(group, 0), key, id_) for group, key, id_ in self._found),
-        )
-        return groups, [check_id for _, _, check_id in ordered]
+        groups = listing.in_order(Tally(*group) for group in self._counts.items())
+        names = [group.name for group in groups] if self._is_grouped else [""]
+        places = (place for name in names for place in self._found[name])
+        return groups, [check_id for _, check_id in islice(places, self._first)]
 
 
 async def _shown(

@@ -53,7 +53,7 @@ async def page(visit: Visit) -> Response:
     tiled = wrong[:_MOST_TILES]
     troubles = await why.troubles_of(conn, tiled)
     icon, title = listing.trouble(counted)
-    return visit.render(
+    return await visit.render(
         "wall.html",
         project=project,
         announced=told,

@@ -52,7 +52,7 @@ class Door:
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - is answered, and logged
-            response = _failed(error, visit)
+            response = await _failed(error, visit)
         _dress(response, page, visit)
         return response
 
@@ -124,7 +124,7 @@ def _ask_to_sign_in(page: Page, visit: Visit, *, reads: bool) -> Response:
     return visit.see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
 
 
-def _failed(error: Exception, visit: Visit) -> Response:
+async def _failed(error: Exception, visit: Visit) -> Response:
     """Make a page of an error; one that nobody expects is logged."""
     headers = {}
     if isinstance(error, UnknownCheckError | ForeignCheckError):
@@ -150,7 +150,7 @@ def _failed(error: Exception, visit: Visit) -> Response:
     elif not isinstance(error, PageError):
         logger.error("a page failed", exc_info=error)
         error = PageError(500, "Something went wrong", "The server's log tells more.")
-    response = visit.render(
+    response = await visit.render(
         "error.html", status=error.status, title=error.title, text=error.text
     )
     response.headers.update(headers | error.headers)

@@ -15,7 +15,7 @@ async def ask(visit: Visit) -> Response:
     wanted = visit.query.get("next", "")
     if visit.identity.viewer is not None:
         return visit.see_other(own_path(wanted))
-    return _form(visit, wanted)
+    return await _form(visit, wanted)
 
 
 async def enter(visit: Visit) -> Response:
@@ -24,9 +24,9 @@ async def enter(visit: Visit) -> Response:
     digest = parts.keyring.digest_of(visit.form.get("key", [""])[0].strip())
     if parts.keyring.by_digest(digest) is None:
         await parts.refuse_key(visit.request.scope)
-        return _form(visit, wanted, "Wrong key.", 403)
+        return await _form(visit, wanted, "Wrong key.", 403)
     if posted.is_lost(visit.request, parts):
-        return _form(visit, wanted, posted.own_address(parts), 403)
+        return await _form(visit, wanted, posted.own_address(parts), 403)
     response = visit.see_other(own_path(wanted))
     session.write(response, session.begin(digest, visit.now), parts)
     return response
@@ -61,9 +61,13 @@ def own_path(wanted: str) -> str:
     return wanted
 
 
-def _form(visit: Visit, wanted: str, problem: str = "", status: int = 200) -> Response:
+async def _form(
+    visit: Visit, wanted: str, problem: str = "", status: int = 200
+) -> Response:
     if not problem and posted.is_lost(visit.request, visit.parts):
         problem = posted.own_address(visit.parts)
     # It looks the same to who is signed in already and tries another key.
     nobody = replace(visit, identity=Identity(None))
-    return nobody.render("sign_in.html", status=status, wanted=wanted, problem=problem)
+    return await nobody.render(
+        "sign_in.html", status=status, wanted=wanted, problem=problem
+    )

@@ -14,7 +14,7 @@ from hcl.model import Check, Project
 from hcl.web import preferences
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.dashboard import Dashboard
-from hcl.web.pages.frame import Paths, templates
+from hcl.web.pages.frame import Paths, templates, written
 from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.identity import Identity, identify
@@ -114,7 +114,9 @@ class Visit:
                 return project, check
         raise no_such_check()
 
-    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
+    async def render(
+        self, template: str, *, status: int = 200, **context: Any
+    ) -> Response:
         """Answer with a page.
 
         `context` may hold `project`, the one that the page belongs to, and `nav`, the
@@ -138,7 +140,8 @@ class Visit:
         project = known["project"]
         known["warning"] = self.warnings.get(project.id) if project else None
         with wording.as_of(now):
-            page = templates().get_template(template).render(known)
+            async with self.dashboard.writing:
+                page = await written(templates().get_template(template), known)
         return HTMLResponse(page, status)
 
     def see_other(self, path: str, notice: str = "") -> Response:

@@ -92,15 +92,15 @@ def _filled(
 ) -> list[Month]:
     """Return what is known from each of the moments to the next, the last to now."""
     months = [Month(start) for start in starts]
-    starts = [start.astimezone(UTC) for start in starts]
+    # Moments of two zones take long to compare.
+    starts, now = [start.astimezone(UTC) for start in starts], now.astimezone(UTC)
+    stops = [*starts[1:], now]
     for begin, end, held in spans(flips, status, since, now):
         if held not in ("up", "down"):
             continue
-        first = max(bisect_right(starts, begin) - 1, 0)
-        for month, (start, stop) in zip(
-            months[first:], _bounds(starts[first:], now), strict=True
-        ):
-            length = min(end, stop) - max(begin, start)
+        # Of thousands of flips: nothing is copied for each.
+        for n in range(max(bisect_right(starts, begin) - 1, 0), len(months)):
+            month, length = months[n], min(end, stops[n]) - max(begin, starts[n])
             if length <= timedelta(0):
                 break
             if held == "up":
@@ -135,9 +135,3 @@ def _starts(now: datetime, count: int) -> list[datetime]:
         datetime(n // 12, n % 12 + 1, 1, tzinfo=now.tzinfo)
         for n in range(number - count + 1, number + 1)
     ]
-
-
-def _bounds(
-    starts: Sequence[datetime], now: datetime
-) -> Iterator[tuple[datetime, datetime]]:
-    yield from zip(starts, [*starts[1:], now], strict=True)

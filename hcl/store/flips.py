@@ -1,5 +1,6 @@
 """Flips: every change of a check's stored status."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,9 @@ from hcl.store.times import moment, seconds, stamp
 
 # No id is as great.
 _ABOVE_ALL = 2**63 - 1
+
+# Flips that are read in one go of the loop: pings wait meanwhile.
+SLICE = 200
 
 
 class Logged(NamedTuple):
@@ -117,12 +121,13 @@ async def logged(
             "limit": limit,
         },
     )
-    return [
-        Logged(
-            row[0], row[1], Flip(datetime.fromtimestamp(row[2], UTC), *tuple(row[3:]))
-        )
-        for row in rows
-    ]
+    found: list[Logged] = []
+    for number, row in enumerate(rows, 1):
+        flip = Flip(datetime.fromtimestamp(row[2], UTC), *tuple(row[3:]))
+        found.append(Logged(row[0], row[1], flip))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:
@@ -240,6 +245,10 @@ async def lately(
         (json.dumps(list(check_ids)), stamp(since), limit),
     )
     turns: dict[int, list[Turn]] = {}
-    for check_id, created, old_status, new_status in reversed(list(rows)):
-        turns.setdefault(check_id, []).append((created, old_status, new_status))
+    for number, (check_id, *turn) in enumerate(rows, 1):
+        turns.setdefault(check_id, []).append(tuple(turn))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    for of_check in turns.values():
+        of_check.reverse()
     return turns

@@ -209,9 +209,13 @@ async def _availability(
         # Of the time before them nothing is known, however old the log is.
         since, counted_since = None, flips[MOST_FLIPS - 1].created
     oldest_first = flips[:MOST_FLIPS][::-1]
+    # Thousands of flips take a while, and pings wait for none of them.
+    fared = await asyncio.to_thread(
+        uptime, oldest_first, check.status, since, now, zone_of(check)
+    )
     return {
         "since": min(flips[0].created, now) if flips else None,
-        "uptime": uptime(oldest_first, check.status, since, now, zone_of(check)),
+        "uptime": fared,
         "counted_since": counted_since,
         "most_flips": MOST_FLIPS,
     }

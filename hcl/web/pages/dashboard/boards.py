@@ -81,6 +81,8 @@ class Change(NamedTuple):
     gone: list[Shown]
     # By whether the viewer may only look: their links differ.
     messages: dict[bool, dict[str, object]]
+    # Held while they are made, by one for all.
+    making: asyncio.Lock
 
     @property
     def moves(self) -> set[str]:
@@ -126,7 +128,7 @@ class Board:
         if last is None or last.before is not before or last.after is not seen:
             items = [item for i, item in seen.items() if before.get(i) != item]
             gone = [item for i, item in before.items() if i not in seen]
-            last = self._change = Change(before, seen, items, gone, {})
+            last = self._change = Change(before, seen, items, gone, {}, asyncio.Lock())
         return last
 
     @property
@@ -134,24 +136,29 @@ class Board:
         return self._parts.changes.is_over(self.version) or self.seconds_left <= 0
 
     async def _look(self) -> None:
-        changes = self._parts.changes
-        if changes.is_over(self.version):
+        changes, version, announced = self._parts.changes, self.version, self.announced
+        if changes.is_over(version):
             version = changes.begin()
             conn = await self._parts.database.current()
             checks = await self._read(conn)
-            self.announced = await store.announcements.last_id(conn)
-            self.version = version
+            announced = await store.announcements.last_id(conn)
         else:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
-        self.items = {item.check.id: self._kept(item) for item in shown(checks, now)}
-        turns: Iterable[datetime | None]
+        items: dict[int, Shown] = {}
+        turns: list[datetime | None] = []
+        for start in range(0, len(checks), _SLICE):
+            # Whoever waits with a ping comes first.
+            await asyncio.sleep(0)
+            some = checks[start : start + _SLICE]
+            items |= {item.check.id: self._kept(item) for item in shown(some, now)}
+            turns += [rules.next_turn(check, now) for check in some]
         if self.is_coarse:
             conn = self._parts.database.committed
             tallies = await store.tallies.steady(conn, self._project.id, "", now)
-            turns = (tally.late for tally in tallies)
-        else:
-            turns = (rules.next_turn(check, now) for check in checks)
+            turns = [tally.late for tally in tallies]
+        # At once: who looks may leave while it is worked out.
+        self.items, self.version, self.announced = items, version, announced
         self._turns = min((turn for turn in turns if turn), default=None)
 
     async def _read(self, conn: Connection) -> list[Check]:

@@ -123,8 +123,9 @@ async def _message(visit: Visit, project: Project, change: Change) -> dict[str, 
         return {}
     if len(change.items) > _MOST_ROWS:
         return {"anew": True}
-    if readonly not in change.messages:
-        change.messages[readonly] = await _rows(visit, project, change)
+    async with change.making:
+        if readonly not in change.messages:
+            change.messages[readonly] = await _rows(visit, project, change)
     return change.messages[readonly]
 
 

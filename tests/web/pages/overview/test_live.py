@@ -29,7 +29,7 @@ from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import DAY, make_ping
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve
-from tests.store import change, put_check, put_flip
+from tests.store import change, put_check, put_flip, traced
 from tests.web.pages.browsing import project_path, sign_in
 
 SECOND = timedelta(seconds=1)
@@ -356,7 +356,7 @@ async def test_streams_are_counted_and_bounded(
     assert dashboard.boards.listeners == 0
 
 
-async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
+async def test_all_streams_of_a_project_read_and_write_changes_once(app: App) -> None:
     check = await put_check(app.database, status="up")
     await sign_in(app)
     dashboard = await open_dashboard(app.database)
@@ -367,12 +367,15 @@ async def test_all_streams_of_a_project_read_the_checks_once(app: App) -> None:
     ):
         board = dashboard.boards.of(app.parts, app.synced.projects[0])
         await ping(app, check.code)
-        messages = [await one.message(), await two.message()]
+        async with traced(app.database.committed) as statements:
+            messages = await asyncio.gather(one.message(), two.message())
         items = board.items
         await board.refresh()
 
     assert messages[0] == messages[1]
     assert board.items is items
+    # And they write its rows once.
+    assert sum("CROSS JOIN flips" in sql for sql in statements) == 1
 
 
 async def test_what_has_not_changed_is_kept_once(app: App) -> None:

@@ -126,12 +126,18 @@ class Runs:
 
     A success or fail ends the latest start of its rid (none counts as one), unless
     another did or the start is MAX_RUN old. No length is negative, whatever the clock
-    did. `most`: of more open runs the first are forgotten; None: none is.
+    did. A start without a rid that is told late, when an end after it has come already,
+    is that of no end after that one.
+    `most`: of more open runs the first are forgotten; None: none is.
     """
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self._starts: dict[str | None, datetime] = {}
+        # When the last end without a rid was; and until when the start that is open
+        # may have ended, None: it did not come late.
+        self._ended: datetime | None = None
+        self._ends_by: datetime | None = None
 
     def take(self, pings: Iterable[Ping]) -> dict[int, timedelta]:
         """Take the next pings; return lengths by the number of the ping that ended."""
@@ -139,10 +145,17 @@ class Runs:
         for ping in pings:
             if ping.action == "start":
                 starts[ping.rid] = ping.created
+                if ping.rid is None:
+                    is_late = self._ended is not None and ping.created < self._ended
+                    self._ends_by = self._ended if is_late else None
                 if self._most is not None and len(starts) > self._most:
                     del starts[next(iter(starts))]
             elif ping.action in ("success", "fail"):
                 start = starts.pop(ping.rid, None)
+                if ping.rid is None:
+                    self._ended = ping.created
+                    if self._ends_by is not None and self._ends_by < ping.created:
+                        start = None
                 if start is not None and ping.created - start < MAX_RUN:
                     lengths[ping.n] = max(ping.created - start, timedelta(0))
         return lengths

@@ -284,7 +284,7 @@ async def test_a_restart_neither_loses_it_nor_tells_it_again(
 async def test_a_channel_tells_of_what_ends_from_now_on(tmp_path: Path) -> None:
     async with posting(tmp_path, PLAIN.replace("Plain", "Mail")) as post:
         check = await steady(post)
-        await run(post, check, 40 * MINUTE, NOW - 30 * MINUTE)
+        await run(post, check, 40 * MINUTE, NOW - 45 * MINUTE)
 
         await post.use(MAIL)
         await look(post)

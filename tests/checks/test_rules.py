@@ -1078,6 +1078,26 @@ LOGS: dict[str, tuple[list[LogRow], dict[int, float]]] = {
         ],
         {2: 0, 4: 2},
     ),
+    "a start is told after its end": (
+        [
+            (0, "start", None),
+            (2, "success", None),
+            (1, "start", None),
+            (24, "success", None),
+            (25, "start", None),
+            (26, "success", None),
+        ],
+        {2: 2, 6: 1},
+    ),
+    "a run is told after the next one": (
+        [
+            (3, "start", None),
+            (4, "success", None),
+            (1, "start", None),
+            (2, "success", None),
+        ],
+        {2: 1, 4: 1},
+    ),
     "over a step back of a year": ([(8760, "start", RID), (0, "fail", RID)], {2: 0}),
 }
 

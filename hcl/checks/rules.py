@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,39 +39,6 @@ def on_ping(
     # As ping._replace(n=n, action=action), which takes four times as long.
     kept = tuple.__new__(Ping, (n, ping.created, action, *ping[3:]))
     return on_counted(check, kept, loose=loose, is_short=is_short), kept
-
-
-def on_late_ping(
-    check: Check, ping: Ping, received: datetime, *, loose: bool = False
-) -> tuple[Transition, Ping]:
-    """Receive a ping that bears the time its signal is of, and was `received` later.
-
-    What is older than the last ping changes nothing but the log, as does a start that
-    is older than that of the open run. A flip is of when it
-    became known: until then the check was shown as it was. Source: spec.md, "Beyond the
-    protocol".
-    """
-    action, newest = action_of(check, ping), check.last_ping
-    if action == "start" and check.last_start is not None:
-        newest = max(check.last_start, newest or check.last_start)
-    if newest is not None and ping.created < newest:
-        kept = ping._replace(n=check.n_pings + 1, action=action)
-        check = check._replace(n_pings=kept.n)
-        return _of_the_past(check, kept, received, loose=loose), kept
-    transition, kept = on_ping(check, ping, loose=loose)
-    if transition.flip is not None:
-        flip = replace(transition.flip, created=received)
-        transition = transition._replace(flip=flip)
-    return transition, kept
-
-
-def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Transition:
-    """Let an outcome that others have followed end its own run, and nothing else."""
-    is_outcome = ping.action in ("success", "fail") and ping.rid is not None
-    if not is_outcome or all(run.rid != ping.rid for run in check.open_runs):
-        return Transition(check)
-    check = check._replace(open_runs=runs.left(check, ping))
-    return deadlines.with_deadline(check, now, loose=loose)
 
 
 def on_counted(

@@ -8,7 +8,7 @@ from datetime import datetime
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import rules
+from hcl.checks import rules, told_late
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.maintenance import Maintenance
@@ -143,7 +143,7 @@ class Batch:
     def _apply(self, before: Check, ping: Ping, target: Target) -> None:
         if target.is_late:
             self._has_special = True
-            transition, kept = rules.on_late_ping(
+            transition, kept = told_late.on_late_ping(
                 before, ping, self._now(), loose=self._loose
             )
         else:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcl.checks import causes, rules, runs, schedule
+from hcl.checks import causes, rules, runs, schedule, told_late
 from hcl.checks.away import absence
 from hcl.checks.check_json import Site, check_json
 from hcl.checks.deadlines import Transition
@@ -241,7 +241,7 @@ def test_outcome_that_arrives_late_ends_its_run() -> None:
         story.signal(word)
     late = make_ping(rid=rid("a"), created=at(5))
 
-    transition, kept = rules.on_late_ping(story.check, late, at(8))
+    transition, kept = told_late.on_late_ping(story.check, late, at(8))
 
     assert transition.flip is None
     assert (kept.action, kept.n) == ("success", story.check.n_pings + 1)

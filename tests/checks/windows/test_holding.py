@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import rules
+from hcl.checks import rules, told_late
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
@@ -136,7 +136,7 @@ def test_a_fail_that_comes_late_calls_down_in_no_window() -> None:
     before = known(OPEN, **STATES["up"] | {"last_ping": NOW - 3 * HOUR})
     ping = make_ping(action="fail", created=NOW - 2 * HOUR)
 
-    transition, kept = rules.on_late_ping(before, ping, NOW)
+    transition, kept = told_late.on_late_ping(before, ping, NOW)
     assert transition.flip == Flip(NOW, "up", "down", "fail")
     transition, is_held = holding.on_ping(before, transition, kept, OPEN)
 

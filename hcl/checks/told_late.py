@@ -1,0 +1,89 @@
+"""What a ping that bears a time of its own does to a check: it was told late; pure.
+
+Source: spec.md, "Beyond the protocol".
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from hcl.checks import deadlines, rules
+from hcl.checks.deadlines import Transition
+from hcl.model import Check, Ping
+
+
+def on_late_ping(
+    check: Check,
+    ping: Ping,
+    received: datetime,
+    *,
+    loose: bool = False,
+) -> tuple[Transition, Ping]:
+    """Receive a ping that bears the time its signal is of, and was `received` later.
+
+    What is older than the last ping changes nothing but the log, as does a start that
+    is older than that of the open run. A flip is of when it became known: until
+    then the check was shown as it was. It ends no run that began later.
+    """
+    action = rules.action_of(check, ping)
+    if _is_past(check, ping._replace(action=action)):
+        kept = ping._replace(n=check.n_pings + 1, action=action)
+        check = check._replace(n_pings=kept.n)
+        return _of_the_past(check, kept, received, loose=loose), kept
+    if action in ("log", "ign"):
+        return rules.on_ping(check, ping, loose=loose)
+    transition, kept = _beside_later_runs(check, ping, received, loose=loose)
+    if transition.flip is not None:
+        flip = replace(transition.flip, created=received)
+        transition = transition._replace(flip=flip)
+    return transition, kept
+
+
+def _is_past(check: Check, ping: Ping) -> bool:
+    """Tell whether a check knows of something newer already."""
+    known = [check.last_ping]
+    if ping.action == "start":
+        known.append(check.last_start)
+    return any(at is not None and ping.created < at for at in known)
+
+
+def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Transition:
+    """Let an outcome that others have followed end its own run, and nothing else."""
+    if ping.action not in ("success", "fail"):
+        return Transition(check)
+    started, rid = check.last_start, ping.rid
+    ended = check
+    if started is not None and check.last_start_rid == rid and started <= ping.created:
+        ended = ended._replace(last_start=None, last_start_rid=None, run_excused=False)
+    left = tuple(
+        run for run in check.open_runs if run.rid != rid or run.started > ping.created
+    )
+    ended = ended._replace(open_runs=left)
+    if ended == check:
+        return Transition(check)
+    return deadlines.with_deadline(ended, now, loose=loose)
+
+
+def _beside_later_runs(
+    check: Check, ping: Ping, now: datetime, *, loose: bool
+) -> tuple[Transition, Ping]:
+    """Let a ping have its effect, but on no run that began after it."""
+    start = check.last_start
+    if start is None or start <= ping.created:
+        return rules.on_ping(check, ping, loose=loose)
+    earlier = check._replace(
+        last_start=None,
+        last_start_rid=None,
+        run_excused=False,
+        open_runs=tuple(run for run in check.open_runs if run.started <= ping.created),
+    )
+    transition, kept = rules.on_ping(earlier, ping, loose=loose)
+    after = transition.check._replace(
+        last_start=start,
+        last_start_rid=check.last_start_rid,
+        run_excused=check.run_excused,
+    )
+    if after.is_finer:
+        later = [run for run in check.open_runs if run.started > ping.created]
+        after = after._replace(open_runs=(*after.open_runs, *later))
+    again = deadlines.with_deadline(after, now, loose=loose)
+    return again._replace(flip=transition.flip), kept

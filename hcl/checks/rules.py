@@ -268,7 +268,7 @@ def shown_status(check: Check, now: datetime) -> ShownStatus:
     if check.last_start is not None:
         run = schedule.run_deadline(check)
         if run is not None and now >= run:
-            if not is_spared(check, now):
+            if not (is_spared(check, now) or awaits_end(check, now)):
                 return "down"
             return "grace" if check.status == "up" else check.status
     if check.status != "up":
@@ -284,6 +284,15 @@ def is_spared(check: Check, now: datetime) -> bool:
     return bool(
         check.spared and check.alert_after is not None and now < check.alert_after
     )
+
+
+def awaits_end(check: Check, now: datetime) -> bool:
+    """Tell whether a run that is too long is waited for: its start was told late.
+
+    Its end may follow, see `told_late`; the check goes down if it does not.
+    """
+    end, last = schedule.run_deadline(check), check.not_before
+    return end is not None and last is not None and end <= now < last
 
 
 def _shown_finer(check: Check, now: datetime) -> ShownStatus:
@@ -329,7 +338,8 @@ def _next_status(check: Check, now: datetime) -> datetime | None:
             return None
         late = end - check.spared - check.grace
         return late if late > now else end
-    ends = [schedule.run_deadline(check), check.alert_after if check.spared else None]
+    is_moved = bool(check.spared) or check.not_before is not None
+    ends = [schedule.run_deadline(check), check.alert_after if is_moved else None]
     if check.status == "up" and (grace := _grace(check)) is not None:
         ends += grace
     return min((end for end in ends if end is not None and end > now), default=None)

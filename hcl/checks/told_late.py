@@ -4,11 +4,14 @@ Source: spec.md, "Beyond the protocol".
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hcl.checks import deadlines, rules
-from hcl.checks.deadlines import Transition
+from hcl.checks.deadlines import Hold, Transition
 from hcl.model import Check, Ping
+
+# Who tells one signal late mostly tells the next at once: nobody goes down sooner.
+MORE_MAY_FOLLOW = timedelta(seconds=60)
 
 
 def on_late_ping(
@@ -16,13 +19,16 @@ def on_late_ping(
     ping: Ping,
     received: datetime,
     *,
+    hold: Hold = deadlines.unmoved,
     loose: bool = False,
 ) -> tuple[Transition, Ping]:
     """Receive a ping that bears the time its signal is of, and was `received` later.
 
     What is older than the last ping changes nothing but the log, as does a start that
-    is older than that of the open run. A flip is of when it became known: until
-    then the check was shown as it was. It ends no run that began later.
+    is older than that of the open run. A flip is of when it became known: until then
+    the check was shown as it was. It ends no run that began later. Nobody goes down for
+    what was due before it was told, while more may follow, and nobody comes up by what
+    others must have followed. `hold` has windows move deadlines.
     """
     action = rules.action_of(check, ping)
     if _is_past(check, ping._replace(action=action)):
@@ -35,6 +41,8 @@ def on_late_ping(
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
         transition = transition._replace(flip=flip)
+    until = received + MORE_MAY_FOLLOW
+    transition = _in_time(check, transition, until, hold=hold, loose=loose)
     return transition, kept
 
 
@@ -87,3 +95,58 @@ def _beside_later_runs(
         after = after._replace(open_runs=(*after.open_runs, *later))
     again = deadlines.with_deadline(after, now, loose=loose)
     return again._replace(flip=transition.flip), kept
+
+
+def _in_time(
+    before: Check,
+    transition: Transition,
+    until: datetime,
+    *,
+    hold: Hold,
+    loose: bool,
+) -> Transition:
+    """Let nobody go down before a moment for what was due since a ping of long ago.
+
+    Where an absence, say, had put off what is due, that counts still. A check that is
+    down stays so, rather than come up and go down again.
+    """
+    after = transition.check
+
+    def goes_down(check: Check) -> bool:
+        if check.is_finer:
+            passed = deadlines.pass_due(check, until, hold=hold, loose=loose)
+            return passed.check.status == "down"
+        due = hold(check).alert_after
+        return due is not None and due <= until
+
+    if after.status == "down" or not goes_down(after):
+        return transition
+    if before.status == "down":
+        after = after._replace(
+            status="down",
+            alert_after=None,
+            bad_outcomes=before.bad_outcomes,
+            missed=None,
+        )
+        return Transition(after)
+    after = _counted_as_before(before, after)
+    again = deadlines.with_deadline(after, until, loose=loose)
+    if goes_down(again.check):
+        after = after._replace(not_before=until)
+        again = deadlines.with_deadline(after, until, loose=loose)
+    return again._replace(flip=transition.flip)
+
+
+def _counted_as_before(before: Check, after: Check) -> Check:
+    """Count from what came after a ping, or counts as that: the return of hcl."""
+    bad = after.bad_outcomes
+    if before.missed is not None:
+        # That was after the ping.
+        bad += before.bad_outcomes if not bad else 0
+    return after._replace(
+        counted_from=before.counted_from,
+        excused=before.excused,
+        not_before=before.not_before,
+        missed=before.missed,
+        bad_outcomes=bad,
+    )

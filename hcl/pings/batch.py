@@ -4,11 +4,12 @@ import logging
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import rules, told_late
+from hcl.checks import deadlines, rules, told_late
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.maintenance import Maintenance
@@ -143,9 +144,7 @@ class Batch:
     def _apply(self, before: Check, ping: Ping, target: Target) -> None:
         if target.is_late:
             self._has_special = True
-            transition, kept = told_late.on_late_ping(
-                before, ping, self._now(), loose=self._loose
-            )
+            transition, kept = self._told_late(before, ping)
         else:
             transition, kept = rules.on_ping(
                 before, ping, loose=self._loose, guessed_at=self._guessed_at
@@ -160,6 +159,17 @@ class Batch:
         self.pings.append((before.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
+
+    def _told_late(self, before: Check, ping: Ping) -> tuple[Transition, Ping]:
+        calendar = self._maintenance.of(before.project_id)
+        hold = partial(holding.held, calendar=calendar) if calendar else None
+        return told_late.on_late_ping(
+            before,
+            ping,
+            self._now(),
+            hold=hold or deadlines.unmoved,
+            loose=self._loose,
+        )
 
     def _no_longer_late(self, check: Check, ping: Ping) -> None:
         # When it is looked at next may be long after it is late again.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import rules, told_late
+from hcl.checks import causes, rules, told_late
 from hcl.checks.deadlines import Transition
 from hcl.model import Check, Run
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
@@ -65,6 +65,118 @@ FINER: list[dict[str, Any]] = [
     {"down_after": 2},
     {"early": HOUR},
 ]
+
+
+# --- an outage of hours is over
+
+
+@pytest.mark.parametrize("finer", FINER, ids=str)
+def test_an_absence_is_excused_still_while_its_signals_are_told(
+    finer: dict[str, Any],
+) -> None:
+    """hcl was away for five hours, and a job ran every hour."""
+    check = up(**HOURLY, **finer, counted_from=BACK, excused=1)
+
+    assert flips_of(check, runs_of(range(1, 6))) == []
+
+
+def test_the_last_chance_after_many_absences_is_left_to_what_is_told() -> None:
+    check = up(**HOURLY, excused=3, not_before=BACK + MINUTE)
+
+    assert flips_of(check, runs_of(range(1, 6))) == []
+
+
+@pytest.mark.parametrize("finer", FINER, ids=str)
+def test_who_is_down_comes_up_once_by_the_signals_of_hours(
+    finer: dict[str, Any],
+) -> None:
+    """The network was away for five hours: it went down, which was told."""
+    down = make_check(**HOURLY, **finer, status="down", last_ping=NOW, n_pings=1)
+
+    assert flips_of(down, runs_of(range(1, 6))) == ["up"]
+
+
+def test_who_would_be_due_again_stays_down() -> None:
+    down = make_check(**HOURLY, status="down", last_ping=NOW, n_pings=1)
+
+    transition = told(down, NOW + 2 * HOUR)
+
+    after = transition.check
+    assert (transition.flip, after.status, after.alert_after) == (None, "down", None)
+    assert (after.last_ping, after.n_pings) == (NOW + 2 * HOUR, 2)
+    # What is told next has its length.
+    after = told(after, NOW + 3 * HOUR - MINUTE, action="start").check
+    assert told(after, NOW + 3 * HOUR).check.last_duration == MINUTE
+
+
+def test_with_an_excuse_it_goes_down_as_soon_as_without_the_signal() -> None:
+    """The job died while hcl was away; what it told is from before."""
+    check = up(**HOURLY, counted_from=BACK, excused=1)
+
+    after = told(check, NOW + HOUR).check
+
+    assert after.alert_after == check.alert_after == BACK + HOUR + 10 * MINUTE
+    assert (after.last_ping, after.excused) == (NOW + HOUR, 1)
+
+
+def test_a_new_check_goes_down_a_minute_after_a_signal_of_days_ago() -> None:
+    """Others may follow, and then it goes down later than it came up."""
+    first = told(make_check(), NOW - 4 * DAY, received=NOW)
+    second = told(first.check, NOW - 3 * DAY, received=NOW + MINUTE / 2)
+
+    assert first.flip is not None
+    assert (first.flip.created, first.check.alert_after) == (NOW, NOW + MINUTE)
+    assert second.check.alert_after == NOW + 1.5 * MINUTE
+    flip = rules.on_deadline(second.check, NOW + HOUR).flip
+    assert flip is not None
+    assert (flip.created, flip.new_status) == (NOW + 1.5 * MINUTE, "down")
+    # It was due long ago, and had its grace then.
+    down = rules.on_deadline(second.check, NOW + HOUR).check
+    assert causes.missed(down, flip.created) == (NOW - 2 * DAY, HOUR)
+
+
+@pytest.mark.parametrize("finer", FINER[:2], ids=str)
+@pytest.mark.parametrize("status", ["up", "new", "paused"])
+def test_a_run_that_is_over_is_not_too_long_while_its_end_may_follow(
+    finer: dict[str, Any], status: str
+) -> None:
+    check = up(**finer) if status == "up" else make_check(**finer, status=status)
+
+    begun = told(check, NOW + HOUR, action="start", rid=RID).check
+
+    assert begun.alert_after == BACK + MINUTE
+    assert rules.shown_status(begun, BACK) != "down"
+    assert rules.next_turn(begun, BACK) == BACK + MINUTE
+    assert rules.shown_status(begun, BACK + MINUTE) == "down"
+    after = told(begun, NOW + 1.5 * HOUR, rid=RID).check
+    assert (after.status, after.alert_after) == ("up", NOW + 26.5 * HOUR)
+    assert after.last_duration == HOUR / 2
+
+
+def test_a_run_that_hangs_is_told_a_minute_later() -> None:
+    begun = told(up(), NOW + HOUR, action="start").check
+
+    flip = rules.on_deadline(begun, BACK + MINUTE).flip
+
+    assert flip is not None
+    assert (flip.created, flip.new_status) == (BACK + MINUTE, "down")
+    overrun = causes.overrun(begun._replace(status="down"), "timeout", flip.created)
+    assert overrun == (NOW + HOUR, HOUR, None)
+
+
+def test_who_is_due_in_a_window_comes_up() -> None:
+    """By windows of maintenance it is due again tomorrow."""
+    down = make_check(**HOURLY, status="down", last_ping=NOW, n_pings=1)
+    late = make_ping(created=NOW + HOUR)
+
+    def hold(check: Check) -> Check:
+        assert check.alert_after is not None
+        return check._replace(alert_after=check.alert_after + DAY)
+
+    transition, _ = told_late.on_late_ping(down, late, BACK, hold=hold)
+
+    assert transition.flip is not None
+    assert (transition.flip.new_status, transition.flip.created) == ("up", BACK)
 
 
 # --- runs that began later

@@ -227,6 +227,35 @@ async def test_a_late_start_takes_no_newer_run_away(app: App) -> None:
     assert (after["last_duration"], after["started"]) == (600, False)
 
 
+async def test_signals_of_hours_tell_nobody_of_each(app: App) -> None:
+    """An outage is over: what a job did each hour comes at once, the oldest first.
+
+    The checker looks after each.
+    """
+    now = app.clock.now()
+    times = {"timeout": HOUR, "grace": 10 * MINUTE, "last_ping": now - 6 * HOUR}
+    down = await put_check(app.database, 1, **times, status="down", n_pings=1)
+    # Of this one hcl knows that it was away itself.
+    due = {"alert_after": now + 69 * MINUTE, "counted_from": now - MINUTE}
+    up = await put_check(app.database, 1, **times, **due, status="up", excused=1)
+
+    for hours in (5, 4, 3, 2, 1, 0.1):
+        for check in (down, up):
+            at = now - hours * HOUR
+            path = f"/ping/{check.code}"
+            await ping(app, f"{path}/start", at - MINUTE, key=check.code)
+            await app.checker.check_once(app.clock.now())
+            await ping(app, path, at, key=check.code)
+            await app.checker.check_once(app.clock.now())
+
+    assert await rows(app.database, "SELECT check_id, new_status FROM flips") == [
+        (down.id, "up")
+    ]
+    for check in (down, up):
+        after = await shown(app, check.code)
+        assert (after["status"], after["last_duration"]) == ("up", 60)
+
+
 async def test_an_unknown_check_is_not_found(app: App) -> None:
     code = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
 

@@ -72,6 +72,8 @@ def explain(known: Known, now: datetime) -> Explanation:
         summary = _HELD
     if status == "grace" and start_too_long_ago(known.check, now):
         summary = "It is shown as late: a run takes too long, in maintenance."
+    elif status == "grace" and rules.awaits_end(known.check, now):
+        summary = "It is shown as late: a run took too long, but its end may follow."
     if status == "grace" and known.check.bad_outcomes:
         summary = f"It is shown as late: {in_a_row(known.check)}."
     lines = _of_down if known.check.status == "down" else _of_others
@@ -185,7 +187,8 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
         return
     end = due + check.grace
     if check.not_before is not None and end < check.not_before:
-        yield Line(check.not_before, "It is not called down before: hcl was away.")
+        why = ": hcl was away" if check.excused else ""
+        yield Line(check.not_before, f"It is not called down before{why}.")
         return
     grace = f"The grace of {duration(check.grace)}"
     if rules.is_spared(check, now) and _is_put_off(check, end):
@@ -215,6 +218,8 @@ def _runs(check: Check, now: datetime) -> Iterator[Line]:
         end = runs.end(check, run)
         if rules.is_spared(check, now) and _is_put_off(check, end) and not run.is_told:
             yield Line(None, _RUN_SPARED)
+        elif end <= now and not run.is_told and rules.awaits_end(check, now):
+            yield Line(end, f"It had not ended within {limit}{_MAY_FOLLOW}.")
         elif run.is_told or end <= now:
             yield Line(end, f"It had not ended within {limit}: that counted.")
         else:
@@ -226,9 +231,9 @@ _SPARED = (
     "it goes down then, unless a ping comes; it began anew at the end of a maintenance"
     " window"
 )
-
-
 _RUN_SPARED = "The run may last until a grace after the maintenance window."
+# Told late, as its start was.
+_MAY_FOLLOW = ", but its end may follow within a minute"
 
 
 def _is_put_off(check: Check, end: datetime) -> bool:
@@ -240,7 +245,7 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
     """Tell of the open run, and when it is too long."""
     if check.last_start is None:
         return
-    rid = f" ({check.last_start_rid})" if check.last_start_rid else ""
+    rid = named(check.last_start_rid)
     yield Line(check.last_start, f"A run started{rid}, and has not ended.")
     end = schedule.run_deadline(check)
     if rules.is_spared(check, now):
@@ -248,7 +253,8 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
     elif end is None:
         yield Line(None, "hcl was away since: the run may have ended unheard.")
     elif end <= now:
-        yield Line(end, f"It had not ended within {duration(check.grace)}.")
+        more = _MAY_FOLLOW if rules.awaits_end(check, now) else ""
+        yield Line(end, f"It had not ended within {duration(check.grace)}{more}.")
     else:
         within = duration(end - check.last_start)
         yield Line(end, f"It goes down then, unless the run ends: {within} at most.")
@@ -256,8 +262,7 @@ def _run(check: Check, now: datetime) -> Iterator[Line]:
 
 def _failed(known: Known) -> bool:
     """Tell whether a check is up though it failed last, by a window or its rules."""
-    outcome = known.outcome
-    is_up = known.check.status == "up"
+    is_up, outcome = known.check.status == "up", known.outcome
     return is_up and outcome is not None and outcome.action == "fail"
 
 

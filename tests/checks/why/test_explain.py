@@ -11,7 +11,7 @@ from hcl.checks.why.settings import zone_of
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
-from hcl.model import Check, Flip
+from hcl.model import Check, Flip, Run
 from hcl.store.life import Absence
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
@@ -227,11 +227,36 @@ def test_absence_and_what_it_excused_are_told() -> None:
 
 
 def test_check_that_has_a_last_chance_is_not_down_before() -> None:
-    late = check(**UP, not_before=NOW + 30 * HOUR)
+    late = check(**UP, not_before=NOW + 30 * HOUR, excused=3)
 
     told = said(Known(late), NOW + 24.5 * HOUR)
 
     assert told[-1] == (30 * 60, "It is not called down before: hcl was away.")
+
+
+@pytest.mark.parametrize("finer", [{}, {"max_run": HOUR}], ids=str)
+def test_a_run_that_was_told_late_may_have_ended(finer: dict[str, Any]) -> None:
+    """Its start was told five hours later; its end may follow in a minute."""
+    begun, last = NOW + HOUR, NOW + 6 * HOUR + MINUTE
+    late = check(**UP, **finer, last_start=begun, not_before=last, alert_after=last)
+    if finer:
+        late = late._replace(open_runs=(Run(begun, None),))
+
+    told = said(Known(late), NOW + 6 * HOUR)
+
+    assert told[:3] == [
+        (0, "The last success came."),
+        (60, "A run started, and has not ended."),
+        (
+            120,
+            "It had not ended within 1 hour, but its end may follow within a minute.",
+        ),
+    ]
+    if not finer:
+        summary = explain(Known(late), NOW + 6 * HOUR).summary
+        assert summary == (
+            "It is shown as late: a run took too long, but its end may follow."
+        )
 
 
 def test_clock_that_was_set_is_told() -> None:

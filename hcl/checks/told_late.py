@@ -19,19 +19,21 @@ def on_late_ping(
     ping: Ping,
     received: datetime,
     *,
+    turned: datetime | None = None,
     hold: Hold = deadlines.unmoved,
     loose: bool = False,
 ) -> tuple[Transition, Ping]:
     """Receive a ping that bears the time its signal is of, and was `received` later.
 
     What is older than the last ping changes nothing but the log, as does a start that
-    is older than that of the open run. A flip is of when it became known: until then
-    the check was shown as it was. It ends no run that began later. Nobody goes down for
+    is older than that of the open run, and what is older than the pause or resumption
+    at which the check `turned` last. A flip is of when it became known: until then the
+    check was shown as it was. It ends no run that began later. Nobody goes down for
     what was due before it was told, while more may follow, and nobody comes up by what
     others must have followed. `hold` has windows move deadlines.
     """
     action = rules.action_of(check, ping)
-    if _is_past(check, ping._replace(action=action)):
+    if _is_past(check, ping._replace(action=action), turned):
         kept = ping._replace(n=check.n_pings + 1, action=action)
         check = check._replace(n_pings=kept.n)
         return _of_the_past(check, kept, received, loose=loose), kept
@@ -46,11 +48,13 @@ def on_late_ping(
     return transition, kept
 
 
-def _is_past(check: Check, ping: Ping) -> bool:
+def _is_past(check: Check, ping: Ping, turned: datetime | None) -> bool:
     """Tell whether a check knows of something newer already."""
     known = [check.last_ping]
     if ping.action == "start":
         known.append(check.last_start)
+    if check.status in ("new", "paused"):
+        known.append(turned)
     return any(at is not None and ping.created < at for at in known)
 
 

@@ -57,6 +57,8 @@ class Batch:
         self._created: dict[Slug, Check] = {}
         # By UUID.
         self._after: dict[str, Check] = {}
+        # When those were paused or resumed that late pings came for.
+        self._turned: dict[str, datetime] = {}
         self._saved = False
 
     async def load(self, conn: Connection, arrivals: Sequence[Arrival]) -> None:
@@ -76,6 +78,18 @@ class Batch:
                 key = (target.ping_key, target.slug)
                 if target.create and key not in states.by_slug:
                     self.to_create[key] = target
+        await self._load_turns(conn, arrivals)
+
+    async def _load_turns(self, conn: Connection, arrivals: Sequence[Arrival]) -> None:
+        for target, _, _ in arrivals:
+            if not target.is_late:
+                continue
+            by_slug = self._states.by_slug.get((target.ping_key, target.slug), ())
+            for code in [target.code] if target.code else by_slug:
+                check = self._states.check(code)
+                if check is not None and check.status in ("new", "paused"):
+                    for logged in await store.flips.logged(conn, check.id, 1):
+                        self._turned[code] = logged.flip.created
 
     async def _load_by_slug(self, conn: Connection, keys: Collection[Slug]) -> None:
         if keys:
@@ -167,6 +181,7 @@ class Batch:
             before,
             ping,
             self._now(),
+            turned=self._turned.get(before.code),
             hold=hold or deadlines.unmoved,
             loose=self._loose,
         )

@@ -30,10 +30,11 @@ def told(
     check: Check,
     at: datetime,
     received: datetime = BACK,
+    turned: datetime | None = None,
     **ping: Any,
 ) -> Transition:
     late = make_ping(created=at, **ping)
-    return told_late.on_late_ping(check, late, received)[0]
+    return told_late.on_late_ping(check, late, received, turned=turned)[0]
 
 
 def runs_of(hours: Iterable[float]) -> list[tuple[str, datetime]]:
@@ -229,3 +230,20 @@ def test_an_outcome_that_others_have_followed_ends_its_run(
     assert after.alert_after == NOW + 30 * MINUTE + DAY + HOUR
     # One of before that run ends nothing.
     assert told(check, NOW + 5 * MINUTE, rid=rid).check.last_start == check.last_start
+
+
+# --- pauses
+
+
+@pytest.mark.parametrize("status", ["paused", "new"])
+@pytest.mark.parametrize("action", ["success", "fail", "start", "log"])
+def test_what_is_older_than_a_pause_or_its_end_does_not_undo_it(
+    status: str, action: str
+) -> None:
+    check = make_check(status=status, n_pings=1)
+
+    old = told(check, NOW - MINUTE, NOW + MINUTE, turned=NOW, action=action)
+    young = told(check, NOW + MINUTE, NOW + MINUTE, turned=NOW)
+
+    assert old == Transition(check._replace(n_pings=2))
+    assert young.check.status == "up"

@@ -256,6 +256,29 @@ async def test_signals_of_hours_tell_nobody_of_each(app: App) -> None:
         assert (after["status"], after["last_duration"]) == ("up", 60)
 
 
+@pytest.mark.parametrize("by_slug", [True, False])
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_what_is_older_than_a_pause_does_not_end_it(
+    app: App, by_slug: bool, resumes: bool
+) -> None:
+    check = await put_check(app.database, 1, slug="job", status="up", n_pings=1)
+    await app.api("POST", f"checks/{check.code}/pause")
+    if resumes:
+        await app.api("POST", f"checks/{check.code}/resume")
+    path, key = f"/ping/{check.code}", check.code
+    if by_slug:
+        path, key = f"/ping/{setting.PING_KEY}/job", setting.PING_KEY
+    now = app.clock.now()
+
+    await ping(app, path, now - HOUR, key=key)
+    before = await shown(app, check.code)
+    # That it runs again is told by what came later.
+    await ping(app, path, app.clock.now() + MINUTE, key=key)
+
+    assert (before["status"], before["n_pings"]) == ("new" if resumes else "paused", 2)
+    assert (await shown(app, check.code))["status"] == "up"
+
+
 async def test_an_unknown_check_is_not_found(app: App) -> None:
     code = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
 

@@ -6,7 +6,7 @@ Source: spec.md, "Beyond the protocol".
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hcl.checks import deadlines, rules
+from hcl.checks import deadlines, rules, schedule
 from hcl.checks.deadlines import Hold, Transition
 from hcl.model import Check, Ping
 
@@ -45,7 +45,8 @@ def on_late_ping(
         transition = transition._replace(flip=flip)
     until = received + MORE_MAY_FOLLOW
     transition = _in_time(check, transition, until, hold=hold, loose=loose)
-    return transition, kept
+    after = _late_still(check, transition.check, received)
+    return transition._replace(check=after), kept
 
 
 def _is_past(check: Check, ping: Ping, turned: datetime | None) -> bool:
@@ -154,3 +155,13 @@ def _counted_as_before(before: Check, after: Check) -> Check:
         missed=before.missed,
         bad_outcomes=bad,
     )
+
+
+def _late_still(before: Check, after: Check, now: datetime) -> Check:
+    """Return a check that is late still by what was told late, since it was before."""
+    if after.status != "up" or before.late_since is None or after.late_since:
+        return after
+    due = schedule.next_ping(after)
+    if due is None or due > now:
+        return after
+    return after._replace(late_since=before.late_since)

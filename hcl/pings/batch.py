@@ -49,6 +49,8 @@ class Batch:
         self.flips: list[tuple[Check, Flip]] = []
         # Those that people were told to be late, and when they pinged.
         self.pinged: list[tuple[Check, datetime]] = []
+        # When that was known of the last of them.
+        self._pinged_by: datetime | None = None
         # Those whose deadline came up, or came nearer.
         self.nearer: list[Check] = []
         # Whom pings are for that may make a check.
@@ -168,7 +170,8 @@ class Batch:
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
         if before.late_since is not None and transition.check.late_since is None:
-            self._no_longer_late(transition.check, kept)
+            heard = self._now() if target.is_late else kept.created
+            self._no_longer_late(transition.check, kept.created, heard)
         self._after[before.code] = transition.check
         self.pings.append((before.id, kept))
         if transition.flip is not None:
@@ -186,11 +189,12 @@ class Batch:
             loose=self._loose,
         )
 
-    def _no_longer_late(self, check: Check, ping: Ping) -> None:
+    def _no_longer_late(self, check: Check, at: datetime, heard: datetime) -> None:
         # When it is looked at next may be long after it is late again.
         self.nearer.append(check)
         if check.status == "up":
-            self.pinged.append((check, ping.created))
+            self.pinged.append((check, at))
+            self._pinged_by = max(heard, self._pinged_by or heard)
 
     def _in_maintenance(
         self, before: Check, transition: Transition, ping: Ping
@@ -210,9 +214,8 @@ class Batch:
         await conn.executemany(*store.checks.saving_states(self._after.values()))
         if self.nearer:
             await store.checks.look_earlier(conn, self.nearer)
-        if self.pinged:
-            now = max(at for _, at in self.pinged)
-            await store.latenesses.end(conn, self.pinged, now)
+        if self._pinged_by is not None:
+            await store.latenesses.end(conn, self.pinged, self._pinged_by)
         if self.flips:
             first = await store.flips.add(conn, self.flips)
             now = max(flip.created for _, flip in self.flips)

@@ -8,6 +8,7 @@ import pytest
 
 from hcl import store
 from hcl.model import Check, Run
+from hcl.pings.arrival import Target
 from tests import toml
 from tests.alerts.sending import (
     Post,
@@ -18,7 +19,7 @@ from tests.alerts.sending import (
     quiet,
     restarted,
 )
-from tests.build import DAY, HOUR, NOW
+from tests.build import DAY, HOUR, NOW, make_ping
 from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
@@ -96,6 +97,33 @@ async def test_words_of_a_mail(tmp_path: Path) -> None:
     assert "Status:       late since 2026-06-15 12:00:00 UTC" in late
     assert post.mails() == ["LATE: a", "UP: a"]
     assert "It was late by 32 minutes." in over
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(-10, "That was in time, but told late."), (10, "It was late by 10 minutes.")],
+)
+async def test_a_ping_that_is_told_late_ends_it(
+    tmp_path: Path, minutes: float, said: str
+) -> None:
+    """It pinged before it was late, or after, by its own time."""
+    async with posting(tmp_path, MAIL) as post:
+        now = post.app.clock.now()
+        since = now - 30 * MINUTE
+        check = await up(post, last_ping=since - DAY, alert_after=since + HOUR)
+        await post.app.checker.check_once(now)
+        await post.send(now)
+        late = make_ping(created=since + minutes * MINUTE)
+        target = Target(code=check.code, is_late=True)
+
+        await post.app.parts.pinging.receive(target, late)
+        await post.send(post.app.clock.now())
+
+        assert post.mails() == ["LATE: a", "UP: a"]
+        assert said in text(post.smtp.records[-1])
+        created = "SELECT created FROM notifications ORDER BY id"
+        late_at, over_at = await rows(post.app.database, created)
+        assert late_at <= over_at
 
 
 @pytest.mark.parametrize(

@@ -247,3 +247,38 @@ def test_what_is_older_than_a_pause_or_its_end_does_not_undo_it(
 
     assert old == Transition(check._replace(n_pings=2))
     assert young.check.status == "up"
+
+
+# --- being late
+
+
+def test_who_is_late_still_by_what_was_told_is_late_since_before() -> None:
+    since = NOW + HOUR
+    check = up(**HOURLY, late_since=since)
+
+    still = told(check, NOW + MINUTE, NOW + HOUR + 5 * MINUTE).check
+    no_more = told(check, NOW + 30 * MINUTE, NOW + HOUR + 5 * MINUTE).check
+
+    assert (still.late_since, no_more.late_since) == (since, None)
+
+
+def test_what_was_missed_since_counts_still() -> None:
+    """Of several bad outcomes that it takes none is forgotten, and none comes twice."""
+    received = NOW + 2 * HOUR + 15 * MINUTE
+    check = rules.on_deadline(up(**HOURLY, down_after=3), received).check
+    assert check.bad_outcomes == 2
+
+    late = told(check, NOW + 50 * MINUTE, received).check
+
+    after = rules.on_deadline(late, received).check
+    assert (after.status, after.bad_outcomes) == ("up", 1)
+    assert after.alert_after == NOW + 3 * HOUR
+
+
+def test_a_log_entry_that_is_told_late_puts_nothing_off() -> None:
+    check = up(**HOURLY)
+    received = NOW + 70 * MINUTE - timedelta(seconds=1)
+
+    after = told(check, received - MINUTE, received, action="log").check
+
+    assert after == check._replace(n_pings=2)

@@ -87,11 +87,15 @@ def late_no_more(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - as u
     when = told(alert.flip.created, alert)
     began = lateness.began if lateness is not None else alert.flip.created
     length = rough(max(alert.flip.created - began, timedelta(0)))
+    story, clause = f"It was late by {length}.", f"was late by {length}"
+    if alert.flip.created < began:
+        # The ping told its own time.
+        story, clause = "That was in time, but told late.", "in time, but told late"
     return Wording(
         label="UP",
         predicate="has pinged",
-        story=(f"It pinged at {when}. It was late by {length}.",),
-        clause=f"pinged at {when}, was late by {length}",
+        story=(f"It pinged at {when}. {story}",),
+        clause=f"pinged at {when}, {clause}",
     )
 
 

@@ -110,7 +110,7 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
     return Alert(
         check=check,
         flip=flips_told[-1],
-        ping=await store.pings.by_n(conn, check.id, n) if n else None,
+        ping=await store.pings.last_up_to(conn, check, n) if n else None,
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         earlier=tuple(flips_told[:-1]),
         reminder=reminder,
@@ -128,7 +128,7 @@ async def _late_alert(
     return Alert(
         check=check,
         flip=Flip(lateness.ended or lateness.began, "up", "up", ""),
-        ping=await store.pings.by_n(conn, check.id, n) if n else None,
+        ping=await store.pings.last_up_to(conn, check, n) if n else None,
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         lateness=lateness,
     )

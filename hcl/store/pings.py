@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Ping
+from hcl.model import Check, Ping
 from hcl.store.times import moment, seconds, stamp
 
 # See the migration that made the table.
@@ -298,6 +298,20 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
         {"check_id": check_id, "n": n},
     )
     return next((_ping(row) for row in rows), None)
+
+
+async def last_up_to(conn: Connection, check: Check, n: int) -> Ping | None:
+    """Return the last ping that had come when a check had so many, None if it is gone.
+
+    One that was told late, when the outcome that counts had followed it, is not that.
+    """
+    ping = await by_n(conn, check.id, n)
+    if ping is None or check.last_ping is None or ping.created >= check.last_ping:
+        return ping
+    outcome = await last_outcome(conn, check.id, check.last_ping)
+    if outcome is None or outcome.n > n:
+        return ping
+    return await by_n(conn, check.id, outcome.n)
 
 
 async def checks_over(conn: Connection, log_limit: int) -> list[tuple[int, int]]:

@@ -53,6 +53,31 @@ async def test_message_is_told_in_the_zone_of_the_file(app: App) -> None:
     assert [alert.home for alert in message.alerts] == ["Europe/Riga"]
 
 
+async def test_last_ping_is_none_that_was_told_late_and_others_had_followed(
+    app: App,
+) -> None:
+    check = await put_check(app.database, 1, timeout=HOUR, grace=HOUR)
+    await ping(app, check, "success")
+    for action in ("success", "start", "log"):
+        late = make_ping(created=NOW - HOUR, action=action)
+        target = Target(code=check.code, is_late=True)
+        await app.parts.pinging.receive(target, late)
+
+    await app.checker.check_once(NOW + 3 * HOUR)
+
+    bundle = await store.outbox.due(
+        await app.database.current(), 1, NOW + 4 * HOUR, 999
+    )
+    [alert] = (await composed(app, *bundle)).alerts
+    assert alert.ping is not None
+    assert (alert.ping.n, alert.ping.created) == (1, NOW)
+    explained = await app.api("GET", f"checks/{check.code}/explain/")
+    told = [line["text"] for line in explained.json()["timeline"]]
+    assert "The last ping came: ping 1, success." in told
+    # They came since by nobody's count.
+    assert not any("came since" in text for text in told)
+
+
 async def test_flips_of_a_check_are_one_alert(app: App) -> None:
     check = await down(app, 1)
     await ping(app, check, "success", NOW + SECOND)

@@ -61,7 +61,7 @@ async def known_of(
             known,
             flip=logged.flip,
             flip_n=logged.n_pings,
-            ping=await store.pings.by_n(conn, check.id, logged.n_pings),
+            ping=await store.pings.last_up_to(conn, check, logged.n_pings),
             records=records,
             untold=counts.get(logged.id, 0) - len(records),
         )

@@ -21,7 +21,15 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
-from hcl.db.restoring import EPOCH, RESTORED, Restored, mark_as_copy, restore
+from hcl.db.restoring import (
+    EPOCH,
+    RESTORED,
+    Restored,
+    mark_as_copy,
+    move_aside,
+    moving_back,
+    restore,
+)
 
 __all__ = [
     "PATIENCE",
@@ -49,6 +57,8 @@ __all__ = [
     "open_to_rehearse",
     "rehearse",
     "mark_as_copy",
+    "move_aside",
+    "moving_back",
     "restore",
     "tell",
     "write_beside",

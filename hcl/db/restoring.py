@@ -29,6 +29,9 @@ _SIDE_FILES = ("", "-wal", "-shm")
 # What Litestream keeps beside a database: by that it would take another one for it.
 _LEDGER = ".{}-litestream"
 
+# Files by their names before and after.
+Moved = list[tuple[Path, Path]]
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -57,20 +60,14 @@ def restore(file: Path, database: Path, config: Path, now: datetime) -> Restored
             raise DatabaseError(
                 f"{file}: made by a newer hcl (schema {contents.schema}): run that one"
             )
-        moved: list[tuple[Path, Path]] = []
-        try:
+        with moving_back() as moved:
             as_of, not_sent = _put_in_place(file, database, now, moved)
-        except BaseException:
-            # What was there is there again.
-            for before, after in reversed(moved):
-                after.rename(before)
-            raise
         note_served()
     return Restored(contents, as_of, not_sent, moved[0][1] if moved else None)
 
 
 def _put_in_place(
-    file: Path, database: Path, now: datetime, moved: list[tuple[Path, Path]]
+    file: Path, database: Path, now: datetime, moved: Moved
 ) -> tuple[float | None, int]:
     """Copy, mark, look at the copy, and exchange; note in `moved` what was set aside.
 
@@ -85,7 +82,7 @@ def _put_in_place(
         _keep_turn(real, part)
         rehearse(part, shown=database)
         os.fsync(fd)
-        _set_aside(real, now, moved)
+        move_aside(real, now, moved)
     return marked
 
 
@@ -187,10 +184,25 @@ def _last_known(conn: sqlite3.Connection) -> float | None:
     return max(moments, default=None)
 
 
-def _set_aside(real: Path, now: datetime, moved: list[tuple[Path, Path]]) -> None:
-    """Give the database another name, with its WAL, before another takes its place."""
+@contextmanager
+def moving_back() -> Iterator[Moved]:
+    """Give what is moved meanwhile, and noted, its name again after an exception."""
+    moved: Moved = []
+    try:
+        yield moved
+    except BaseException:
+        for before, after in reversed(moved):
+            after.rename(before)
+        raise
+
+
+def move_aside(real: Path, now: datetime, moved: Moved) -> None:
+    """Give the database another name, with its WAL, before another takes its place.
+
+    Each file is noted in `moved`, the database first. Raises DatabaseError.
+    """
     aside = _beside(real, f".before-{now:%Y%m%dT%H%M%SZ}")
-    if aside.exists():
+    if aside.exists() and real.exists():
         raise DatabaseError(f"{aside}: is there already: move it away")
     # Best in one file: what is killed between two renames has them apart. What is
     # damaged cannot be, and keeps its WAL.

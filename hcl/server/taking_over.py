@@ -10,7 +10,6 @@ import asyncio
 import os
 import socket
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +21,11 @@ from hcl.db import (
     SQLError,
     held,
     mark_as_copy,
+    move_aside,
+    moving_back,
     open_database,
     open_to_read,
+    rehearse,
 )
 from hcl.server import litestream
 from hcl.server.fence import Fence, FenceError, Stand, fenced_mark
@@ -95,6 +97,8 @@ def _bring(config: Config, into: Path, from_copy: bool) -> None:
         if not source.exists():
             raise ReplicaError(f"there is no copy {source}: `hcl standby` makes it")
         _private_copy(source, into)
+        # What was killed while it followed, or follows still, may have it half written.
+        rehearse(into, shown=source)
         return
     command = litestream.restore(
         config.standby.follow,
@@ -183,21 +187,14 @@ async def _prepare(copy: Path, epoch: int, now: datetime) -> int:
 
 def _put(copy: Path, database: Path, now: datetime) -> Path | None:
     """Set aside what is there, and put the copy into its place."""
-    aside = database.with_name(f"{database.name}.before-{now:%Y%m%dT%H%M%SZ}")
-    # What Litestream knows of the old one would have it take the new one for that.
-    ledger = database.with_name(f".{database.name}-litestream")
-    with suppress(FileNotFoundError):
-        ledger.replace(ledger.with_name(f".{aside.name}-litestream"))
-    was_there = database.exists()
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            path = database.with_name(database.name + suffix)
-            path.replace(aside.with_name(aside.name + suffix))
-    copy.replace(database)
+    with moving_back() as moved:
+        move_aside(database, now, moved)
+        # Of what is aside now. Later, a kill would leave it with what was taken over.
+        fenced_mark(database).unlink(missing_ok=True)
+        copy.replace(database)
     folder = os.open(database.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    fenced_mark(database).unlink(missing_ok=True)
-    return aside if was_there else None
+    return moved[0][1] if moved else None

@@ -1,0 +1,85 @@
+"""A takeover that is killed between two steps, by the real command."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import toml
+from tests.damage import damage
+from tests.patience import ENDS
+from tests.server.process import Serve, curl
+from tests.server.test_backup import asked, copies_in, hcl
+
+# Runs hcl, and kills it before it moves or removes a file.
+KILLED = """\
+import os, sys
+event, file = sys.argv[1:3]
+def kill(name, arguments):
+    if name == event and os.path.basename(arguments[0]) == file:
+        os.kill(os.getpid(), 9)
+sys.addaudithook(kill)
+sys.argv[1:3] = []
+from hcl.cli import main
+main(prog_name="hcl")
+"""
+
+TAKE_OVER = ("standby", "--take-over", "--from-copy")
+
+
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a machine that was killed, passed, and has followed."""
+    folder = tmp_path_factory.mktemp("passed")
+    standby = toml.table("standby", follow="file:///nowhere", fence="fence")
+    with Serve(folder, tables=standby) as serve:
+        check = serve.api("POST", "checks/", name="Backup")
+        hcl(folder, "backup", "hcl.sqlite.standby")
+        curl(check["ping_url"])
+        serve.stop(9)
+    (folder / "hcl.sqlite.fenced").write_text("passed\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("event", "file"),
+    [
+        ("os.rename", "hcl.sqlite"),
+        ("os.rename", "hcl.sqlite-wal"),
+        ("os.remove", "hcl.sqlite.fenced"),
+        ("os.rename", "hcl.sqlite.taking-over"),
+    ],
+)
+def test_takeover_that_is_killed_can_be_done_again_and_keeps_what_was_here(
+    passed: Path, tmp_path: Path, event: str, file: str
+) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, event, file, *TAKE_OVER],
+        cwd=folder,
+        check=False,
+        timeout=ENDS,
+    )
+
+    said = hcl(folder, *TAKE_OVER)
+
+    assert killed.returncode == -9
+    assert "The fence stands at epoch 1." in said
+    [aside] = [name for name in copies_in(folder) if ".before-" in name]
+    assert asked(folder / aside, "SELECT count(*) FROM log") == [1]
+    assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [0]
+    assert not (folder / "hcl.sqlite.fenced").exists()
+
+
+def test_copy_that_was_followed_half_is_not_taken(passed: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    damage(folder / "hcl.sqlite.standby", "flips")
+
+    line = hcl(folder, *TAKE_OVER)
+
+    copy = folder / "hcl.sqlite.standby"
+    assert line.startswith(f"nothing is taken over: {copy}: is damaged: ")
+    assert not (folder / "fence").exists()
+    assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [1]

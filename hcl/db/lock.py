@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -21,6 +22,11 @@ _LONGEST = 64
 
 _LOCKS = Path("/proc/locks")
 
+# struct flock of fcntl(2), and where SQLite locks a file that it has open: sqlite3's
+# os.h. Whoever has a WAL open holds a lock there all the time.
+_FLOCK = "hhqqi"
+_SQLITES = 0x40000000, 512
+
 
 @contextmanager
 def held(
@@ -29,8 +35,8 @@ def held(
     """Hold the lock of the database at `path`, which stays when the process has ended.
 
     A database that is not there yet may be made if it is to lie beside the `config` and
-    none has lain there, or with `new`; or one that `restores` takes its place. What is
-    yielded is to be called once it is open:
+    none has lain there, or with `new`; or one that `restores` takes its place, which
+    nobody may have open then. What is yielded is to be called once it is open:
     the lock tells from then on that there is one. Raises DatabaseError.
     """
     real = Path(os.path.realpath(path))
@@ -46,6 +52,8 @@ def held(
     try:
         if was_served and not (is_there or new or restores):
             raise DatabaseError(_not_there(path, f"but {lock.name} of an earlier one"))
+        if is_there and restores:
+            _refuse_used(path, real)
         if is_there:
             _write(fd, b"\n")
         elif not restores:
@@ -62,6 +70,30 @@ def _not_there(path: Path, besides: str) -> str:
     return (
         f"{path}: there is no database, {besides}: mount its disk, put it back, or have"
         " a new one made by `hcl serve --new`"
+    )
+
+
+def _refuse_used(path: Path, real: Path) -> None:
+    """Raise DatabaseError if another program has the database open.
+
+    Litestream would go on with the file that is moved away, and write its log into the
+    new one's. No connection of this process may be open, whose locks would go.
+    """
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, *_SQLITES, 0)
+    try:
+        with real.open("rb+") as file:
+            found = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    except OSError:
+        # A file system without locks; or what cannot be read is told better later.
+        return
+    kind, *_, pid = found
+    if kind == fcntl.F_UNLCK:
+        return
+    who = f"process {pid}" if pid > 0 else "a process elsewhere"
+    with suppress(OSError):
+        who += f" ({Path(f'/proc/{pid}/comm').read_text().strip()})"
+    raise DatabaseError(
+        f"{path}: another program has it open, {who}: stop that one first"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests import toml
 from tests.damage import damage
 from tests.db.test_migrations import NEWEST, put_of_version
+from tests.server.litestream import Machine
 from tests.server.process import Serve, curl, until
 from tests.server.test_away import be_away, waiting
 from tests.server.test_backup import asked, copies_in, hcl
@@ -316,3 +317,36 @@ def test_restoring_where_another_machine_serves_says_that_both_would(
 
     advice = "if hcl may run there, `hcl fence --raise` before you start hcl here."
     assert f"The fence was raised by alpha: {advice}" in told
+
+
+def test_litestream_is_to_be_stopped_and_then_replicates_what_was_restored(
+    tmp_path: Path,
+) -> None:
+    with Machine(tmp_path, "a", "b") as first, Machine(tmp_path, "b", "a") as second:
+        first.start()
+        check = first.api("POST", "checks/", name="Backup")
+        hcl(first.folder, "backup", "copy.sqlite")
+        first.litestream.start()
+        curl(check["ping_url"])
+        first.stop()
+        before = files(first.folder)
+
+        line = hcl(first.folder, "restore", "copy.sqlite")
+
+        pid = first.litestream.process.pid
+        assert line == (
+            f"{first.folder}/hcl.sqlite: another program has it open, process {pid}"
+            " (litestream): stop that one first"
+        )
+        assert files(first.folder).keys() == before.keys()
+        first.litestream.stop()
+        hcl(first.folder, "restore", "copy.sqlite")
+        first.litestream.start()
+        first.start()
+        for _ in range(2):
+            curl(check["ping_url"])
+        first.litestream.wait_for_sync()
+        first.crash()
+        taken = second.hcl("standby", "--take-over")
+        assert taken.returncode == 0, taken.stderr
+        assert asked(second.folder / "hcl.sqlite", "SELECT count(*) FROM log") == [2]

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 from aiosqlite import Connection
 
-from hcl.store import open_runs, windows
+from hcl.store import open_runs, settings, windows
 from hcl.store.times import seconds, stamp
+
+_OWES = "owes_deadlines"
 
 # Whether a row of check_states has pings that are not fixed.
 HAS_MORE = (
@@ -118,8 +120,8 @@ async def shift_ends(conn: Connection, by: timedelta) -> None:
     await windows.shift(conn, by)
 
 
-async def cut_to(conn: Connection, now: datetime) -> bool:
-    """Let nothing that has happened lie in the future; tell whether anything did."""
+async def cut_to(conn: Connection, now: datetime) -> None:
+    """Let nothing that has happened lie in the future; deadlines stay, see below."""
     await open_runs.cut_to(conn, now)
     cursor = await conn.execute(
         "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
@@ -131,4 +133,24 @@ async def cut_to(conn: Connection, now: datetime) -> bool:
         " OR missed > :now",
         {"now": stamp(now)},
     )
-    return cursor.rowcount > 0
+    if cursor.rowcount > 0:
+        await owe_deadlines(conn)
+
+
+async def owe_deadlines(conn: Connection) -> None:
+    """Note that deadlines count from what lay in a future which is none.
+
+    In the same transaction: who is killed before they are worked out anew would call
+    the dead down as late as that clock was ahead.
+    """
+    await settings.put(conn, _OWES, "1")
+
+
+async def owes_deadlines(conn: Connection) -> bool:
+    """Tell whether deadlines have to be worked out anew."""
+    return await settings.get(conn, _OWES) is not None
+
+
+async def gave_deadlines(conn: Connection) -> None:
+    """Note that they have been."""
+    await settings.delete(conn, _OWES)

@@ -124,6 +124,7 @@ class Steps:
                 await store.life.add_absence(conn, away)
             else:
                 await store.fixed.cut_to(conn, before + step)
+                await store.fixed.owe_deadlines(conn)
 
         logs = await self._move(move, began)
         self._take(step)

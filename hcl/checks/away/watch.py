@@ -97,7 +97,7 @@ class Watch:
         self._deaf_from: tuple[float, float] | None = None
         # What was heard since has to be scheduled anew: its time was guessed.
         self._renews_since: datetime | None = None
-        self._has_to_reschedule = self._has_cut = False
+        self._has_to_reschedule = False
 
     @property
     def may_call_down(self) -> bool:
@@ -129,7 +129,7 @@ class Watch:
         away = self._show_before(Absence(went, returned, reason))
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
-            self._has_cut = await store.fixed.cut_to(conn, returned)
+            await store.fixed.cut_to(conn, returned)
             await store.life.add_absence(conn, away)
             # By one commit with what the next start would else move, or guess, anew.
             await store.life.leave(conn, self._sign())
@@ -287,10 +287,10 @@ class Watch:
 
     async def _judge(self, away: Absence) -> None:
         """Have every check judged after an absence, and people told."""
-        if self._has_cut and not self.excuses:
-            # What deadlines count from was cut: they would lie in that future still.
+        conn = self._database.committed
+        if not self.excuses and await store.fixed.owes_deadlines(conn):
+            # What they count from was cut: they would lie in that future still.
             await self._judging.renew(datetime.fromtimestamp(0, UTC))
-        self._has_cut = False
         if self.excuses:
             await self._file()
             until = self._clock.at(max(self._failed, self._refusals.last))
@@ -300,6 +300,7 @@ class Watch:
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
             await store.moved.judged(conn)
+            await store.fixed.gave_deadlines(conn)
             await store.life.leave(conn, self._sign())
             unheard, now = self._judging.unheard, self._clock.now()
             await announce(conn, away, unheard, now, self.home)
@@ -364,6 +365,8 @@ class Watch:
     async def _finish_wait(self, began: datetime) -> None:
         await self._judging.renew(began)
         self._renews_since = None
+        async with self._database.transaction(changes_checks=False) as conn:
+            await store.fixed.gave_deadlines(conn)
         await self._steps.finish()
         await self._leave_sign()
         await self._tell()

@@ -1176,10 +1176,14 @@ async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
 
 
 @pytest.mark.parametrize("excuses", [True, False])
+@pytest.mark.parametrize("killed", [0, 1, 2])
 async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
-    tmp_path: Path, excuses: bool
+    tmp_path: Path, excuses: bool, killed: int
 ) -> None:
-    """Excused three times, it was to be judged a minute after the return."""
+    """Excused three times, it was to be judged a minute after the return.
+
+    So many starts are killed before they have judged.
+    """
     times = Times()
     state = {"excused": 3, "counted_from": NOW - HOUR, "not_before": NOW + MINUTE}
     async with running(tmp_path, times) as app:
@@ -1187,6 +1191,9 @@ async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
         await look(app)
     times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
     times.set_wall(-365 * 86_400)
+    for _ in range(killed):
+        async with running(tmp_path, times):
+            pass
 
     async with running(tmp_path, times) as app:
         app.assembly.watch.excuses = excuses

@@ -24,6 +24,17 @@ EPOCH = "epoch"
 # What is said of a message that waited in a copy.
 NOT_SENT = "not sent: it waited in a copy that was restored"
 
+_COLUMNS = "PRAGMA table_info(notifications)"
+
+_NEVER_SEND = (
+    "UPDATE notifications SET next_try = NULL, answer = :answer"
+    " WHERE next_try IS NOT NULL"
+)
+_UNLESS_HELD = (
+    " AND NOT (attempts = 0"
+    " AND (hold = 'remind' OR (hold = 'mute' AND next_try > :now)))"
+)
+
 _SIDE_FILES = ("", "-wal", "-shm")
 
 # What Litestream keeps beside a database: by that it would take another one for it.
@@ -124,17 +135,19 @@ def _look_at(file: Path, database: Path) -> None:
 def mark_as_copy(copy_: Path, name: str, now: datetime) -> tuple[float | None, int]:
     """Have what waits in a copy never be sent, and the server tell of it.
 
-    It may have been sent since the copy was made. `name` is what the copy was made of,
-    `now` when it was put in place. Returns the last moment that the copy knows of
-    (None: of none), and how many messages that is. Nobody else may have it open.
+    It may have been sent since the copy was made; but not what waits for the end of a
+    mute that lasts. Reminders are planned anew at each start. `name` is what the copy
+    was made of, `now` when it was put in place. Returns the last moment that the copy
+    knows of (None: of none), and how many messages that is. Nobody else may have it
+    open.
     """
-    # Columns that every version has had.
+    # Columns that every version has had, but for `hold`.
     with closing(sqlite3.connect(copy_)) as conn, conn:
         as_of = _last_known(conn)
+        columns = {name for _, name, *_ in conn.execute(_COLUMNS)}
         rows = conn.execute(
-            "UPDATE notifications SET next_try = NULL, answer = ?"
-            " WHERE next_try IS NOT NULL RETURNING id",
-            (NOT_SENT,),
+            _NEVER_SEND + (_UNLESS_HELD if "hold" in columns else "") + " RETURNING id",
+            {"answer": NOT_SENT, "now": now.timestamp()},
         ).fetchall()
         mark = {
             "file": name,

@@ -1,0 +1,55 @@
+"""What becomes of messages that waited in a copy, from its mark to the receivers."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from hcl.db import mark_as_copy
+from hcl.db.restoring import NOT_SENT
+from tests.alerts.sending import Post, channel, posting, restarted
+from tests.build import HOUR, NOW
+from tests.store import put_check
+
+MINUTE = timedelta(minutes=1)
+
+
+async def not_sent(post: Post) -> int:
+    """Make a copy of the database, ten minutes later; count what is not sent of it."""
+    await post.app.database.settle()
+    now = NOW + 10 * MINUTE
+    return mark_as_copy(post.folder / "hcl.sqlite", "copy.sqlite", now)[1]
+
+
+async def test_what_waits_for_the_end_of_a_mute_that_lasts_waits_on(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, channel("Mail")) as post:
+        managing, [project] = post.app.parts.managing, post.app.synced.projects
+        for name, length in (("over", MINUTE), ("muted", HOUR)):
+            check = await put_check(post.app.database, 1, name=name, status="up")
+            await managing.mute(project, check.code, length, NOW)
+            await post.fail(check, NOW)
+        await post.send(NOW)
+
+        assert await not_sent(post) == 1
+
+        async with restarted(post):
+            await post.send(NOW + 59 * MINUTE)
+            assert post.mails() == []
+            await post.send(NOW + HOUR)
+            assert post.mails() == ["DOWN: muted"]
+
+
+async def test_reminder_that_is_planned_is_no_message_that_was_not_sent(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, channel("Mail", remind_every='"1h"')) as post:
+        await post.down("a")
+        await post.send(NOW)
+        assert await post.waiting() == [("remind", 60)]
+
+        assert await not_sent(post) == 0
+
+        async with restarted(post):
+            reminder, restore = await post.waiting("reminder, announcement_id")
+            assert (reminder, restore) == ((1, None), (0, 1))
+            assert NOT_SENT not in await post.answers()

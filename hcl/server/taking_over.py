@@ -81,7 +81,9 @@ async def take_over(
             hint = "--unfenced does without it"
             raise TakeOverError(f"the fence: {error}: {hint}") from error
         except OSError as error:
-            raise TakeOverError(f"{error.filename}: {error.strerror}") from error
+            # What fails to write an open file does not name it.
+            where = error.filename or database.parent
+            raise TakeOverError(f"{where}: {error.strerror}") from error
         finally:
             remove(copy)
     return Taken(seen, unsent, stand.epoch if stand else epoch, aside)

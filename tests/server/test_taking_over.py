@@ -83,3 +83,12 @@ def test_copy_that_was_followed_half_is_not_taken(passed: Path, tmp_path: Path) 
     assert line.startswith(f"nothing is taken over: {copy}: is damaged: ")
     assert not (folder / "fence").exists()
     assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [1]
+
+
+def test_disk_without_room_for_the_copy_is_named(passed: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+
+    line = hcl(folder, *TAKE_OVER, before=("prlimit", "--fsize=100000"))
+
+    assert line == f"nothing is taken over: {folder}: File too large"
+    assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [1]

@@ -1,9 +1,10 @@
 """The sign of life: when hcl was there last, by which clocks; and when it was away."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from aiosqlite import Connection
 
@@ -57,6 +58,11 @@ class Absence:
     went: datetime
     returned: datetime
     reason: Away
+
+    @property
+    def length(self) -> timedelta:
+        """Return for how long."""
+        return self.returned - self.went
 
 
 async def last(conn: Connection) -> Sign | None:
@@ -158,29 +164,28 @@ async def judged(conn: Connection) -> None:
     await conn.execute("UPDATE absences SET judged = 1 WHERE NOT judged")
 
 
-async def unjudged_since(conn: Connection) -> datetime | None:
-    """Return when the first absence began that a crash kept from being judged."""
+async def unjudged(conn: Connection) -> Absence | None:
+    """Return the first absence that a crash kept from being judged; None: none did."""
     rows = await conn.execute_fetchall(
-        "SELECT min(went) FROM absences WHERE NOT judged"
+        f"{_ABSENCES} WHERE NOT judged ORDER BY went LIMIT 1"
     )
-    return moment(next(iter(rows))[0])
+    return next(map(_absence, rows), None)
 
 
 async def absences(conn: Connection, since: datetime) -> list[Absence]:
     """Return the absences that ended since a moment, the newest first."""
     rows = await conn.execute_fetchall(
-        "SELECT went, returned, reason FROM absences WHERE returned >= ?"
-        " ORDER BY id DESC",
-        (stamp(since),),
+        f"{_ABSENCES} WHERE returned >= ? ORDER BY id DESC", (stamp(since),)
     )
-    return [
-        Absence(
-            datetime.fromtimestamp(went, UTC),
-            datetime.fromtimestamp(returned, UTC),
-            reason,
-        )
-        for went, returned, reason in rows
-    ]
+    return [_absence(row) for row in rows]
+
+
+_ABSENCES = "SELECT went, returned, reason FROM absences"
+
+
+def _absence(row: Sequence[Any]) -> Absence:
+    went, returned = (datetime.fromtimestamp(at, UTC) for at in row[:2])
+    return Absence(went, returned, row[2])
 
 
 class Marked(NamedTuple):

@@ -33,7 +33,7 @@ async def test_after_an_absence_checks_are_judged_without_their_damaged_logs(
         assert (await again(app, dead)).status == "down"
         assert (await again(app, check)).counted_from == returned
         # What was judged once is not judged again.
-        assert await store.life.unjudged_since(app.database.committed) is None
+        assert await store.life.unjudged(app.database.committed) is None
         errors = [r for r in caplog.records if r.levelno >= logging.ERROR]
         assert len(errors) == 1
         assert "is damaged; move it away" in errors[0].getMessage()

@@ -11,6 +11,8 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from aiosqlite import Connection
+
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
@@ -121,12 +123,7 @@ class Watch:
         guessing.begin(sign, guess, flip, was_synchronised=self._was_synchronised)
         self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
-        unjudged = await store.life.unjudged_since(conn)
-        heard = await signs.last_heard(conn, sign, timedelta(seconds=2 * SIGN_EVERY))
-        went = min(heard, unjudged or sign.moment, returned)
-        restored = await store.restored.untold(conn)
-        reason: Away = "stopped" if restored is None else "restored"
-        away = self._show_before(Absence(went, returned, reason))
+        away = self._show_before(await _absence(conn, sign, returned))
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             await store.fixed.cut_to(conn, returned)
@@ -381,3 +378,17 @@ class Watch:
         self, boot: float | None = None, away: Absence | None = None
     ) -> None:
         self._signed = await signs.leave(self._database, self._sign(boot), away)
+
+
+async def _absence(conn: Connection, sign: Sign, returned: datetime) -> Absence:
+    """Return the absence that a start finds: since the sign, or one not judged yet."""
+    unjudged = await store.life.unjudged(conn)
+    heard = await signs.last_heard(conn, sign, timedelta(seconds=2 * SIGN_EVERY))
+    went = min(heard, unjudged.went if unjudged else sign.moment, returned)
+    reason: Away = "stopped"
+    if await store.restored.untold(conn) is not None:
+        reason = "restored"
+    elif unjudged and returned - unjudged.returned < unjudged.length:
+        # It was killed before it had judged what was most of it all.
+        reason = unjudged.reason
+    return Absence(went, returned, reason)

@@ -3,11 +3,15 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from hcl.db import mark_as_copy
 from hcl.db.restoring import NOT_SENT
 from tests.alerts.sending import Post, channel, posting, restarted
 from tests.build import HOUR, NOW
-from tests.store import put_check
+from tests.checks.away.test_watch import due_soon, look, running
+from tests.clocks import Times
+from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
 
@@ -53,3 +57,32 @@ async def test_reminder_that_is_planned_is_no_message_that_was_not_sent(
             reminder, restore = await post.waiting("reminder, announcement_id")
             assert (reminder, restore) == ((1, None), (0, 1))
             assert NOT_SENT not in await post.answers()
+
+
+@pytest.mark.parametrize(
+    ("off", "told"),
+    [
+        (1, "it was not there: it goes on from a copy of its database"),
+        (5 * 3600, "it was not running"),
+    ],
+)
+async def test_a_start_that_is_killed_leaves_it_known_that_it_was_a_copy(
+    tmp_path: Path, off: float, told: str
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        await due_soon(app)
+    times.run(3600)
+    mark_as_copy(tmp_path / "hcl.sqlite", "copy.sqlite", NOW + HOUR)
+    for _ in range(2):
+        async with running(tmp_path, times):
+            # It has told of the copy, and is killed before it judges.
+            pass
+        times.run(off)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        sql = "SELECT story FROM announcements WHERE kind = 'absence'"
+        [story] = await rows(app.database, sql)
+        assert told in story

@@ -9,6 +9,10 @@ from hcl.store.life import Guess, Sign
 # right once, is not known to be right.
 UNSYNCHRONISED = 600.0
 
+# A start goes on so long after the last moment known. That is mostly one of a ping, and
+# that this one was heard before the start is told by its moment alone.
+NEXT = timedelta(milliseconds=1)
+
 _NOTHING = timedelta(0)
 
 
@@ -62,9 +66,10 @@ class Guessing:
         if clock.source.is_synchronised():
             return
         if was_synchronised or clock.source.wall() < known.timestamp():
-            clock.hold(known)
+            clock.hold(known + NEXT)
             leapt = clock.now() - known
-            self.guess = Guess(clock.source.boot_id, boot, leapt, flip)
+            # After that: nothing that is known is of since.
+            self.guess = Guess(clock.source.boot_id, clock.boot(), leapt, flip)
             self._waits_until = boot + UNSYNCHRONISED
 
     def is_over(self, *, is_synchronised: bool, was_synchronised: bool) -> bool:

@@ -346,7 +346,7 @@ class Watch:
         windows = guessing.moves_windows(is_wrong=is_wrong)
         if is_wrong and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
-            returned = self._clock.at(self._began)
+            returned = max(self._clock.at(self._began), guessing.began)
             await self._judging.excuse(returned, guessing.guess.leapt)
         away = await self._steps.follow_first(guessing.began, self._sign, windows)
         # What lay in the future of a wall that is behind was cut to now.

@@ -7,7 +7,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.clock import Clock
 from hcl.db import Database
-from hcl.store.life import Absence, Sign
+from hcl.store.life import Absence, Away, Sign
 
 _DAY = 86_400
 
@@ -28,7 +28,21 @@ async def leave(database: Database, sign: Sign, away: Absence | None = None) -> 
     return sign.boot
 
 
-async def last_heard(conn: Connection, sign: Sign, within: timedelta) -> datetime:
-    """Return when hcl was there last: what was filed soon after a sign tells too."""
-    heard = await store.life.last_heard(conn, sign.moment + within)
-    return max(heard or sign.moment, sign.moment)
+async def absence(
+    conn: Connection, sign: Sign, within: timedelta, returned: datetime
+) -> Absence:
+    """Return the absence that a start finds: since the sign, or one not judged yet.
+
+    What was filed so soon after the sign tells that hcl was there still.
+    """
+    unjudged = await store.life.unjudged(conn)
+    heard = await store.life.last_heard(conn, sign.moment + within) or sign.moment
+    since = unjudged.went if unjudged else sign.moment
+    went = min(max(heard, sign.moment), since, returned)
+    reason: Away = "stopped"
+    if await store.restored.untold(conn) is not None:
+        reason = "restored"
+    elif unjudged and returned - unjudged.returned < unjudged.length:
+        # It was killed before it had judged what was most of it all.
+        reason = unjudged.reason
+    return Absence(went, returned, reason)

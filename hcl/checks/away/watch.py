@@ -11,8 +11,6 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from aiosqlite import Connection
-
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
@@ -30,6 +28,9 @@ from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
 
 logger = logging.getLogger(__name__)
+
+# Whatever was heard, it was since then.
+_EVER = datetime.fromtimestamp(0, UTC)
 
 # So often a sign of life is left, in seconds, while the checker has nothing to do.
 SIGN_EVERY = 60.0
@@ -123,7 +124,8 @@ class Watch:
         guessing.begin(sign, guess, flip, was_synchronised=self._was_synchronised)
         self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
-        away = self._show_before(await _absence(conn, sign, returned))
+        within = timedelta(seconds=2 * SIGN_EVERY)
+        away = self._show_before(await signs.absence(conn, sign, within, returned))
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             await store.fixed.cut_to(conn, returned)
@@ -287,7 +289,7 @@ class Watch:
         conn = self._database.committed
         if not self.excuses and await store.fixed.owes_deadlines(conn):
             # What they count from was cut: they would lie in that future still.
-            await self._judging.renew(datetime.fromtimestamp(0, UTC))
+            await self._judging.renew(_EVER)
         if self.excuses:
             await self._file()
             until = self._clock.at(max(self._failed, self._refusals.last))
@@ -360,7 +362,9 @@ class Watch:
             self._clock.shown_as_of = away.went
 
     async def _finish_wait(self, began: datetime) -> None:
-        await self._judging.renew(began)
+        owes = await store.fixed.owes_deadlines(self._database.committed)
+        # Where a last ping was cut nothing tells any more that there was a last chance.
+        await self._judging.renew(_EVER if owes else began)
         self._renews_since = None
         async with self._database.transaction(changes_checks=False) as conn:
             await store.fixed.gave_deadlines(conn)
@@ -378,17 +382,3 @@ class Watch:
         self, boot: float | None = None, away: Absence | None = None
     ) -> None:
         self._signed = await signs.leave(self._database, self._sign(boot), away)
-
-
-async def _absence(conn: Connection, sign: Sign, returned: datetime) -> Absence:
-    """Return the absence that a start finds: since the sign, or one not judged yet."""
-    unjudged = await store.life.unjudged(conn)
-    heard = await signs.last_heard(conn, sign, timedelta(seconds=2 * SIGN_EVERY))
-    went = min(heard, unjudged.went if unjudged else sign.moment, returned)
-    reason: Away = "stopped"
-    if await store.restored.untold(conn) is not None:
-        reason = "restored"
-    elif unjudged and returned - unjudged.returned < unjudged.length:
-        # It was killed before it had judged what was most of it all.
-        reason = unjudged.reason
-    return Absence(went, returned, reason)

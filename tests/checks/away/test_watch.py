@@ -1154,12 +1154,15 @@ async def test_what_waits_is_tried_in_time_though_the_wall_is_days_behind(
         assert 0 <= right <= 7200 - 601
 
 
+@pytest.mark.parametrize("pinged", [NOW - HOUR, NOW + 20 * DAY])
 async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
-    tmp_path: Path,
+    tmp_path: Path, pinged: datetime
 ) -> None:
+    """Its last ping may be of a wall that was set back since."""
     times = Times()
     async with running(tmp_path, times) as app:
-        check = await up(app, NOW - HOUR, counted_from=NOW - HOUR, excused=3)
+        state = {"counted_from": NOW - HOUR, "alert_after": NOW + DAY}
+        check = await up(app, pinged, excused=3, **state)
         await look(app)
     times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
     times.synchronised = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hcl import config as configuration
+from hcl import memory
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
 from hcl.server.systemd import FENCED_EXIT, log_to_stderr
@@ -39,6 +40,7 @@ def serve(explicit: str | None, new: bool) -> None:
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
+    memory.share_one_place()
     log_to_stderr()
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

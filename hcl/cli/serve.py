@@ -52,7 +52,6 @@ def serve(explicit: str | None, new: bool) -> None:
         with ThreadPoolExecutor(1) as judge:
             judging = judge.submit(_warn, config)
             # Imported here: `hcl serve --help` and a wrong config need none of it.
-            from hcl.cli.welcome import has_no_checks, welcome
             from hcl.db import DatabaseError
             from hcl.server import serving
             from hcl.server.fence import FencedError
@@ -68,8 +67,12 @@ def serve(explicit: str | None, new: bool) -> None:
         return config
 
     async def greet(parts: "Parts") -> None:
-        if is_fresh or (sys.stdout.isatty() and await has_no_checks(parts)):
-            click.echo(welcome(config, parts, is_fresh=is_fresh))
+        if is_fresh or sys.stdout.isatty():
+            # Imported here: few start it by hand.
+            from hcl.cli.welcome import has_no_checks, welcome
+
+            if is_fresh or await has_no_checks(parts):
+                click.echo(welcome(config, parts, is_fresh=is_fresh))
 
     try:
         serving.run(config, reread, greet, new=new)

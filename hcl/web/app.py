@@ -1,6 +1,9 @@
 """Every URL in one table."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -18,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hcl.checks.check_json import Site
 from hcl.db import SQLError
 from hcl.web import client_file
-from hcl.web.api import alerts, api, lists, maintenance
+from hcl.web.api import api, lists, maintenance
 from hcl.web.api.endpoint import (
     CallHandler,
     Endpoint,
@@ -31,7 +34,7 @@ from hcl.web.badges import badges
 from hcl.web.compression import compressing
 from hcl.web.docs import docs
 from hcl.web.errors import SAFE, on_database_error, on_http_error
-from hcl.web.figures import health, metrics
+from hcl.web.figures import health
 from hcl.web.pages.routes import page_routes
 from hcl.web.parts import Parts
 from hcl.web.ping import PREFIX, UUID, PingEndpoint
@@ -203,13 +206,19 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     if version >= 3:
-        listed["checks/{code:code}/explain"] = Endpoint(GET=rw(alerts.explain_check))
-        listed["checks/{code:code}/messages"] = Endpoint(GET=rw(alerts.list_messages))
+        listed["checks/{code:code}/explain"] = Endpoint(
+            GET=rw(_later("api.alerts.explain_check"))
+        )
+        listed["checks/{code:code}/messages"] = Endpoint(
+            GET=rw(_later("api.alerts.list_messages"))
+        )
         listed["maintenance"] = Endpoint(
             GET=ro(maintenance.list_windows), POST=rw(maintenance.open_window)
         )
         single["maintenance/{n:number}"] = Endpoint(DELETE=rw(maintenance.end_window))
-        single["checks/{code:code}/mute"] = Endpoint(POST=rw(alerts.mute_check))
+        single["checks/{code:code}/mute"] = Endpoint(
+            POST=rw(_later("api.alerts.mute_check"))
+        )
     root = f"/api/v{version}/"
     for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)
@@ -228,13 +237,33 @@ def _open(handler: OpenHandler, parts: Parts, *, cors: bool = True) -> Endpoint:
     return (Endpoint if cors else OwnEndpoint)(GET=answer, HEAD=answer)
 
 
+def _later(name: str) -> Callable[..., Awaitable[Response]]:
+    """Return a handler of hcl.web that is imported when it is first asked for.
+
+    In a thread, since it takes long, and pings need not wait for it.
+    """
+    module, _, function = name.rpartition(".")
+    handlers: list[Callable[..., Awaitable[Response]]] = []
+
+    async def answer(*asked: Any) -> Response:
+        if not handlers:
+            found = await asyncio.to_thread(import_module, f"hcl.web.{module}")
+            handlers.append(getattr(found, function))
+        return await handlers[0](*asked)
+
+    return answer
+
+
 def metrics_routes(parts: Parts) -> Iterator[Route]:
     """Return the URLs that Prometheus reads."""
-    project = _open(metrics.get_project_metrics, parts)
+    project = _open(_later("figures.metrics.get_project_metrics"), parts)
     yield Route("/projects/{code:code}/metrics/", project)
     yield Route("/projects/{code:code}/metrics", project.without_slash(parts))
     yield Route("/projects/{code:code}/metrics/{key}", project)
-    yield Route("/metrics", _open(metrics.get_server_metrics, parts, cors=False))
+    yield Route(
+        "/metrics",
+        _open(_later("figures.metrics.get_server_metrics"), parts, cors=False),
+    )
 
 
 def badge_routes(parts: Parts) -> Iterator[Route]:

@@ -4,6 +4,7 @@ Python remembers each name that it is asked for, and mails come from anywhere.
 """
 
 import re
+from functools import cache
 
 # Codecs, and the names of each as they are squeezed: small letters and digits alone.
 # What is called ASCII is UTF-8 nowadays, if it is not ASCII. Some names are taken for
@@ -66,14 +67,6 @@ _PAGES = (
     *(437, 720, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866),
     *(869, 874, 932, 949, 950, *range(1250, 1259)),
 )
-_CODECS = {name: codec for codec, names in _NAMES.items() for name in names.split()} | {
-    f"{prefix}{page}": f"cp{page}"
-    for page in _PAGES
-    for prefix in ("cp", "windows", "cswindows", "xcp", "ibm", "csibm", "dos", "")
-}
-# Chinese of Windows has no codec of its own.
-_CODECS |= dict.fromkeys(("cp936", "windows936", "936"), "gb18030")
-
 _LONGEST = 40
 _YEAR = re.compile(r":\d{4}\Z", re.ASCII)
 _BETWEEN = re.compile(r"[^a-z0-9]+")
@@ -83,4 +76,18 @@ def codec_of(name: str) -> str:
     """Return the codec of Python for a charset of mail; "" if there is none."""
     if len(name) > _LONGEST:
         return ""
-    return _CODECS.get(_BETWEEN.sub("", _YEAR.sub("", name.lower())), "")
+    return _codecs().get(_BETWEEN.sub("", _YEAR.sub("", name.lower())), "")
+
+
+@cache
+def _codecs() -> dict[str, str]:
+    """Return the codec of each name, made when the first mail asks for one."""
+    named = {name: codec for codec, names in _NAMES.items() for name in names.split()}
+    pages = {
+        f"{prefix}{page}": f"cp{page}"
+        for page in _PAGES
+        for prefix in ("cp", "windows", "cswindows", "xcp", "ibm", "csibm", "dos", "")
+    }
+    # Chinese of Windows has no codec of its own.
+    chinese = dict.fromkeys(("cp936", "windows936", "936"), "gb18030")
+    return named | pages | chinese

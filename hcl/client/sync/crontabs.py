@@ -7,7 +7,8 @@ import shlex
 from typing import NamedTuple
 
 from hcl.client.sync import schedules
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, tells
+from hcl.client.sync.jobs import Job, tells
+from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 _SETTING = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*|\"[^\"]+\"|'[^']+')\s*=\s*(.*)")
 _FIELD = r"(\S+)\s+"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 # What runs a command, and the options of it that take a word; the rest is the command.
 _WRAPPERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 # crontab(5), cronie's.
 NAMED = {

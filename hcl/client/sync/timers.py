@@ -7,7 +7,8 @@ import re
 import subprocess
 
 from hcl.client.sync import schedules
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, tells
+from hcl.client.sync.jobs import Job, tells
+from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 _FIELDS = (
     "Id,Unit,TimersCalendar,TimersMonotonic,RandomizedDelayUSec,AccuracyUSec,"

@@ -7,7 +7,8 @@ import pytest
 from cronsim import CronSim
 
 from hcl.client.sync import crontabs
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job, name
+from hcl.client.sync.jobs import Job, name
+from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 # A line, its schedule as every server takes it, and what its check is called by.
 LINES = [

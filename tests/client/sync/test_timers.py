@@ -6,7 +6,8 @@ import pytest
 from oncalendar import OnCalendar
 
 from hcl.client.sync import timers
-from hcl.client.sync.jobs import DAY, HOUR, MINUTE, Job
+from hcl.client.sync.jobs import Job
+from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 # What stands in the file, as systemctl shows it; the schedule, and about how often.
 CALENDARS = [

@@ -23,7 +23,7 @@ LIMIT = 50_000_000
 N_CHECKS = 100
 
 # What a message over a webhook or by mail needs as little, each of half a MB or more.
-LATE = {"anyio._backends", "email.policy", "httpx2", "jinja2"}
+LATE = {"anyio._backends", "httpx2", "jinja2"}
 
 # `hcl serve`, telling at its end what it has imported.
 SERVE = """

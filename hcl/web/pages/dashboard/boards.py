@@ -199,6 +199,8 @@ class Boards:
 
     def __init__(self) -> None:
         self.listeners = 0
+        # Held by the page whose turn it is.
+        self.turn = asyncio.Lock()
         self._held: Counter[str] = Counter()
         self._boards: dict[int, Board] = {}
 

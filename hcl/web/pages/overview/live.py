@@ -1,5 +1,6 @@
 """Changes of checks, pushed to pages that are open: server-sent events."""
 
+import asyncio
 import json
 import logging
 import time
@@ -66,11 +67,11 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
         while not changes.is_closed:
             left = sent + HEARTBEAT - time.monotonic()
             await changes.wait(version, min(left, max(board.seconds_left, 0)))
-            if not _goes_on(visit):
+            if not await _goes_on(visit):
                 break
             before, seen = seen, await board.refresh()
             version = board.version
-            if not _goes_on(visit):
+            if not await _goes_on(visit):
                 break
             message: dict[str, object] = {}
             if seen is not before and board.is_coarse:
@@ -102,8 +103,12 @@ def _holders(identity: Identity) -> dict[str, int]:
     return {f"user {viewer.name}": MOST_OF_ONE} if viewer else {}
 
 
-def _goes_on(visit: Visit) -> bool:
+async def _goes_on(visit: Visit) -> bool:
     """Tell whether there are pages, and the viewer still may do just what they did."""
+    # All pages hear of a change at once. Each takes its turn, also for what it does
+    # then: whoever waits with a ping comes between.
+    async with visit.dashboard.boards.turn:
+        await asyncio.sleep(0)
     if visit.parts.changes.is_closed or not visit.parts.config.web.enabled:
         return False
     viewer = visit.identify(visit.parts.clock.now()).viewer

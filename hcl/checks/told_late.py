@@ -63,12 +63,14 @@ def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Tra
     """Let an outcome that others have followed end its own run, and nothing else."""
     if ping.action not in ("success", "fail"):
         return Transition(check)
-    started, rid = check.last_start, ping.rid
+    started, rid = check.last_start, check.last_start_rid
     ended = check
-    if started is not None and check.last_start_rid == rid and started <= ping.created:
+    if started is not None and rid == ping.rid and not _is_later(started, rid, ping):
         ended = ended._replace(last_start=None, last_start_rid=None, run_excused=False)
     left = tuple(
-        run for run in check.open_runs if run.rid != rid or run.started > ping.created
+        run
+        for run in check.open_runs
+        if run.rid != ping.rid or _is_later(run.started, run.rid, ping)
     )
     ended = ended._replace(open_runs=left)
     if ended == check:
@@ -76,27 +78,38 @@ def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Tra
     return deadlines.with_deadline(ended, now, loose=loose)
 
 
+def _is_later(started: datetime, rid: str | None, ping: Ping) -> bool:
+    """Tell whether a run began after a ping, which is then not its end.
+
+    But of a run that both name: its start was timed by another clock, or came late.
+    """
+    return started > ping.created and (rid is None or rid != ping.rid)
+
+
 def _beside_later_runs(
     check: Check, ping: Ping, now: datetime, *, loose: bool
 ) -> tuple[Transition, Ping]:
     """Let a ping have its effect, but on no run that began after it."""
-    start = check.last_start
-    if start is None or start <= ping.created:
-        return rules.on_ping(check, ping, loose=loose)
+    start, rid = check.last_start, check.last_start_rid
+    ended = {run.rid: run.started for run in check.open_runs}.get(ping.rid, start)
+    # How long a run took that began after its end nobody knows.
+    guessed_at = now if ended is not None and ended > ping.created else None
+    if start is None or not _is_later(start, rid, ping):
+        return rules.on_ping(check, ping, loose=loose, guessed_at=guessed_at)
+    later = [run for run in check.open_runs if _is_later(*run[:2], ping)]
     earlier = check._replace(
         last_start=None,
         last_start_rid=None,
         run_excused=False,
-        open_runs=tuple(run for run in check.open_runs if run.started <= ping.created),
+        open_runs=tuple(run for run in check.open_runs if run not in later),
     )
-    transition, kept = rules.on_ping(earlier, ping, loose=loose)
+    transition, kept = rules.on_ping(earlier, ping, loose=loose, guessed_at=guessed_at)
     after = transition.check._replace(
         last_start=start,
-        last_start_rid=check.last_start_rid,
+        last_start_rid=rid,
         run_excused=check.run_excused,
     )
     if after.is_finer:
-        later = [run for run in check.open_runs if run.started > ping.created]
         after = after._replace(open_runs=(*after.open_runs, *later))
     again = deadlines.with_deadline(after, now, loose=loose)
     return again._replace(flip=transition.flip), kept

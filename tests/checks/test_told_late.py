@@ -185,16 +185,16 @@ def test_who_is_due_in_a_window_comes_up() -> None:
 
 @pytest.mark.parametrize("finer", [*FINER, {"min_run": HOUR}], ids=str)
 @pytest.mark.parametrize("action", ["success", "fail"])
-@pytest.mark.parametrize("rid", [None, RID])
+@pytest.mark.parametrize(("rid", "other"), [(None, None), (None, OTHER), (RID, OTHER)])
 def test_an_outcome_ends_no_run_that_began_later(
-    finer: dict[str, Any], action: str, rid: str | None
+    finer: dict[str, Any], action: str, rid: str | None, other: str | None
 ) -> None:
     begun = BACK - MINUTE
     check = up(**finer)
     start = make_ping(action="start", rid=rid, created=begun)
     check = rules.on_ping(check, start)[0].check
 
-    transition = told(check, BACK - 2 * MINUTE, action=action, rid=rid)
+    transition = told(check, BACK - 2 * MINUTE, action=action, rid=other)
 
     after = transition.check
     assert (after.last_start, after.last_start_rid) == (begun, rid)
@@ -206,6 +206,28 @@ def test_an_outcome_ends_no_run_that_began_later(
     # Its own end tells how long it took.
     ended = rules.on_ping(after, make_ping(rid=rid, created=begun + 2 * HOUR))[0].check
     assert (ended.last_start, ended.last_duration) == (None, 2 * HOUR)
+
+
+@pytest.mark.parametrize("finer", [*FINER, {"min_run": HOUR}], ids=str)
+@pytest.mark.parametrize("is_past", [False, True])
+def test_an_outcome_ends_the_run_that_it_names_whatever_the_clocks_say(
+    finer: dict[str, Any], *, is_past: bool
+) -> None:
+    """The start was told at once, and timed here; the job's own clock is behind."""
+    check = up(**finer)
+    start = make_ping(action="start", rid=RID, created=BACK - MINUTE)
+    check = rules.on_ping(check, start)[0].check
+    if is_past:
+        other = make_ping(rid=OTHER, created=BACK - MINUTE / 2)
+        check = rules.on_ping(check, other)[0].check
+
+    transition = told(check, BACK - 2 * MINUTE, rid=RID)
+
+    after = transition.check
+    assert (transition.flip, after.status) == (None, "up")
+    assert (after.last_start, after.open_runs, after.bad_outcomes) == (None, (), 0)
+    heard = BACK - (MINUTE / 2 if is_past else 2 * MINUTE)
+    assert (after.last_ping, after.alert_after) == (heard, heard + DAY + HOUR)
 
 
 @pytest.mark.parametrize("finer", FINER[:2], ids=str)
@@ -228,8 +250,9 @@ def test_an_outcome_that_others_have_followed_ends_its_run(
     assert (transition.flip, after.last_start, after.open_runs) == (None, None, ())
     assert after.last_ping == NOW + 30 * MINUTE
     assert after.alert_after == NOW + 30 * MINUTE + DAY + HOUR
-    # One of before that run ends nothing.
-    assert told(check, NOW + 5 * MINUTE, rid=rid).check.last_start == check.last_start
+    # One of before that run ends nothing, unless it names it.
+    before = told(check, NOW + 5 * MINUTE, rid=rid).check
+    assert before.last_start == (None if rid else check.last_start)
 
 
 # --- pauses

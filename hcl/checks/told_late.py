@@ -44,6 +44,8 @@ def on_late_ping(
         flip = replace(transition.flip, created=received)
         transition = transition._replace(flip=flip)
     until = received + MORE_MAY_FOLLOW
+    if not _catches_up(check, ping, received):
+        until = check.not_before or until
     transition = _in_time(check, transition, until, hold=hold, loose=loose)
     after = _late_still(check, transition.check, received)
     return transition._replace(check=after), kept
@@ -113,6 +115,23 @@ def _beside_later_runs(
         after = after._replace(open_runs=(*after.open_runs, *later))
     again = deadlines.with_deadline(after, now, loose=loose)
     return again._replace(flip=transition.flip), kept
+
+
+def _catches_up(before: Check, ping: Ping, received: datetime) -> bool:
+    """Tell whether what is told late is told at least twice as fast as it happened.
+
+    Where it goes on and on being as late, who is put off by each would never go down.
+    """
+    last = before.not_before
+    if last is None or last <= received:
+        return True
+    known = [
+        at
+        for at in (before.last_ping, before.last_start)
+        if at is not None and at <= ping.created
+    ]
+    waited = received - (last - MORE_MAY_FOLLOW)
+    return not known or ping.created - max(known) >= 2 * waited
 
 
 def _in_time(

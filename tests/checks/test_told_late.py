@@ -165,6 +165,33 @@ def test_a_run_that_hangs_is_told_a_minute_later() -> None:
     assert overrun == (NOW + HOUR, HOUR, None)
 
 
+@pytest.mark.parametrize(
+    ("finer", "action", "behind"),
+    [
+        # Each hangs, and what tells of it is as late as ever.
+        ({}, "start", 2 * HOUR),
+        # One hangs, others end, and each is told by a slow network.
+        ({"max_run": 10 * MINUTE}, "success", MINUTE / 12),
+        ({}, "success", MINUTE / 12),
+    ],
+    ids=str,
+)
+def test_who_is_always_late_keeps_up_nothing_that_hangs(
+    finer: dict[str, Any], action: str, behind: timedelta
+) -> None:
+    # hcl was away as long.
+    check = up(**HOURLY, **finer, counted_from=NOW + behind, excused=1)
+    check = rules.on_ping(check, make_ping(action="start", rid=RID))[0].check
+    received = NOW + behind
+
+    while received < NOW + behind + 12 * MINUTE and check.status == "up":
+        check = told(check, received - behind, received, action=action, rid=OTHER).check
+        received += MINUTE - timedelta(seconds=10)
+        check = rules.on_deadline(check, received).check
+
+    assert check.status == "down"
+
+
 def test_who_is_due_in_a_window_comes_up() -> None:
     """By windows of maintenance it is due again tomorrow."""
     down = make_check(**HOURLY, status="down", last_ping=NOW, n_pings=1)

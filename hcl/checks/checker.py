@@ -110,7 +110,7 @@ class Checker:
                 check = transition.check
                 if transition.flip is not None:
                     new_flips.append((check, transition.flip))
-                elif began := begins(check, calendar):
+                elif began := begins(check, calendar, now):
                     if began > now:
                         looks[check.id] = began
                     elif await store.latenesses.are_told(conn, check.id):

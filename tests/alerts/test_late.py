@@ -126,6 +126,27 @@ async def test_a_ping_that_is_told_late_ends_it(
         assert late_at <= over_at
 
 
+@pytest.mark.parametrize("status", ["new", "paused"])
+@pytest.mark.parametrize("finer", [{}, {"max_run": HOUR}], ids=str)
+async def test_what_is_told_of_days_ago_makes_nobody_late(
+    tmp_path: Path, finer: dict[str, Any], status: str
+) -> None:
+    """Others follow it, and the deadline is put off until then."""
+    nothing = {"status": status, "n_pings": 0, "last_ping": None, "alert_after": None}
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post, **nothing, **finer)
+        target = Target(code=check.code, is_late=True)
+
+        for hours in (72, 48, 1):
+            now = post.app.clock.now()
+            late = make_ping(created=now - hours * HOUR)
+            await post.app.parts.pinging.receive(target, late)
+            await post.app.checker.check_once(post.app.clock.now())
+            await post.send(post.app.clock.now())
+
+        assert post.mails() == []
+
+
 @pytest.mark.parametrize(
     ("minutes", "told"),
     [

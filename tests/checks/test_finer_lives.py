@@ -109,7 +109,7 @@ class Life:
 
     def signal(self) -> None:
         """Let anything come."""
-        began = late.begins(self.check, self.calendar)
+        began = late.begins(self.check, self.calendar, self.now)
         if began is not None and began <= self.now:
             self.check = late.seen_to(self.check, began)
         chance, check = self.chance, self.check

@@ -1,18 +1,26 @@
 """When people are told that a check is late; pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hcl.checks import schedule
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check
 
+# For so long a check is put off while more may follow what is told late.
+_MOMENT = timedelta(seconds=60)
 
-def begins(check: Check, calendar: Calendar | None) -> datetime | None:
+
+def begins(check: Check, calendar: Calendar | None, now: datetime) -> datetime | None:
     """Return when people are told that a check is late; None: not, or they have been.
 
     That is when its grace begins, or at the end of the windows that are open then. A
-    run that is open is at work, and not late.
+    run that is open is at work, and not late. Nor is who is put off for a moment, by a
+    ping that was told late: their deadline does not tell when one was due.
     """
+    if check.not_before is not None and not check.excused:
+        is_put_off = check.not_before == check.alert_after
+        if is_put_off and check.not_before - now <= _MOMENT < check.grace:
+            return None
     began = schedule.next_ping(check)
     if check.status != "up" or check.late_since is not None or began is None:
         return None

@@ -74,7 +74,7 @@ def restore(file: Path, database: Path, config: Path, now: datetime) -> Restored
         with moving_back() as moved:
             as_of, not_sent = _put_in_place(file, database, now, moved)
         note_served()
-    return Restored(contents, as_of, not_sent, moved[0][1] if moved else None)
+    return Restored(contents, as_of, not_sent, aside_of(_real(database), moved))
 
 
 def _put_in_place(
@@ -84,7 +84,7 @@ def _put_in_place(
 
     Returns of when it is, and how many messages are not sent.
     """
-    real = Path(os.path.realpath(database))
+    real = _real(database)
     with writing(database), becoming(real) as (part, fd):
         with _left_as_it_is(file):
             copy(file, Empty(part, fd, database, rests=False))
@@ -212,7 +212,7 @@ def moving_back() -> Iterator[Moved]:
 def move_aside(real: Path, now: datetime, moved: Moved) -> None:
     """Give the database another name, with its WAL, before another takes its place.
 
-    Each file is noted in `moved`, the database first. Raises DatabaseError.
+    Each file is noted in `moved`. Raises DatabaseError.
     """
     aside = _beside(real, f".before-{now:%Y%m%dT%H%M%SZ}")
     if aside.exists() and real.exists():
@@ -233,6 +233,18 @@ def move_aside(real: Path, now: datetime, moved: Moved) -> None:
         ledger.rename(after)
         moved.append((ledger, after))
     sync_folder(real.parent)
+
+
+def aside_of(real: Path, moved: Moved) -> Path | None:
+    """Return what a database that was moved aside is called now; None: there was none.
+
+    Of one that was moved before a kill there may be but a WAL left.
+    """
+    return dict(moved).get(real)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _beside(path: Path, suffix: str) -> Path:

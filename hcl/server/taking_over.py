@@ -19,6 +19,7 @@ from hcl.config import Config
 from hcl.db import (
     DatabaseError,
     SQLError,
+    aside_of,
     held,
     mark_as_copy,
     move_aside,
@@ -199,4 +200,4 @@ def _put(copy: Path, database: Path, now: datetime) -> Path | None:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return moved[0][1] if moved else None
+    return aside_of(database, moved)

@@ -73,6 +73,19 @@ def test_takeover_that_is_killed_can_be_done_again_and_keeps_what_was_here(
     assert not (folder / "hcl.sqlite.fenced").exists()
 
 
+def test_what_a_kill_left_of_the_database_is_not_called_what_was_here(
+    passed: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    (folder / "hcl.sqlite").rename(folder / "hcl.sqlite.before-20260101T000000Z")
+    (folder / "hcl.sqlite-wal").write_bytes(b"log")
+
+    said = hcl(folder, *TAKE_OVER)
+
+    assert "set aside" not in said
+    assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [0]
+
+
 def test_copy_that_was_followed_half_is_not_taken(passed: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(passed, tmp_path / "here")
     damage(folder / "hcl.sqlite.standby", "flips")

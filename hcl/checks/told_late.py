@@ -176,17 +176,13 @@ def _in_time(
 
 def _counted_as_before(before: Check, after: Check) -> Check:
     """Count from what came after a ping, or counts as that: the return of hcl."""
-    bad = after.bad_outcomes
-    if before.missed is not None:
-        # That was after the ping.
-        bad += before.bad_outcomes if not bad else 0
-    return after._replace(
-        counted_from=before.counted_from,
-        excused=before.excused,
-        not_before=before.not_before,
-        missed=before.missed,
-        bad_outcomes=bad,
-    )
+    heard, missed, returned = after.last_ping, before.missed, before.counted_from
+    if missed is not None and (heard is None or heard < missed):
+        bad = after.bad_outcomes or before.bad_outcomes
+        after = after._replace(missed=missed, bad_outcomes=bad)
+    if returned is None or heard is None or heard < returned:
+        after = after._replace(counted_from=returned, excused=before.excused)
+    return after._replace(not_before=before.not_before)
 
 
 def _late_still(before: Check, after: Check, now: datetime) -> Check:

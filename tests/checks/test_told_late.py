@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -118,6 +119,36 @@ def test_with_an_excuse_it_goes_down_as_soon_as_without_the_signal() -> None:
 
     assert after.alert_after == check.alert_after == BACK + HOUR + 10 * MINUTE
     assert (after.last_ping, after.excused) == (NOW + HOUR, 1)
+
+
+@pytest.mark.parametrize("finer", FINER, ids=str)
+def test_what_is_of_after_the_return_ends_the_excuse(finer: dict[str, Any]) -> None:
+    """Though the next one is nearly due as well."""
+    check = up(**HOURLY, **finer, counted_from=NOW, excused=1, last_ping=NOW - HOUR)
+    received = NOW + 69.75 * MINUTE
+
+    after = told(check, NOW + MINUTE / 2, received).check
+
+    assert (after.counted_from, after.excused, after.missed) == (None, 0, None)
+    is_last = "down_after" not in finer
+    assert after.alert_after == (received + MINUTE if is_last else NOW + 70.5 * MINUTE)
+
+
+def test_what_was_missed_before_is_over() -> None:
+    """It takes two, and both runs that are too long."""
+    check = up(**HOURLY, down_after=2, last_ping=NOW - HOUR)
+    check = rules.on_deadline(check, NOW + 11 * MINUTE).check
+    assert (check.missed, check.bad_outcomes) == (NOW, 1)
+    for rid, minutes in ((RID, 56), (OTHER, 56.25)):
+        at = NOW + minutes * MINUTE
+        start = make_ping(action="start", rid=rid, created=at)
+        check = rules.on_ping(check, start)[0].check
+
+    third = str(UUID(int=3))
+    after = told(check, NOW + 58 * MINUTE, NOW + 65.75 * MINUTE, rid=third).check
+
+    assert (after.status, after.missed, after.bad_outcomes) == ("up", None, 0)
+    assert after.alert_after == NOW + 66.75 * MINUTE
 
 
 def test_a_new_check_goes_down_a_minute_after_a_signal_of_days_ago() -> None:

@@ -117,10 +117,13 @@ def counted_at(
     check = check._replace(spared=timedelta(0))
     ran, late = runs.late(check, first), runs.late(check, at)
     if ran or (late and check.status != "up"):
+        heard = check.last_ping if check.status == "up" else None
+        # An outcome that came since has been heard, and the next counts from that.
+        is_over = heard is not None and at < heard
         check = check._replace(
             status="up",
             bad_outcomes=check.bad_outcomes + (1 if is_put_off else len(late)),
-            missed=at,
+            missed=check.missed if is_over else at,
             open_runs=runs.told(check, at),
         )
         return check, "timeout" if check.max_run is None else "overran"

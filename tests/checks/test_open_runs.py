@@ -12,7 +12,7 @@ from hcl.checks import causes, rules, runs, schedule, told_late
 from hcl.checks.away import absence
 from hcl.checks.check_json import Site, check_json
 from hcl.checks.deadlines import Transition
-from hcl.model import Action, Check, Flip
+from hcl.model import Action, Check, Flip, Run
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check, make_ping
 
 MINUTE = timedelta(minutes=1)
@@ -434,3 +434,23 @@ def test_excused_run_of_a_new_check_has_twice_as_long_as_a_run_may_take() -> Non
 
     assert after.run_excused
     assert after.alert_after == returned + 10 * HOUR
+
+
+def test_what_came_after_a_run_was_too_long_is_heard_though_that_is_counted_later() -> (
+    None
+):
+    """As where a window had put it off: the next counts from the last success."""
+    run = Run(NOW, rid("a"))
+    check = CHECK._replace(
+        timeout=HOUR,
+        grace=5 * MINUTE,
+        down_after=2,
+        last_ping=at(30),
+        open_runs=(run,),
+        alert_after=at(10),
+    )
+
+    check, flip, _ = rules.on_deadline(check, at(31))
+
+    assert (flip, check.bad_outcomes) == (None, 1)
+    assert check.alert_after == at(95)

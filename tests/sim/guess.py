@@ -195,7 +195,11 @@ class Guess:
         of_run = any(self._is_over(run, raw) for run in self.runs)
         if of_run or (late and self.status != "up"):
             bad = self.bad + (1 if is_put_off else len(late))
-            after = self.but(status="up", bad=bad, missed=at, runs=told)
+            heard = self.last_ping if self.status == "up" else None
+            # What was heard since is what the next ping counts from.
+            is_over = heard is not None and at < heard
+            missed = self.missed if is_over else at
+            after = self.but(status="up", bad=bad, missed=missed, runs=told)
             return after, "overran" if "max_run" in self.settings else "timeout"
         if self.status != "up" or not self.is_finer:
             after = self.but(status="up", bad=self.bad + 1, missed=at, counted=None)

@@ -9,7 +9,7 @@ from functools import partial
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import deadlines, rules, told_late
+from hcl.checks import rules, told_late
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.maintenance import Maintenance
@@ -179,13 +179,12 @@ class Batch:
 
     def _told_late(self, before: Check, ping: Ping) -> tuple[Transition, Ping]:
         calendar = self._maintenance.of(before.project_id)
-        hold = partial(holding.held, calendar=calendar) if calendar else None
         return told_late.on_late_ping(
             before,
             ping,
             self._now(),
             turned=self._turned.get(before.code),
-            hold=hold or deadlines.unmoved,
+            hold=partial(holding.held, calendar=calendar),
             loose=self._loose,
         )
 

@@ -206,19 +206,9 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
         "checks/{code:code}/pings/{n:number}/body": Endpoint(GET=rw(api.get_ping_body)),
     }
     if version >= 3:
-        listed["checks/{code:code}/explain"] = Endpoint(
-            GET=rw(_later("api.alerts.explain_check"))
-        )
-        listed["checks/{code:code}/messages"] = Endpoint(
-            GET=rw(_later("api.alerts.list_messages"))
-        )
-        listed["maintenance"] = Endpoint(
-            GET=ro(maintenance.list_windows), POST=rw(maintenance.open_window)
-        )
-        single["maintenance/{n:number}"] = Endpoint(DELETE=rw(maintenance.end_window))
-        single["checks/{code:code}/mute"] = Endpoint(
-            POST=rw(_later("api.alerts.mute_check"))
-        )
+        own_listed, own_single = _beyond_protocol(ro, rw)
+        listed |= own_listed
+        single |= own_single
     root = f"/api/v{version}/"
     for path, endpoint in listed.items():
         yield Route(f"{root}{path}/", endpoint)
@@ -226,6 +216,25 @@ def api_routes(parts: Parts, version: int) -> Iterator[Route]:
     for path, endpoint in single.items():
         yield Route(f"{root}{path}", endpoint)
     yield Route(root + "{rest:path}", NoEndpoint())
+
+
+def _beyond_protocol(
+    ro: Callable[[CallHandler], Handler], rw: Callable[[CallHandler], Handler]
+) -> tuple[dict[str, Endpoint], dict[str, Endpoint]]:
+    """Return what only hcl has: URLs that may lack their last slash, and others."""
+    explain = Endpoint(GET=rw(_later("api.alerts.explain_check")))
+    messages = Endpoint(GET=rw(_later("api.alerts.list_messages")))
+    windows = Endpoint(
+        GET=ro(maintenance.list_windows), POST=rw(maintenance.open_window)
+    )
+    return {
+        "checks/{code:code}/explain": explain,
+        "checks/{code:code}/messages": messages,
+        "maintenance": windows,
+    }, {
+        "maintenance/{n:number}": Endpoint(DELETE=rw(maintenance.end_window)),
+        "checks/{code:code}/mute": Endpoint(POST=rw(_later("api.alerts.mute_check"))),
+    }
 
 
 def _open(handler: OpenHandler, parts: Parts, *, cors: bool = True) -> Endpoint:

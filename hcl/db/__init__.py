@@ -21,6 +21,7 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
+from hcl.db.private import sync_folder
 from hcl.db.restoring import (
     EPOCH,
     RESTORED,
@@ -62,6 +63,7 @@ __all__ = [
     "move_aside",
     "moving_back",
     "restore",
+    "sync_folder",
     "tell",
     "write_beside",
     "write_at_once",

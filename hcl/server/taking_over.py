@@ -27,6 +27,7 @@ from hcl.db import (
     open_database,
     open_to_read,
     rehearse,
+    sync_folder,
 )
 from hcl.server import litestream
 from hcl.server.fence import Fence, FenceError, Stand, fenced_mark
@@ -195,9 +196,5 @@ def _put(copy: Path, database: Path, now: datetime) -> Path | None:
         # Of what is aside now. Later, a kill would leave it with what was taken over.
         fenced_mark(database).unlink(missing_ok=True)
         copy.replace(database)
-    folder = os.open(database.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(database.parent)
     return aside_of(database, moved)

@@ -89,22 +89,14 @@ async def last(conn: Connection) -> Sign | None:
 async def last_or_heard(conn: Connection) -> Sign | None:
     """Return the last sign; one is made up for a database that has none, but pings."""
     sign = await last(conn)
-    heard = None if sign else await last_heard(conn)
+    heard = None if sign else await _last_heard(conn)
     return Sign("", 0.0, heard) if heard else sign
 
 
-async def last_heard(
-    conn: Connection, latest: datetime | None = None
-) -> datetime | None:
-    """Return when any check was heard last, up to a moment; None: none ever was.
-
-    `latest` None: however late.
-    """
+async def _last_heard(conn: Connection) -> datetime | None:
     rows = await conn.execute_fetchall(
         "SELECT max(heard) FROM (SELECT last_ping AS heard FROM check_states"
         " UNION ALL SELECT last_start FROM check_states)"
-        " WHERE :latest IS NULL OR heard <= :latest",
-        {"latest": stamp(latest)},
     )
     return moment(next(iter(rows))[0])
 

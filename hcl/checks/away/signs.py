@@ -1,6 +1,6 @@
 """Signs of life: by them the next start knows how long hcl was away."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aiosqlite import Connection
 
@@ -28,17 +28,10 @@ async def leave(database: Database, sign: Sign, away: Absence | None = None) -> 
     return sign.boot
 
 
-async def absence(
-    conn: Connection, sign: Sign, within: timedelta, returned: datetime
-) -> Absence:
-    """Return the absence that a start finds: since the sign, or one not judged yet.
-
-    What was filed so soon after the sign tells that hcl was there still.
-    """
+async def absence(conn: Connection, sign: Sign, returned: datetime) -> Absence:
+    """Return the absence that a start finds: since the sign, or one not judged yet."""
     unjudged = await store.life.unjudged(conn)
-    heard = await store.life.last_heard(conn, sign.moment + within) or sign.moment
-    since = unjudged.went if unjudged else sign.moment
-    went = min(max(heard, sign.moment), since, returned)
+    went = min(unjudged.went if unjudged else sign.moment, sign.moment, returned)
     reason: Away = "stopped"
     if await store.restored.untold(conn) is not None:
         reason = "restored"

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hcl import store
 from hcl.alarm import Alarm
@@ -124,8 +124,7 @@ class Watch:
         guessing.begin(sign, guess, flip, was_synchronised=self._was_synchronised)
         self._clock.is_doubtful = self._was_synchronised and not is_synchronised
         returned = self._clock.now()
-        within = timedelta(seconds=2 * SIGN_EVERY)
-        away = self._show_before(await signs.absence(conn, sign, within, returned))
+        away = self._show_before(await signs.absence(conn, sign, returned))
         async with self._database.transaction() as conn:
             await store.fixed.fix_ahead(conn, returned)
             await store.fixed.cut_to(conn, returned)

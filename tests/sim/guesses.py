@@ -39,6 +39,7 @@ class Guesses(Model):
         # What went wrong by the settings since is counted a moment later.
         self._edited = -NEVER
         self._before: tuple[list[Guess], tuple[float, float]] | None = None
+        self._waiting: unheard.Waiting | None = None
         # How it stood when it was seen to step up, and when that was.
         self._stepped: tuple[list[Guess], float] = ([], -NEVER)
 
@@ -79,6 +80,8 @@ class Guesses(Model):
             if self._before is not None:
                 before, went = self._before
                 self._before = [guess.started(rid, at) for guess in before], went
+            if self._waiting is not None:
+                self._waiting = self._waiting.started(rid, at)
             self.work_out()
             return None
         self._end_run("fail" if action == "short" else action, rid, at)
@@ -88,6 +91,8 @@ class Guesses(Model):
             for is_open in self._may_be_open(at)
         ]
         options += self._stepped_by(action, rid, at)
+        if self._waiting is not None and True in self._may_be_open(at):
+            options += [(it, None) for it in self._waiting.failed(action, rid, at)]
         flip = options[0][1]
         if seen in [of for _, of in options]:
             flip = seen
@@ -202,6 +207,7 @@ class Guesses(Model):
         else:
             found = self._judged(self.guesses, away)
         self._before = before if is_start else None
+        self._waiting = None if is_start else unheard.Waiting(self.guesses, away)
         self.guesses = found
         # Nobody is called down before all is judged.
         self._judged_by = away.returned[1] + PATIENCE

@@ -1,5 +1,9 @@
 """What an absence makes of one way in which a check may stand."""
 
+from collections.abc import Iterable
+from itertools import product
+
+from tests.sim.away import Away
 from tests.sim.guess import Guess
 from tests.sim.moments import NEVER
 
@@ -62,3 +66,36 @@ def _excuse(guess: Guess, back: float, counts: int, *, is_due: bool) -> Guess:
         not_before=0.0,
         missed=None,
     )
+
+
+class Waiting:
+    """How a check stood before hcl stood still: what waits is heard before it judges.
+
+    After it, that makes a difference of a fail in a window: what was due before is due
+    still, and it has been heard all the same.
+    """
+
+    def __init__(self, guesses: Iterable[Guess], away: Away) -> None:
+        self._guesses = list(guesses)
+        self._away = away
+
+    def started(self, rid: str | None, at: float) -> "Waiting":
+        """Hear of a start."""
+        return Waiting([one.started(rid, at) for one in self._guesses], self._away)
+
+    def failed(self, action: str, rid: str | None, at: float) -> list[Guess]:
+        """Return how it may stand if a fail in a window waited; none: it came later."""
+        away = self._away
+        if at > away.returned[1] or action == "success":
+            return []
+        return [
+            judged(
+                guess.at(at).heard(action, rid, at, in_window=True)[0],
+                went,
+                back,
+                deaf=went,
+                may=False,
+                counts=1,
+            )
+            for guess, went, back in product(self._guesses, away.went, away.returned)
+        ]

@@ -362,11 +362,11 @@ async def by_badge_key(conn: Connection, badge_key: str) -> Check | None:
 async def to_judge(conn: Connection, after: int, limit: int) -> list[Check]:
     """Return checks that an absence may concern, by their ids from `after` on.
 
-    Those with a deadline, or an open run.
+    Those with a deadline, or an open run, be it not the newest.
     """
     return await where(
         conn,
-        "WHERE id > ? AND (alert_after IS NOT NULL OR last_start IS NOT NULL)"
-        " ORDER BY id LIMIT ?",
+        "WHERE id > ? AND (alert_after IS NOT NULL OR last_start IS NOT NULL"
+        " OR open_runs != '') ORDER BY id LIMIT ?",
         (after, limit),
     )

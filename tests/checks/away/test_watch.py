@@ -325,11 +325,19 @@ async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_tim
         assert (after.status, after.excused) == ("up", 1)
 
 
+@pytest.mark.parametrize(
+    "began",
+    [
+        {"last_start": NOW - MINUTE, "last_start_rid": "a"},
+        # Another run, which began later, has failed since.
+        {"open_runs": (Run(NOW - MINUTE, "a"),), "max_run": 3 * HOUR},
+    ],
+    ids=["newest", "older"],
+)
 async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(
-    tmp_path: Path,
+    tmp_path: Path, began: dict[str, Any]
 ) -> None:
     times = Times()
-    began = {"last_start": NOW - MINUTE, "last_start_rid": "a"}
     async with running(tmp_path, times) as app:
         check = await up(app, NOW - DAY, status="down", alert_after=None, **began)
         await look(app)
@@ -339,6 +347,7 @@ async def test_a_run_of_a_check_that_is_down_may_have_ended_unheard(
         await look(app)
         ping = make_ping(created=app.clock.now(), rid="b")
         await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(3600)
         await look(app)
 
         assert await status(app, check) == "up"

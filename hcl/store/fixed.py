@@ -108,15 +108,23 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
 
 
 async def shift_ends(conn: Connection, by: timedelta) -> None:
-    """Move the ends of what people asked for, as they are kept; nothing that was heard.
+    """Move the ends of what lasts a while, as they are kept; nothing that was heard.
 
-    By a time that is behind, mutes and windows that are over would begin once more.
+    By a time that is behind, mutes and windows that are over would begin once more, and
+    who has a last chance would have it for as long as the other time was ahead.
     """
     await conn.execute(
         "UPDATE check_states SET muted_until = muted_until + ?"
         " WHERE muted_until IS NOT NULL",
         (seconds(by),),
     )
+    cursor = await conn.execute(
+        "UPDATE check_states SET not_before = not_before + ?"
+        " WHERE not_before IS NOT NULL",
+        (seconds(by),),
+    )
+    if cursor.rowcount > 0:
+        await owe_deadlines(conn)
     await windows.shift(conn, by)
 
 

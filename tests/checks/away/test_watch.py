@@ -1190,19 +1190,33 @@ async def test_a_last_chance_by_a_wall_that_is_ahead_ends_by_the_right_one(
         assert NOW <= after.alert_after <= NOW + DAY + HOUR
 
 
+YEAR = 365 * DAY
+
+
 @pytest.mark.parametrize("excuses", [True, False])
 @pytest.mark.parametrize("killed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("counted_from", "left"),
+    [(NOW - HOUR, DAY + HOUR), (NOW - YEAR - HOUR, DAY)],
+    ids=["ahead", "right"],
+)
 async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
-    tmp_path: Path, excuses: bool, killed: int
+    tmp_path: Path,
+    excuses: bool,
+    killed: int,
+    counted_from: datetime,
+    left: timedelta,
 ) -> None:
     """Excused three times, it was to be judged a minute after the return.
 
-    So many starts are killed before they have judged.
+    Only that one, or the last of the three too, was by a wall that was ahead. So many
+    starts are killed before they have judged.
     """
     times = Times()
-    state = {"excused": 3, "counted_from": NOW - HOUR, "not_before": NOW + MINUTE}
+    state = {"excused": 3, "counted_from": counted_from, "not_before": NOW + MINUTE}
     async with running(tmp_path, times) as app:
-        check = await up(app, NOW - 2 * DAY, **state)
+        due = {"alert_after": NOW + MINUTE}
+        check = await up(app, counted_from - 2 * DAY, **state, **due)
         await look(app)
     times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
     times.set_wall(-365 * 86_400)
@@ -1215,7 +1229,7 @@ async def test_a_wall_that_is_a_year_back_puts_nothing_off_for_a_year(
         await look(app)
         after = await again(app, check)
 
-        assert after.alert_after == NOW - 365 * DAY + DAY + HOUR
+        assert after.alert_after == NOW - YEAR + left
 
 
 async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(

@@ -47,8 +47,8 @@ class Batch:
         self._has_special = False
         self.pings: list[tuple[int, Ping]] = []
         self.flips: list[tuple[Check, Flip]] = []
-        # Those that people were told to be late, and when they pinged.
-        self.pinged: list[tuple[Check, datetime]] = []
+        # Those that people were told to be late, since when, and when they pinged.
+        self.pinged: list[tuple[Check, datetime, datetime]] = []
         # When that was known of the last of them.
         self._pinged_by: datetime | None = None
         # Those whose deadline came up, or came nearer.
@@ -171,7 +171,8 @@ class Batch:
             logger.error("%s; looking again in an hour", transition.problem)
         if before.late_since is not None and transition.check.late_since is None:
             heard = self._now() if target.is_late else kept.created
-            self._no_longer_late(transition.check, kept.created, heard)
+            since = before.late_since
+            self._no_longer_late(transition.check, since, kept.created, heard)
         self._after[before.code] = transition.check
         self.pings.append((before.id, kept))
         if transition.flip is not None:
@@ -188,11 +189,13 @@ class Batch:
             loose=self._loose,
         )
 
-    def _no_longer_late(self, check: Check, at: datetime, heard: datetime) -> None:
+    def _no_longer_late(
+        self, check: Check, since: datetime, at: datetime, heard: datetime
+    ) -> None:
         # When it is looked at next may be long after it is late again.
         self.nearer.append(check)
         if check.status == "up":
-            self.pinged.append((check, at))
+            self.pinged.append((check, since, at))
             self._pinged_by = max(heard, self._pinged_by or heard)
 
     def _in_maintenance(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from aiosqlite import Connection
 
-from hcl.store import open_runs, settings, windows
+from hcl.store import latenesses, open_runs, settings, windows
 from hcl.store.times import seconds, stamp
 
 _OWES = "owes_deadlines"
@@ -101,6 +101,7 @@ async def shift_written(conn: Connection, by: timedelta, since: datetime) -> Non
         " last_start = iif(last_start >= :since, last_start + :by, last_start),"
         " not_before = iif(not_before >= :since, not_before + :by, not_before),"
         " missed = iif(missed >= :since, missed + :by, missed),"
+        " late_since = iif(late_since >= :since, late_since + :by, late_since),"
         " muted_until = muted_until + min(:by, 0)",  # rather too soon than too late
         {"by": seconds(by), "since": stamp(since)},
     )
@@ -131,12 +132,17 @@ async def shift_ends(conn: Connection, by: timedelta) -> None:
 async def cut_to(conn: Connection, now: datetime) -> None:
     """Let nothing that has happened lie in the future; deadlines stay, see below."""
     await open_runs.cut_to(conn, now)
+    await latenesses.cut_to(conn, now)
+    await conn.execute(
+        "UPDATE check_states SET late_since = :now WHERE late_since > :now",
+        {"now": stamp(now)},
+    )
     cursor = await conn.execute(
         "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
         " min(missed, :now),"
         " last_start = min(last_start, :now), counted_from = min(counted_from, :now),"
         # What was put off until a moment of that future would be put off for as long.
-        " not_before = NULL, late_since = min(late_since, :now)"
+        " not_before = NULL"
         " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
         " OR missed > :now",
         {"now": stamp(now)},

@@ -20,6 +20,11 @@ TELLS = (
 )
 
 
+# The lateness l is that of which its check, with the state s, is late now: what ended
+# otherwise than by a ping has no mark of that. Steps of the clock move both.
+IS_NOW = "coalesce(abs(l.began - s.late_since) < 0.001, 0)"
+
+
 async def are_told(conn: Connection, check_id: int) -> bool:
     """Tell whether any channel of a check tells that it is late."""
     rows = await conn.execute_fetchall(f"SELECT {TELLS}", {"id": check_id})
@@ -54,15 +59,18 @@ async def add(
 
 
 async def end(
-    conn: Connection, pinged: Iterable[tuple[Check, datetime]], now: datetime
+    conn: Connection,
+    pinged: Iterable[tuple[Check, datetime, datetime]],
+    now: datetime,
 ) -> None:
     """Write down what is to be sent of checks that have pinged, each at a moment.
 
-    One notification for each channel that was to tell that it is late; whether it did
-    is seen when it is sent.
+    Before it stands since when it was late. One notification for each channel that was
+    to tell that; whether it did is seen when it is sent.
     """
-    for check, at in pinged:
+    for check, since, at in pinged:
         values = {"id": check.id, "at": stamp(at), "now": stamp(now)}
+        values["since"] = stamp(since)
         await conn.execute(
             "INSERT INTO notifications"
             " (lateness_id, is_end, check_id, channel_id, created, ran, next_try)"
@@ -72,6 +80,8 @@ async def end(
             " AND h.kind != 'group'"
             " WHERE l.id = (SELECT max(id) FROM latenesses WHERE check_id = :id"
             " AND usual IS NULL) AND l.ended IS NULL"
+            # While a run is open it is late, and nobody is told.
+            " AND abs(l.began - :since) < 0.001"
             " GROUP BY n.channel_id ORDER BY n.channel_id",
             values,
         )
@@ -103,12 +113,21 @@ async def watch(conn: Connection, check_id: int | None = None) -> None:
     )
 
 
-async def shift(conn: Connection, by: timedelta) -> None:
-    """Move those that last along with a clock that was set."""
+async def shift(conn: Connection, by: timedelta, since: datetime | None = None) -> None:
+    """Move those that last along with a clock that was set; or those since a moment."""
     await conn.execute(
         "UPDATE latenesses SET began = began + :by WHERE ended IS NULL AND check_id IN"
-        " (SELECT check_id FROM check_states WHERE late_since IS NOT NULL)",
-        {"by": seconds(by)},
+        " (SELECT check_id FROM check_states WHERE late_since IS NOT NULL)"
+        " AND (:since IS NULL OR began >= :since)",
+        {"by": seconds(by), "since": stamp(since)},
+    )
+
+
+async def cut_to(conn: Connection, now: datetime) -> None:
+    """Let none that lasts have begun in the future."""
+    await conn.execute(
+        "UPDATE latenesses SET began = :now WHERE began > :now AND ended IS NULL",
+        {"now": stamp(now)},
     )
 
 

@@ -9,6 +9,7 @@ from aiosqlite import Connection
 
 from hcl.model import Flip, Hold, Lateness, Notification, Status
 from hcl.store import notifications, tries
+from hcl.store.latenesses import IS_NOW
 from hcl.store.times import moment, seconds, stamp
 
 _NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
@@ -127,7 +128,7 @@ async def _alerts_due(
         " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
         " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
         " AND t.channel_id = n.channel_id AND t.sent IS NOT NULL),"
-        " l.usual IS NULL AND (l.ended IS NOT NULL OR s.late_since IS NULL)), l.usual"
+        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})), l.usual"
         # In the order of a CROSS JOIN: few of those that wait are due.
         " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
         " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"

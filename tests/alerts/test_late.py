@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks.spec import CheckSpec
 from hcl.model import Check, Run
 from hcl.pings.arrival import Target
 from tests import toml
@@ -199,6 +200,54 @@ async def test_one_that_hears_of_nothing_else_hears_its_end(tmp_path: Path) -> N
         await look(post, 27 * 60)
 
         assert post.mails() == ["LATE: a", "UP: a", "LATE: a"]
+
+
+@pytest.mark.parametrize("ended", ["down", "failed", "paused", "edited"])
+async def test_what_ended_without_a_ping_is_not_ended_by_a_later_run(
+    tmp_path: Path, ended: str
+) -> None:
+    """While a run is open a check is late as well, and nobody is told."""
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 0)
+        if ended == "down":
+            await look(post, 60)
+        elif ended == "failed":
+            await ping(post.app, check, "fail", NOW + 50 * MINUTE)
+        else:
+            [project] = post.app.synced.projects
+            managing = post.app.parts.managing
+            if ended == "paused":
+                await managing.pause(project, check.code, NOW + MINUTE)
+            longer = CheckSpec(timeout=2 * DAY)
+            await managing.update(project, check.code, longer, NOW + MINUTE)
+        await post.succeed(check, NOW + 70 * MINUTE)
+        await look(post, 70)
+        post.clear()
+
+        await ping(post.app, check, "start", NOW + 80 * MINUTE)
+        await look(post, 80)
+        await post.succeed(check, NOW + 90 * MINUTE)
+        await look(post, 90)
+
+        assert post.mails() == []
+
+
+async def test_what_waits_of_one_that_was_paused_is_not_told_in_a_later_run(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, channel("Mail", events=LATE, delay='"2h"')) as post:
+        check = await up(post)
+        await look(post, 0)
+        [project] = post.app.synced.projects
+        await post.app.parts.managing.pause(project, check.code, NOW + MINUTE)
+        await post.succeed(check, NOW + 70 * MINUTE)
+        await ping(post.app, check, "start", NOW + 100 * MINUTE)
+
+        await look(post, 100)
+        await look(post, 120)
+
+        assert post.mails() == []
 
 
 async def test_a_restart_tells_it_no_second_time(tmp_path: Path) -> None:

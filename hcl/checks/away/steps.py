@@ -112,6 +112,7 @@ class Steps:
 
         async def move(conn: Connection) -> None:
             await store.fixed.shift_written(conn, step, began)
+            await store.latenesses.shift(conn, step, began)
             await store.paces.note_step(conn, before + step)
             # Back, what waits would else wait for as much longer; and for good, once a
             # later step moves all of it on.

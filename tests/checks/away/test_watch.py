@@ -20,7 +20,8 @@ from hcl.clock import Clock
 from hcl.db import UnwritableError
 from hcl.model import Action, Check, Flip, Run
 from hcl.pings.arrival import Target
-from tests.app import App, running_app
+from tests import toml
+from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.clocks import Times
 from tests.store import change, put_check, put_pings, rows
@@ -35,9 +36,9 @@ FULL = (
 
 
 @asynccontextmanager
-async def running(folder: Path, times: Times) -> AsyncIterator[App]:
+async def running(folder: Path, times: Times, text: str = CONFIG) -> AsyncIterator[App]:
     """Run the app by these times; whatever is waited for passes at once."""
-    async with running_app(folder, clock=Clock(times)) as app:
+    async with running_app(folder, text, clock=Clock(times)) as app:
         # Nothing waits to be let in.
         app.assembly.watch.quiet = app.assembly.watch.most_patience = 0.0
         yield app
@@ -1255,6 +1256,46 @@ async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
         assert app.assembly.watch.may_call_down
         assert app.clock.now() == NOW - DAY + timedelta(seconds=660)
         assert after.status == "up"
+
+
+@pytest.mark.parametrize("days", [-300, 5])
+async def test_a_lateness_moves_along_with_a_time_that_was_guessed(
+    tmp_path: Path, days: int
+) -> None:
+    """So the ping that ends it is known to be the one that people wait for."""
+    times = Times(synchronised=False)
+    channel = toml.email("Mail", "me@example.org", events=["down", "late"])
+    text = "\n".join([toml.smtp(9), toml.project(), channel])
+    async with running(tmp_path, times, text) as app:
+        check = await up(app, NOW - 6 * MINUTE, timeout=5 * MINUTE)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-86_400)
+    sql = "SELECT began, ended FROM latenesses"
+
+    async with running(tmp_path, times, text) as app:
+        await look(app)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(320)
+        await look(app)
+        [(began, _)] = await rows(app.database, sql)
+        step = days * DAY
+        times.synchronised = True
+        times.set_wall((NOW + step).timestamp() - times.wall())
+        moved = app.clock.step.total_seconds()
+        await look(app)
+        after = await again(app, check)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        [(later, ended)] = await rows(app.database, sql)
+
+        assert after.late_since is not None
+        assert after.late_since.timestamp() == pytest.approx(later, abs=0.0005)
+        assert later == pytest.approx(began + moved, abs=0.01)
+        assert ended == app.clock.now().timestamp()
+        over = "SELECT count(*) FROM notifications WHERE is_end"
+        assert await rows(app.database, over) == [1]
 
 
 async def test_states_of_a_future_that_is_none_are_cut(tmp_path: Path) -> None:

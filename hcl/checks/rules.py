@@ -54,9 +54,9 @@ def on_counted(
     if action == "start":
         if check.is_finer:
             check = check._replace(open_runs=runs.begun(check, ping))
-            if check.late_since is not None and late_still(check) is None:
-                # Nobody was told while another run was open.
-                check = check._replace(late_since=now)
+        if check.late_since is not None and late_still(check) is None:
+            # Nobody was told while another run was open.
+            check = check._replace(late_since=now)
         check = check._replace(
             n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
         )

@@ -411,16 +411,17 @@ async def test_at_the_end_of_the_window_in_which_it_came_not_of_the_next(
         assert await look_at(post) == [150]
 
 
+@pytest.mark.parametrize("finer", [{}, {"down_after": 2, "max_run": 3 * HOUR}], ids=str)
 @pytest.mark.parametrize("starts", [(-2,), (-2, 3), (1,), (1, 3)])
 async def test_what_nobody_was_told_while_runs_were_open_is_told_after_them(
-    tmp_path: Path, starts: tuple[int, ...]
+    tmp_path: Path, starts: tuple[int, ...], finer: dict[str, Any]
 ) -> None:
     """It was late before it failed in a window, and is late still."""
     # A lateness that began in the window is told at its end.
     opens, told = ("59 11 * * *", 59) if starts[0] < 0 else ("2 12 * * *", 5)
     window = toml.table("[projects.maintenance]", name="w", schedule=opens, length="1h")
     async with posting(tmp_path, MAIL, window) as post:
-        check = await up(post, down_after=2, max_run=3 * HOUR)
+        check = await up(post, **finer)
         await post.app.parts.maintenance.reckon()
         for minutes in starts:
             await ping(post.app, check, "start", NOW + minutes * MINUTE)

@@ -21,6 +21,15 @@ HAS_MORE = (
     " WHERE fixed.check_id = check_states.check_id), 0)"
 )
 
+# Whether any of them is an outcome, whose moment `last_ping` is.
+_HAS_OUTCOME = (
+    'EXISTS (SELECT 1 FROM pings WHERE "key" > (check_states.check_id << 32)'
+    " + coalesce((SELECT fixed.n FROM temp.fixed"
+    " WHERE fixed.check_id = check_states.check_id), 0)"
+    ' AND "key" <= (check_states.check_id << 32) + 4294967295'
+    " AND action IN ('success', 'fail'))"
+)
+
 
 async def fix(conn: Connection, since: datetime) -> None:
     """Fix all logs up to what was written before a moment, by the time now.
@@ -70,7 +79,11 @@ async def shift(conn: Connection, by: timedelta, since: datetime) -> None:
     was heard before is history, which stays, and `counted_from` moves in its place. In
     one statement: in between some checks would be of one time and some of another.
     """
-    heard = f"last_ping >= :since AND counted_from IS NULL AND {HAS_MORE}"
+    # After a fail in a window of maintenance it counts from before that.
+    heard = (
+        f"last_ping >= :since AND {HAS_MORE}"
+        f" AND (counted_from IS NULL OR {_HAS_OUTCOME})"
+    )
     await conn.execute(
         "UPDATE check_states SET"
         " counted_from = CASE"

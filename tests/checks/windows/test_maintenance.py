@@ -330,6 +330,33 @@ async def test_a_step_of_the_clock_has_deadlines_worked_out_anew(
         assert after.late_from == NOW + timedelta(seconds=seconds) - 10 * MINUTE
 
 
+@pytest.mark.parametrize("seconds", [-1800, 1800])
+async def test_a_fail_in_a_window_moves_along_with_a_clock_that_is_set(
+    tmp_path: Path, seconds: int
+) -> None:
+    """By a clock that was never right: as its log says, and back if that is undone."""
+    times = Times(synchronised=False)
+    async with running(tmp_path, times) as app:
+        check = await late(app)
+        await look(app)
+        await ping(app, check, action="fail")
+        at, counted_from = app.clock.now(), check.last_ping
+        assert counted_from is not None
+        for step, moved in ((seconds, seconds), (-seconds, 0)):
+            times.run(60)
+            # It is no outcome.
+            await ping(app, check, action="log")
+            times.set_wall(step)
+            await look(app)
+
+            after = await again(app, check)
+            log = await store.pings.newest(app.database.committed, check.id, 9)
+            by = timedelta(seconds=moved)
+            assert [p.created for p in log if p.action == "fail"] == [at + by]
+            assert after.last_ping == at + by
+            assert after.counted_from == counted_from + by
+
+
 async def test_an_edit_that_takes_the_tag_of_a_window_ends_it_for_the_check(
     tmp_path: Path,
 ) -> None:

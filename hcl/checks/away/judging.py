@@ -138,14 +138,17 @@ class Judging:
         await self._go_through(excused)
         self.counted = returned
 
-    async def renew(self, written_since: datetime) -> None:
+    async def renew(self, written_since: datetime | None) -> None:
         """Work out anew the deadlines of checks that were heard since a moment.
 
-        And of those that had a last chance by the time of that.
+        And of those that had a last chance by the time of that. None: of all, those
+        too that never ended a run.
         """
 
         def is_meant(check: Check) -> bool:
-            return check.not_before is not None or was_written(check, written_since)
+            if written_since is None or check.not_before is not None:
+                return True
+            return was_written(check, written_since)
 
         await self._work_out(is_meant)
 

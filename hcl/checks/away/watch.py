@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from hcl import store
 from hcl.alarm import Alarm
@@ -28,9 +28,6 @@ from hcl.store.life import Absence, Away, Sign
 from hcl.words.lengths import duration
 
 logger = logging.getLogger(__name__)
-
-# Whatever was heard, it was since then.
-_EVER = datetime.fromtimestamp(0, UTC)
 
 # So often a sign of life is left, in seconds, while the checker has nothing to do.
 SIGN_EVERY = 60.0
@@ -288,7 +285,7 @@ class Watch:
         conn = self._database.committed
         if not self.excuses and await store.fixed.owes_deadlines(conn):
             # What they count from was cut: they would lie in that future still.
-            await self._judging.renew(_EVER)
+            await self._judging.renew(None)
         if self.excuses:
             await self._file()
             until = self._clock.at(max(self._failed, self._refusals.last))
@@ -363,7 +360,7 @@ class Watch:
     async def _finish_wait(self, began: datetime) -> None:
         owes = await store.fixed.owes_deadlines(self._database.committed)
         # Where a last ping was cut nothing tells any more that there was a last chance.
-        await self._judging.renew(_EVER if owes else began)
+        await self._judging.renew(None if owes else began)
         self._renews_since = None
         async with self._database.transaction(changes_checks=False) as conn:
             await store.fixed.gave_deadlines(conn)

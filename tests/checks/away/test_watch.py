@@ -1258,6 +1258,34 @@ async def test_a_clock_that_was_never_right_is_not_behind_what_is_known(
         assert after.status == "up"
 
 
+@pytest.mark.parametrize("excuses", [True, False])
+@pytest.mark.parametrize("minutes", [5, 10])
+async def test_the_first_run_of_a_check_hangs_no_longer_since_a_wall_was_behind(
+    tmp_path: Path, minutes: int, excuses: bool
+) -> None:
+    """It began while the time was guessed, and nothing else was heard of the check."""
+    times = Times(synchronised=False)
+    async with running(tmp_path, times) as app:
+        check = await put_check(app.database)
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-86_400)
+
+    async with running(tmp_path, times) as app:
+        app.assembly.watch.excuses = excuses
+        await look(app)
+        ping = make_ping(action="start", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(minutes * 60 + 1)
+        # It is known to be right; or it is waited for in vain.
+        times.synchronised = minutes < 10
+        await look(app)
+        after = await again(app, check)
+
+        assert after.last_start == NOW - DAY
+        assert after.alert_after == NOW - DAY + HOUR
+
+
 @pytest.mark.parametrize("days", [-300, 5])
 async def test_a_lateness_moves_along_with_a_time_that_was_guessed(
     tmp_path: Path, days: int

@@ -165,7 +165,7 @@ class Batch:
             transition, kept = rules.on_ping(
                 before, ping, loose=self._loose, guessed_at=self._guessed_at
             )
-        if self._maintenance:
+        if self._maintenance or before.spared:
             transition = self._in_maintenance(before, transition, kept)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
@@ -202,7 +202,8 @@ class Batch:
         self, before: Check, transition: Transition, ping: Ping
     ) -> Transition:
         calendar = self._maintenance.of(before.project_id)
-        if calendar is None or ping.action in ("log", "ign"):
+        is_none = calendar is None and not before.spared
+        if is_none or ping.action in ("log", "ign"):
             return transition
         transition, is_held = holding.on_ping(
             before, transition, ping, calendar, loose=self._loose

@@ -281,6 +281,28 @@ async def test_what_a_window_put_off_has_its_grace_though_it_left_the_file_meanw
         assert (after.status, after.alert_after) == ("up", app.clock.now() + left)
 
 
+@pytest.mark.parametrize("text", [CONFIG, WITH_WINDOW.replace("0 11 *", "0 15 *")])
+async def test_a_run_that_starts_before_it_is_known_that_a_window_left_takes_no_grace(
+    tmp_path: Path, text: str
+) -> None:
+    """It is so for the first seconds after a start, which may be killed meanwhile."""
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await late(app)
+        await look(app)
+        times.run(15 * 60)
+        await look(app)
+    async with running(tmp_path, times, ALERT + text) as app:
+        await ping(app, check, action="start")
+    times.run(5)
+
+    async with running(tmp_path, times, ALERT + text) as app:
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.alert_after) == ("up", NOW + 35 * MINUTE)
+
+
 ALERT = toml.table("alerts", after_absence="alert")
 
 

@@ -42,6 +42,22 @@ def edited(check: Check, wanted: CheckSpec) -> Check:
     return after
 
 
+# What a deadline is worked out from, but for how the check fares and windows.
+_DUE = (
+    *("kind", "timeout", "grace", "schedule", "tz"),
+    *("max_run", "min_run", "down_after", "early"),
+)
+
+
+def moves_deadline(before: Check, after: Check) -> bool:
+    """Tell whether an edit has to have the deadline worked out anew.
+
+    Else it stays: a clock that was set has moved it, and a schedule that is read by
+    that clock may call down too early who is in time. Scripts post the same each hour.
+    """
+    return any(getattr(before, name) != getattr(after, name) for name in _DUE)
+
+
 # Each by the field that was named, or came first.
 _IMPOSSIBLE = {
     "max_run": "is less than min_run",

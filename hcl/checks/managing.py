@@ -165,7 +165,7 @@ class Managing:
         self._changes.tell()
         return managed
 
-    async def copy(self, project: Project, code: str, now: datetime) -> Managed:
+    async def copy(self, project: Project, code: str) -> Managed:
         """Make a new check with the settings and channels of another.
 
         Raises LimitError.
@@ -173,7 +173,6 @@ class Managing:
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             copy = editing.copied(check, await _fresh(conn, project))
-            copy = self._edited(copy, now)
             copy = copy._replace(id=await store.checks.add(conn, copy))
             codes = await store.channels.codes_of_check(conn, check.id)
             available = await store.channels.of_project(conn, project.id)
@@ -227,9 +226,14 @@ class Managing:
         self._changes.tell()
         return managed
 
-    def _edited(self, check: Check, now: datetime) -> Check:
+    def _edited(self, before: Check, check: Check, now: datetime) -> Check:
         calendar = self._maintenance.of(check.project_id)
-        check = holding.edited(check, now, calendar, loose=self._clock.is_doubtful)
+        if editing.moves_deadline(before, check):
+            loose = self._clock.is_doubtful
+            check = holding.edited(check, now, calendar, loose=loose)
+        else:
+            # Its tags may be others, and so its windows.
+            check = holding.reckoned(check, now, calendar)
         return late.edited(check, now)
 
     async def _save(
@@ -240,7 +244,7 @@ class Managing:
             ids = await _channel_ids(conn, check.project_id, wanted.channels)
         edited = editing.edited(check, wanted)
         await _refuse_declared(conn, check, edited, ids)
-        check = self._edited(edited, now)
+        check = self._edited(check, edited, now)
         if check.id:
             await store.checks.save(conn, check)
         else:

@@ -11,7 +11,7 @@ from typing import Literal
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.checks import declared, rules
+from hcl.checks import declared, editing, rules
 from hcl.checks.windows import late
 from hcl.config import CheckConfig, ProjectConfig
 from hcl.model import DECLARED, LEFT, Check, Flip, Project, Status
@@ -155,7 +155,9 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
         check, flip = declared.on_back(check, before, now, loose=loose)
         await _add_flip(conn, check, flip)
     else:
-        check = late.edited(rules.on_edit(check, now, loose=loose).check, now)
+        if editing.moves_deadline(step.check, check):
+            check = rules.on_edit(check, now, loose=loose).check
+        check = late.edited(check, now)
     if check.id:
         await store.checks.save(conn, check)
     else:

@@ -203,7 +203,7 @@ async def test_edit_of_a_check_that_changed_meanwhile_is_refused(app: App) -> No
 async def test_copy_of_a_check_without_a_name_has_none_either(app: App) -> None:
     check, _, _ = await create(app)
 
-    copy, _, _ = await app.parts.managing.copy(app.synced.projects[0], check.code, NOW)
+    copy, _, _ = await app.parts.managing.copy(app.synced.projects[0], check.code)
 
     assert copy.name == ""
 
@@ -216,7 +216,7 @@ async def test_clear_and_copy_are_only_for_the_owner(app: App) -> None:
     with pytest.raises(ForeignCheckError):
         await app.parts.managing.clear(other, check.code)
     with pytest.raises(ForeignCheckError):
-        await app.parts.managing.copy(other, check.code, NOW)
+        await app.parts.managing.copy(other, check.code)
     with pytest.raises(ForeignCheckError):
         await app.parts.managing.assign(other, check.code, [], seen="")
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,68 @@ async def test_restarts_without_the_time_add_ten_minutes_in_all(tmp_path: Path) 
         # The first start is ten minutes ago, and it was overdue before that.
         assert app.watch.may_call_down
         assert (await again(app, check)).status == "down"
+
+
+WEEKLY: dict[str, Any] = {"kind": "cron", "schedule": "0 11 * * 1"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        # What scripts post each hour, and what says nothing of when it is due.
+        {"schedule": "0 11 * * 1", "tz": "UTC", "grace": 3600, "channels": "*"},
+        {"name": "Other", "tags": "a", "failure_kw": "no"},
+    ],
+)
+async def test_an_edit_leaves_a_deadline_that_it_does_not_move_where_a_step_has(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    """By the wall that was set back a bit, the same occurrence would be due again."""
+    times = Times()
+    async with running(tmp_path, times) as app:
+        heard = NOW - HOUR + timedelta(seconds=2)
+        check = await up(app, heard, alert_after=NOW + 7 * DAY, **WEEKLY)
+        times.run(60)
+        await look(app)
+        times.set_wall(-5)
+        await look(app)
+        before = await again(app, check)
+
+        answer = await app.api("POST", f"checks/{check.code}", json=fields)
+        times.run((2 * HOUR).total_seconds())
+        await look(app)
+
+        after = await again(app, check)
+        assert answer.json()["next_ping"] == "2026-06-22T10:59:55+00:00"
+        assert (after.status, after.alert_after) == ("up", before.alert_after)
+
+
+async def test_a_reload_leaves_a_deadline_that_it_does_not_move_where_a_step_has(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    first, second = CONFIG.split('[[projects]]\nname = "Other"')
+
+    def text(desc: str) -> str:
+        table = "[projects.checks]"
+        its = toml.table(table, slug="weekly", schedule="0 11 * * 1", desc=desc)
+        return f'{first}{its}[[projects]]\nname = "Other"{second}'
+
+    async with running_app(tmp_path, text("a"), clock=Clock(times)) as app:
+        [check] = await store.checks.of_project(app.database.committed, 1)
+        heard = NOW - HOUR + timedelta(seconds=2)
+        check = check._replace(status="up", last_ping=heard, alert_after=NOW + 7 * DAY)
+        async with app.database.transaction() as conn:
+            await store.checks.save(conn, check)
+        times.run(60)
+        await look(app)
+        times.set_wall(-5)
+        await look(app)
+        before = await again(app, check)
+
+        await app.reload(text("b"))
+
+        after = await again(app, check)
+        assert (after.desc, before.desc) == ("b", "a")
+        assert after.alert_after == before.alert_after

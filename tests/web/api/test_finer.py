@@ -175,7 +175,7 @@ async def test_copy_has_them_too(app: App) -> None:
     check = await create(app, **FINER)
     project = app.synced.projects[0]
 
-    found = await app.parts.managing.copy(project, check["uuid"], app.clock.now())
+    found = await app.parts.managing.copy(project, check["uuid"])
 
     assert found.check.max_run == timedelta(hours=2)
     assert found.check.down_after == 3

@@ -67,7 +67,7 @@ async def test_mute_survives_edits_and_pings_and_is_not_copied(app: App) -> None
     await app.parts.database.current()
     after = await app.api("GET", f"checks/{check['uuid']}")
     project = app.synced.projects[0]
-    copy = await app.parts.managing.copy(project, check["uuid"], app.clock.now())
+    copy = await app.parts.managing.copy(project, check["uuid"])
 
     assert after.json()["muted_until"] == muted
     assert copy.check.muted_until is None

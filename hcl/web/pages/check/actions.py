@@ -78,7 +78,7 @@ async def copy(visit: Visit) -> Response:
     parts = visit.parts
     project, check = await visit.check()
     try:
-        made, _, _ = await parts.managing.copy(project, check.code, visit.now)
+        made, _, _ = await parts.managing.copy(project, check.code)
     except LimitError:
         raise PageError(
             403,

@@ -12,7 +12,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import declared, editing, rules
-from hcl.checks.windows import late
+from hcl.checks.windows import holding, late
 from hcl.config import CheckConfig, ProjectConfig
 from hcl.model import DECLARED, LEFT, Check, Flip, Project, Status
 from hcl.server.reloading import MOST_NAMES, Change
@@ -138,7 +138,7 @@ def _verb_of(check: Check) -> Verb:
 async def take(
     conn: Connection, steps: Iterable[Step], now: datetime, *, loose: bool
 ) -> None:
-    """Do what was foreseen."""
+    """Do what was foreseen; `Maintenance.use` has to follow, as for any reload."""
     for step in steps:
         if step.verb == "let go":
             check, flip = declared.on_left(step.check, now)
@@ -156,7 +156,7 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
         await _add_flip(conn, check, flip)
     else:
         if editing.moves_deadline(step.check, check):
-            check = rules.on_edit(check, now, loose=loose).check
+            check = holding.edited_before_windows(check, now, loose=loose)
         check = late.edited(check, now)
     if check.id:
         await store.checks.save(conn, check)

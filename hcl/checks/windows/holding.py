@@ -104,6 +104,19 @@ def edited(
     return _moved(check, fresh, now, calendar)
 
 
+def edited_before_windows(check: Check, now: datetime, *, loose: bool = False) -> Check:
+    """Do as `edited` where the windows of now are not known, and `reckoned` follows.
+
+    What windows had put off is put off still: they may be gone, and then it has its
+    grace.
+    """
+    fresh = rules.on_edit(check, now, loose=loose).check
+    due, until = fresh.alert_after, check.alert_after
+    if not rules.is_spared(check, now) or due is None or until is None or until <= due:
+        return fresh
+    return fresh._replace(alert_after=until, spared=until - due)
+
+
 def reckoned(check: Check, now: datetime, calendar: Calendar | None) -> Check:
     """Move a deadline anew, since there are other windows, or another time, now.
 

@@ -28,6 +28,7 @@ MINUTE = timedelta(minutes=1)
 OPEN = toml.table(
     "[projects.maintenance]", name="Updates", schedule="0 11 * * *", length="2h"
 )
+OPEN_TO_NAS = OPEN.replace('Updates"', 'Updates"\ntags = ["nas"]')
 END = NOW + HOUR
 # CONFIG has a second project, which the window does not concern.
 _FIRST, _SECOND = CONFIG.split('[[projects]]\nname = "Other"')
@@ -395,6 +396,59 @@ async def test_an_edit_that_takes_the_tag_of_a_window_ends_it_for_the_check(
         # It would be down for twenty minutes; it has its grace from now on.
         after = await again(app, check)
         assert (after.status, after.alert_after) == ("up", NOW + 50 * MINUTE)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("tag", "window", "grace", "left"),
+    [
+        # The window stays, and what was due has its grace at the end.
+        ("nas", OPEN, "30m", HOUR / 2 + 30 * MINUTE),
+        # It ends for the check: it would be down, and has its grace from now on.
+        ("nas", "", "30m", 30 * MINUTE),
+        ("web", OPEN_TO_NAS, "20m", 20 * MINUTE),
+        # By its new grace it is not overdue yet, whatever windows there were.
+        ("nas", "", "1h", 20 * MINUTE),
+    ],
+)
+async def test_a_declared_check_that_changes_as_its_window_ends_has_its_grace(
+    tmp_path: Path,
+    tag: str,
+    window: str,
+    grace: str,
+    left: timedelta,
+    *,
+    restarts: bool,
+) -> None:
+    def text(window: str, tag: str, grace: str) -> str:
+        its = toml.table("[projects.checks]", slug="a", tags=[tag], grace=grace)
+        return f'{ALERT}{_FIRST}{window}{its}[[projects]]\nname = "Other"{_SECOND}'
+
+    times = Times()
+    async with running(tmp_path, times, text(OPEN_TO_NAS, "nas", "20m")) as app:
+        [check] = await store.checks.of_project(app.database.committed, 1)
+        # As `late` has it.
+        check = check._replace(
+            status="up",
+            last_ping=NOW - DAY - 10 * MINUTE,
+            alert_after=NOW + 10 * MINUTE,
+        )
+        async with app.database.transaction() as conn:
+            await store.checks.save(conn, check)
+        await app.parts.maintenance.moved()
+        await look(app)
+        times.run(30 * 60)
+        await look(app)
+        if not restarts:
+            await app.reload(text(window, tag, grace))
+            await look(app)
+            after = await again(app, check)
+    if restarts:
+        async with running(tmp_path, times, text(window, tag, grace)) as app:
+            await look(app)
+            after = await again(app, check)
+
+    assert (after.status, after.alert_after) == ("up", NOW + 30 * MINUTE + left)
 
 
 # By hand

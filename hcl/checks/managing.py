@@ -234,7 +234,7 @@ class Managing:
         else:
             # Its tags may be others, and so its windows.
             check = holding.reckoned(check, now, calendar)
-        return late.edited(check, now)
+        return late.edited(before, check, now)
 
     async def _save(
         self, conn: Connection, check: Check, wanted: CheckSpec, now: datetime

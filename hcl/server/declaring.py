@@ -157,7 +157,7 @@ async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> 
     else:
         if editing.moves_deadline(step.check, check):
             check = holding.edited_before_windows(check, now, loose=loose)
-        check = late.edited(check, now)
+        check = late.edited(step.check, check, now)
     if check.id:
         await store.checks.save(conn, check)
     else:

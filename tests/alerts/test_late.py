@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks import spec
 from hcl.checks.spec import CheckSpec
 from hcl.model import Check, Run
 from hcl.pings.arrival import Target
@@ -483,3 +484,59 @@ async def test_what_is_late_before_its_first_run_had_to_end_is_looked_for(
         await post.succeed(check, NOW)
 
         assert await look_at(post) == [24 * 60]
+
+
+async def edit(post: Post, check: Check, minutes: float, **fields: Any) -> None:
+    """Change fields of a check so many minutes after NOW, as the API does."""
+    project = post.app.synced.projects[0]
+    now = NOW + minutes * MINUTE
+    await post.app.parts.managing.update(project, check.code, spec.parse(fields), now)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"tags": "b"}, {"grace": 7200, "timeout": 80_000}]
+)
+@pytest.mark.parametrize("lasts", ["a failure", "an absence"])
+async def test_an_edit_ends_no_lateness_that_lasts_though_no_ping_is_overdue(
+    tmp_path: Path, lasts: str, fields: dict[str, Any]
+) -> None:
+    """A failure that does not call it down does not end it, nor does an absence."""
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post, down_after=3)
+        await look(post, 0)
+        if lasts == "a failure":
+            await post.fail(check, NOW + 10 * MINUTE)
+        else:
+            async with post.app.database.transaction() as conn:
+                [check] = await store.checks.by_ids(conn, [check.id])
+                excused = check._replace(
+                    counted_from=NOW + 10 * MINUTE,
+                    excused=1,
+                    alert_after=NOW + 10 * MINUTE + DAY + HOUR,
+                )
+                await store.checks.save(conn, excused)
+
+        await edit(post, check, 20, **fields)
+        for minutes in (20, 1400, 1455):
+            await look(post, minutes)
+        assert post.mails() == ["LATE: a"]
+        await post.succeed(check, NOW + 1456 * MINUTE)
+        await look(post, 1456)
+
+        assert post.mails() == ["LATE: a", "UP: a"]
+
+
+async def test_what_an_edit_gives_more_time_is_late_again_by_that(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post)
+        await look(post, 0)
+
+        await edit(post, check, 20, timeout=86_400 + 7200)
+        for minutes in (20, 119, 120, 130):
+            await look(post, minutes)
+        await post.succeed(check, NOW + 140 * MINUTE)
+        await look(post, 140)
+
+        assert post.mails() == ["LATE: a", "LATE: a", "UP: a"]

@@ -175,7 +175,11 @@ async def test_a_check_that_is_late_no_more_by_the_file_can_be_late_again(
     async with running_app(tmp_path, HOME + NIGHTLY) as app:
         await app.http.get(f"/ping/{(await one(app)).code}")
         async with app.database.transaction() as conn:
-            await conn.execute("UPDATE check_states SET late_since = 1.0")
+            # It has been due for half an hour, and goes down in another one.
+            await conn.execute(
+                "UPDATE check_states SET late_since = alert_after - 90000 + 1800,"
+                " last_ping = last_ping - 88200, alert_after = alert_after - 88200"
+            )
 
         await app.reload(HOME + NIGHTLY)
         same = await one(app)

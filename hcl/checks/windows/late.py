@@ -41,9 +41,16 @@ def seen_to(check: Check, began: datetime) -> Check:
     return check._replace(late_since=began)
 
 
-def edited(check: Check, now: datetime) -> Check:
-    """Forget a lateness that an edit has ended."""
-    began = schedule.next_ping(check)
-    if check.late_since is None or (began is not None and began <= now):
+def edited(before: Check, check: Check, now: datetime) -> Check:
+    """Forget a lateness that an edit has ended: what was overdue is not any more.
+
+    It lasts where something else is due by now, after a bad outcome, or as hcl was
+    away: only a success ends it.
+    """
+    if check.late_since is None or check.bad_outcomes:
+        return check
+    due, now_due = schedule.next_ping(before), schedule.next_ping(check)
+    was_overdue = due is not None and due <= now
+    if not was_overdue or (now_due is not None and now_due <= now):
         return check
     return check._replace(late_since=None)

@@ -203,7 +203,7 @@ class Managing:
             await store.latenesses.watch(conn, check.id)
             await store.paces.assigned(conn, check.id)
             managed = await _with_codes(conn, check)
-        self._changes.tell()
+        self._ring(managed.check)
         return managed
 
     async def clear(self, project: Project, code: str) -> Managed:

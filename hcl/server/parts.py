@@ -111,8 +111,9 @@ class Assembly:
         self.parts.pinging.tells_late = self.parts.managing.tells_late = tells_late
         tells_slow = any(c.tells_of("slow") for c in self.synced.channels.values())
         await self.checker.slowness.use(is_on=tells_slow)
-        if any(project.checks for project in config.projects):
-            # Of what the file declares, a deadline may have come nearer.
+        if tells_late or any(project.checks for project in config.projects):
+            # Of what the file declares, a deadline may have come nearer; and what is
+            # late already is to be told by channels that are new.
             self.alarms["checker"].ring()
         # Open pages show what the file says, and who may see them stands in it.
         self.parts.changes.tell()

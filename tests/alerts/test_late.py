@@ -1,5 +1,6 @@
 """Being late as an event: who is told when, once, and what comes after."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hcl import store
 from hcl.checks import spec
 from hcl.checks.spec import CheckSpec
+from hcl.checks import editing, spec
 from hcl.model import Check, Run
 from hcl.pings.arrival import Target
 from tests import toml
@@ -22,6 +24,7 @@ from tests.alerts.sending import (
     restarted,
 )
 from tests.build import DAY, HOUR, NOW, make_ping
+from tests.patience import ENDS
 from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
@@ -372,6 +375,34 @@ async def test_a_channel_that_comes_to_tell_of_it_is_looked_for(tmp_path: Path) 
         await post.use(channel("Mail"))
         await look(post, 0)
         assert post.mails() == []
+
+
+@pytest.mark.parametrize("how", ["assigned", "reloaded"])
+async def test_a_channel_that_comes_to_tell_of_it_wakes_the_checker(
+    tmp_path: Path, how: str
+) -> None:
+    """It looks each minute by itself: a grace may be over by then."""
+    first = channel("Mail") if how == "reloaded" else MAIL
+    async with posting(tmp_path, first, PLAIN) as post:
+        check, far = await up(post, 1 if how == "reloaded" else 2), NOW + 10_000 * DAY
+        checker = post.app.alarms["checker"]
+        # What the start has rung.
+        checker.ring()
+        await checker.sleep(far)
+        asleep = asyncio.create_task(checker.sleep(far))
+        await asyncio.sleep(0)
+
+        if how == "reloaded":
+            await post.use(MAIL, PLAIN)
+        else:
+            project, *_ = post.app.synced.projects
+            codes = [channel.id for channel in post.app.synced.channels.values()]
+            seen = editing.seen_channels(codes[1:])
+            managing = post.app.parts.managing
+            await managing.assign(project, check.code, codes, seen=seen)
+
+        async with asyncio.timeout(ENDS):
+            await asleep
 
 
 async def test_in_maintenance_it_is_told_at_the_end(tmp_path: Path) -> None:

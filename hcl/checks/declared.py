@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hcl.checks import editing, rules, spec
+from hcl.checks.deadlines import Transition
 from hcl.model import DECLARED, LEFT, SETTINGS, Check, Flip, Status
 
 # Fields that are kept though they do not count, since the check is of the other kind.
@@ -32,6 +33,14 @@ def changed(check: Check, declared: Check) -> list[str]:
 
 def _due(check: Check) -> str:
     return "timeout" if check.kind == "simple" else "schedule"
+
+
+def on_pause(check: Check, now: datetime) -> Transition:
+    """Pause a check as people do: it stays so, also if it is back in the file."""
+    transition = rules.on_pause(check, now)
+    if check.origin != LEFT:
+        return transition
+    return transition._replace(check=transition.check._replace(origin=""))
 
 
 def on_left(check: Check, now: datetime) -> tuple[Check, Flip | None]:

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
-from hcl.checks import editing, rules
+from hcl.checks import declared, editing, rules
 from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
 from hcl.checks.windows import holding, late
@@ -129,7 +129,7 @@ class Managing:
 
     async def pause(self, project: Project, code: str, now: datetime) -> Managed:
         """Pause a check; its flip is kept and nobody is told."""
-        return await self._change(project, code, lambda c: rules.on_pause(c, now))
+        return await self._change(project, code, lambda c: declared.on_pause(c, now))
 
     async def resume(self, project: Project, code: str, now: datetime) -> Managed:
         """Make a paused check new. Raises rules.NotPausedError."""
@@ -219,7 +219,7 @@ class Managing:
     ) -> Managed:
         async with self._database.transaction() as conn:
             check, flip, _ = rule(await owned(conn, project, code))
-            await store.checks.save_states(conn, [check])
+            await store.checks.save(conn, check)
             if flip is not None:
                 await store.flips.add(conn, [(check, flip)])
             managed = await _with_codes(conn, check)

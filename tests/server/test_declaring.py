@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hcl import config as configuration
 from hcl import store
 from hcl.model import Check
@@ -212,6 +214,26 @@ async def test_what_it_was_before_it_left_it_is_when_it_is_back(tmp_path: Path) 
     assert gone == ["paused"] * 3
     # Nobody is told again of what was down, and what people paused stays so.
     assert found == ["new", "down", "paused"]
+
+
+@pytest.mark.parametrize("first", ["/pause", "/resume", "ping"])
+async def test_what_people_paused_after_it_left_stays_so_when_it_is_back(
+    tmp_path: Path, first: str
+) -> None:
+    async with running_app(tmp_path, HOME + NIGHTLY) as app:
+        code = (await one(app)).code
+        await app.http.get(f"/ping/{code}")
+        await app.reload(HOME)
+        if first == "ping":
+            await app.http.get(f"/ping/{code}")
+        else:
+            await app.api("POST", f"checks/{code}{first}")
+        await app.api("POST", f"checks/{code}/pause")
+
+        await app.reload(HOME + NIGHTLY)
+
+        back = await one(app)
+    assert (back.status, back.origin) == ("paused", "file")
 
 
 async def test_one_that_left_belongs_to_its_users_again(tmp_path: Path) -> None:

@@ -171,6 +171,19 @@ def known_ping(check: Check) -> datetime | None:
         return by_deadline
 
 
+def due_ping(check: Check) -> datetime | None:
+    """Return when a ping is due of a check that is up, as people are told that.
+
+    By the stored deadline, which a clock that was set has moved, unless that is of
+    something else. Raises ScheduleError.
+    """
+    expected = expected_ping(check)
+    is_of_ping = run_deadline(check) is None and check.not_before is None
+    if expected is None or check.alert_after is None or not is_of_ping:
+        return expected
+    return check.late_from
+
+
 def run_deadline(check: Check) -> datetime | None:
     """Return when an open run is too long; None: none is open, or it may be.
 

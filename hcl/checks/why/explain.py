@@ -172,7 +172,7 @@ _TURNS = {
 def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
     """Tell when the ping is due, and when the check goes down without."""
     try:
-        due = schedule.expected_ping(check)
+        due = schedule.due_ping(check)
     except schedule.ScheduleError as error:
         yield Line(None, f"Its schedule cannot be worked out: {one_line(str(error))}.")
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import rules
+from hcl.checks import rules, schedule
 from hcl.checks.why.explain import Known, explain, lines
 from hcl.checks.why.settings import zone_of
 from hcl.checks.windows import holding
@@ -13,6 +13,7 @@ from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
 from hcl.model import Check, Flip, Run
 from hcl.store.life import Absence
+from hcl.web.pages.check.due import due
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
 
@@ -25,8 +26,9 @@ PERIOD = "every day"
 def check(**values: Any) -> Check:
     """Make a check with the deadline that it would have."""
     made = make_check(**values)
-    if made.status == "up" and made.alert_after is None and made.last_ping:
-        return made._replace(alert_after=made.last_ping + made.timeout + made.grace)
+    heard = made.counted_from or made.last_ping
+    if made.status == "up" and made.alert_after is None and heard:
+        return made._replace(alert_after=heard + made.timeout + made.grace)
     return made
 
 
@@ -263,6 +265,30 @@ def test_clock_that_was_set_is_told() -> None:
     moved = check(**UP, counted_from=NOW + HOUR)
 
     assert (60, "The clock was set: it counts from here.") in said(Known(moved))
+
+
+def test_what_a_clock_that_was_set_has_moved_is_due_when_the_api_says() -> None:
+    """It was set back by 5 s, and the occurrence of then would come once more."""
+    heard, step = NOW + MINUTE / 30, timedelta(seconds=-5)
+    moved = check(
+        **UP | {"last_ping": heard},
+        kind="cron",
+        schedule="0 12 * * *",
+        counted_from=heard + step,
+        alert_after=NOW + DAY + HOUR + step,
+    )
+
+    told = said(Known(moved), NOW + 2 * HOUR)
+
+    assert schedule.next_ping(moved) == NOW + DAY + step
+    assert told[-2:] == [
+        (DAY / MINUTE - 5 / 60, "A ping is due: every day at 12:00 (0 12 * * *, UTC)."),
+        (
+            25 * 60 - 5 / 60,
+            "The grace of 1 hour ends: it goes down then, unless a ping comes.",
+        ),
+    ]
+    assert due(moved, NOW).expected == NOW + DAY + step
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def due(check: Check, now: datetime) -> Due:
     expected, problem = None, ""
     try:
         if check.status == "up":
-            expected = schedule.expected_ping(check)
+            expected = schedule.due_ping(check)
         if check.kind != "simple":
             times = schedule.next_occurrences(
                 check.kind, check.schedule, check.tz, now, TIMES

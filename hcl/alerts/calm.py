@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -114,37 +114,53 @@ def plan(
             result.held += [(row.notification, muted, "mute") for row in rows]
             continue
         calm = calm_of(channel, tags, rows[0].tags)
-        flips, late, slow = _parted(rows)
-        told = tuple(_of_check(channel, flips, calm, ways, now, result))
-        # What is late is so since the last flip, and waits until that is told.
-        told = told or tuple(_of_lateness(channel, late, calm, now, result))
-        told = told or tuple(_of_slow_runs(channel, slow, now, result))
+        told, behind = _parted(channel, rows, calm, ways, now, result)
         if not is_apart:
             old, told = told[:-LONGEST_HISTORY], told[-LONGEST_HISTORY:]
             result.dropped += [(row.notification, _OLD) for row in old]
+        # What goes with those that are held, or behind them, is held as long: what
+        # stays due would be looked at without end.
+        held = (*told, *behind)
         if (until := _quiet_until(calm, now)) is not None:
-            result.held += [(row.notification, until, "quiet") for row in told]
+            result.held += [(row.notification, until, "quiet") for row in held]
         elif rows[0].notification.announcement_id:
             # It is no check's: nothing is gathered with it.
             fresh.append(told)
         elif channel.fold and not any(map(_is_gathered, told)):
             # A clock that is set back, or a longer fold, does not make it longer.
             ends = min(window_ends or now + channel.fold, now + channel.fold)
-            result.held += [(row.notification, ends, "fold") for row in told]
+            result.held += [(row.notification, ends, "fold") for row in held]
         elif told:
             ready.append(told)
     result.bundles += [*_bundles(ready, apart=is_apart), *fresh]
     return result
 
 
-def _parted(rows: Bundle) -> tuple[Bundle, Bundle, Bundle]:
-    """Part the messages of flips, of being late, and of slow runs."""
-    others = [(row, row.lateness) for row in rows if row.lateness is not None]
-    return (
-        tuple(row for row in rows if row.lateness is None),
-        tuple(row for row, lateness in others if lateness.usual is None),
-        tuple(row for row, lateness in others if lateness.usual is not None),
+def _parted(
+    channel: ChannelConfig,
+    rows: Bundle,
+    calm: Calm,
+    ways: frozenset[int],
+    now: datetime,
+    result: Plan,
+) -> tuple[Bundle, Bundle]:
+    """Return what is ready of one check: what goes out first, and what goes after it.
+
+    What tells of flips, of being late and of slow runs does not go together. The rest
+    is put off or dropped.
+    """
+    events = [(row, row.lateness) for row in rows if row.lateness is not None]
+    flips = tuple(row for row in rows if row.lateness is None)
+    late = tuple(row for row, lateness in events if lateness.usual is None)
+    slow = tuple(row for row, lateness in events if lateness.usual is not None)
+    kinds = (
+        # What is late is so since the last flip, and waits until that is told.
+        tuple(_of_check(channel, flips, calm, ways, now, result)),
+        tuple(_of_lateness(channel, late, calm, now, result)),
+        tuple(_of_slow_runs(channel, slow, now, result)),
     )
+    first, *others = [*filter(None, kinds), ()]
+    return first, tuple(chain(*others))
 
 
 def _of_slow_runs(

@@ -298,6 +298,30 @@ async def test_quiet_hours_drop_what_is_over_by_their_end(tmp_path: Path) -> Non
         assert second.name == "b"
 
 
+@pytest.mark.parametrize("fold", [{}, {"fold": '"1m"'}], ids=str)
+async def test_behind_flips_of_the_night_it_waits_and_holds_nobody_up(
+    tmp_path: Path, fold: dict[str, str]
+) -> None:
+    hours = quiet("11:00", "12:30")
+    night = channel("Mail", events=LATE, quiet_hours=hours, **fold)
+    async with posting(tmp_path, night, PLAIN) as post:
+        check = await up(post, timeout=10 * MINUTE)
+        await post.fail(check, NOW)
+        await look(post, 0)
+        await post.succeed(check, NOW + MINUTE)
+        await look(post, 1)
+        await post.down("b", 2, at=NOW + 12 * MINUTE)
+
+        async with asyncio.timeout(ENDS):
+            await look(post, 12)
+        assert post.mails() == []
+        assert set(await post.waiting()) == {("quiet", 30)}
+        assert post.mails("Plain") == ["DOWN: b"]
+
+        await look(post, 30)
+        assert post.mails() == ["DOWN and UP again: a", "LATE: a"]
+
+
 async def test_several_are_one_message_with_fold(tmp_path: Path) -> None:
     async with posting(tmp_path, channel("Mail", events=LATE, fold='"1m"')) as post:
         await up(post)

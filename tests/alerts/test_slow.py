@@ -1,5 +1,6 @@
 """Slow runs as an event: who is told of which, once, and what is no slow run."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.app import App
 from tests.build import HOUR, NOW, make_ping
 from tests.checks.windows.test_maintenance import running
 from tests.clocks import Times
+from tests.patience import ENDS
 from tests.store import put_check, rows
 
 MINUTE = timedelta(minutes=1)
@@ -407,6 +409,25 @@ async def test_a_mute_and_quiet_hours_and_fold(tmp_path: Path) -> None:
         for body in texts(post):
             assert "1 run before it was slow too." in body
         assert "not sent: the check was muted, and this is over" in await post.answers()
+
+
+async def test_behind_flips_of_the_night_it_waits_and_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    night = channel("Mail", events=SLOW, quiet_hours=quiet("11:00", "13:00"))
+    async with posting(tmp_path, night) as post:
+        check = await steady(post)
+        await signal(post, check, "fail", NOW)
+        await signal(post, check, "success", NOW + MINUTE)
+        await look(post, NOW + MINUTE)
+        await run(post, check, 40 * MINUTE, NOW + 45 * MINUTE)
+
+        async with asyncio.timeout(ENDS):
+            await look(post, NOW + 45 * MINUTE)
+        assert set(await post.waiting()) == {("quiet", 60)}
+
+        await look(post, NOW + HOUR)
+        assert post.mails() == ["DOWN and UP again: a", "SLOW: a"]
 
 
 async def test_webhooks_and_groups(tmp_path: Path) -> None:

@@ -63,14 +63,15 @@ async def sync(
     """Match projects and channels to rows by id, else by name, in one transaction.
 
     What is no longer in the file is switched off and keeps its history; messages that
-    wait for such a channel are given up. Checks that it declares are matched by slug,
-    unless not `declares`; `loose` as rules have it. What differs from before is logged,
-    and announced to those whom it concerns.
+    wait for such a channel, or for one that tells of nothing now, are given up. Checks
+    that it declares are matched by slug, unless not `declares`; `loose` as rules have
+    it. What differs from before is logged, and announced to those whom it concerns.
     """
     async with database.transaction() as conn:
         before = await reloading.known(conn)
         projects, channels = await _match(conn, config)
         given_up = await store.notifications.give_up_disabled(conn)
+        await store.channels.forget_failures(conn)
         steps = await _steps(conn, config, projects) if declares else []
         await declaring.take(conn, steps, now, loose=loose)
         await store.latenesses.watch(conn)
@@ -80,7 +81,8 @@ async def sync(
     reloading.log(told)
     if given_up:
         what = counted(given_up, "message")
-        logger.warning("given up: %s that waited for a channel not in the file", what)
+        where = "a channel that is not in the file, or switched off there"
+        logger.warning("given up: %s that waited for %s", what, where)
     windows = {
         project.id: wanted.maintenance
         for project, wanted in zip(projects, config.projects, strict=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from aiosqlite import Connection
 
 from hcl.model import Channel
+from hcl.store.notifications import TELLS
 from hcl.store.times import moment, stamp
 
 _COLUMNS = "id, code, name, kind"
@@ -361,6 +362,17 @@ async def note_failed(
         "UPDATE channels SET last_error = ?, failures = ?,"
         " failing_since = coalesce(failing_since, ?) WHERE id = ?",
         (error, failures, stamp(failing_since), channel_id),
+    )
+
+
+async def forget_failures(conn: Connection) -> None:
+    """Forget how channels fared that tell of nothing: nobody finds out that one works.
+
+    Those that left the file go on as they were if they come back.
+    """
+    await conn.execute(
+        "UPDATE channels AS c SET failing_since = NULL, failures = 0"
+        f" WHERE enabled AND NOT {TELLS}"
     )
 
 

@@ -24,6 +24,9 @@ _IS_TOLD = (
     " WHEN f.new_status = 'up' THEN c.on_up ELSE c.on_down END"
 )
 
+# Whether a channel c tells of anything.
+TELLS = "(c.on_down OR c.on_up OR c.on_server OR c.on_late OR c.on_slow)"
+
 # The number of the reminder that comes next of the flip f over the channel c.
 NEXT_REMINDER = (
     "(SELECT coalesce(max(n.reminder), 0) + 1 FROM notifications n"
@@ -117,9 +120,9 @@ async def add_for_report(
     cursor = await conn.execute(
         "INSERT INTO notifications"
         " (announcement_id, channel_id, created, ran, next_try)"
-        f" SELECT :id, id, :now, {RAN}, :now FROM channels"
-        " WHERE enabled AND code IN (SELECT value FROM json_each(:channels))"
-        " ORDER BY id",
+        f" SELECT :id, id, :now, {RAN}, :now FROM channels c"
+        f" WHERE enabled AND {TELLS}"
+        " AND code IN (SELECT value FROM json_each(:channels)) ORDER BY id",
         {
             "id": announcement_id,
             "now": stamp(now),
@@ -142,7 +145,8 @@ async def add_reminders(
 
     Their age counts from then.
 
-    Those are left out whose check has flipped since, and those that wait already.
+    Those are left out whose check has flipped since, that wait already, or whose
+    channel does not tell of outages any more.
     """
     await conn.executemany(
         "INSERT INTO notifications"
@@ -150,7 +154,8 @@ async def add_reminders(
         f" SELECT f.id, f.check_id, :channel_id, :at, {RAN} + max(0, :at - :now), :at,"
         f" {NEXT_REMINDER}, 'remind'"
         " FROM flips f JOIN channels c ON c.id = :channel_id"
-        " WHERE f.id = :flip_id AND NOT EXISTS (SELECT 1 FROM flips newer"
+        " AND c.enabled AND c.on_down WHERE f.id = :flip_id"
+        " AND NOT EXISTS (SELECT 1 FROM flips newer"
         " WHERE newer.check_id = f.check_id AND newer.id > f.id)"
         # A group may have brought a message beside the channel's own.
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
@@ -251,11 +256,15 @@ async def expand(
 
 
 async def give_up_disabled(conn: Connection) -> int:
-    """Finish what waits for channels that left the file; return how many."""
+    """Finish what waits for channels that left the file, or tell of nothing there.
+
+    Returns how many.
+    """
     cursor = await conn.execute(
-        "UPDATE notifications SET next_try = NULL, answer = 'the channel was taken out'"
-        " WHERE next_try IS NOT NULL"
-        " AND channel_id IN (SELECT id FROM channels WHERE NOT enabled)"
+        "UPDATE notifications SET next_try = NULL, answer = iif(channel_id IN"
+        " (SELECT id FROM channels WHERE enabled), 'the channel was switched off',"
+        " 'the channel was taken out') WHERE next_try IS NOT NULL AND channel_id IN"
+        f" (SELECT id FROM channels c WHERE NOT enabled OR NOT {TELLS})"
     )
     return cursor.rowcount
 

@@ -347,11 +347,12 @@ class Alert:
 
     `check` is the check as it is when the message is written; the status to report is
     that of `flip`, the newest that is told of. `earlier` holds the flips before it that
-    this channel was not told of yet, oldest first. Of a `lateness` the flip says
-    nothing. `reminder` is 1, 2 … if nothing has changed since the flip and the check is
-    still down, else 0. `ping` is the last ping up to the flip (of a reminder: up to
-    now), None if there was none. `down_since` is when the outage began that the flip
-    starts or ends, None if that is not known. `channels` holds the codes of the check's
+    this channel was not told of yet, oldest first; `later` those of which it does not
+    tell by itself, and by which things are not as it tells. Of a `lateness` the flip
+    says nothing. `reminder` is 1, 2 … if nothing has changed since the flip and the
+    check is still down, else 0. `ping` is the last ping up to all flips (of a reminder:
+    up to now), None if there was none. `down_since` is when the outage began that the
+    flip starts or ends, None if it is not known. `channels` holds codes of the check's
     channels. `mute_links` lead to where the check is muted for so long; there are none
     where nobody needs them. `home` is the zone of moments.
     """
@@ -361,6 +362,7 @@ class Alert:
     ping: Ping | None
     channels: tuple[str, ...]
     earlier: tuple[Flip, ...] = ()
+    later: tuple[Flip, ...] = ()
     reminder: int = 0
     down_since: datetime | None = None
     mute_links: tuple[tuple[timedelta, str], ...] = ()
@@ -371,7 +373,7 @@ class Alert:
     def status(self) -> Literal["new", "up", "down", "paused", "late", "slow"]:
         """Name what is told: the status after the flip, or that it is late or slow."""
         if self.lateness is None:
-            return self.flip.new_status
+            return (self.later or (self.flip,))[-1].new_status
         if self.lateness.usual is not None:
             return "slow"
         return "late" if self.lateness.ended is None else "up"
@@ -382,11 +384,10 @@ class Message:
     """What goes out over one channel at a time.
 
     `alerts` holds one at least, each of another check, the oldest flip first; or none,
-    and it tells of hcl itself, by `announcement`.
-    `also_down` holds the titles of other checks of the project that are down, a few of
-    them, and `also_down_count` tells how many there are. `notice` tells why a message
-    of another channel comes over this one, "" for its own. `site_root` is what links
-    begin with.
+    and it tells of hcl itself, by `announcement`. `also_down` holds the titles of other
+    checks of the project that are down, a few of them, and `also_down_count` tells how
+    many there are. `notice` tells why a message of another channel comes over this one,
+    "" for its own. `site_root` is what links begin with.
     """
 
     site_name: str

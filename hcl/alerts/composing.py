@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.alerts.calm import Bundle, by_check
+from hcl.alerts.calm import LONGEST_HISTORY, Bundle, by_check
 from hcl.checks import mute_links
 from hcl.config import Config
 from hcl.model import Alert, Check, Flip, Lateness, Message
@@ -18,12 +17,18 @@ _NAMED, _COUNTED = 5, 1000
 
 
 async def compose(
-    conn: Connection, config: Config, bundle: Bundle, *, for_people: bool = True
+    conn: Connection,
+    config: Config,
+    bundle: Bundle,
+    *,
+    ways: frozenset[int] = frozenset(),
+    for_people: bool = True,
 ) -> Message | None:
     """Return what some notifications of one channel tell together.
 
-    None: what they tell of was deleted meanwhile. `for_people`: also what no
-    placeholder tells, which takes longer where many checks are down.
+    None: what they tell of was deleted meanwhile. `ways` are the ids of the channels
+    whose messages may come to this one. `for_people`: also what no placeholder tells,
+    which takes longer where many checks are down.
     """
     if announcement_id := bundle[0].notification.announcement_id:
         return await _announced(conn, config, bundle, announcement_id)
@@ -46,10 +51,10 @@ async def compose(
         project_name=await store.projects.name_of(conn, project_id),
         alerts=tuple(
             [
-                replace(
-                    await _alert(conn, check, rows),
-                    mute_links=_mute_links(config, secret, check, rows),
-                    home=config.alerts.tz,
+                _linked(
+                    await _alert(conn, check, rows, ways if for_people else None),
+                    config,
+                    secret,
                 )
                 for check, rows in checks
             ]
@@ -67,16 +72,17 @@ async def _secret(conn: Connection, config: Config) -> str:
     return config.server.secret or await store.settings.get(conn, "secret") or ""
 
 
-def _mute_links(
-    config: Config, secret: str, check: Check, rows: Bundle
-) -> tuple[tuple[timedelta, str], ...]:
-    if not secret or rows[-1].flip.new_status != "down":
-        return ()
-    root, code = config.server.site_root, check.code
-    return tuple(
+def _linked(alert: Alert, config: Config, secret: str) -> Alert:
+    """Add the links that mute a check, if it is down, and the zone of people."""
+    alert = replace(alert, home=config.alerts.tz)
+    if not secret or alert.status != "down":
+        return alert
+    root, code = config.server.site_root, alert.check.code
+    links = [
         (length, root + mute_links.path(secret, code, length))
         for length in mute_links.LENGTHS
-    )
+    ]
+    return replace(alert, mute_links=tuple(links))
 
 
 async def _announced(
@@ -96,7 +102,9 @@ async def _announced(
     )
 
 
-async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
+async def _alert(
+    conn: Connection, check: Check, rows: Bundle, ways: frozenset[int] | None
+) -> Alert:
     told = {row.notification.flip_id: row for row in rows}
     flips_told = [row.flip for row in told.values()]
     last = rows[-1]
@@ -107,12 +115,18 @@ async def _alert(conn: Connection, check: Check, rows: Bundle) -> Alert:
         last.notification.reminder
     )
     n = check.n_pings if reminder else last.n_pings
+    later: list[store.flips.Logged] = []
+    if ways is not None and not reminder:
+        # A pause, say, or that it is up again, over a channel that tells of no up.
+        later = await store.flips.untold(conn, last.notification, ways, LONGEST_HISTORY)
+        n = later[-1].n_pings if later else n
     return Alert(
         check=check,
         flip=flips_told[-1],
         ping=await store.pings.last_up_to(conn, check, n) if n else None,
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         earlier=tuple(flips_told[:-1]),
+        later=tuple(logged.flip for logged in later),
         reminder=reminder,
         down_since=await store.flips.down_since(
             conn, check.id, last.notification.flip_id

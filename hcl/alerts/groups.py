@@ -25,6 +25,21 @@ def ways_to(line: Line, lines: Iterable[Line]) -> frozenset[int]:
     return frozenset((line.row_id, *groups))
 
 
+def leading_to(line: Line, lines: Iterable[Line]) -> frozenset[int]:
+    """Return the rows of a channel and of those whose messages may come to it."""
+    found, others = {line.channel.id: line.row_id}, list(lines)
+    while more := {
+        other.channel.id: other.row_id
+        for other in others
+        if other.channel.id not in found
+        and not found.keys().isdisjoint(
+            (other.channel.fallback, *other.channel.settings.members)
+        )
+    }:
+        found |= more
+    return frozenset(found.values())
+
+
 async def expand(
     database: Database, lines: Lines, tries: Mapping[int, datetime], now: datetime
 ) -> bool:

@@ -165,6 +165,7 @@ class Sender:
             await self._database.current(at_most=_SETTLED_WITHIN),
             line.config,
             bundle,
+            ways=groups.leading_to(line, self._lines),
             for_people=not line.channel.settings.is_for_machines,
         )
         if message is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Flip, Reason, Status
+from hcl.model import Check, Flip, Notification, Reason, Status
 from hcl.store.times import moment, seconds, stamp
 
 # No id is as great.
@@ -128,6 +128,35 @@ async def logged(
         if number % SLICE == 0:
             await asyncio.sleep(0)
     return found
+
+
+async def untold(
+    conn: Connection, message: Notification, ways: Iterable[int], limit: int
+) -> list[Logged]:
+    """Return flips after that of a message that its channel has none of, oldest first.
+
+    But not those of which one may come: it waits in the channels `ways`, by their ids.
+    The newest, so many of them at most.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT id, coalesce(n_pings, 0), created, old_status, new_status, reason"
+        " FROM flips f WHERE check_id = :check_id AND id > :after"
+        " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+        " AND (n.channel_id = :channel_id OR (n.next_try IS NOT NULL"
+        " AND n.channel_id IN (SELECT value FROM json_each(:ways)))))"
+        " ORDER BY id DESC LIMIT :limit",
+        {
+            "check_id": message.check_id,
+            "after": message.flip_id,
+            "channel_id": message.channel_id,
+            "ways": json.dumps(list(ways)),
+            "limit": limit,
+        },
+    )
+    return [
+        Logged(row[0], row[1], Flip(datetime.fromtimestamp(row[2], UTC), *row[3:]))
+        for row in reversed(list(map(tuple, rows)))
+    ]
 
 
 async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:

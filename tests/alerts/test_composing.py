@@ -7,12 +7,13 @@ from hcl.alerts.composing import compose
 from hcl.model import Message
 from hcl.pings.arrival import Target
 from hcl.store.outbox import Waiting
-from tests.alerts.sending import channel, down, ping, posting
+from tests.alerts.sending import Post, channel, down, ping, posting, quiet
 from tests.app import ROOT, App
 from tests.build import HOUR, NOW, make_ping
 from tests.store import change, put_check, put_flip
 
 SECOND = timedelta(seconds=1)
+MINUTE = 60 * SECOND
 
 
 async def waiting(app: App, channel_id: int = 1) -> list[Waiting]:
@@ -216,3 +217,73 @@ async def test_summary_tells_of_a_hundred_checks(tmp_path: Path) -> None:
 
         assert len(message.alerts) == 100
         assert message.also_down_count == 0
+
+
+async def test_people_hear_what_their_channel_does_not_tell_by_itself(
+    tmp_path: Path,
+) -> None:
+    night = {"quiet_hours": quiet("11:00", "13:00")}
+    down_only = channel("Mail", events='["down"]', **night)
+    hook = channel("Hook", "webhook", events='["down"]', **night)
+    async with posting(tmp_path, down_only, hook) as post:
+        back = await post.down("back", 1, 2)
+        again = await post.down("again", 1)
+        await post.down("down", 1)
+        await post.send(NOW)
+        await post.succeed(back, NOW + MINUTE)
+        await post.succeed(again, NOW + MINUTE)
+        await post.fail(again, NOW + 2 * MINUTE)
+        await post.send(NOW + 2 * MINUTE, NOW + HOUR)
+
+        assert post.mails() == ["3 checks: 2 down, 1 up"]
+        assert post.requests() == ["down back"]
+        text = plain(post)
+        assert "DOWN and UP again: back" in text
+        assert "DOWN after 2 changes: again" in text
+        assert "DOWN: down" in text
+
+
+async def test_who_is_paused_by_the_end_of_the_night_is_not_said_to_be_down(
+    tmp_path: Path,
+) -> None:
+    night = {"quiet_hours": quiet("11:00", "13:00")}
+    async with posting(tmp_path, channel("Mail", **night)) as post:
+        check = await post.down("a")
+        [project] = post.app.synced.projects
+        await post.send(NOW)
+        await post.app.parts.managing.pause(project, check.code, NOW + MINUTE)
+        await post.send(NOW + HOUR)
+
+        assert post.mails() == ["DOWN and paused: a"]
+        text = plain(post)
+        assert "Mute for" not in text
+        assert "- down at 2026-06-15 12:00:00 UTC: reported failure" in text
+        assert "- paused at 2026-06-15 12:01:00 UTC, after 1 minute" in text
+        assert "Status:       paused since 2026-06-15 12:01:00 UTC" in text
+
+
+async def test_what_may_come_from_another_channel_is_not_told_before(app: App) -> None:
+    await change(app.database, "UPDATE channels SET on_up = id - 1")
+    check = await down(app, 1, 2)
+    await ping(app, check, "success", NOW + SECOND)
+    [mine], ways = await waiting(app), frozenset({1, 2})
+
+    for sent, ids, told in (
+        (False, frozenset[int](), ["up"]),
+        (False, ways, []),
+        (True, ways, ["up"]),
+    ):
+        if sent:
+            await change(app.database, "UPDATE notifications SET next_try = NULL")
+        message = await compose(
+            await app.database.current(), app.config, (mine,), ways=ids
+        )
+        assert message is not None
+        assert [flip.new_status for flip in message.alerts[0].later] == told
+
+
+def plain(post: Post) -> str:
+    """Return the text of the last mail."""
+    part = post.smtp.records[-1].message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())

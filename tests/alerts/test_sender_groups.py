@@ -5,6 +5,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from hcl import store
+from hcl.alerts.groups import leading_to
+from hcl.alerts.lines import Lines
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import HOUR, NOW
 from tests.store import rows
@@ -47,6 +49,24 @@ async def test_channel_that_is_reached_twice_tells_once(tmp_path: Path) -> None:
             f"nothing to hand on: its channels {reason}",
             f"handed to 1 of its 2 channels; the others {reason}",
         }
+
+
+async def test_channels_whose_messages_may_come_to_one_are_known(
+    tmp_path: Path,
+) -> None:
+    last, first = channel("Last"), channel("First", fallback='"All"')
+    parts = channel("Mail"), last, group("Mail", "Last"), first, channel("Other")
+    async with posting(tmp_path, *parts) as post:
+        lines = Lines()
+        await lines.use(post.app.config, post.app.synced.channels)
+
+        assert [sorted(leading_to(line, lines)) for line in lines] == [
+            [1, 3, 4],
+            [2, 3, 4],
+            [3, 4],
+            [4],
+            [5],
+        ]
 
 
 async def test_flip_that_a_group_does_not_want_is_not_told(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def also_down(message: Message) -> Iterator[Fact]:
 
 
 def _status(alert: Alert, now: datetime) -> str:
-    flip = alert.flip
+    flip = (alert.later or (alert.flip,))[-1]
     since = flip.created
     if alert.reminder and alert.down_since is not None:
         since = alert.down_since

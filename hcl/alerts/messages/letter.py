@@ -145,12 +145,16 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
 
 def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
     """Count by status: `2 down, 1 still down, 1 up`."""
-    words = ("down", "still down", "late", "slow", "up")
+    words = ("down", "still down", "late", "slow", "up", "paused", "resumed")
     counts = Counter(
-        "still down" if alert.reminder and not alert.earlier else _status(alert)
+        "still down" if alert.reminder and not alert.earlier else _word(alert)
         for alert, _ in told
     )
     return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
+
+
+def _word(alert: Alert) -> str:
+    return "resumed" if alert.status == "new" else alert.status
 
 
 # What needs somebody comes first.

@@ -43,7 +43,7 @@ def purpose_of(alert: Alert) -> Purpose:
         if alert.lateness.usual is not None:
             return slow
         return late if alert.lateness.ended is None else late_no_more
-    if alert.earlier:
+    if alert.earlier or alert.later:
         return changed
     if alert.flip.new_status != "down":
         return up
@@ -143,15 +143,18 @@ def still_down(alert: Alert, now: datetime) -> Wording:
 
 def changed(alert: Alert, now: datetime) -> Wording:
     """Say what happened since the last message, where more than one thing did."""
-    flips = (*alert.earlier, alert.flip)
-    status = alert.flip.new_status
+    flips = (*alert.earlier, alert.flip, *alert.later)
+    status = alert.status
     match [flip.new_status for flip in flips]:
         case ["down", "up"]:
             label, predicate = "DOWN and UP again", "went DOWN and is UP again"
         case ["up", "down"]:
             label, predicate = "UP and DOWN again", "came UP and is DOWN again"
+        case ["down", "paused"]:
+            label, predicate = "DOWN and paused", "went DOWN and is paused"
         case _:
-            label = f"{status.upper()} after {len(flips)} changes"
+            word = "RESUMED" if status == "new" else status.upper()
+            label = f"{word} after {len(flips)} changes"
             predicate = f"is {label}"
     history = tuple(_history(alert))
     clause = "; ".join(history[-2:])
@@ -162,7 +165,7 @@ def changed(alert: Alert, now: datetime) -> Wording:
     return Wording(
         label=label,
         predicate=predicate,
-        story=(_why(alert, now),) if status == "down" else (),
+        story=(_why(alert, now),) if status == "down" and not alert.later else (),
         clause=clause,
         changes=history,
     )
@@ -171,7 +174,7 @@ def changed(alert: Alert, now: datetime) -> Wording:
 def _history(alert: Alert) -> Iterator[str]:
     """Tell each flip in a clause: when, and why or after how long."""
     down_since: datetime | None = None
-    for flip in (*alert.earlier, alert.flip):
+    for flip in (*alert.earlier, alert.flip, *alert.later):
         when = told(flip.created, alert)
         if flip.new_status == "down":
             down_since = flip.created
@@ -246,9 +249,11 @@ _IN_SHORT: dict[Reason, str] = {
 
 def _failure(alert: Alert) -> str:
     ping = alert.ping
-    # A reminder knows the newest ping only: the flip's own has its moment. And a fail
-    # with exit status 0 comes from a filter or a URL, not from the status.
-    is_its_own = ping and (not alert.reminder or ping.created == alert.flip.created)
+    # A reminder, and what has changed since, know the newest ping only: the flip's own
+    # has its moment. And a fail with exit status 0 comes from a filter or a URL, not
+    # from the status.
+    may_be_newer = alert.reminder or alert.later
+    is_its_own = ping and (not may_be_newer or ping.created == alert.flip.created)
     if ping and is_its_own and ping.exitstatus:
         return f"failed with exit status {ping.exitstatus}"
     return "reported failure"

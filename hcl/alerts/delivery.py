@@ -225,10 +225,11 @@ async def write_down(
                 conn, row_id, outcome.answer, since, ended.line.failures
             )
     for ended in tries:
-        if ended.opens and ended.outcome.sent is not None:
-            # Where one message came through, others may now. It is written down with
-            # the tick: who is killed in between would forget it.
-            await store.outbox.retry(conn, ended.outcome.sent, ended.line.row_id)
+        # Where one message came through, others may now. It is written down with the
+        # tick: who is killed in between would forget it.
+        if (sent := ended.outcome.sent) is not None:
+            free = store.outbox.retry if ended.opens else store.outbox.retry_refused
+            await free(conn, sent, ended.line.row_id)
 
 
 def _notice(ended: EndedTry) -> str:

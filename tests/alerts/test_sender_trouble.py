@@ -102,6 +102,32 @@ async def test_refused_message_does_not_hold_up_others(tmp_path: Path) -> None:
         ) == {moment.timestamp() for moment in again}
 
 
+async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the_hour(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        post.http.status = 404
+        await post.down("old")
+        await post.down("new")
+        await post.send(NOW, NOW + 2 * HOUR)
+        # By the clock, which goes on by itself.
+        await change(
+            post.app.database,
+            "UPDATE tries SET created = created - 3601 WHERE notification_id = 1",
+        )
+        tomorrow = (post.app.clock.now() + DAY).timestamp()
+        later = "UPDATE notifications SET next_try = ?"
+        await change(post.app.database, later, tomorrow)
+        post.http.status = 200
+        post.clear()
+
+        await post.down("a", at=NOW + 3 * HOUR)
+        await post.send(NOW + 3 * HOUR)
+        await post.send(post.app.clock.now() + MINUTE)
+
+        assert post.requests() == ["down a", "down old"]
+
+
 async def test_refusal_of_one_message_hands_on_no_other(tmp_path: Path) -> None:
     parts = channel("Hook", "webhook", fallback='"Mail"'), MAIL
     async with posting(tmp_path, *parts) as post:

@@ -96,10 +96,13 @@ async def try_once(
         logger.info("sent: %s: %s", what, outcome.answer)
         if line.note_success():
             logger.info("%s delivers again", line.channel.name)
-        outcome = replace(outcome, reminders=reminders_after(line, bundle, now()))
         ended = EndedTry(line, outcome, now(), opens=has_failed)
     else:
         ended = _failed(line, outcome, what, now(), jitter)
+    if ended.outcome.next_try is None:
+        # Also after what is given up: the check is down still.
+        reminders = reminders_after(line, bundle, now())
+        ended = replace(ended, outcome=replace(ended.outcome, reminders=reminders))
     return replace(ended, steps=len(clock.steps))
 
 
@@ -183,7 +186,7 @@ def _failed(
 def reminders_after(
     line: Line, rows: Iterable[Waiting], now: datetime
 ) -> tuple[tuple[Notification, datetime], ...]:
-    """Return what is to be repeated of messages that were sent, and when."""
+    """Return what is to be repeated of messages that are finished, and when."""
     return tuple(
         (row.notification, now + every)
         for row in rows

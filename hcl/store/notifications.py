@@ -272,19 +272,22 @@ async def give_up_disabled(conn: Connection) -> int:
 async def last_told(
     conn: Connection,
 ) -> list[tuple[Notification, tuple[str, ...], datetime, datetime | None]]:
-    """Return the last message sent of each outage that lasts, and the check's tags.
+    """Return the last message of each outage that lasts, and the check's tags.
 
-    One for each channel that has been told of it, when that was, and when it is to be
-    reminded; None: it is not.
+    One for each channel that has been told of it, or that it was tried over in vain;
+    when that was, and when it is to be reminded; None: it is not.
     """
     rows = await conn.execute_fetchall(
         "SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         # SQLite takes the other columns from the row of the maximum.
-        " max(n.reminder), n.hold, n.notice, n.ran, c.tags, n.sent,"
+        " max(n.reminder), n.hold, n.notice, n.ran, c.tags,"
+        " coalesce(n.sent, (SELECT max(created) FROM tries"
+        " WHERE notification_id = n.id), n.created),"
         " (SELECT min(w.next_try) FROM notifications w WHERE w.flip_id = n.flip_id"
         " AND w.channel_id = n.channel_id AND w.hold = 'remind')"
         " FROM check_states s JOIN checks c ON c.id = s.check_id"
-        " JOIN notifications n ON n.check_id = s.check_id AND n.sent IS NOT NULL"
+        " JOIN notifications n ON n.check_id = s.check_id AND (n.sent IS NOT NULL"
+        " OR (n.next_try IS NULL AND n.attempts > 0))"
         " JOIN channels h ON h.id = n.channel_id AND h.project_id = c.project_id"
         " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
         " WHERE s.status = 'down' AND n.notice = '' AND NOT EXISTS (SELECT 1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hcl.alerts.calm import LONGEST_HISTORY
-from hcl.alerts.delivery import PERMANENT_STEP
+from hcl.alerts.delivery import GIVE_UP_AFTER, PERMANENT_STEP
 from hcl.alerts.lines import PAUSES
 from tests.alerts.sending import (
     channel,
@@ -126,6 +126,32 @@ async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the
         await post.send(post.app.clock.now() + MINUTE)
 
         assert post.requests() == ["down a", "down old"]
+
+
+async def test_reminders_go_on_after_one_that_was_given_up(tmp_path: Path) -> None:
+    hourly = channel("Hook", "webhook", remind_every='"1h"')
+    async with posting(tmp_path, hourly) as post:
+        await post.down("a")
+        await post.send(NOW)
+        post.http.status = 500
+        await post.send(NOW + HOUR)
+        await change(
+            post.app.database,
+            "UPDATE notifications SET attempts = 9 WHERE next_try IS NOT NULL",
+        )
+        post.app.clock.has_run(2 * GIVE_UP_AFTER.total_seconds())
+
+        await post.send(NOW + 2 * HOUR)
+        assert await post.waiting("reminder, hold") == [(2, "remind")]
+        await change(post.app.database, "UPDATE notifications SET sent = NULL")
+        async with restarted(post):
+            assert await post.waiting("reminder, hold") == [(2, "remind")]
+            [at] = await post.waiting("next_try")
+
+        post.http.status = 200
+        post.clear()
+        await post.send(NOW + at * MINUTE)
+        assert post.requests() == ["down a"]
 
 
 async def test_refusal_of_one_message_hands_on_no_other(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def plan(
     is_apart = channel.settings.is_for_machines
     for rows in by_check(waiting):
         if (muted := rows[0].muted_until) is not None and now < muted:
-            result.held += [(row.notification, muted, "mute") for row in rows]
+            _hold_muted(rows, muted, result)
             continue
         calm = calm_of(channel, tags, rows[0].tags)
         told, behind = _parted(channel, rows, calm, ways, now, result)
@@ -134,6 +134,20 @@ def plan(
             ready.append(told)
     result.bundles += [*_bundles(ready, apart=is_apart), *fresh]
     return result
+
+
+def _hold_muted(rows: Bundle, until: datetime, result: Plan) -> None:
+    """Put off what waits of a muted check.
+
+    Outages that are over are dropped at once: it may flap, and be muted for a year.
+    """
+    flips = tuple(row for row in rows if row.lateness is None)
+    spent = frozenset(_spent(flips))
+    for row in rows:
+        if row.notification.id in spent:
+            result.dropped.append((row.notification, _MUTED))
+        else:
+            result.held.append((row.notification, until, "mute"))
 
 
 def _parted(

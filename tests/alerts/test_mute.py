@@ -357,6 +357,29 @@ async def test_paused_while_muted_is_not_told(tmp_path: Path) -> None:
         assert await post.waiting() == []
 
 
+async def test_check_that_flaps_leaves_no_backlog(tmp_path: Path) -> None:
+    hook = channel("Hook", "webhook")
+    async with posting(tmp_path, channel("Mail"), hook) as post:
+        check = await post.down("a", 1, 2)
+        await post.send(NOW)
+        await mute(post, check, 0, 30 * DAY)
+        for n in range(1, 11):
+            await post.succeed(check, NOW + (2 * n) * MINUTE)
+            await post.send(NOW + (2 * n) * MINUTE)
+            await post.fail(check, NOW + (2 * n + 1) * MINUTE)
+            await post.send(NOW + (2 * n + 1) * MINUTE)
+
+        # That the first lasts or its end, since people know of it, and the begin of the
+        # last.
+        waits = await post.waiting("channel_id, flip_id")
+        assert sorted(waits) == [(1, 1), (1, 2), (1, 21), (2, 2), (2, 21)]
+
+        post.clear()
+        await post.send(NOW + 30 * DAY)
+        assert post.mails() == ["UP and DOWN again: a"]
+        assert post.requests() == ["up a", "down a"]
+
+
 async def test_mute_of_months_gives_nothing_up(tmp_path: Path) -> None:
     async with posting(tmp_path, PLAIN) as post:
         check = await up(post)

@@ -117,7 +117,9 @@ def counted_at(
     check = check._replace(spared=timedelta(0))
     ran, late = runs.late(check, first), runs.late(check, at)
     if ran or (late and check.status != "up"):
-        heard = check.last_ping if check.status == "up" else None
+        # By the time that it counts by: a step leaves the last ping where it was.
+        heard = check.counted_from or check.last_ping
+        heard = heard if check.status == "up" else None
         # An outcome that came since has been heard, and the next counts from that.
         is_over = heard is not None and at < heard
         check = check._replace(

@@ -454,3 +454,24 @@ def test_what_came_after_a_run_was_too_long_is_heard_though_that_is_counted_late
 
     assert (flip, check.bad_outcomes) == (None, 1)
     assert check.alert_after == at(95)
+
+
+def test_a_run_too_long_is_what_the_next_counts_from_also_after_a_step_back() -> None:
+    """The last ping stays in a time that is to come, though it came before the run."""
+    run = Run(NOW, rid("a"))
+    check = CHECK._replace(
+        timeout=HOUR,
+        grace=5 * MINUTE,
+        down_after=2,
+        last_ping=at(30 * 24 * 60),
+        counted_from=at(-60),
+        last_start=NOW,
+        last_start_rid=rid("a"),
+        open_runs=(run,),
+        alert_after=at(10),
+    )
+
+    check, flip, _ = rules.on_deadline(check, at(11))
+
+    assert (flip, check.bad_outcomes) == (None, 1)
+    assert check.alert_after == at(75)

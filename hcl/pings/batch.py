@@ -158,6 +158,8 @@ class Batch:
         return Receipt.RECORDED
 
     def _apply(self, before: Check, ping: Ping, target: Target) -> None:
+        if before.spared:
+            before = self._by_windows_of_now(before, ping, target)
         if target.is_late:
             self._has_special = True
             transition, kept = self._told_late(before, ping)
@@ -165,7 +167,7 @@ class Batch:
             transition, kept = rules.on_ping(
                 before, ping, loose=self._loose, guessed_at=self._guessed_at
             )
-        if self._maintenance or before.spared:
+        if self._maintenance:
             transition = self._in_maintenance(before, transition, kept)
         if transition.problem:
             logger.error("%s; looking again in an hour", transition.problem)
@@ -177,6 +179,17 @@ class Batch:
         self.pings.append((before.id, kept))
         if transition.flip is not None:
             self.flips.append((transition.check, transition.flip))
+
+    def _by_windows_of_now(self, check: Check, ping: Ping, target: Target) -> Check:
+        """Give a check its grace that a window had put off which is gone.
+
+        In the first seconds after a start, or a reload, nobody else has done so yet.
+        """
+        calendar = self._maintenance.of(check.project_id)
+        now = self._now() if target.is_late else ping.created
+        reckoned = holding.reckoned(check, now, calendar)
+        self._has_special |= reckoned.not_before != check.not_before
+        return reckoned
 
     def _told_late(self, before: Check, ping: Ping) -> tuple[Transition, Ping]:
         calendar = self._maintenance.of(before.project_id)
@@ -202,8 +215,7 @@ class Batch:
         self, before: Check, transition: Transition, ping: Ping
     ) -> Transition:
         calendar = self._maintenance.of(before.project_id)
-        is_none = calendar is None and not before.spared
-        if is_none or ping.action in ("log", "ign"):
+        if calendar is None or ping.action in ("log", "ign"):
             return transition
         transition, is_held = holding.on_ping(
             before, transition, ping, calendar, loose=self._loose

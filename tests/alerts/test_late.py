@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from hcl import store
-from hcl.checks import spec
-from hcl.checks.spec import CheckSpec
 from hcl.checks import editing, spec
+from hcl.checks.spec import CheckSpec
 from hcl.model import Check, Run
 from hcl.pings.arrival import Target
 from tests import toml

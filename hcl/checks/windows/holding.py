@@ -30,7 +30,7 @@ def on_ping(
     before: Check,
     transition: Transition,
     ping: Ping,
-    calendar: Calendar | None,
+    calendar: Calendar,
     *,
     loose: bool = False,
 ) -> tuple[Transition, bool]:
@@ -39,19 +39,16 @@ def on_ping(
     A fail that comes while a window is open calls nobody down: the ping is kept, its
     run has ended, and the status stays. What was due is due still, as if the fail had
     not come: at the end of the window it has its grace. So it is if the ping came late,
-    and the window is open when it would call down. What windows had put off that are
-    gone has its grace from then, as in `reckoned`. The second value: this was so, or
-    that, and nothing but the tables can tell it again.
+    and the window is open when it would call down. The second value: this was so, and
+    nothing but the tables can tell it again.
     """
     after = transition.check
     goes_down = after.status == "down" and before.status != "down"
     is_bad = goes_down or after.bad_outcomes > before.bad_outcomes
     told = ping.created if transition.flip is None else transition.flip.created
-    moments = {ping.created, told} if is_bad and calendar else ()
-    if not (calendar and any(calendar.until(at, before.tags) for at in moments)):
-        moved = _moved(before, after, told, calendar)
-        is_put_off = moved.not_before != after.not_before
-        return transition._replace(check=moved), is_put_off
+    moments = {ping.created, told}
+    if not (is_bad and any(calendar.until(at, before.tags) for at in moments)):
+        return transition._replace(check=held(after, calendar)), False
     heard = before.counted_from
     if heard is None and before.status == "up":
         heard = before.last_ping
@@ -65,7 +62,7 @@ def on_ping(
         missed=before.missed,
     )
     edited = rules.on_edit(after, ping.created, loose=loose)
-    return edited._replace(check=_moved(before, edited.check, told, calendar)), True
+    return edited._replace(check=held(edited.check, calendar)), True
 
 
 def on_deadline(

@@ -55,6 +55,8 @@ class Sender:
         self._lines = Lines()
         self._reserve = Reserve()
         self._finishing = False
+        # Whether what waits has to be decided on anew.
+        self._is_stale = False
         self._starting = asyncio.Lock()
         self._ended: GroupCommit[EndedTry, None] = GroupCommit(self._note)
 
@@ -74,6 +76,11 @@ class Sender:
             await self._lines.use(config, in_file, troubles)
             now = self._clock.now()
             await planning.plan_anew(self._database, self._lines, now, retry=retry)
+        self._alarm.ring()
+
+    def plan_anew(self) -> None:
+        """Decide soon on what is put off, and on reminders: a check has other tags."""
+        self._is_stale = True
         self._alarm.ring()
 
     async def close(self) -> None:
@@ -127,6 +134,7 @@ class Sender:
         """Start what is due, as far as each channel has room; return the tasks."""
         clock, started = _clock_from(now, self._clock), set()
         async with self._starting:
+            await self._plan_what_is_stale(now)
             tries = await store.outbox.next_tries(self._database.committed)
             if await groups.expand(self._database, self._lines, tries, now):
                 tries = await store.outbox.next_tries(self._database.committed)
@@ -144,6 +152,17 @@ class Sender:
                     line.begin(bundle, task)
                     started.add(task)
         return started
+
+    async def _plan_what_is_stale(self, now: datetime) -> None:
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        try:
+            await planning.plan_anew(self._database, self._lines, now, retry=False)
+        except UnwritableError as error:
+            # What is ready goes out all the same.
+            tell(logger, "cannot plan messages anew", error)
+            self._is_stale = True
 
     async def _deliver(self, line: Line, bundle: Bundle, clock: Now) -> None:
         try:

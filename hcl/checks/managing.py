@@ -81,6 +81,8 @@ class Managing:
         self._maintenance = maintenance
         # Whether any channel tells of checks that are late.
         self.tells_late = False
+        # Called once a check has other tags: channels may treat it otherwise.
+        self.on_tags: Callable[[], None] = lambda: None
         self._checker = checker
         self._sender = sender
         self._changes = changes
@@ -99,7 +101,7 @@ class Managing:
             if check is None:
                 check = await _fresh(conn, project)
             managed = await self._save(conn, check, wanted, now)
-        self._ring(managed.check)
+        self._ring(managed.check, check)
         return managed._replace(created=created)
 
     async def update(
@@ -124,7 +126,7 @@ class Managing:
                 if changed:
                     raise EditedError(check, codes, changed)
             managed = await self._save(conn, check, wanted, now)
-        self._ring(managed.check)
+        self._ring(managed.check, check)
         return managed
 
     async def pause(self, project: Project, code: str, now: datetime) -> Managed:
@@ -255,7 +257,9 @@ class Managing:
             await store.paces.assigned(conn, check.id)
         return await _with_codes(conn, check)
 
-    def _ring(self, check: Check) -> None:
+    def _ring(self, check: Check, before: Check | None = None) -> None:
+        if before is not None and before.id and before.tags != check.tags:
+            self.on_tags()
         at = check.late_from if self.tells_late else check.alert_after
         if at is not None:
             self._checker.ring(at)

@@ -194,6 +194,10 @@ def _wire(
     parts = Parts(database, pinging, managing, counters, changes, clock, maintenance)
     ping = PingEndpoint(parts)
     spread = {} if jitter is None else {"jitter": jitter}
+    sender = Sender(
+        database, clock=clock, alarm=alarms["sender"], counters=counters, **spread
+    )
+    managing.on_tags = sender.plan_anew
     return Assembly(
         config=config,
         database=database,
@@ -201,9 +205,7 @@ def _wire(
         clock=clock,
         watch=watch,
         checker=checker,
-        sender=Sender(
-            database, clock=clock, alarm=alarms["sender"], counters=counters, **spread
-        ),
+        sender=sender,
         filer=filer,
         pruner=pruner,
         keeping=keeping,

@@ -3,15 +3,18 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hcl import store
 from hcl.alerts.lines import PAUSES
+from hcl.checks import spec
+from hcl.model import Check
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import DAY, HOUR, NOW
 from tests.patience import ENDS
-from tests.store import change, put_check, rows, traced
+from tests.store import change, pragma, put_check, rows, traced
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -358,6 +361,77 @@ async def test_tags_have_reminders_of_their_own(tmp_path: Path) -> None:
         await post.send(NOW)
 
         assert await post.waiting() == [("remind", 60), ("remind", 10)]
+
+
+async def edit(post: Post, check: Check, minutes: float, **fields: Any) -> None:
+    """Change fields of a check so many minutes after NOW, as the API does."""
+    project = post.app.synced.projects[0]
+    now = NOW + minutes * MINUTE
+    await post.app.parts.managing.update(project, check.code, spec.parse(fields), now)
+
+
+async def test_a_tag_that_a_check_gets_while_it_is_down_has_its_say(
+    tmp_path: Path,
+) -> None:
+    # What tells when they were sent is the clock.
+    sent = "UPDATE notifications SET sent = created WHERE sent NOTNULL"
+    async with posting(tmp_path, PLAIN, tag("prod", remind_every='"10m"')) as post:
+        check = await post.down("db")
+        await post.send(NOW)
+        await change(post.app.database, sent)
+        assert await post.waiting() == []
+
+        await edit(post, check, 4, tags="prod")
+        await post.send(NOW + 4 * MINUTE)
+        assert await post.waiting() == [("remind", 10)]
+        await post.send(NOW + 10 * MINUTE)
+        await change(post.app.database, sent)
+        # Other tags that say nothing of it change nothing.
+        await edit(post, check, 14, tags="prod web")
+        await post.send(NOW + 14 * MINUTE)
+        assert await post.waiting() == [("remind", 20)]
+        await edit(post, check, 15, tags="web")
+        await post.send(NOW + 15 * MINUTE)
+
+        assert await post.waiting() == []
+        assert post.mails() == ["DOWN: db", "STILL DOWN: db"]
+
+
+async def test_what_is_ready_goes_out_while_nothing_can_be_planned_by_new_tags(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, PLAIN, tag("prod", remind_every='"10m"')) as post:
+        check = await post.down("db")
+        await post.send(NOW)
+        await edit(post, check, 1, tags="prod")
+        other = await post.down("web", at=NOW + MINUTE)
+        await pragma(post.app.database, "query_only = ON")
+
+        sending = asyncio.create_task(post.send(NOW + MINUTE))
+        await post.smtp.wait_for(2)
+        sending.cancel()
+        await asyncio.wait([sending])
+        await pragma(post.app.database, "query_only = OFF")
+
+        assert post.mails() == ["DOWN: db", "DOWN: web"]
+        await change(post.app.database, f"DELETE FROM checks WHERE id = {other.id}")
+        await post.send(NOW + 2 * MINUTE)
+        assert await post.waiting("check_id, hold") == [(check.id, "remind")]
+
+
+async def test_a_tag_that_is_urgent_lets_go_what_is_held_for_the_night(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, NOON, tag("prod", urgent="true")) as post:
+        check, other = await post.down("db"), await post.down("web")
+        await post.send(NOW)
+        assert post.mails() == []
+
+        await edit(post, check, 1, tags="prod")
+        await post.send(NOW + MINUTE)
+
+        assert post.mails() == ["DOWN: db"]
+        assert await post.waiting("check_id") == [other.id]
 
 
 async def test_reminders_of_several_checks_fold(tmp_path: Path) -> None:

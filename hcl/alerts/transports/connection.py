@@ -7,6 +7,7 @@ import ssl
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 
+from hcl.alerts.transports.reaching import reach
 from hcl.alerts.transports.request import AskingError, Request, WebURL
 
 _REFUSED = re.compile(r"Tunnel connection failed: ([0-9]+)")
@@ -90,7 +91,7 @@ class Connection(HTTPConnection):
     def connect(self) -> None:
         """Connect, and speak TLS where it is asked for. Raises AskingError."""
         try:
-            self.sock = self._reached()
+            self.sock = reach(self.host, self.port, self._patience, self._held)
             if self._first.scheme == "https":
                 self._secure(self._first.host)
             if self._leads_on:
@@ -124,24 +125,6 @@ class Connection(HTTPConnection):
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)
-
-    def _reached(self) -> socket.socket:
-        """Connect to the first address that can be reached."""
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        last = OSError("no address")
-        for family, kind, protocol, _, address in found:
-            sock = self._held(socket.socket(family, kind, protocol))
-            try:
-                # None takes the time of the others.
-                sock.settimeout(self._patience / len(found))
-                sock.connect(address)
-                sock.settimeout(self._patience)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return sock
-            except OSError as error:
-                sock.close()
-                last = error
-        raise last
 
     def _held(self, sock: socket.socket) -> socket.socket:
         self._outer = sock

@@ -23,6 +23,7 @@ from hcl.alerts.transports import (
     too_late,
     trust,
 )
+from hcl.alerts.transports.reaching import reached
 from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
 from hcl.config.net.addresses import MailAddress, parse_address
@@ -105,30 +106,39 @@ class Email:
         if self._smtp.security != "none":
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
-        client = _client(self._smtp, tls)
         sender, to = self._sender(), self._recipients()
-        try:
-            async with asyncio.timeout(self._try_timeout):
-                await self._connect(client)
+        async with asyncio.timeout(self._try_timeout) as limit:
+            sock = await self._reached()
+            with contextlib.closing(_client(self._smtp, tls, sock)) as client:
+                await self._connect(client, sock)
                 answer = await client.send_message(
                     mail, sender=sender.address, recipients=[a.address for a in to]
                 )
-            # Outside the limit: what goes wrong now does not undo the delivery.
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=_QUIT_TIMEOUT)
-        finally:
-            client.close()
+                # What goes wrong from now on does not undo the delivery.
+                limit.reschedule(None)
+                with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                    await client.quit(timeout=_QUIT_TIMEOUT)
         return answer
 
-    async def _connect(self, client: aiosmtplib.SMTP) -> None:
-        """Connect; if the server stays silent, see whether it is for want of TLS."""
+    async def _reached(self) -> socket.socket:
+        host, port = self._smtp.host, self._smtp.port
+        try:
+            return await reached(host, port, self._try_timeout * 0.45)
+        except TimeoutError as error:
+            if error.errno:
+                # The system gave up, and says why.
+                raise
+            raise DeliveryError(f"cannot connect to {host} in time") from error
+
+    async def _connect(self, client: aiosmtplib.SMTP, sock: socket.socket) -> None:
+        """Begin; if the server stays silent, see whether it is for want of TLS."""
         smtp = self._smtp
         connecting = asyncio.create_task(client.connect())
         try:
             if smtp.security != "tls":
                 await asyncio.wait([connecting], timeout=self._try_timeout * 0.1)
                 # A server may be slow to greet, so that one that is asked goes on.
-                if not connecting.done() and await _speaks_tls(smtp.host, smtp.port):
+                if not connecting.done() and await _speaks_tls(sock):
                     raise wants_tls(smtp)
             await connecting
         finally:
@@ -234,13 +244,15 @@ def _in_header(address: MailAddress) -> Address:
     return Address(name, username=local, domain=address.domain)
 
 
-async def _speaks_tls(host: str, port: int) -> bool:
-    """Tell whether a server answers to TLS from the first byte on."""
+async def _speaks_tls(sock: socket.socket) -> bool:
+    """Tell whether the server of a connection answers to TLS from the first byte on."""
     # Nothing is sent in it, so that nobody needs to be trusted.
     unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     try:
-        _, writer = await asyncio.open_connection(host, port, ssl=unchecked)
+        # Its name is not looked up once more.
+        address, port = sock.getpeername()[:2]
+        _, writer = await asyncio.open_connection(address, port, ssl=unchecked)
     # It may be anything that listens there.
     except (OSError, ValueError):
         return False
@@ -248,10 +260,12 @@ async def _speaks_tls(host: str, port: int) -> bool:
     return True
 
 
-def _client(smtp: SmtpConfig, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+def _client(
+    smtp: SmtpConfig, tls: ssl.SSLContext | None, sock: socket.socket
+) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=smtp.host,
-        port=smtp.port,
+        sock=sock,
         username=smtp.username or None,
         password=smtp.password if smtp.username else None,
         local_hostname=_own_name(),

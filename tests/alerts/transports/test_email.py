@@ -3,6 +3,8 @@ import email.message
 import html
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -29,6 +31,7 @@ from tests.alerts import (
     an_alert,
     an_announcement,
 )
+from tests.alerts.transports.test_asking import full
 from tests.patience import ENDS
 from tests.sinks import SmtpSink, make_certificate
 
@@ -506,6 +509,56 @@ async def test_nobody_listening_is_a_failure() -> None:
 
     assert error.reason == "cannot connect to 127.0.0.1: connection refused"
     assert not error.permanent
+
+
+async def test_address_that_leads_nowhere_leaves_time_for_the_others(
+    sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with full() as there:
+
+        def found(*_: Any, **__: Any) -> Any:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            return [(*kind, there), (*kind, ("127.0.0.1", sink.port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        await send(sink.port, host="localhost", limit=2.0)
+
+    assert len(sink.records) == 1
+
+
+async def test_server_that_cannot_be_reached_in_time_is_told() -> None:
+    with full() as (host, port):
+        error = await failure(port, host=host, limit=0.4)
+
+    assert error.reason == "cannot connect to 127.0.0.2 in time"
+
+
+def test_lookup_that_hangs_holds_up_neither_pages_nor_the_end() -> None:
+    script = f"""
+import asyncio, socket, time
+from tests.alerts.transports.test_email import send
+
+socket.getaddrinfo = lambda *_, **__: time.sleep({10 * ENDS})
+
+async def main():
+    mails = [asyncio.create_task(send(25, host="mail.invalid")) for _ in range(40)]
+    await asyncio.sleep(0.5)
+    # As pages do.
+    await asyncio.to_thread(print, "shown")
+    for mail in mails:
+        mail.cancel()
+    await asyncio.wait(mails)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=2 * ENDS,
+    )
+
+    assert (done.stdout, done.stderr) == ("shown\n", "")
 
 
 async def test_no_server_configured_is_permanent() -> None:

@@ -139,12 +139,16 @@ def plan(
 def _hold_muted(rows: Bundle, until: datetime, result: Plan) -> None:
     """Put off what waits of a muted check.
 
-    Outages that are over are dropped at once: it may flap, and be muted for a year.
+    What is over and nobody heard of is dropped at once: it may flap, and be muted for a
+    year.
     """
     flips = tuple(row for row in rows if row.lateness is None)
     spent = frozenset(_spent(flips))
     for row in rows:
-        if row.notification.id in spent:
+        lateness = row.lateness
+        is_slow = lateness is not None and lateness.usual is not None
+        is_over = _is_fresh(row) and (row.is_stale or is_slow)
+        if is_over or row.notification.id in spent:
             result.dropped.append((row.notification, _MUTED))
         else:
             result.held.append((row.notification, until, "mute"))

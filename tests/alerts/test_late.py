@@ -365,6 +365,23 @@ async def test_a_mute_ends_and_what_is_late_still_is_told(tmp_path: Path) -> Non
         assert post.mails() == ["LATE: a"]
 
 
+async def test_what_is_late_time_and_again_within_a_mute_leaves_no_backlog(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await up(post, timeout=10 * MINUTE)
+        await look(post, 0)
+        [project] = post.app.synced.projects
+        await post.app.parts.managing.mute(project, check.code, 9 * HOUR, NOW)
+        for minutes in range(5, 100, 20):
+            await post.succeed(check, NOW + minutes * MINUTE)
+            await look(post, minutes)
+            await look(post, minutes + 11)
+
+        # That it is late no more, as people know, and that it is late again.
+        assert await post.waiting("lateness_id, is_end") == [(1, 1), (6, 0)]
+
+
 async def test_webhooks_have_a_request_of_their_own(tmp_path: Path) -> None:
     async with posting(tmp_path, HOOK) as post:
         check = await up(post)

@@ -1,6 +1,6 @@
 """What becomes of a check at its deadlines, of which some do not call it down; pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -80,7 +80,7 @@ def pass_due(
             flip = flip_to(first, check.status, counts_from)
             return transition._replace(check=check, flip=flip)
         counted, reason = counted_at(check, due, loose=loose)
-        if _is_last(counted):
+        if is_last(counted):
             flip = flip_to(first, "down", due, reason)
             bad = counted.bad_outcomes if check.down_after > 1 else 0
             down = counted._replace(
@@ -142,7 +142,7 @@ def counted_at(
     return check._replace(status="up"), "timeout"
 
 
-def _is_last(check: Check) -> bool:
+def is_last(check: Check) -> bool:
     """Tell whether so many bad outcomes call a check down."""
     return check.bad_outcomes >= check.down_after
 
@@ -155,11 +155,27 @@ def until(
     `hold` as in `pass_due`, `loose` as in `schedule.expected_after`. Raises
     ScheduleError.
     """
+    for due, counted in bad_outcomes(check, hold=hold, loose=loose):
+        if due >= at:
+            break
+        if is_last(counted) or counted.status != check.status:
+            return None
+        check = counted
+    return check
+
+
+def bad_outcomes(
+    check: Check, *, hold: Hold = unmoved, loose: bool = False
+) -> Iterator[tuple[datetime, Check]]:
+    """Yield when each deadline of a check comes, and the check once it is counted.
+
+    As if nothing came, and none called down. `hold` as in `pass_due`, `loose` as in
+    `schedule.expected_after`. Raises ScheduleError.
+    """
     while True:
         deadline = schedule.deadline(check, loose=loose)
         held = hold(check._replace(alert_after=deadline, spared=timedelta(0)))
-        if held.alert_after is None or held.alert_after >= at:
-            return check
+        if held.alert_after is None:
+            return
         check, _ = counted_at(held, held.alert_after, loose=loose)
-        if _is_last(check) or check.status != held.status:
-            return None
+        yield held.alert_after, check

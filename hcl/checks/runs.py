@@ -94,6 +94,14 @@ def told(check: Check, at: datetime) -> tuple[Run, ...]:
     )
 
 
+def untold(check: Check, since: datetime) -> tuple[Run, ...]:
+    """Return the open runs, with none as told of that was too long since a moment."""
+    return tuple(
+        run._replace(is_told=run.is_told and end(check, run) <= since)
+        for run in check.open_runs
+    )
+
+
 def answers(check: Check) -> bool:
     """Tell whether a run that has time left began since what the next ping counts from.
 

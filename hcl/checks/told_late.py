@@ -5,8 +5,9 @@ Source: spec.md, "Beyond the protocol".
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 
-from hcl.checks import deadlines, rules, schedule
+from hcl.checks import deadlines, rules, runs, schedule
 from hcl.checks.deadlines import Hold, Transition
 from hcl.model import Check, Ping
 
@@ -39,16 +40,47 @@ def on_late_ping(
         return _of_the_past(check, kept, received, loose=loose), kept
     if action in ("log", "ign"):
         return rules.on_ping(check, ping, loose=loose)
-    transition, kept = _beside_later_runs(check, ping, received, loose=loose)
+    before = _rewound(check, ping.created, hold=hold, loose=loose)
+    transition, kept = _beside_later_runs(before, ping, received, loose=loose)
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
         transition = transition._replace(flip=flip)
     until = received + MORE_MAY_FOLLOW
     if not _catches_up(check, ping, received):
         until = check.not_before or until
-    transition = _in_time(check, transition, until, hold=hold, loose=loose)
+    transition = _in_time(check, transition, received, until, hold=hold, loose=loose)
     after = _late_still(check, transition.check, received)
     return transition._replace(check=after), kept
+
+
+def _rewound(check: Check, at: datetime, *, hold: Hold, loose: bool) -> Check:
+    """Take back what was counted of a check since a moment of which it is told late.
+
+    What is told counts first: a fail in its grace and that nothing came in it are one
+    bad outcome. What is due since is counted anew by what was told.
+    """
+    heard, missed = check.counted_from or check.last_ping, check.missed
+    if heard is None or missed is None or check.status != "up":
+        return check
+    if check.down_after == 1:
+        # It took several before an edit: whatever comes calls it down.
+        return check
+    open_runs = runs.untold(check, heard)
+    then = last = check._replace(
+        not_before=None, bad_outcomes=0, missed=None, open_runs=open_runs
+    )
+    counts = deadlines.bad_outcomes(then, hold=hold, loose=loose)
+    try:
+        # No more have been counted: it would be down.
+        for due, last in islice(counts, check.down_after):
+            if due <= at:
+                then = last
+            if last.missed is None or last.missed >= missed:
+                break
+    except schedule.ScheduleError:
+        return check
+    before = max(check.bad_outcomes - last.bad_outcomes, 0)
+    return then._replace(bad_outcomes=before + then.bad_outcomes)
 
 
 def _is_past(check: Check, ping: Ping, turned: datetime | None) -> bool:
@@ -137,6 +169,7 @@ def _catches_up(before: Check, ping: Ping, received: datetime) -> bool:
 def _in_time(
     before: Check,
     transition: Transition,
+    now: datetime,
     until: datetime,
     *,
     hold: Hold,
@@ -169,17 +202,26 @@ def _in_time(
     after = _counted_as_before(before, after)
     again = deadlines.with_deadline(after, until, loose=loose)
     if goes_down(again.check):
+        after = _but_for_the_last(again.check, now, hold=hold, loose=loose)
         after = after._replace(not_before=until)
         again = deadlines.with_deadline(after, until, loose=loose)
     return again._replace(flip=transition.flip)
 
 
+def _but_for_the_last(check: Check, now: datetime, *, hold: Hold, loose: bool) -> Check:
+    """Count what was due by now, but for the bad outcome that calls down."""
+    if check.is_finer:
+        for due, counted in deadlines.bad_outcomes(check, hold=hold, loose=loose):
+            is_up = counted.status == check.status and not deadlines.is_last(counted)
+            if due > now or not is_up:
+                break
+            check = counted
+    return check
+
+
 def _counted_as_before(before: Check, after: Check) -> Check:
-    """Count from what came after a ping, or counts as that: the return of hcl."""
-    heard, missed, returned = after.last_ping, before.missed, before.counted_from
-    if missed is not None and (heard is None or heard < missed):
-        bad = after.bad_outcomes or before.bad_outcomes
-        after = after._replace(missed=missed, bad_outcomes=bad)
+    """Count from the return of hcl, if that came after a ping: it counts as one."""
+    heard, returned = after.last_ping, before.counted_from
     if returned is None or heard is None or heard < returned:
         after = after._replace(counted_from=returned, excused=before.excused)
     return after._replace(not_before=before.not_before)

@@ -356,6 +356,73 @@ def test_what_was_missed_since_counts_still() -> None:
     assert after.alert_after == NOW + 3 * HOUR
 
 
+# Actions of a check that takes three, with their minutes and rids; it was heard at 0.
+STORIES = [
+    # It failed twice, and was heard in time.
+    "success 2, fail 4, fail 5, start 23 a",
+    # Runs that failed, each in time.
+    "start 1 a, fail 3 b, fail 5 a, success 14",
+    "start 1 a, fail 3 b, fail 4 b, success 6, start 10 b, fail 18 b",
+    # By a limit for runs, the run stands for what is expected.
+    "success 4, start 13 a, start 25",
+]
+
+
+@pytest.mark.parametrize("limit", [None, 30 * MINUTE])
+@pytest.mark.parametrize("story", STORIES)
+def test_who_is_told_late_of_fares_as_if_told_in_time(
+    story: str, limit: timedelta | None
+) -> None:
+    """Though a checker looks meanwhile, which counts what was missed until then."""
+    rules_of = {"timeout": 10 * MINUTE, "grace": 10 * MINUTE, "max_run": limit}
+    late = live = up(**rules_of, down_after=3)
+    signals = [[*each.split(), None][:3] for each in story.split(", ")]
+    received = NOW + (int(signals[-1][1] or 0) + 1) * MINUTE
+
+    for action, minutes, rid in signals:
+        at = NOW + int(minutes or 0) * MINUTE
+        live = rules.on_deadline(live, at).check
+        ping = make_ping(action=action, created=at, rid=rid)
+        live = rules.on_ping(live, ping)[0].check
+        late = rules.on_deadline(late, received).check
+        late = told(late, at, received, action=action, rid=rid).check
+
+    assert live.status == "up"
+    late = rules.on_deadline(late, received).check
+    assert late._replace(not_before=None) == live
+
+
+def test_a_fail_that_is_told_late_is_what_was_missed() -> None:
+    """Both are of the same run, and it takes two."""
+    received = NOW + 1.5 * HOUR
+    check = rules.on_deadline(up(**HOURLY, down_after=2), received).check
+    assert (check.bad_outcomes, check.missed) == (1, NOW + HOUR)
+
+    in_grace = told(check, NOW + 65 * MINUTE, received, action="fail")
+    after_it = told(check, NOW + 75 * MINUTE, received, action="fail")
+
+    assert (in_grace.flip, in_grace.check.bad_outcomes) == (None, 1)
+    assert in_grace.check.alert_after == NOW + 2 * HOUR + 15 * MINUTE
+    assert after_it.check.status == "down"
+
+
+def test_who_takes_several_and_is_dead_is_told_a_minute_later() -> None:
+    """What it told last is of hours ago; nothing that was missed since is forgotten."""
+    after = told(up(**HOURLY, down_after=3), NOW + HOUR).check
+
+    assert (after.bad_outcomes, after.missed) == (2, NOW + 3 * HOUR)
+    flip = rules.on_deadline(after, BACK + MINUTE).flip
+    assert flip is not None
+    assert (flip.created, flip.new_status) == (BACK + MINUTE, "down")
+    # Its next signals may follow, and those moments were not missed then.
+    for hours in (2, 3, 4, 5):
+        after = told(
+            after, NOW + hours * HOUR, action="fail" if hours < 4 else "success"
+        ).check
+        assert after.status == "up"
+    assert (after.bad_outcomes, after.alert_after) == (0, NOW + 6 * HOUR + 10 * MINUTE)
+
+
 def test_a_log_entry_that_is_told_late_puts_nothing_off() -> None:
     check = up(**HOURLY)
     received = NOW + 70 * MINUTE - timedelta(seconds=1)

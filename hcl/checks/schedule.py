@@ -154,6 +154,16 @@ def next_ping(check: Check) -> datetime | None:
     return min((at for at in (due, start) if at is not None), default=None)
 
 
+def shown_late_since(check: Check) -> datetime | None:
+    """Return since when a check that is shown as late is so; None: not known.
+
+    Since its last bad outcome, where that is why: its next ping is still to come.
+    """
+    if check.bad_outcomes:
+        return check.missed or check.last_ping
+    return next_ping(check)
+
+
 def known_ping(check: Check) -> datetime | None:
     """Return when the next ping is due, by the stored deadline where that tells.
 

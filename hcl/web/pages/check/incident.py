@@ -14,7 +14,7 @@ from hcl.checks import causes, rules, schedule
 from hcl.checks.why.explain import Known, heard, overrun_of
 from hcl.checks.why.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
-from hcl.model import Check, Flip, Ping, ShownStatus
+from hcl.model import Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
 from hcl.words.outcomes import in_a_row, then, too_soon
 
@@ -125,13 +125,8 @@ def _since(known: Known, status: ShownStatus) -> datetime | None:
     if check.alert_after is None:
         return None
     if status == "grace":
-        return schedule.next_ping(check) if not check.bad_outcomes else _last_bad(check)
+        return schedule.shown_late_since(check)
     return check.alert_after
-
-
-def _last_bad(check: Check) -> datetime | None:
-    """Return when the last bad outcome was, of a check that is not down yet."""
-    return check.missed or check.last_ping
 
 
 def _missed(known: Known, status: ShownStatus) -> datetime | None:
@@ -150,7 +145,7 @@ def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
     grace = duration(check.grace)
     if status == "grace" and check.bad_outcomes:
         text = f"That makes {in_a_row(check)}; it goes down at the last. The newest:"
-        return Reason(text, _last_bad(check), ".")
+        return Reason(text, schedule.shown_late_since(check), ".")
     if status == "grace":
         begun = start_too_long_ago(check, now)
         if begun is not None:

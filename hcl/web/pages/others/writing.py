@@ -8,6 +8,7 @@ from functools import lru_cache
 import jinja2
 from markupsafe import Markup, escape
 
+from hcl.checks import schedule
 from hcl.config import PageConfig
 from hcl.model import ShownStatus
 from hcl.web.pages.frame import Paths
@@ -126,7 +127,7 @@ def _state(seen: Seen, now: datetime) -> Markup:
 def _since(seen: Seen) -> datetime | None:
     """Return since when it is as it is shown; None: that is not known."""
     if seen.status == "grace":
-        return seen.check.late_from
+        return schedule.shown_late_since(seen.check)
     # Down, but not called so yet: nothing is written of it.
     if not seen.turns or seen.status != seen.check.status:
         return None

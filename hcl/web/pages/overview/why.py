@@ -33,7 +33,7 @@ def since(item: Shown, trouble: Trouble | None) -> datetime | None:
     """Return since when a check is down, or late; None: not known, or it is neither."""
     check, status = item
     if status == "grace" and check.alert_after is not None:
-        return schedule.next_ping(check)
+        return schedule.shown_late_since(check)
     return trouble.created if trouble is not None and status == "down" else None
 
 

@@ -132,6 +132,22 @@ async def test_verdict_is_of_the_worst(site: tuple[App, Times]) -> None:
     assert "1 of 2 is down" in down
 
 
+async def test_late_is_said_since_the_last_of_too_few_bad_outcomes(
+    site: tuple[App, Times],
+) -> None:
+    app, times = site
+    code = await a_check(app, "Mail", down_after=3)
+    await ping(app, code)
+    times.run(60)
+    await ping(app, code, "/fail")
+    times.run(38 * 60)
+
+    told = text_of(await see(app))
+
+    assert "Late Mail, since today 12:01 UTC" in told
+    assert "Mail late 38 min" in told
+
+
 async def test_maintenance_is_said_with_its_end(site: tuple[App, Times]) -> None:
     app, times = site
     await ping(app, await a_check(app, "Mail"))

@@ -1,6 +1,7 @@
 """What is wrong with a check, in its row of the list."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from hcl import store
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
-from hcl.web.pages.overview.why import sentence
+from hcl.web.pages.overview.why import sentence, since
 from tests.app import App
-from tests.build import HOUR, NOW, make_check
+from tests.build import DAY, HOUR, NOW, make_check
 from tests.store import traced
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, project_path, text_of
@@ -65,6 +66,24 @@ def test_sentence_says_what_is_wrong(
     trouble: Trouble | None, check: dict[str, Any], words: str
 ) -> None:
     assert said(trouble, **check) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({}, NOW - HOUR / 2),
+        # It counts from a failure, and the next ping is far from due.
+        ({"last_ping": NOW - HOUR, "bad_outcomes": 1}, NOW - HOUR),
+        ({"missed": NOW - 2 * HOUR, "bad_outcomes": 1}, NOW - 2 * HOUR),
+    ],
+)
+def test_late_since_its_ping_was_due_or_its_last_bad_outcome(
+    state: dict[str, Any], expected: datetime
+) -> None:
+    ahead = DAY if state else HOUR / 2
+    check = make_check(status="up", alert_after=NOW + ahead, **state)
+
+    assert since(Shown(check, "grace"), None) == expected
 
 
 def test_long_lines_are_cut() -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
@@ -261,23 +261,46 @@ Turn = tuple[float, Status, Status]
 
 
 async def lately(
-    conn: Connection, check_ids: Iterable[int], since: datetime, limit: int
+    conn: Connection, check_ids: Collection[int], since: datetime, limit: int
 ) -> dict[int, list[Turn]]:
     """Return the flips of checks since a moment, in the order written, by check id.
 
-    Only the last `limit` of all of them.
+    `limit` of all of them at most. If there are more, each check has its newest ones,
+    as many as any other; of the time before those nothing is known, and it is as if the
+    check had been new.
     """
-    rows = await conn.execute_fetchall(
-        "SELECT check_id, created, old_status, new_status"
-        " FROM json_each(?) j CROSS JOIN flips ON check_id = j.value AND created >= ?"
-        " ORDER BY flips.id DESC LIMIT ?",
-        (json.dumps(list(check_ids)), stamp(since), limit),
-    )
+    values = {"ids": json.dumps(list(check_ids)), "since": stamp(since)}
+    rows = await _turns(conn, "check_id = j.value", values | {"limit": limit + 1})
+    each = None
+    if len(rows) > limit:
+        each = max(limit // len(check_ids), 1)
+        rows = await _turns(conn, _NEWEST_OF_EACH, values | {"limit": each + 1})
     turns: dict[int, list[Turn]] = {}
     for number, (check_id, *turn) in enumerate(rows, 1):
         turns.setdefault(check_id, []).append(tuple(turn))
         if number % SLICE == 0:
             await asyncio.sleep(0)
     for of_check in turns.values():
+        if each is not None and len(of_check) > each:
+            created, _, status = of_check[each - 1]
+            of_check[each - 1 :] = [(created, "new", status)]
         of_check.reverse()
     return turns
+
+
+_NEWEST_OF_EACH = (
+    "flips.id IN (SELECT id FROM flips WHERE check_id = j.value AND created >= :since"
+    " ORDER BY id DESC LIMIT :limit)"
+)
+
+
+async def _turns(conn: Connection, which: str, values: dict[str, Any]) -> list[Any]:
+    """Return the rows of flips since a moment, the newest first."""
+    limit = "" if which == _NEWEST_OF_EACH else " LIMIT :limit"
+    rows = await conn.execute_fetchall(
+        "SELECT check_id, created, old_status, new_status FROM json_each(:ids) j"
+        f" CROSS JOIN flips ON {which} AND created >= :since"
+        f" ORDER BY flips.id DESC{limit}",
+        values,
+    )
+    return list(rows)

@@ -78,8 +78,26 @@ async def test_newest_flip_was_written_last_whatever_the_clock_said(app: App) ->
     assert [flip.created for flip in newest] == moments[2::-1]
     assert [flip.created for flip in within] == [moments[2], moments[0]]
     assert [at for at, *_ in lately[check.id]] == [m.timestamp() for m in moments[:3]]
-    assert [at for at, *_ in fewer[check.id]] == [moments[2].timestamp()]
+    assert fewer[check.id] == [(moments[2].timestamp(), "new", "down")]
     assert await store.flips.down_since(reader, check.id, 9) == moments[2]
+
+
+async def test_who_flaps_takes_no_flips_from_others(app: App) -> None:
+    check, other = [await put_check(app.database) for _ in range(2)]
+    await put_flip(app.database, other, NOW, "up", "down")
+    await put_flip(app.database, other, NOW + HOUR, "down", "up")
+    for hours in range(2, 8, 2):
+        await put_flip(app.database, check, NOW + hours * HOUR, "up", "down")
+        await put_flip(app.database, check, NOW + (hours + 1) * HOUR, "down", "up")
+
+    found = await store.flips.lately(
+        app.database.committed, [check.id, other.id], NOW, 6
+    )
+
+    statuses = {id_: [turn[1:] for turn in turns] for id_, turns in found.items()}
+    assert statuses[other.id] == [("up", "down"), ("down", "up")]
+    # Of the time before those that are read nothing is known.
+    assert statuses[check.id] == [("new", "up"), ("up", "down"), ("down", "up")]
 
 
 async def test_flips_of_one_moment_come_last_one_first(app: App) -> None:

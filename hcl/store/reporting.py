@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
@@ -37,20 +38,30 @@ class Signals(NamedTuple):
 async def flips(
     conn: Connection, check_ids: Iterable[int], since: datetime
 ) -> dict[int, list[Flip]]:
-    """Return the newest flips of checks since a moment, the oldest first, by id."""
+    """Return the newest flips of checks since a moment, the oldest first, by id.
+
+    If a check has more, nothing is known of the time before them: it is as if it had
+    been new.
+    """
     rows = await conn.execute_fetchall(
         "SELECT value, (SELECT json_group_array(json_array(created, old_status,"
         " new_status, reason)) FROM (SELECT created, old_status, new_status, reason"
         " FROM flips WHERE check_id = value AND created >= :since"
         " ORDER BY id DESC LIMIT :limit)) FROM json_each(:ids)",
-        {"ids": json.dumps(list(check_ids)), "since": stamp(since), "limit": _FLIPS},
+        {
+            "ids": json.dumps(list(check_ids)),
+            "since": stamp(since),
+            "limit": _FLIPS + 1,
+        },
     )
-    return {
-        row[0]: [
-            Flip(_at(created), *rest) for created, *rest in reversed(json.loads(row[1]))
-        ]
-        for row in rows
-    }
+    return {row[0]: _flips(json.loads(row[1])) for row in rows}
+
+
+def _flips(newest_first: list[tuple[float, Any, Any, Any]]) -> list[Flip]:
+    found = [Flip(_at(at), *rest) for at, *rest in reversed(newest_first)]
+    if len(found) > _FLIPS:
+        found = [replace(found[1], old_status="new"), *found[2:]]
+    return found
 
 
 async def signals(

@@ -46,7 +46,8 @@ class Faring:
     """How a check fared.
 
     `outages` counts those that fell in the span, begun before or not, and `down` is
-    their length. `cells` are those of `model.Line`. `silent_since` is when it pinged
+    their length; `is_down`: it has not come up since. It `went` down so often in the
+    span. `cells` are those of `model.Line`. `silent_since` is when it pinged
     last, of one that was down all the time and that nobody pinged. `change` is the
     length that half of the runs took before, and that they take now.
     """
@@ -56,6 +57,7 @@ class Faring:
     outages: int = 0
     down: timedelta = timedelta(0)
     is_down: bool = False
+    went: int = 0
     flaps: bool = False
     cells: tuple[int, ...] = ()
     silent_since: datetime | None = None
@@ -85,14 +87,17 @@ def faring(
     outages = sorted((begin, stop) for begin, stop, status in held if status == "down")
     down = sum((stop - begin for begin, stop in outages), timedelta(0))
     is_silent = bool(outages) and down == end - start and check.last_ping is not None
+    went = [begin for begin, _ in outages if begin > start]
     runs = _runs(signals, end)
     return Faring(
         title=title(check),
         code=check.code,
         outages=len(outages),
         down=down,
-        is_down=bool(outages) and outages[-1][1] == end,
-        flaps=_flaps([begin for begin, _ in outages if begin > start]),
+        # One that was to be sent long ago may be late.
+        is_down=bool(outages) and outages[-1][1] == end and check.status == "down",
+        went=len(went),
+        flaps=_flaps(went),
         cells=_cells(held, span, parts),
         silent_since=_silent(check, start) if is_silent else None,
         longest=max((length for at, length in runs if at >= start), default=None),

@@ -144,7 +144,7 @@ def _outage(faring: Faring) -> str:
 
 
 def _flapping(faring: Faring) -> str:
-    return f"went down {faring.outages:,} times"
+    return f"went down {faring.went:,} times"
 
 
 def _silence(faring: Faring, tz: str) -> str:

@@ -64,6 +64,22 @@ def test_outages_are_those_of_the_span(
     assert (found.is_down, found.cells) == (is_down, cells)
 
 
+def test_outage_that_has_ended_before_the_report_is_sent_is_none_still() -> None:
+    known = [*flips(6), Flip(END + HOUR, "down", "up", "")]
+
+    found = fared(known, "up", now=END + 2 * HOUR)
+
+    assert (found.outages, found.down, found.is_down) == (1, 18 * HOUR, False)
+
+
+def test_outage_before_the_span_is_no_time_that_it_went_down() -> None:
+    known = flips(1, 2, 3, 4, 5, 6, 7, first="up")
+
+    found = fared(known, "up")
+
+    assert (found.outages, found.went) == (4, 3)
+
+
 def test_what_came_after_the_span_is_not_in_it() -> None:
     late = [*flips(6, 9), Flip(END + HOUR, "up", "down", "fail")]
 

@@ -64,7 +64,7 @@ def written(*farings: Faring, deliveries: tuple[Delivery, ...] = ()) -> Announce
             " 2 hours 5 minutes.",
         ),
         (
-            [replace(DOWN, flaps=True)],
+            [replace(DOWN, went=3, flaps=True)],
             [],
             "1 check was down",
             "Flapped (3 times or more within a day) – Nightly backup: went down"

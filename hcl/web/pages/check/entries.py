@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 
-from hcl.checks import runs
+from hcl.checks import runs, schedule
 from hcl.checks.why.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
 from hcl.store import tries
@@ -25,6 +25,9 @@ WORDS: dict[Action, str] = {
     action: word.capitalize() for action, word in names.ACTIONS.items()
 } | {"fail": "Failed", "start": "Started"}
 
+# The database keeps moments no more exactly than that.
+_AT_ONCE = timedelta(milliseconds=1)
+
 # Where an entry stands: the number of the last ping up to it, and the flip's id, 0 of a
 # ping.
 Place = tuple[int, int, Flip | None]
@@ -35,8 +38,8 @@ class Entry:
     """A line of the log: a ping, a flip, a message of a flip, or that there are more.
 
     `run` is how long the run took that the ping ended, "" if that is not known, and
-    `started` when it began; of a flip, when the run began that it found open; None:
-    none was. `is_open`: the ping started the run that goes on. `lasted` is how long the
+    `started` when it began; of a flip, when the run began that was too long; None: none
+    was. `is_open`: the ping started the run that goes on. `lasted` is how long the
     outage was that the flip ended; None: it is not known. `untold` counts the messages
     that are not shown.
     """
@@ -153,9 +156,8 @@ class Page:
             last = next((e.flip for e in reversed(before) if e.flip is not None), None)
             if last is not None and last.new_status == "down":
                 lasted = max(flip.created - last.created, timedelta(0))
-        return Entry(
-            flip.created, flip=flip, started=_open_at(self._signals, n), lasted=lasted
-        )
+        started = _too_long(self._check, self._signals, n, flip)
+        return Entry(flip.created, flip=flip, started=started, lasted=lasted)
 
 
 def _starts(
@@ -195,11 +197,26 @@ def _in_time(entries: Sequence[Entry]) -> list[Entry]:
     return placed + waiting
 
 
-def _open_at(signals: Sequence[Ping], n: int) -> datetime | None:
-    """Return when the run began that was open after a ping; None: none was."""
-    at = bisect_right(signals, n, key=lambda ping: ping.n)
-    last = signals[at - 1] if at else None
-    return last.created if last and last.action == "start" else None
+def _too_long(
+    check: Check, signals: Sequence[Ping], n: int, flip: Flip
+) -> datetime | None:
+    """Return when the run began that took a check down after a ping; None: none did.
+
+    A run that began when the ping was due already has what was left of its grace, and
+    then a ping is missing.
+    """
+    before = signals[: bisect_right(signals, n, key=lambda ping: ping.n)]
+    if flip.reason != "timeout" or not before or before[-1].action != "start":
+        return None
+    start = before[-1].created
+    heard = next((p.created for p in reversed(before) if p.action != "start"), None)
+    if flip.old_status != "up" or abs(start + check.grace - flip.created) < _AT_ONCE:
+        return start
+    try:
+        expected = schedule.expected_after(check, heard)
+    except schedule.ScheduleError:
+        return start
+    return None if expected is not None and expected < start else start
 
 
 def flip_words(entry: Entry) -> tuple[str, str]:

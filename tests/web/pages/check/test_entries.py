@@ -11,7 +11,7 @@ from hcl.model import Flip, Ping
 from hcl.store.pings import Excerpt
 from hcl.store.tries import Record, Told
 from hcl.web.pages.check.entries import Entry, Page, Place, Timeline, flip_words
-from tests.build import HOUR, NOW, make_check, make_ping
+from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
 
 MINUTE = timedelta(minutes=1)
@@ -92,6 +92,29 @@ def test_starts_that_are_asked_for_are_shown() -> None:
     pings = [ping(1, -HOUR, "start"), ping(2, HOUR * 0)]
 
     assert rows(pings, folds=False) == ["#2 1 h", "#1"]
+
+
+@pytest.mark.parametrize(
+    ("start", "down", "old_status", "why"),
+    [
+        # The next ping is due at NOW, and grace is an hour.
+        (-2 * HOUR, -HOUR, "up", "its run did not end within 1 hour"),
+        (HOUR * 0, HOUR, "up", "its run did not end within 1 hour"),
+        (HOUR - MINUTE, HOUR, "up", "no ping came in time"),
+        # It counted from hcl's return then, maybe.
+        (2 * HOUR, 3 * HOUR, "up", "its run did not end within 1 hour"),
+        # Maintenance had given it more.
+        (-HOUR, 3 * HOUR, "up", "its run did not end within 4 hours"),
+        (2 * HOUR, 5 * HOUR, "paused", "its run did not end within 3 hours"),
+    ],
+)
+def test_run_that_began_in_grace_is_not_what_took_it_down(
+    start: timedelta, down: timedelta, old_status: Any, why: str
+) -> None:
+    pings = [ping(1, -DAY), ping(2, start, "start")]
+    flip = Flip(NOW + down, old_status, "down", "timeout")
+
+    assert rows([*pings, flip])[0] == f"Went down {why}"
 
 
 def test_messages_stand_between_pings_and_flips() -> None:

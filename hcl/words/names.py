@@ -1,4 +1,4 @@
-"""What things are called: checks, signals, and why a message waits."""
+"""What things are called: checks, signals, why a message waits, or hcl was away."""
 
 from functools import lru_cache
 
@@ -24,6 +24,17 @@ HELD: dict[Hold, str] = {
     "quiet": "held for quiet hours",
     "fold": "held to go out with others",
     "mute": "the check is muted",
+}
+
+# Why hcl was away.
+AWAY: dict[str, str] = {
+    "stopped": "it did not run",
+    "suspended": "the machine slept",
+    "starved": "the process stood still",
+    "unwritable": "its database could not be written",
+    "clock": "the clock was set",
+    "restored": "a backup was restored",
+    "moved": "it was not in charge yet",
 }
 
 

@@ -17,7 +17,7 @@ from hcl.store.tries import Record
 from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
-from hcl.words.names import ACTIONS
+from hcl.words.names import ACTIONS, AWAY
 from hcl.words.outcomes import failure, in_a_row, named, too_soon
 from hcl.words.schedule import in_full
 
@@ -281,7 +281,7 @@ def _absences(known: Known) -> Iterator[Line]:
         length = duration(absence.returned - absence.went, units=2)
         yield Line(
             absence.went,
-            f"hcl was away for {length} ({AWAY.get(absence.reason, absence.reason)}),"
+            f"hcl was away for {length} ({AWAY[absence.reason]}),"
             " and could not hear the job.",
         )
     if check.excused and check.counted_from is not None:
@@ -295,15 +295,6 @@ def _absences(known: Known) -> Iterator[Line]:
         was_held = _failed(known) and not check.bad_outcomes
         why = "What was due is due still" if was_held else "The clock was set"
         yield Line(check.counted_from, f"{why}: it counts from here.")
-
-
-AWAY = {
-    "stopped": "it did not run",
-    "suspended": "the machine slept",
-    "starved": "the process stood still",
-    "clock": "the clock was set",
-    "restored": "a backup was restored",
-}
 
 
 def _of_down(known: Known, now: datetime) -> Iterator[Line]:  # noqa: ARG001 - as _of_others

@@ -14,7 +14,6 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
-from hcl.checks.why.explain import AWAY
 from hcl.db import SQLITE_VERSION
 from hcl.model import Announcement
 from hcl.web.figures import backups, figures, health
@@ -24,7 +23,7 @@ from hcl.web.pages.visit.visit import Visit
 from hcl.web.parts import Parts
 from hcl.words.lengths import duration, every, short
 from hcl.words.lines import clean, counted
-from hcl.words.names import ACTIONS
+from hcl.words.names import ACTIONS, AWAY
 from hcl.words.sizes import size
 
 _OUTCOMES = ("sent", "failed", "given_up")
@@ -165,7 +164,7 @@ async def _absences(conn: Connection, now: datetime) -> list[Away]:
         Away(
             absence.went,
             short(absence.returned - absence.went),
-            AWAY.get(absence.reason, absence.reason),
+            AWAY[absence.reason],
         )
         for absence in found[:_MOST_ABSENCES]
     ]

@@ -1,7 +1,7 @@
 """Why a check has the status it has: tables, no database."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -12,7 +12,7 @@ from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
 from hcl.model import Check, Flip, Run
-from hcl.store.life import Absence
+from hcl.store.life import Absence, Away
 from hcl.web.pages.check.due import due
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.web.pages.check.test_told import record
@@ -289,6 +289,17 @@ def test_what_a_clock_that_was_set_has_moved_is_due_when_the_api_says() -> None:
         ),
     ]
     assert due(moved, NOW).expected == NOW + DAY + step
+
+
+@pytest.mark.parametrize("reason", get_args(Away))
+def test_why_hcl_was_away_is_told_in_words(reason: Away) -> None:
+    away = check(**UP, counted_from=NOW + HOUR, excused=1)
+    known = Known(away, absences=[Absence(NOW + MINUTE, NOW + HOUR, reason)])
+
+    [(_, text)] = [line for line in said(known, NOW + 2 * HOUR) if line[0] == 1]
+
+    assert f"({reason})" not in text
+    assert len(text.partition("(")[2].partition(")")[0].split()) > 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hcl.model import Check, Kind
 from hcl.words.lengths import rough
 from hcl.words.lines import clean, one_line
 from hcl.words.moments import zone
-from hcl.words.outcomes import in_a_row
+from hcl.words.outcomes import in_a_row, then
 from hcl.words.schedule import words_of
 
 # So many of the next times are shown.
@@ -20,9 +20,10 @@ class Due:
     """What is due of a check.
 
     `words` say its schedule, `expression` as it was written ("" for simple).
-    `expected` is when the next ping is, `deadline` when it goes down without one; None:
-    never, or not yet known. `times` are the next moments of its schedule. `running` is
-    how long the open run has taken, "" if none is. `problem`: the schedule fails.
+    `expected` is when the next ping is, `deadline` when its next bad outcome is without
+    one; None: never, or not yet known. `times` are the next moments of its schedule.
+    `running` is how long the open run has taken, "" if none is. `then` is what the next
+    bad outcome means. `problem`: the schedule fails.
     """
 
     words: str
@@ -32,6 +33,7 @@ class Due:
     deadline: datetime | None
     times: tuple[datetime, ...]
     running: str
+    then: str = ""
     problem: str = ""
 
 
@@ -57,6 +59,7 @@ def due(check: Check, now: datetime) -> Due:
         deadline=check.alert_after,
         times=tuple(times),
         running=running,
+        then=then(check),
         problem=problem,
     )
 

@@ -79,6 +79,21 @@ async def test_cron_check_shows_words_expression_and_five_times(app: App) -> Non
     assert times(page) == ["03:00"] * 5
 
 
+@pytest.mark.parametrize(
+    ("down_after", "label"), [(1, "Alerts"), (3, "Bad outcome 1 of 3")]
+)
+async def test_deadline_is_told_by_what_it_means(
+    app: App, down_after: int, label: str
+) -> None:
+    check = await create(app, timeout=3600, down_after=down_after)
+    await app.http.post(f"/ping/{check['uuid']}")
+    visitor = await Visitor.enter(app)
+
+    page = text_of(await visitor.get(f"/checks/{check['uuid']}"))
+
+    assert re.search(rf"{label} to\w+ \d\d:\d\d , unless a ping comes", page)
+
+
 async def test_oncalendar_check_shows_its_times(app: App) -> None:
     page, _ = await show(app, schedule="Mon *-*-* 08:00", tz="UTC")
 

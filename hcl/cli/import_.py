@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from hcl import config as configuration
+from hcl import store
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.clock import Clock
 from hcl.config import Config, ConfigError
@@ -207,6 +208,7 @@ async def _write(source: Source, new: Draft, places: list[Place]) -> Arrived:
             await States(database, clock).recover()
             if new.changes:
                 _keep(new)
+            known = await store.channels.known(database.committed)
             # Not what the file declares: of that much may come, with its UUIDs.
             await sync(database, config, clock.now(), declares=False)
             arriving = Arriving(
@@ -214,6 +216,7 @@ async def _write(source: Source, new: Draft, places: list[Place]) -> Arrived:
                 source,
                 now=clock.now(),
                 log_limit=config.pings.log_limit,
+                had={(id_, channel.project_id) for id_, channel in known.items()},
                 tell=_Progress(sum(place.project.checks for place in places)),
             )
             return await arriving.run(places)

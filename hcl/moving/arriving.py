@@ -1,7 +1,7 @@
 """Bring checks, their logs and flips into the database, so that nothing comes twice."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -83,8 +83,9 @@ class _Home:
 class Arriving:
     """Brings what a source has into a database that no server holds.
 
-    A check's newest pings come, `log_limit` of them at most. `tell` is called after
-    each commit.
+    A check's newest pings come, `log_limit` of them at most. `had` are the ids of
+    channels that were there before hcl.toml was brought in, each with its project's.
+    `tell` is called after each commit.
     """
 
     def __init__(
@@ -94,11 +95,13 @@ class Arriving:
         *,
         now: datetime,
         log_limit: int,
+        had: Collection[tuple[int, int]],
         tell: Callable[[Arrived], None],
     ) -> None:
         self.arrived = Arrived()
         self._database = database
         self._source = source
+        self._had = had
         self._now = now
         self._log_limit = log_limit
         self._tell = tell
@@ -125,7 +128,12 @@ class Arriving:
             known = await store.projects.known(conn)
             id_ = next(id_ for id_, p in known.items() if p.code == place.code)
             rows = {c.code: c.id for c in await store.channels.of_project(conn, id_)}
-            fresh = [rows[code] for code in place.new_channels if code in rows]
+            # One that hcl.toml alone had lost serves what it served before.
+            fresh = [
+                rows[code]
+                for code in place.new_channels
+                if code in rows and (rows[code], id_) not in self._had
+            ]
             await store.moved.unserve(conn, fresh)
             await store.windows.bring(conn, id_, place.project.windows, self._now)
             if place.badge_key and not await store.moved.take_badge_key(

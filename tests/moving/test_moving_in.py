@@ -1,14 +1,17 @@
 """All that is in a database of Healthchecks is here after it was imported."""
 
 import hashlib
+import sqlite3
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from hcl import config, store
 from hcl.model import Check, Ping
 from tests.moving.commands import EXPECTED, checks_of, database, moved_in
+from tests.moving.serving import read
 
 SAME = (
     "name slug tags desc kind methods manual_resume start_kw success_kw failure_kw"
@@ -149,6 +152,23 @@ def test_a_run_again_doubles_nothing(moved: Callable[[str], Path]) -> None:
     # It was said once what these lack.
     assert 'channel "telegram' not in again.stderr
     assert (folder / "hcl.toml").read_text() == before
+
+
+def test_a_run_again_into_another_config_leaves_each_check_its_channels(
+    moved: Callable[[str], Path],
+) -> None:
+    folder = moved("anew")
+    # Somebody begins anew, with the database that is there.
+    (folder / "hcl.toml").unlink()
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as conn, conn:
+        # What was changed here stays.
+        conn.execute("DELETE FROM checks_channels WHERE check_id = 1")
+    served = "SELECT check_id, channel_id FROM checks_channels ORDER BY 1, 2"
+    before = read(folder, served)
+
+    moved_in(folder)
+
+    assert read(folder, served) == before != []
 
 
 def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from hcl.config import Config, ConfigError
 from hcl.db import DatabaseError, SQLError, explain, held, open_database
 from hcl.moving import config_file, plan
 from hcl.moving.arranging import Place, Report, arrange
-from hcl.moving.arriving import Arrived, Arriving
+from hcl.moving.arrived import Arrived
+from hcl.moving.arriving import Arriving
 from hcl.moving.config_file import Draft
 from hcl.moving.healthchecks.translated import UNKNOWN
 from hcl.moving.moved import MovedProject, MovingError, Source

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -14,6 +14,7 @@ from hcl.db import Database
 from hcl.model import DECLARED, SETTINGS, STATE, Check, Flip, Ping
 from hcl.moving import joining, marking
 from hcl.moving.arranging import Place
+from hcl.moving.arrived import Arrived
 from hcl.moving.moved import MovedCheck, MovedFlip, Source
 from hcl.store.moved import Mark
 from hcl.words.lines import cut
@@ -40,36 +41,6 @@ _BOUNDS = {
     "success_kw": spec.KEYWORDS_LENGTH,
     "failure_kw": spec.KEYWORDS_LENGTH,
 }
-
-
-@dataclass(slots=True)
-class Arrived:
-    """What has come so far, and which checks need a word, by name.
-
-    `ups` are alerts of what was down here and up there; `twins` are pings that had the
-    number of another, and were left. Those that are `apart` were pinged here and there,
-    `foreign` ones are in another project here, those `too_long` have more text than hcl
-    takes, the schedule of those `unscheduled` cannot be worked out, and no run of those
-    `never_right` can be.
-    Those `in_place` came for others that the file declares and nobody had pinged;
-    `other_badges` are projects whose badges have other URLs here than there.
-    """
-
-    checks: int = 0
-    new_checks: int = 0
-    changed_checks: int = 0
-    pings: int = 0
-    flips: int = 0
-    alerts: int = 0
-    twins: int = 0
-    ups: int = 0
-    apart: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    too_long: list[str] = field(default_factory=list)
-    unscheduled: list[str] = field(default_factory=list)
-    never_right: list[str] = field(default_factory=list)
-    in_place: list[str] = field(default_factory=list)
-    other_badges: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -227,8 +198,8 @@ class Arriving:
             return
         known = await store.flips.of_check(conn, here.id)
         new = joining.newer(flips, known)
-        if here.n_pings > there.n_pings:
-            # It went on here, and nothing came there.
+        if here.n_pings > there.n_pings and (new or mark is None):
+            # It went on here, and there too; or nothing tells what is new there.
             if new:
                 self._name(self.arrived.apart, here)
             return
@@ -249,7 +220,9 @@ class Arriving:
         last = new[-1].flip if new else next(iter(known), None)
         await self._join(conn, check, joining.joint(here, check, last, self._as_of))
         await self._bring_mute(conn, here, moved, mark)
-        new_mark = new_mark._replace(n_pings=check.n_pings)
+        went_on = here.n_pings > there.n_pings
+        shared = mark.n_pings if mark and went_on else check.n_pings
+        new_mark = new_mark._replace(n_pings=shared)
         if new_mark != mark:
             await store.moved.set_mark(conn, here.id, new_mark)
 

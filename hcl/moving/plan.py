@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hcl.moving.arranging import Place, Report
-from hcl.moving.arriving import Arrived
+from hcl.moving.arrived import Arrived
 from hcl.moving.config_file import Draft
 from hcl.words.lines import counted, cut, listed, one_line
 

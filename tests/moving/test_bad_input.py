@@ -254,6 +254,47 @@ def test_what_is_new_comes_and_what_was_changed_here_stays(
     assert (folder / "hcl.toml").read_text().count('name = "Late"') == 1
 
 
+def test_what_was_changed_there_comes_though_it_is_pinged_here_since(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Job by job is led here, while the old server is edited still."""
+    folder, copy = moved("here"), tmp_path / "later.sqlite"
+    shutil.copy(SOURCE, copy)
+    code = EXPECTED["checks"][0]["uuid"]
+    state = f"(SELECT id FROM checks WHERE code = '{code}')"
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as conn, conn:
+        conn.execute(
+            "UPDATE check_states SET n_pings = n_pings + 2, status = 'up' WHERE"
+            f" check_id = {state}"
+        )
+    own = "code = ?", (code.replace("-", ""),)
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(f"UPDATE api_check SET name = 'Renamed' WHERE {own[0]}", own[1])
+
+    done = [moved_in(folder, source=copy) for _ in "ab"]
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(
+            "INSERT INTO api_ping (owner_id, n, created, scheme, method, ua)"
+            " SELECT id, n_pings + 2, '2026-11-28 08:30:00', 'http', 'GET', 'new'"
+            f" FROM api_check WHERE {own[0]}",
+            own[1],
+        )
+        conn.execute(
+            f"UPDATE api_check SET n_pings = n_pings + 2 WHERE {own[0]}", own[1]
+        )
+    with closing(sqlite3.connect(folder / "hcl.sqlite")) as conn, conn:
+        conn.execute(
+            "INSERT INTO pings SELECT (check_id << 32) + n_pings, 1, 'log', 'http', '',"
+            " 'GET', 'here', NULL, NULL, x'' FROM check_states WHERE check_id ="
+            f" {state}"
+        )
+    last = moved_in(folder, source=copy)
+
+    assert "0 checks came, 1 check changed, with 0 pings" in done[0].stdout
+    assert "0 checks came, 0 checks changed, with 0 pings" in done[1].stdout
+    assert "left as they are: Renamed" in last.stdout
+
+
 def test_what_was_called_down_here_and_pinged_there_is_up_and_told(
     moved: Callable[[str], Path], tmp_path: Path
 ) -> None:

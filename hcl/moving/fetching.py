@@ -101,8 +101,11 @@ def fetch(
 
 
 def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[str]:
-    as_of, told = Clock().now(), time.monotonic()
+    told, now = time.monotonic(), Clock().now()
     checks = remote.checks()
+    # Its moments are by its clock: by that of this machine all would seem to be late
+    # that it has heard in time.
+    as_of = min(now, remote.moment or now)
     yield documents.header(remote.root, as_of)
     yield documents.project(_project(remote, name, len(checks)))
     for count, described in enumerate(checks):

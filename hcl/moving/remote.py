@@ -4,6 +4,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -29,6 +31,7 @@ class Remote:
     """One project on a server, by an API key. Raises MovingError; a context manager.
 
     `say` hears what takes long; `ca_file` is whom it trusts besides the system's store.
+    `moment` is when it told its checks, by its own clock; None: it does not say.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Remote:
         self.root = url.partition("/api/v")[0].rstrip("/")
         self.host = urlsplit(url).hostname or url
         self.version = _VERSIONS[0]
+        self.moment: datetime | None = None
         self._say = say
         self._way = proxy.proxy_for(self.root, os.environ)
         self._client = self._opened(api_key, ca_file)
@@ -74,6 +78,7 @@ class Remote:
             if response.status_code != 404:
                 break
         checks = self._json(response, "checks")
+        self.moment = _date_of(response)
         if any("uuid" not in c and "unique_key" in c for c in checks):
             raise self._error("the API key is read-only: a read-write key is needed")
         for code, count in Counter(str(c.get("uuid")) for c in checks).items():
@@ -180,3 +185,11 @@ class Remote:
 
     def _error(self, problem: str) -> MovingError:
         return MovingError(f"{self.root}: {problem}")
+
+
+def _date_of(response: httpx2.Response) -> datetime | None:
+    """Return when a server answered, by its own clock; None: it does not say."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
+        return None

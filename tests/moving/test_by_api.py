@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,7 +14,7 @@ import pytest
 
 from hcl import config
 from tests.moving.commands import EXPECTED, checks_of, hcl
-from tests.moving.serving import Served, read
+from tests.moving.serving import Served, judged, read
 from tests.sinks import HttpSink
 
 PROJECT = EXPECTED["projects"][0]
@@ -175,6 +176,40 @@ def test_a_server_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert error.startswith(f"Error: {url}: ")
     assert error.endswith("nothing was changed")
     assert is_empty(tmp_path)
+
+
+class Behind(BaseHTTPRequestHandler):
+    """Has a clock that is an hour behind, and a check that was pinged just now."""
+
+    def do_GET(self) -> None:
+        now = datetime.now(UTC) - timedelta(hours=1)
+        pinged = {**CHECK, "status": "up", "last_ping": now.isoformat(), "n_pings": 1}
+        things = {"checks": [pinged], "channels": [], "pings": [], "flips": []}
+        body = json.dumps(things).encode()
+        self.send_response_only(200)
+        self.send_header("Date", self.date_time_string(now.timestamp()))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_was_heard_by_a_clock_that_is_behind_is_not_late(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        done = hcl(tmp_path, "import", url, "--api-key", KEY)
+        server.shutdown()
+
+    assert done.returncode == 0, done.stderr
+    with Served(tmp_path):
+        judged(tmp_path)
+
+        states = "SELECT status, excused FROM check_states"
+        assert read(tmp_path, states) == [("up", 1)]
 
 
 def test_no_server_and_no_key_are_told_in_a_line(tmp_path: Path) -> None:

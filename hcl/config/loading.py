@@ -107,6 +107,9 @@ def read_data(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
+    except (ValueError, RecursionError) as e:
+        # Numbers of thousands of digits, arrays in arrays in arrays.
+        raise ConfigError(f"{path}: cannot be read as TOML: {e}") from e
 
 
 def check_files(config: Config, file_name: str) -> None:

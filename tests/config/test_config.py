@@ -568,6 +568,8 @@ def test_a_key_may_stand_only_once_in_all_projects() -> None:
     [
         (b"[server\n", "is not TOML: "),
         (b"a = 1\na = 2\n", "is not TOML: "),
+        (b"a = " + b"9" * 5000, "cannot be read as TOML: Exceeds the limit"),
+        (b"a = " + b"[" * 5000, "cannot be read as TOML: maximum recursion depth"),
         (b"a = '\xe9'\n", "is not UTF-8, from byte 5 on"),
         (None, "cannot be read: No such file or directory"),
     ],

@@ -105,7 +105,7 @@ class Guard:
     async def _stand(self, patience: float) -> Stand | None:
         # A share that hangs holds its thread for as long as it likes: no second one.
         if self._reading is None:
-            self._reading = apart(self._fence.read)
+            self._reading = apart(self._fence.read, "fence")
         try:
             async with asyncio.timeout(patience):
                 stand = await asyncio.shield(asyncio.wrap_future(self._reading))
@@ -118,7 +118,7 @@ class Guard:
         return stand
 
 
-def apart(work: Callable[[], T]) -> Future[T]:
+def apart(work: Callable[[], T], name: str) -> Future[T]:
     """Do what may hang in a thread that does not hold up the end of the process."""
     future: Future[T] = Future()
 
@@ -128,5 +128,5 @@ def apart(work: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             future.set_exception(error)
 
-    threading.Thread(target=run, name="fence", daemon=True).start()
+    threading.Thread(target=run, name=name, daemon=True).start()
     return future

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from hcl import __version__
-from hcl.config import Config, ConfigError, HostPort
+from hcl.config import Config, HostPort
 from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
 from hcl.server import descriptors
 from hcl.server.announcer import Announcer
@@ -21,6 +21,7 @@ from hcl.server.fence import Fence, refuse_fenced
 from hcl.server.guard import START_PATIENCE, Guard
 from hcl.server.parts import Assembly, assemble
 from hcl.server.replication import Replication
+from hcl.server.rereading import Rereader
 from hcl.server.sockets import (
     HTTP,
     MAIL,
@@ -92,8 +93,8 @@ async def serve(
         try:
             note_served()
             async with assemble(config, database) as assembly:
-                server = _Server(assembly, sockets, mail_sockets)
-                await server.run(reread, greet)
+                server = _Server(assembly, reread, sockets, mail_sockets)
+                await server.run(greet)
             if server.guard is not None and server.guard.fenced is not None:
                 raise server.guard.fenced
             if database.loss:
@@ -123,6 +124,7 @@ class _Server:
     def __init__(
         self,
         assembly: Assembly,
+        reread: Callable[[], Config],
         sockets: list[socket.socket],
         mail_sockets: list[socket.socket],
     ) -> None:
@@ -137,9 +139,8 @@ class _Server:
             connections=Connections(limit, lambda a: assembly.parts.proxies.knows(a)),
         )
         self._stop = asyncio.Event()
-        self._hangups = asyncio.Event()
         self._systemd = Notifier()
-        self._reloaded = ""
+        self._rereader = Rereader(assembly, reread, self._systemd, self._status)
         # They are closed while the last requests are answered.
         self._places = ", ".join(map(describe, sockets))
         announcer = Announcer(
@@ -151,11 +152,7 @@ class _Server:
         self.guard = _guard(assembly, announcer)
         self._replication = _replication(assembly, announcer)
 
-    async def run(
-        self,
-        reread: Callable[[], Config],
-        greet: Callable[[Parts], Awaitable[None]],
-    ) -> None:
+    async def run(self, greet: Callable[[Parts], Awaitable[None]]) -> None:
         """Run the loops and what takes connections; if one dies, all do."""
         self._hear_signals()
         if self.guard is not None:
@@ -168,7 +165,7 @@ class _Server:
                 group.create_task(loop)
                 for loop in (
                     *self._assembly.loops(),
-                    self._reload(reread),
+                    self._rereader.run(),
                     self._stop_if_lost(self._assembly.database),
                     self._systemd.run(self._stuck, self._status),
                     *(part.run() for part in self._standby()),
@@ -201,7 +198,7 @@ class _Server:
         if not self._assembly.database.is_writable:
             return "the database cannot be written"
         troubles = "".join(f"; {p.trouble}" for p in self._standby() if p.trouble)
-        return f"listens on {self._places}{self._reloaded}{troubles}"
+        return f"listens on {self._places}{self._rereader.trouble}{troubles}"
 
     def _standby(self) -> list[Guard | Replication]:
         """Return what looks after a second machine, if there is one."""
@@ -216,7 +213,7 @@ class _Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hangups.set)
+        loop.add_signal_handler(signal.SIGHUP, self._rereader.call)
 
     async def _finish(self, doors: list[asyncio.Task[None]]) -> None:
         """Take no more connections, and see to what is under way."""
@@ -234,28 +231,6 @@ class _Server:
             logger.info("hcl %s listens on %s", __version__, describe(bound))
         for bound in self._mail_sockets:
             logger.info("hcl %s listens for mail on %s", __version__, _place(bound))
-
-    async def _reload(self, reread: Callable[[], Config]) -> None:
-        """Repeat: 1. wait for SIGHUP, 2. read the file, 3. use it if it is right."""
-        while True:
-            await self._hangups.wait()
-            self._hangups.clear()
-            before = self._assembly.config
-            self._systemd.reloading()
-            self._reloaded = "; hcl.toml is wrong, the settings of before are used"
-            try:
-                # It may ask Apprise, which takes a second.
-                config = await asyncio.to_thread(reread)
-                await self._assembly.use(config, retry=True)
-            except ConfigError as error:
-                logger.error("not reloaded: %s", error)
-            except SQLError as error:
-                logger.error("not reloaded, the database cannot be used: %s", error)
-            else:
-                self._reloaded = ""
-                logger.info("reloaded %s", config.path)
-                _name_restarts(before, config)
-            self._systemd.ready(self._status())
 
 
 def _guard(assembly: Assembly, announcer: Announcer) -> Guard | None:
@@ -302,15 +277,3 @@ def _place(bound: socket.socket) -> str:
         return f"unix:{bound.getsockname()}"
     host, port = bound.getsockname()[:2]
     return name_of(HostPort(host, port))
-
-
-def _name_restarts(before: Config, after: Config) -> None:
-    """Say which changes wait for a restart."""
-    for name, old, new in (
-        ("server.listen", before.server.listen, after.server.listen),
-        ("database", before.database, after.database),
-        ("smtpd.listen", before.smtpd.listen, after.smtpd.listen),
-        ("standby", before.standby, after.standby),
-    ):
-        if old != new:
-            logger.warning("%s has changed: restart hcl to use it", name)

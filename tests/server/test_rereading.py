@@ -1,0 +1,134 @@
+"""A reload that cannot be done now, or reads what makes no sense."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hcl import config as configuration
+from hcl.config import Config, ConfigError
+from hcl.server.rereading import Rereader
+from hcl.server.systemd import Notifier
+from tests import toml
+from tests.app import CONFIG, App, running_app
+from tests.patience import ENDS
+from tests.server.process import PING_KEY, Serve, curl
+
+# The last project of CONFIG has no channels.
+MORE = CONFIG + toml.webhook("Hook C", down="http://127.0.0.1:9/c")
+
+PATIENCE = 0.05
+
+
+@asynccontextmanager
+async def rereading(
+    app: App, read: Callable[[], Config] | None = None
+) -> AsyncIterator[Rereader]:
+    """Have the app read its file again when that is called for."""
+
+    def reread() -> Config:
+        return configuration.load(app.config.path)
+
+    rereader = Rereader(app.assembly, read or reread, Notifier({}), lambda: "")
+    rereader.patience = PATIENCE
+    running = asyncio.create_task(rereader.run())
+    try:
+        yield rereader
+        assert not running.done()
+    finally:
+        running.cancel()
+
+
+async def met(condition: Callable[[], bool]) -> None:
+    """Wait for what a loop of this process brings about."""
+    async with asyncio.timeout(ENDS):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+async def rename(app: App, table: str, name: str) -> None:
+    async with app.database.turn() as conn:
+        await conn.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+# What the first holds is written with all the rest, the second is read after that.
+@pytest.mark.parametrize("table", ["announcements", "windows"])
+async def test_a_reload_that_the_database_stops_is_tried_again_until_it_is_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        app.config.path.write_text(MORE.replace('"Hook A"', '"Hook D"'))
+        await rename(app, table, "away")
+        rereader.call()
+        await met(lambda: "not reloaded yet: no such table" in caplog.text)
+        waits = rereader.trouble
+        await asyncio.sleep(5 * PATIENCE)
+        await rename(app, "away", table)
+        await met(lambda: not rereader.trouble)
+
+        names = [c.name for project in app.config.projects for c in project.channels]
+        assert names == ["Hook D", "Hook B", "Hook C"]
+        assert waits == "; hcl.toml was read, and waits for a database that can be used"
+        assert caplog.text.count("not reloaded yet") == 1
+
+
+async def test_what_waits_for_the_database_gives_way_to_what_is_read_after_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        app.config.path.write_text(MORE.replace("Hook C", "Hook D"))
+        await rename(app, "windows", "away")
+        rereader.call()
+        await met(lambda: "not reloaded yet" in caplog.text)
+        app.config.path.write_text(MORE)
+        await rename(app, "away", "windows")
+        rereader.call()
+        await met(lambda: bool(app.config.projects[1].channels))
+        await asyncio.sleep(2 * PATIENCE)
+
+        assert [c.name for c in app.config.projects[1].channels] == ["Hook C"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConfigError("hcl.toml: is wrong"), "not reloaded: hcl.toml: is wrong"),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+    ],
+)
+async def test_what_cannot_be_read_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, told: str
+) -> None:
+    def fail() -> Config:
+        raise error
+
+    async with running_app(tmp_path) as app:
+        async with rereading(app, fail) as rereader:
+            rereader.call()
+            await met(lambda: told in caplog.text)
+            rereader.call()
+            await met(lambda: caplog.text.count(told) >= 2)
+
+        assert rereader.trouble == (
+            "; hcl.toml is wrong, the settings of before are used"
+        )
+
+
+async def test_a_file_that_hangs_holds_up_neither_pings_nor_the_end(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "password")
+    with Serve(tmp_path) as serve:
+        mail = '[smtp]\nhost = "127.0.0.1"\npassword = { file = "password" }\n'
+        serve.write_config("", tables=mail)
+        serve.process.send_signal(signal.SIGHUP)
+        # It is opened for reading once somebody is there.
+        opened = await asyncio.to_thread(os.open, tmp_path / "password", os.O_WRONLY)
+
+        assert curl(f"{serve.root}/ping/{PING_KEY}/job?create=1") == "Created"
+        assert serve.stop() == 0
+        os.close(opened)

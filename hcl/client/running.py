@@ -46,6 +46,10 @@ _CHUNK = 65_536
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
+# What Python sets LC_CTYPE to, for itself and all that it starts, where no locale is set,
+# as under cron (PEP 538). A command would read its files by another character set then.
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+
 
 class Ended:
     """How a command ended: its exit status, or the signal that killed it (else 0).
@@ -287,10 +291,11 @@ def _execute(command: list[str], actions: list[tuple[int, int, int]]) -> int:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     # Python ignores them; the command must not.
     heard = (signal.SIGPIPE, signal.SIGXFSZ)
+    given = _environment()
 
     def spawn(*words: str) -> int:
         return os.posix_spawnp(
-            words[0], words, os.environ, file_actions=actions, setsigdef=heard
+            words[0], words, given, file_actions=actions, setsigdef=heard
         )
 
     try:
@@ -300,6 +305,24 @@ def _execute(command: list[str], actions: list[tuple[int, int, int]]) -> int:
         if not script:
             raise
     return spawn("/bin/sh", script, *command[1:])
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment as it was given to us, for the command to have."""
+    found = dict(os.environ)
+    if found.get("LC_CTYPE") not in _COERCED:
+        return found
+    try:
+        # As it was when we started.
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return found
+    del found["LC_CTYPE"]
+    for entry in entries:
+        if entry.startswith(b"LC_CTYPE="):
+            found["LC_CTYPE"] = os.fsdecode(entry.partition(b"=")[2])
+    return found
 
 
 def _script(name: str) -> str:

@@ -63,6 +63,21 @@ async def test_no_signal_ends_what_waits_for_the_command(tmp_path: Path) -> None
     assert (await ended(job)).status == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C.UTF-8"}]
+)
+async def test_a_command_has_the_environment_that_it_would_have_without(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    # As cron starts jobs: with no locale, for which Python sets one.
+    env = environment(tmp_path) | given
+
+    ran = await hcl(env, "run", "--quiet", "job", "--", "env")
+
+    names = dict(line.split("=", 1) for line in ran.out.decode().splitlines())
+    assert names == env
+
+
 async def test_what_goes_to_one_place_keeps_its_order(tmp_path: Path) -> None:
     script = "for n in 1 2 3 4 5 6 7 8 9; do echo out; echo err >&2; done"
     async with HttpSink() as sink:

@@ -46,8 +46,8 @@ _CHUNK = 65_536
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
-# What Python sets LC_CTYPE to, for itself and all that it starts, where no locale is set,
-# as under cron (PEP 538). A command would read its files by another character set then.
+# What Python sets LC_CTYPE to, for itself and all that it starts, where no locale is
+# set, as under cron (PEP 538). A command would read files by other characters then.
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 

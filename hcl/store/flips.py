@@ -135,7 +135,8 @@ async def untold(
 ) -> list[Logged]:
     """Return flips after that of a message that its channel has none of, oldest first.
 
-    But not those of which one may come: it waits in the channels `ways`, by their ids.
+    But not those of which one may come, since the channel tells of them, and it waits
+    in the channels `ways`, by their ids.
     The newest, so many of them at most.
     """
     rows = await conn.execute_fetchall(
@@ -143,8 +144,9 @@ async def untold(
         " FROM flips f WHERE check_id = :check_id AND id > :after"
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
         " AND (n.channel_id = :channel_id OR (n.next_try IS NOT NULL"
-        " AND n.channel_id IN (SELECT value FROM json_each(:ways)))))"
-        " ORDER BY id DESC LIMIT :limit",
+        " AND n.channel_id IN (SELECT value FROM json_each(:ways))"
+        " AND (SELECT iif(f.new_status = 'up', on_up, on_down) FROM channels"
+        " WHERE id = :channel_id)))) ORDER BY id DESC LIMIT :limit",
         {
             "check_id": message.check_id,
             "after": message.flip_id,

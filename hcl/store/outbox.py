@@ -352,7 +352,7 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
 async def _let_others_wait(conn: Connection, outcomes: Sequence[Outcome]) -> None:
     """Let what is owed of checks wait with their messages that failed.
 
-    But not for long if it came during the try.
+    But not for long if it came during the try. What was held until now is owed too.
     """
     last = {
         (number, n.check_id): (outcome, n)
@@ -364,9 +364,11 @@ async def _let_others_wait(conn: Connection, outcomes: Sequence[Outcome]) -> Non
         "UPDATE notifications SET next_try = iif(EXISTS (SELECT 1 FROM notifications n"
         " WHERE n.channel_id = :channel_id AND n.check_id = :check_id"
         " AND n.next_try IS NOT NULL AND n.attempts = 0 AND n.hold = ''"
-        " AND n.created >= :began), min(:soon, :next_try), max(next_try, :next_try))"
+        " AND n.created >= :began), min(:soon, :next_try), max(next_try, :next_try)),"
+        " hold = iif(hold IN ('delay', 'quiet', 'fold') AND attempts = 0, '', hold)"
         " WHERE channel_id = :channel_id AND check_id = :check_id"
-        " AND next_try IS NOT NULL AND (hold IN ('', 'mute') OR attempts > 0)"
+        " AND next_try IS NOT NULL AND (hold IN ('', 'mute') OR attempts > 0"
+        " OR next_try <= :began)"
         " AND EXISTS"
         " (SELECT 1 FROM notifications f WHERE f.id = :id AND f.next_try IS NOT NULL)",
         [

@@ -321,6 +321,29 @@ async def test_behind_flips_of_the_night_it_waits_and_holds_nobody_up(
         assert post.mails() == ["DOWN and UP again: a", "LATE: a"]
 
 
+@pytest.mark.parametrize("refusal", ["550 go away", "451 not now"])
+async def test_it_waits_with_flips_that_fail_and_comes_after_them(
+    tmp_path: Path, refusal: str
+) -> None:
+    gathered = channel("Mail", events=LATE, fold='"20m"')
+    async with posting(tmp_path, gathered) as post:
+        check = await up(post, timeout=10 * MINUTE, grace=9 * HOUR)
+        await post.fail(check, NOW)
+        await look(post, 0)
+        await post.succeed(check, NOW + 2 * MINUTE)
+        await look(post, 12)
+        post.smtp.refusals.mail = refusal
+        async with asyncio.timeout(ENDS):
+            await look(post, 20)
+        assert set(await post.waiting("attempts, lateness_id")) == {(1, None), (0, 1)}
+
+        post.smtp.refusals.mail = ""
+        await look(post, 90)
+        await look(post, 110)
+        assert post.mails() == ["DOWN and UP again: a", "LATE: a"]
+        assert await post.waiting() == []
+
+
 async def test_several_are_one_message_with_fold(tmp_path: Path) -> None:
     async with posting(tmp_path, channel("Mail", events=LATE, fold='"1m"')) as post:
         await up(post)

@@ -128,6 +128,29 @@ async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the
         assert post.requests() == ["down a", "down old"]
 
 
+async def test_what_was_held_and_is_due_waits_with_what_fails_before_it(
+    tmp_path: Path,
+) -> None:
+    """Else that is tried again at once, and without end if it is refused."""
+    patient = channel("Hook", "webhook", delay='"10m"')
+    async with posting(tmp_path, patient) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await post.succeed(check, NOW + 11 * MINUTE)
+        await post.fail(check, NOW + 12 * MINUTE)
+        post.http.status = 404
+        await post.send(NOW + 12 * MINUTE)
+        post.clear()
+
+        async with asyncio.timeout(ENDS):
+            await post.send(NOW + 22 * MINUTE, NOW + 23 * MINUTE)
+
+        assert post.requests() == ["down a"]
+        post.http.status = 200
+        await post.send(NOW + 2 * DAY)
+        assert post.requests() == ["down a", "down a", "up a", "down a"]
+
+
 async def test_reminders_go_on_after_one_that_was_given_up(tmp_path: Path) -> None:
     hourly = channel("Hook", "webhook", remind_every='"1h"')
     async with posting(tmp_path, hourly) as post:
@@ -150,7 +173,7 @@ async def test_reminders_go_on_after_one_that_was_given_up(tmp_path: Path) -> No
 
         post.http.status = 200
         post.clear()
-        await post.send(NOW + at * MINUTE)
+        await post.send(NOW + at * MINUTE + SECOND)
         assert post.requests() == ["down a"]
 
 

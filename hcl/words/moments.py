@@ -67,6 +67,9 @@ def span(start: datetime, end: datetime, home: str = "UTC") -> str:
     """Write from when to when: `from 02:55 to 03:10 UTC`; with days if they differ."""
     start, end = (when.astimezone(zone(home) or UTC) for when in (start, end))
     form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d %H:%M"
+    if form == "%H:%M" and start.utcoffset() != end.utcoffset():
+        # By the clock alone it may have ended before it began.
+        form = "%H:%M %Z"
     return f"from {start:{form}} to {end:{form}} {_named(home)}"
 
 

@@ -57,6 +57,15 @@ def test_span_names_days_if_they_differ(hours: float, text: str) -> None:
     assert moments.span(NOW, NOW + timedelta(hours=hours)) == text
 
 
+def test_span_over_a_change_of_the_clock_says_by_which_it_is() -> None:
+    # At four it is three again.
+    began = datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
+
+    text = moments.span(began, began + timedelta(minutes=20), "Europe/Riga")
+
+    assert text == "from 03:50 EEST to 03:10 EET Europe/Riga"
+
+
 @pytest.mark.parametrize(
     ("hour", "tz", "text"),
     [

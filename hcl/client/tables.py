@@ -118,6 +118,6 @@ def took(seconds: float) -> str:
     if seconds >= 10:
         return length(seconds)
     if seconds >= 1:
-        return f"{seconds:.1f} s"
+        return f"{min(seconds, 9.9):.1f} s"
     # The API tells hundredths.
     return f"{round(seconds * 1000)} ms" if seconds else "under 10 ms"

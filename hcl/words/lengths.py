@@ -37,17 +37,28 @@ def rough(length: timedelta) -> str:
 def exact(length: timedelta) -> str:
     """Write how long a run took: `340 ms`, `1.4 seconds`, `2 minutes 3 seconds`."""
     seconds = length.total_seconds()
-    if 0.001 <= seconds < 10:
-        return f"{seconds:.1f} seconds" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-    return rough(length)
+    if 1 <= seconds < 10:
+        return f"{_tenths(seconds)} seconds"
+    return _milliseconds(seconds) if 0.001 <= seconds < 1 else rough(length)
 
 
 def took(length: timedelta) -> str:
     """Write how long a run took, briefly: `340 ms`, `1.4 s`, `24 min 3 s`."""
     seconds = length.total_seconds()
-    if 0.001 <= seconds < 10:
-        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-    return short(length) if seconds >= 1 else "under 1 ms"
+    if 1 <= seconds < 10:
+        return f"{_tenths(seconds)} s"
+    if seconds >= 1:
+        return short(length)
+    return _milliseconds(seconds) if seconds >= 0.001 else "under 1 ms"
+
+
+# Neither is rounded up to what is written otherwise: 1000 ms, 10.0 s.
+def _tenths(seconds: float) -> str:
+    return f"{min(seconds, 9.9):.1f}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{min(seconds * 1000, 999):.0f} ms"
 
 
 def in_seconds(length: timedelta) -> str:

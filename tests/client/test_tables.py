@@ -25,6 +25,7 @@ def test_a_period_is_said_in_full(seconds: int, text: str) -> None:
         (0.34, "340 ms"),
         (0.99, "990 ms"),
         (1.44, "1.4 s"),
+        (9.96, "9.9 s"),
         (10.7, "10 s"),
         (1443.2, "24 min 3 s"),
     ],

@@ -50,6 +50,8 @@ def test_length_is_rough() -> None:
         (1, "1.0 seconds"),
         (1.44, "1.4 seconds"),
         (9.94, "9.9 seconds"),
+        (9.96, "9.9 seconds"),
+        (0.9996, "999 ms"),
         (10.5, "10 seconds"),
         (123, "2 minutes 3 seconds"),
     ],

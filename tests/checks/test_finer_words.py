@@ -250,11 +250,12 @@ def test_rules_and_open_runs_are_explained() -> None:
 
     assert [line.text for line in explanation.timeline][1:] == [
         f"A run started ({RID}), and has not ended.",
-        "That is bad outcome 1 of 3 then, unless the run ends: 2 hours at most.",
         "A run started, and has not ended.",
-        "That is bad outcome 1 of 3 then, unless the run ends: 2 hours at most.",
         "A ping is due: every day at 13:00 (0 13 * * *, UTC).",
         "The run that is open stands for it, until that has to end.",
+        f"That is bad outcome 1 of 3 then, unless the run ({RID}) ends: 2 hours at"
+        " most.",
+        "That is bad outcome 1 of 3 then, unless the run ends: 2 hours at most.",
     ]
     assert explanation.rules[1:] == (
         "A run has to end within 2 hours of its start.",

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from hcl.checks import causes, rules, runs, schedule
 from hcl.checks.away.absence import MOST_EXCUSED
 from hcl.checks.why.settings import rules_of
+from hcl.checks.why.timeline import Line, in_order, place
 from hcl.checks.why.told import told
 from hcl.checks.windows.calendar import Opening
 from hcl.checks.windows.holding import start_too_long_ago
@@ -18,15 +18,8 @@ from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS, AWAY
-from hcl.words.outcomes import failure, in_a_row, named, too_soon
+from hcl.words.outcomes import failure, in_a_row, named, then, too_soon
 from hcl.words.schedule import in_full
-
-
-class Line(NamedTuple):
-    """Something that happened, or will, and when; `at` None: it is of no moment."""
-
-    at: datetime | None
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +70,11 @@ def explain(known: Known, now: datetime) -> Explanation:
     if status == "grace" and known.check.bad_outcomes:
         summary = f"It is shown as late: {in_a_row(known.check)}."
     lines = _of_down if known.check.status == "down" else _of_others
-    timeline = list(lines(known, now))
-    for line in _ahead(known, now):
-        timeline.insert(_place(line, timeline), line)
+    timeline = in_order([*lines(known, now), *_ahead(known, now)], now)
     counted = rules_of(
         known.check, now, in_window=bool(known.windows), is_alone=known.is_alone
     )
     return Explanation(summary, tuple(timeline), tuple(counted))
-
-
-def _place(line: Line, timeline: Sequence[Line]) -> int:
-    """Return where a line stands: before the first that comes later."""
-    for place, other in enumerate(timeline):
-        if line.at is not None and other.at is not None and line.at < other.at:
-            return place
-    return len(timeline)
 
 
 def heard(known: Known, now: datetime) -> Known:
@@ -144,7 +127,7 @@ def _of_others(known: Known, now: datetime) -> Iterator[Line]:
     if check.last_ping is not None and check.status == "up":
         last = Line(check.last_ping, f"{_last_heard(known)}.")
         # A failure in maintenance comes later than what is counted from.
-        counted.insert(_place(last, counted), last)
+        counted.insert(place(last, counted), last)
     yield from counted
     if check.missed is not None:
         text = "A ping did not come, or a run took too long: it counts from here."
@@ -195,7 +178,9 @@ def _deadlines(check: Check, now: datetime) -> Iterator[Line]:
         yield Line(check.alert_after, f"{grace} ends: {_SPARED}.")
         return
     if end <= now:
-        yield Line(end, f"{grace} was over: it is down.")
+        is_down = rules.shown_status(check, now) == "down"
+        means = "it is down" if is_down else f"that is {then(check)}"
+        yield Line(end, f"{grace} was over: {means}.")
     else:
         yield Line(end, f"{grace} ends: {_then(check)}, unless a ping comes.")
 
@@ -218,13 +203,16 @@ def _runs(check: Check, now: datetime) -> Iterator[Line]:
         end = runs.end(check, run)
         if rules.is_spared(check, now) and _is_put_off(check, end) and not run.is_told:
             yield Line(None, _RUN_SPARED)
+        elif run.is_told and end > now:
+            # It is given more time since.
+            yield Line(None, "It had not ended in time: that counted.")
         elif end <= now and not run.is_told and rules.awaits_end(check, now):
             yield Line(end, f"It had not ended within {limit}{_MAY_FOLLOW}.")
         elif run.is_told or end <= now:
             yield Line(end, f"It had not ended within {limit}: that counted.")
         else:
-            then = f"{_then(check)}, unless the run ends"
-            yield Line(end, f"{then[0].upper()}{then[1:]}: {limit} at most.")
+            means = f"{_then(check)}, unless the run{named(run.rid)} ends"
+            yield Line(end, f"{means[0].upper()}{means[1:]}: {limit} at most.")
 
 
 _SPARED = (

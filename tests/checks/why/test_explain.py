@@ -316,6 +316,35 @@ def test_last_change_of_status_is_told(new: Any, old: Any, text: str) -> None:
     assert said(known)[0] == (0, text)
 
 
+def test_what_is_to_come_stands_in_its_order() -> None:
+    run = Run(NOW - HOUR, None)
+    values = UP | {"max_run": 3 * HOUR, "timeout": HOUR, "grace": HOUR / 2}
+    known = Known(check(**values, open_runs=(run,), last_start=run.started))
+
+    assert [minutes for minutes, _ in said(known)] == [0, -60, 60, 90, 120]
+
+
+def test_run_that_counted_is_not_too_long_in_the_future() -> None:
+    # It was given more time since.
+    run = Run(NOW - HOUR, None, is_told=True)
+    values = UP | {"max_run": 3 * HOUR, "down_after": 3, "bad_outcomes": 1}
+    known = Known(check(**values, open_runs=(run,), last_start=run.started))
+
+    assert (None, "It had not ended in time: that counted.") in said(known)
+
+
+@pytest.mark.parametrize(
+    ("down_after", "text"), [(1, "it is down"), (3, "that is bad outcome 1 of 3")]
+)
+def test_grace_that_is_over_is_told_by_what_that_means(
+    down_after: int, text: str
+) -> None:
+    # Nobody has looked yet: the server does not run, say.
+    late = check(**UP | {"last_ping": NOW - DAY - 2 * HOUR}, down_after=down_after)
+
+    assert (-60, f"The grace of 1 hour was over: {text}.") in said(Known(late))
+
+
 def test_schedule_that_fails_or_ends_is_told() -> None:
     broken = check(**UP, kind="cron", schedule="x", alert_after=NOW + HOUR)
     over = check(**UP, kind="oncalendar", schedule="2020-01-01", alert_after=None)

@@ -157,11 +157,15 @@ def next_ping(check: Check) -> datetime | None:
 def shown_late_since(check: Check) -> datetime | None:
     """Return since when a check that is shown as late is so; None: not known.
 
-    Since its last bad outcome, where that is why: its next ping is still to come.
+    Since its last bad outcome, where that is why: its next ping is still to come. So it
+    may be of a run that only windows of maintenance let last.
     """
     if check.bad_outcomes:
         return check.missed or check.last_ping
-    return next_ping(check)
+    due, end = next_ping(check), check.alert_after
+    if not check.spared or end is None:
+        return due
+    return min(due or end, end - check.spared)
 
 
 def known_ping(check: Check) -> datetime | None:

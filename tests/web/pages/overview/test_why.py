@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.model import Run
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.overview.why import sentence, since
@@ -75,6 +76,16 @@ def test_sentence_says_what_is_wrong(
         # It counts from a failure, and the next ping is far from due.
         ({"last_ping": NOW - HOUR, "bad_outcomes": 1}, NOW - HOUR),
         ({"missed": NOW - 2 * HOUR, "bad_outcomes": 1}, NOW - 2 * HOUR),
+        # For maintenance alone a run may last that had to end an hour ago.
+        (
+            {
+                "last_ping": NOW - HOUR,
+                "min_run": HOUR / 60,
+                "open_runs": (Run(NOW - 2 * HOUR, None),),
+                "spared": 25 * HOUR,
+            },
+            NOW - HOUR,
+        ),
     ],
 )
 def test_late_since_its_ping_was_due_or_its_last_bad_outcome(

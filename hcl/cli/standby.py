@@ -40,7 +40,6 @@ def standby(
 
 
 def _follow(config: Config) -> None:
-    from hcl.clock import Clock
     from hcl.server.following import Follower, ReplicaError
     from hcl.server.litestream import LitestreamError
     from hcl.server.systemd import log_to_stderr
@@ -48,7 +47,7 @@ def _follow(config: Config) -> None:
     log_to_stderr()
 
     async def follow() -> None:
-        await Follower(config, Clock()).run()
+        await Follower(config).run()
 
     try:
         asyncio.run(follow())

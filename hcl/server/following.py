@@ -5,23 +5,22 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from hcl import store
-from hcl.clock import Clock
 from hcl.config import Config
 from hcl.db import DatabaseError, SQLError, open_to_read
 from hcl.server import litestream
-from hcl.words.lengths import brief
 from hcl.words.moments import moment
 
 logger = logging.getLogger(__name__)
 
-# A server leaves a sign of life each minute: a replica that has none for so long stands
-# still.
-STANDS_AFTER = timedelta(minutes=4)
+# A server leaves a sign of life each minute: a replica that has no new one for so many
+# seconds stands still.
+STANDS_AFTER = 240.0
 
 _LAID_BESIDE = ("", "-wal", "-shm", "-txid", ".tmp", ".tmp-wal", ".tmp-shm")
 
@@ -70,15 +69,17 @@ async def look(path: Path, config: Config) -> tuple[datetime | None, int]:
 class Follower:
     """Keeps a copy of the other machine's database up to date, until it is stopped."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config) -> None:
         self._config = config
-        self._clock = clock
         self._copy = copy_of(config.database.path)
         self._stop = asyncio.Event()
-        self._is_behind = False
+        # When the other server was there last, by its clock, and since when that is so.
+        self._seen: datetime | None = None
+        self._moved: float | None = None
+        self._stands = False
 
     async def run(self) -> None:
-        """Repeat: 1. have Litestream follow, 2. look how old what it brings is.
+        """Repeat: 1. have Litestream follow, 2. look whether it brings anything.
 
         Raises ReplicaError, LitestreamError.
         """
@@ -121,21 +122,26 @@ class Follower:
                     await asyncio.wait([stopped], timeout=_AGAIN)
                     return
                 if not done:
-                    await self.look_once(self._clock.now())
+                    await self.look_once(time.monotonic())
         finally:
             ended.cancel()
             stopped.cancel()
 
-    async def look_once(self, now: datetime) -> None:
-        """Say if what the replica brings is old. Raises ReplicaError."""
+    async def look_once(self, now: float) -> None:
+        """Say if what the replica brings stands still. Raises ReplicaError.
+
+        `now` are seconds by the monotonic clock: how old it says to be is by the clock
+        of the other machine, which may be wrong.
+        """
         if not self._copy.exists():
             return
         seen, _ = await look(self._copy, self._config)
-        age = now - (seen or datetime.fromtimestamp(0, UTC))
-        is_behind = age > STANDS_AFTER
-        if is_behind and not self._is_behind:
+        if self._moved is None or seen != self._seen:
+            self._seen, self._moved = seen, now
+        stands = now - self._moved >= STANDS_AFTER
+        if stands and not self._stands:
             since = moment(seen) if seen else "ever"
             logger.warning("the other machine has not been heard of since %s", since)
-        elif self._is_behind and not is_behind:
-            logger.warning("the other machine is heard of again, %s ago", brief(age))
-        self._is_behind = is_behind
+        elif self._stands and not stands:
+            logger.warning("the other machine is heard of again")
+        self._stands = stands

@@ -1,0 +1,48 @@
+"""Whether the machine that is followed is there, whatever its clock shows."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hcl import config, store
+from hcl.db import open_database
+from hcl.server.following import STANDS_AFTER, Follower, copy_of
+from tests import toml
+from tests.app import CONFIG, running_app
+from tests.build import DAY, NOW
+
+STANDBY = toml.table("standby", follow="file:///nowhere")
+
+
+async def sign(copy: Path, moment_after: timedelta) -> None:
+    """Have the replica bring another sign of life."""
+    database = await open_database(copy)
+    async with database.transaction() as conn:
+        await store.life.leave(conn, store.life.Sign("", 0.0, NOW + moment_after))
+    await database.close()
+
+
+@pytest.mark.parametrize("off", [-DAY, DAY])
+async def test_clock_of_the_other_machine_does_not_tell_whether_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, off: timedelta
+) -> None:
+    async with running_app(tmp_path, STANDBY + CONFIG):
+        read = config.load(tmp_path / "hcl.toml")
+    copy = copy_of(read.database.path)
+    read.database.path.rename(copy)
+    follower = Follower(read)
+
+    for minute in range(10):
+        await sign(copy, off + timedelta(minutes=minute))
+        await follower.look_once(60.0 * minute)
+    assert not caplog.messages
+
+    for minute in range(10, 20):
+        await follower.look_once(60.0 * minute)
+    [gone] = caplog.messages
+    assert gone.startswith("the other machine has not been heard of since ")
+    await sign(copy, off + timedelta(minutes=20))
+    await follower.look_once(1200.0)
+    assert caplog.messages[1:] == ["the other machine is heard of again"]
+    assert STANDS_AFTER < 5 * 60

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -45,7 +46,7 @@ def export(
     form = _form(projects, healthchecks, toml)
     try:
         if file == "-":
-            asyncio.run(_write(config, projects, sys.stdout, form))
+            _write_out(config, projects, form)
         else:
             _write_file(Path(file), config, projects, form)
     except DatabaseError as error:
@@ -84,6 +85,24 @@ def _chosen(config: Config, names: Sequence[str]) -> list[ProjectConfig]:
                 f'no project is named "{name}"; there are {listed}'
             )
     return [there[name] for name in names or there]
+
+
+def _write_out(
+    config: Config, projects: Sequence[ProjectConfig], form: Form | None
+) -> None:
+    """Write to the standard output, in UTF-8 whatever the locale says."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        asyncio.run(_write(config, projects, sys.stdout, form))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Else the rest is tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = f"the output cannot be written: {error.strerror}"
+        raise click.ClickException(why) from error
 
 
 def _write_file(

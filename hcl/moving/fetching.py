@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def fetch(
     path = Path(name)
     try:
         with (
+            _kept_in(path.parent),
             Remote(url, api_key, say, ca_file) as remote,
             open(fd, "w", encoding="utf-8", errors="replace") as file,
         ):
@@ -98,6 +100,18 @@ def fetch(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Tell in a line what the system says of a file there."""
+    try:
+        yield
+    except OSError as error:
+        raise MovingError(
+            f"{folder}: what is fetched cannot be written: {error.strerror}: make room,"
+            " or let $TMPDIR name another folder; nothing was changed"
+        ) from error
 
 
 def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[str]:

@@ -3,10 +3,13 @@
 import asyncio
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 from threading import Thread
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 from hcl import config
 from tests.moving.commands import EXPECTED, checks_of, hcl
 from tests.moving.serving import Served, judged, read
+from tests.patience import ENDS
 from tests.sinks import HttpSink
 
 PROJECT = EXPECTED["projects"][0]
@@ -210,6 +214,29 @@ def test_what_was_heard_by_a_clock_that_is_behind_is_not_late(tmp_path: Path) ->
 
         states = "SELECT status, excused FROM check_states"
         assert read(tmp_path, states) == [("up", 1)]
+
+
+def test_no_room_for_what_is_fetched_is_told_in_a_line(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        done = subprocess.run(
+            [sys.executable, "-m", "hcl", "import", url, "--api-key", KEY],
+            cwd=tmp_path,
+            # No file may have more bytes.
+            preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, (100, 100)),
+            capture_output=True,
+            text=True,
+            timeout=ENDS,
+            check=False,
+        )
+        server.shutdown()
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "what is fetched cannot be written: File too large: make room" in line
+    assert is_empty(tmp_path)
 
 
 def test_no_server_and_no_key_are_told_in_a_line(tmp_path: Path) -> None:

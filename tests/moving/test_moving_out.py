@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from asyncio import to_thread
 from collections.abc import Callable
 from pathlib import Path
@@ -130,3 +131,32 @@ def test_what_cannot_be_exported_is_told_in_a_line(
     empty.mkdir()
     (empty / "hcl.toml").write_text(toml.project())
     assert "unable to open database" in hcl(empty, "export").stderr
+
+
+def test_output_is_utf_8_in_any_locale_and_a_full_disk_is_told_in_a_line(
+    imported: Path,
+) -> None:
+    export = [sys.executable, "-m", "hcl", "export"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            export,
+            cwd=imported,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=ENDS,
+            check=False,
+        )
+    latin = subprocess.run(
+        export,
+        cwd=imported,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=ENDS,
+        check=True,
+    )
+
+    assert done.returncode == 1
+    why = "the output cannot be written: No space left on device"
+    assert done.stderr == f"Error: {why}\n"
+    assert "Büro — Ops / 日本 ☂" in latin.stdout.decode()

@@ -12,6 +12,7 @@ class Arrived:
     `foreign` ones are in another project here, those `too_long` have more text than hcl
     takes, the schedule of those `unscheduled` cannot be worked out, and no run of those
     `never_right` can be.
+    Those of a `taken_slug` share it with a check that lived here, not there.
     Those `in_place` came for others that the file declares and nobody had pinged;
     `other_badges` are projects whose badges have other URLs here than there.
     """
@@ -29,5 +30,6 @@ class Arrived:
     too_long: list[str] = field(default_factory=list)
     unscheduled: list[str] = field(default_factory=list)
     never_right: list[str] = field(default_factory=list)
+    taken_slug: list[str] = field(default_factory=list)
     in_place: list[str] = field(default_factory=list)
     other_badges: list[str] = field(default_factory=list)

@@ -154,6 +154,7 @@ class Arriving:
             conn, home.project_id, check.slug, DECLARED
         ):
             self._name(self.arrived.in_place, check)
+        await self._look_at_slug(conn, check)
         check, _, problem = rules.on_edit(check, self._now)
         check = check._replace(id=await store.checks.add(conn, check))
         if problem or not _is_workable(check):
@@ -175,6 +176,13 @@ class Arriving:
         mark = Mark(marking.of(moved, home.channels), check.n_pings, self._as_of)
         await store.moved.set_mark(conn, check.id, mark)
         self.arrived.new_checks += 1
+
+    async def _look_at_slug(self, conn: Connection, check: Check) -> None:
+        """Note a check whose slug is that of another one which did not move."""
+        if check.slug and await store.moved.lived_here(
+            conn, check.project_id, check.slug
+        ):
+            self._name(self.arrived.taken_slug, check)
 
     def _after(self, check: Check) -> int:
         return max(check.n_pings - self._log_limit, 0)
@@ -211,6 +219,8 @@ class Arriving:
         newest = await self._bring_pings(conn, check, later)
         check = check._replace(n_pings=max(check.n_pings, newest))
         if check != here:
+            if check.slug != here.slug:
+                await self._look_at_slug(conn, check)
             await store.checks.save(conn, check)
             await store.checks.look_again(conn, [check])
             # Its runs were slow elsewhere, and some time ago.

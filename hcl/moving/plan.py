@@ -88,6 +88,11 @@ def outcome(arrived: Arrived) -> list[str]:
             "never right, their min_run being more than max_run, or grace",
         ),
         (
+            arrived.taken_slug,
+            "with the slug of another check of this hcl, so that no ping by it is taken"
+            " any more",
+        ),
+        (
             arrived.in_place,
             "in the place of checks that hcl.toml declares and nobody had pinged",
         ),

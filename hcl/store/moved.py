@@ -113,6 +113,16 @@ async def has_badge_key(conn: Connection, badge_key: str) -> bool:
     return bool(rows)
 
 
+async def lived_here(conn: Connection, project_id: int, slug: str) -> bool:
+    """Tell whether a project has a check with this slug that was never brought."""
+    rows = await conn.execute_fetchall(
+        "SELECT 1 FROM checks WHERE project_id = ? AND slug = ?"
+        " AND id NOT IN (SELECT check_id FROM moved)",
+        (project_id, slug),
+    )
+    return bool(rows)
+
+
 async def take_badge_key(conn: Connection, project_id: int, badge_key: str) -> bool:
     """Give a project its badge key of elsewhere; tell whether it has that now.
 

@@ -192,6 +192,19 @@ async def test_a_declared_check_that_was_never_pinged_makes_way(tmp_path: Path) 
         assert await planned(app, HOME + NIGHTLY) == ["leave nightly"]
 
 
+async def test_slug_that_another_check_has_here_is_said_once(tmp_path: Path) -> None:
+    here, there = two(tmp_path)
+    await lived(here)
+    async with running_app(there, HOME) as app:
+        await create(app, name="mine", slug="up")
+    await to_thread(hcl, here, "export", "out.jsonl")
+
+    done = [await to_thread(hcl, there, "import", here / "out.jsonl") for _ in range(2)]
+
+    assert "by it is taken any more: up\n" in done[0].stdout
+    assert "is taken" not in done[1].stdout
+
+
 async def test_badges_of_a_project_that_lives_here_stay_and_it_is_said(
     tmp_path: Path,
 ) -> None:

@@ -146,7 +146,13 @@ def _move(
         _tell(plan.report(report, new, []))
         click.echo("\nNothing was changed (--dry-run).")
         return
-    arrived = asyncio.run(_write(source, new, places))
+    try:
+        arrived = asyncio.run(_write(source, new, places))
+    except BaseException:
+        if config_file.is_kept(new):
+            # A run again finds that in hcl.toml, and has nothing to say of it.
+            _tell(plan.report(report, new, []))
+        raise
     _tell(plan.report(report, new, source.remarks))
     for doubt in doubts(_filled_in(new.config)):
         click.echo(f"{new.path}: warning: {doubt}", err=True)

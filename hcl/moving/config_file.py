@@ -123,6 +123,14 @@ def keep(new: Draft) -> Path | None:
     return copy
 
 
+def is_kept(new: Draft) -> bool:
+    """Tell whether the file has become what it was to become."""
+    try:
+        return new.changes and _read(new.path) == new.text
+    except ConfigError:
+        return False
+
+
 def _write_first(new: Draft) -> None:
     fd = os.open(new.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

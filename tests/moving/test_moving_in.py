@@ -10,7 +10,14 @@ from typing import Any
 
 from hcl import config, store
 from hcl.model import Check, Ping
-from tests.moving.commands import EXPECTED, checks_of, database, moved_in
+from tests.moving.commands import (
+    EXPECTED,
+    SOURCE,
+    checks_of,
+    database,
+    hcl,
+    moved_in,
+)
 from tests.moving.serving import read
 
 SAME = (
@@ -169,6 +176,31 @@ def test_a_run_again_into_another_config_leaves_each_check_its_channels(
     moved_in(folder)
 
     assert read(folder, served) == before != []
+
+
+def test_import_that_ends_half_way_says_what_it_did_to_the_config(
+    tmp_path: Path,
+) -> None:
+    first, second, _ = (project["name"] for project in EXPECTED["projects"])
+    moved_in(tmp_path, "--project", second)
+    with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as conn, conn:
+        conn.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON checks BEGIN"
+            " SELECT raise(ABORT, 'no room'); END"
+        )
+
+    ended = hcl(tmp_path, "import", SOURCE, "--project", first)
+    with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as conn, conn:
+        conn.execute("DROP TRIGGER full")
+    again = hcl(tmp_path, "import", SOURCE, "--project", first)
+
+    key = "the read-write API key of "
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: no room\n"
+    assert key in ended.stdout
+    assert "To fill in" in ended.stdout
+    assert again.returncode == 0, again.stderr
+    assert key not in again.stdout
 
 
 def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> None:

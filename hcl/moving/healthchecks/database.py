@@ -139,7 +139,9 @@ class Healthchecks:
             return
         sql = f"SELECT {wanted} FROM {table} {rest}"  # noqa: S608 - names of ours
         try:
-            yield from self._conn.execute(sql, parameters)
+            # Not `yield from`: that closes the cursor, if of a file that is closed.
+            for row in self._conn.execute(sql, parameters):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise self._damaged(error) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hcl.clock import Clock
+from hcl.config.settings import Window
 from hcl.model import Check, Flip, Ping, Status
 from hcl.moving import documents
 from hcl.moving.exported import Exported
@@ -121,19 +122,26 @@ def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[st
     # that it has heard in time.
     as_of = min(now, remote.moment or now)
     yield documents.header(remote.root, as_of)
-    yield documents.project(_project(remote, name, len(checks)))
+    with _making_sense(remote, "the project"):
+        yield documents.project(_project(remote, name, len(checks)))
     for count, described in enumerate(checks):
         if time.monotonic() - told > _TELL_EVERY:
             told = time.monotonic()
             say(f"{count:,} of {len(checks):,} checks fetched")
-        try:
+        shown = described.get("uuid") or described.get("name")
+        with _making_sense(remote, f"the check {shown}"):
             yield from _check(remote, described)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            shown = described.get("uuid") or described.get("name")
-            raise MovingError(
-                f"{remote.root}: tells something of the check {shown} that makes no"
-                f" sense: {error}"
-            ) from error
+
+
+@contextmanager
+def _making_sense(remote: Remote, what: str) -> Iterator[None]:
+    """Tell in a line that a server says what cannot be."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MovingError(
+            f"{remote.root}: tells something of {what} that makes no sense: {error}"
+        ) from error
 
 
 def _project(remote: Remote, name: str, checks: int) -> MovedProject:
@@ -149,7 +157,18 @@ def _project(remote: Remote, name: str, checks: int) -> MovedProject:
         name=name,
         badge_key=key[1] if key else "",
         channels=channels,
+        # Those of its hcl.toml have no id: they are for the file here to say.
+        windows=[_window(of) for of in remote.windows() if of.get("id")],
         checks=checks,
+    )
+
+
+def _window(described: dict[str, Any]) -> Window:
+    return Window(
+        str(described.get("reason") or ""),
+        frozenset(str(described.get("tags") or "").split()),
+        start=datetime.fromisoformat(described["start"]).astimezone(UTC),
+        end=datetime.fromisoformat(described["end"]).astimezone(UTC),
     )
 
 

@@ -93,14 +93,22 @@ class Remote:
 
     def badges(self) -> dict[str, Any]:
         """Return the URLs of badges by tag; empty if there are none."""
-        response = self._get("badges/")
-        if response.status_code != 200:
-            return {}
-        try:
-            badges = response.json()["badges"]
-        except (ValueError, KeyError, TypeError):
-            return {}
+        badges = self._extra("badges/", "badges")
         return badges if isinstance(badges, dict) else {}
+
+    def windows(self) -> list[dict[str, Any]]:
+        """Return the windows of maintenance, which only another hcl has."""
+        windows = self._extra("maintenance/", "windows")
+        found = windows if isinstance(windows, list) else []
+        return [window for window in found if isinstance(window, dict)]
+
+    def _extra(self, path: str, key: str) -> Any:
+        """Return what not every server has; None: this one has not."""
+        response = self._get(path)
+        try:
+            return response.json()[key] if response.status_code == 200 else None
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def body(self, code: str, n: int) -> bytes:
         """Return the body of a ping; empty if it is gone meanwhile."""

@@ -13,9 +13,11 @@ from resource import RLIMIT_FSIZE, setrlimit
 from threading import Thread
 from typing import Any
 
+import httpx2
 import pytest
 
 from hcl import config
+from tests import toml
 from tests.moving.commands import EXPECTED, checks_of, hcl
 from tests.moving.serving import Served, judged, read
 from tests.patience import ENDS
@@ -76,6 +78,32 @@ def test_a_project_comes_from_a_server(
         assert serving == len(check["channels"]) - len(groups)
 
 
+def test_windows_that_people_opened_come_from_another_hcl(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    night = toml.table(
+        "[projects.maintenance]", name="Night", schedule="0 4 * * *", length="2h"
+    )
+    with Served(moved("here"), tables=night) as server:
+        env = {"HCL_API_KEY": PROJECT["api_key_plain"]}
+        opened = httpx2.post(
+            f"{server.root}/api/v3/maintenance/",
+            json={"seconds": 7200, "tags": "nas db", "reason": "new disk"},
+            headers={"X-Api-Key": PROJECT["api_key_plain"]},
+            trust_env=False,
+        ).json()
+
+        done = [hcl(there, "import", server.root, env=env) for _ in "ab"]
+
+    assert [d.returncode for d in done] == [0, 0], done[0].stderr
+    columns = 'reason, tags, "end"'
+    assert read(there, f"SELECT {columns} FROM windows") == [
+        ("new disk", "db nas", datetime.fromisoformat(opened["end"]).timestamp())
+    ]
+
+
 CHECK = {
     "name": "a",
     "slug": "a",
@@ -113,6 +141,12 @@ TWICE: dict[str, Any] = {
         (429, (("Retry-After", "3600"),), b"", "asks to wait for 3600 s"),
         (200, (), b'{"checks": [{"unique_key": "x"}]}', "is read-only"),
         (200, (), b'{"checks": [{"uuid": "x"}], "channels": []}', "makes no sense"),
+        (
+            200,
+            (),
+            b'{"checks": [], "channels": [{"id": "x", "kind": "email"}]}',
+            "something of the project that makes no sense: 'x' is no UUID",
+        ),
         (200, (), json.dumps(TWICE).encode(), f"{CHECK['uuid']} is there twice"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from hcl.config import Config, ConfigError
 from hcl.db import PATIENCE, SQLError, UnusableError, tell
@@ -100,7 +101,8 @@ class Rereader:
         """Use what was read, if there is anything."""
         if self._waits is None:
             return
-        before, config = self._assembly.config, self._waits
+        before, read = self._assembly.config, self._waits
+        config = _until_restart(before, read)
         try:
             await self._assembly.use(config, retry=True)
         except UnusableError as error:
@@ -114,17 +116,30 @@ class Rereader:
         else:
             self.trouble = "" if self.trouble == _WAITS else self.trouble
             logger.info("reloaded %s", config.path)
-            _name_restarts(before, config)
+            _name_restarts(before, read)
         self._waits = None
 
 
-def _name_restarts(before: Config, after: Config) -> None:
-    """Say which changes wait for a restart."""
+def _until_restart(used: Config, read: Config) -> Config:
+    """Leave what only a restart can change as it is used now."""
+    mail = read.smtpd
+    is_same = (used.smtpd.listen is None) == (mail.listen is None)
+    return replace(
+        read,
+        server=replace(read.server, listen=used.server.listen),
+        database=used.database,
+        standby=used.standby,
+        smtpd=replace(mail, listen=used.smtpd.listen) if is_same else used.smtpd,
+    )
+
+
+def _name_restarts(used: Config, read: Config) -> None:
+    """Say which changes wait for a restart, at each reload until there is one."""
     for name, old, new in (
-        ("server.listen", before.server.listen, after.server.listen),
-        ("database", before.database, after.database),
-        ("smtpd.listen", before.smtpd.listen, after.smtpd.listen),
-        ("standby", before.standby, after.standby),
+        ("server.listen", used.server.listen, read.server.listen),
+        ("database", used.database, read.database),
+        ("smtpd.listen", used.smtpd.listen, read.smtpd.listen),
+        ("standby", used.standby, read.standby),
     ):
         if old != new:
             logger.warning("%s has changed: restart hcl to use it", name)

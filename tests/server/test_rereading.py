@@ -132,3 +132,50 @@ async def test_a_file_that_hangs_holds_up_neither_pings_nor_the_end(
         assert curl(f"{serve.root}/ping/{PING_KEY}/job?create=1") == "Created"
         assert serve.stop() == 0
         os.close(opened)
+
+
+async def test_what_waits_for_a_restart_is_told_at_each_reload_and_not_shown_as_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        used = app.config
+
+        async def reloaded(text: str) -> list[str]:
+            app.config.path.write_text(text)
+            caplog.clear()
+            rereader.call()
+            await met(lambda: "reloaded" in caplog.text)
+            return [r.message for r in caplog.records if r.levelname == "WARNING"]
+
+        other = CONFIG.replace("127.0.0.1:0", "127.0.0.1:9") + "\n".join(
+            [
+                toml.table("database", path="other.sqlite", synchronous="normal"),
+                toml.table("smtpd", listen="127.0.0.1:9", domain="hcl.example"),
+                toml.table("standby", socket="litestream.sock"),
+            ]
+        )
+        told = [await reloaded(other), await reloaded(other), await reloaded(CONFIG)]
+
+        keys = ["server.listen", "database", "smtpd.listen", "standby"]
+        waits = [f"{key} has changed: restart hcl to use it" for key in keys]
+        assert told == [waits, waits, []]
+        await reloaded(other)
+        assert app.config == used
+
+
+async def test_mail_goes_on_by_the_settings_of_before_if_it_is_taken_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mail = toml.table("smtpd", listen="127.0.0.1:0", domain="hcl.example")
+    async with running_app(tmp_path, CONFIG + mail) as app, rereading(app) as rereader:
+        used = app.config.smtpd
+        app.config.path.write_text(CONFIG)
+        rereader.call()
+        await met(lambda: "smtpd.listen has changed: restart" in caplog.text)
+        taken_out = app.config.smtpd
+        app.config.path.write_text(CONFIG + mail.replace("hcl.", "other."))
+        rereader.call()
+        await met(lambda: app.config.smtpd.domain == "other.example")
+
+        assert taken_out == used

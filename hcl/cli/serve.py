@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +41,8 @@ def serve(explicit: str | None, new: bool) -> None:
     itself only beside the config, where none has been: that of a disk that is not
     mounted is missed, and not made anew.
     """
+    # Whoever has the file read again while hcl starts is heard once it listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     memory.share_one_place()
     log_to_stderr()
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.

@@ -214,6 +214,8 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._rereader.call)
+        # The start held back what came until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def _finish(self, doors: list[asyncio.Task[None]]) -> None:
         """Take no more connections, and see to what is under way."""

@@ -16,7 +16,7 @@ from hcl.server.systemd import Notifier
 from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.patience import ENDS
-from tests.server.process import PING_KEY, Serve, curl
+from tests.server.process import PING_KEY, Serve, curl, until
 
 # The last project of CONFIG has no channels.
 MORE = CONFIG + toml.webhook("Hook C", down="http://127.0.0.1:9/c")
@@ -179,3 +179,22 @@ async def test_mail_goes_on_by_the_settings_of_before_if_it_is_taken_out(
         await met(lambda: app.config.smtpd.domain == "other.example")
 
         assert taken_out == used
+
+
+async def test_a_reload_that_is_asked_for_before_hcl_listens_is_done_then(
+    tmp_path: Path,
+) -> None:
+    serve = Serve(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        # As if asked for in the first moment of the command.
+        "import os, signal, threading\n"
+        "from hcl import memory\n"
+        "before = memory.share_one_place\n"
+        "def share():\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    before()\n"
+        "memory.share_one_place = share\n"
+    )
+    serve.env = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    with serve:
+        await until(lambda: "INFO reloaded" in serve.log)

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hcl.clock import Clock
@@ -27,10 +28,18 @@ _MOST_BYTES = 1_000_000
 
 
 class Replication:
-    """Looks whether the replica gets what is written here."""
+    """Looks whether the replica gets what is written here.
+
+    `home` returns the zone of moments in messages.
+    """
 
     def __init__(
-        self, socket: Path, database: Path, announcer: Announcer, clock: Clock
+        self,
+        socket: Path,
+        database: Path,
+        announcer: Announcer,
+        clock: Clock,
+        home: Callable[[], str] = lambda: "UTC",
     ) -> None:
         self._socket = socket
         self._path = database
@@ -43,8 +52,7 @@ class Replication:
         self._told = False
         self.trouble = ""
         self.patience = PATIENCE
-        # The zone of moments in messages.
-        self.home = "UTC"
+        self._home = home
 
     async def run(self) -> None:
         """Look again and again."""
@@ -81,7 +89,7 @@ class Replication:
             story = ["Litestream brings what is written here to the replica again."]
         else:
             began = self._clock.at(self._clock.boot() - seconds)
-            since = moment(began, home=self.home)
+            since = moment(began, home=self._home())
             logger.error("replication stands still since %s: %s", since, why)
             subject = f"replication stands still since {since}"
             story = [

@@ -248,9 +248,14 @@ def _replication(assembly: Assembly, announcer: Announcer) -> Replication | None
     if config.standby.socket is None:
         return None
     socket_path, path = config.standby.socket, config.database.path
-    replication = Replication(socket_path, path, announcer, assembly.clock)
-    replication.home = config.alerts.tz
-    return replication
+    return Replication(
+        socket_path,
+        path,
+        announcer,
+        assembly.clock,
+        # Which a reload may change.
+        home=lambda: assembly.config.alerts.tz,
+    )
 
 
 def _tame_gc() -> None:

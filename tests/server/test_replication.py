@@ -172,3 +172,19 @@ async def test_litestream_that_is_not_there_is_told_once(
 
     [(_, story)] = await told(database)
     assert "Litestream cannot be asked: No such file or directory" in story[0]
+
+
+async def test_moments_are_told_in_the_zone_that_a_reload_has_brought(
+    tmp_path: Path, database: Database
+) -> None:
+    zone, clock = "UTC", Clock()
+    announcer = Announcer(database, clock, Alarm(clock.now), Changes())
+    path = tmp_path / "hcl.sqlite"
+    socket = tmp_path / "nobody.sock"
+    looks = Replication(socket, path, announcer, clock, home=lambda: zone)
+    zone = "Asia/Tokyo"
+
+    await looks.look_once(time.monotonic() + STANDS_AFTER)
+
+    [(subject, _)] = await told(database)
+    assert subject.endswith(" Asia/Tokyo")

@@ -624,3 +624,29 @@ def test_client_that_sends_without_reading_does_not_fill_the_memory(
 
         assert int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) < 100_000
         assert curl(check["ping_url"]) == "OK"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_it_serves_though_its_parent_has_closed_standard_files(
+    tmp_path: Path, closed: str
+) -> None:
+    serve = Serve(tmp_path)
+    serve.starter = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+    with serve:
+        assert curl(f"{serve.root}/ping/{PING_KEY}/job?create=1") == "Created"
+        opened = Path(f"/proc/{serve.process.pid}/fd")
+        standard = {os.readlink(opened / str(fd)) for fd in range(3)}
+
+        assert serve.stop() == 0
+
+    assert os.devnull in standard
+    assert not any("socket" in name or "sqlite" in name for name in standard)
+
+
+def test_it_serves_though_its_welcome_cannot_be_printed(tmp_path: Path) -> None:
+    serve = Serve(tmp_path)
+    (tmp_path / "hcl.toml").unlink()
+    serve.starter = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
+    serve.env = {"HCL_LISTEN": f"127.0.0.1:{serve.port}", "HCL_SITE_ROOT": serve.root}
+    with serve:
+        assert "WARNING no welcome is printed: No space left on device" in serve.log

@@ -17,10 +17,19 @@ def share_one_place() -> None:
 
 
 def give_back() -> None:
-    """Give back what is free, after work that took much: to be called in its thread.
+    """Give back what is free, after work that took much: may take milliseconds.
 
     The C library keeps it for later else, and such work comes once.
     """
     # Others than glibc have no such function.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+async def give_back_apart() -> None:
+    """Do so in a thread, if there is one to be had."""
+    # Imported here: who has no loop yet can do without.
+    import asyncio
+
+    with suppress(RuntimeError):
+        await asyncio.to_thread(give_back)

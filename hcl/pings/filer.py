@@ -126,7 +126,7 @@ class Filer:
         ids = await store.inbox.by_log(self._database.committed, last)
         if last >= MANY_PINGS:
             # To sort them took some megabytes, and to file them takes a while.
-            await asyncio.to_thread(memory.give_back)
+            await memory.give_back_apart()
         filed = 0
         for part in store.inbox.parts(ids, BATCH_LIMIT):
             await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
@@ -138,7 +138,7 @@ class Filer:
         if filed:
             self._pruner.ring()
         if filed >= MANY_PINGS:
-            await asyncio.to_thread(memory.give_back)
+            await memory.give_back_apart()
 
     async def _drop(self, last: int, filed: int) -> None:
         # So many and no more: an empty inbox gives its ids again.

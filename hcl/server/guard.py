@@ -104,13 +104,16 @@ class Guard:
 
     async def _stand(self, patience: float) -> Stand | None:
         # A share that hangs holds its thread for as long as it likes: no second one.
-        if self._reading is None:
-            self._reading = apart(self._fence.read, "fence")
         try:
+            if self._reading is None:
+                self._reading = apart(self._fence.read, "fence")
             async with asyncio.timeout(patience):
                 stand = await asyncio.shield(asyncio.wrap_future(self._reading))
         except TimeoutError as error:
             raise FenceError(f"it takes over {patience:.0f} s") from error
+        except RuntimeError as error:
+            # Too many processes and threads run here.
+            raise FenceError(str(error)) from error
         except FenceError:
             self._reading = None
             raise

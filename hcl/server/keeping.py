@@ -134,9 +134,11 @@ class Keeping:
     async def _keep(self, folder: Path, config: BackupConfig) -> None:
         target = folder / copies.name_of(self._path, self._clock.now())
         begun = time.monotonic()
-        copying = in_thread(lambda: back_up(self._path, target, self._stops.is_set))
-        self._copying.add(copying)
+        stops = self._stops.is_set
+        copying: asyncio.Future[Contents] | None = None
         try:
+            copying = in_thread(lambda: back_up(self._path, target, stops))
+            self._copying.add(copying)
             while not copying.done():
                 await asyncio.wait([copying], timeout=config.every.total_seconds())
                 if not copying.done():
@@ -157,7 +159,7 @@ class Keeping:
             logger.exception("a backup failed")
             await self._failed(target, f"{target}: {error!r}")
         finally:
-            if copying.done():
+            if copying is not None and copying.done():
                 self._copying.discard(copying)
             self._under_way.discard(folder)
             self._alarm.ring()
@@ -218,6 +220,9 @@ class Keeping:
             await in_thread(lambda: copies.tidy(folder, path, newest, keep, now))
         except OSError as error:
             logger.warning("%s: cannot be tidied: %s", folder, error.strerror)
+        except RuntimeError as error:
+            # No thread can be had just now.
+            logger.warning("%s: cannot be tidied: %s", folder, error)
 
 
 def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:

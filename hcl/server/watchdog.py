@@ -87,7 +87,7 @@ async def _ask(url: str, ca_file: str) -> str:
             answer = await _answer(url, ca_file)
     except TimeoutError:
         return f"the watchdog {host} did not answer within {TIMEOUT:g} s"
-    except (AskingError, ValueError, OSError) as error:
+    except (AskingError, ValueError, OSError, RuntimeError) as error:
         # Not its text, which may hold the URL, a secret.
         return f"the watchdog {host} cannot be reached: {_why(error, host)}"
     if 200 <= answer.status <= 299:
@@ -116,9 +116,11 @@ async def _answer(url: str, ca_file: str) -> "Answer":
 
 
 def _why(error: Exception, host: str) -> str:
-    from hcl.alerts.transports.reasons import why
+    from hcl.alerts.transports.reasons import NO_THREAD, why
     from hcl.alerts.transports.request import AskingError
 
+    if isinstance(error, RuntimeError):
+        return NO_THREAD
     if isinstance(error, AskingError):
         return why(error) or str(error).format(host=host, place=host)
     return why(error) or type(error).__name__

@@ -4,7 +4,7 @@ import asyncio
 from asyncio import FIRST_COMPLETED
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 
 from starlette.requests import Request
@@ -259,8 +259,9 @@ class SharedAnswers:
         for key in left:
             del self._kept[key]
         if left:
-            # Which may take milliseconds: not in the loop.
-            loop.run_in_executor(None, memory.give_back)
+            # Not in the loop. Where no thread can be had, at the next time.
+            with suppress(RuntimeError):
+                loop.run_in_executor(None, memory.give_back)
         self._sweep_later()
 
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Protocol
 
 from hcl import memory
+from hcl.alerts.transports.reasons import NO_THREAD
 from hcl.config import ChannelConfig, Config
 from hcl.model import Message
 
@@ -72,7 +73,10 @@ async def load(channel: ChannelConfig) -> None:
     module = sys.modules.get(name)
     # Another message may just have it imported.
     if module is None or not hasattr(module, "open_transport"):
-        await asyncio.to_thread(_load, name)
+        try:
+            await asyncio.to_thread(_load, name)
+        except RuntimeError as error:
+            raise DeliveryError(NO_THREAD) from error
     _loaded.add(name)
 
 

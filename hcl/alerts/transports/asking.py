@@ -9,6 +9,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from hcl.alerts.transports.connection import Connection
+from hcl.alerts.transports.reasons import NO_THREAD
 from hcl.alerts.transports.request import AskingError, Request, WebURL, parse_url
 
 # How long a connection is kept, in seconds.
@@ -71,7 +72,10 @@ class Asker:
         # A thread for each: none waits for another, and one that hangs while it looks
         # up a name holds up nothing, not even the end of hcl.
         work = (connection, request, limit, answered, ended)
-        Thread(target=_work, args=work, name="asking", daemon=True).start()
+        try:
+            Thread(target=_work, args=work, name="asking", daemon=True).start()
+        except RuntimeError as error:
+            raise AskingError(NO_THREAD) from error
         try:
             answer = await head
         except asyncio.CancelledError:

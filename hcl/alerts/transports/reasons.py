@@ -9,6 +9,9 @@ import errno
 import os
 from collections.abc import Iterator
 
+# What it is that a RuntimeError of the standard library's means by "can't start …".
+NO_THREAD = "no thread can be started here: too many processes and threads run"
+
 _TRUST = "name the file of its CA in [tls] ca_file"
 
 # What OpenSSL says of a certificate, by its number: what is wrong, and the cure.

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from hcl.client import stderr
 from hcl.client.lengths import seconds
 from hcl.client.options import Option, Options, add_to, read
 from hcl.client.settings import SettingsError, load, target
@@ -144,13 +145,8 @@ def _open_what_is_closed() -> None:
 
 def _say(options: Given) -> Callable[[str], None]:
     def say(line: str) -> None:
-        if options.quiet or sys.stderr is None:
-            return
-        try:
-            print(f"hcl {options.name}: {line}", file=sys.stderr, flush=True)
-        except (OSError, ValueError):
-            # Nobody reads it.
-            pass
+        if not options.quiet:
+            stderr.say(f"hcl {options.name}: {line}")
 
     return say
 
@@ -199,11 +195,14 @@ def _run(options: Given) -> int:
         return run(command, options.timeout)
     output = None if options.no_output else Output()
 
-    def reporting() -> Report:
-        from hcl.client.courier import Courier
-        from hcl.client.reporting import Report
-        from hcl.client.spool import Spool
-
+    def reporting() -> Report | None:
+        try:
+            from hcl.client.courier import Courier
+            from hcl.client.reporting import Report
+            from hcl.client.spool import Spool
+        except Exception as error:  # noqa: BLE001 - half a Python, say: the job goes on
+            say(f"nothing can be told: {error}")
+            return None
         return Report(
             meant,
             Courier(Spool(settings.spool), say),

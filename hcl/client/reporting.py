@@ -51,7 +51,8 @@ class Report:
         if self._only_failures and not (exit_status or note):
             return
         limit = min(self._courier.body_limit or _USUAL_LIMIT, MOST)
-        last = note.encode()[:limit]
+        # A name that is no UTF-8 is told as it is written.
+        last = note.encode("utf-8", "surrogateescape")[:limit]
         # A line of its own, but only where there is something before it.
         body = self._output.within(limit - len(last) - 1) if self._output else b""
         if last and body and not body.endswith(b"\n"):

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from hcl.client.stderr import say
 from hcl.client.tree import Tree, tell
 
 # As typing has it, which takes long to import.
@@ -47,7 +48,7 @@ _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
 # What Python sets LC_CTYPE to, for itself and all that it starts, where no locale is
-# set, as under cron (PEP 538). A command would read files by other characters then.
+# set, as under cron (PEP 538). By it commands read files in another character set.
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
@@ -74,12 +75,13 @@ def run(
     command: list[str],
     timeout: float | None = None,
     output: Output | None = None,
-    reporting: Callable[[], Report] | None = None,
+    reporting: Callable[[], Report | None] | None = None,
 ) -> int:
     """Run a command, and report on it; return its exit status, or die as it did.
 
     `timeout`: seconds after which it is ended; None: never. `output` None: it writes
-    past us. `reporting` makes the report, while the command starts; None: none.
+    past us. `reporting` makes the report, while the command starts; None, or if that
+    is what it returns: none.
     """
     began = time.time()
     try:
@@ -87,12 +89,12 @@ def run(
     except OSError as error:
         name = command[0] or "''"
         why = f"{name}: {(error.strerror or str(error)).lower()}"
-        if sys.stderr is not None:
-            print(f"hcl run: {why}", file=sys.stderr)
+        say(f"hcl run: {why}")
         is_there = not isinstance(error, FileNotFoundError)
         status = _NOT_EXECUTABLE if is_there else _NOT_FOUND
-        if reporting:
-            reporting().ended(status, why)
+        report = reporting() if reporting else None
+        if report:
+            report.ended(status, why)
         return status
     report = reporting() if reporting else None
     if report:
@@ -337,11 +339,13 @@ def _script(name: str) -> str:
 
 def _waiting_in(pipe: int) -> int:
     """Return how many bytes a pipe holds that nobody has read yet."""
-    # Imported here: nobody needs them before the command has ended.
-    import fcntl
-    import struct
-    import termios
-
+    try:
+        # Imported here: nobody needs them before the command has ended.
+        import fcntl
+        import struct
+        import termios
+    except ImportError:
+        return 0
     length = fcntl.ioctl(pipe, termios.FIONREAD, struct.pack("i", 0))
     return int(struct.unpack("i", length)[0])
 
@@ -355,11 +359,14 @@ def _wait_for_room(descriptor: int) -> None:
 def _end_as(ended: Ended) -> int:
     """Return its exit status, or die of its signal."""
     if ended.killed_by:
-        # Imported here: few commands are killed.
-        import resource
+        try:
+            # Imported here: few commands are killed, and some Pythons have none.
+            import resource
 
-        # The command has left a core already, if one is wanted.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            # The command has left a core already, if one is wanted.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        except ImportError:
+            pass
         if ended.killed_by != signal.SIGKILL:
             signal.signal(ended.killed_by, signal.SIG_DFL)
         os.kill(os.getpid(), ended.killed_by)

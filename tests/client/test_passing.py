@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.running import ended, environment, hcl, start, told
+from tests.client.running import ended, environment, hcl, kept, start, told
 from tests.patience import ENDS
 from tests.sinks import HttpSink
 
@@ -17,6 +17,53 @@ async def test_a_command_without_a_name_is_not_there(tmp_path: Path) -> None:
 
     assert (ran.status, ran.out) == (127, b"")
     assert ran.err == "hcl run: '': no such file or directory\n"
+
+
+async def test_a_command_whose_name_is_no_utf_8_is_told_of(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+
+        ran = await hcl(env, "run", "job", "--", "/bin/caf\udce9")
+
+        assert ran.status == 127
+        assert (await sink.wait_for(1))[0].body.startswith(b"/bin/caf\xe9: no such")
+
+
+@pytest.mark.parametrize("missing", ["json", "urllib", "ssl", "resource", "fcntl"])
+async def test_a_python_that_lacks_modules_does_no_harm_to_the_job(
+    tmp_path: Path, missing: str
+) -> None:
+    # As Debian's python3-minimal and OpenWrt's python3-light do.
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    (folder / f"{missing}.py").write_text(f"raise ImportError('no {missing}')\n")
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    env["PYTHONPATH"] = f"{folder}:{env['PYTHONPATH']}"
+    said = "hcl run: nothing can be told: no " + missing
+    command = ["run", "--patience", "0", "job", "--", "sh", "-c"]
+
+    well = await hcl(env, *command, "sleep 0.5; echo out; exit 5")
+    killed = await hcl(env, *command, "kill -TERM $$")
+
+    assert (well.status, well.out, killed.status) == (5, b"out\n", -signal.SIGTERM)
+    assert said in well.err or missing not in ("json", "urllib")
+    assert "Traceback" not in well.err + killed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("/no/such", 127), ("sh -c 'exit 5'", 5)]
+)
+async def test_what_cannot_be_said_leaves_the_exit_status(
+    tmp_path: Path, command: str, status: int
+) -> None:
+    # As with `>> /var/log/job 2>&1` on a disk that is full, and no server.
+    env = environment(tmp_path, "http://127.0.0.1:9", PYTHON=sys.executable)
+    script = f'"$PYTHON" -m hcl run --patience 0 job -- {command} 2> /dev/full'
+
+    process = await asyncio.create_subprocess_exec("sh", "-c", script, env=env)
+
+    assert await asyncio.wait_for(process.wait(), ENDS) == status
+    assert kept(tmp_path)
 
 
 async def test_a_script_without_its_first_line_runs_as_in_a_shell(

@@ -47,6 +47,8 @@ class Courier:
         self._tell = tell
         self._whole = whole
         self._waiting: deque[tuple[Signal, Kept | None]] = deque()
+        # Where the signals of this run go; "": there are none.
+        self._origin = ""
         self._condition = threading.Condition()
         # Until when to go on trying, by the monotonic clock; None: for ever.
         self._until: float | None = None
@@ -63,10 +65,17 @@ class Courier:
     def add(self, signal: Signal) -> None:
         """Tell a signal soon; it is written down first."""
         signal = dated(signal)
+        self._origin = signal.target.origin
         with self._condition:
             self._waiting.append((signal, self._spool.keep(signal)))
             self._condition.notify()
         self.start()
+
+    def sweep(self, origin: str) -> None:
+        """Tell what was left for a server, if anything was, and add nothing."""
+        self._origin = origin
+        if self._spool.trim():
+            self.start()
 
     def start(self) -> None:
         """Begin to send; what was left before is told even if nothing is added."""
@@ -205,7 +214,7 @@ class Courier:
         from hcl.client import sending
 
         refused: dict[str, str] = {}
-        ours, away = self._origin(), dict[str, str]()
+        ours, away = self._origin, dict[str, str]()
         for kept in self._spool.left():
             origin = kept.signal.target.origin
             if origin in away or not (self._whole or origin == ours):
@@ -237,11 +246,6 @@ class Courier:
         if dropped:
             most = f"{spools.MOST_FILES} signals, 20 MB and a week"
             self._tell(f"dropped {dropped} of what was kept: that is {most} at most")
-
-    def _origin(self) -> str:
-        """Return where the signals of this run go; "": there are none."""
-        with self._condition:
-            return self._waiting[0][0].target.origin if self._waiting else ""
 
     def _send_late(self, signal: Signal) -> Answer:
         """Send what was left before. Raises OSError, HTTPException, ValueError."""

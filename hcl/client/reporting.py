@@ -49,7 +49,13 @@ class Report:
         """Tell how it ended, with what it wrote; `note`: and why."""
         at = time.time()
         if self._only_failures and not (exit_status or note):
-            return
+            # An older failure may wait still.
+            self._courier.sweep(self._target.origin)
+        else:
+            self._tell_end(at, exit_status, note)
+        self._courier.finish(self._patience)
+
+    def _tell_end(self, at: float, exit_status: int, note: str) -> None:
         limit = min(self._courier.body_limit or _USUAL_LIMIT, MOST)
         # A name that is no UTF-8 is told as it is written.
         last = note.encode("utf-8", "surrogateescape")[:limit]
@@ -60,7 +66,6 @@ class Report:
         # A command that was ended, and ended well then, failed.
         word = "fail" if note and not exit_status else str(exit_status)
         self._add(word, at, body + last)
-        self._courier.finish(self._patience)
 
     def _add(self, word: str, at: float, body: bytes = b"") -> None:
         signal = Signal(self._target, word, at, self._rid, body, self._create)

@@ -59,6 +59,29 @@ async def test_what_was_kept_is_told_before_the_next(tmp_path: Path) -> None:
         assert kept(tmp_path) == []
 
 
+async def test_a_failure_that_was_kept_is_told_by_a_run_that_tells_nothing(
+    tmp_path: Path,
+) -> None:
+    async with HttpSink() as sink:
+        url, port = sink.url, sink.port
+    env = environment(tmp_path, url)
+    run = ["run", "--only-failures", "--patience", "0.5s", "job", "--", "sh", "-c"]
+    await hcl(env, *run, "exit 6")
+    assert len(kept(tmp_path)) == 1
+
+    away = await hcl(env, *run, "exit 0")
+    async with HttpSink(port=port) as sink:
+        run[3] = "10s"
+        back = await hcl(env, *run, "exit 0")
+        again = await hcl(env, *run, "exit 0")
+
+    assert (away.status, back.status, back.err, again.err) == (0, 0, "", "")
+    assert away.err.startswith("hcl run: could not send what is kept: ")
+    assert told(sink.records)[1:] == ["/log"]
+    assert sink.records[1].text.startswith("exit status 6 at ")
+    assert kept(tmp_path) == []
+
+
 @pytest.mark.parametrize("behave", ["hang", "close", "garbage", "head"])
 async def test_a_server_that_answers_badly_does_not_hold_the_job_up(
     tmp_path: Path, behave: str

@@ -20,6 +20,10 @@ TRY_TIMEOUT = 5.0
 _TAKEN = (b"OK", b"Created")
 _LONGEST_ANSWER = 1000
 
+# What healthchecks.io says with a 200 to URLs with a UUID, and whether that is final:
+# it knows no such check, or got more than five a minute of it. It took nothing.
+_NOT_TAKEN = {"OK (not found)": True, "OK (rate limited)": False}
+
 # What an hcl says of a time that it does not believe.
 NOT_BELIEVED = "invalid ping time"
 
@@ -64,14 +68,17 @@ def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> An
         status, said, body = request("POST", signal.url, signal.body, headers, timeout)
     except (OSError, HTTPException, ValueError) as error:
         return Answer(False, reason(error))
+    text = " ".join(body.decode("utf-8", "replace").split())
+    if status == 200 and text in _NOT_TAKEN:
+        final = _NOT_TAKEN[text]
+        return Answer(False, f"it answered 200 {text}", final, is_alone=not final)
     if status in (200, 201) and body.startswith(_TAKEN):
         limit = said.get("ping-body-limit", "")
         return Answer(True, body_limit=int(limit) if limit.isdecimal() else 0)
-    return _refused(status, said, body)
+    return _refused(status, said, text)
 
 
-def _refused(status: int, said: dict[str, str], body: bytes) -> Answer:
-    text = " ".join(body.decode("utf-8", "replace").split())
+def _refused(status: int, said: dict[str, str], text: str) -> Answer:
     told = text if len(text) <= _TOLD else text[:_TOLD] + "…"
     if status in (400, 404, 409) and text in _FINAL:
         return Answer(False, f"it answered {status} {told}", final=True)

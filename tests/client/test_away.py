@@ -132,7 +132,12 @@ async def test_a_server_in_trouble_is_told_later(
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(404, b"not found"), (409, b"ambiguous slug")]
+    ("status", "body"),
+    [
+        (404, b"not found"),
+        (409, b"ambiguous slug"),
+        (200, b"OK (not found)"),  # healthchecks.io, of a UUID
+    ],
 )
 async def test_what_no_server_will_take_is_said_and_dropped(
     tmp_path: Path, status: int, body: bytes
@@ -155,6 +160,7 @@ async def test_what_no_server_will_take_is_said_and_dropped(
         (404, b"404 page not found\n"),  # Traefik, while its server is away
         (400, b"Client sent an HTTP request to an HTTPS server.\n"),
         (403, b"blocked"),
+        (200, b"OK (rate limited)"),  # healthchecks.io, of a UUID
     ],
 )
 async def test_what_a_proxy_says_loses_nothing(

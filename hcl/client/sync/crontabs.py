@@ -96,6 +96,8 @@ def _job(
         words = words[:-1]
     job = Job(source, entry.command.replace("\\%", "%"), number, tz=tz, user=user)
     job = job._replace(watched=tells(entry.command))
+    if not job.watched and _goes_on(entry.command):
+        return job._replace(skipped="goes on in the background (&), unheard")
     if words[0].lower() == "@reboot":
         return job._replace(skipped="runs when the machine starts, and has no schedule")
     if words[0].startswith("@"):
@@ -171,6 +173,12 @@ _PIECES = re.compile(
     re.DOTALL,
 )
 _ONE_PIECE = re.compile(r"if\s((?!\sfi\b).)*\sfi|\{\s[^{}]*\}|\([^()]*\)")
+
+
+def _goes_on(command: str) -> bool:
+    """Tell whether a shell ends before what it starts, which then loses its output."""
+    signs = {match["sign"] for match in _PIECES.finditer(command)}
+    return "&" in signs and not re.search(r"\bwait\b", command)
 
 
 def _without_false_failure(command: str) -> str:

@@ -191,6 +191,9 @@ def test_there_are_sixty_of_them() -> None:
         ("@fortnightly /bin/x", "@fortnightly is unknown"),
         ("61 3 * * * /bin/x", "'61' is not within 0 and 59"),
         ("0 3 * * funday /bin/x", "'funday' is no part of a cron schedule"),
+        ("0 3 * * * /bin/x &", "goes on in the background (&), unheard"),
+        ("0 3 * * * (a; b) > /c 2>&1 & ", "goes on in the background (&), unheard"),
+        ("0 3 * * * curl h/?a=1&b=2", "goes on in the background (&), unheard"),
         ("backup.sh", "is no line of a crontab"),
         ("0 3 * *", "is no line of a crontab"),
     ],
@@ -199,6 +202,16 @@ def test_what_has_no_schedule_is_said(line: str, why: str) -> None:
     [job] = read(line)
 
     assert job.skipped == why
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["a && b 2>&1", "a >& b", "a &> b", "curl 'h/?a=1&b=2'", "a & b & wait", "a \\& b"],
+)
+def test_what_ends_before_its_shell_is_no_job_in_the_background(command: str) -> None:
+    [job] = read(f"0 3 * * * {command}")
+
+    assert job.skipped == ""
 
 
 @pytest.mark.parametrize(

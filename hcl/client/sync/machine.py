@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hcl.client.settings import SettingsError
 from hcl.client.sync import crontabs, timers
 from hcl.client.sync.jobs import Job
 
@@ -18,6 +20,9 @@ USER_CRONTAB = "crontab -l"
 
 # In the name of a file that cron reads nothing from.
 _ODD = set(".~#")
+
+# The name of a time zone; TZ may be a path or a rule (CET-1CEST,M3.5.0,M10.5.0/3) too.
+_ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT")
 
 _ROOT = os.environ.get("HCL_SYNC_ROOT", "")
 
@@ -30,17 +35,42 @@ class Change(NamedTuple):
 
 
 def zone() -> str:
-    """Return the name of the machine's time zone; UTC if it cannot be told."""
-    if os.environ.get("TZ", "").strip(":"):
-        return os.environ["TZ"].strip(":")
+    """Return the name of the zone that cron and systemd go by; UTC if none is set.
+
+    Raises SettingsError, if what is set is no name.
+    """
+    # A user's own TZ is none of theirs: it counts only where nothing else says more.
+    own = os.environ.get("TZ", "").strip(":")
+    named = (_zone_of_all(), _zone_of_files(), own)
+    found = next((name for name in named if _ZONE.fullmatch(name)), "")
+    if not found and any(named):
+        raise SettingsError(
+            "the time zone of this machine has no name: call it by"
+            " TZ=Area/City hcl sync"
+        )
+    return found or "UTC"
+
+
+def _zone_of_all() -> str:
+    """Return TZ as the first process got it, and cron of it: in a container, say."""
+    try:
+        with open(f"{_ROOT}/proc/1/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return ""
+    found = [entry[3:] for entry in entries if entry.startswith(b"TZ=")]
+    return os.fsdecode(found[0]).strip(":") if found else ""
+
+
+def _zone_of_files() -> str:
     link = os.path.realpath(_ROOT + "/etc/localtime")
     if "/zoneinfo/" in link:
         return link.partition("/zoneinfo/")[2]
     try:
         with open(_ROOT + "/etc/timezone", encoding="ascii") as file:
-            return file.read().strip() or "UTC"
+            return file.read().strip()
     except (OSError, ValueError):
-        return "UTC"
+        return ""
 
 
 def _knows_zones() -> bool:

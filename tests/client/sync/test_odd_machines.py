@@ -239,3 +239,32 @@ async def test_a_zone_counts_where_cron_knows_it(
     ran = await machine.sync()
 
     assert re.search(rf"nas-zoned +5 3 \* \* \* +{zone} ", ran.out.decode())
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_files", "own", "zone"),
+    [
+        # As tzselect has people put it into ~/.profile: cron does not see it.
+        ("", "Europe/Riga", "Asia/Tokyo", "Europe/Riga"),
+        ("", "Europe/Riga", ":/etc/localtime", "Europe/Riga"),
+        # A container that was started with -e TZ=…
+        ("Asia/Tokyo", "Etc/UTC", "Asia/Tokyo", "Asia/Tokyo"),
+        ("", "", "America/Port-au-Prince", "America/Port-au-Prince"),
+        ("", "", "EST5EDT", "EST5EDT"),
+        ("", "", "", "UTC"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "", "", ""),
+    ],
+)
+async def test_the_zone_is_that_of_cron(
+    machine: Machine, of_all: str, of_files: str, own: str, zone: str
+) -> None:
+    (machine.root / "proc/1").mkdir(parents=True)
+    (machine.root / "proc/1/environ").write_text(f"A=b\0TZ={of_all}\0")
+    (machine.root / "etc/timezone").write_text(of_files)
+    machine.env["TZ"] = own
+
+    ran = await machine.sync()
+
+    found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
+    assert (found[1] if found else "") == zone
+    assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)

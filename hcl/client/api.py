@@ -16,7 +16,14 @@ _LONGEST = 1 << 30
 
 
 class APIError(Exception):
-    """The server did not do what was asked; its text says why."""
+    """The server did not do what was asked; its text says why.
+
+    `status`: what it answered; 0: nothing, or nothing that could be understood.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def add_options(parser: argparse.ArgumentParser, default: str = "") -> None:
@@ -70,7 +77,7 @@ class API:
         except ValueError:
             said = answer.decode("utf-8", "replace")
         if status >= 400:
-            raise APIError(_refusal(status, said))
+            raise APIError(_refusal(status, said), status)
         if isinstance(said, str):
             raise APIError(f"{url} is no API: it answered {status} with no JSON")
         return said

@@ -100,7 +100,11 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     changed = changes(steps, hcl, user=os.geteuid() != 0)
     if changed:
         _tell_what_is_unsaid(jobs)
-    is_made = not (options.create or options.apply) or _create(api, steps)
+    refused = _create(api, steps) if options.create or options.apply else []
+    unmade = [step for step in refused if step.action == "create"]
+    if unmade:
+        wanted = [step for step in steps if step not in unmade]
+        changed = changes(wanted, hcl, user=os.geteuid() != 0)
     if options.apply and changed:
         machine.write(changed, _backups(settings))
         for change in changed:
@@ -109,7 +113,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
         print("hcl sync --undo brings back what was there")
     elif changed:
         _show_changes(changed)
-    return 0 if is_made else 1
+    return 1 if refused else 0
 
 
 def called() -> str:
@@ -179,12 +183,14 @@ def _show_plan(steps: Sequence[Step]) -> None:
     )
 
 
-def _create(api: API, steps: Sequence[Step]) -> bool:
-    """Make and change checks; tell whether all could be. Raises APIError for a new one.
+def _create(api: API, steps: Sequence[Step]) -> list[Step]:
+    """Make and change checks; return those that the server refused, as is told.
 
-    One that cannot be changed, as it stands in a file there, is told all the same.
+    One that stands in a file there cannot be changed, but told. One whose schedule no
+    server takes, the 31st of February say, cannot be made: its job is left as it is.
+    Raises APIError, if no new one would fare better: there are too many, say.
     """
-    is_made = True
+    refused = []
     for step in steps:
         try:
             if step.action == "create":
@@ -195,11 +201,11 @@ def _create(api: API, steps: Sequence[Step]) -> bool:
                 print(f"changed {step.check}")
         except APIError as error:
             why = f"{step.check} cannot be {step.action}d: {error}"
-            if step.action == "create":
+            if step.action == "create" and error.status != 400:
                 raise APIError(why) from error
             print(f"hcl sync: {why}", file=sys.stderr)
-            is_made = False
-    return is_made
+            refused.append(step)
+    return refused
 
 
 def _show_changes(changed: Sequence[Change]) -> None:

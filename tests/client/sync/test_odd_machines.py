@@ -194,6 +194,24 @@ async def test_a_check_that_cannot_be_changed_stops_no_other(
     assert "run file-backup" in machine.crontab.read_text()
 
 
+async def test_a_schedule_that_no_server_takes_stops_no_other(
+    machine: Machine, serve: Serve
+) -> None:
+    # As people write what is never to run, and as busybox takes a night.
+    odd = "0 0 31 2 * /bin/never\n0 22-6 * * * /bin/night\n"
+    machine.crontab.write_text(odd + CRONTAB)
+
+    ran = await machine.sync("--apply", "--host", "odd")
+
+    assert ran.status == 1
+    for name in ("never", "night"):
+        said = f"hcl sync: odd-{name} cannot be created: json validation error: "
+        assert said in ran.err
+    assert machine.crontab.read_text().startswith(odd)
+    assert "run odd-backup" in machine.crontab.read_text()
+    assert {"odd-backup", "odd-logs"} <= checks(serve).keys()
+
+
 async def test_a_new_check_that_is_refused_is_named(machine: Machine) -> None:
     machine.env["HCL_API_KEY"] = READING
     before = machine.files()

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ from hcl.client.sync.plan import Step, changes, plan, template
 from hcl.client.tables import length, show
 
 _PATH_OF_CRON = "/usr/bin:/bin"
+
+# What cron, a shell and systemd all read as it stands.
+_PLAIN = re.compile(r"[\w/.,+@:-]+")
 
 _MARKS = {"create": "+", "change": "~", "keep": "=", "nothing": "-"}
 
@@ -118,12 +122,13 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
 
 def called() -> str:
     """Return how jobs are to call this command. Raises SettingsError."""
-    path = os.path.abspath(shutil.which("hcl") or sys.argv[0])
-    if os.path.basename(path) == "__main__.py":
-        path = f"{sys.executable} -m hcl.client"
-    elif not _starts(path):
-        path = f"{sys.executable} {path}"
-    if not tells(f"{path} run x -- true"):
+    words = [os.path.abspath(shutil.which("hcl") or sys.argv[0])]
+    if os.path.basename(words[0]) == "__main__.py":
+        words = [sys.executable, "-m", "hcl.client"]
+    elif not _starts(words[0]):
+        words = [sys.executable, *words]
+    path = " ".join(words)
+    if not (tells(f"{path} run x -- true") and all(map(_PLAIN.fullmatch, words))):
         raise SettingsError(
             f"jobs cannot call {path}: put the client into /usr/local/bin/hcl first"
         )
@@ -132,15 +137,19 @@ def called() -> str:
 
 def _starts(path: str) -> bool:
     """Tell whether a program starts as it stands, for cron too."""
-    if not os.access(path, os.X_OK):
+    # Cron looks in few folders only: not in those that a NAS keeps its python3 in. And
+    # the one that it finds may be too old, and another be called by hand.
+    try:
+        done = subprocess.run(
+            [path, "run", "--help"],
+            env={"PATH": _PATH_OF_CRON},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
         return False
-    with open(path, "rb") as file:
-        words = file.readline(1000).split()
-    # Which looks in few folders only: not in those that a NAS keeps its python3 in.
-    is_found = words[:1] != [b"#!/usr/bin/env"] or shutil.which(
-        os.fsdecode(words[-1]), path=_PATH_OF_CRON
-    )
-    return bool(is_found)
+    return done.returncode == 0
 
 
 def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:

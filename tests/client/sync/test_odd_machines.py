@@ -127,7 +127,13 @@ async def test_a_file_that_is_no_program_is_called_by_an_interpreter(
 
 @pytest.mark.parametrize(
     ("script", "is_found"),
-    [("#!/bin/sh", True), ("#!/usr/bin/env sh", True), ("#!/usr/bin/env py-x", False)],
+    [
+        ("#!/bin/sh", True),
+        ("#!/usr/bin/env sh", True),
+        ("#!/usr/bin/env py-x", False),
+        # The client by a Python that is too old, say.
+        ("#!/bin/sh\necho 'hcl needs Python 3.9 or newer' >&2; exit 1", False),
+    ],
 )
 def test_what_cron_cannot_start_is_called_by_an_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, is_found: bool
@@ -140,7 +146,21 @@ def test_what_cron_cannot_start_is_called_by_an_interpreter(
 
     called = command.called()
 
-    assert called == str(program) if is_found else f"{sys.executable} {program}"
+    assert called == (str(program) if is_found else f"{sys.executable} {program}")
+
+
+@pytest.mark.parametrize("folder", ["My Share", "100%", "it's", "a$b"])
+def test_a_path_that_no_crontab_takes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    program = tmp_path / folder / "hcl"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    with pytest.raises(SettingsError, match=r"jobs cannot call .*hcl: put the client"):
+        command.called()
 
 
 def test_a_name_that_no_later_run_would_know_is_refused(

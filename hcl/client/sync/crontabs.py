@@ -14,6 +14,11 @@ _SETTING = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*|\"[^\"]+\"|'[^']+')\s*=\s*(.*
 _FIELD = r"(\S+)\s+"
 _ENTRY = re.compile(rf"\s*(@[a-z_]+\s+|{_FIELD * 5})(.*)", re.IGNORECASE)
 
+# Bytes of a command that leave room for `hcl run`: Debian's cron takes 999, and ignores
+# the whole file for one that is longer.
+_LONGEST = 800
+_ENCODING = ("utf-8", "surrogateescape")
+
 
 class Entry(NamedTuple):
     """A line of a crontab that runs something.
@@ -98,6 +103,8 @@ def _job(
     job = job._replace(watched=tells(entry.command))
     if not job.watched and _goes_on(entry.command):
         return job._replace(skipped="goes on in the background (&), unheard")
+    if len((shlex.quote(entry.command) + entry.rest).encode(*_ENCODING)) > _LONGEST:
+        return job._replace(skipped="would be too long for cron")
     if words[0].lower() == "@reboot":
         return job._replace(skipped="runs when the machine starts, and has no schedule")
     if words[0].startswith("@"):

@@ -194,6 +194,8 @@ def test_there_are_sixty_of_them() -> None:
         ("0 3 * * * /bin/x &", "goes on in the background (&), unheard"),
         ("0 3 * * * (a; b) > /c 2>&1 & ", "goes on in the background (&), unheard"),
         ("0 3 * * * curl h/?a=1&b=2", "goes on in the background (&), unheard"),
+        (f"0 3 * * * echo {'x' * 800}", "would be too long for cron"),
+        (f"0 3 * * * echo {'x' * 500} {chr(39) * 80}", "would be too long for cron"),
         ("backup.sh", "is no line of a crontab"),
         ("0 3 * *", "is no line of a crontab"),
     ],

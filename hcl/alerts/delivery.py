@@ -227,12 +227,19 @@ async def write_down(
             await store.channels.note_failed(
                 conn, row_id, outcome.answer, since, ended.line.failures
             )
-    for ended in tries:
-        # Where one message came through, others may now. It is written down with the
-        # tick: who is killed in between would forget it.
-        if (sent := ended.outcome.sent) is not None:
-            free = store.outbox.retry if ended.opens else store.outbox.retry_refused
-            await free(conn, sent, ended.line.row_id)
+    await _free_others(conn, tries)
+
+
+async def _free_others(conn: Connection, tries: Iterable[EndedTry]) -> None:
+    """Where one message came through, let others be tried now; once for each channel.
+
+    It is written down with the tick: who is killed in between would forget it.
+    """
+    through = {t.line.row_id: t.outcome.sent for t in tries if t.outcome.sent}
+    opened = {t.line.row_id for t in tries if t.opens and t.outcome.sent}
+    for row_id, sent in through.items():
+        free = store.outbox.retry if row_id in opened else store.outbox.retry_refused
+        await free(conn, sent, row_id)
 
 
 def _notice(ended: EndedTry) -> str:

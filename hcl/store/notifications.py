@@ -214,8 +214,16 @@ async def hand_on(
         },
     )
     await conn.execute(
-        f"UPDATE notifications AS n SET handed_on = 1 {owed}",
-        {"channel_id": channel_id, "now": stamp(now), "only": ids},
+        # What it does not tell of now it may by other settings.
+        f"UPDATE notifications AS n SET handed_on = 1 {owed}"
+        " AND EXISTS (SELECT 1 FROM channels c LEFT JOIN flips f ON f.id = n.flip_id"
+        f" WHERE c.id = :fallback AND c.enabled AND {_IS_TOLD})",
+        {
+            "channel_id": channel_id,
+            "fallback": fallback,
+            "now": stamp(now),
+            "only": ids,
+        },
     )
     return cursor.rowcount
 

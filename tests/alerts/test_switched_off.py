@@ -10,7 +10,7 @@ from tests.alerts.sending import channel, group, posting, quiet, restarted
 from tests.build import HOUR, NOW
 from tests.patience import ENDS
 from tests.sinks import HttpSink
-from tests.store import rows
+from tests.store import change, rows
 
 OFF = {"enabled": "false"}
 GIVEN_UP = "the channel was switched off"
@@ -74,6 +74,23 @@ async def test_it_does_not_fail_any_more(tmp_path: Path) -> None:
 
         assert await rows(post.app.database, failing) == [(1, 0)]
         assert await post.waiting() == []
+
+
+async def test_a_fallback_that_was_tells_what_still_waits_once_it_is_on(
+    tmp_path: Path,
+) -> None:
+    hook = toml.webhook("Hook", down=DEAD, fallback="Mail")
+    async with posting(tmp_path, hook, channel("Mail", **OFF)) as post:
+        await post.down("a", 1)
+        await post.send(*(NOW + n * HOUR for n in range(3)))
+        assert post.mails() == []
+
+        await post.use(hook, channel("Mail"))
+        # A reload gives the channel three tries of its own again.
+        await change(post.app.database, "UPDATE notifications SET next_try = 0")
+        await post.send(NOW + 9 * HOUR)
+        await post.send(NOW + 9 * HOUR)
+        assert post.mails() == ["DOWN: a"]
 
 
 async def test_a_report_does_not_go_over_it(tmp_path: Path) -> None:

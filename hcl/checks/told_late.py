@@ -34,7 +34,7 @@ def on_late_ping(
     others must have followed. `hold` has windows move deadlines.
     """
     action = rules.action_of(check, ping)
-    if _is_past(check, ping._replace(action=action), turned):
+    if _is_past(check, ping._replace(action=action), received, turned):
         kept = ping._replace(n=check.n_pings + 1, action=action)
         check = check._replace(n_pings=kept.n)
         return _of_the_past(check, kept, received, loose=loose), kept
@@ -83,14 +83,28 @@ def _rewound(check: Check, at: datetime, *, hold: Hold, loose: bool) -> Check:
     return then._replace(bad_outcomes=before + then.bad_outcomes)
 
 
-def _is_past(check: Check, ping: Ping, turned: datetime | None) -> bool:
+def _is_past(check: Check, ping: Ping, now: datetime, turned: datetime | None) -> bool:
     """Tell whether a check knows of something newer already."""
-    known = [check.last_ping]
+    known = [_heard(check, now)]
     if ping.action == "start":
         known.append(check.last_start)
     if check.status in ("new", "paused"):
         known.append(turned)
     return any(at is not None and ping.created < at for at in known)
+
+
+def _heard(check: Check, now: datetime) -> datetime | None:
+    """Return when a check was heard last, by the time of now; None: that is not known.
+
+    A step of the clock leaves `last_ping` where it was, and moves what deadlines count
+    from in its place, unless that is a return of hcl.
+    """
+    last, counted = check.last_ping, check.counted_from
+    if last is None or counted is None:
+        return last
+    if last > now:
+        return None if check.excused else counted
+    return last if check.excused else max(last, counted)
 
 
 def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Transition:

@@ -121,6 +121,30 @@ def test_with_an_excuse_it_goes_down_as_soon_as_without_the_signal() -> None:
     assert (after.last_ping, after.excused) == (NOW + HOUR, 1)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "excused", "minutes", "is_newer"),
+    [
+        # It was heard at noon, by a clock that was set since.
+        (HOUR, 0, 10, True),
+        (HOUR, 0, -10, False),
+        (-HOUR, 0, 10, True),
+        (-HOUR, 0, -10, False),
+        # Before a return at noon, and nobody knows when.
+        (HOUR, 1, -10, True),
+    ],
+)
+def test_what_was_heard_by_a_clock_that_was_set_is_no_newer_for_that(
+    ahead: timedelta, excused: int, minutes: int, is_newer: bool
+) -> None:
+    """What a clock showed that was ahead passes over no signals of an hour since."""
+    check = up(**HOURLY, last_ping=NOW + ahead, counted_from=NOW, excused=excused)
+    at = NOW + minutes * MINUTE
+
+    after = told(check, at, NOW + 20 * MINUTE, action="fail").check
+
+    assert (after.status == "down") == (after.last_ping == at) == is_newer
+
+
 @pytest.mark.parametrize("finer", FINER, ids=str)
 def test_what_is_of_after_the_return_ends_the_excuse(finer: dict[str, Any]) -> None:
     """Though the next one is nearly due as well."""

@@ -205,7 +205,7 @@ def run_deadline(check: Check) -> datetime | None:
     never heard nothing else would tell, so it has twice as long as a run may take, from
     the return on.
     """
-    if check.last_start is None and not check.open_runs:
+    if check.last_start is None and not (check.open_runs or check.run_excused):
         return None
     if check.is_finer:
         ends = runs.first_end(check), _excused_end(check)
@@ -225,7 +225,7 @@ def newest_end(check: Check) -> datetime | None:
 
 
 def _excused_end(check: Check) -> datetime | None:
-    if check.last_start is None or not check.run_excused:
+    if not check.run_excused:
         return None
     if check.status == "up" or check.counted_from is None:
         return None

@@ -425,15 +425,24 @@ def test_v1_says_started_until_the_newest_has_to_end(
     assert seen == shown
 
 
-def test_excused_run_of_a_new_check_has_twice_as_long_as_a_run_may_take() -> None:
+@pytest.mark.parametrize("is_newest", [True, False])
+def test_excused_run_of_a_new_check_has_twice_as_long_as_a_run_may_take(
+    is_newest: bool,
+) -> None:
+    """Though a run that began later has failed, in a window of maintenance."""
     check = make_check(status="new", grace=HOUR, max_run=5 * HOUR)
-    begun = rules.on_ping(check, make_ping(action="start"))[0].check
+    begun = rules.on_ping(check, make_ping(action="start", rid=rid("a")))[0].check
+    if not is_newest:
+        begun = begun._replace(last_start=None, last_start_rid=None)
     went, returned = NOW + MINUTE, NOW + HOUR
 
     after = absence.on_return(begun, went, returned)
 
     assert after.run_excused
     assert after.alert_after == returned + 10 * HOUR
+    flip = rules.on_deadline(after, returned + 10 * HOUR).flip
+    assert flip is not None
+    assert (flip.new_status, flip.reason) == ("down", "timeout")
 
 
 def test_what_came_after_a_run_was_too_long_is_heard_though_that_is_counted_later() -> (

@@ -81,7 +81,9 @@ def on_return(
         # The run that was to end later is none any more: what it answered is due.
         due = schedule.deadline(check, loose=loose) or due
     if check.status != "up":
-        # It was never heard, so that nothing but its run can be late.
+        # It was never heard, so that nothing but its run can be late; maybe not the
+        # newest, which has failed in a window of maintenance.
+        check = check._replace(run_excused=check.run_excused or is_waited_for)
         if check.run_excused:
             check = _excused(check, returned, counted, last_chance=due < returned)
     elif due < returned:

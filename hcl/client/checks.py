@@ -234,8 +234,10 @@ def _log(api: API, options: argparse.Namespace) -> None:
 def _flips(api: API, options: argparse.Namespace) -> None:
     document = api.get(api.check(options.check, "/flips/", reads=True))
     flips = document["flips"] if isinstance(document, dict) else document
+    # It may be paused, too, or resumed: more the API does not tell.
+    words = {True: "up", False: "not up"}
     rows = [
-        {"when": moment(flip["timestamp"]), "status": "up" if flip["up"] else "down"}
+        {"when": moment(flip["timestamp"]), "status": words[bool(flip["up"])]}
         for flip in flips
     ]
     show(options.format, rows, ("when", "status"), document)

@@ -84,6 +84,12 @@ async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
     [listed] = (await machine.document("list", "--tag", "nas"))["checks"]
     assert listed["slug"] == "disk-2"
     assert (await machine.document("flips", "disk-2"))["flips"]
+    # Of a pause, and what ends it, a server tells no more than that it is not up.
+    flips = (await machine("checks", "flips", "disk-2", "--format", "plain")).out
+    assert [line.split("\t")[1] for line in flips.decode().splitlines()] == [
+        "not up",
+        "not up",
+    ]
 
     assert (await machine.document("delete", "disk-2"))["uuid"] == made["uuid"]
     ran = await machine("checks", "show", "disk-2")

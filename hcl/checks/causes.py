@@ -88,8 +88,10 @@ def _took_down(check: Check, start: datetime, at: datetime) -> bool:
 def missed(check: Check, at: datetime) -> Missed:
     """Return the ping whose grace was over when a check went down then."""
     due, expected = at - check.grace, _expected(check, at)
-    if expected is not None and check.not_before == at and expected < due:
-        # It went down later, since hcl was away before, or more might be told late.
+    is_only = check.down_after == 1 or check.not_before == at
+    if expected is not None and is_only and expected < due:
+        # It went down later, since hcl was away before, or more might be told late; or
+        # in maintenance its grace began anew.
         return Missed(expected, check.grace)
     if expected is not None and due < expected < at:
         # Grace was shorter. Of several that were missed it was the last.

@@ -82,12 +82,15 @@ def test_what_was_waited_for_is_told_whatever_grace_is_now(
         assert (since, limit) == expected[:2]
 
 
-def test_what_a_window_put_off_began_anew_at_its_end() -> None:
+@pytest.mark.parametrize("kind", [{}, CRON, {"max_run": HOUR}])
+def test_what_a_window_put_off_was_due_before_its_end(kind: dict[str, Any]) -> None:
     window = Window("", start=NOW - HOUR, end=NOW + HOUR)
 
-    check, flip = gone_down(make_check(**UP), None, Calendar([window]))
+    check, flip = gone_down(make_check(**UP | kind), None, Calendar([window]))
 
-    assert told(check, flip) == (NOW + HOUR, GRACE, "ping")
+    # It went down by a grace that began anew then.
+    assert flip.created == NOW + HOUR + GRACE
+    assert told(check, flip) == (NOW, GRACE, "ping")
 
 
 def test_an_outcome_since_hides_what_was_expected_before() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hcl.alerts.messages.when import told
-from hcl.checks import causes
+from hcl.checks import causes, schedule
 from hcl.model import Alert, Flip, Lateness, Reason
 from hcl.words.lengths import duration, rough
 from hcl.words.lines import counted
@@ -64,9 +64,16 @@ def down(alert: Alert, now: datetime) -> Wording:
 def late(alert: Alert, now: datetime) -> Wording:
     """Say that a ping is overdue, and when the check goes down without."""
     check, began = alert.check, alert.flip.created
-    due = told(began, alert)
-    story = [f"No ping has come since one was due at {due}, {ago(began, now)}."]
-    predicate, clause = f"is late: no ping since {due}", f"no ping since {due}"
+    since = told(began, alert)
+    story = [f"No ping has come since one was due at {since}, {ago(began, now)}."]
+    due = schedule.next_ping(check)
+    if check.spared and due is not None and due < began:
+        # It is told when maintenance is over.
+        story = [
+            f"No ping has come since maintenance was over at {since},"
+            f" {ago(began, now)}; one was due at {told(due, alert)}."
+        ]
+    predicate, clause = f"is late: no ping since {since}", f"no ping since {since}"
     if check.alert_after is not None and check.alert_after > now:
         ends = told(check.alert_after, alert)
         left = rough(check.alert_after - now)

@@ -271,6 +271,26 @@ def test_a_slow_run_is_told_in_words() -> None:
     assert subject(both, an_alert(), slow) == "3 checks: 1 down, 1 slow, 1 up"
 
 
+def test_who_was_late_in_maintenance_is_told_when_a_ping_was_due() -> None:
+    # Due three hours ago, while a window was open; it has its grace since an hour ago.
+    ends = NOW + timedelta(minutes=20)
+    check = an_alert(
+        alert_after=ends, spared=timedelta(hours=2), grace=timedelta(hours=1.5)
+    ).check
+    began = ends - check.grace
+    late = replace(
+        an_alert(),
+        check=check._replace(status="up", last_start=None),
+        lateness=Lateness(began),
+        flip=Flip(began, "up", "up", ""),
+    )
+
+    text = story(late)
+
+    assert "since maintenance was over at" in text
+    assert "; one was due at 2026-01-05 00:55:06" in text
+
+
 def test_being_late_is_told_in_words() -> None:
     began = NOW - timedelta(minutes=20)
     late = replace(

@@ -74,6 +74,8 @@ def uptime(
     days = availability.by_day(flips, status, since, now, zone, DAYS)
     bad = [f"{_named(day, now)}: {_words(day)}" for day in days if day.down][::-1]
     more = [f"and {counted(len(bad) - _NAMED, 'day')} more"] if bad[_NAMED:] else []
+    is_known = any(day.share is not None for day in days)
+    none = "never down" if is_known else "nothing is known"
     lengths = (("30 days", timedelta(days=30)), ("12 months", now - months[-1].start))
     first, last = (
         Row(known, _day(known.start, zone), label)
@@ -82,7 +84,7 @@ def uptime(
     )
     return Uptime(
         stretches=tuple(_stretches(days, now)),
-        words=f"{DAYS} days: {'; '.join(bad[:_NAMED] + more) or 'never down'}",
+        words=f"{DAYS} days: {'; '.join(bad[:_NAMED] + more) or none}",
         rows=(first, *(Row(m, _day(m.start, zone)) for m in months[:2]), last),
         months=tuple(months),
         gaps=tuple(_gaps(months)),

@@ -54,7 +54,7 @@ def days(status: Status, flips: Sequence[Turn], now: datetime, zone: tzinfo) -> 
     letters = "".join(map(_letter, down[-DAYS:], known[-DAYS:]))
     told = tuple(_told(starts[-DAYS:], down[-DAYS:], known[-DAYS:], zone))
     return Days(
-        _drawn(letters, _summed(told, down[-DAYS:]), told),
+        _drawn(letters, _summed(told, down[-DAYS:], known[-DAYS:]), told),
         _share(sum(down), sum(known)),
         not told,
     )
@@ -137,9 +137,11 @@ def _told(
             yield number, f"{day:%a} {day.day} {day:%b}: down {length}"
 
 
-def _summed(told: Sequence[tuple[int, str]], down: Sequence[float]) -> str:
+def _summed(
+    told: Sequence[tuple[int, str]], down: Sequence[float], known: Sequence[float]
+) -> str:
     if not told:
-        return "never down"
+        return "never down" if any(known) else "nothing is known"
     if len(told) <= _NAMED:
         return "; ".join(words for _, words in told)
     return f"down {short(timedelta(seconds=sum(down)))} on {len(told)} days"

@@ -46,6 +46,14 @@ def test_many_bad_days_are_counted() -> None:
     assert found.words.endswith("; and 16 days more")
 
 
+def test_who_was_paused_all_the_time_was_not_up_in_it() -> None:
+    flips = [Flip(NOW - 120 * DAY, "up", "paused", "")]
+
+    found = uptime(flips, "paused", NOW - 200 * DAY, NOW, ZONE)
+
+    assert (found.is_known, found.words) == (True, "90 days: nothing is known")
+
+
 def test_nothing_is_drawn_of_what_is_not_known() -> None:
     found = uptime([], "new", None, NOW, ZONE)
 

@@ -96,6 +96,7 @@ def letters_of(days: bars.Days) -> str:
             "Mon 15 Jun: down 12 h",
             "71.4 %",
         ),
+        ("paused", [(20, "up", "paused")], "-" * 14, "nothing is known", "100 %"),
         ("paused", [(1, "up", "paused")], "u" * 13 + "-", "never down", "100 %"),
         (
             "up",

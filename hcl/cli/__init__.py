@@ -1,6 +1,8 @@
 """The command `hcl`: one module a command, imported when it is called."""
 
 import importlib
+import sys
+from io import TextIOWrapper
 
 import click
 
@@ -101,3 +103,6 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="hcl")
 def main() -> None:
     """Watch over cron jobs: hear their pings, and tell when one is missed."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What their terminal cannot show is no reason to show nothing.
+        sys.stdout.reconfigure(errors="replace")

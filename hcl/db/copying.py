@@ -100,7 +100,7 @@ def copy(source: Path, into: Empty, stops: Callable[[], bool] = _never) -> None:
         raise DatabaseError(f"{source}: there is no database")
     with _told_as(source):
         origin = sqlite3.connect(
-            f"file:{quote(str(source))}?mode=ro",
+            f"file:{quote(bytes(source))}?mode=ro",
             uri=True,
             isolation_level=None,
             timeout=_LOCK_PATIENCE,
@@ -204,7 +204,7 @@ def rehearse(
     """
     shown = shown or path
     with _told_as(shown):
-        uri = f"file:{quote(str(path))}?mode=ro{_immutable(path)}"
+        uri = f"file:{quote(bytes(path))}?mode=ro{_immutable(path)}"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as conn:
             conn.set_progress_handler(lambda: int(stops()), _LOOK_EVERY)
             conn.execute("BEGIN")

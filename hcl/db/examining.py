@@ -43,7 +43,7 @@ def examine(path: Path, newest: int) -> str:
 
 def _ask(path: Path, newest: int) -> str:
     # Never immutable: SQLite would then leave out what is in the WAL.
-    uri = f"file:{quote(str(path))}?mode=ro"
+    uri = f"file:{quote(bytes(path))}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as probe:
             [version] = probe.execute("PRAGMA user_version").fetchone()

@@ -104,7 +104,7 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
 
     Raises DatabaseError.
     """
-    uri = f"file:{quote(str(path))}?mode=ro"
+    uri = f"file:{quote(bytes(path))}?mode=ro"
     try:
         # aiosqlite leaves a thread behind when it cannot connect: ask before.
         with closing(sqlite3.connect(uri, uri=True)) as probe:

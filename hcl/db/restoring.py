@@ -150,7 +150,8 @@ def mark_as_copy(copy_: Path, name: str, now: datetime) -> tuple[float | None, i
             {"answer": NOT_SENT, "now": now.timestamp()},
         ).fetchall()
         mark = {
-            "file": name,
+            # What is no UTF-8 in it could be told nobody.
+            "file": os.fsencode(name).decode(errors="replace"),
             "restored": now.timestamp(),
             "as_of": as_of,
             "not_sent": [row[0] for row in rows],

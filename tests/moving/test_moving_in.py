@@ -1,7 +1,10 @@
 """All that is in a database of Healthchecks is here after it was imported."""
 
 import hashlib
+import os
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +22,7 @@ from tests.moving.commands import (
     moved_in,
 )
 from tests.moving.serving import read
+from tests.patience import ENDS
 
 SAME = (
     "name slug tags desc kind methods manual_resume start_kw success_kw failure_kw"
@@ -235,3 +239,17 @@ def test_dry_run_shows_what_comes_and_writes_nothing(tmp_path: Path) -> None:
             str(sum(len(check["pings"]) for check in checks)),
             str(sum(len(check["flips"]) for check in checks)),
         ]
+
+
+def test_what_a_terminal_cannot_show_is_replaced(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hcl", "import", SOURCE, "--dry-run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        encoding="latin-1",
+        timeout=ENDS,
+        check=True,
+    )
+
+    assert "\nBüro ? Ops / ?? ?  " in done.stdout

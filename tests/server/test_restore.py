@@ -107,6 +107,24 @@ def test_restore_where_no_database_is_any_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_names_that_are_no_utf_8_are_names(tmp_path: Path) -> None:
+    # As an older machine wrote it on its disk.
+    folder = tmp_path / os.fsdecode(b"caf\xe9 '%41?#")
+    folder.mkdir()
+    copy = folder / os.fsdecode(b"d\xe9c.sqlite")
+    with Serve(folder) as serve:
+        serve.api("POST", "checks/", name="Backup")
+        hcl(folder, "backup", copy.name)
+        serve.stop()
+
+    told = hcl(folder, "restore", copy.name)
+
+    assert told.splitlines()[1].startswith("  It holds ")
+    with Serve(folder) as serve:
+        found = serve.api("GET", "checks/")["checks"]
+    assert [check["name"] for check in found] == ["Backup"]
+
+
 def test_root_leaves_the_database_to_whose_it_was(tmp_path: Path) -> None:
     with Serve(tmp_path) as serve:
         hcl(tmp_path, "backup", "copy.sqlite")

@@ -57,7 +57,7 @@ class Healthchecks:
         # Else one in WAL mode is not opened where its folder cannot be written. What no
         # other program has open has nothing beside it.
         still = is_wal and not path.with_name(f"{path.name}-wal").exists()
-        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+        uri = f"file:{quote(bytes(path.absolute()))}?mode=ro"
         try:
             conn = sqlite3.connect(uri + "&immutable=1" * still, uri=True)
         except sqlite3.Error as error:

@@ -64,7 +64,7 @@ async def _passed(config: Config) -> str:
     advice = "`hcl fence --raise` before you start hcl here"
     try:
         stand = Fence(config.standby).read()
-        async with db.open_to_read(config.database.path) as conn:
+        async with db.open_to_read(config.database.path, older=True) as conn:
             own = await store.epoch.get(conn)
     except (FenceError, DatabaseError, db.SQLError) as error:
         return f"Where the fence stands is not known ({error}): maybe {advice}."

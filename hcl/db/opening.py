@@ -99,9 +99,10 @@ async def _opened(path: Path, writer: Connection, reader: Reader) -> Database:
 
 
 @asynccontextmanager
-async def open_to_read(path: Path) -> AsyncIterator[Connection]:
+async def open_to_read(path: Path, *, older: bool = False) -> AsyncIterator[Connection]:
     """Open a database of this hcl only to read from it, while a server may run.
 
+    Or one that an `older` hcl has made, where what is read has been the same since.
     Raises DatabaseError.
     """
     uri = f"file:{quote(bytes(path))}?mode=ro"
@@ -109,7 +110,11 @@ async def open_to_read(path: Path) -> AsyncIterator[Connection]:
         # aiosqlite leaves a thread behind when it cannot connect: ask before.
         with closing(sqlite3.connect(uri, uri=True)) as probe:
             [version] = probe.execute("PRAGMA user_version").fetchone()
-        if version != newest_schema():
+        if version > newest_schema():
+            raise DatabaseError(
+                f"{path}: made by a newer hcl (schema {version}): run that one"
+            )
+        if version < newest_schema() and not older:
             raise DatabaseError(f"{path}: not of this version; start `hcl serve` first")
         async with aiosqlite.connect(uri, uri=True) as connection:
             yield connection

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 
 from hcl import store
@@ -42,6 +43,9 @@ def remove(path: Path) -> None:
     """Remove a copy, and all that SQLite and Litestream laid beside it."""
     for suffix in _LAID_BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    # What was set aside before it was brought up to date.
+    for aside in path.parent.glob(f"{escape(path.name)}.schema-*"):
+        aside.unlink(missing_ok=True)
 
 
 async def look(path: Path, config: Config) -> tuple[datetime | None, int]:
@@ -50,7 +54,8 @@ async def look(path: Path, config: Config) -> tuple[datetime | None, int]:
     Raises ReplicaError if it is of another server than hcl.toml describes.
     """
     try:
-        async with open_to_read(path) as conn:
+        # The other machine may not be upgraded yet.
+        async with open_to_read(path, older=True) as conn:
             projects = (await store.projects.known(conn)).values()
             sign = await store.life.last(conn)
             epoch = await store.epoch.get(conn)

@@ -139,7 +139,7 @@ def _private_copy(source: Path, into: Path) -> None:
 async def _own(config: Config) -> int:
     """Return the epoch of the database that is here, 0 if it has none to tell."""
     try:
-        async with open_to_read(config.database.path) as conn:
+        async with open_to_read(config.database.path, older=True) as conn:
             return await store.epoch.get(conn)
     except (DatabaseError, SQLError):
         return 0

@@ -68,8 +68,11 @@ def put_of_version(path: Path, version: int) -> None:
 
 def _put_check(connection: sqlite3.Connection, id_: int) -> None:
     connection.execute(
-        "INSERT INTO checks SELECT ?, 1, ?, ?, ?, '', '', '', '', 'simple',"
-        " 60, 60, '', '', '', 0, '', '', '', 0, 0, 0, 0",
+        "INSERT INTO checks (id, project_id, code, unique_key, badge_key, name, slug,"
+        ' tags, "desc", kind, timeout, grace, schedule, tz, methods, manual_resume,'
+        " start_kw, success_kw, failure_kw, filter_subject, filter_body,"
+        " filter_http_body, filter_default_fail) SELECT ?, 1, ?, ?, ?, '', '', '', '',"
+        " 'simple', 60, 60, '', '', '', 0, '', '', '', 0, 0, 0, 0",
         (id_, CODES[id_], CODES[id_], CODES[id_]),
     )
     status = "up" if id_ == 2 else "down"
@@ -80,7 +83,7 @@ def _put_check(connection: sqlite3.Connection, id_: int) -> None:
     connection.execute("INSERT INTO checks_channels VALUES (?, 1)", (id_,))
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=range(1, NEWEST))
 def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder with a database of each schema before."""
     put_of_version(tmp_path / "hcl.sqlite", request.param)

@@ -1,14 +1,17 @@
 """A takeover that is killed between two steps, by the real command."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests import toml
 from tests.damage import damage
+from tests.db.test_migrations import NEWEST, put_of_version
 from tests.patience import ENDS
 from tests.server.process import Serve, curl
 from tests.server.test_backup import asked, copies_in, hcl
@@ -84,6 +87,35 @@ def test_what_a_kill_left_of_the_database_is_not_called_what_was_here(
 
     assert "set aside" not in said
     assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [0]
+
+
+def test_machine_that_is_upgraded_takes_over_from_one_that_is_not(
+    passed: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    copy = folder / "hcl.sqlite.standby"
+    copy.unlink()
+    put_of_version(copy, NEWEST - 1)
+
+    said = hcl(folder, *TAKE_OVER)
+
+    assert "Not sent: 3 messages that waited there." in said
+    assert "The fence stands at epoch 1." in said
+    database = folder / "hcl.sqlite"
+    assert asked(database, "PRAGMA user_version") == [NEWEST]
+    assert asked(database, "SELECT count(*) FROM checks") == [3]
+    assert not list(folder.glob("*taking-over*"))
+
+
+def test_copy_of_a_newer_version_is_not_taken(passed: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    with closing(sqlite3.connect(folder / "hcl.sqlite.standby")) as connection:
+        connection.execute(f"PRAGMA user_version = {NEWEST + 1}")
+
+    line = hcl(folder, *TAKE_OVER)
+
+    assert f"made by a newer hcl (schema {NEWEST + 1}): run that one" in line
+    assert not (folder / "fence").exists()
 
 
 def test_copy_that_was_followed_half_is_not_taken(passed: Path, tmp_path: Path) -> None:

@@ -171,7 +171,8 @@ class Arriving:
             # Its count must not be behind its log.
             check = check._replace(n_pings=newest)
             await store.checks.save_states(conn, [check])
-        await self._bring_flips(conn, check, flips, home)
+        waits = check.is_muted(self._now)
+        await self._bring_flips(conn, check, flips, home, waits=waits)
         await self._bring_mute(conn, check._replace(muted_until=None), moved, None)
         mark = Mark(marking.of(moved, home.channels), check.n_pings, self._as_of)
         await store.moved.set_mark(conn, check.id, mark)
@@ -226,7 +227,8 @@ class Arriving:
             # Its runs were slow elsewhere, and some time ago.
             await store.paces.pass_over(conn, check.id, check.n_pings)
             self.arrived.changed_checks += 1
-        await self._bring_flips(conn, check, new, home)
+        waits = there.is_muted(self._now)
+        await self._bring_flips(conn, check, new, home, waits=waits)
         last = new[-1].flip if new else next(iter(known), None)
         await self._join(conn, check, joining.joint(here, check, last, self._as_of))
         await self._bring_mute(conn, here, moved, mark)
@@ -306,15 +308,23 @@ class Arriving:
         self._pings, self._bytes = [], 0
 
     async def _bring_flips(
-        self, conn: Connection, check: Check, flips: list[MovedFlip], home: _Home
+        self,
+        conn: Connection,
+        check: Check,
+        flips: list[MovedFlip],
+        home: _Home,
+        *,
+        waits: bool,
     ) -> None:
+        """Bring flips, and what is to be told; `waits`: at the end of a mute."""
         if not flips:
             return
         rows = [(moved.flip, moved.n_pings) for moved in flips]
         await store.moved.add_flips(conn, check.id, rows)
         self.arrived.flips += len(flips)
         for back, moved in reversed([*enumerate(reversed(flips))]):
-            if moved.is_told or self._now - moved.flip.created >= _FRESH:
+            is_old = self._now - moved.flip.created >= _FRESH and not waits
+            if moved.is_told or is_old:
                 continue
             ids = [home.channels[c] for c in moved.untold if c in home.channels]
             if moved.untold and not ids:

@@ -97,6 +97,23 @@ async def test_mutes_badges_and_what_left_the_file_come_along_and_back(
     assert await muted(here, codes["up"]) == await muted(there, codes["up"])
 
 
+async def test_what_waits_for_the_end_of_a_long_mute_waits_on(tmp_path: Path) -> None:
+    here, there = two(tmp_path)
+    codes = await lived(here)
+    shutil.copy(here / "hcl.toml", there)
+    with closing(sqlite3.connect(here / "hcl.sqlite")) as conn, conn:
+        # It went down two days ago; hooks are told of nothing twice.
+        conn.execute("UPDATE flips SET created = created - 172800")
+    waiting = (
+        "SELECT count(*) FROM notifications JOIN checks c ON c.id = check_id"
+        f" WHERE code = '{codes['down']}' AND next_try IS NOT NULL"
+    )
+
+    await moved(here, there)
+
+    assert read(there, waiting) == read(here, waiting) == [(2,)]
+
+
 async def test_a_mute_here_stays_unless_it_changes_there(tmp_path: Path) -> None:
     here, there = two(tmp_path)
     codes = await lived(here)

@@ -17,6 +17,7 @@ from hcl.config import Config, HostPort
 from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
 from hcl.server import descriptors
 from hcl.server.announcer import Announcer
+from hcl.server.doors import Doors, listening
 from hcl.server.fence import Fence, refuse_fenced
 from hcl.server.guard import START_PATIENCE, Guard
 from hcl.server.parts import Assembly, assemble
@@ -27,7 +28,6 @@ from hcl.server.sockets import (
     MAIL,
     Inherited,
     describe,
-    listening,
     name_of,
     take_no_more,
 )
@@ -85,7 +85,7 @@ async def serve(
     with (
         # First: who starts a second server is to hear of the first one.
         held(config.database.path, config.path, new=new) as note_served,
-        _all_listening(config, inherited) as (sockets, mail_sockets),
+        _all_listening(config, inherited) as (doors, mail_doors),
     ):
         database = await open_database(
             config.database.path, config.database.synchronous
@@ -93,7 +93,7 @@ async def serve(
         try:
             note_served()
             async with assemble(config, database) as assembly:
-                server = _Server(assembly, reread, sockets, mail_sockets)
+                server = _Server(assembly, reread, doors, mail_doors)
                 await server.run(greet)
             if server.guard is not None and server.guard.fenced is not None:
                 raise server.guard.fenced
@@ -109,15 +109,15 @@ async def serve(
 @contextmanager
 def _all_listening(
     config: Config, inherited: Inherited
-) -> Iterator[tuple[list[socket.socket], list[socket.socket]]]:
-    """Bind to where HTTP and mail come to; none for mail, if no address is set."""
+) -> Iterator[tuple[Doors, Doors | None]]:
+    """Bind to where HTTP and mail come to; None: no address is set for mail."""
     for_mail = inherited.take(MAIL)
-    with listening(config.server.listen, inherited.take(HTTP)) as sockets:
+    with listening(config.server.listen, inherited.take(HTTP)) as doors:
         if config.smtpd.listen is None:
-            yield sockets, []
+            yield doors, None
             return
-        with listening(config.smtpd.listen, for_mail) as mail_sockets:
-            yield sockets, mail_sockets
+        with listening(config.smtpd.listen, for_mail) as mail_doors:
+            yield doors, mail_doors
 
 
 class _Server:
@@ -125,12 +125,12 @@ class _Server:
         self,
         assembly: Assembly,
         reread: Callable[[], Config],
-        sockets: list[socket.socket],
-        mail_sockets: list[socket.socket],
+        doors: Doors,
+        mail_doors: Doors | None,
     ) -> None:
         self._assembly = assembly
-        self._sockets = sockets
-        self._mail_sockets = mail_sockets
+        self._doors = doors
+        self._mail_doors = mail_doors
         limit = descriptors.for_http(descriptors.raise_limit())
         self._http = HttpServer(
             assembly.app,
@@ -142,7 +142,7 @@ class _Server:
         self._systemd = Notifier()
         self._rereader = Rereader(assembly, reread, self._systemd, self._status)
         # They are closed while the last requests are answered.
-        self._places = ", ".join(map(describe, sockets))
+        self._places = ", ".join(map(describe, doors.sockets))
         announcer = Announcer(
             assembly.database,
             assembly.clock,
@@ -169,19 +169,22 @@ class _Server:
                     self._stop_if_lost(self._assembly.database),
                     self._systemd.run(self._stuck, self._status),
                     *(part.run() for part in self._standby()),
+                    self._doors.run(self._http.take),
                 )
             ]
             self._tell_where()
             await greet(self._assembly.parts)
             _tame_gc()
             _hurry_threads()
-            doors = [group.create_task(self._http.serve(self._sockets))]
-            if (mail := self._assembly.mail) is not None:
-                doors += [group.create_task(mail.serve(self._mail_sockets))]
+            serving = [group.create_task(self._http.serve(self._doors.sockets))]
+            mail, mail_doors = self._assembly.mail, self._mail_doors
+            if mail is not None and mail_doors is not None:
+                serving += [group.create_task(mail.serve(mail_doors.sockets))]
+                loops += [group.create_task(mail_doors.run(mail.take))]
             self._systemd.ready(self._status())
             await self._stop.wait()
             self._systemd.stopping(self._assembly.database.loss or "stops")
-            await self._finish(doors)
+            await self._finish(serving)
             for task in loops:
                 task.cancel()
 
@@ -197,7 +200,8 @@ class _Server:
         """Say how hcl fares, in a line."""
         if not self._assembly.database.is_writable:
             return "the database cannot be written"
-        troubles = "".join(f"; {p.trouble}" for p in self._standby() if p.trouble)
+        parts = (self._doors, self._mail_doors, *self._standby())
+        troubles = "".join(f"; {p.trouble}" for p in parts if p and p.trouble)
         return f"listens on {self._places}{self._rereader.trouble}{troubles}"
 
     def _standby(self) -> list[Guard | Replication]:
@@ -217,21 +221,22 @@ class _Server:
         # The start held back what came until now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
-    async def _finish(self, doors: list[asyncio.Task[None]]) -> None:
+    async def _finish(self, serving: list[asyncio.Task[None]]) -> None:
         """Take no more connections, and see to what is under way."""
-        await take_no_more([*self._sockets, *self._mail_sockets])
+        mail_sockets = self._mail_doors.sockets if self._mail_doors else []
+        await take_no_more([*self._doors.sockets, *mail_sockets])
         self._http.stop()
         self._assembly.parts.changes.close()
         if self._assembly.mail is not None:
             self._assembly.mail.stop()
         await self._assembly.sender.finish(SEND_PATIENCE)
-        for door in doors:
-            await door
+        for task in serving:
+            await task
 
     def _tell_where(self) -> None:
-        for bound in self._sockets:
+        for bound in self._doors.sockets:
             logger.info("hcl %s listens on %s", __version__, describe(bound))
-        for bound in self._mail_sockets:
+        for bound in self._mail_doors.sockets if self._mail_doors else ():
             logger.info("hcl %s listens for mail on %s", __version__, _place(bound))
 
 

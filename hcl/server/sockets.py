@@ -1,16 +1,12 @@
 """The sockets that hcl listens on: TCP, unix, or handed over by systemd."""
 
 import asyncio
-import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hcl.config import HostPort, Listen
-
-Sockets = list[socket.socket]
 
 # What a socket that systemd hands over is for: the FileDescriptorName of its unit.
 HTTP = "http"
@@ -92,43 +88,8 @@ def _look_at(fd: int) -> None:
     raise BindError(f"cannot use descriptor {fd}, which systemd handed over: {why}")
 
 
-@contextmanager
-def listening(address: Listen, handed_over: list[socket.socket]) -> Iterator[Sockets]:
-    """Take the sockets that were handed over, or bind to `address`; close them.
-
-    Raises BindError if the address cannot be bound to.
-    """
-    ours = None
-    sockets = handed_over
-    if not sockets:
-        try:
-            sockets = [_bind(address)]
-        except OSError as error:
-            problem = f"cannot listen on {name_of(address)}: {error.strerror}"
-            raise BindError(problem + _cure(error, address)) from error
-        ours = None if isinstance(address, HostPort) else address.path
-    try:
-        yield sockets
-    finally:
-        for bound in sockets:
-            bound.close()
-        if ours is not None:
-            ours.unlink(missing_ok=True)
-
-
-def _cure(error: OSError, address: Listen) -> str:
-    """Say what to do about an address that cannot be had; "": nobody knows."""
-    if error.errno == errno.EADDRINUSE:
-        kind = "port" if isinstance(address, HostPort) else "path"
-        return f"; stop what listens there, or have hcl.toml name another {kind}"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "; it is none of this machine's: 0.0.0.0 stands for all that it has"
-    if error.errno == errno.EACCES and isinstance(address, HostPort):
-        return "; a port below 1024 needs CAP_NET_BIND_SERVICE, or take one above"
-    return ""
-
-
-def _bind(address: Listen) -> socket.socket:
+def bind(address: Listen) -> socket.socket:
+    """Make a socket that listens on an address. Raises OSError."""
     if isinstance(address, HostPort):
         bound = _bind_tcp(address)
     else:
@@ -169,8 +130,12 @@ def _remove_stale(path: Path) -> None:
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # Where very many wait for one that is alive, nobody waits for that.
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
+        except BlockingIOError:
+            return
         except OSError:
             path.unlink(missing_ok=True)
 

@@ -43,6 +43,7 @@ class MailServer:
         self._mailboxes = Mailboxes(pinging, self._room.refusals, clock)
         self._idle_timeout = idle_timeout
         self._stopping = asyncio.Event()
+        self._servers: list[asyncio.Server] = []
         self.use(config, certificate_of(config.smtpd))
 
     def use(self, config: Config, tls: ssl.SSLContext | None) -> None:
@@ -63,18 +64,23 @@ class MailServer:
 
     async def serve(self, sockets: Iterable[socket.socket]) -> None:
         """Take mail until `stop` is called."""
-        servers = [await self._listen(bound) for bound in sockets]
+        for bound in sockets:
+            await self.take(bound)
         try:
             await self._stopping.wait()
-            for server in servers:
+            for server in self._servers:
                 server.close()
             await self._finish()
         finally:
-            for server in servers:
+            for server in self._servers:
                 server.close()
             for session in list(self._room.sessions):
                 session.abort()
             self._room.refusals.sum_up()
+
+    async def take(self, bound: socket.socket) -> None:
+        """Take mail on one more socket too, until `stop` is called."""
+        self._servers.append(await self._listen(bound))
 
     async def _listen(self, bound: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()

@@ -104,6 +104,12 @@ class HttpServer(uvicorn.Server):
         for listening in sockets or ():
             listening.listen(WAITING)
 
+    async def take(self, listening: socket.socket) -> None:
+        """Answer on one more socket too, until `stop` is called."""
+        before = self.servers
+        await self.startup([listening])
+        self.servers = [*before, *self.servers]
+
     async def main_loop(self) -> None:
         """Wait to be stopped; uvicorn's own loop looks ten times a second."""
         await self._stopping.wait()

@@ -197,7 +197,7 @@ class Running:
             return None
         left = max(0.0, self._until - time.monotonic())
         # Nobody is told when the child of another ends.
-        return left if self._ended is None else min(left, _LOOK)
+        return min(left, _LOOK) if self._timed_out else left
 
     def _limit(self) -> None:
         """End the command once its time is over: first kindly, then not."""
@@ -244,16 +244,32 @@ class Running:
         """Keep and write a chunk; return False if nobody reads there any more."""
         if self._output is not None:
             self._output.add(chunk)
+        # What a pipe that has room takes without holding us up.
+        most = select.PIPE_BUF if self._tree else _CHUNK
         while chunk:
+            if self._tree and not self._has_room(to):
+                return False
             try:
-                chunk = chunk[os.write(to, chunk) :]
+                chunk = chunk[os.write(to, chunk[:most]) :]
             except BlockingIOError:
                 # Somebody made our output so: wait until there is room.
-                _wait_for_room(to)
+                _room(to, None)
             except OSError:
                 # Closed, full, or as long as it may be.
                 return False
         return True
+
+    def _has_room(self, to: int) -> bool:
+        """Wait until somebody reads there; return False if the time limit is over.
+
+        It holds for a command too that waits for its reader.
+        """
+        while self._is_running() and self._until is not None:
+            if _room(to, self._pause()):
+                return True
+            if self._is_running():
+                self._limit()
+        return _room(to, _LAST_WORDS if self._timed_out else None)
 
 
 def _spawn(command: list[str], *, has_pipes: bool) -> tuple[int, dict[int, int]]:
@@ -350,10 +366,11 @@ def _waiting_in(pipe: int) -> int:
     return int(struct.unpack("i", length)[0])
 
 
-def _wait_for_room(descriptor: int) -> None:
+def _room(descriptor: int, seconds: float | None) -> bool:
+    """Wait until there is room to write, so long at most; None: for ever."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    poll.poll()
+    return bool(poll.poll(None if seconds is None else int(seconds * 1000) + 1))
 
 
 def _end_as(ended: Ended) -> int:

@@ -153,6 +153,45 @@ async def test_time_limit_ends_the_command(tmp_path: Path) -> None:
         assert sink.records[-1].text == "ended after the time limit of 0.2 s"
 
 
+@pytest.mark.parametrize("first", ["", "trap '' TERM; "])
+async def test_time_limit_holds_though_nobody_reads(tmp_path: Path, first: str) -> None:
+    # As with `hcl run … | ssh nas cat`, whose network hangs.
+    reader, writer = os.pipe()
+    async with HttpSink() as sink:
+        job = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hcl", "run", "--timeout", "0.3s", "job", "--"),
+            *("sh", "-c", first + "head -c 300000 /dev/zero; sleep 60"),
+            env=environment(tmp_path, sink.url),
+            stdout=writer,
+        )
+        os.close(writer)
+
+        status = await asyncio.wait_for(job.wait(), ENDS)
+
+        assert status == (-9 if first else -15)
+        assert told(await sink.wait_for(2)) == ["/start", f"/{128 - status}"]
+        assert sink.records[-1].body.endswith(b"ended after the time limit of 0.3 s")
+    os.close(reader)
+
+
+@pytest.mark.parametrize(("length", "limit"), [(300_000, "1m"), (120_000, "4s")])
+async def test_a_reader_that_is_slow_gets_all_of_a_command_with_a_limit(
+    tmp_path: Path, length: int, limit: str
+) -> None:
+    # Of the shorter one the command has ended before its limit, though nobody read yet.
+    env = environment(tmp_path, "http://127.0.0.1:9", PYTHON=sys.executable)
+    job = f'"$PYTHON" -m hcl run --timeout {limit} --quiet --patience 0 job -- sh -c'
+    job += f' "head -c {length} /dev/zero; exit 3"'
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f"({job}; echo $?) | (sleep 5; cat)"),
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), ENDS)
+
+    assert out == b"\0" * length + b"3\n"
+
+
 # Starts children in four ways, says their pids, and heeds no SIGTERM if "$1" is deaf.
 _BREEDS = """
 if [ "$1" = deaf ]; then trap '' TERM; fi

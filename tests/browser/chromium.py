@@ -18,6 +18,7 @@ pytest.importorskip("selenium", reason="needs selenium, of the extra dev")
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -27,7 +28,7 @@ from tests.patience import ENDS
 from tests.server.process import API_KEY
 
 # Tests import all of selenium from here: where it is not installed, they are skipped.
-__all__ = ["AXE", "Browser", "By", "Keys", "chromium", "why_not"]
+__all__ = ["AXE", "ActionChains", "Browser", "By", "Keys", "chromium", "why_not"]
 
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.browser.chromium import Browser, By, Keys
+from tests.browser.chromium import ActionChains, Browser, By, Keys
 from tests.browser.conftest import READ_KEY, project_of
 from tests.browser.made_up import HOSTILE
 from tests.browser.sink import Sink
@@ -90,6 +90,23 @@ def test_a_check_from_its_making_to_its_end(signed_in: Browser) -> None:
     assert browser.driver.find_elements(By.LINK_TEXT, "Journey’s end") == []
 
 
+def test_who_clicks_twice_makes_one_check(signed_in: Browser, server: Serve) -> None:
+    browser = signed_in
+    browser.open(f"{project_of(browser)}new")
+    browser.one("[name=name]").send_keys("Twice")
+    browser.until("return document.querySelector('[name=slug]').value === 'twice'")
+    clicks = ActionChains(browser.driver, duration=0)
+    clicks.move_to_element(browser.button("Create"))
+
+    clicks.click().pause(0.05).click().perform()
+
+    browser.until_shown("Created Twice.")
+    made = server.api("GET", "checks/?slug=twice")["checks"]
+    assert len(made) == 1
+    browser.leave()
+    server.api("DELETE", f"checks/{made[0]['uuid']}")
+
+
 def edit(browser: Browser) -> None:
     """Change the schedule, with its preview, and the name."""
     browser.button("Edit").click()
@@ -175,6 +192,21 @@ def test_a_check_page_is_live(signed_in: Browser, server: Serve) -> None:
     # The page may be about to ask for it again.
     browser.leave()
     server.api("DELETE", f"checks/{code}")
+
+
+def test_page_of_a_check_that_is_deleted_says_so(
+    signed_in: Browser, server: Serve
+) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Short-lived")["uuid"]
+    browser.open(f"/checks/{code}")
+
+    server.api("DELETE", f"checks/{code}")
+
+    browser.until("return document.title.startsWith('No such check')")
+    # The console tells of it too.
+    browser.note()
+    browser.complaints = [c for c in browser.complaints if code not in c]
 
 
 def test_a_page_becomes_live_again_after_the_server_was_gone(

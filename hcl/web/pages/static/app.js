@@ -109,6 +109,16 @@
     }
   });
 
+  // Who clicks twice means it once: two checks of one slug take no pings by it.
+  const sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    const { target: form, submitter } = event;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    const what = `${submitter?.name} ${submitter?.value}`, last = sent.get(form);
+    if (last?.what === what && Date.now() - last.at < 5000) event.preventDefault();
+    else sent.set(form, { what, at: Date.now() });
+  });
+
   function prepare(root) {
     for (const button of $$("[data-copy]", root)) button.hidden = false;
     tick(root);
@@ -180,8 +190,12 @@
         location.reload();
         return false;
       }
-      if (!answer.ok) return false;
       const text = await answer.text();
+      if (!answer.ok) {
+        // What is shown is gone, by hcl's own word: a proxy's may be for a moment.
+        if (answer.status === 404 && text.includes('<main id="main"')) location.reload();
+        return false;
+      }
       exchange(new DOMParser().parseFromString(text, "text/html"));
       offline(false);
       return true;

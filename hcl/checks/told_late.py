@@ -3,6 +3,7 @@
 Source: spec.md, "Beyond the protocol".
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -224,7 +225,10 @@ def _in_time(
 
 def _but_for_the_last(check: Check, now: datetime, *, hold: Hold, loose: bool) -> Check:
     """Count what was due by now, but for the bad outcome that calls down."""
-    if check.is_finer:
+    if not check.is_finer:
+        return check
+    # A schedule that cannot be worked out tells of no more.
+    with suppress(schedule.ScheduleError):
         for due, counted in deadlines.bad_outcomes(check, hold=hold, loose=loose):
             is_up = counted.status == check.status and not deadlines.is_last(counted)
             if due > now or not is_up:

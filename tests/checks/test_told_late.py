@@ -454,3 +454,16 @@ def test_a_log_entry_that_is_told_late_puts_nothing_off() -> None:
     after = told(check, received - MINUTE, received, action="log").check
 
     assert after == check._replace(n_pings=2)
+
+
+def test_a_schedule_that_cannot_be_worked_out_keeps_no_late_ping_out() -> None:
+    """Its open run is too long all the same, which is what calls it down."""
+    rules_of = {"kind": "cron", "schedule": "* * * * *", "tz": "America"}
+    check = up(**rules_of, max_run=10 * MINUTE)._replace(
+        last_start=NOW, open_runs=(Run(NOW, OTHER),), last_start_rid=OTHER
+    )
+
+    after = told(check, NOW + HOUR, action="success", rid=RID)
+
+    assert (after.check.status, after.check.last_ping) == ("up", NOW + HOUR)
+    assert "America" in after.problem

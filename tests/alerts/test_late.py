@@ -1,7 +1,7 @@
 """Being late as an event: who is told when, once, and what comes after."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +480,30 @@ async def test_in_maintenance_it_is_told_at_the_end(tmp_path: Path) -> None:
         assert post.mails() == []
 
         await look(post, 10)
+
+        assert post.mails() == ["LATE: a"]
+
+
+async def test_in_a_window_that_is_ended_by_hand_it_is_told_then(
+    tmp_path: Path,
+) -> None:
+    """Another window puts off still that it goes down, as long as before."""
+    now = datetime.now(UTC)
+    schedule = f"{now + 70 * MINUTE:%M %H} * * *"
+    window = toml.table(
+        "[projects.maintenance]", name="w", schedule=schedule, length="1h"
+    )
+    async with posting(tmp_path, MAIL, window) as post:
+        maintenance = post.app.parts.maintenance
+        check = await up(post, last_ping=now - DAY, alert_after=now + 80 * MINUTE)
+        opened = await maintenance.open(check.project_id, HOUR, now)
+        await maintenance.reckon()
+        await post.app.checker.check_once(now + 21 * MINUTE)
+
+        await maintenance.end(check.project_id, opened.id, now + 25 * MINUTE)
+        await maintenance.reckon()
+        await post.app.checker.check_once(now + 25 * MINUTE)
+        await post.send(now + 25 * MINUTE)
 
         assert post.mails() == ["LATE: a"]
 

@@ -182,6 +182,8 @@ class Maintenance:
                 if changed:
                     await store.checks.save_states(conn, changed)
                     await store.checks.look_again(conn, changed)
+                # That others are late may have waited for a window that is gone.
+                await store.checks.look_earlier(conn, checks)
             pulse()
         self._changes.tell()
 

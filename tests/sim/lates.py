@@ -157,6 +157,12 @@ class Lates:
         is_known = late.told.get(name) == self._world.lives and name not in late.lied
         if name in late.told_end or late.id not in self._all or not is_known:
             return
+        if any(
+            other.id > late.id and other.code == late.code and name in other.told
+            for other in self._all.values()
+        ):
+            # That it is late again says so too.
+            return
         if self.has_to_know(name, late.code, self._world.machine.now - _SOON):
             self._blame(late.code, f"{name} is not told that a check is late no more")
 

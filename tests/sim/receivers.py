@@ -134,7 +134,11 @@ FIRST = (
     ChannelPlan("hook", for_machines=True, events=_HOOKS),
     ChannelPlan("mail", events=frozenset(("down", "up", "server", "slow"))),
     ChannelPlan("phone", fold=30, fallback="mail"),
-    ChannelPlan("night", calm=_of(quiet_hours=_RIGA_NIGHT)),
+    ChannelPlan(
+        "night",
+        events=_LATE_TOO | {"server", "slow"},
+        calm=_of(quiet_hours=_RIGA_NIGHT),
+    ),
     ChannelPlan(
         "patient",
         for_machines=True,

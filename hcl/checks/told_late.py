@@ -41,7 +41,7 @@ def on_late_ping(
         return _of_the_past(check, kept, received, loose=loose), kept
     if action in ("log", "ign"):
         return rules.on_ping(check, ping, loose=loose)
-    before = _rewound(check, ping.created, hold=hold, loose=loose)
+    before = _rewound(check, ping.created, received, hold=hold, loose=loose)
     transition, kept = _beside_later_runs(before, ping, received, loose=loose)
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
@@ -54,34 +54,44 @@ def on_late_ping(
     return transition._replace(check=after), kept
 
 
-def _rewound(check: Check, at: datetime, *, hold: Hold, loose: bool) -> Check:
+def _rewound(
+    check: Check, at: datetime, now: datetime, *, hold: Hold, loose: bool
+) -> Check:
     """Take back what was counted of a check since a moment of which it is told late.
 
     What is told counts first: a fail in its grace and that nothing came in it are one
     bad outcome. What is due since is counted anew by what was told.
     """
-    heard, missed = check.counted_from or check.last_ping, check.missed
-    if heard is None or missed is None or check.status != "up":
+    heard = check.counted_from or check.last_ping
+    if heard is None or check.status != "up" or check.down_after == 1:
         return check
-    if check.down_after == 1:
-        # It took several before an edit: whatever comes calls it down.
+    # A return of hcl counts as heard, and what it had not heard may be too long by now.
+    open_runs = runs.untold(check, _heard(check, now) or heard)
+    if check.missed is None and open_runs == check.open_runs:
         return check
-    open_runs = runs.untold(check, heard)
     then = last = check._replace(
         not_before=None, bad_outcomes=0, missed=None, open_runs=open_runs
     )
     counts = deadlines.bad_outcomes(then, hold=hold, loose=loose)
     try:
         # No more have been counted: it would be down.
-        for due, last in islice(counts, check.down_after):
+        for due, last in islice(counts, check.down_after - 1):
             if due <= at:
                 then = last
-            if last.missed is None or last.missed >= missed:
+            if _has_counted(last, check):
                 break
     except schedule.ScheduleError:
         return check
     before = max(check.bad_outcomes - last.bad_outcomes, 0)
     return then._replace(bad_outcomes=before + then.bad_outcomes)
+
+
+def _has_counted(check: Check, all_of: Check) -> bool:
+    """Tell whether all has been counted of a check that had been of another."""
+    if any(run.is_told and run not in check.open_runs for run in all_of.open_runs):
+        return False
+    missed = all_of.missed
+    return missed is None or (check.missed is not None and check.missed >= missed)
 
 
 def _is_past(check: Check, ping: Ping, now: datetime, turned: datetime | None) -> bool:

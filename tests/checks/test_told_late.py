@@ -430,6 +430,22 @@ def test_a_fail_that_is_told_late_is_what_was_missed() -> None:
     assert after_it.check.status == "down"
 
 
+@pytest.mark.parametrize("ends", ["fail", "start"])
+def test_a_run_that_hcl_had_not_heard_is_not_too_long_besides(ends: str) -> None:
+    """Its end, or the next start, is told after its start, and a checker looks between.
+
+    It takes two, and hcl was away for hours.
+    """
+    check = up(**HOURLY, down_after=2, counted_from=BACK, excused=1)
+    begun = told(check, NOW + HOUR, action="start").check
+    assert rules.on_deadline(begun, BACK).check.bad_outcomes == 1
+
+    begun = rules.on_deadline(begun, BACK).check
+    after = told(begun, NOW + HOUR + 5 * MINUTE, action=ends).check
+
+    assert (after.status, after.bad_outcomes) == ("up", int(ends == "fail"))
+
+
 def test_who_takes_several_and_is_dead_is_told_a_minute_later() -> None:
     """What it told last is of hours ago; nothing that was missed since is forgotten."""
     after = told(up(**HOURLY, down_after=3), NOW + HOUR).check

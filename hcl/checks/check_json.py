@@ -70,7 +70,8 @@ def check_json(
     # ASCII, since scripts look for '"status": "up"'. It is written out here, since to
     # build a dict and have it encoded takes three times as long, for each of a list.
     is_finer = check.is_finer
-    due = schedule.next_ping(check) if is_finer else check.late_from
+    is_late_from = not is_finer and check.not_before is None
+    due = check.late_from if is_late_from else schedule.next_ping(check)
     lasted, more = "", ""
     if check.last_duration is not None:
         lasted = f', "last_duration": {_whole(check.last_duration)}'

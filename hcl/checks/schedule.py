@@ -144,14 +144,20 @@ def next_ping(check: Check) -> datetime | None:
 
     None: nothing is due.
     """
-    if not check.is_finer:
+    if not check.is_finer and not _is_put_off(check):
         # So no schedule is worked out.
         return check.late_from
     if check.status == "down":
         return None
     start = None if check.run_excused else check.last_start
-    due = known_ping(check)
+    due = known_ping(check) if check.is_finer else _known_expected(check)
     return min((at for at in (due, start) if at is not None), default=None)
+
+
+def _is_put_off(check: Check) -> bool:
+    """Tell whether a deadline says nothing of when a ping was due."""
+    end, last = check.alert_after, check.not_before
+    return last is not None and end is not None and last == end - check.spared
 
 
 def shown_late_since(check: Check) -> datetime | None:
@@ -176,13 +182,16 @@ def known_ping(check: Check) -> datetime | None:
     """
     if check.status != "up":
         return None
-    by_deadline = check.late_from
-    if runs.first_end(check) is None:
-        return by_deadline
+    return check.late_from if runs.first_end(check) is None else _known_expected(check)
+
+
+def _known_expected(check: Check) -> datetime | None:
+    if check.status != "up":
+        return None
     try:
         return expected_ping(check)
     except ScheduleError:
-        return by_deadline
+        return check.late_from
 
 
 def due_ping(check: Check) -> datetime | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hcl.checks import rules, told_late
+from hcl.checks import rules, schedule, told_late
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
@@ -104,6 +104,19 @@ def test_after_a_fail_in_a_window_what_was_due_is_due(
     assert holding.on_deadline(after, deadline - MINUTE, OPEN).flip is None
     flip = holding.on_deadline(after, deadline, OPEN).flip
     assert flip == Flip(deadline, "up", "down", "timeout")
+
+
+@pytest.mark.parametrize("status", ["late", "running"])
+def test_next_ping_is_what_it_is_without_windows(status: str) -> None:
+    before = known(OPEN, **STATES[status])
+
+    # The window is taken out of the file; what is due has its grace from then.
+    gone = holding.reckoned(before, NOW + 45 * MINUTE, None)
+    again = holding.reckoned(gone, NOW + 46 * MINUTE, OPEN)
+
+    assert gone.alert_after == NOW + 45 * MINUTE + HOUR
+    for check in (before, gone, again):
+        assert schedule.next_ping(check) == NOW - HOUR / 2
 
 
 @pytest.mark.parametrize("was_told", [True, False])

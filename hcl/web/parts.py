@@ -1,6 +1,7 @@
 """What requests are answered with: the parts of the server that the web may use."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from starlette.types import Scope
 
@@ -51,7 +52,8 @@ class Parts:
     ) -> None:
         self.database = database
         self.clock = clock
-        self.started = clock.now()
+        # What the clock showed at the start, after so many steps.
+        self.began, self._steps = clock.now(), len(clock.steps)
         self.counters = counters
         self.pinging = pinging
         self.managing = managing
@@ -60,6 +62,11 @@ class Parts:
         self.links = SignInLinks()
         self.answers = SharedAnswers(changes, clock)
         self.wrong_keys = WrongKeys()
+
+    @property
+    def started(self) -> datetime:
+        """Return when the server began, by the clock of now: it may have been set."""
+        return self.began + self.clock.set_since(self._steps)
 
     def use(self, config: Config, projects: Sequence[Project], secret: str) -> None:
         """Answer by these settings from now on.

@@ -148,10 +148,11 @@ async def _replication(parts: Parts, now: datetime) -> Replication | None:
     conn = parts.database.committed
     told = await store.announcements.since(conn, now - _LOOK_BACK)
     last = next((a for a in told if a.kind == "replication"), None)
-    # What was told by the run before may be over.
+    # What was told by the run before may be over. What this one told did not move along
+    # with the clock.
     is_bad = (
         last is not None
-        and last.created >= parts.started
+        and last.created >= min(parts.started, parts.began)
         and not last.subject.endswith("goes on")
     )
     return Replication(last, is_bad)

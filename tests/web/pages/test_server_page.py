@@ -11,6 +11,7 @@ from hcl.store.life import Absence
 from tests import toml
 from tests.app import CONFIG, OTHER_READ_KEY, READ_KEY, WRITE_KEY, App, running_app
 from tests.build import HOUR, NOW
+from tests.clocks import a_clock
 from tests.store import change, put_check, put_flip
 from tests.web.pages.browsing import sign_in, text_of
 
@@ -118,6 +119,17 @@ async def test_last_good_backup_is_shown_and_what_is_wrong(tmp_path: Path) -> No
     assert "the last good one is of 15 Jun" in read_only
     assert "disk/x" not in read_only
     assert str(tmp_path) not in read_only
+
+
+async def test_uptime_is_as_long_as_it_runs_whatever_the_clock_says(
+    tmp_path: Path,
+) -> None:
+    clock, times = a_clock()
+    async with running_app(tmp_path, CONFIG, clock=clock) as app:
+        times.run(60)
+        clock.take(8 * HOUR)
+
+        assert "Uptime 1 minute" in await page_of(app)
 
 
 async def test_absences_and_steps_of_the_clock_are_told(app: App) -> None:

@@ -237,7 +237,8 @@ def flip_words(entry: Entry) -> tuple[str, str]:
             return "Went down", f"its run did not end within {lasted}"
         return "Went down", why.get(flip.reason, "")
     if flip.new_status == "up":
-        how = {"new": "a success came", "paused": "resumed by a ping"}
+        # With down_after a failure does that too, or a run that hangs.
+        how = {"new": "pings are expected", "paused": "resumed by a ping"}
         after = f"after {short(entry.lasted)}" if entry.lasted is not None else ""
         return "Came up", how.get(flip.old_status, after)
     if flip.new_status == "paused":

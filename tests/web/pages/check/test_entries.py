@@ -117,6 +117,15 @@ def test_run_that_began_in_grace_is_not_what_took_it_down(
     assert rows([*pings, flip])[0] == f"Went down {why}"
 
 
+def test_first_bad_outcome_of_several_is_no_success() -> None:
+    up = Flip(NOW, "new", "up", "")
+
+    assert rows([ping(1, HOUR * 0, "fail"), up], down_after=3) == [
+        "Came up pings are expected",
+        "#1",
+    ]
+
+
 def test_messages_stand_between_pings_and_flips() -> None:
     places: list[Ping | Flip] = [ping(1, -HOUR), ping(2, HOUR * 0, "fail"), DOWN]
     later = [ping(3, HOUR, "fail"), ping(4, 5 * HOUR, "fail")]

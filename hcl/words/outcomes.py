@@ -10,7 +10,8 @@ from hcl.words.lines import counted
 
 def in_a_row(check: Check) -> str:
     """Say how many bad outcomes came of those that it takes: `2 of 3 bad outcomes`."""
-    if check.down_after == 1:
+    # More stand already where it takes fewer since.
+    if check.down_after == 1 or check.bad_outcomes > check.down_after:
         return f"{counted(check.bad_outcomes, 'bad outcome')} in a row"
     return f"{check.bad_outcomes} of {check.down_after} bad outcomes in a row"
 

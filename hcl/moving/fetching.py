@@ -174,11 +174,16 @@ def _window(described: dict[str, Any]) -> Window:
 
 def _check(remote: Remote, described: dict[str, Any]) -> Iterator[str]:
     code = columns.code(described.get("uuid") or described["ping_url"][-36:])
-    pings = list(_pings(remote, code))
+    # All as it was when the checks were told: what came since comes whole next time.
+    most = described.get("n_pings")
+    pings = [p for p in _pings(remote, code) if most is None or p[0].n <= most]
     check = _state(_settings(code, described), described, pings)
     channels = tuple(filter(None, str(described.get("channels", "")).split(",")))
     yield documents.check(MovedCheck(check, channels), NO_CODE)
-    for flip in _flips(remote.things(f"checks/{code}/flips/", "flips"), check, pings):
+    told = remote.things(f"checks/{code}/flips/", "flips")
+    then = remote.moment
+    flips = [flip for flip in told if then is None or _changed(flip) <= then]
+    for flip in _flips(flips, check, pings):
         yield documents.flip(flip)
     for ping, has_body in pings:
         body = remote.body(code, ping.n) if has_body else b""
@@ -289,7 +294,7 @@ def _flips(
     """Yield the flips, oldest first: the API tells whether each was to up or not."""
     before: Status = "new"
     for index, flip in enumerate(reversed(described)):
-        created = datetime.fromisoformat(flip["timestamp"]).astimezone(UTC)
+        created = _changed(flip)
         is_last = index == len(described) - 1
         after: Status = "up" if flip["up"] else "down"
         if not flip["up"] and is_last and check.status in ("paused", "new"):
@@ -297,6 +302,10 @@ def _flips(
         n = max((p.n for p, _ in pings if _is_by(p, created)), default=0)
         yield MovedFlip(Flip(created, before, after, ""), n)
         before = after
+
+
+def _changed(flip: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(flip["timestamp"]).astimezone(UTC)
 
 
 def _is_by(ping: Ping, moment: datetime) -> bool:

@@ -250,6 +250,56 @@ def test_what_was_heard_by_a_clock_that_is_behind_is_not_late(tmp_path: Path) ->
         assert read(tmp_path, states) == [("up", 1)]
 
 
+class Live(BaseHTTPRequestHandler):
+    """Has a check that is pinged, and fails, while its log is fetched first."""
+
+    now = datetime.now(UTC)
+    clock = now - timedelta(minutes=90)
+
+    def do_GET(self) -> None:
+        pinged, failed = ((self.now - timedelta(hours=h)).isoformat() for h in (2, 1))
+        status = {"status": "up", "last_ping": pinged, "n_pings": 1}
+        if self.clock == self.now:
+            status = {"status": "down", "last_ping": failed, "n_pings": 2}
+        pings = [
+            {"n": 2, "date": failed, "type": "fail"},
+            {"n": 1, "date": pinged, "type": "success"},
+        ]
+        flips = [{"timestamp": failed, "up": 0}, {"timestamp": pinged, "up": 1}]
+        check = {**CHECK, "timeout": 86400, **status}
+        things = {"checks": [check], "channels": [], "pings": pings, "flips": flips}
+        body = json.dumps(things).encode()
+        self.send_response_only(200)
+        self.send_header("Date", self.date_time_string(self.clock.timestamp()))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_came_while_it_was_fetched_comes_whole_the_next_time(
+    tmp_path: Path,
+) -> None:
+    states = (
+        "SELECT status, n_pings, (SELECT count(*) FROM pings),"
+        " (SELECT group_concat(new_status) FROM flips) FROM check_states"
+    )
+    found = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Live) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for _ in range(2):
+            done = hcl(tmp_path, "import", url, "--api-key", KEY)
+            assert done.returncode == 0, done.stderr
+            found += read(tmp_path, states)
+            Live.clock = Live.now
+        server.shutdown()
+
+    assert found == [("up", 1, 1, "up"), ("down", 2, 2, "up,down")]
+
+
 def test_no_room_for_what_is_fetched_is_told_in_a_line(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -91,13 +91,18 @@ def arrange(
 
 
 def _found(project: MovedProject, there: Sequence[ProjectConfig]) -> int | None:
-    """Find a project that is there already: by its id, or its name if it has none."""
+    """Find a project that is there already: by its id, else by its keys or its name."""
+    if project.code != NO_CODE:
+        ids = [known.id for known in there]
+        return ids.index(project.code) if project.code in ids else None
+    digests = set(map(_digest, project.keys))
     for index, known in enumerate(there):
-        if project.code == NO_CODE and known.name == naming.project_name(project, ()):
+        # It may have another name by now; its key is for no other.
+        if digests & {key.sha256 for key in known.keys}:
             return index
-        if known.id == project.code:
-            return index
-    return None
+    names = [known.name for known in there]
+    name = naming.project_name(project, ())
+    return names.index(name) if name in names else None
 
 
 def _note_name(place: Place, report: Report) -> None:

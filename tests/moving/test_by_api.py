@@ -78,6 +78,25 @@ def test_a_project_comes_from_a_server(
         assert serving == len(check["channels"]) - len(groups)
 
 
+def test_project_is_known_by_its_key_whatever_it_is_called_here(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        arguments = ("import", url, "--api-key", KEY)
+        first = hcl(tmp_path, *arguments)
+        path = tmp_path / "hcl.toml"
+        text = path.read_text().replace('name = "127.0.0.1"', 'name = "Home"')
+        path.write_text(text)
+
+        again = hcl(tmp_path, *arguments)
+        server.shutdown()
+
+    assert first.returncode == again.returncode == 0, first.stderr + again.stderr
+    assert "in another project" not in again.stdout
+    assert path.read_text() == text
+    assert 'name = "Home"' in text
+
+
 def test_windows_that_people_opened_come_from_another_hcl(
     moved: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -125,6 +125,8 @@ def _text(
     blocks = [] if known else [_project(place, secret, report)]
     if known is None:
         blocks += _keys(place, keys, secret, report)
+    else:
+        _compare_keys(place, known, keys, report)
     blocks += _channels(place, known, report)
     return "\n".join(blocks)
 
@@ -187,6 +189,25 @@ def _keys(
             f'"{place.name}" has no read-write API key: add one to change its checks'
         )
     return blocks
+
+
+def _compare_keys(
+    place: Place, known: ProjectConfig, keys: Sequence[MovedKey], report: Report
+) -> None:
+    """Say which keys there hcl.toml does not have: who took them out knows why."""
+    there = place.project.ping_key
+    if there and there != known.ping_key:
+        report.changed.append(
+            f'"{place.name}" has another ping key there than in hcl.toml: URLs by slug'
+            " that bear it are not known here"
+        )
+    # Of hashes made with a secret that hcl.toml does not have nothing can be told.
+    knows_hashes = any(key.is_hmac for key in known.keys)
+    report.changed += [
+        f'"{place.name}" has a {key.access} API key there that hcl.toml does not have'
+        for key in keys
+        if key.key or knows_hashes
+    ]
 
 
 def _new_key(key: MovedKey) -> str:

@@ -254,6 +254,27 @@ def test_what_is_new_comes_and_what_was_changed_here_stays(
     assert (folder / "hcl.toml").read_text().count('name = "Late"') == 1
 
 
+def test_keys_that_were_changed_there_are_told(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder, copy = moved("here"), tmp_path / "later.sqlite"
+    shutil.copy(SOURCE, copy)
+    name = EXPECTED["projects"][0]["name"]
+    same = moved_in(folder, source=copy)
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(
+            "UPDATE accounts_project SET ping_key = 'anew', api_key = ? WHERE name = ?",
+            ("12345678." + "0" * 64, name),
+        )
+
+    done = moved_in(folder, source=copy)
+
+    assert " there than in hcl.toml" not in same.stdout
+    assert "that hcl.toml does not have" not in same.stdout
+    assert f'"{name}" has another ping key there than in hcl.toml' in done.stdout
+    assert f'"{name}" has a read-write API key there that hcl.toml' in done.stdout
+
+
 def test_what_was_changed_there_comes_though_it_is_pinged_here_since(
     moved: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -90,12 +90,27 @@ def test_an_alert_that_waited_there_is_told_once(tmp_path: Path) -> None:
             assert len(set(waiting)) == count
 
 
-def test_the_moment_of_the_file_counts_if_it_is_later(tmp_path: Path) -> None:
+def test_what_pings_there_while_the_copy_is_on_its_way_is_not_called_down(
+    tmp_path: Path,
+) -> None:
     copy = tmp_path / "copy.sqlite"
     shutil.copy(SOURCE, copy)
+    code = EXPECTED["checks"][0]["uuid"]
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute(
+            "UPDATE api_check SET kind = 'simple', timeout = 60000000,"
+            " grace = 60000000, status = 'up', last_ping = ?, last_start = NULL"
+            " WHERE code = ?",
+            (f"{AS_OF:%Y-%m-%d %H:%M:%S}", code.replace("-", "")),
+        )
+    # It arrived here, or was copied once more, long after it had been made.
     later = (AS_OF + HOUR).timestamp()
     os.utime(copy, (later, later))
 
     assert hcl(tmp_path, "import", copy).returncode == 0
 
-    assert read(tmp_path, "SELECT DISTINCT as_of FROM moved") == [(later,)]
+    with Served(tmp_path):
+        judged(tmp_path)
+
+        status = "SELECT status FROM check_states JOIN checks ON check_id = id"
+        assert read(tmp_path, f"{status} WHERE code = '{code}'") == [("up",)]

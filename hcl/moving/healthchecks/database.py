@@ -117,8 +117,12 @@ class Healthchecks:
             raise MovingError(f"{self.name}: is damaged: {verdict.splitlines()[-1]}")
 
     def _as_of(self, path: Path) -> datetime:
-        """Return the newest moment that is kept, or the file's own if that is later."""
-        moments = [datetime.fromtimestamp(path.stat().st_mtime, UTC)]
+        """Return the newest moment that is kept.
+
+        Not the file's own, which is that of the last copy: what pinged the old server
+        between would be called down. It counts where nothing was heard at all.
+        """
+        moments = []
         for table, column in columns.MOMENTS:
             if column in self._columns.get(table, ()):
                 # A row that makes no sense does not hide the others.
@@ -127,7 +131,7 @@ class Healthchecks:
                     f" WHERE typeof({column}) = 'text' AND {column} GLOB '2[01]??-*'"
                 )
                 moments += filter(None, [columns.heard(newest)])
-        return max(moments)
+        return max(moments, default=datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
     def _select(self, table: str, rest: str, *parameters: Any) -> Iterator[sqlite3.Row]:
         """Read a table's rows; columns that an older version lacks have defaults."""

@@ -44,7 +44,6 @@ def serve(explicit: str | None, new: bool) -> None:
     # Whoever has the file read again while hcl starts is heard once it listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     memory.share_one_place()
-    _open_what_is_closed()
     log_to_stderr()
     # uvicorn and httpx2 tell of every start and request; here only troubles matter.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -87,21 +86,6 @@ def serve(explicit: str | None, new: bool) -> None:
     except (BindError, DatabaseError) as error:
         is_fenced = isinstance(error, FencedError)
         raise (Fenced if is_fenced else click.ClickException)(str(error)) from error
-
-
-def _open_what_is_closed() -> None:
-    """Have standard files lead nowhere that a parent has closed.
-
-    The next file, or socket, that is opened would bear the number of one.
-    """
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    # Open for as long as it runs.
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _find(explicit: str | None) -> tuple[Path, bool]:

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+from hcl.server.stderr import StderrHandler, open_what_is_closed
+
 logger = logging.getLogger(__name__)
 
 # What `hcl serve` exits with when another machine has taken over: the unit names it, so
@@ -135,7 +137,8 @@ class JournalFormatter(logging.Formatter):
 
 def log_to_stderr() -> None:
     """Have the log go to standard error: in words, or as the journal has it."""
-    handler = logging.StreamHandler()
+    open_what_is_closed()
+    handler = StderrHandler()
     if writes_to_journal():
         # Which knows when, and keeps the level apart.
         handler.setFormatter(JournalFormatter("%(message)s"))

@@ -139,36 +139,48 @@ async def take(
     conn: Connection, steps: Iterable[Step], now: datetime, *, loose: bool
 ) -> None:
     """Do what was foreseen; `Maintenance.use` has to follow, as for any reload."""
+    done = [step for step in steps if step.verb not in ("leave", "refuse")]
+    # Pings wait for all of it: each statement is for many checks.
+    for start in range(0, len(done), _AT_ONCE):
+        await _take(conn, done[start : start + _AT_ONCE], now, loose=loose)
+
+
+async def _take(
+    conn: Connection, steps: Sequence[Step], now: datetime, *, loose: bool
+) -> None:
+    new: list[Check] = []
+    saved: list[Check] = []
+    flips: list[tuple[Check, Flip]] = []
     for step in steps:
-        if step.verb == "let go":
-            check, flip = declared.on_left(step.check, now)
-            await store.checks.save(conn, check)
-            await _add_flip(conn, check, flip)
-        elif step.verb not in ("leave", "refuse"):
-            await _save(conn, step, now, loose=loose)
+        check, flip = await _after(conn, step, now, loose=loose)
+        (saved if check.id else new).append(check)
+        if flip is not None:
+            flips.append((check, flip))
+    await store.checks.save_all(conn, saved)
+    saved += await store.checks.add_all(conn, new)
+    await store.flips.add(conn, flips)
+    ids = {check.code: check.id for check in saved}
+    assigned = {
+        ids[step.check.code]: step.channels
+        for step in steps
+        if step.channels is not None
+    }
+    await store.channels.assign_each(conn, assigned)
 
 
-async def _save(conn: Connection, step: Step, now: datetime, *, loose: bool) -> None:
+async def _after(
+    conn: Connection, step: Step, now: datetime, *, loose: bool
+) -> tuple[Check, Flip | None]:
+    """Return a check as it is after its step, and the flip that this is, if any."""
+    if step.verb == "let go":
+        return declared.on_left(step.check, now)
     check = step.wanted
     if step.verb == "bring back":
         before = await _status_before(conn, check.id)
-        check, flip = declared.on_back(check, before, now, loose=loose)
-        await _add_flip(conn, check, flip)
-    else:
-        if editing.moves_deadline(step.check, check):
-            check = holding.edited_before_windows(check, now, loose=loose)
-        check = late.edited(step.check, check, now)
-    if check.id:
-        await store.checks.save(conn, check)
-    else:
-        check = check._replace(id=await store.checks.add(conn, check))
-    if step.channels is not None:
-        await store.channels.assign(conn, check.id, step.channels)
-
-
-async def _add_flip(conn: Connection, check: Check, flip: Flip | None) -> None:
-    if flip is not None:
-        await store.flips.add(conn, [(check, flip)])
+        return declared.on_back(check, before, now, loose=loose)
+    if editing.moves_deadline(step.check, check):
+        check = holding.edited_before_windows(check, now, loose=loose)
+    return late.edited(step.check, check, now), None
 
 
 async def _status_before(conn: Connection, check_id: int) -> Status:

@@ -1,7 +1,7 @@
 """Channels, as hcl.toml describes them, and the checks that use them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -250,15 +250,20 @@ async def codes_of_checks(
 
 async def assign(conn: Connection, check_id: int, channel_ids: Iterable[int]) -> None:
     """Let a check use these channels and no others of its project in the file."""
-    await conn.execute(
+    await assign_each(conn, {check_id: channel_ids})
+
+
+async def assign_each(conn: Connection, of: Mapping[int, Iterable[int]]) -> None:
+    """Let each check use these channels, as `assign` does; ids by the checks' ids."""
+    await conn.executemany(
         "DELETE FROM checks_channels WHERE check_id = :check_id"
         " AND channel_id IN (SELECT id FROM channels WHERE enabled AND project_id ="
         " (SELECT project_id FROM checks WHERE id = :check_id))",
-        {"check_id": check_id},
+        [{"check_id": check_id} for check_id in of],
     )
     await conn.executemany(
         "INSERT INTO checks_channels (check_id, channel_id) VALUES (?, ?)",
-        [(check_id, channel_id) for channel_id in channel_ids],
+        [(check_id, id_) for check_id, ids in of.items() for id_ in ids],
     )
 
 

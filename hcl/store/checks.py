@@ -264,14 +264,40 @@ async def add(conn: Connection, check: Check) -> int:
     return check_id
 
 
+async def add_all(conn: Connection, checks: Sequence[Check]) -> list[Check]:
+    """Insert checks in their order, in a few hops; return them with their ids."""
+    await conn.executemany(
+        f"INSERT INTO checks (project_id, unique_key, {_SETTINGS.names})"
+        f" VALUES (?, ?, {_SETTINGS.marks})",
+        [(c.project_id, c.unique_key, *_SETTINGS.kept(c)) for c in checks],
+    )
+    codes = json.dumps([check.code for check in checks])
+    rows = await conn.execute_fetchall(
+        "SELECT code, id FROM checks WHERE code IN (SELECT value FROM json_each(?))",
+        (codes,),
+    )
+    ids: dict[str, int] = dict(map(tuple, rows))
+    await conn.executemany(
+        f"INSERT INTO check_states (check_id, {_STATE.names}, look_at)"
+        f" VALUES (?, {_STATE.marks}, ?)",
+        [(ids[c.code], *_STATE.kept(c), stamp(c.alert_after)) for c in checks],
+    )
+    return [check._replace(id=ids[check.code]) for check in checks]
+
+
 async def save(conn: Connection, check: Check) -> None:
     """Update all of a check."""
-    await conn.execute(
+    await save_all(conn, [check])
+
+
+async def save_all(conn: Connection, checks: Sequence[Check]) -> None:
+    """Update all of some checks."""
+    await conn.executemany(
         f"UPDATE checks SET ({_SETTINGS.names}) = ({_SETTINGS.marks}) WHERE id = ?",
-        (*_SETTINGS.kept(check), check.id),
+        [(*_SETTINGS.kept(check), check.id) for check in checks],
     )
-    await save_states(conn, [check])
-    await look_earlier(conn, [check])
+    await save_states(conn, checks)
+    await look_earlier(conn, checks)
 
 
 async def save_states(conn: Connection, changed: Iterable[Check]) -> None:

@@ -67,9 +67,11 @@ class Drill:
 
     async def test_once(self, now: datetime) -> datetime | None:
         """Write test messages if they are due; return when the next ones are."""
-        if not self._every:
+        # A reload may bring others meanwhile.
+        often, projects = self._every, self._projects
+        if not often:
             return None
-        every = _EVERY[self._every]
+        every = _EVERY[often]
         last = await store.settings.get(self._database.committed, _LAST)
         if last is not None:
             then = datetime.fromtimestamp(float(last), UTC)
@@ -79,11 +81,11 @@ class Drill:
         conn = await self._database.current()
         counts = {
             project.id: await store.tallies.count_by_status(conn, project.id)
-            for project in self._projects
+            for project in projects
         }
         async with self._database.transaction(changes_checks=False) as conn:
-            for project in self._projects:
-                told = all_is_well(project, counts[project.id], now, self._every)
+            for project in projects:
+                told = all_is_well(project, counts[project.id], now, often)
                 id_ = await store.announcements.add(conn, told)
                 await store.notifications.add_for_announcement(conn, id_, now)
             await store.settings.put(conn, _LAST, str(now.timestamp()))

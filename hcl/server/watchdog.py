@@ -61,13 +61,15 @@ class Watchdog:
 
     async def ask_once(self) -> bool:
         """Ask the URL, if hcl is well, and tell whether it is; log what changes."""
+        # A reload may take it away meanwhile.
+        url = self._config.url
         trouble = await health.find_trouble(self._parts, self._clock.now())
         is_well = not trouble
         if trouble:
             trouble = f"the watchdog is not asked, since {trouble}"
         else:
             ca_file = str(self._parts.config.tls.ca_file or "")
-            trouble = await _ask(self._config.url, ca_file)
+            trouble = await _ask(url, ca_file)
         if trouble and trouble != self.trouble:
             logger.warning("%s", trouble)
         elif self.trouble and not trouble:

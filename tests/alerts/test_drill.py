@@ -1,11 +1,13 @@
 """Each channel says that all is well, so often."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hcl.model import Project
 from tests import toml
 from tests.app import App, running_app
 from tests.build import HOUR, NOW
@@ -75,3 +77,18 @@ async def test_nothing_is_sent_where_it_is_off(app: App) -> None:
 
     assert await app.assembly.drill.test_once(NOW + HOUR) is None
     assert await written(app) == 0
+
+
+async def test_a_reload_while_checks_are_counted_stops_nothing(app: App) -> None:
+    drill, [home] = app.assembly.drill, app.synced.projects
+
+    class Counted(list[Project]):
+        def __iter__(self) -> Iterator[Project]:
+            yield from super().__iter__()
+            # By now the file has one project more.
+            drill.use("day", [home, replace(home, id=home.id + 1)])
+
+    drill.use("week", Counted([home]))
+
+    assert await drill.test_once(NOW) == NOW + 7 * DAY
+    assert await written(app) == 1

@@ -126,7 +126,7 @@ def request(
     try:
         path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         if isinstance(connection, _Proxied):
-            path = url
+            path, headers = url, {**headers, **connection.passes}
         connection.request(method, path, body or None, headers)
         response: HTTPResponse = connection.getresponse()
         said = {name.lower(): value for name, value in response.getheaders()}
@@ -136,26 +136,43 @@ def request(
 
 
 class _Proxied(HTTPConnection):
-    """A connection to a proxy, which wants whole URLs."""
+    """A connection to a proxy, which wants whole URLs; `passes`: headers for itself."""
+
+    passes: dict[str, str]
 
 
 def _connection(scheme: str, netloc: str, timeout: float) -> HTTPConnection:
     host = netloc.rpartition("@")[2]
     proxy = _proxy(scheme, host)
+    user, _, proxy = proxy.rpartition("@")
     if scheme == "https":
         context = ssl.create_default_context()
         if not proxy:
             return HTTPSConnection(host, timeout=timeout, context=context)
         tunnel = HTTPSConnection(proxy, timeout=timeout, context=context)
-        tunnel.set_tunnel(host)
+        tunnel.set_tunnel(host, headers=_passes(user))
         return tunnel
     if proxy:
-        return _Proxied(proxy, timeout=timeout)
+        connection = _Proxied(proxy, timeout=timeout)
+        connection.passes = _passes(user)
+        return connection
     return HTTPConnection(host, timeout=timeout)
 
 
+def _passes(user: str) -> dict[str, str]:
+    """Return the headers that have a proxy let this user, as name:password, pass."""
+    if not user:
+        return {}
+    # Imported here: few have such a proxy.
+    from base64 import b64encode
+    from urllib.parse import unquote_to_bytes
+
+    known = b64encode(unquote_to_bytes(user)).decode()
+    return {"Proxy-Authorization": f"Basic {known}"}
+
+
 def _proxy(scheme: str, host: str) -> str:
-    """Return the proxy's host and port that the environment names; "": none."""
+    """Return [user@]host:port of the proxy that the environment names; "": none."""
     names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
     found = next((os.environ[name] for name in names if os.environ.get(name)), "")
     if not found:

@@ -1,5 +1,6 @@
 """`hcl ping`: one signal of a check."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,21 @@ async def test_a_service_is_told_of_as_systemd_saw_it_end(
         assert (await hcl(env, "ping", "job", "systemd")).status == 0
 
         assert [record.target for record in sink.records] == [f"/ping/{KEY}/job{told}"]
+
+
+async def test_a_proxy_is_told_who_asks(tmp_path: Path) -> None:
+    known = "Basic " + base64.b64encode(b"me:p@ss").decode()
+    async with HttpSink() as proxy:
+        through = proxy.url.replace("://", "://me:p%40ss@")
+        env = environment(tmp_path, http_proxy=through, https_proxy=through)
+        plain = await hcl(env, "ping", f"http://hc.test/ping/{KEY}/job")
+        await hcl(env, "ping", "--patience", "3s", f"https://hc.test/ping/{KEY}/job")
+
+        assert (plain.status, plain.err) == (0, "")
+        asked = [(record.method, record.target) for record in proxy.records[:2]]
+        assert asked == [
+            ("POST", f"http://hc.test/ping/{KEY}/job"),
+            ("CONNECT", "hc.test:443"),
+        ]
+        told = {record.headers["proxy-authorization"] for record in proxy.records}
+        assert told == {known}

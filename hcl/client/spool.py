@@ -55,6 +55,9 @@ class Spool:
         # By their names they are in order; a clock that was set changes it, no more.
         name = f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
         path = os.path.join(self.folder, name)
+        if not self.folder:
+            self.why_not = "there is no home: set HCL_SPOOL"
+            return None
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -174,11 +177,13 @@ def leave(kept: Kept, *, is_new: bool = True) -> None:
 
 
 def default_folder() -> str:
-    """Return where signals are kept: of root, and of anybody else."""
+    """Return where signals are kept: of root, and of anybody else; "": nowhere."""
     if os.geteuid() == 0:
         return "/var/spool/hcl"
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(state, "hcl", "spool")
+    # Who has no home, as a user of a container that is only a number, gets no folder
+    # called ~ wherever the job happens to be.
+    return "" if state.startswith("~") else os.path.join(state, "hcl", "spool")
 
 
 def _remove(path: str) -> bool:

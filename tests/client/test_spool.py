@@ -244,3 +244,20 @@ def test_what_a_clock_that_is_behind_wrote_down_is_not_dropped(tmp_path: Path) -
 
     assert words(spool) == ["3"]
     assert spool.dropped == 0
+
+
+def test_who_has_no_home_gets_no_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a user of a container that is only a number.
+    for name in ("getuid", "geteuid"):
+        monkeypatch.setattr(os, name, lambda: 987_654)
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    spool = Spool("")
+
+    assert spool.keep(Signal(TARGET, "", time.time())) is None
+    assert spool.why_not == "there is no home: set HCL_SPOOL"
+    assert list(spool.left()) == []
+    assert list(tmp_path.iterdir()) == []

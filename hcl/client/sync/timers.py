@@ -17,7 +17,7 @@ _FIELDS = (
 
 _OF_SERVICE = (
     "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny,"
-    "ConditionResult,ConditionTimestampMonotonic"
+    "ConditionResult,ConditionTimestampMonotonic,RemainAfterExit"
 )
 
 # What systemctl's words for lengths mean, in seconds.
@@ -103,11 +103,24 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
-    if not watched and _is_unmet(shown):
-        return job._replace(skipped="does not run here: a Condition of its unit failed")
+    is_transient = one("UnitFileState") == "transient"
+    if not watched and (why := _unfit(shown, is_transient=is_transient)):
+        return job._replace(skipped=why)
     takes = 0 if watched else _takes(unit, scope)
     job = job._replace(takes=takes, is_cut_off=_is_cut_off(shown), watched=watched)
     return scheduled(job, properties)
+
+
+def _unfit(shown: dict[str, list[str]], *, is_transient: bool) -> str:
+    """Say why a service cannot be told of; "": it can."""
+    if is_transient:
+        # Podman's health checks, say: with each start of a container it is another one.
+        return "was not installed, and is gone when the machine starts again"
+    if _is_unmet(shown):
+        return "does not run here: a Condition of its unit failed"
+    if shown.get("RemainAfterExit") == ["yes"]:
+        return "stays active when it has ended (RemainAfterExit), unheard"
+    return ""
 
 
 def _is_unmet(shown: dict[str, list[str]]) -> bool:

@@ -14,7 +14,7 @@ from hcl.client.settings import SettingsError
 from hcl.client.sync import command
 from tests import toml
 from tests.client.running import Ran, ended
-from tests.client.sync.test_sync import CRONTAB, Machine, checks
+from tests.client.sync.test_sync import CRONTAB, SERVICE, Machine, checks
 from tests.server.process import Serve
 
 READING = "hcr_" + "r" * 28
@@ -75,6 +75,28 @@ async def test_crontabs_are_kept_to_the_byte(machine: Machine) -> None:
     assert (await machine.sync("--undo")).status == 0
     assert machine.crontab.read_bytes() == odd
     assert link.read_bytes() == odd.replace(b"* /bin", b"* root /bin")
+
+
+@pytest.mark.parametrize(
+    ("timer", "service", "why"),
+    [
+        ("transient", "", "was not installed, and is gone when the machine starts"),
+        ("enabled", "RemainAfterExit=yes\n", "stays active when it has ended"),
+    ],
+)
+async def test_a_service_whose_end_is_not_heard_has_no_check(
+    machine: Machine, timer: str, service: str, why: str
+) -> None:
+    units = machine.hcl.parent.parent / "units"
+    text = (units / "logs.timer").read_text().replace("enabled", timer)
+    # As podman calls the health checks of a container.
+    (units / "odd.timer").write_text(text.replace("logs", "odd"))
+    (units / "odd.service").write_text(SERVICE + service)
+
+    ran = await machine.sync("--apply")
+
+    assert re.search(rf"odd\.timer +{why}", ran.out.decode())
+    assert not any("odd.service" in path for path in machine.files())
 
 
 async def test_an_editors_copy_is_no_crontab(machine: Machine) -> None:

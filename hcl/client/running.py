@@ -138,6 +138,9 @@ class Running:
 
     def _handle(self) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Whoever started us may have blocked it, as all that it starts has it then: we
+        # would never hear that the command has ended.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         of_terminal = sys.stdin is not None and sys.stdin.isatty()
         for name in _FORWARDED:
             number = getattr(signal, f"SIG{name}", None)

@@ -125,6 +125,20 @@ async def test_a_command_has_the_environment_that_it_would_have_without(
     assert names == env
 
 
+async def test_the_end_is_heard_though_its_signal_was_blocked(tmp_path: Path) -> None:
+    # As by a program that has threads, or reads its signals from a file.
+    outer = "import os, signal, sys\n"
+    outer += "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])\n"
+    outer += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", outer, "-m", "hcl", "run", "--quiet", "--patience"),
+        *("0", "job", "--", "sh", "-c", "exec >&- 2>&-; sleep 0.5; exit 3"),
+        env=environment(tmp_path, "http://127.0.0.1:9"),
+    )
+
+    assert await asyncio.wait_for(process.wait(), ENDS) == 3
+
+
 async def test_what_goes_to_one_place_keeps_its_order(tmp_path: Path) -> None:
     script = "for n in 1 2 3 4 5 6 7 8 9; do echo out; echo err >&2; done"
     async with HttpSink() as sink:

@@ -41,6 +41,8 @@ _GRACE = 10.0
 # Meanwhile it is looked so often, in seconds, whether all that it started has ended.
 _LOOK = 0.1
 
+_LONGEST_PAUSE = 86_400.0
+
 _CHUNK = 65_536
 
 # What a shell says of a command that is not there, or may not be run.
@@ -198,7 +200,8 @@ class Running:
     def _pause(self) -> float | None:
         if self._until is None:
             return None
-        left = max(0.0, self._until - time.monotonic())
+        # No system waits for more than some 24 days at once.
+        left = min(max(0.0, self._until - time.monotonic()), _LONGEST_PAUSE)
         # Nobody is told when the child of another ends.
         return min(left, _LOOK) if self._timed_out else left
 

@@ -142,6 +142,17 @@ async def test_command_that_is_stopped_and_continued_goes_on(tmp_path: Path) -> 
         assert (await ended(job)).status == 4
 
 
+async def test_a_time_limit_may_be_long(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    command = ["sh", "-c", "sleep 0.2; echo out; exit 4"]
+
+    ran = await hcl(
+        env, "run", "--timeout", "52w", "--patience", "0", "job", "--", *command
+    )
+
+    assert (ran.status, ran.out) == (4, b"out\n")
+
+
 async def test_time_limit_ends_the_command(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)

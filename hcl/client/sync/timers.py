@@ -54,12 +54,20 @@ def find(tz: str, *, user: bool = False) -> list[Job]:
     if not names:
         return []
     shown = _ask(["systemctl", *scope, "show", f"--property={_FIELDS}", *names])
-    jobs = []
+    jobs: dict[str, Job] = {}
+    first: dict[str, str] = {}
     for block in shown.split("\n\n"):
         job = _job(_properties(block), tz, scope)
-        if job is not None:
-            jobs.append(job)
-    return jobs
+        # By an alias it is shown once more.
+        if job is None or job.source in jobs:
+            continue
+        other = first.setdefault(job.unit, job.source)
+        if other != job.source:
+            # It can tell one check only.
+            why = f"starts {job.unit}, as {other} does"
+            job = job._replace(skipped=why, watched="")
+        jobs[job.source] = job
+    return list(jobs.values())
 
 
 def _ask(command: list[str]) -> str:

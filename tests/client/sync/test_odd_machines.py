@@ -77,6 +77,30 @@ async def test_crontabs_are_kept_to_the_byte(machine: Machine) -> None:
     assert link.read_bytes() == odd.replace(b"* /bin", b"* root /bin")
 
 
+async def test_two_timers_of_one_service_have_one_check(
+    machine: Machine, serve: Serve
+) -> None:
+    units = machine.hcl.parent.parent / "units"
+    text = (units / "logs.timer").read_text()
+    (units / "logs-more.timer").write_text(text.replace("Id=logs", "Id=logs-more"))
+    # By an alias.
+    (units / "logs-too.timer").write_text(text)
+    before = machine.files()
+
+    ran = await machine.sync("--apply", "--host", "two")
+    again = await machine.sync("--host", "two")
+
+    assert re.search(
+        r"logs\.timer +starts logs\.service, as logs-more\.timer", ran.out.decode()
+    )
+    assert {slug for slug in checks(serve) if slug.startswith("two-logs")} == {
+        "two-logs-more"
+    }
+    assert "0 to create (+), 0 to change (~)" in again.out.decode()
+    assert (await machine.sync("--undo")).status == 0
+    assert machine.files() == before
+
+
 @pytest.mark.parametrize(
     ("timer", "service", "why"),
     [

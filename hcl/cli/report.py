@@ -54,7 +54,10 @@ def report(
         raise click.ClickException(str(error)) from error
     letters = [write_letter(message, now) for message in messages]
     if html is not None and letters:
-        html.write_text(in_html(letters[0]))
+        try:
+            html.write_text(in_html(letters[0]), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{html}: {error.strerror}") from error
     render = in_brief if short else in_text
     texts = [f"{one.subject}\n\n{render(one)}".rstrip() for one in letters]
     click.echo("\n\n".join(texts))

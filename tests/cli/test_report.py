@@ -56,6 +56,15 @@ def test_each_report_of_the_file_is_printed(folder: Path) -> None:
     assert 'bgcolor="#' in (folder / "mail.html").read_text()
 
 
+def test_a_page_that_cannot_be_written_is_told(folder: Path) -> None:
+    asyncio.run(down_for_a_minute(folder, REPORTS))
+
+    result = run("--html", "nowhere/mail.html")
+
+    assert result.exit_code == 1
+    assert result.output == "Error: nowhere/mail.html: No such file or directory\n"
+
+
 def test_a_project_without_reports_gets_a_weekly_one(folder: Path) -> None:
     asyncio.run(down_for_a_minute(folder, ""))
 

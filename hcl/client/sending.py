@@ -75,18 +75,19 @@ def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> An
     if status in (200, 201) and body.startswith(_TAKEN):
         limit = said.get("ping-body-limit", "")
         return Answer(True, body_limit=int(limit) if limit.isdecimal() else 0)
-    return _refused(status, said, text)
+    where = said.get("location", "")
+    after = said.get("retry-after", "")
+    hide = signal.target.hide
+    return _refused(status, hide(text), hide(where), after)
 
 
-def _refused(status: int, said: dict[str, str], text: str) -> Answer:
+def _refused(status: int, text: str, where: str, after: str) -> Answer:
     told = text if len(text) <= _TOLD else text[:_TOLD] + "…"
     if status in (400, 404, 409) and text in _FINAL:
         return Answer(False, f"it answered {status} {told}", final=True)
     if status < 400:
-        where = said.get("location", "")[:_TOLD]
-        told = f"{told} to {where}".strip() if where else told
+        told = f"{told} to {where[:_TOLD]}".strip() if where else told
         return Answer(False, f"something else answered for it ({status} {told})")
-    after = said.get("retry-after", "")
     return Answer(
         False,
         f"it answered {status} {told}",

@@ -176,6 +176,21 @@ async def test_what_a_proxy_says_loses_nothing(
         assert len(kept(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(301, ""), (404, f"Cannot POST /ping/{KEY}/job/start")]
+)
+async def test_no_answer_has_the_ping_key_said(
+    tmp_path: Path, status: int, body: str
+) -> None:
+    # As servers that send to https, and those that say what they were asked for.
+    where = (("Location", f"https://hc.test/ping/{KEY}/job/start"),)
+    async with HttpSink(status, headers=where, body=body.encode()) as sink:
+        ran = await refused(environment(tmp_path, sink.url), sink)
+
+        assert "/ping/…/job/start" in ran.err
+        assert KEY not in ran.err
+
+
 async def test_another_server_that_is_away_holds_nothing_up(tmp_path: Path) -> None:
     gone = environment(tmp_path, "http://127.0.0.1:9")
     await hcl(gone, "ping", "--patience", "0", "job")

@@ -146,7 +146,8 @@ def _inner(path: str, site: Site, rooms: frozenset[str]) -> str:
     if base and f"{path}/".startswith(f"{base}/"):
         rest = path[len(base) :] or "/"
         return rest if rest == "/" or _room(rest) in rooms else path
-    if pings == "/" and path != "/" and _room(path) not in rooms:
+    # Of OPTIONS and CONNECT it may begin with no slash.
+    if pings == "/" and path[:1] == "/" != path and _room(path) not in rooms:
         # A host of its own for pings, which may be this one.
         return PREFIX + path[1:]
     return path

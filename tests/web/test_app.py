@@ -4,6 +4,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
 from tests.app import CONFIG, PING_KEY, READ_KEY, ROOT, WRITE_KEY, App, running_app
 from tests.web.api.calls import create
@@ -165,3 +166,23 @@ async def test_pings_are_taken_at_the_root_of_their_endpoint(
     assert pinged == ["OK"] * 4
     assert statuses == [303, 200, 200, 404, 303] * len({"", site})
     assert after["n_pings"] == 4
+
+
+@pytest.mark.parametrize(("method", "path"), [("OPTIONS", "*"), ("CONNECT", "")])
+async def test_what_asks_for_no_path_finds_nothing(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    text = CONFIG.replace("[server]", '[server]\nping_endpoint = "http://p.example"', 1)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "query_string": b""}
+    async with running_app(tmp_path, text) as app:
+        await app.assembly.app({**scope, "headers": []}, receive, send)
+
+    assert sent[0]["status"] == 404

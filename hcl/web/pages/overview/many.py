@@ -64,7 +64,7 @@ async def many(visit: Visit) -> Response:
     if deed.asks and not _one(visit, "sure"):
         return await _ask(visit, project, name, chosen)
     done = declared = 0
-    change = _change_of(visit, project, name)
+    change = _change_of(visit, project, name, chosen)
     for check in chosen:
         try:
             await change(check)
@@ -92,7 +92,9 @@ def _of_declared(count: int) -> str:
     return f" {count} {are} declared in hcl.toml: change {them} there."
 
 
-def _change_of(visit: Visit, project: Project, name: str) -> Change:
+def _change_of(
+    visit: Visit, project: Project, name: str, chosen: list[Check]
+) -> Change:
     """Return what is to be done to each. Raises PageError."""
     managing, now = visit.parts.managing, visit.now
     if name == "pause":
@@ -105,8 +107,10 @@ def _change_of(visit: Visit, project: Project, name: str) -> Change:
         length = _length(visit)
         return lambda check: managing.mute(project, check.code, length, now)
     add, drop = _one(visit, "add").split(), _one(visit, "drop").split()
+    # Of all before the first is changed: one may get too many.
+    tags = {check.id: _tags(check, add, drop) for check in chosen}
     return lambda check: managing.update(
-        project, check.code, CheckSpec(tags=_tags(check, add, drop)), now
+        project, check.code, CheckSpec(tags=tags[check.id]), now
     )
 
 
@@ -115,7 +119,7 @@ def _tags(check: Check, add: list[str], drop: list[str]) -> str:
     tags = " ".join(kept)
     if len(tags) > TAGS_LENGTH:
         text = f"{title(check)} would have more than {TAGS_LENGTH} characters of tags."
-        raise PageError(422, "Too many tags", text)
+        raise PageError(422, "Too many tags", f"{text} Nothing was changed.")
     return tags
 
 

@@ -98,6 +98,19 @@ async def test_tags_of_many_are_changed(app: App) -> None:
     assert "more than 500 characters of tags" in refused.text
 
 
+async def test_tags_of_none_are_changed_where_one_would_have_too_many(
+    app: App,
+) -> None:
+    codes = await put(app, "a") + await put(app, "b", tags="x" * 495)
+    visitor = await Visitor.enter(app)
+
+    refused = await do(visitor, app, "tag", codes, sure="1", add="another", status=422)
+
+    assert "Nothing was changed." in refused.text
+    found = [check and check.tags for check in await checks_of(app, codes)]
+    assert found == ["", "x" * 495]
+
+
 async def test_many_are_deleted_after_one_question(app: App) -> None:
     checks = [await put_check(app.database, name=f"Job <{n}>") for n in range(25)]
     codes = [check.code for check in checks]

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
@@ -25,6 +26,15 @@ BATCH_LIMIT = 200
 
 # So often it is looked whether the wall can be believed, while that is waited for.
 _WHILE_WAITING = timedelta(seconds=1)
+
+
+class _Looked(NamedTuple):
+    """At how many checks was looked, and what came of it; `differ`: some are others."""
+
+    checks: int
+    flipped: int
+    told: int
+    differ: bool
 
 
 class Checker:
@@ -85,12 +95,14 @@ class Checker:
         """
         flipped = 0
         while await self._is_due(now):
-            looked_at, changed, told = await self._check_batch(now)
-            flipped += changed
-            if changed or told:
+            look = await self._check_batch(now)
+            flipped += look.flipped
+            if look.flipped or look.told:
                 self._sender.ring()
+            if look.differ or look.told:
+                # Some are not down yet, and fare otherwise.
                 self._changes.tell()
-            if looked_at < BATCH_LIMIT:
+            if look.checks < BATCH_LIMIT:
                 break
         return flipped
 
@@ -99,7 +111,7 @@ class Checker:
         look = await store.checks.next_look(self._database.committed)
         return look is not None and look <= now
 
-    async def _check_batch(self, now: datetime) -> tuple[int, int, int]:
+    async def _check_batch(self, now: datetime) -> _Looked:
         changed: list[Check] = []
         async with self._database.transaction(changed=changed) as conn:
             overdue = await store.checks.due(conn, now, BATCH_LIMIT)
@@ -125,7 +137,8 @@ class Checker:
             if new_flips:
                 before = await store.flips.add(conn, new_flips)
                 await store.notifications.add_for_flips(conn, before, now)
-        return len(overdue), len(new_flips), told
+        differ = changed != overdue
+        return _Looked(len(overdue), len(new_flips), told, differ)
 
     def _on_look(
         self, check: Check, now: datetime, calendar: Calendar | None

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.app import READ_KEY, App
-from tests.store import change
+from tests.build import DAY, HOUR
+from tests.store import change, put_check
 from tests.web.api.calls import create, update
 
 
@@ -229,3 +230,21 @@ async def test_overlapping_runs_read_as_ever(app: App) -> None:
 
     assert answers[:4] == answers[4:]
     assert answers[:4] == [("new", True), ("new", True), ("up", True), ("up", False)]
+
+
+async def test_list_tells_at_once_what_the_checker_counted(app: App) -> None:
+    now = app.clock.now()
+    check = await put_check(
+        app.database,
+        status="up",
+        down_after=2,
+        last_ping=now - DAY - HOUR,
+        alert_after=now,
+    )
+    # Between the deadline and the checker.
+    await app.api("GET", "checks/")
+
+    await app.checker.check_once(now)
+
+    listed = (await app.api("GET", "checks/")).json()["checks"]
+    assert listed == [(await app.api("GET", f"checks/{check.code}")).json()]

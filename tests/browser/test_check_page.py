@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hcl.checks.spec import slugify
 from tests.browser.chromium import AXE, Browser, By, Keys
 from tests.browser.conftest import project_of
 from tests.browser.sink import Sink
@@ -223,3 +224,21 @@ def test_the_form_proposes_a_slug_and_fills_a_schedule(signed_in: Browser) -> No
     browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
     browser.open(f"/checks/{code}/delete")
     press(browser, "Delete")
+
+
+@pytest.mark.parametrize(
+    "name", ["Nightly copy", " Größe & <b>_", "Foo.bar_Baz -- ﬁx\u00a0½", "日本"]
+)
+def test_who_presses_enter_behind_a_name_has_its_slug(
+    signed_in: Browser, server: Serve, name: str
+) -> None:
+    browser = signed_in
+    browser.open(f"{project_of(browser)}new")
+
+    browser.one("[name=name]").send_keys(name, Keys.ENTER)
+
+    browser.until("return /^.checks.[0-9a-f-]{36}$/.test(location.pathname)")
+    check = server.api("GET", f"checks/{browser.driver.current_url[-36:]}")
+    browser.leave()
+    server.api("DELETE", f"checks/{check['uuid']}")
+    assert (check["name"], check["slug"]) == (name, slugify(name))

@@ -160,7 +160,6 @@ async def preview(visit: Visit) -> Response:
     zone = ZoneInfo(shown.tz)
     return JSONResponse(
         {
-            "slug": slugify(typed.name),
             "problem": shown.problem,
             "words": shown.words,
             "times": [

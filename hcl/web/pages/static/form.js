@@ -26,7 +26,7 @@
   const form = document.querySelector("form[data-preview]");
   if (!form) return;
   const box = form.querySelector(".preview"), slug = form.querySelector("[name=slug]");
-  const names = ["csrf", "name", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
+  const names = ["csrf", "kind", "timeout", "timeout_unit", "grace", "grace_unit", "cron", "oncalendar", "tz"];
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   // UTC only keeps the clock of the check's zone as the server tells it.
   const moment = (timeZone) => new Intl.DateTimeFormat("en-GB", {
@@ -44,8 +44,15 @@
     return made;
   };
 
+  // As hcl.checks.spec.slugify; at once, for who types a name and presses Enter.
+  const propose = () => {
+    if (!proposes) return;
+    const ascii = form.querySelector("[name=name]").value.normalize("NFKD").replace(/[^\x00-\x7f]/g, "");
+    const words = ascii.toLowerCase().replace(/[^\w\s-]/g, "").replace(/[-\s]+/g, "-");
+    slug.value = words.replace(/^[-_]+|[-_]+$/g, "").slice(0, 100);
+  };
+
   const show = (found, zone) => {
-    if (proposes) slug.value = found.slug;
     const parts = [];
     if (found.problem) parts.push(element("p", found.problem, "problem"));
     if (found.words) parts.push(element("p", found.words[0].toUpperCase() + found.words.slice(1) + "."));
@@ -94,8 +101,10 @@
   });
   form.addEventListener("input", (event) => {
     if (event.target === slug) proposes = false;
+    propose();
     clearTimeout(timer);
     timer = setTimeout(ask, 250);
   });
+  propose();
   ask();
 })();

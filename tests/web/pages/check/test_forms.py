@@ -306,7 +306,6 @@ async def test_live_preview_is_a_document(app: App) -> None:
     assert first["local"].endswith(f" 04:30:00 {first['zone']}")
     assert good.json()["problem"] == "There is no such time zone."
     assert bad.json() == {
-        "slug": "",
         "problem": "The hour cannot be understood: 33",
         "words": "",
         "times": [],
@@ -445,12 +444,3 @@ async def test_edited_check_is_proposed_no_slug(app: App) -> None:
     page = (await visitor.post(path, 200, **TYPED | {"slug": ""}, preview="1")).text
 
     assert 'name="slug" value=""' in page
-
-
-async def test_slug_is_proposed_while_the_name_is_typed(app: App) -> None:
-    visitor = await Visitor.enter(app)
-    path = f"/projects/{visitor.project}/schedule"
-
-    answer = await visitor.post(path, 200, **TYPED | {"name": "Nightly Backup (NAS)"})
-
-    assert answer.json()["slug"] == "nightly-backup-nas"

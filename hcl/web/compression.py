@@ -131,7 +131,9 @@ class _Compressing:
         kept = list(start["headers"])
         if _VARY not in kept:
             kept.append(_VARY)
-        if takes_gzip(self._scope) and self._is_safe(headers):
+        # Before 1.1 clients know no chunks.
+        is_new = self._scope["http_version"] != "1.0"
+        if is_new and takes_gzip(self._scope) and self._is_safe(headers):
             is_page = headers[b"content-type"].startswith(b"text/html")
             name = b"p" * (1 + secrets.randbelow(_NAME)) if is_page else b""
             self._packer = Packer(name)

@@ -26,6 +26,7 @@ async def answered(
     asked: dict[str, str] | None = None,
     status: int = 200,
     method: str = "GET",
+    version: str = "1.1",
     **headers: str,
 ) -> tuple[dict[str, str], list[bytes]]:
     """Send an answer through; return its headers and the parts of its body."""
@@ -37,6 +38,7 @@ async def answered(
     wanted = {"Accept-Encoding": "gzip"} if asked is None else asked
     scope: dict[str, Any] = {
         "method": method,
+        "http_version": version,
         "headers": [(k.lower().encode(), v.encode()) for k, v in wanted.items()],
     }
     told = {"content-type": kind, **headers}
@@ -61,6 +63,14 @@ async def test_long_text_is_compressed(kind: str) -> None:
     assert "content-length" not in headers
     assert gzip.decompress(b"".join(parts)) == TEXT
     assert len(b"".join(parts)) < len(TEXT) / 4
+
+
+async def test_client_that_knows_no_chunks_is_told_the_length() -> None:
+    headers, parts = await answered(JSON, TEXT, length=len(TEXT), version="1.0")
+
+    assert headers["content-length"] == str(len(TEXT))
+    assert "content-encoding" not in headers
+    assert parts == [TEXT]
 
 
 async def test_answer_of_unknown_length_is_compressed_as_it_comes() -> None:

@@ -110,7 +110,9 @@
   });
 
   // Who clicks twice means it once: two checks of one slug take no pings by it.
-  const sent = new WeakMap();
+  let sent = new WeakMap();
+  // Who comes back to try again may.
+  addEventListener("pageshow", () => { sent = new WeakMap(); });
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
     if (event.defaultPrevented || form.getAttribute("method") !== "post") return;

@@ -227,11 +227,12 @@ async def retry(conn: Connection, now: datetime, channel_id: int | None = None) 
 async def retry_refused(conn: Connection, now: datetime, channel_id: int) -> None:
     """Let what failed over a channel be due now, but what was tried within the hour.
 
-    A message may be refused for its own sake, so that others say little of it.
+    A message may be refused for its own sake, so that others say little of it: one that
+    failed so often that its tries are kept no more waits for its own pause.
     """
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
-        " AND attempts > 0 AND channel_id = :channel_id AND NOT EXISTS (SELECT 1"
+        f" AND attempts > 0 AND attempts < {_MOST_TRIES} AND channel_id = :channel_id AND NOT EXISTS (SELECT 1"
         " FROM tries WHERE notification_id = notifications.id AND created > :before)",
         {
             "now": stamp(now),

@@ -128,6 +128,28 @@ async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the
         assert post.requests() == ["down a", "down old"]
 
 
+async def test_what_is_refused_for_its_own_sake_is_not_tried_with_each_that_is_taken(
+    tmp_path: Path,
+) -> None:
+    """Of so many tries the last are not kept: nobody knows when they were."""
+    async with posting(tmp_path, HOOK) as post:
+        post.http.status = 404
+        await post.down("old")
+        await post.send(NOW)
+        later = "UPDATE notifications SET attempts = 20, next_try = ?"
+        tomorrow = (post.app.clock.now() + DAY).timestamp()
+        await change(post.app.database, later, tomorrow)
+        await change(post.app.database, "UPDATE tries SET created = created - 3601")
+        post.http.status = 200
+        post.clear()
+
+        await post.down("a", at=NOW + SECOND)
+        await post.send(NOW + SECOND)
+        await post.send(post.app.clock.now() + MINUTE)
+
+        assert post.requests() == ["down a"]
+
+
 async def test_what_was_held_and_is_due_waits_with_what_fails_before_it(
     tmp_path: Path,
 ) -> None:

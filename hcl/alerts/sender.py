@@ -79,9 +79,13 @@ class Sender:
         self._alarm.ring()
 
     def plan_anew(self) -> None:
-        """Decide soon on what is put off, and on reminders: a check has other tags."""
-        self._is_stale = True
-        self._alarm.ring()
+        """Decide soon on what is put off, and on reminders: a check has other tags.
+
+        All that waits is gone through: not where the file says nothing of any tag.
+        """
+        if any(line.tags for line in self._lines):
+            self._is_stale = True
+            self._alarm.ring()
 
     async def close(self) -> None:
         """Close the transports that are open."""

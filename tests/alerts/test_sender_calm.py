@@ -14,7 +14,7 @@ from hcl.model import Check
 from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
 from tests.build import DAY, HOUR, NOW
 from tests.patience import ENDS
-from tests.store import change, pragma, put_check, rows, traced
+from tests.store import change, pragma, put_check, rows, traced, writer_of
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -395,6 +395,19 @@ async def test_a_tag_that_a_check_gets_while_it_is_down_has_its_say(
 
         assert await post.waiting() == []
         assert post.mails() == ["DOWN: db", "STILL DOWN: db"]
+
+
+async def test_tags_of_which_the_file_says_nothing_cost_nothing(tmp_path: Path) -> None:
+    """Scripts may change those of thousands of checks, and thousands may wait."""
+    async with posting(tmp_path, PLAIN) as post:
+        check = await post.down("db")
+        await post.send(NOW)
+        await edit(post, check, 1, tags="prod")
+
+        async with traced(await writer_of(post.app.database)) as statements:
+            await post.send(NOW + MINUTE)
+
+        assert statements == []
 
 
 async def test_what_is_ready_goes_out_while_nothing_can_be_planned_by_new_tags(

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from hcl.checks import runs, schedule, spec
 from hcl.checks.spec import CheckSpec, SpecError
+from hcl.checks.windows import holding, late
+from hcl.checks.windows.calendar import Calendar
 from hcl.model import SETTINGS, Check
 
 _COPY_SUFFIX = " (copy)"
@@ -56,6 +59,26 @@ def moves_deadline(before: Check, after: Check) -> bool:
     that clock may call down too early who is in time. Scripts post the same each hour.
     """
     return any(getattr(before, name) != getattr(after, name) for name in _DUE)
+
+
+def reckoned(
+    before: Check,
+    after: Check,
+    now: datetime,
+    calendar: Calendar | None,
+    *,
+    loose: bool = False,
+) -> Check:
+    """Return an edited check with its deadline of now; and late no more, if it is not.
+
+    `calendar` as in `holding.held`, `loose` as in `schedule.expected_after`.
+    """
+    if moves_deadline(before, after):
+        after = holding.edited(after, now, calendar, loose=loose)
+    else:
+        # Its tags may be others, and so its windows.
+        after = holding.reckoned(after, now, calendar)
+    return late.edited(before, after, now)
 
 
 # Each by the field that was named, or came first.

@@ -13,7 +13,6 @@ from hcl.changes import Changes
 from hcl.checks import declared, editing, rules
 from hcl.checks.deadlines import Transition
 from hcl.checks.spec import CheckSpec
-from hcl.checks.windows import holding, late
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
 from hcl.db import Database
@@ -228,16 +227,6 @@ class Managing:
         self._changes.tell()
         return managed
 
-    def _edited(self, before: Check, check: Check, now: datetime) -> Check:
-        calendar = self._maintenance.of(check.project_id)
-        if editing.moves_deadline(before, check):
-            loose = self._clock.is_doubtful
-            check = holding.edited(check, now, calendar, loose=loose)
-        else:
-            # Its tags may be others, and so its windows.
-            check = holding.reckoned(check, now, calendar)
-        return late.edited(before, check, now)
-
     async def _save(
         self, conn: Connection, check: Check, wanted: CheckSpec, now: datetime
     ) -> Managed:
@@ -246,7 +235,9 @@ class Managing:
             ids = await _channel_ids(conn, check.project_id, wanted.channels)
         edited = editing.edited(check, wanted)
         await _refuse_declared(conn, check, edited, ids)
-        check = self._edited(check, edited, now)
+        calendar = self._maintenance.of(check.project_id)
+        loose = self._clock.is_doubtful
+        check = editing.reckoned(check, edited, now, calendar, loose=loose)
         if check.id:
             await store.checks.save(conn, check)
         else:

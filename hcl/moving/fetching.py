@@ -293,15 +293,40 @@ def _flips(
 ) -> Iterator[MovedFlip]:
     """Yield the flips, oldest first: the API tells whether each was to up or not."""
     before: Status = "new"
-    for index, flip in enumerate(reversed(described)):
+    oldest_first = described[::-1]
+    statuses = _statuses([bool(flip["up"]) for flip in oldest_first], check.status)
+    for flip, after in zip(oldest_first, statuses, strict=True):
         created = _changed(flip)
-        is_last = index == len(described) - 1
-        after: Status = "up" if flip["up"] else "down"
-        if not flip["up"] and is_last and check.status in ("paused", "new"):
-            after = check.status
         n = max((p.n for p, _ in pings if _is_by(p, created)), default=0)
         yield MovedFlip(Flip(created, before, after, ""), n)
         before = after
+
+
+# What a check mostly becomes that does not come up. No flip is to what it was before:
+# who is not up twice in a row was paused, or resumed, in between.
+_NOT_UP: dict[Status, Status] = {
+    "new": "down",
+    "up": "down",
+    "down": "paused",
+    "paused": "new",
+}
+
+
+def _statuses(ups: Sequence[bool], now: Status) -> list[Status]:
+    """Tell what each flip was to, of those that were to up or not; `now` is the last's.
+
+    It is not if the check is up by now, which that flip was not to.
+    """
+    found: list[Status] = []
+    for up in ups:
+        before = found[-1] if found else "new"
+        found.append("up" if up else _NOT_UP[before])
+    if found and not ups[-1] and now != "up":
+        found[-1] = now
+        if found[-2:-1] not in ([], ["up"]):
+            others: tuple[Status, ...] = ("paused", "down", "new")
+            found[-2] = next(s for s in others if s not in (now, *found[-3:-2]))
+    return found
 
 
 def _changed(flip: dict[str, Any]) -> datetime:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcl.model import DECLARED, LEFT, Check, Run
+from hcl.model import DECLARED, LEFT, Check, Run, Status
 from hcl.moving import curl, documents, fetching, marking
 from hcl.moving.moved import MovedCheck
 from tests.build import HOUR, NOW, make_check
@@ -88,6 +88,28 @@ def test_another_hcl_tells_them_over_its_api() -> None:
     assert not plain.is_finer
     muted = {"grace": 60, "timeout": 60, "muted_until": NOW.isoformat()}
     assert fetching._settings(make_check().code, muted).muted_until == NOW
+
+
+@pytest.mark.parametrize(
+    ("ups", "now", "statuses"),
+    [
+        ([1, 0, 1], "up", "up down up"),
+        ([1, 0], "paused", "up paused"),
+        # Paused while it was down; then resumed, too; then it failed, or ran too long.
+        ([1, 0, 0, 1], "up", "up down paused up"),
+        ([1, 0, 0, 0, 1], "up", "up down paused new up"),
+        ([1, 0, 0], "down", "up paused down"),
+        ([1, 0, 0], "paused", "up down paused"),
+        ([1, 0, 0], "new", "up paused new"),
+        ([1, 0, 0, 0], "paused", "up down new paused"),
+        ([0], "down", "down"),
+        ([], "up", ""),
+    ],
+)
+def test_no_flip_that_an_api_tells_is_to_what_it_was_before(
+    ups: list[int], now: Status, statuses: str
+) -> None:
+    assert fetching._statuses(list(map(bool, ups)), now) == statuses.split()
 
 
 def test_an_older_server_has_keywords_of_other_names() -> None:

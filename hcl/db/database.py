@@ -81,14 +81,15 @@ def _identity(of: os.stat_result) -> tuple[int, int]:
 class OpenFiles:
     """The files of a database that are open: those that its path named then.
 
-    What is committed into a file that was deleted, or moved away, is lost.
+    What is committed into a file that was deleted, or moved away, is lost; and who opens
+    the database without the -shm of the others writes over what they commit.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         real = os.path.realpath(path)
         # By its configured name: a link may come to name another.
-        names = (str(path), f"{real}-wal")
+        names = (str(path), f"{real}-wal", f"{real}-shm")
         # Bytes, and no more than is compared: it is looked at for each commit.
         self._files = [(os.fsencode(name), _identity(os.stat(name))) for name in names]
 

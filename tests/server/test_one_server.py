@@ -123,6 +123,10 @@ def wal_deleted(folder: Path) -> None:
     (folder / "hcl.sqlite-wal").unlink()
 
 
+def shm_deleted(folder: Path) -> None:
+    (folder / "hcl.sqlite-shm").unlink()
+
+
 @pytest.mark.parametrize(
     ("happens", "fate"),
     [
@@ -130,6 +134,7 @@ def wal_deleted(folder: Path) -> None:
         (moved, "hcl.sqlite was deleted or moved away"),
         (replaced, "hcl.sqlite was replaced"),
         (wal_deleted, "hcl.sqlite-wal was deleted or moved away"),
+        (shm_deleted, "hcl.sqlite-shm was deleted or moved away"),
     ],
 )
 def test_no_ping_is_acknowledged_into_a_file_that_is_gone(

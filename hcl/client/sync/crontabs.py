@@ -176,7 +176,7 @@ _CONDITION = re.compile(r"\s*(test|\[|\[\[|command\s+-v|which|type)\s")
 # What a shell reads as one, and what stands between commands.
 _PIECES = re.compile(
     r"""'[^']*'|"(?:\\.|[^"\\])*"|\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`|\\."""
-    r"""|[<>]&|&>|(?P<sign>&&|\|\||[;&|]|(?<!\S)\#)|.""",
+    r"""|[<>|]&|&>|(?P<sign>&&|\|\||[;&|]|(?<!\S)\#)|.""",
     re.DOTALL,
 )
 _ONE_PIECE = re.compile(r"if\s((?!\sfi\b).)*\sfi|\{\s[^{}]*\}|\([^()]*\)")

@@ -208,7 +208,15 @@ def test_what_has_no_schedule_is_said(line: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["a && b 2>&1", "a >& b", "a &> b", "curl 'h/?a=1&b=2'", "a & b & wait", "a \\& b"],
+    [
+        "a && b 2>&1",
+        "a >& b",
+        "a &> b",
+        "a |& b",
+        "curl 'h/?a=1&b=2'",
+        "a & b & wait",
+        "a \\& b",
+    ],
 )
 def test_what_ends_before_its_shell_is_no_job_in_the_background(command: str) -> None:
     [job] = read(f"0 3 * * * {command}")

@@ -17,7 +17,7 @@ _FIELDS = (
 
 _OF_SERVICE = (
     "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny,"
-    "ConditionResult,ConditionTimestampMonotonic,RemainAfterExit"
+    "ConditionResult,ConditionTimestampMonotonic,RemainAfterExit,User"
 )
 
 # What systemctl's words for lengths mean, in seconds.
@@ -61,11 +61,12 @@ def find(tz: str, *, user: bool = False) -> list[Job]:
         # By an alias it is shown once more.
         if job is None or job.source in jobs:
             continue
-        other = first.setdefault(job.unit, job.source)
-        if other != job.source:
-            # It can tell one check only.
-            why = f"starts {job.unit}, as {other} does"
-            job = job._replace(skipped=why, watched="")
+        if not job.skipped:
+            other = first.setdefault(job.unit, job.source)
+            if other != job.source:
+                # It can tell one check only.
+                why = f"starts {job.unit}, as {other} does"
+                job = job._replace(skipped=why, watched="")
         jobs[job.source] = job
     return list(jobs.values())
 
@@ -107,7 +108,9 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     command = re.search(r"argv\[\]=(.*?) ;", commands)
     spread = _seconds(one("RandomizedDelayUSec")) + _seconds(one("AccuracyUSec"))
     words = command[1] if command else unit
-    job = Job(timer, words, tz=tz, spread=int(spread), unit=unit)
+    # What is run by + runs as root, but with the home of this user.
+    user = shown.get("User", [""])[0]
+    job = Job(timer, words, tz=tz, spread=int(spread), unit=unit, user=user)
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))

@@ -83,8 +83,10 @@ async def test_two_timers_of_one_service_have_one_check(
     units = machine.hcl.parent.parent / "units"
     text = (units / "logs.timer").read_text()
     (units / "logs-more.timer").write_text(text.replace("Id=logs", "Id=logs-more"))
-    # By an alias.
+    # By an alias; and one that has no schedule.
     (units / "logs-too.timer").write_text(text)
+    once = (units / "once.timer").read_text().replace("once.service", "logs.service")
+    (units / "a.timer").write_text(once.replace("Id=once", "Id=a"))
     before = machine.files()
 
     ran = await machine.sync("--apply", "--host", "two")
@@ -232,6 +234,20 @@ async def test_jobs_that_do_not_know_the_server_are_told_of(machine: Machine) ->
 
     assert ran.err == f"{said}HCL_PING_KEY=… into {machine.settings}\n"
     assert set_there.err == ""
+
+
+async def test_a_service_of_another_user_does_not_read_our_settings(
+    machine: Machine,
+) -> None:
+    service = machine.hcl.parent.parent / "units/logs.service"
+    service.write_text(f"{SERVICE}User=www-data\n")
+
+    ran = await machine.sync()
+
+    assert ran.err == (
+        "hcl sync: jobs will not know where to tell: put HCL_SERVER=… and"
+        " HCL_PING_KEY=… into /etc/hcl/client.conf\n"
+    )
 
 
 async def test_a_check_that_another_job_tells_by_its_uuid_is_not_taken(

@@ -122,7 +122,7 @@ class Healthchecks:
         Not the file's own, which is that of the last copy: what pinged the old server
         between would be called down. It counts where nothing was heard at all.
         """
-        moments = []
+        moments: list[datetime] = []
         for table, column in columns.MOMENTS:
             if column in self._columns.get(table, ()):
                 # A row that makes no sense does not hide the others.

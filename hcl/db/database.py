@@ -81,8 +81,8 @@ def _identity(of: os.stat_result) -> tuple[int, int]:
 class OpenFiles:
     """The files of a database that are open: those that its path named then.
 
-    What is committed into a file that was deleted, or moved away, is lost; and who opens
-    the database without the -shm of the others writes over what they commit.
+    What is committed into a file that was deleted, or moved away, is lost; and who
+    opens the database without the -shm of the others writes over what they commit.
     """
 
     def __init__(self, path: Path) -> None:

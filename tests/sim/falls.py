@@ -59,6 +59,9 @@ class Falls:
                 return True
             # Any that was not heard may have been what keeps it up.
             return bool(watched.unheard)
+        if model.status != "up":
+            # The end of its first run may have gone unheard: so long it is waited for.
+            return model.run_excused and bool(watched.unheard)
         # What comes long before it mostly does is not looked for.
         turn = (model.last_ping or 0.0) + model.usual() / 2
         return any(at < turn + SLACK for at in watched.unheard)

@@ -74,9 +74,13 @@ def on_counted(
         deadline = schedule.deadline_heard(check, status, now, due, loose=loose)
     except schedule.ScheduleError as error:
         deadline, problem = deadlines.postponed(check, due, now, error)
+    last = check.not_before if due else None
     check = check.faring(status, n, now, start, rid, duration, deadline)
     if is_excused:
         check = check._replace(run_excused=True)
+    if last and deadline and last > now:
+        # The run that is open still is put off, as it was.
+        check = check._replace(not_before=last, alert_after=max(deadline, last))
     return tuple.__new__(Transition, (check, flip, problem))
 
 
@@ -99,12 +103,16 @@ def _on_outcome(
         open_runs = runs.told(before, ping.created)
     is_excused = check.run_excused and start is not None
     late_since = late_still(check) if bad and status == "up" else None
+    last = check.not_before
     check = check.faring(status, ping.n, ping.created, start, rid, duration, None)
     check = check._replace(
         run_excused=is_excused, late_since=late_since, bad_outcomes=bad
     )
     if check.is_finer:
         check = check._replace(open_runs=open_runs)
+    if check.open_runs and last and last > ping.created:
+        # What is open still is put off, as it was.
+        check = check._replace(not_before=last)
     transition = deadlines.with_deadline(check, ping.created, loose=loose)
     return transition._replace(flip=flip)
 

@@ -42,6 +42,9 @@ def on_late_ping(
     if action in ("log", "ign"):
         return rules.on_ping(check, ping, loose=loose)
     before = _rewound(check, ping.created, received, hold=hold, loose=loose)
+    if action != "start":
+        # Until when what is due since is put off is for `_in_time` to say.
+        before = before._replace(not_before=None)
     transition, kept = _beside_later_runs(before, ping, received, loose=loose)
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)

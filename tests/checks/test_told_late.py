@@ -209,6 +209,23 @@ def test_a_run_that_is_over_is_not_too_long_while_its_end_may_follow(
     assert after.last_duration == HOUR / 2
 
 
+@pytest.mark.parametrize("finer", FINER[:2], ids=str)
+def test_its_end_may_follow_though_another_run_ends_meanwhile(
+    finer: dict[str, Any],
+) -> None:
+    begun = told(up(**finer), NOW + HOUR, action="start", rid=RID).check
+    at = BACK + timedelta(seconds=10)
+
+    ended = make_ping(created=at, rid=OTHER)
+    after = rules.on_ping(begun, ended)[0].check
+
+    assert after.alert_after == BACK + MINUTE
+    assert rules.shown_status(after, at) != "down"
+    after = told(after, NOW + 1.5 * HOUR, at, rid=RID).check
+    assert after.last_start is None
+    assert rules.shown_status(after, at) == "up"
+
+
 def test_a_run_that_hangs_is_told_a_minute_later() -> None:
     begun = told(up(), NOW + HOUR, action="start").check
 

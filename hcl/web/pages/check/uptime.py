@@ -1,6 +1,6 @@
 """How much of the last months a check was up: a bar of days, and a table; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
@@ -37,12 +37,13 @@ class Stretch:
 class Row:
     """A row of the table: what is known of a time that began on the day `since`.
 
-    `label` "" stands for the month.
+    `label` "" stands for the month. `until` is its last day; "": it goes on.
     """
 
     known: Month
     since: str
     label: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,18 @@ def uptime(
     return Uptime(
         stretches=tuple(_stretches(days, now)),
         words=f"{DAYS} days: {'; '.join(bad[:_NAMED] + more) or none}",
-        rows=(first, *(Row(m, _day(m.start, zone)) for m in months[:2]), last),
+        rows=(first, *_months(months, zone), last),
         months=tuple(months),
         gaps=tuple(_gaps(months)),
     )
+
+
+def _months(months: Sequence[Month], zone: tzinfo) -> Iterator[Row]:
+    """Yield this month and the one before."""
+    this, before = months[:2]
+    yield Row(this, _day(this.start, zone))
+    until = _day(this.start - timedelta(days=1), zone)
+    yield Row(before, _day(before.start, zone), until=until)
 
 
 def _day(moment: datetime, zone: tzinfo) -> str:

@@ -1,6 +1,9 @@
 """How much of the last months a check was up, as its page draws it."""
 
 from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from hcl.model import Flip
 from hcl.web.pages.check.uptime import uptime
@@ -36,6 +39,18 @@ def test_days_that_were_not_well_have_a_name_of_their_own() -> None:
         ("12 months", 2),
     ]
     assert found.rows[0].known.down == timedelta(hours=17)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Riga", "America/New_York"])
+def test_a_month_ends_with_its_last_day(zone: str) -> None:
+    found = uptime([], "up", NOW - 80 * DAY, NOW, ZoneInfo(zone))
+
+    assert [(row.since, row.until) for row in found.rows] == [
+        ("2026-05-16", ""),
+        ("2026-06-01", ""),
+        ("2026-05-01", "2026-05-31"),
+        ("2025-07-01", ""),
+    ]
 
 
 def test_many_bad_days_are_counted() -> None:

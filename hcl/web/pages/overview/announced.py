@@ -1,5 +1,6 @@
 """What hcl told of itself on the last day, for the lists and the wall."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -23,9 +24,14 @@ class Announced(NamedTuple):
 async def of(visit: Visit, project: Project) -> Announced:
     """Return what concerns a project."""
     conn = visit.parts.database.committed
-    start = visit.parts.clock.now() - _SHOWN_FOR
-    told = await store.announcements.since(conn, start, project.id)
-    # The list shows what a report tells anyway.
-    told = [one for one in told if one.kind != "report"]
+    now = visit.parts.clock.now()
+    told = await store.announcements.since(conn, now - _SHOWN_FOR, project.id)
+    # The list shows what a report tells anyway. A clock that was ahead tells of nothing
+    # that is to come.
+    told = [
+        replace(one, created=min(one.created, now))
+        for one in told
+        if one.kind != "report"
+    ]
     last_id = await store.announcements.last_id(conn)
     return Announced(told[:_MOST], len(told[_MOST:]), last_id)

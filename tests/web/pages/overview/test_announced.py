@@ -46,6 +46,13 @@ def news(page: str) -> str:
     return text_of(match[0])
 
 
+async def test_what_a_clock_that_was_ahead_told_is_not_to_come(app: App) -> None:
+    await sign_in(app)
+    await announce(app, created=datetime.now(UTC) + 8 * HOUR)
+
+    assert news(await page(app)) == f"{SUBJECT} now"
+
+
 async def test_list_and_wall_tell_it_for_a_day(app: App) -> None:
     await sign_in(app)
     now = datetime.now(UTC)

@@ -82,7 +82,7 @@ def _wrong(gathered: Gathered, status: str) -> Iterator[Markup]:
         if status in ("down", "late") and _class(seen.status) == status
     ]
     for seen in found[:_NAMED]:
-        since = _since(seen)
+        since = _since(seen, gathered.now)
         name = escape(check_name(seen.check.name))
         when = _time(since, gathered.now) if since else ""
         yield Markup("{}, since {}").format(name, when) if since else name
@@ -108,7 +108,7 @@ def _name(name: str) -> Markup:
 
 def _state(seen: Seen, now: datetime) -> Markup:
     """Say how it is, and since when, or until when it is in maintenance."""
-    more, since = Markup(""), _since(seen)
+    more, since = Markup(""), _since(seen, now)
     if seen.maintenance is not None:
         end = _time(seen.maintenance, now)
         more = Markup("<small>in maintenance until {}</small>").format(end)
@@ -124,14 +124,15 @@ def _state(seen: Seen, now: datetime) -> Markup:
     )
 
 
-def _since(seen: Seen) -> datetime | None:
+def _since(seen: Seen, now: datetime) -> datetime | None:
     """Return since when it is as it is shown; None: that is not known."""
     if seen.status == "grace":
         return schedule.shown_late_since(seen.check)
     # Down, but not called so yet: nothing is written of it.
     if not seen.turns or seen.status != seen.check.status:
         return None
-    return datetime.fromtimestamp(seen.turns[-1][0], UTC)
+    # By a clock that was ahead it may lie in the future.
+    return min(datetime.fromtimestamp(seen.turns[-1][0], UTC), now)
 
 
 def _day(when: datetime, now: datetime) -> Markup:

@@ -9,9 +9,12 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from hcl import store
 from hcl.web.pages.dashboard import kept
 from tests.app import CONFIG, OTHER_WRITE_KEY, App, running_app
+from tests.build import DAY, NOW
 from tests.clocks import Times, a_clock
+from tests.store import change, put_flip
 from tests.web.api.calls import create
 from tests.web.pages.browsing import sign_in, text_of
 
@@ -146,6 +149,21 @@ async def test_late_is_said_since_the_last_of_too_few_bad_outcomes(
 
     assert "Late Mail, since today 12:01 UTC" in told
     assert "Mail late 38 min" in told
+
+
+async def test_outage_of_a_clock_that_was_ahead_is_not_to_come(
+    site: tuple[App, Times],
+) -> None:
+    app, _ = site
+    code = await a_check(app, "Mail")
+    check = await store.checks.by_code(await app.database.current(), code)
+    assert check is not None
+    await put_flip(app.database, check, NOW + DAY)
+    await change(app.database, "UPDATE check_states SET status = 'down'")
+
+    told = text_of(await see(app))
+
+    assert "Down Mail, since today 12:00 UTC" in told
 
 
 async def test_maintenance_is_said_with_its_end(site: tuple[App, Times]) -> None:

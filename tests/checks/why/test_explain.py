@@ -302,6 +302,17 @@ def test_why_hcl_was_away_is_told_in_words(reason: Away) -> None:
     assert len(text.partition("(")[2].partition(")")[0].split()) > 2
 
 
+def test_what_an_early_success_counted_for_is_not_expected_any_more() -> None:
+    values = UP | {"kind": "cron", "schedule": "5 * * * *", "early": 10 * MINUTE}
+
+    up = rules.on_edit(make_check(**values), NOW).check
+    found = due(up, NOW + MINUTE)
+
+    assert found.expected == NOW + 65 * MINUTE
+    assert found.times[0] == found.expected
+    assert len(found.times) == 4
+
+
 @pytest.mark.parametrize(
     ("new", "old", "text"),
     [

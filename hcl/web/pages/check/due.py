@@ -50,6 +50,9 @@ def due(check: Check, now: datetime) -> Due:
             )
     except schedule.ScheduleError as error:
         problem = one_line(str(error))
+    if expected is not None:
+        # A success that came early has counted for one that is to come.
+        times = [time for time in times if time >= expected]
     running = "" if check.last_start is None else rough(now - check.last_start)
     return Due(
         words=words_of(check) or _BY[check.kind],

@@ -44,6 +44,7 @@ class Notifier:
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._path = _address(env.get("NOTIFY_SOCKET", ""))
         self._is_gone = False
+        self._sender: socket.socket | None = None
         self._feed_every = _watchdog(env)
 
     def ready(self, status: str) -> None:
@@ -65,10 +66,17 @@ class Notifier:
 
         `stuck` names what is; "" if nothing is. That this runs shows that the loop
         does. What cannot be helped by a restart (a full disk, a dead receiver) is to be
-        told by `status` alone: each restart is an absence.
+        told by `status` alone: each restart is an absence. Nothing is told after it.
         """
         if self._path is None:
             return
+        try:
+            await self._feed(stuck, status)
+        finally:
+            if self._sender is not None:
+                self._sender.close()
+
+    async def _feed(self, stuck: Callable[[], str], status: Callable[[], str]) -> None:
         told = ""
         while True:
             if problem := stuck():
@@ -84,10 +92,12 @@ class Notifier:
         if self._path is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            if self._sender is None:
+                # It is kept: where no descriptor is left, hcl is not to be killed too.
+                self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 # Whoever does not read must not hold up a ping.
-                sender.setblocking(False)
-                sender.sendto(text.encode(), self._path)
+                self._sender.setblocking(False)
+            self._sender.sendto(text.encode(), self._path)
         except OSError as error:
             if not self._is_gone:
                 logger.warning("cannot tell systemd how hcl fares: %s", error.strerror)

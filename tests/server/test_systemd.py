@@ -501,3 +501,21 @@ def test_units_print_as_they_are_written(tmp_path: Path) -> None:
         "#LoadCredential=smtp-password:/etc/hcl/smtp-password",
     ):
         assert f"\n{line}\n" in shown
+
+
+def test_systemd_is_told_though_no_descriptor_is_left(
+    tmp_path: Path, notify: NotifySocket
+) -> None:
+    serve = Serve(tmp_path)
+    serve.env = {"NOTIFY_SOCKET": str(notify.path), "WATCHDOG_USEC": "400000"}
+    with serve:
+        notify.wait_for("READY=1")
+        # No more than are open.
+        subprocess.run(
+            ["prlimit", f"--pid={serve.process.pid}", "--nofile=4:"], check=True
+        )
+        notify.falls_silent()
+        for _ in range(3):
+            notify.wait_for("WATCHDOG=1")
+
+    assert "cannot tell systemd" not in serve.log

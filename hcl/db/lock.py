@@ -154,6 +154,9 @@ def _open(path: Path, lock: Path) -> tuple[int, bool]:
         try:
             return os.open(lock, flags), False
         except PermissionError:
+            if not _LOCKS.exists():
+                # Where all of /proc is hidden but processes, nobody tells who holds it.
+                raise
             _drop_left_over(path, lock)
             # Which nobody can read now.
             was_served = True

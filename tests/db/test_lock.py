@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.db import DatabaseError, held
+from hcl.db import DatabaseError, held, lock
 
 
 @pytest.fixture
@@ -165,3 +165,19 @@ def test_lock_goes_where_no_database_came_of_it(path: Path, config: Path) -> Non
         stack.enter_context(held(path, config))
 
     assert not path.with_name("hcl.sqlite.lock").exists()
+
+
+def test_lock_of_another_user_stays_where_nobody_tells_who_holds_it(
+    folder_of_nobody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, config = folder_of_nobody / "hcl.sqlite", folder_of_nobody / "hcl.toml"
+    with held(path, config):
+        pass
+    # As with ProcSubset=pid.
+    monkeypatch.setattr(lock, "_LOCKS", folder_of_nobody / "hidden")
+
+    with as_nobody():
+        line = refusal(path, config)
+
+    assert "hcl.sqlite.lock cannot be written: Permission denied" in line
+    assert (folder_of_nobody / "hcl.sqlite.lock").exists()

@@ -162,6 +162,8 @@ async def test_output_that_nobody_takes_leaves_the_exit_status(
     script = "head -c 300000 /dev/zero; exit 5"
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url, PYTHON=sys.executable, SCRIPT=script)
+        # Cut off by the limit, what is compiled here could not be imported any more.
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
         outer = f'cd {tmp_path}; ulimit -f 1; exec "$PYTHON" -m hcl run job --'
         outer += f' sh -c "$SCRIPT" > {to}'
         process = await asyncio.create_subprocess_exec(
@@ -171,6 +173,18 @@ async def test_output_that_nobody_takes_leaves_the_exit_status(
 
         assert (process.returncode, err) == (5, b"")
         assert told(await sink.wait_for(2)) == ["/start", "/5"]
+
+
+async def test_a_full_disk_ends_no_command_that_goes_on(tmp_path: Path) -> None:
+    # As with `hcl run … >> /var/log/job`: a shell's echo fails there, and that is all.
+    script = "for n in 1 2 3; do echo $n; sleep 0.1; done; exit 5"
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url, PYTHON=sys.executable, SCRIPT=script)
+        outer = '"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" > /dev/full'
+        process = await asyncio.create_subprocess_exec("sh", "-c", outer, env=env)
+
+        assert await asyncio.wait_for(process.wait(), ENDS) == 5
+        assert (await sink.wait_for(2))[1].body == b"1\n2\n3\n"
 
 
 async def test_what_is_said_with_a_closed_stderr_is_in_no_output(

@@ -101,6 +101,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     jobs = machine.jobs(hcl)
     steps = plan(jobs, api.get("checks/")["checks"], host)
     _show_plan(steps)
+    _tell_what_is_heard(steps)
     changed = changes(steps, hcl, user=os.geteuid() != 0)
     if changed:
         _tell_what_is_unsaid(jobs)
@@ -162,6 +163,17 @@ def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:
         print(
             "hcl sync: jobs will not know where to tell: put"
             f" {' and '.join(name + '=…' for name in names)} into {paths[-1]}",
+            file=sys.stderr,
+        )
+
+
+def _tell_what_is_heard(steps: Sequence[Step]) -> None:
+    """Say which checks may be another machine's: either would hide how it fares."""
+    heard = [step.check for step in steps if step.is_heard]
+    if heard:
+        print(
+            "hcl sync: somebody tells these already; if another machine of this name"
+            f" does, give this one another by --host: {' '.join(heard)}",
             file=sys.stderr,
         )
 

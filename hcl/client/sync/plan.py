@@ -17,6 +17,7 @@ class Step(NamedTuple):
     """What is to be done about one job: create, change, keep (its check), or nothing.
 
     `check` is its slug, `fields` what the API gets; `why` says why nothing is done.
+    `is_heard`: the check hears from somebody, though not from this job.
     """
 
     job: Job
@@ -24,6 +25,7 @@ class Step(NamedTuple):
     check: str = ""
     fields: dict[str, Any] | None = None
     why: str = ""
+    is_heard: bool = False
 
 
 def plan(
@@ -45,7 +47,9 @@ def plan(
         else:
             slug = _free(_slug(job, host), taken)
             taken.add(slug)
-            steps.append(_compared(job, slug, by_slug.get(slug), host))
+            step = _compared(job, slug, by_slug.get(slug), host)
+            is_heard = bool(by_slug.get(slug, {}).get("n_pings"))
+            steps.append(step._replace(is_heard=is_heard))
     return steps
 
 

@@ -13,7 +13,7 @@ import pytest
 from hcl.client.settings import SettingsError
 from hcl.client.sync import command
 from tests import toml
-from tests.client.running import Ran, ended
+from tests.client.running import Ran, ended, hcl
 from tests.client.sync.test_sync import CRONTAB, SERVICE, Machine, checks
 from tests.server.process import Serve
 
@@ -261,6 +261,24 @@ async def test_a_check_that_another_job_tells_by_its_uuid_is_not_taken(
     ran = await machine.sync("--host", "other")
 
     assert "other-backup-2 " in ran.out.decode()
+
+
+async def test_another_machine_of_the_same_name_is_thought_of(
+    machine: Machine,
+) -> None:
+    await machine.sync("--apply", "--host", "pi")
+    again = await machine.sync("--host", "pi")
+    await hcl(machine.env, "run", "pi-backup", "--", "true")
+    # As it is on the other one.
+    machine.crontab.write_text(CRONTAB)
+
+    other = await machine.sync("--host", "pi")
+
+    assert again.err == ""
+    assert other.err == (
+        "hcl sync: somebody tells these already; if another machine of this name does,"
+        " give this one another by --host: pi-backup\n"
+    )
 
 
 async def test_a_check_that_cannot_be_changed_stops_no_other(

@@ -11,7 +11,6 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
-from hcl.checks.windows.calendar import Opening
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.parts import Parts
 
@@ -102,13 +101,11 @@ class Board:
         self.items: dict[int, Shown] = {}
         # The id of the newest announcement.
         self.announced = 0
-        # The windows of maintenance that are open.
-        self.windows: list[Opening] = []
         self.version = -1
         # Whether there are too many checks to tell what has changed.
         self.is_coarse = False
         self._looked = 0.0
-        # When a status, or a window, changes by the passing of time alone.
+        # When a status changes by the passing of time alone.
         self._turns: datetime | None = None
         self._change: Change | None = None
 
@@ -160,11 +157,8 @@ class Board:
             conn = self._parts.database.committed
             tallies = await store.tallies.steady(conn, self._project.id, "", now)
             turns = [tally.late for tally in tallies]
-        maintenance, project_id = self._parts.maintenance, self._project.id
-        turns.append(maintenance.turn(project_id, now))
         # At once: who looks may leave while it is worked out.
         self.items, self.version, self.announced = items, version, announced
-        self.windows = maintenance.open_now(project_id, now)
         self._turns = min((turn for turn in turns if turn), default=None)
 
     async def _read(self, conn: Connection) -> list[Check]:

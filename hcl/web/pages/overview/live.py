@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.http.protocol import ENDLESS
-from hcl.web.pages.dashboard.boards import HEARTBEAT, Board, Change, fingerprint
+from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
 from hcl.web.pages.overview import listing, rows
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
@@ -54,11 +54,11 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
     try:
         board = boards.of(visit.parts, project)
         seen = await board.refresh()
-        version, notices = board.version, _notices(board, visit)
+        version, announced = board.version, board.announced
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
         is_old = not board.is_coarse and (
-            known != fingerprint(seen.values(), board.announced)
+            known != fingerprint(seen.values(), announced)
             if known
             else "check" in visit.query
         )
@@ -80,8 +80,8 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 change = board.change(before)
                 # Others are sent the same: what is added below is for this one.
                 message = dict(await _message(visit, project, change))
-            if _notices(board, visit) != notices:
-                notices = _notices(board, visit)
+            if board.announced != announced and "check" not in visit.query:
+                announced = board.announced
                 message["anew"] = True
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
@@ -93,15 +93,6 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
         tell(logger, "changes cannot be read", error)
     finally:
         boards.leave(holders)
-
-
-def _notices(board: Board, visit: Visit) -> tuple[object, ...]:
-    """Return what stands above the checks of a page, and in rows of some of them."""
-    if "check" in visit.query:
-        return (*board.windows,)
-    # The wall tells nothing of windows.
-    windows = board.windows if "rows" in visit.query else ()
-    return (board.announced, *windows)
 
 
 def _holders(identity: Identity) -> dict[str, int]:

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from hcl.changes import Changes
-from hcl.config.settings import Window
 from hcl.pings.arrival import Target
 from hcl.web.pages.dashboard import boards
 from hcl.web.pages.dashboard.boards import PACE
@@ -221,25 +220,6 @@ async def test_status_that_changes_by_time_alone_is_told(app: App) -> None:
 
     assert late["title"] == "(1 late) Home – hcl"
     assert down["title"] == "(1 down) Home – hcl"
-
-
-@pytest.mark.parametrize("page", ["rows", "check"])
-async def test_window_that_opens_and_closes_is_told(app: App, page: str) -> None:
-    await sign_in(app)
-    check = await put_check(app.database, status="up")
-    project, maintenance = app.synced.projects[0].id, app.parts.maintenance
-    start = datetime.now(UTC) + 2 * SECOND
-    window = Window("Updates", start=start, end=start + SECOND)
-
-    query = f"check={check.code}" if page == "check" else page
-    async with streaming(app, query) as stream:
-        await maintenance.open(project, DAY, datetime.now(UTC))
-        by_hand = await stream.message()
-        await maintenance.use({project: [window]})
-        opened = await stream.message()
-        closed = await stream.message()
-
-    assert [by_hand, opened, closed] == [{"anew": True}] * 3
 
 
 async def test_many_pings_become_few_messages(app: App) -> None:

@@ -1,7 +1,7 @@
 """The page of maintenance windows, and what list and check say of them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.clocks import Times
 from tests.web.api.calls import create
 from tests.web.pages.browsing import post, project_path, sign_in, text_of
+from tests.web.pages.overview.test_announced import first_words
+from tests.web.pages.overview.test_live import streaming
 
 WEEKLY = toml.table(
     "[projects.maintenance]",
@@ -82,3 +84,42 @@ async def test_lengths_that_are_refused(app: App, seconds: str) -> None:
 
     assert answer.status_code == 422
     assert "from 1 minute to 30 days" in answer.text
+
+
+@pytest.mark.parametrize("query", ["rows", "", "check=a&v=a"])
+async def test_open_page_is_loaded_anew_when_a_window_opens_or_closes(
+    app: App, query: str
+) -> None:
+    await create(app, name="Backup")
+    await sign_in(app)
+    maintenance, home = app.parts.maintenance, app.synced.projects[0].id
+    length = timedelta(minutes=1)
+
+    async with streaming(app, query) as stream:
+        opened = await maintenance.open(home, length, app.clock.now())
+        by_hand = await stream.message()
+        await maintenance.end(home, opened.id, app.clock.now())
+        ended = await stream.message()
+        # It is over in two seconds.
+        began = app.clock.now() - length + timedelta(seconds=2)
+        await maintenance.open(home, length, began)
+        again = await stream.message()
+        by_time = await stream.message()
+
+    assert [m["anew"] for m in (by_hand, ended, again, by_time)] == [True] * 4
+
+
+async def test_page_that_was_loaded_before_a_window_opened_is_old(app: App) -> None:
+    await create(app, name="Backup")
+    await sign_in(app)
+    for page in ("", "wall"):
+        shown = (await app.http.get(project_path(app) + page)).text
+        mark = re.search(r"live\?(?:rows=&amp;)?v=(\w+)", shown)
+        assert mark
+        young = await first_words(app, mark[1])
+
+        home = app.synced.projects[0].id
+        await app.parts.maintenance.open(home, timedelta(hours=1), app.clock.now())
+
+        assert "anew" not in young
+        assert '{"anew": true}' in await first_words(app, mark[1])

@@ -11,6 +11,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.windows.calendar import Opening
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.parts import Parts
 
@@ -48,12 +49,22 @@ def _unmuted(check: Check, now: datetime) -> Check:
     return check._replace(muted_until=None)
 
 
+class Above(NamedTuple):
+    """What stands above a project's checks: what hcl told of itself, and is open now.
+
+    `announced` is the id of the newest announcement.
+    """
+
+    announced: int = 0
+    windows: tuple[Opening, ...] = ()
+
+
 class Fingerprint:
     """Stands for what a page shows, for as long as the server runs."""
 
-    def __init__(self, announced: int) -> None:
-        """Begin with the id of the newest announcement."""
-        self._hash = hash(announced)
+    def __init__(self, above: "Above") -> None:
+        """Begin with what stands above the checks."""
+        self._hash = hash(above)
 
     def add(self, *seen: object) -> None:
         """Add what is seen of a check."""
@@ -64,9 +75,9 @@ class Fingerprint:
         return format(self._hash & 0xFFFFFFFFFFFFFFFF, "x")
 
 
-def fingerprint(items: Iterable[Shown], announced: int) -> str:
+def fingerprint(items: Iterable[Shown], above: Above) -> str:
     """Stand for all of a project's checks."""
-    mark = Fingerprint(announced)
+    mark = Fingerprint(above)
     for c, status in items:
         mark.add(c.id, status, c.n_pings, c.name, c.excused)
     return str(mark)
@@ -99,13 +110,12 @@ class Board:
         self._project = project
         self._lock = asyncio.Lock()
         self.items: dict[int, Shown] = {}
-        # The id of the newest announcement.
-        self.announced = 0
+        self.above = Above()
         self.version = -1
         # Whether there are too many checks to tell what has changed.
         self.is_coarse = False
         self._looked = 0.0
-        # When a status changes by the passing of time alone.
+        # When a status, or what is open, changes by the passing of time alone.
         self._turns: datetime | None = None
         self._change: Change | None = None
 
@@ -136,7 +146,8 @@ class Board:
         return self._parts.changes.is_over(self.version) or self.seconds_left <= 0
 
     async def _look(self) -> None:
-        changes, version, announced = self._parts.changes, self.version, self.announced
+        changes, version = self._parts.changes, self.version
+        announced = self.above.announced
         if changes.is_over(version):
             version = changes.begin()
             conn = await self._parts.database.current()
@@ -157,8 +168,11 @@ class Board:
             conn = self._parts.database.committed
             tallies = await store.tallies.steady(conn, self._project.id, "", now)
             turns = [tally.late for tally in tallies]
+        maintenance, home = self._parts.maintenance, self._project.id
+        turns.append(maintenance.turn(home, now))
         # At once: who looks may leave while it is worked out.
-        self.items, self.version, self.announced = items, version, announced
+        self.items, self.version = items, version
+        self.above = Above(announced, tuple(maintenance.open_now(home, now)))
         self._turns = min((turn for turn in turns if turn), default=None)
 
     async def _read(self, conn: Connection) -> list[Check]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from hcl.web.figures import backups
 from hcl.web.pages import static_files
-from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.dashboard.boards import Above, Shown
 from hcl.web.pages.overview import announced, listing, rows
 from hcl.web.pages.overview.listing import Tally
 from hcl.web.pages.overview.query import MOST_PAGES, ON_A_PAGE, Query, asked
@@ -44,13 +44,14 @@ async def list_page(visit: Visit) -> Response:
     query = asked(visit.query, visit.preferences)
     reader = await visit.parts.database.current()
     told = await announced.of(visit, project)
+    windows = visit.parts.maintenance.open_now(project.id, now)
     scanned = await scan(
         reader,
         project.id,
         query,
         now,
         first=query.page * ON_A_PAGE,
-        announced=told.last_id,
+        above=Above(told.last_id, tuple(windows)),
         by_code=not visit.viewer.readonly,
     )
     pages = min(max(1, -(-scanned.matching // ON_A_PAGE)), MOST_PAGES)
@@ -69,7 +70,7 @@ async def list_page(visit: Visit) -> Response:
         query=query,
         is_selecting=is_selecting,
         announced=told,
-        windows=visit.parts.maintenance.open_now(project.id, now),
+        windows=windows,
         backups=await backups.overdue(visit.parts, visit.parts.clock.now()),
         counts=scanned.counts,
         counted=_COUNTED,

@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.http.protocol import ENDLESS
-from hcl.web.pages.dashboard.boards import HEARTBEAT, Change, fingerprint
+from hcl.web.pages.dashboard.boards import HEARTBEAT, Above, Change, fingerprint
 from hcl.web.pages.overview import listing, rows
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
@@ -54,11 +55,11 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
     try:
         board = boards.of(visit.parts, project)
         seen = await board.refresh()
-        version, announced = board.version, board.announced
+        version, above = board.version, board.above
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
         is_old = not board.is_coarse and (
-            known != fingerprint(seen.values(), announced)
+            known != fingerprint(seen.values(), above)
             if known
             else "check" in visit.query
         )
@@ -80,9 +81,9 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 change = board.change(before)
                 # Others are sent the same: what is added below is for this one.
                 message = dict(await _message(visit, project, change))
-            if board.announced != announced and "check" not in visit.query:
-                announced = board.announced
+            if _tells_more(above, board.above, query=visit.query):
                 message["anew"] = True
+            above = board.above
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
                 sent = time.monotonic()
@@ -93,6 +94,16 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
         tell(logger, "changes cannot be read", error)
     finally:
         boards.leave(holders)
+
+
+def _tells_more(before: Above, after: Above, *, query: QueryParams) -> bool:
+    """Tell whether what stands above the checks has changed, for the page of a stream.
+
+    A check's own page tells of windows alone.
+    """
+    if "check" in query:
+        return before.windows != after.windows
+    return before != after
 
 
 def _holders(identity: Identity) -> dict[str, int]:

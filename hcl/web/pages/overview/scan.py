@@ -13,13 +13,15 @@ from hcl import store
 from hcl.checks import rules
 from hcl.model import ShownStatus
 from hcl.store.tallies import Line
-from hcl.web.pages.dashboard.boards import Fingerprint, Shown
+from hcl.web.pages.dashboard.boards import Above, Fingerprint, Shown
 from hcl.web.pages.overview import listing
 from hcl.web.pages.overview.listing import Tally
 from hcl.web.pages.overview.query import Query
 
 # Checks that are looked at in one go of the loop.
 _SLICE = 100
+
+_NOTHING = Above()
 
 
 @dataclass(slots=True)
@@ -45,15 +47,15 @@ async def scan(
     now: datetime,
     *,
     first: int,
-    announced: int = 0,
+    above: Above = _NOTHING,
     by_code: bool = True,
 ) -> Scan:
     """Look at all checks; remember the first `first` of those that are asked for.
 
     `by_code`: it may be looked for by codes; who may not see them could find them out.
-    `announced` is the id of the newest announcement.
+    `above` is what the page tells above them.
     """
-    scanned, mark = Scan(), Fingerprint(announced)
+    scanned, mark = Scan(), Fingerprint(above)
     statuses: Counter[str] = Counter()
     running = 0
     tags: dict[str, Counter[ShownStatus]] = defaultdict(Counter)

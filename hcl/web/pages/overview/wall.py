@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store.flips import Trouble
-from hcl.web.pages.dashboard.boards import Shown
+from hcl.web.pages.dashboard.boards import Above, Shown
 from hcl.web.pages.overview import announced, listing, why
 from hcl.web.pages.overview.query import Query
 from hcl.web.pages.overview.scan import scan, shown
@@ -35,6 +35,7 @@ async def page(visit: Visit) -> Response:
     project = visit.project()
     conn = await visit.parts.database.current()
     told = await announced.of(visit, project)
+    windows = visit.parts.maintenance.open_now(project.id, visit.shown)
     first = _MOST_TILES + _MOST_NAMES
     scanned = await scan(
         conn,
@@ -42,7 +43,7 @@ async def page(visit: Visit) -> Response:
         Query(),
         visit.shown,
         first=first,
-        announced=told.last_id,
+        above=Above(told.last_id, tuple(windows)),
     )
     counted = scanned.counts
     ordered = await shown(conn, scanned.ids, visit.shown)

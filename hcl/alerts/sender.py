@@ -14,6 +14,7 @@ from hcl.alerts.composing import compose
 from hcl.alerts.delivery import EndedTry, Now, try_once
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.reserve import Reserve
+from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
@@ -45,12 +46,14 @@ class Sender:
         clock: Clock,
         alarm: Alarm,
         counters: Counters,
+        changes: Changes,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._database = database
         self._clock = clock
         self._alarm = alarm
         self._counters = counters
+        self._changes = changes
         self._jitter = jitter
         self._lines = Lines()
         self._reserve = Reserve()
@@ -210,6 +213,8 @@ class Sender:
             clock = self._clock
             tries = [delivery.moved(t, clock.set_since(t.steps)) for t in tries]
             await delivery.write_down(conn, tries, self._lines.rows)
+        # Pages say who was told, and which channel does not deliver.
+        self._changes.tell()
         return [None] * len(tries)
 
 

@@ -195,7 +195,12 @@ def _wire(
     ping = PingEndpoint(parts)
     spread = {} if jitter is None else {"jitter": jitter}
     sender = Sender(
-        database, clock=clock, alarm=alarms["sender"], counters=counters, **spread
+        database,
+        clock=clock,
+        alarm=alarms["sender"],
+        counters=counters,
+        changes=changes,
+        **spread,
     )
     managing.on_tags = sender.plan_anew
     return Assembly(

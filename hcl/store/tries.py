@@ -277,6 +277,12 @@ async def _of(conn: Connection, ids: Sequence[int]) -> dict[int, list[Try]]:
     return found
 
 
+async def last_id(conn: Connection) -> int:
+    """Return the id of the newest; 0: there is none."""
+    rows = await conn.execute_fetchall("SELECT max(id) FROM tries")
+    return next(iter(rows))[0] or 0
+
+
 async def add(
     conn: Connection,
     tries: Sequence[tuple[int, datetime, float, bool, str]],

@@ -141,6 +141,7 @@ async def test_pauses_of_the_sender_differ_a_little(tmp_path: Path) -> None:
             clock=app.clock,
             alarm=app.alarms["sender"],
             counters=Counters(),
+            changes=app.parts.changes,
         )
         await sender.use(app.config, app.synced.channels)
 

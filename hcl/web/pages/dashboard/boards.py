@@ -13,6 +13,8 @@ from hcl import store
 from hcl.checks import rules
 from hcl.checks.windows.calendar import Opening
 from hcl.model import Check, Project, ShownStatus
+from hcl.web.pages.dashboard import warning
+from hcl.web.pages.dashboard.warning import Trouble
 from hcl.web.parts import Parts
 
 # Pages that may be open at a time, of all viewers.
@@ -50,13 +52,15 @@ def _unmuted(check: Check, now: datetime) -> Check:
 
 
 class Above(NamedTuple):
-    """What stands above a project's checks: what hcl told of itself, and is open now.
+    """What stands above a project's checks.
 
-    `announced` is the id of the newest announcement.
+    `announced` is the id of the newest announcement, `windows` are those of maintenance
+    that are open, `trouble` is what every page warns of.
     """
 
     announced: int = 0
     windows: tuple[Opening, ...] = ()
+    trouble: Trouble | None = None
 
 
 class Fingerprint:
@@ -111,6 +115,8 @@ class Board:
         self._lock = asyncio.Lock()
         self.items: dict[int, Shown] = {}
         self.above = Above()
+        # The number of the newest try to tell somebody.
+        self.tried = 0
         self.version = -1
         # Whether there are too many checks to tell what has changed.
         self.is_coarse = False
@@ -147,12 +153,13 @@ class Board:
 
     async def _look(self) -> None:
         changes, version = self._parts.changes, self.version
-        announced = self.above.announced
+        above, tried = self.above, self.tried
         if changes.is_over(version):
             version = changes.begin()
             conn = await self._parts.database.current()
             checks = await self._read(conn)
-            announced = await store.announcements.last_id(conn)
+            above = await self._read_above(conn)
+            tried = await store.tries.last_id(conn)
         else:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
@@ -171,9 +178,14 @@ class Board:
         maintenance, home = self._parts.maintenance, self._project.id
         turns.append(maintenance.turn(home, now))
         # At once: who looks may leave while it is worked out.
-        self.items, self.version = items, version
-        self.above = Above(announced, tuple(maintenance.open_now(home, now)))
+        self.items, self.version, self.tried = items, version, tried
+        self.above = above._replace(windows=tuple(maintenance.open_now(home, now)))
         self._turns = min((turn for turn in turns if turn), default=None)
+
+    async def _read_above(self, conn: Connection) -> Above:
+        announced = await store.announcements.last_id(conn)
+        warnings = await warning.of_projects(self._parts, [self._project])
+        return Above(announced, (), warnings.get(self._project.id))
 
     async def _read(self, conn: Connection) -> list[Check]:
         count = await store.checks.count(conn, self._project.id)

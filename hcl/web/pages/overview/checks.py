@@ -51,7 +51,7 @@ async def list_page(visit: Visit) -> Response:
         query,
         now,
         first=query.page * ON_A_PAGE,
-        above=Above(told.last_id, tuple(windows)),
+        above=Above(told.last_id, tuple(windows), visit.warnings.get(project.id)),
         by_code=not visit.viewer.readonly,
     )
     pages = min(max(1, -(-scanned.matching // ON_A_PAGE)), MOST_PAGES)

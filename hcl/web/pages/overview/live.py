@@ -6,13 +6,18 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from hcl.db import SQLError, tell
 from hcl.model import Project
 from hcl.web.http.protocol import ENDLESS
-from hcl.web.pages.dashboard.boards import HEARTBEAT, Above, Change, fingerprint
+from hcl.web.pages.dashboard.boards import (
+    HEARTBEAT,
+    Above,
+    Board,
+    Change,
+    fingerprint,
+)
 from hcl.web.pages.overview import listing, rows
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
@@ -55,7 +60,7 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
     try:
         board = boards.of(visit.parts, project)
         seen = await board.refresh()
-        version, above = board.version, board.above
+        version, above, tried = board.version, board.above, board.tried
         known = visit.query.get("v")
         # A page that does not tell may have missed what came before this first look.
         is_old = not board.is_coarse and (
@@ -81,9 +86,9 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 change = board.change(before)
                 # Others are sent the same: what is added below is for this one.
                 message = dict(await _message(visit, project, change))
-            if _tells_more(above, board.above, query=visit.query):
+            if _tells_more(board, above, tried, is_of_check="check" in visit.query):
                 message["anew"] = True
-            above = board.above
+            above, tried = board.above, board.tried
             if message or time.monotonic() - sent >= HEARTBEAT:
                 yield _event(message) if message else ":\n\n"
                 sent = time.monotonic()
@@ -96,14 +101,15 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
         boards.leave(holders)
 
 
-def _tells_more(before: Above, after: Above, *, query: QueryParams) -> bool:
-    """Tell whether what stands above the checks has changed, for the page of a stream.
+def _tells_more(board: Board, above: Above, tried: int, *, is_of_check: bool) -> bool:
+    """Tell whether a page says more than of how checks fare, and whether that is new.
 
-    A check's own page tells of windows alone.
+    A check's own page says who was told, and nothing that hcl tells of itself.
     """
-    if "check" in query:
-        return before.windows != after.windows
-    return before != after
+    if not is_of_check:
+        return above != board.above
+    above = above._replace(announced=board.above.announced)
+    return above != board.above or tried != board.tried
 
 
 def _holders(identity: Identity) -> dict[str, int]:

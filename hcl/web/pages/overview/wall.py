@@ -43,7 +43,7 @@ async def page(visit: Visit) -> Response:
         Query(),
         visit.shown,
         first=first,
-        above=Above(told.last_id, tuple(windows)),
+        above=Above(told.last_id, tuple(windows), visit.warnings.get(project.id)),
     )
     counted = scanned.counts
     ordered = await shown(conn, scanned.ids, visit.shown)

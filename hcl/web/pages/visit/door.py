@@ -17,9 +17,10 @@ from hcl.checks.managing import (
 from hcl.db import SQLError, tell
 from hcl.repeats import Repeats
 from hcl.web.errors import RETRY_AFTER
+from hcl.web.pages.dashboard import warning
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
-from hcl.web.pages.visit import identity, notices, posted, warning
+from hcl.web.pages.visit import identity, notices, posted
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts

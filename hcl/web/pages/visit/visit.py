@@ -14,13 +14,13 @@ from hcl.model import Check, Project
 from hcl.web import preferences
 from hcl.web.pages import wording
 from hcl.web.pages.dashboard.dashboard import Dashboard
+from hcl.web.pages.dashboard.warning import Trouble
 from hcl.web.pages.frame import Paths, templates, written
 from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.identity import Identity, identify
 from hcl.web.pages.visit.posted import Form
 from hcl.web.pages.visit.viewer import Viewer
-from hcl.web.pages.visit.warning import Trouble
 from hcl.web.parts import Parts
 
 

@@ -232,11 +232,13 @@ async def retry_refused(conn: Connection, now: datetime, channel_id: int) -> Non
     """
     await conn.execute(
         "UPDATE notifications SET next_try = :now WHERE next_try > :now"
-        f" AND attempts > 0 AND attempts < {_MOST_TRIES} AND channel_id = :channel_id AND NOT EXISTS (SELECT 1"
-        " FROM tries WHERE notification_id = notifications.id AND created > :before)",
+        " AND attempts > 0 AND attempts < :most AND channel_id = :channel_id"
+        " AND NOT EXISTS (SELECT 1 FROM tries"
+        " WHERE notification_id = notifications.id AND created > :before)",
         {
             "now": stamp(now),
             "channel_id": channel_id,
+            "most": _MOST_TRIES,
             "before": stamp(now - _REFUSAL),
         },
     )

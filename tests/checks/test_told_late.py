@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hcl.checks import causes, rules, told_late
 from hcl.checks.deadlines import Transition
@@ -431,6 +433,48 @@ def test_who_is_told_late_of_fares_as_if_told_in_time(
     assert live.status == "up"
     late = rules.on_deadline(late, received).check
     assert late._replace(not_before=None) == live
+
+
+SIGNALS = st.tuples(
+    st.sampled_from(["start", "success", "fail"]),
+    st.sampled_from([None, "a", "b"]),
+    st.sampled_from([0.02, 1, 4, 11]),
+)
+LENGTHS = st.fixed_dictionaries(
+    {
+        "max_run": st.sampled_from([None, 3 * MINUTE, 90 * MINUTE]),
+        "down_after": st.sampled_from([2, 3]),
+        "timeout": st.sampled_from([MINUTE, 10 * MINUTE, HOUR]),
+        "grace": st.sampled_from([MINUTE, 5 * MINUTE]),
+    }
+)
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(LENGTHS, st.lists(SIGNALS, min_size=1, max_size=8))
+def test_whatever_is_told_late_nobody_fares_worse_by_that(
+    lengths: dict[str, timedelta], signals: list[tuple[Any, str | None, float]]
+) -> None:
+    """Who would not have been down, had it been told in time, is not called down."""
+    late = live = up(**lengths)
+    received = NOW + sum(wait for *_, wait in signals) * MINUTE
+    at = NOW
+    if rules.on_deadline(late, received).flip:
+        # It was called down before any of it was told.
+        return
+    for action, rid, wait in signals:
+        at += wait * MINUTE
+        live = rules.on_deadline(live, at).check
+        ping = make_ping(action=action, created=at, rid=rid)
+        live = rules.on_ping(live, ping)[0].check
+        if live.status == "down":
+            return
+        late = rules.on_deadline(late, received).check
+        late = told(late, at, received, action=action, rid=rid).check
+
+        assert late.status == "up"
+        assert (late.last_start, late.last_ping) == (live.last_start, live.last_ping)
+    assert rules.on_deadline(late, received).check.bad_outcomes <= live.bad_outcomes
 
 
 def test_a_fail_that_is_told_late_is_what_was_missed() -> None:

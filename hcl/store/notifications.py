@@ -172,6 +172,18 @@ async def add_reminders(
     )
 
 
+# What a channel owes of which its fallback was not told; `:only` of these, if not NULL.
+_TO_HAND_ON = (
+    " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
+    " AND NOT n.handed_on"
+    " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now OR (n.hold = 'mute'"
+    # The mute is over, and it waits with another that failed.
+    " AND NOT EXISTS (SELECT 1 FROM check_states s"
+    " WHERE s.check_id = n.check_id AND s.muted_until > :now)))"
+    " AND (:only IS NULL OR n.id IN (SELECT value FROM json_each(:only)))"
+)
+
+
 async def hand_on(
     conn: Connection,
     channel_id: int,
@@ -185,16 +197,13 @@ async def hand_on(
 
     `notice` says why, there. `only`: no more than these; None: all.
     """
-    owed = (
-        " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
-        " AND NOT n.handed_on"
-        " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now OR (n.hold = 'mute'"
-        # The mute is over, and it waits with another that failed.
-        " AND NOT EXISTS (SELECT 1 FROM check_states s"
-        " WHERE s.check_id = n.check_id AND s.muted_until > :now)))"
-        " AND (:only IS NULL OR n.id IN (SELECT value FROM json_each(:only)))"
-    )
-    ids = None if only is None else json.dumps([n.id for n in only])
+    values = {
+        "channel_id": channel_id,
+        "fallback": fallback,
+        "notice": notice,
+        "now": stamp(now),
+        "only": None if only is None else json.dumps([n.id for n in only]),
+    }
     cursor = await conn.execute(
         "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
         " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
@@ -204,26 +213,15 @@ async def hand_on(
         " trim(n.notice || ' ' || :notice) FROM notifications n"
         " LEFT JOIN flips f ON f.id = n.flip_id"
         " JOIN channels c ON c.id = :fallback AND c.enabled"
-        f" {owed} AND {_IS_TOLD} ORDER BY n.id",
-        {
-            "channel_id": channel_id,
-            "fallback": fallback,
-            "notice": notice,
-            "now": stamp(now),
-            "only": ids,
-        },
+        f" {_TO_HAND_ON} AND {_IS_TOLD} ORDER BY n.id",
+        values,
     )
     await conn.execute(
         # What it does not tell of now it may by other settings.
-        f"UPDATE notifications AS n SET handed_on = 1 {owed}"
+        f"UPDATE notifications AS n SET handed_on = 1 {_TO_HAND_ON}"
         " AND EXISTS (SELECT 1 FROM channels c LEFT JOIN flips f ON f.id = n.flip_id"
         f" WHERE c.id = :fallback AND c.enabled AND {_IS_TOLD})",
-        {
-            "channel_id": channel_id,
-            "fallback": fallback,
-            "now": stamp(now),
-            "only": ids,
-        },
+        values,
     )
     return cursor.rowcount
 

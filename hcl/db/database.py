@@ -19,6 +19,7 @@ from hcl.db.errors import (
     tell,
     unusable,
 )
+from hcl.db.lock import SUFFIX
 from hcl.db.trouble import Trouble
 from hcl.model import Check
 
@@ -81,15 +82,18 @@ def _identity(of: os.stat_result) -> tuple[int, int]:
 class OpenFiles:
     """The files of a database that are open: those that its path named then.
 
-    What is committed into a file that was deleted, or moved away, is lost; and who
-    opens the database without the -shm of the others writes over what they commit.
+    What is committed into a file that was deleted, or moved away, is lost; who opens a
+    database without the -shm of others writes over what they commit; and where its lock
+    is gone, a second server may have begun.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         real = os.path.realpath(path)
         # By its configured name: a link may come to name another.
-        names = (str(path), f"{real}-wal", f"{real}-shm")
+        names = [str(path), f"{real}-wal", f"{real}-shm"]
+        if os.path.exists(lock := f"{real}{SUFFIX}"):
+            names.append(lock)
         # Bytes, and no more than is compared: it is looked at for each commit.
         self._files = [(os.fsencode(name), _identity(os.stat(name))) for name in names]
 
@@ -107,9 +111,13 @@ class OpenFiles:
 
     def _lost(self, path: bytes, fate: str) -> str:
         name = os.path.basename(os.fsdecode(path))
+        cure = "Put the right file there, and start hcl again"
+        if name.endswith(("-shm", SUFFIX)):
+            # Which a start makes anew.
+            cure = "Start hcl again, and let nobody delete it"
         return (
             f"{self._path}: {name} {fate} while hcl served it; what came"
-            " since was refused. Put the right file there, and start hcl again"
+            f" since was refused. {cure}"
         )
 
 

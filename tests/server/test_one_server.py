@@ -127,6 +127,10 @@ def shm_deleted(folder: Path) -> None:
     (folder / "hcl.sqlite-shm").unlink()
 
 
+def lock_deleted(folder: Path) -> None:
+    (folder / "hcl.sqlite.lock").unlink()
+
+
 @pytest.mark.parametrize(
     ("happens", "fate"),
     [
@@ -135,6 +139,7 @@ def shm_deleted(folder: Path) -> None:
         (replaced, "hcl.sqlite was replaced"),
         (wal_deleted, "hcl.sqlite-wal was deleted or moved away"),
         (shm_deleted, "hcl.sqlite-shm was deleted or moved away"),
+        (lock_deleted, "hcl.sqlite.lock was deleted or moved away"),
     ],
 )
 def test_no_ping_is_acknowledged_into_a_file_that_is_gone(
@@ -152,9 +157,12 @@ def test_no_ping_is_acknowledged_into_a_file_that_is_gone(
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert status == 1
+    cure = "Put the right file there, and start hcl again"
+    if happens in (shm_deleted, lock_deleted):
+        cure = "Start hcl again, and let nobody delete it"
     assert serve.log.removeprefix(before) == (
         f"Error: {tmp_path}/hcl.sqlite: {fate} while hcl served it; what came since was"
-        " refused. Put the right file there, and start hcl again\n"
+        f" refused. {cure}\n"
     )
 
 

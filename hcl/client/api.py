@@ -59,7 +59,8 @@ class API:
             raise SettingsError("no API key is set: set HCL_API_KEY or --api-key")
         if not (settings.api_key.isascii() and settings.api_key.isprintable()):
             raise SettingsError("HCL_API_KEY is no API key: write it as the server did")
-        self._root = settings.server
+        # `hcl run` takes it with what ping URLs begin with, too.
+        self._root = settings.server.removesuffix("/ping")
         self._key = settings.api_key
         self._timeout = timeout
 

@@ -70,6 +70,17 @@ async def test_a_run_is_seen_by_the_server(machine: Machine) -> None:
     assert none.err == "hcl checks: there is no such ping, or it brought nothing\n"
 
 
+async def test_a_server_named_by_what_its_ping_urls_begin_with_is_found(
+    machine: Machine,
+) -> None:
+    machine.env["HCL_SERVER"] += "/ping"
+
+    ran = await machine("run", "--create", "named", "--", "true")
+    shown = await machine("checks", "show", "named")
+
+    assert (ran.err, shown.status, shown.err) == ("", 0, "")
+
+
 async def test_a_check_is_made_changed_and_deleted(machine: Machine) -> None:
     made = await machine.document(
         *("create", "--name", "Disk 2", "--slug", "disk-2", "--tags", "nas home"),

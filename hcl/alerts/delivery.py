@@ -160,7 +160,7 @@ def _what(message: Message) -> str:
 def _failed(
     line: Line, outcome: Outcome, what: str, now: datetime, jitter: Callable[[], float]
 ) -> EndedTry:
-    told = outcome.notifications
+    told, line.has_failed = outcome.notifications, True
     tries = max(n.attempts for n in told) + 1
     # What is refused says nothing of other messages: they need not wait.
     if not outcome.refused:
@@ -235,11 +235,14 @@ async def _free_others(conn: Connection, tries: Iterable[EndedTry]) -> None:
 
     It is written down with the tick: who is killed in between would forget it.
     """
-    through = {t.line.row_id: t.outcome.sent for t in tries if t.outcome.sent}
-    opened = {t.line.row_id for t in tries if t.opens and t.outcome.sent}
-    for row_id, sent in through.items():
-        free = store.outbox.retry if row_id in opened else store.outbox.retry_refused
-        await free(conn, sent, row_id)
+    through = {t.line: t.outcome.sent for t in tries if t.outcome.sent}
+    opened = {t.line for t in tries if t.opens and t.outcome.sent}
+    for line, sent in through.items():
+        if line in opened:
+            await store.outbox.retry(conn, sent, line.row_id)
+        elif line.has_failed:
+            await store.outbox.retry_refused(conn, sent, line.row_id)
+            line.has_failed = await store.outbox.has_failed(conn, line.row_id)
 
 
 def _notice(ended: EndedTry) -> str:

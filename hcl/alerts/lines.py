@@ -55,6 +55,9 @@ class Line:
         self.failures = 0
         self.held_until: datetime | None = None
         self.is_failing = False
+        # Whether something that failed may wait still: all that waits is gone through
+        # to find that out, which is no work to do for each message that arrives.
+        self.has_failed = True
         self._transport: Transport | None = None
         self._retired: list[Transport] = []
 

@@ -244,6 +244,16 @@ async def retry_refused(conn: Connection, now: datetime, channel_id: int) -> Non
     )
 
 
+async def has_failed(conn: Connection, channel_id: int) -> bool:
+    """Tell whether anything waits over a channel that has failed before."""
+    rows = await conn.execute_fetchall(
+        "SELECT 1 FROM notifications WHERE channel_id = ? AND next_try IS NOT NULL"
+        " AND attempts > 0 LIMIT 1",
+        (channel_id,),
+    )
+    return bool(list(rows))
+
+
 async def look_again(conn: Connection, now: datetime) -> None:
     """Let what was put off be due now, so that it is decided on by other settings.
 

@@ -24,7 +24,7 @@ from tests.build import DAY, HOUR, NOW
 from tests.clocks import a_clock
 from tests.patience import ENDS
 from tests.sinks import HttpSink
-from tests.store import change, rows
+from tests.store import change, rows, traced, writer_of
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 HOOK, MAIL = channel("Hook", "webhook"), channel("Mail")
@@ -126,6 +126,22 @@ async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the
         await post.send(post.app.clock.now() + MINUTE)
 
         assert post.requests() == ["down a", "down old"]
+
+
+async def test_all_that_waits_is_not_gone_through_for_each_message(
+    tmp_path: Path,
+) -> None:
+    """Once nothing waits that has failed: a hundred thousand reminders may."""
+    async with posting(tmp_path, HOOK) as post:
+        await post.down("a")
+        await post.send(NOW)
+        await post.down("b", at=NOW + SECOND)
+
+        async with traced(await writer_of(post.app.database)) as statements:
+            await post.send(NOW + SECOND)
+
+        assert post.requests() == ["down a", "down b"]
+        assert not [each for each in statements if "attempts > 0" in each]
 
 
 async def test_what_is_refused_for_its_own_sake_is_not_tried_with_each_that_is_taken(

@@ -58,8 +58,9 @@ class Sender:
         self._lines = Lines()
         self._reserve = Reserve()
         self._finishing = False
-        # Whether what waits has to be decided on anew.
-        self._is_stale = False
+        # Whether the file says anything of tags; and whether what waits has to be
+        # decided on anew.
+        self._has_tags = self._is_stale = False
         self._starting = asyncio.Lock()
         self._ended: GroupCommit[EndedTry, None] = GroupCommit(self._note)
 
@@ -77,6 +78,7 @@ class Sender:
         async with self._starting:
             troubles = await store.channels.troubles(self._database.committed)
             await self._lines.use(config, in_file, troubles)
+            self._has_tags = any(project.tags for project in config.projects)
             now = self._clock.now()
             await planning.plan_anew(self._database, self._lines, now, retry=retry)
         self._alarm.ring()
@@ -86,7 +88,7 @@ class Sender:
 
         All that waits is gone through: not where the file says nothing of any tag.
         """
-        if any(line.tags for line in self._lines):
+        if self._has_tags:
             self._is_stale = True
             self._alarm.ring()
 

@@ -43,7 +43,7 @@ class Waiting(NamedTuple):
 # Of a message that is refused, what it takes to believe that.
 _REFUSAL = timedelta(hours=1)
 
-# Failed tries of a message that are kept; by then it has failed for a week.
+# Failed tries of a message that are kept: the first ones.
 _MOST_TRIES = 20
 
 # Longer than any pause between two tries.

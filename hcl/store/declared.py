@@ -15,7 +15,8 @@ async def candidates(
     """Return the project's checks with these slugs, or of this origin, by their ids."""
     return await checks.where(
         conn,
-        "WHERE id IN (SELECT c.id FROM json_each(:slugs) j JOIN checks c"
+        # CROSS: else SQLite looks through all slugs for each check of the project.
+        "WHERE id IN (SELECT c.id FROM json_each(:slugs) j CROSS JOIN checks c"
         " ON c.project_id = :project_id AND c.slug = j.value"
         " UNION SELECT id FROM checks WHERE project_id = :project_id"
         " AND origin = :origin) ORDER BY id",

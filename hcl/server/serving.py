@@ -165,7 +165,6 @@ class _Server:
                 group.create_task(loop)
                 for loop in (
                     *self._assembly.loops(),
-                    self._rereader.run(),
                     self._stop_if_lost(self._assembly.database),
                     self._systemd.run(self._stuck, self._status),
                     *(part.run() for part in self._standby()),
@@ -182,6 +181,8 @@ class _Server:
                 serving += [group.create_task(mail.serve(mail_doors.sockets))]
                 loops += [group.create_task(mail_doors.run(mail.take))]
             self._systemd.ready(self._status())
+            # Now: at its end systemd is told once more that hcl is ready.
+            loops += [group.create_task(self._rereader.run())]
             await self._stop.wait()
             self._systemd.stopping(self._assembly.database.loss or "stops")
             await self._finish(serving)

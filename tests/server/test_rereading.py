@@ -17,6 +17,7 @@ from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.patience import ENDS
 from tests.server.process import PING_KEY, Serve, curl, until
+from tests.server.test_systemd import NotifySocket
 
 # The last project of CONFIG has no channels.
 MORE = CONFIG + toml.webhook("Hook C", down="http://127.0.0.1:9/c")
@@ -195,6 +196,14 @@ async def test_a_reload_that_is_asked_for_before_hcl_listens_is_done_then(
         "    before()\n"
         "memory.share_one_place = share\n"
     )
-    serve.env = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    notify = NotifySocket(tmp_path)
+    serve.env = {
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+        "NOTIFY_SOCKET": str(notify.path),
+    }
     with serve:
         await until(lambda: "INFO reloaded" in serve.log)
+        await asyncio.to_thread(notify.wait_for, "RELOADING=1")
+        notify.close()
+
+    assert notify.told[0].startswith("READY=1")

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.config import Config, ConfigError
 from hcl.db import PATIENCE, SQLError, UnusableError, tell
 from hcl.server.guard import apart
@@ -18,7 +19,12 @@ logger = logging.getLogger(__name__)
 SLOW = 90.0
 
 _WRONG = "; hcl.toml is wrong, the settings of before are used"
+_CANNOT = "; hcl.toml cannot be read just now, the settings of before are used"
 _WAITS = "; hcl.toml was read, and waits for a database that can be used"
+
+
+class _ScarceError(Exception):
+    """No thread can be had to read it in."""
 
 
 class Rereader:
@@ -44,6 +50,8 @@ class Rereader:
         self._called = asyncio.Event()
         # What was read, and is not used yet.
         self._waits: Config | None = None
+        # Whether it could not be read only for want of a descriptor or a thread.
+        self._reads_again = False
 
     def call(self) -> None:
         """Have the file read again."""
@@ -52,50 +60,64 @@ class Rereader:
     async def run(self) -> None:
         """Repeat: 1. wait to be called, 2. read the file, 3. use it if it is right.
 
-        Where the database cannot be used the third is tried again: nobody calls twice.
+        What could not be done just then is tried again: nobody calls twice.
         """
         while True:
-            if await self._is_called():
+            is_called = await self._is_called()
+            if is_called:
                 self._systemd.reloading()
-                self._waits = await self._read() or self._waits
-                await self._use()
+            if is_called or self._reads_again:
+                self._waits = await self._read(is_first=is_called) or self._waits
+            await self._use()
+            if is_called:
                 self._systemd.ready(self._status())
-            else:
-                await self._use()
 
     async def _is_called(self) -> bool:
-        """Wait for a call; return False if what was read before is to be tried."""
+        """Wait for a call; return False if what was not done is to be tried again."""
+        is_owed = self._reads_again or self._waits is not None
         try:
-            async with asyncio.timeout(self.patience if self._waits else None):
+            async with asyncio.timeout(self.patience if is_owed else None):
                 await self._called.wait()
         except TimeoutError:
             return False
         self._called.clear()
         return True
 
-    async def _read(self) -> Config | None:
+    async def _read(self, *, is_first: bool) -> Config | None:
         """Read the file; return None, and say why, if it cannot be used."""
-        self.trouble = _WRONG
+        self.trouble, self._reads_again = _WRONG, False
         try:
-            # It may ask Apprise, which takes a second. In a thread that does not hold
-            # up the end: the file, or a secret's, may lie on a share that hangs.
-            reading = asyncio.wrap_future(apart(self._reread, "reload"))
-            _, late = await asyncio.wait([reading], timeout=SLOW)
-            if late:
-                place = "hcl.toml, or a file that it names,"
-                logger.error(
-                    "%s is not read after %.0f s: is its disk there?", place, SLOW
-                )
-            config = await asyncio.shield(reading)
-        except ConfigError as error:
-            logger.error("not reloaded: %s", error)
+            config = await self._read_apart()
+        except (ConfigError, _ScarceError) as error:
+            # Descriptors and threads come and go.
+            self._reads_again = lacks_descriptors(error) or type(error) is _ScarceError
+            if is_first or not self._reads_again:
+                logger.error("not reloaded: %s", error)
         except Exception:
             # A mistake in reading is no reason to stop watching.
             logger.exception("not reloaded")
         else:
             self.trouble = ""
             return config
+        if self._reads_again:
+            self.trouble = _CANNOT
         return None
+
+    async def _read_apart(self) -> Config:
+        """Read it in a thread that does not hold up the end.
+
+        It may ask Apprise, which takes a second; and it, or a secret's file, may lie on
+        a share that hangs.
+        """
+        try:
+            reading = asyncio.wrap_future(apart(self._reread, "reload"))
+        except RuntimeError as error:
+            raise _ScarceError(str(error)) from error
+        _, late = await asyncio.wait([reading], timeout=SLOW)
+        if late:
+            what = "hcl.toml, or a file that it names,"
+            logger.error("%s is not read after %.0f s: is its disk there?", what, SLOW)
+        return await asyncio.shield(reading)
 
     async def _use(self) -> None:
         """Use what was read, if there is anything."""

@@ -1,8 +1,10 @@
 """A reload that cannot be done now, or reads what makes no sense."""
 
 import asyncio
+import errno
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -98,7 +100,7 @@ async def test_what_waits_for_the_database_gives_way_to_what_is_read_after_it(
     ("error", "told"),
     [
         (ConfigError("hcl.toml: is wrong"), "not reloaded: hcl.toml: is wrong"),
-        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (RuntimeError("a mistake"), "RuntimeError: a mistake"),
     ],
 )
 async def test_what_cannot_be_read_stops_nothing(
@@ -117,6 +119,45 @@ async def test_what_cannot_be_read_stops_nothing(
         assert rereader.trouble == (
             "; hcl.toml is wrong, the settings of before are used"
         )
+
+
+def no_thread(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return monkeypatch.undo
+
+
+def no_descriptor(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+
+    def refuse(_: Path, encoding: str = "") -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    return monkeypatch.undo
+
+
+@pytest.mark.parametrize("scarce", [no_thread, no_descriptor])
+async def test_a_file_that_cannot_be_read_just_now_is_read_again(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    scarce: Callable[[pytest.MonkeyPatch], Callable[[], None]],
+) -> None:
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        app.config.path.write_text(MORE)
+        end = scarce(monkeypatch)
+        rereader.call()
+        await met(lambda: "not reloaded: " in caplog.text)
+        cannot = rereader.trouble
+        await asyncio.sleep(3 * PATIENCE)
+        end()
+        await met(lambda: bool(app.config.projects[1].channels))
+
+        assert cannot.startswith("; hcl.toml cannot be read just now")
+        assert caplog.text.count("not reloaded") == 1
+        assert rereader.trouble == ""
 
 
 async def test_a_file_that_hangs_holds_up_neither_pings_nor_the_end(

@@ -187,6 +187,7 @@ def test_a_check_page_is_live(signed_in: Browser, server: Serve) -> None:
     card = "return document.querySelector('.incident h2')?.textContent.trim()"
     browser.until(f"{card}.startsWith('Down')")
     browser.until_shown("The job failed with exit status 7.")
+    browser.until_shown("Why it is down")
 
     assert browser.run("return window.here") is True
     # The page may be about to ask for it again.

@@ -110,15 +110,11 @@
   });
 
   // Who clicks twice means it once: two checks of one slug take no pings by it.
-  let sent = new WeakMap();
-  // Who comes back to try again may.
-  addEventListener("pageshow", () => { sent = new WeakMap(); });
+  let sent = [];
   document.addEventListener("submit", (event) => {
-    const { target: form, submitter } = event;
-    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
-    const what = `${submitter?.name} ${submitter?.value}`, last = sent.get(form);
-    if (last?.what === what && Date.now() - last.at < 5000) event.preventDefault();
-    else sent.set(form, { what, at: Date.now() });
+    const now = event.timeStamp;
+    if (sent[0] === event.target && now - sent[1] < 4000) event.preventDefault();
+    else sent = [event.target, now];
   });
 
   function prepare(root) {
@@ -193,11 +189,9 @@
         return false;
       }
       const text = await answer.text();
-      if (!answer.ok) {
-        // What is shown is gone, by hcl's own word: a proxy's may be for a moment.
-        if (answer.status === 404 && text.includes('<main id="main"')) location.reload();
-        return false;
-      }
+      // What is shown is gone, by hcl's own word: a proxy's may be for a moment.
+      if (answer.status === 404 && text.includes('id="main"')) location.reload();
+      if (!answer.ok) return false;
       exchange(new DOMParser().parseFromString(text, "text/html"));
       offline(false);
       return true;

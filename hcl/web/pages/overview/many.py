@@ -1,5 +1,6 @@
 """Do something to many checks at once: those that were chosen in the list."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
@@ -11,13 +12,18 @@ from hcl import store
 from hcl.checks.managing import DeclaredError, ForeignCheckError, UnknownCheckError
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import TAGS_LENGTH, CheckSpec
+from hcl.db import SQLError, tell
 from hcl.model import DECLARED, Check, Project
+from hcl.repeats import Repeats
 from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.sign_in import own_path
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import counted
 from hcl.words.names import title
+
+logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 # As many as a page of the list has.
 _MOST = 100
@@ -74,6 +80,11 @@ async def many(visit: Visit) -> Response:
             continue
         except DeclaredError:
             declared += 1
+        except SQLError as error:
+            if not done:
+                raise
+            tell(logger, "the database cannot be used", error)
+            raise _cut_off(f"{deed.done} {counted(done, 'check')}") from error
     said = deed.done
     if name == "mute" and not _length(visit):
         said = "Muted no longer:"
@@ -82,6 +93,12 @@ async def many(visit: Visit) -> Response:
     why = f"{was} not paused" if name == "resume" else "had gone"
     notice = f"{said} {counted(done, 'check')}." + f" {others} {why}." * bool(others)
     return _back(visit, notice + _of_declared(declared))
+
+
+def _cut_off(said: str) -> PageError:
+    """Tell what was done before the database could not be used."""
+    text = f"{said}; then the database could not be used, and the others are as before."
+    return PageError(503, "Only some of it is done", text)
 
 
 def _of_declared(count: int) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks.managing import Managed
+from hcl.db import UnwritableError
 from hcl.model import Check
 from tests.app import App
 from tests.store import put_check
@@ -128,6 +130,28 @@ async def test_many_are_deleted_after_one_question(app: App) -> None:
     assert "Deleted 24 checks." in told
     left = [check.code for check in await checks_of(app, codes) if check]
     assert left == codes[24:]
+
+
+async def test_what_was_done_before_the_disk_was_full_is_said(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = await put(app, "a", "b", "c")
+    visitor = await Visitor.enter(app)
+    delete, left = app.parts.managing.delete, [1, 0, 0]
+
+    async def failing(*asked: Any) -> Managed:
+        if not left.pop(0):
+            raise UnwritableError("the disk is full")
+        return await delete(*asked)
+
+    monkeypatch.setattr(app.parts.managing, "delete", failing)
+
+    told = await do(visitor, app, "delete", codes, sure="1", status=503)
+    again = await do(visitor, app, "delete", codes, sure="1", status=503)
+
+    assert "Deleted 1 check; then the database could not be used" in told.text
+    assert "nothing was changed" in again.text
+    assert [check is None for check in await checks_of(app, codes)] == [1, 0, 0]
 
 
 async def test_checks_that_are_gone_or_foreign_are_left_out(app: App) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hcl import store
-from tests.build import DAY, HOUR, NOW
+from hcl.pings.arrival import Target
+from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
 from tests.damage import damage
@@ -59,5 +60,30 @@ async def test_a_step_moves_deadlines_though_logs_are_damaged(tmp_path: Path) ->
         assert after.alert_after == NOW + DAY + timedelta(hours=2)
         assert after.last_ping == NOW - HOUR
         times.run(25 * 3600)
+        await look(app)
+        assert (await again(app, check)).status == "down"
+
+
+async def test_a_step_is_undone_though_logs_are_damaged(tmp_path: Path) -> None:
+    """Also of a check that failed in a window of maintenance in between."""
+    times = Times(synchronised=False)
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+    damage(tmp_path / "hcl.sqlite", "pings")
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        await look(app)
+        times.set_wall(7200)
+        await look(app)
+        await app.parts.maintenance.open(1, HOUR, app.clock.now())
+        fail = make_ping(created=app.clock.now(), action="fail")
+        await app.parts.pinging.receive(Target(code=check.code), fail)
+        times.set_wall(-7200)
+        await look(app)
+
+        assert (await again(app, check)).alert_after == NOW + DAY
+        times.run(26 * 3600)
         await look(app)
         assert (await again(app, check)).status == "down"

@@ -169,8 +169,9 @@ class Steps:
                 raise
             tell(logger, "no log moves along with the clock", error)
         async with self._database.transaction() as conn:
+            # Also what a step that is undone now has moved.
+            await store.fixed.fix_all(conn)
             if since is not None:
-                await store.fixed.fix_all(conn)
                 await self._fix_flips(conn, since)
             await move(conn)
             return ()

@@ -1,10 +1,13 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from hcl.checks import editing, spec
-from hcl.model import SETTINGS, Check
-from tests.build import make_check
+from hcl.checks import editing, rules, spec
+from hcl.model import SETTINGS, Check, Run
+from tests.build import HOUR, NOW, make_check
+
+SECOND = timedelta(seconds=1)
 
 
 def test_fingerprint_holds_every_setting() -> None:
@@ -27,6 +30,57 @@ def test_fingerprint_holds_every_setting() -> None:
         "muted_until",
         *Check._fields[Check._fields.index("status") :],
     }
+
+
+HEARD: dict[str, Any] = {"status": "up", "last_ping": NOW - 30 * SECOND, "n_pings": 1}
+
+
+@pytest.mark.parametrize(
+    "rules_of",
+    [
+        {},
+        {"kind": "cron", "schedule": "0 * * * *"},
+        {"last_start": NOW},
+        {"last_start": NOW, "max_run": HOUR, "open_runs": (Run(NOW, None),)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_a_deadline_comes_from_has_it_worked_out_anew(
+    name: str, rules_of: dict[str, Any]
+) -> None:
+    """Else an edit of it would have no effect until the next ping."""
+    check = rules.on_edit(make_check(**(HEARD | rules_of)), NOW).check
+    edited: dict[str, Any] = {name: OTHERS.get(name, "other")}
+
+    after = check._replace(**edited)
+
+    is_due_anew = rules.on_edit(after, NOW).check != after
+    assert editing.moves_deadline(check, after) or not is_due_anew
+
+
+OTHERS: dict[str, Any] = {
+    "kind": "oncalendar",
+    "schedule": "*-*-* *:15:00",
+    "tz": "Asia/Kolkata",
+    "timeout": 2 * HOUR,
+    "grace": 2 * HOUR,
+    "max_run": 2 * HOUR,
+    "min_run": SECOND,
+    "down_after": 2,
+    "early": HOUR,
+    "manual_resume": True,
+    "filter_subject": True,
+    "filter_body": True,
+    "filter_http_body": True,
+    "filter_default_fail": True,
+}
+
+
+def test_of_each_setting_that_is_no_text_another_value_is_tried() -> None:
+    check = make_check()
+    no_text = {n for n in SETTINGS if not isinstance(getattr(check, n), str)}
+    assert no_text <= OTHERS.keys()
 
 
 @pytest.mark.parametrize("seen", ["", "made up", "a.b.c"])

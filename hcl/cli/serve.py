@@ -75,17 +75,21 @@ def serve(explicit: str | None, new: bool) -> None:
             from hcl.cli.welcome import has_no_checks, welcome
 
             if is_fresh or await has_no_checks(parts):
-                try:
-                    click.echo(welcome(config, parts, is_fresh=is_fresh))
-                except OSError as error:
-                    # Nobody reads it, or its disk is full: no reason not to serve.
-                    logger.warning("no welcome is printed: %s", error.strerror)
+                _print(welcome(config, parts, is_fresh=is_fresh))
 
     try:
         serving.run(config, reread, greet, new=new)
     except (BindError, DatabaseError) as error:
         is_fenced = isinstance(error, FencedError)
         raise (Fenced if is_fenced else click.ClickException)(str(error)) from error
+
+
+def _print(text: str) -> None:
+    """Print a welcome: that nobody reads it, or its disk is full, stops no server."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        logger.warning("no welcome is printed: %s", error.strerror)
 
 
 def _find(explicit: str | None) -> tuple[Path, bool]:

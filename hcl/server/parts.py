@@ -193,15 +193,7 @@ def _wire(
     )
     parts = Parts(database, pinging, managing, counters, changes, clock, maintenance)
     ping = PingEndpoint(parts)
-    spread = {} if jitter is None else {"jitter": jitter}
-    sender = Sender(
-        database,
-        clock=clock,
-        alarm=alarms["sender"],
-        counters=counters,
-        changes=changes,
-        **spread,
-    )
+    sender = _sender(database, clock, alarms, counters, changes, jitter)
     managing.on_tags = sender.plan_anew
     return Assembly(
         config=config,
@@ -223,6 +215,25 @@ def _wire(
         ping=ping,
         app=create_app(parts, ping),
         mail=_mail_server(config, pinging, clock),
+    )
+
+
+def _sender(
+    database: Database,
+    clock: Clock,
+    alarms: Mapping[str, Alarm],
+    counters: Counters,
+    changes: Changes,
+    jitter: Jitter | None,
+) -> Sender:
+    spread = {} if jitter is None else {"jitter": jitter}
+    return Sender(
+        database,
+        clock=clock,
+        alarm=alarms["sender"],
+        counters=counters,
+        changes=changes,
+        **spread,
     )
 
 

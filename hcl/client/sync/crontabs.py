@@ -17,7 +17,6 @@ _ENTRY = re.compile(rf"\s*(@[a-z_]+\s+|{_FIELD * 5})(.*)", re.IGNORECASE)
 # Bytes of a command that leave room for `hcl run`: Debian's cron takes 999, and ignores
 # the whole file for one that is longer.
 _LONGEST = 800
-_ENCODING = ("utf-8", "surrogateescape")
 
 
 class Entry(NamedTuple):
@@ -101,10 +100,8 @@ def _job(
         words = words[:-1]
     job = Job(source, entry.command.replace("\\%", "%"), number, tz=tz, user=user)
     job = job._replace(watched=tells(entry.command))
-    if not job.watched and _goes_on(entry.command):
-        return job._replace(skipped="goes on in the background (&), unheard")
-    if len((shlex.quote(entry.command) + entry.rest).encode(*_ENCODING)) > _LONGEST:
-        return job._replace(skipped="would be too long for cron")
+    if not job.watched and (why := _unfit(entry)):
+        return job._replace(skipped=why)
     if words[0].lower() == "@reboot":
         return job._replace(skipped="runs when the machine starts, and has no schedule")
     if words[0].startswith("@"):
@@ -180,6 +177,16 @@ _PIECES = re.compile(
     re.DOTALL,
 )
 _ONE_PIECE = re.compile(r"if\s((?!\sfi\b).)*\sfi|\{\s[^{}]*\}|\([^()]*\)")
+
+
+def _unfit(entry: Entry) -> str:
+    """Say why a line cannot be wrapped so that its job still runs; "": it can."""
+    if _goes_on(entry.command):
+        return "goes on in the background (&), unheard"
+    text = shlex.quote(entry.command) + entry.rest
+    if len(text.encode("utf-8", "surrogateescape")) > _LONGEST:
+        return "would be too long for cron"
+    return ""
 
 
 def _goes_on(command: str) -> bool:

@@ -11,7 +11,7 @@ from hcl.changes import Changes
 from hcl.checks.trends import Pace
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
-from hcl.db import PATIENCE, Database, UnusableError, tell
+from hcl.db import PATIENCE, Database, UnusableError, despite_damage, tell
 from hcl.model import Lateness, Ping
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,14 @@ class Slowness:
         """
         self._is_on, self._count = is_on, 0
         self._waiting, self._paces, self._others = {}, {}, set()
+        is_known = False
+        with despite_damage(self._database.trouble, logger):
+            await self._use_marks(is_on=is_on)
+            is_known = True
+        # Of less importance than all that is served without them.
+        self._is_on = is_on and is_known
+
+    async def _use_marks(self, *, is_on: bool) -> None:
         if await store.paces.are_any(self._database.committed):
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.paces.forget(conn)

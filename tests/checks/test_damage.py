@@ -8,6 +8,8 @@ import pytest
 
 from hcl import store
 from hcl.pings.arrival import Target
+from tests import toml
+from tests.app import CONFIG, OTHER_PING_KEY, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
@@ -87,3 +89,25 @@ async def test_a_step_is_undone_though_logs_are_damaged(tmp_path: Path) -> None:
         times.run(26 * 3600)
         await look(app)
         assert (await again(app, check)).status == "down"
+
+
+async def test_what_tells_slow_runs_may_be_damaged_and_the_rest_starts_and_reloads(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(tmp_path):
+        pass
+    damage(tmp_path / "hcl.sqlite", "paces")
+    slow = toml.webhook(
+        "Hook C",
+        down="http://127.0.0.1:9/c",
+        slow={"url": "http://127.0.0.1:9/c"},
+        events=["down", "slow"],
+    )
+
+    async with running_app(tmp_path) as app:
+        await app.reload(CONFIG + slow)
+        await app.http.get(f"/ping/{OTHER_PING_KEY}/job/fail", params={"create": 1})
+        await app.sender.send_once(app.clock.now())
+
+    assert "the database is damaged: database disk image is malformed" in caplog.text
+    assert "job down over Hook C: cannot connect" in caplog.text

@@ -150,7 +150,7 @@ def next_ping(check: Check) -> datetime | None:
     if check.status == "down":
         return None
     start = None if check.run_excused else check.last_start
-    due = known_ping(check) if check.is_finer else _known_expected(check)
+    due = known_ping(check)
     return min((at for at in (due, start) if at is not None), default=None)
 
 
@@ -182,12 +182,8 @@ def known_ping(check: Check) -> datetime | None:
     """
     if check.status != "up":
         return None
-    return check.late_from if runs.first_end(check) is None else _known_expected(check)
-
-
-def _known_expected(check: Check) -> datetime | None:
-    if check.status != "up":
-        return None
+    if runs.first_end(check) is None and not _is_put_off(check):
+        return check.late_from
     try:
         return expected_ping(check)
     except ScheduleError:

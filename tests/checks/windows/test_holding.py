@@ -106,9 +106,12 @@ def test_after_a_fail_in_a_window_what_was_due_is_due(
     assert flip == Flip(deadline, "up", "down", "timeout")
 
 
+@pytest.mark.parametrize("finer", [{}, {"early": HOUR}], ids=str)
 @pytest.mark.parametrize("status", ["late", "running"])
-def test_next_ping_is_what_it_is_without_windows(status: str) -> None:
-    before = known(OPEN, **STATES[status])
+def test_next_ping_is_what_it_is_without_windows(
+    status: str, finer: dict[str, Any]
+) -> None:
+    before = known(OPEN, **STATES[status], **finer)
 
     # The window is taken out of the file; what is due has its grace from then.
     gone = holding.reckoned(before, NOW + 45 * MINUTE, None)

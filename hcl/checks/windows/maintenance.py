@@ -183,7 +183,9 @@ class Maintenance:
                     await store.checks.save_states(conn, changed)
                     await store.checks.look_again(conn, changed)
                 # That others are late may have waited for a window that is gone.
-                await store.checks.look_earlier(conn, checks)
+                ids = {check.id for check in changed}
+                others = [check for check in checks if check.id not in ids]
+                await store.checks.look_earlier(conn, others)
             pulse()
         self._changes.tell()
 

@@ -160,14 +160,16 @@ def _is_put_off(check: Check) -> bool:
     return last is not None and end is not None and last == end - check.spared
 
 
-def shown_late_since(check: Check) -> datetime | None:
+def shown_late_since(check: Check, now: datetime) -> datetime | None:
     """Return since when a check that is shown as late is so; None: not known.
 
     Since its last bad outcome, where that is why: its next ping is still to come. So it
     may be of a run that only windows of maintenance let last.
     """
     if check.bad_outcomes:
-        return check.missed or check.last_ping
+        since = check.missed or check.last_ping
+        # By a clock that was ahead it may lie in the future.
+        return since and min(since, now)
     due, end = next_ping(check), check.alert_after
     if not check.spared or end is None:
         return due

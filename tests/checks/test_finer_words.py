@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from hcl.alerts.messages.letter import write_letter
-from hcl.checks import rules
+from hcl.checks import rules, schedule
 from hcl.checks.why.explain import Known, explain
 from hcl.checks.windows import holding
 from hcl.checks.windows.calendar import Calendar
@@ -229,6 +229,19 @@ def test_a_run_that_a_window_lets_last_is_what_is_late(
     assert explain(Known(check), NOW).summary == (
         "It is shown as late: a run takes too long, in maintenance."
     )
+
+
+def test_no_check_is_said_to_be_late_since_a_moment_to_come() -> None:
+    """It failed by a clock that was ahead, as its log says still."""
+    check = make_check(
+        status="up",
+        last_ping=NOW + HOUR,
+        counted_from=NOW,
+        down_after=2,
+        bad_outcomes=1,
+    )
+
+    assert schedule.shown_late_since(check, NOW) == NOW
 
 
 def test_rules_and_open_runs_are_explained() -> None:

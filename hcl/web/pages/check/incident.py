@@ -99,7 +99,7 @@ async def incident_of(
         printed = await _printed(conn, known)
     return Incident(
         status,
-        _since(known, status),
+        _since(known, status, now),
         reason(known, status, now),
         missed=_missed(known, status),
         told=tuple(heard_by(records)),
@@ -118,14 +118,14 @@ async def incident_of(
     )
 
 
-def _since(known: Known, status: ShownStatus) -> datetime | None:
+def _since(known: Known, status: ShownStatus, now: datetime) -> datetime | None:
     check = known.check
     if check.status == "down":
         return known.flip.created if known.flip else None
     if check.alert_after is None:
         return None
     if status == "grace":
-        return schedule.shown_late_since(check)
+        return schedule.shown_late_since(check, now)
     return check.alert_after
 
 
@@ -145,7 +145,7 @@ def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
     grace = duration(check.grace)
     if status == "grace" and check.bad_outcomes:
         text = f"That makes {in_a_row(check)}; it goes down at the last. The newest:"
-        return Reason(text, schedule.shown_late_since(check), ".")
+        return Reason(text, schedule.shown_late_since(check, now), ".")
     if status == "grace":
         begun = start_too_long_ago(check, now)
         if begun is not None:

@@ -127,7 +127,7 @@ def _state(seen: Seen, now: datetime) -> Markup:
 def _since(seen: Seen, now: datetime) -> datetime | None:
     """Return since when it is as it is shown; None: that is not known."""
     if seen.status == "grace":
-        return schedule.shown_late_since(seen.check)
+        return schedule.shown_late_since(seen.check, now)
     # Down, but not called so yet: nothing is written of it.
     if not seen.turns or seen.status != seen.check.status:
         return None

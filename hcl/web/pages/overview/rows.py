@@ -133,7 +133,7 @@ def _status(item: Shown, facts: Facts, now: datetime) -> str:
     word = STATUS_WORDS[status]
     if status in ("down", "grace"):
         word = f"<b>{word}</b>"
-        if since := why.since(item, facts.troubles.get(check.id)):
+        if since := why.since(item, facts.troubles.get(check.id), now):
             word += f" {stamped(since, now, 'elapsed')}"
     # Before the run, which may be cut where there is little room.
     if check.is_muted(now) and check.muted_until is not None:

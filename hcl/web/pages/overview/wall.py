@@ -75,6 +75,6 @@ def _tile(visit: Visit, item: Shown, trouble: Trouble | None) -> Tile:
     return Tile(
         rules.as_shown(item.check, visit.now),
         item.status,
-        why.since(item, trouble),
+        why.since(item, trouble, now),
         why.sentence(item, trouble, now, readonly=readonly),
     )

@@ -29,11 +29,11 @@ async def troubles_of(conn: Connection, items: Iterable[Shown]) -> dict[int, Tro
     return await store.flips.troubles(conn, down, _BYTES) if down else {}
 
 
-def since(item: Shown, trouble: Trouble | None) -> datetime | None:
+def since(item: Shown, trouble: Trouble | None, now: datetime) -> datetime | None:
     """Return since when a check is down, or late; None: not known, or it is neither."""
     check, status = item
     if status == "grace" and check.alert_after is not None:
-        return schedule.shown_late_since(check)
+        return schedule.shown_late_since(check, now)
     return trouble.created if trouble is not None and status == "down" else None
 
 

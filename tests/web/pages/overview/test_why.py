@@ -94,7 +94,7 @@ def test_late_since_its_ping_was_due_or_its_last_bad_outcome(
     ahead = DAY if state else HOUR / 2
     check = make_check(status="up", alert_after=NOW + ahead, **state)
 
-    assert since(Shown(check, "grace"), None) == expected
+    assert since(Shown(check, "grace"), None, NOW) == expected
 
 
 def test_long_lines_are_cut() -> None:

@@ -15,17 +15,19 @@ from hcl.store.times import seconds, stamp
 
 _OWES = "owes_deadlines"
 
-# Whether a row of check_states has pings that are not fixed.
-HAS_MORE = (
-    "n_pings > coalesce((SELECT fixed.n FROM temp.fixed"
+# The number of the last ping that is fixed, of a row of check_states; 0: none is.
+_LAST_FIXED = (
+    "coalesce((SELECT fixed.n FROM temp.fixed"
     " WHERE fixed.check_id = check_states.check_id), 0)"
 )
+
+# Whether a row of check_states has pings that are not fixed.
+HAS_MORE = f"n_pings > {_LAST_FIXED}"
 
 # Whether any of them is an outcome, whose moment `last_ping` is.
 _HAS_OUTCOME = (
     'EXISTS (SELECT 1 FROM pings WHERE "key" > (check_states.check_id << 32)'
-    " + coalesce((SELECT fixed.n FROM temp.fixed"
-    " WHERE fixed.check_id = check_states.check_id), 0)"
+    f" + {_LAST_FIXED}"
     ' AND "key" <= (check_states.check_id << 32) + 4294967295'
     " AND action IN ('success', 'fail'))"
 )

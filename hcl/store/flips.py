@@ -136,8 +136,7 @@ async def untold(
     """Return flips after that of a message that its channel has none of, oldest first.
 
     But not those of which one may come, since the channel tells of them, and it waits
-    in the channels `ways`, by their ids.
-    The newest, so many of them at most.
+    in the channels `ways`, by their ids. The newest, so many of them at most.
     """
     rows = await conn.execute_fetchall(
         "SELECT id, coalesce(n_pings, 0), created, old_status, new_status, reason"
@@ -272,7 +271,7 @@ async def lately(
     check had been new.
     """
     values = {"ids": json.dumps(list(check_ids)), "since": stamp(since)}
-    rows = await _turns(conn, "check_id = j.value", values | {"limit": limit + 1})
+    rows = await _turns(conn, _NEWEST_OF_ALL, values | {"limit": limit + 1})
     each = None
     if len(rows) > limit:
         each = max(limit // len(check_ids), 1)
@@ -290,19 +289,20 @@ async def lately(
     return turns
 
 
+_NEWEST_OF_ALL = (
+    "check_id = j.value AND created >= :since ORDER BY flips.id DESC LIMIT :limit"
+)
 _NEWEST_OF_EACH = (
     "flips.id IN (SELECT id FROM flips WHERE check_id = j.value AND created >= :since"
-    " ORDER BY id DESC LIMIT :limit)"
+    " ORDER BY id DESC LIMIT :limit) ORDER BY flips.id DESC"
 )
 
 
 async def _turns(conn: Connection, which: str, values: dict[str, Any]) -> list[Any]:
-    """Return the rows of flips since a moment, the newest first."""
-    limit = "" if which == _NEWEST_OF_EACH else " LIMIT :limit"
+    """Return the rows of some flips, the newest first."""
     rows = await conn.execute_fetchall(
         "SELECT check_id, created, old_status, new_status FROM json_each(:ids) j"
-        f" CROSS JOIN flips ON {which} AND created >= :since"
-        f" ORDER BY flips.id DESC{limit}",
+        f" CROSS JOIN flips ON {which}",
         values,
     )
     return list(rows)

@@ -66,7 +66,7 @@ class Above(NamedTuple):
 class Fingerprint:
     """Stands for what a page shows, for as long as the server runs."""
 
-    def __init__(self, above: "Above") -> None:
+    def __init__(self, above: Above) -> None:
         """Begin with what stands above the checks."""
         self._hash = hash(above)
 

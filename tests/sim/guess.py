@@ -319,6 +319,8 @@ class Guess:
         if self.status == "down" and status == "up":
             # Nobody is told of it any more.
             runs = ended.told(at).runs
+        # What is open still is put off, as it was.
+        last = self.not_before if runs and at < self.not_before else 0.0
         after = ended.but(
             status=status,
             last_ping=at,
@@ -327,7 +329,7 @@ class Guess:
             counted=None,
             missed=None,
             excused=0,
-            not_before=0.0,
+            not_before=last,
             is_loose=False,
             may_fall=NEVER,
         )

@@ -214,9 +214,14 @@ class Guesses(Model):
         self.work_out()
 
     def _judged(self, guesses: Iterable[Guess], away: Away) -> list[Guess]:
+        guesses = list(guesses)
         may, must = may_have_pinged(self, away)
         found = []
-        corners = product(set(away.went), set(away.returned))
+        gone, last = set(away.went), away.went[1]
+        if any(last < guess.due() <= last + SLACK for guess in guesses):
+            # What was due in that very moment it may have counted still.
+            gone.add(last + SLACK)
+        corners = product(gone, set(away.returned))
         for (went, back), guess in product(list(corners), guesses):
             deafs = {went, away.went[1] + SLACK}
             pings = {may, must}

@@ -14,7 +14,7 @@ from typing import Any
 
 from hcl.clock import Clock
 from hcl.config.settings import Window
-from hcl.model import Check, Flip, Ping, Status
+from hcl.model import Check, Flip, Ping, Status, split_tags
 from hcl.moving import documents
 from hcl.moving.exported import Exported
 from hcl.moving.healthchecks import columns
@@ -166,7 +166,7 @@ def _project(remote: Remote, name: str, checks: int) -> MovedProject:
 def _window(described: dict[str, Any]) -> Window:
     return Window(
         str(described.get("reason") or ""),
-        frozenset(str(described.get("tags") or "").split()),
+        frozenset(split_tags(str(described.get("tags") or ""))),
         start=datetime.fromisoformat(described["start"]).astimezone(UTC),
         end=datetime.fromisoformat(described["end"]).astimezone(UTC),
     )

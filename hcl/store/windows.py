@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from aiosqlite import Connection
 
 from hcl.config.settings import Window
-from hcl.model import Check
+from hcl.model import Check, split_tags
 from hcl.store import checks
 from hcl.store.times import seconds, stamp
 
@@ -24,7 +24,7 @@ async def of_projects(conn: Connection, since: datetime) -> dict[int, list[Windo
     for id_, project_id, reason, tags, start, end in rows:
         window = Window(
             reason,
-            frozenset(tags.split()),
+            frozenset(split_tags(tags)),
             start=datetime.fromtimestamp(start, UTC),
             end=datetime.fromtimestamp(end, UTC),
             id=id_,

@@ -109,7 +109,7 @@ def test_windows_that_people_opened_come_from_another_hcl(
         env = {"HCL_API_KEY": PROJECT["api_key_plain"]}
         opened = httpx2.post(
             f"{server.root}/api/v3/maintenance/",
-            json={"seconds": 7200, "tags": "nas db", "reason": "new disk"},
+            json={"seconds": 7200, "tags": "nas disk\u00a02", "reason": "new disk"},
             headers={"X-Api-Key": PROJECT["api_key_plain"]},
             trust_env=False,
         ).json()
@@ -119,7 +119,11 @@ def test_windows_that_people_opened_come_from_another_hcl(
     assert [d.returncode for d in done] == [0, 0], done[0].stderr
     columns = 'reason, tags, "end"'
     assert read(there, f"SELECT {columns} FROM windows") == [
-        ("new disk", "db nas", datetime.fromisoformat(opened["end"]).timestamp())
+        (
+            "new disk",
+            "disk\u00a02 nas",
+            datetime.fromisoformat(opened["end"]).timestamp(),
+        )
     ]
 
 

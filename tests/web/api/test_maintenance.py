@@ -63,6 +63,19 @@ async def test_a_check_says_until_when_it_is_in_maintenance(app: App) -> None:
     assert (await app.api("GET", paths[0])).content == before[0]
 
 
+@pytest.mark.parametrize("blank", ["\t", "\u00a0", "\n"])
+async def test_tags_are_separated_by_spaces_alone(app: App, blank: str) -> None:
+    tag = f"disk{blank}2"
+    named, other = await create(app, tags=tag), await create(app, tags="disk")
+
+    window = (await start(app, seconds=3600, tags=tag)).json()
+
+    assert await listed(app) == [window]
+    found, kept = (await app.api("GET", "checks/")).json()["checks"]
+    assert found == named | {"maintenance_until": window["end"]}
+    assert kept == other
+
+
 async def test_it_is_explained(app: App) -> None:
     check = await create(app)
     await app.http.get(f"/ping/{check['uuid']}")

@@ -269,7 +269,8 @@ def metrics_routes(parts: Parts) -> Iterator[Route]:
     project = _open(_later("figures.metrics.get_project_metrics"), parts)
     yield Route("/projects/{code:code}/metrics/", project)
     yield Route("/projects/{code:code}/metrics", project.without_slash(parts))
-    yield Route("/projects/{code:code}/metrics/{key}", project)
+    # Any 32 characters can be a key: slashes too, as base64 has them.
+    yield Route("/projects/{code:code}/metrics/{key:path}", project)
     yield Route(
         "/metrics",
         _open(_later("figures.metrics.get_server_metrics"), parts, cors=False),

@@ -81,6 +81,14 @@ class Keyring:
         return next((digest for digest in self._access if digest.startswith(start)), "")
 
 
+def key_in(header: bytes) -> str:
+    """Return the key that a header bears: in UTF-8, or else in Latin-1."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
+
+
 def digest_of(key: str) -> str:
     """Return the SHA-256 that a key is known by, in hex."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -138,7 +138,9 @@ ROWS = {
     "/b/{states:states}/{key:code}.{fmt:format}": OPEN,
     f"/projects/{CODE}/metrics/": Row("bearer", {"GET": "", "HEAD": ""}),
     f"/projects/{CODE}/metrics": SLASH,
-    f"/projects/{CODE}/metrics/{{key}}": Row("key in URL", {"GET": "", "HEAD": ""}),
+    f"/projects/{CODE}/metrics/{{key:path}}": Row(
+        "key in URL", {"GET": "", "HEAD": ""}
+    ),
     # By address alone: see test_only_allowed_addresses_read_the_servers_metrics.
     "/metrics": Row("refused", {"GET": "", "HEAD": ""}),
     "/": page(GET="ro", good={"GET": 303}),

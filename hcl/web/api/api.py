@@ -11,6 +11,7 @@ from hcl.checks.managing import Managed, UnknownCheckError
 from hcl.checks.spec import CheckSpec, SpecError
 from hcl.model import Check
 from hcl.web.api.endpoint import Call
+from hcl.web.auth import key_in
 from hcl.web.errors import ApiError
 from hcl.web.json_answer import JSONResponse, json_response
 from hcl.web.parts import Parts
@@ -123,7 +124,7 @@ async def list_channels(call: Call) -> Response:
 async def get_metrics(request: Request, parts: Parts) -> Response:
     """GET metrics/: a few figures, for holders of the metrics key."""
     wanted = parts.config.api.metrics_key
-    key = request.headers.get("X-Metrics-Key", "").strip()
+    key = key_in(request.headers.get("X-Metrics-Key", "").encode("latin-1")).strip()
     if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
         if wanted and key:
             await parts.refuse_key(request.scope)

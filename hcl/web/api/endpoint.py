@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from hcl.checks import rules
 from hcl.checks.check_json import check_json
 from hcl.model import Check, Project
-from hcl.web.auth import KEY_LENGTH
+from hcl.web.auth import KEY_LENGTH, key_in
 from hcl.web.errors import ApiError, api_answer, failed
 from hcl.web.json_answer import JSONResponse
 from hcl.web.parts import Parts
@@ -220,10 +220,7 @@ def _header_key(request: Request) -> str | None:
             if len(value) > KEY_LENGTH:
                 # Blanks behind a value are no part of it (RFC 9110, section 5.5).
                 value = value.rstrip(b" \t")
-            try:
-                return str(value.decode())
-            except UnicodeDecodeError:
-                return str(value.decode("latin-1"))
+            return key_in(value)
     return None
 
 

@@ -12,7 +12,7 @@ from hcl import __version__, store
 from hcl.checks import rules
 from hcl.model import Check, ShownStatus
 from hcl.store.tallies import Labelled
-from hcl.web.auth import KEY_LENGTH
+from hcl.web.auth import KEY_LENGTH, key_in
 from hcl.web.figures import figures
 from hcl.web.figures.prometheus import (
     CONTENT_TYPE,
@@ -36,7 +36,8 @@ async def get_project_metrics(request: Request, parts: Parts) -> Response:
     """GET /projects/<uuid>/metrics/<key>, or with the key as a bearer token."""
     key = request.path_params.get("key")
     if key is None:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        header = request.headers.get("Authorization", "").encode("latin-1")
+        scheme, _, key = key_in(header).partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer":
             headers = {"WWW-Authenticate": "Bearer"}

@@ -278,6 +278,17 @@ async def test_metrics_have_their_figures(app: App, version: int) -> None:
     assert metrics["num_unprocessed_flips"] == 0
 
 
+async def test_metrics_key_may_have_any_letters(tmp_path: Path) -> None:
+    key = "schlüssel" * 3
+    async with running_app(tmp_path, CONFIG.replace(METRICS_KEY, key)) as app:
+        for written in (key.encode(), key.encode("latin-1")):
+            response = await app.http.get(
+                "/api/v3/metrics/", headers=[(b"X-Metrics-Key", written)]
+            )
+
+            assert response.status_code == 200
+
+
 async def test_metrics_count_what_happens(app: App) -> None:
     one, two = await new_check(app, channels="*"), await new_check(app)
     for end in ("", "/start", "/log", "/fail"):

@@ -154,6 +154,18 @@ async def test_read_only_key_of_the_project_opens(
     assert with_blanks.status_code == status
 
 
+@pytest.mark.parametrize("key", ["ü" * 32, "ab/cd+ef/" + "g" * 23])
+async def test_any_32_characters_can_be_the_key(tmp_path: Path, key: str) -> None:
+    async with running_app(tmp_path, CONFIG.replace(READ_KEY, key)) as app:
+        url = f"/projects/{await project_code(app)}/metrics/"
+        header = [(b"Authorization", f"Bearer {key}".encode())]
+
+        by_url = await app.http.get(url + key)
+        by_header = await app.http.get(url, headers=header)
+
+        assert (by_url.status_code, by_header.status_code) == (200, 200)
+
+
 @pytest.mark.parametrize("header", [{}, {"Authorization": f"Basic {READ_KEY}"}])
 async def test_no_bearer_token_is_401(app: App, header: dict[str, str]) -> None:
     url = f"/projects/{await project_code(app)}/metrics/"

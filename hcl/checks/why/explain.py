@@ -63,6 +63,8 @@ def explain(known: Known, now: datetime) -> Explanation:
     summary = _why_down(known) if status == "down" else _SUMMARIES[status]
     if status == "up" and _failed(known):
         summary = _HELD
+    if status == "paused" and known.check.alert_after is not None:
+        summary = "It is paused: no ping is expected, but the open run has to end."
     if status == "grace" and start_too_long_ago(known.check, now):
         summary = "It is shown as late: a run takes too long, in maintenance."
     elif status == "grace" and rules.awaits_end(known.check, now):

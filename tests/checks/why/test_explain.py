@@ -53,6 +53,12 @@ def flip(new: Any, old: Any = "up", at: Any = NOW, reason: Any = "") -> Flip:
         (Known(check(**UP)), 25 * 60, "It is down: its deadline has passed."),
         (Known(check(status="paused")), 0, "It is paused: nothing is expected"),
         (
+            # One that started since, which takes it down if it hangs.
+            Known(check(status="paused", last_start=NOW, alert_after=NOW + HOUR)),
+            0,
+            "It is paused: no ping is expected, but the open run has to end.",
+        ),
+        (
             Known(check(status="down"), flip("down", reason="fail")),
             0,
             "It is down: the job reported a failure.",

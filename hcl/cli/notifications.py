@@ -16,7 +16,7 @@ from hcl.store.tries import Record, Try, Wanted
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
 from hcl.words.moments import there
-from hcl.words.names import HELD, check_name
+from hcl.words.names import check_name, why_waits
 
 
 @click.command()
@@ -96,8 +96,13 @@ def _state(record: Record, home: str) -> str:
     if record.next_try is None:
         return f"given up: {one_line(record.answer)}" if record.tries else record.answer
     waits = f"waits until {there(record.next_try, home)}"
-    held = record.hold and not record.tries
-    return f"{waits}: {HELD[record.hold]}" if held else waits
+    if record.tries:
+        return waits
+    why = why_waits(record.hold, is_blocked=record.is_blocked)
+    # What waits for another to come through is tried at no moment that is known.
+    if record.is_blocked and not record.hold:
+        return f"waits: {why}"
+    return f"{waits}: {why}" if record.hold else waits
 
 
 def _result(ended: Try) -> str:

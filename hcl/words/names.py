@@ -26,6 +26,15 @@ HELD: dict[Hold, str] = {
     "mute": "the check is muted",
 }
 
+
+def why_waits(hold: Hold, *, is_blocked: bool) -> str:
+    """Say why a message waits that has not been tried.
+
+    `is_blocked`: its channel is failing, and another is tried first.
+    """
+    return "this integration is failing" if is_blocked and not hold else HELD[hold]
+
+
 # Why hcl was away.
 AWAY: dict[str, str] = {
     "stopped": "it did not run",

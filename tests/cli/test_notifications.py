@@ -18,7 +18,7 @@ from tests import toml
 from tests.app import running_app
 from tests.build import make_ping
 from tests.sinks import HttpSink
-from tests.store import put_check
+from tests.store import put_check, put_flip
 
 
 @pytest.fixture
@@ -113,6 +113,24 @@ def test_what_is_shown_can_be_chosen(folder: Path) -> None:
     # Moments are in the zone of messages, and say so.
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST  ", there)
     assert run("--check", "nobody").output.startswith("none\n")
+
+
+def test_what_waits_behind_a_failing_integration_says_so(folder: Path) -> None:
+    async def leave() -> None:
+        text = toml.project() + hook("Gone", "http://127.0.0.1:9/")
+        async with running_app(folder, text) as app:
+            check = await put_check(app.database, 1, name="Nightly")
+            now = datetime.now(UTC)
+            await put_flip(app.database, check, now - timedelta(hours=2))
+            async with app.database.transaction() as conn:
+                await store.channels.note_failed(conn, 1, "HTTP 500", now)
+
+    asyncio.run(leave())
+
+    told, *_ = lines(run("--waiting").output)
+    assert told == (
+        "TIME  DOWN: Nightly, over Gone (webhook): waits: this integration is failing"
+    )
 
 
 def test_json_has_all_of_it(folder: Path) -> None:

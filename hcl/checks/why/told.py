@@ -9,7 +9,7 @@ from hcl.store.tries import Record
 from hcl.words.handing import NOTHING_HANDED, instead_of
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import one_line
-from hcl.words.names import HELD
+from hcl.words.names import why_waits
 
 Mark = Literal["sent", "waits", "failed", "dropped"]
 
@@ -59,7 +59,8 @@ def told(record: Record) -> Told:
         case "waits":
             # What is held by nothing is due already.
             until = record.next_try if record.hold else None
-            return Told(mark, f"{name} waits", _why(record), at, until=until)
+            why = why_waits(record.hold, is_blocked=record.is_blocked)
+            return Told(mark, f"{name} waits", why, at, until=until)
         case "failed":
             what = f"{name} failed {_times(record.attempts)}"
             return Told(mark, what, "", at, until=record.next_try, answer=answer)
@@ -81,13 +82,6 @@ def _of_group(sent: Told, name: str) -> Told:
 def _in_place(record: Record, took: str) -> str:
     other = instead_of(record.notice)
     return f"instead of {one_line(other)}, {took}".strip(" ,") if other else took
-
-
-def _why(record: Record) -> str:
-    """Say why a message waits."""
-    if record.is_blocked and not record.hold:
-        return "this integration is failing"
-    return HELD[record.hold]
 
 
 def _why_not(record: Record) -> str:

@@ -13,7 +13,7 @@ from hcl.checks.why.settings import zone_of
 from hcl.store.tries import Record
 from hcl.web.api.endpoint import Call
 from hcl.web.json_answer import JSONResponse, json_response
-from hcl.words.names import HELD
+from hcl.words.names import why_waits
 
 # The most messages in one answer.
 MESSAGES_LIMIT = 500
@@ -66,8 +66,13 @@ def _message(record: Record) -> dict[str, Any]:
         "tries": record.attempts + (record.sent is not None),
         "answer": record.answer,
     }
-    if record.next_try is not None:
-        document["next_try"] = iso(record.next_try)
+    waits = record.outcome == "waits"
+    if waits:
         # What has not been tried has no answer, and a reason.
-        document["answer"] = record.answer or HELD[record.hold]
+        why = why_waits(record.hold, is_blocked=record.is_blocked)
+        document["answer"] = record.answer or why
+    # What waits for another to come through is tried at no moment that is known.
+    is_blocked = waits and record.is_blocked and not record.hold
+    if record.next_try is not None and not is_blocked:
+        document["next_try"] = iso(record.next_try)
     return document

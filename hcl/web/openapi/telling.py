@@ -27,7 +27,7 @@ SCHEMAS: dict[str, Node] = {
             "answer": text("What the last try heard, or why it waits."),
             "next_try": {
                 **MOMENT,
-                "description": "When it is tried next. Only there if it is.",
+                "description": "When it is tried next. Only there if that is known.",
             },
         },
         "next_try",

@@ -68,6 +68,22 @@ async def test_messages_come_newest_first_with_what_became_of_them(app: App) -> 
     ]
 
 
+async def test_what_waits_behind_a_failing_integration_says_so(app: App) -> None:
+    check = await put_check(app.database, 1)
+    await put_flip(app.database, check, NOW)
+    async with app.database.transaction() as conn:
+        await store.channels.note_failed(conn, 1, "HTTP 500", NOW)
+
+    [message] = await messages(app, check.code)
+
+    assert (message["status"], message["answer"]) == (
+        "waits",
+        "this integration is failing",
+    )
+    # It is tried once another has come through.
+    assert "next_try" not in message
+
+
 async def test_reminders_and_what_was_dropped_are_named(app: App) -> None:
     check = await put_check(app.database, 1, status="down")
     await put_flip(app.database, check)

@@ -127,7 +127,8 @@ class Database:
     `committed` reads what is committed: without what is put off, see `put_off`.
     `edition` counts the commits that may have changed checks, so that who remembers
     checks can tell when to forget them. `is_writable` is False after a write that
-    failed, until one does not. `lost` is set, and `loss` says why, once the path no
+    failed, until one does not; `on_recovery` is called then, if somebody has had to
+    read without what is put off. `lost` is set, and `loss` says why, once the path no
     longer names the files that are open: nothing can be written any more.
     """
 
@@ -138,6 +139,8 @@ class Database:
         self.lost = asyncio.Event()
         self.loss = ""
         self.trouble = reader.trouble = Trouble()
+        self.on_recovery: Callable[[], None] = lambda: None
+        self._was_read_behind = False
         self._files = files
         self._is_locked = False
         self._busy_until = 0.0
@@ -185,8 +188,10 @@ class Database:
             async with asyncio.timeout(seconds):
                 await self.settle()
         except UnwritableError as error:
+            self._was_read_behind = True
             tell(logger, "read without the last pings", error)
         except TimeoutError:
+            self._was_read_behind = True
             self.trouble.tell(
                 logger, "read without the last pings", "others write for too long"
             )
@@ -220,6 +225,10 @@ class Database:
                 self.is_writable = True
                 self.trouble.written()
                 await self._note_lock(False)
+                if self._was_read_behind:
+                    # What was made of it may be kept somewhere.
+                    self._was_read_behind = False
+                    self.on_recovery()
 
     def _look_at_files(self) -> None:
         if loss := self._files.loss():

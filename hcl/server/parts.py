@@ -173,6 +173,7 @@ def _wire(
     alarms = {name: Alarm(clock.now) for name in _LOOPS}
     clock.on_step = alarms["checker"].ring
     counters, changes = Counters(), Changes()
+    database.on_recovery = changes.tell
     maintenance = Maintenance(
         database, checker=alarms["checker"], changes=changes, clock=clock
     )

@@ -1,11 +1,14 @@
 """Checks over the Management API: list, create, read, delete, and the limit."""
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from hcl import store
 from tests.app import OTHER_READ_KEY, OTHER_WRITE_KEY, READ_KEY, ROOT, App
 from tests.build import DAY
 from tests.store import put_check
@@ -215,6 +218,28 @@ async def test_list_is_filtered(
     await create(app, name="d", slug="", tags="")
 
     assert await names(app, query, version) == expected
+
+
+async def test_list_that_was_read_while_the_database_was_locked_is_not_kept(
+    app: App,
+) -> None:
+    check = await create(app)
+    await app.http.get(f"/ping/{check['uuid']}")
+    await app.api("GET", "checks/")
+    # Its state is put off.
+    await app.http.get(f"/ping/{check['uuid']}")
+    async with app.database.turn() as conn:
+        await conn.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(app.config.database.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        [behind] = (await app.api("GET", "checks/")).json()["checks"]
+    # As a sign of life, each minute.
+    async with app.database.transaction(changes_checks=False) as conn:
+        await store.settings.put(conn, "some", "thing")
+
+    [listed] = (await app.api("GET", "checks/")).json()["checks"]
+
+    assert (behind["n_pings"], listed["n_pings"]) == (1, 2)
 
 
 # Deleting and the limit

@@ -129,6 +129,8 @@ class Clock:
         self._ran_from = self.source.monotonic()
         # As of when people are shown how checks are; None: now.
         self.shown_as_of: datetime | None = None
+        # The same while nothing that comes can be kept; None: it can.
+        self.deaf_as_of: datetime | None = None
         # The wall was right once and is not known to be now.
         self.is_doubtful = False
         # No length from before this to after it is known: hcl's time was guessed.
@@ -181,11 +183,12 @@ class Clock:
     def shown(self) -> datetime:
         """Return as of when people are shown how checks are.
 
-        It is now, but while hcl has been away and has not judged what that means: then
-        it is when it went, lest anything be called down that could not be heard.
+        It is now, but while hcl has been away and has not judged what that means, or
+        can keep nothing that comes: then it is when it went, lest anything be called
+        down that could not be heard.
         """
-        if self.shown_as_of is not None:
-            return self.shown_as_of
+        if as_of := self.shown_as_of or self.deaf_as_of:
+            return as_of
         now = self.now()
         if self._boot() - self.wakes_by <= GAP:
             return now

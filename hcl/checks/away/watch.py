@@ -191,6 +191,18 @@ class Watch:
         if self._deaf_from is None:
             self._deaf_from = self._looked, self._signed
         self._failed = self._clock.boot()
+        self._show_deaf()
+
+    def _show_deaf(self) -> None:
+        """Show all as it was for as long as nothing that comes can be kept.
+
+        But where the database is damaged pings may be kept, and it stays so.
+        """
+        deaf = None if self._database.trouble.is_damage else self._deaf_from
+        before, as_of = self._clock.deaf_as_of, deaf and self._clock.at(deaf[1])
+        self._clock.deaf_as_of = as_of
+        if (before is None) != (as_of is None):
+            self._changes.tell()
 
     def pulse(self) -> None:
         """Note that it is at work; or that it stood still meanwhile."""
@@ -244,6 +256,7 @@ class Watch:
         is_quiet = self._looked - self._refusals.last > GAP
         if not is_quiet and self._looked - since < MOST_DEAF:
             # What is small may be written, though pings are not.
+            self._show_deaf()
             return
         away = None
         if self._looked - since > GAP:
@@ -254,6 +267,7 @@ class Watch:
         self._deaf_from, self._refusals.first = None, None
         if away is not None:
             self._show_before(away)
+        self._show_deaf()
 
     def _show_before(self, away: Absence) -> Absence:
         """Show all as it was, until it is known what this absence means; return it."""

@@ -296,6 +296,30 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
         assert (away.reason, away.went) == ("unwritable", NOW)
 
 
+async def test_nothing_is_shown_as_down_while_nothing_can_be_kept(
+    tmp_path: Path,
+) -> None:
+    times, seen = Times(), []
+    async with running(tmp_path, times) as app:
+        check = await due_soon(app)
+        await change(app.database, FULL.format("life"))
+        for _ in range(60):
+            times.run(60)
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(60)
+            seen.append(await status(app, check))
+        await change(app.database, "DROP TRIGGER full_life")
+        await look(app)
+        after = await status(app, check)
+        times.run(3600)
+        later = await status(app, check)
+
+        assert set(seen) == {"up"}
+        assert (after, later) == ("up", "down")
+
+
 @pytest.mark.parametrize("is_killed", [True, False])
 async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_time(
     tmp_path: Path, *, is_killed: bool
@@ -434,6 +458,7 @@ async def test_a_disk_that_takes_only_what_is_small_is_deaf_too(
             times.run(1)
             await look(app)
         assert (await again(app, dead)).status == "up"
+        assert await status(app, check) == "up"
         async with full() as conn:
             await conn.execute("PRAGMA max_page_count = 1000000")
         times.run(11)

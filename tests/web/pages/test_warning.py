@@ -53,6 +53,21 @@ async def test_without_integrations_nobody_is_told(app: App) -> None:
     assert "Nobody is told when a check goes down" in page.text
 
 
+async def test_that_nothing_can_be_kept_is_said(app: App) -> None:
+    await sign_in(app)
+    [project, *_] = app.config.projects
+    app.clock.deaf_as_of = app.clock.now()
+    try:
+        page = await app.http.get(f"/projects/{project.id}/")
+    finally:
+        app.clock.deaf_as_of = None
+    well = await app.http.get(f"/projects/{project.id}/")
+
+    assert "pings are refused, and checks are shown as they were then" in page.text
+    assert 'id="warning"' not in page.text
+    assert 'id="unkept"' not in well.text
+
+
 async def test_nobody_who_is_not_signed_in_hears_of_it(app: App) -> None:
     await change(app.database, "UPDATE channels SET failing_since = 1e9")
 

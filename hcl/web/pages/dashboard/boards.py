@@ -217,7 +217,9 @@ class Board:
         """Tell how long all statuses stay as they are, if nothing happens."""
         if self._turns is None:
             return HEARTBEAT
-        return (self._turns - self._parts.clock.shown()).total_seconds()
+        left = (self._turns - self._parts.clock.shown()).total_seconds()
+        # It comes no nearer while all is shown as of a moment that has passed.
+        return left if left <= 0 else max(left, PACE)
 
 
 class Boards:

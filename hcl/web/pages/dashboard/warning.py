@@ -26,11 +26,13 @@ class Trouble:
     """That channels of a project do not deliver; of none: that there are none.
 
     `is_deaf`: nobody is told of anything. Of those that are `silent` some are named.
+    `unkept` is since when nothing that comes can be kept; None: it can.
     """
 
     is_deaf: bool
     silent: tuple[Silent, ...] = ()
     others: int = 0
+    unkept: datetime | None = None
 
 
 async def of_projects(
@@ -38,14 +40,15 @@ async def of_projects(
 ) -> Mapping[int, Trouble]:
     """Return what to warn of, by the ids of projects; all is well with the others."""
     deliveries = await store.channels.deliveries(parts.database.committed)
-    warnings = {}
+    warnings, unkept = {}, parts.clock.deaf_as_of
     for project in projects:
         channels = deliveries.get(project.id, [])
         silent = [Silent(clean(name), since) for name, since in channels if since]
-        if not channels or silent:
+        if not channels or silent or unkept:
             warnings[project.id] = Trouble(
                 len(silent) == len(channels),
                 tuple(silent[:_NAMED]),
                 max(0, len(silent) - _NAMED),
+                unkept,
             )
     return warnings

@@ -1,6 +1,8 @@
-"""An answer that is given many times."""
+"""An answer that is given many times, and what it is given by."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from hcl.web.http.heads import Headers
 
@@ -28,3 +30,12 @@ class Answer:
             return self._usual
         end = b"\r\n\r\n" if keep else b"\r\nconnection: close\r\n\r\n"
         return self._head + date + end + (b"" if head_only else self.body)
+
+
+class Patient:
+    """A transport to answer by while a request still comes in."""
+
+    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.types import Scope
 
 from hcl.repeats import Repeats
-from hcl.web.http.answer import Answer
+from hcl.web.http.answer import Answer, Patient
 from hcl.web.http.connections import Connections, network_of
 from hcl.web.http.heads import Heads, Known, quoted
 
@@ -150,7 +150,8 @@ class GuardedProtocol(Protocol):
 
     def spare(self) -> tuple[int, float] | None:
         """Tell how well this connection can be spared, see Connections."""
-        if self._is_refused or self._idle_since is not None:
+        is_refused = self._is_refused and not self._answering
+        if is_refused or self._idle_since is not None:
             return 0, self._idle_since or 0.0
         cycle: Any = self.cycle
         if self._answering and SPARE in cycle.scope["state"]:
@@ -217,7 +218,7 @@ class GuardedProtocol(Protocol):
             cycle: Any = self.cycle
             if self._body[0] is not cycle:
                 self._body = cycle, self._owing
-            cycle.transport = _Patient(self.transport, partial(self._hang_up, cycle))
+            cycle.transport = Patient(self.transport, partial(self._hang_up, cycle))
         elif self._answering or self._idle_since is not None:
             self._owing = None
         elif in_message or self._owing is None:
@@ -295,15 +296,19 @@ class GuardedProtocol(Protocol):
             self.transport.close()
         elif not self._is_over:
             logger.warning("%s refused: %s", self.network or "a request was", text)
-            is_first = not self._answering
-            self._turn_away(400, text)
-            if not is_first:
+            cycle: Any = self.cycle
+            if not self._answering:
+                self._turn_away(400, text)
+                # What is still sent must not reset the connection before this is read.
+                self.transport.write_eof()
+                self.loop.call_later(_LINGER, self.transport.close)
+            elif cycle.more_body:
                 # Its answer comes too late.
+                self._turn_away(400, text)
                 self.transport.close()
-                return
-            # What is still sent must not reset the connection before this is read.
-            self.transport.write_eof()
-            self.loop.call_later(_LINGER, self.transport.close)
+            else:
+                # It came behind a whole request, whose answer is under way.
+                self._is_refused, cycle.keep_alive = True, False
 
     def _turn_away(self, status: int, text: str) -> None:
         self._is_refused = True
@@ -389,12 +394,3 @@ class GuardedProtocol(Protocol):
             self._await_request(rest)
         elif not self._in_message:
             super().timeout_keep_alive_handler()
-
-
-class _Patient:
-    """A transport to answer by while a request still comes in."""
-
-    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close

@@ -245,7 +245,8 @@ async def test_connections_without_end_keep_nobody_out(
     assert "more like it in 60 s" in told[1]
 
 
-async def test_where_all_are_at_work_who_comes_is_told_so() -> None:
+@pytest.mark.parametrize("behind", [b"", b"no request"])
+async def test_where_all_are_at_work_who_comes_is_told_so(behind: bytes) -> None:
     waiting = asyncio.Event()
 
     async def busy(scope: Scope, receive: Receive, send: Send) -> None:
@@ -255,7 +256,7 @@ async def test_where_all_are_at_work_who_comes_is_told_so() -> None:
     connections = Connections(2, lambda _: True)
 
     async with serving(busy, connections=connections) as port:
-        first = [await connect(port, get("/a")) for _ in range(2)]
+        first = [await connect(port, get("/a") + behind) for _ in range(2)]
         received = await send_all(port, get("/a"), answers=0)
         waiting.set()
         for reader in first:

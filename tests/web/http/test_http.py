@@ -531,6 +531,24 @@ async def test_a_slow_upload_is_dated_at_its_end(app: App) -> None:
     assert first["date"] <= last["date"]
 
 
+@pytest.mark.parametrize("behind", [b"a=b", b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize("path", ["/b", "/soon", "/soon/now"])
+async def test_what_is_whole_is_answered_though_what_comes_behind_is_no_request(
+    path: str, behind: bytes
+) -> None:
+    # As of scripts that send a body and do not say how long it is.
+    whole = get("/a") + get(path).replace(b"GET", b"POST")
+
+    async with serving(Recorder(), soon) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole + behind)
+        writer.write_eof()
+        received = await read_answers(reader, 0)
+        await close(writer)
+
+    assert statuses(received)[:2] == [200, 200]
+
+
 async def test_what_cannot_be_read_is_refused_without_guessing() -> None:
     async with serving(Recorder()) as port:
         received = await send_all(port, b"nonsense\r\n\r\n", answers=0)

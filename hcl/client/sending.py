@@ -62,6 +62,9 @@ class Answer(NamedTuple):
 
 def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> Answer:
     """Tell the server a signal; `late`: with the time that it is of."""
+    if not signal.target.is_address:
+        # Older versions kept such: it would hold up all that is kept after it.
+        return Answer(False, "it is no address", final=True)
     headers = stamped(signal, "POST") if late else {}
     headers["User-Agent"] = AGENT
     try:

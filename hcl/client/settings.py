@@ -62,14 +62,25 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Where it is sent: scheme, host and port."""
-        return "/".join(self.url.split("/", 3)[:3])
+        """Which server it is sent to: its root, or else scheme, host and port."""
+        # Several servers may share a host, each below a path of its own.
+        return self.root or "/".join(self.url.split("/", 3)[:3])
+
+    @property
+    def is_address(self) -> bool:
+        """Whether a request can be made to it; the name of a host may be any."""
+        return all(map(_fits, self.url.split("/", 3)[3:]))
 
 
 def is_uuid(text: str) -> bool:
     """Tell whether a text is a UUID in its usual form."""
     parts = text.split("-")
     return list(map(len, parts)) == _UUID_PARTS and set("".join(parts)) <= _HEX
+
+
+def _fits(text: str) -> bool:
+    """Tell whether a text can stand in the path of a URL."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _is_slug(text: str) -> bool:
@@ -136,6 +147,13 @@ def target(check: str, settings: Settings) -> Target:
 
     Raises SettingsError.
     """
+    meant = _meant(check, settings)
+    if not meant.is_address:
+        raise SettingsError(f"{meant.shown} is no address: write it as the server did")
+    return meant
+
+
+def _meant(check: str, settings: Settings) -> Target:
     if check.startswith(("http://", "https://")):
         return _from_url(check)
     if not (is_uuid(check) or _is_slug(check)):
@@ -153,6 +171,8 @@ def target(check: str, settings: Settings) -> Target:
             " --ping-key; or give its UUID"
         )
     key = settings.ping_key
+    if not _fits(key):
+        raise SettingsError("HCL_PING_KEY is no ping key: write it as the server did")
     return Target(f"{endpoint}/{key}/{check}", key, root)
 
 

@@ -3,10 +3,14 @@
 import asyncio
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
+from hcl.client.settings import Target
+from hcl.client.signals import Signal
+from hcl.client.spool import Spool, leave
 from tests.client.running import (
     KEY,
     Ran,
@@ -205,6 +209,69 @@ async def test_another_server_that_is_away_holds_nothing_up(tmp_path: Path) -> N
         ran = await hcl(env, "ping", "--flush", "--patience", "0.3s")
         assert ran.status == 1
         assert "could not send what is kept: connection refused" in ran.err
+
+
+@pytest.mark.parametrize(
+    "key", ["…22 characters…", "two words", "with\ttab", "\x7f", "%C3%B6ö"]
+)
+async def test_a_key_that_no_address_takes_is_said_and_holds_nothing_up(
+    tmp_path: Path, key: str
+) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        wrong = await hcl(env | {"HCL_PING_KEY": key}, "ping", "job")
+        job = await hcl(
+            env | {"HCL_PING_KEY": key}, "run", "job", "--", "sh", "-c", "exit 3"
+        )
+
+        ran = await hcl(env, "ping", "job")
+
+        assert (wrong.status, job.status) == (64, 3)
+        assert "HCL_PING_KEY is no ping key" in wrong.err
+        assert "nothing can be told: HCL_PING_KEY is no ping key" in job.err
+        assert (ran.status, ran.err) == (0, "")
+        assert told(sink.records) == [""]
+
+
+async def test_what_is_kept_for_no_address_holds_no_other_up(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url)
+        # As a version that looked at no key kept it.
+        root, key = sink.url.rstrip("/"), "…22 characters…"
+        spool = Spool(str(tmp_path / "spool"))
+        target = Target(f"{root}/ping/{key}/job", key, root)
+        signal_ = spool.keep(Signal(target, "start", time.time()))
+        assert signal_ is not None
+        leave(signal_)
+
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert ran.status == 0
+        assert "dropped what was kept for" in ran.err
+        assert told(sink.records)[1:] == ["/start", "/0"]
+        assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("answer", [302, 200, 503])
+async def test_another_server_at_the_same_host_holds_nothing_up(
+    tmp_path: Path, answer: int
+) -> None:
+    async with HttpSink() as sink:
+        sink.answers = lambda record: (
+            (200, b"OK")
+            if record.target.startswith("/hcl/ping/")
+            else (answer, b"<html>Sign in")
+        )
+        # Whoever runs hcl below a path, and forgot that at first.
+        root = sink.url.rstrip("/")
+        await hcl(environment(tmp_path, root), "ping", "--patience", "0", "job")
+        env = environment(tmp_path, f"{root}/hcl")
+
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        last = [record.target.partition("?")[0] for record in sink.records][-2:]
+        assert last == [f"/hcl/ping/{KEY}/job/start", f"/hcl/ping/{KEY}/job/0"]
 
 
 async def test_one_signal_that_a_proxy_blocks_holds_no_other_up(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _OF_TERMINALS = ("INT", "QUIT", "CONT", "WINCH")
 # is waited for until so many seconds pass without any.
 _LAST_WORDS = 0.2
 
-# One that writes on and on is left, with its output closed, after so many seconds.
+# One that writes on and on is left to another reader after so many seconds.
 _LONGEST_LAST_WORDS = 2.0
 
 # After a time limit the command has so many seconds to end by itself.
@@ -162,11 +162,16 @@ class Running:
 
     def wait(self, timeout: float | None = None) -> Ended:
         """Hand its output on until it has ended, or end it after so many seconds."""
+        if self._pipes:
+            from hcl.client import behind  # at its end another version may be there
+
         self._until = None if timeout is None else time.monotonic() + timeout
         while self._is_running():
             self._limit()
             self._pump(self._pause())
         self._hear_last_words()
+        if self._pipes:
+            behind.read_on(self._pipes)
         status = os.waitstatus_to_exitcode(self._ended or 0)
         note = f"killed by signal {-status}" if status < 0 else ""
         if self._timed_out:
@@ -180,7 +185,6 @@ class Running:
                 if found[0] == self._pid:
                     self._ended = found[1]
         except ChildProcessError:
-            # Nobody is left.
             self._ended = self._ended or 0
         if self._ended is None:
             return True
@@ -305,8 +309,7 @@ def _spawn(command: list[str], *, has_pipes: bool) -> tuple[int, dict[int, int]]
 
 def _written_together() -> list[tuple[int, ...]]:
     """Return 1 and 2: as one if they are the same file, which keeps their order."""
-    out, err = os.fstat(1), os.fstat(2)
-    is_one = (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
+    is_one = os.path.samestat(os.fstat(1), os.fstat(2))
     return [(1, 2)] if is_one else [(1,), (2,)]
 
 

@@ -369,13 +369,44 @@ async def test_a_child_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> 
 async def test_a_child_that_writes_on_is_not_waited_for(tmp_path: Path) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)
-        script = "(while echo on; do sleep 0.05; done) & echo own; exit 3"
+        pid = tmp_path / "pid"
+        own = f"echo $! >{pid}; echo own; exit 3"
+        script = f"(while echo on; do sleep 0.05; done) & {own}"
 
         ran = await hcl(env, "run", "job", "--", "sh", "-c", script)
 
+        # It lives on, as without hcl.
+        os.kill(int(pid.read_text()), signal.SIGKILL)
         assert ran.status == 3
         assert b"own\n" in ran.out
         assert told(await sink.wait_for(2)) == ["/start", "/3"]
+
+
+@pytest.mark.parametrize("to", ["|cat >{out}", ">{out}", ">{out} 2>&1"])
+async def test_a_child_that_is_left_behind_may_write_later(
+    tmp_path: Path, to: str
+) -> None:
+    over, ends = tmp_path / "over", tmp_path / "ends"
+    late = f"until [ -e {over} ]; do sleep 0.05; done; echo late; echo end >{ends}"
+    async with HttpSink() as sink:
+        more = {"PYTHON": sys.executable, "SCRIPT": f"({late}) & echo own"}
+        env = environment(tmp_path, sink.url, **more)
+        outer = f'"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" {to}'
+
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", outer.format(out=tmp_path / "out")), env=env
+        )
+        await asyncio.wait_for(shell.wait(), ENDS)
+        over.touch()
+
+        # Who waits for the end of a pipe had it, and else it goes where it would.
+        wanted = "own\n" if "|" in to else "own\nlate\n"
+        async with asyncio.timeout(ENDS):
+            while not ends.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.05)
+            while (tmp_path / "out").read_text() != wanted:  # noqa: ASYNC110 - too
+                await asyncio.sleep(0.05)
+        assert told(sink.records) == ["/start", "/0"]
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])

@@ -102,6 +102,22 @@ def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> 
     ) == [(1,)]
 
 
+def test_number_of_a_ping_that_is_none_comes_by_no_flip(tmp_path: Path) -> None:
+    copy = loose(tmp_path / "odd.sqlite")
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute("UPDATE api_ping SET n = 'many' WHERE owner_id IN (1, 7, 26)")
+
+    hcl(tmp_path, "import", copy)
+
+    kinds = read(tmp_path, "SELECT DISTINCT typeof(n_pings) FROM flips")
+    assert kinds == [("integer",)]
+    # Else nobody would take what is exported.
+    hcl(tmp_path, "export", "all.jsonl")
+    (tmp_path / "other").mkdir()
+    done = hcl(tmp_path / "other", "import", "../all.jsonl")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [

@@ -302,8 +302,9 @@ class Healthchecks:
         """Return the numbers of a check's pings, and when each came, as it is kept."""
         # As text, which is in the order of time but for a missing fraction.
         found = self._rows(
-            "SELECT n, created FROM api_ping WHERE owner_id = ? AND n IS NOT NULL"
-            " ORDER BY id",
+            "SELECT n, created FROM api_ping WHERE owner_id = ?"
+            # Such a row stays behind: its number must not come by a flip.
+            " AND typeof(n) = 'integer' AND n BETWEEN 0 AND 2147483647 ORDER BY id",
             check_id,
         )
         return [row[0] for row in found], [str(row[1]) for row in found]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.apprise_check import WORKER, last_line
 from hcl.alerts.transports.children import for_python
+from hcl.alerts.transports.patience import Patience
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0
@@ -151,7 +152,7 @@ class Courier:
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
         try:
-            async with asyncio.timeout_at(end):
+            async with Patience(limit):
                 worker = await self._worker()
                 # An answer takes time, too: what would begin late is not to begin. The
                 # clock is the same for all processes.

@@ -23,6 +23,7 @@ from hcl.alerts.transports import (
     too_late,
     trust,
 )
+from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.reaching import reached
 from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
@@ -107,7 +108,7 @@ class Email:
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
         sender, to = self._sender(), self._recipients()
-        async with asyncio.timeout(self._try_timeout) as limit:
+        async with Patience(self._try_timeout) as limit:
             sock = await self._reached()
             with contextlib.closing(_client(self._smtp, tls, sock)) as client:
                 await self._connect(client, sock)
@@ -115,7 +116,7 @@ class Email:
                     mail, sender=sender.address, recipients=[a.address for a in to]
                 )
                 # What goes wrong from now on does not undo the delivery.
-                limit.reschedule(None)
+                limit.end()
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                     await client.quit(timeout=_QUIT_TIMEOUT)
         return answer

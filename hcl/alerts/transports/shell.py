@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hcl.alerts.transports import NOTHING, TRY_TIMEOUT, DeliveryError, too_late
 from hcl.alerts.transports.children import for_commands
+from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.shell_script import PREFIX, refer
 from hcl.checks.check_json import Site
@@ -149,7 +150,7 @@ class Shell:
         """Return the exit status, or a signal's number below zero, and the output."""
         output, patience = _Output(process), self._kill_after
         try:
-            async with asyncio.timeout(self._try_timeout):
+            async with Patience(self._try_timeout):
                 status = await _ended(process)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OUTPUT_PATIENCE):

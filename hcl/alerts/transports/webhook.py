@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from hcl import __version__
 from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
 from hcl.alerts.transports.asking import Answer, Asker
+from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
 from hcl.alerts.transports.request import (
@@ -116,7 +117,7 @@ class Webhook:
     async def _answer(self, request: Request, host: str, way: str) -> Answer:
         answer: Answer | None = None
         try:
-            async with asyncio.timeout(self._try_timeout):
+            async with Patience(self._try_timeout):
                 asker = await self._asker(way, request.url.scheme == "https")
                 answer = await asker.ask(request, ANSWER_LIMIT)
                 await answer.rest

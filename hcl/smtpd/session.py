@@ -29,6 +29,9 @@ MAIL_TIMEOUT = 600.0
 # How long what was said last may take to reach a client that does not read, in seconds.
 LINGER = 5.0
 
+# Whose timer is so many seconds late stood still: it was stopped, or had no time to run.
+_LATE = 1.0
+
 # So many recipients of a mail are taken, the least by RFC 5321, section 4.5.3.1.8: each
 # keeps a copy of it.
 RECIPIENT_LIMIT = 100
@@ -166,6 +169,10 @@ class MailSession(SMTP):
         """End a silent connection: politely, and then by force."""
         if self.conversation.done() or self.transport is None:
             self.abort()
+            return
+        if self.loop.time() - self._timeout_handle.when() > _LATE:
+            # It was us: what came meanwhile is there, and is read first.
+            self._reset_timeout(LINGER)
             return
         self._say_goodbye("421 4.4.2 Nothing came for too long")
         self._reset_timeout(LINGER)

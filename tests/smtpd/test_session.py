@@ -115,6 +115,24 @@ async def test_a_client_that_is_silent_in_its_mail_is_sent_away(
 
 
 @hasty
+async def test_a_mail_that_came_while_the_server_stood_still_counts(
+    app: App, mail: Running, check: Check
+) -> None:
+    client = await mail.connect()
+    await client[0].readline()
+    client[1].write(BEGIN % check.code.encode() + b"half\r\n")
+    await client[0].readuntil(b"354 ")
+    client[1].write(b"and half\r\n.\r\nQUIT\r\n")
+    # Nobody gets a turn: as in a process that is stopped, or has no time to run.
+    time.sleep(2.0)  # noqa: ASYNC251
+
+    assert b"250 2.0.0" in await rest(client)
+
+    [ping] = await store.pings.newest(app.database.committed, check.id, 10)
+    assert ping.action == "success"
+
+
+@hasty
 async def test_a_client_that_is_silent_instead_of_speaking_tls_is_sent_away(
     mail: Running,
 ) -> None:

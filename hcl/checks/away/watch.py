@@ -37,6 +37,10 @@ SIGN_EVERY = 60.0
 QUIET = 2.0
 MOST_PATIENCE = 10.0
 
+# Who wakes so many seconds late, and was not away for that: what came in time may wait
+# to be taken.
+LATE = 0.5
+
 # Pings that cannot be kept, now and then, are one absence of so many seconds at most:
 # what is dead is to be told, however long a disk is nearly full.
 MOST_DEAF = 600.0
@@ -234,6 +238,9 @@ class Watch:
             await self._end_deafness(*self._deaf_from)
         else:
             self._note_look()
+            if late > LATE and self._away is None:
+                await self._let_in()
+                clock.wakes_by = math.inf
 
     async def _note_gap(self, reason: Away) -> None:
         # By then it was there for certain: pings may have come before it was not.

@@ -1,5 +1,6 @@
 """Absences and steps on a real database, by clocks that the test drives."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
@@ -626,6 +627,29 @@ async def test_a_checker_that_wakes_on_time_was_there(tmp_path: Path) -> None:
         await look(app)
 
         assert (await again(app, check)).status == "down"
+        assert await rows(app.database, "SELECT * FROM absences") == []
+
+
+async def test_a_ping_that_waited_while_it_stood_still_for_a_moment_is_in_time(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 30 * SECOND)
+        await look(app)
+        app.assembly.watch.sleeps(30)
+        times.run(33)
+        # That is no absence; but others are before it in the line.
+        app.assembly.watch.quiet = app.assembly.watch.most_patience = 0.1
+        looking = asyncio.create_task(look(app))
+        await asyncio.wait([looking], timeout=0.3)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(1)
+        await looking
+
+        assert (await again(app, check)).status == "up"
+        assert await rows(app.database, "SELECT * FROM flips") == []
         assert await rows(app.database, "SELECT * FROM absences") == []
 
 

@@ -73,9 +73,10 @@ class Checker:
                 tell(logger, "cannot check for missing pings", error)
                 self._watch.failed()
                 until = self._clock.now() + PATIENCE
-            length = until - self._clock.now() if until else LOOK_AGAIN
-            self._watch.sleeps(min(length, LOOK_AGAIN).total_seconds())
-            await self._alarm.sleep(until, at_most=LOOK_AGAIN)
+            at_most = min(LOOK_AGAIN, self._watch.next_look)
+            length = until - self._clock.now() if until else at_most
+            self._watch.sleeps(min(length, at_most).total_seconds())
+            await self._alarm.sleep(until, at_most=at_most)
 
     async def _look(self) -> datetime | None:
         await self._watch.look()

@@ -29,7 +29,7 @@ MAIL_TIMEOUT = 600.0
 # How long what was said last may take to reach a client that does not read, in seconds.
 LINGER = 5.0
 
-# Whose timer is so many seconds late stood still: it was stopped, or had no time to run.
+# A server whose timer is so many seconds late stood still.
 _LATE = 1.0
 
 # So many recipients of a mail are taken, the least by RFC 5321, section 4.5.3.1.8: each

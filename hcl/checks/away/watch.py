@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
@@ -29,8 +29,10 @@ from hcl.words.lengths import duration
 
 logger = logging.getLogger(__name__)
 
-# So often a sign of life is left, in seconds, while the checker has nothing to do.
+# So often a sign of life is left, in seconds, while the checker has nothing to do; and
+# somewhat sooner: who is killed and starts at once was not away for a minute.
 SIGN_EVERY = 60.0
+_SOONER = 0.9
 
 # After a return pings are let in first: until so many seconds pass without one, and for
 # so many in all.
@@ -177,6 +179,13 @@ class Watch:
         await self._look_for_gap()
         if away is not None and self._away == away:
             await self._judge(away)
+
+    @property
+    def next_look(self) -> timedelta:
+        """Return how soon it has to be looked again, for a sign of life."""
+        left = _SOONER * SIGN_EVERY - (self._looked - self._signed)
+        # One is left by any look from half of the time on, if it can be.
+        return timedelta(seconds=max(left, SIGN_EVERY / 2))
 
     def sleeps(self, seconds: float) -> None:
         """Note for how long the checker is going to sleep at most.

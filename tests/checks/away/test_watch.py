@@ -666,6 +666,23 @@ async def test_a_sign_of_life_is_left_once_a_minute(tmp_path: Path) -> None:
     assert signs == [begin, begin, begin + 58, begin + 58, begin + 116]
 
 
+async def test_who_is_killed_and_starts_at_once_was_not_away_for_a_minute(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        await look(app)
+        # Somebody is due: that comes too soon for another sign.
+        times.run(25)
+        await look(app)
+        times.run(app.watch.next_look.total_seconds())
+        await look(app)
+
+        [signed] = await rows(app.database, "SELECT moment FROM life")
+
+    assert 25 < signed - NOW.timestamp() < 60
+
+
 # Steps of the clock
 
 

@@ -19,6 +19,7 @@ from hcl.checks.away.absence import SAME
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
+from hcl.checks.away.letting_in import MOST_PATIENCE, QUIET, LettingIn
 from hcl.checks.away.refusals import Refusals
 from hcl.checks.away.steps import Steps
 from hcl.checks.windows.maintenance import Maintenance
@@ -33,11 +34,6 @@ logger = logging.getLogger(__name__)
 # somewhat sooner: who is killed and starts at once was not away for a minute.
 SIGN_EVERY = 60.0
 _SOONER = 0.9
-
-# After a return pings are let in first: until so many seconds pass without one, and for
-# so many in all.
-QUIET = 2.0
-MOST_PATIENCE = 10.0
 
 # Who wakes so many seconds late, and was not away for that: what came in time may wait
 # to be taken.
@@ -251,6 +247,11 @@ class Watch:
                 await self._let_in()
                 clock.wakes_by = math.inf
 
+    def was_away(self) -> bool:
+        """Tell whether it stood still: it is to look before anybody is called down."""
+        self.pulse()
+        return self._stood_still
+
     async def _note_gap(self, reason: Away) -> None:
         # By then it was there for certain: pings may have come before it was not.
         went = self._clock.at(max(self._looked, self._clock.gap_from))
@@ -299,16 +300,10 @@ class Watch:
 
     async def _let_in(self) -> None:
         """Wait until no more pings come that were waiting."""
-        begun = self._clock.boot()
-        while True:
-            now = self._clock.boot()
-            until = min(
-                max(begun, self._heard()) + self.quiet, begun + self.most_patience
-            )
-            if now >= until:
-                return
-            self.sleeps(until - now)
-            await asyncio.sleep(until - now)
+        until = LettingIn(self._clock, self._heard, self.quiet, self.most_patience)
+        while (seconds := until.left) > 0:
+            self.sleeps(seconds)
+            await asyncio.sleep(seconds)
 
     async def _judge(self, away: Absence) -> None:
         """Have every check judged after an absence, and people told."""

@@ -653,6 +653,33 @@ async def test_a_ping_that_waited_while_it_stood_still_for_a_moment_is_in_time(
         assert await rows(app.database, "SELECT * FROM absences") == []
 
 
+@pytest.mark.parametrize("seconds", [3, 30])
+async def test_a_ping_that_waits_for_the_disk_is_in_time(
+    tmp_path: Path, seconds: float
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 20 * SECOND)
+        await look(app)
+        app.watch.sleeps(20)
+        # Too soon for a sign of life.
+        times.run(20)
+        async with asyncio.TaskGroup() as group:
+            # As a commit that a slow disk holds up, or another program's lock.
+            async with app.database.turn():
+                looking = group.create_task(look(app))
+                await asyncio.wait([looking], timeout=0.3)
+                ping = make_ping(created=app.clock.now())
+                receipt = app.parts.pinging.receive(Target(code=check.code), ping)
+                await asyncio.wait([looking], timeout=0.1)
+                times.run(seconds)
+            await receipt
+        await look(app)
+
+        assert (await again(app, check)).status == "up"
+        assert await rows(app.database, "SELECT * FROM flips") == []
+
+
 async def test_a_sign_of_life_is_left_once_a_minute(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:

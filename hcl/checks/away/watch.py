@@ -139,8 +139,13 @@ class Watch:
             await self._maintenance.moved()
 
     async def end(self) -> None:
-        """Leave a last sign of life; but not before an absence has been judged."""
-        if self._away is not None:
+        """Leave a last sign of life; but not before an absence has been judged.
+
+        Nor after one that nobody has looked for yet.
+        """
+        by = min(self._clock.wakes_by, self._looked + SIGN_EVERY)
+        is_late = self._clock.boot() - by > GAP
+        if self._away is not None or self._stood_still or self._has_slept() or is_late:
             return
         try:
             await self._leave_sign()

@@ -616,6 +616,43 @@ async def test_a_process_that_stood_still_was_away_too(
         assert word in caplog.text
 
 
+@pytest.mark.parametrize("way", ["stopped", "suspended"])
+async def test_who_ends_before_it_has_looked_was_away_all_the_same(
+    tmp_path: Path, way: str
+) -> None:
+    """A machine that wakes is soon shut down, or has hcl upgraded."""
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await due_soon(app)
+        app.watch.sleeps(60)
+        if way == "stopped":
+            times.run(3600)
+        else:
+            times.suspend(3600)
+    times.run(5)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        after = await again(app, check)
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == NOW + timedelta(seconds=3605)
+
+
+async def test_who_ends_while_the_checker_sleeps_was_there(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        await look(app)
+        app.watch.sleeps(60)
+        times.run(50)
+    times.run(1)
+
+    async with running(tmp_path, times) as app:
+        went = await rows(app.database, "SELECT went FROM absences")
+
+    assert went == [NOW.timestamp() + 50]
+
+
 async def test_a_checker_that_wakes_on_time_was_there(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:

@@ -164,6 +164,9 @@ def _schedule(table: Table, key: str) -> str:
         problem = f"{shown(typed)} is no cron or OnCalendar expression that ever fires"
         allowed = 'use one like "5 3 * * *" or "Mon..Fri 08:00"'
         raise table.error(key, f"{problem}; {allowed}") from None
+    if len(text) > bounds.SCHEDULE_LENGTH:
+        problem = f"has {len(text):,} characters as it is stored, {shown(text)}"
+        raise table.error(key, f"{problem}; use {bounds.SCHEDULE_LENGTH} at most")
     return text
 
 

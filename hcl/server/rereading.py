@@ -135,6 +135,12 @@ class Rereader:
         except (ConfigError, SQLError) as error:
             logger.error("not reloaded: %s", error)
             self.trouble = self.trouble or _WRONG
+        except Exception:
+            if self._assembly.config is not before:
+                raise
+            # Nothing of it is in use: a mistake in that is no reason to stop watching.
+            logger.exception("not reloaded")
+            self.trouble = self.trouble or _WRONG
         else:
             self.trouble = "" if self.trouble == _WAITS else self.trouble
             logger.info("reloaded %s", config.path)

@@ -13,6 +13,9 @@ from tests.config import HOOK, PROJECT, read, refusal
 
 CHECK = "[[projects.checks]]\nslug = 'nightly'\n"
 PLACE = "projects[0].checks[0]"
+_MINUTES, _HOURS = (",".join(map(str, r)) for r in (range(0, 60, 5), range(20)))
+# It has 95 characters, and more as it is stored.
+LONG = f"{_MINUTES} {_HOURS} * * mon-sun"
 FULL = """\
 [[projects.checks]]
 slug = "nightly"
@@ -111,6 +114,11 @@ WRONG = {
     "schedule, jan": ("schedule='0 4 * jan fri-mon'", "schedule", '"0 4 * jan fri-mon'),
     "schedule, ''": ("schedule = ''", "schedule", "is no cron or OnCalendar express"),
     "schedule, never": ("schedule = '0 0 30 2 *'", "schedule", "that ever fires; use"),
+    "schedule, pasted": (
+        f"schedule = '{LONG}'",
+        "schedule",
+        "has 101 characters as it",
+    ),
     "tz": ("schedule='* * * * *'\ntz='Riga'", "tz", '"Riga" is not a time zone; use'),
     "tz, alone": ("tz = 'UTC'", "tz", "counts only beside a schedule"),
     "methods": ("methods = 'GET'", "methods", "is not allowed; use POST"),

@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hcl import config as configuration
-from hcl.config import Config, ConfigError
+from hcl.config import AlertsConfig, CheckConfig, Config, ConfigError
 from hcl.server.rereading import Rereader
 from hcl.server.systemd import Notifier
 from tests import toml
@@ -116,6 +117,28 @@ async def test_what_cannot_be_read_stops_nothing(
             rereader.call()
             await met(lambda: caplog.text.count(told) >= 2)
 
+        assert rereader.trouble == (
+            "; hcl.toml is wrong, the settings of before are used"
+        )
+
+
+async def test_what_was_read_and_makes_no_sense_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read() -> Config:
+        # As if a mistake in reading had let it pass.
+        first, *others = configuration.load(tmp_path / "hcl.toml").projects
+        check = CheckConfig("nightly", {"slug": "nightly", "timeout": 0}, ())
+        projects = (replace(first, checks=(check,)), *others)
+        return replace(used, alerts=AlertsConfig("alert"), projects=projects)
+
+    async with running_app(tmp_path) as app:
+        used = app.config
+        async with rereading(app, read) as rereader:
+            rereader.call()
+            await met(lambda: "timeout is too small" in caplog.text)
+
+        assert app.config is used
         assert rereader.trouble == (
             "; hcl.toml is wrong, the settings of before are used"
         )

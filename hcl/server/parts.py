@@ -20,7 +20,7 @@ from hcl.checks.managing import Managing
 from hcl.checks.slowness import Slowness
 from hcl.checks.windows.maintenance import Maintenance
 from hcl.clock import Clock
-from hcl.config import Config
+from hcl.config import Config, ConfigError
 from hcl.counters import Counters
 from hcl.db import Database
 from hcl.model import Ping
@@ -127,13 +127,21 @@ class Assembly:
         await self.sender.use(config, self.synced.channels, retry=retry)
 
     def _mail_with(self, config: Config) -> Callable[[], None]:
-        """Read what mail needs; return what takes it. Raises CertificateError."""
+        """Read what mail needs; return what takes it. Raises ConfigError."""
         if self.mail is None or config.smtpd.listen is None:
             return lambda: None
         # Imported here: it takes memory, and few want mail.
         from hcl.smtpd.server import certificate_of
 
-        return partial(self.mail.use, config, certificate_of(config.smtpd))
+        try:
+            tls = certificate_of(config.smtpd)
+        except ConfigError:
+            if config.smtpd != self.config.smtpd:
+                raise
+            # Taken out of the file, it goes on until a restart: who took the
+            # certificate away with it need not wait for that with all the rest.
+            tls = self.mail.tls
+        return partial(self.mail.use, config, tls)
 
 
 @asynccontextmanager

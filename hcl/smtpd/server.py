@@ -48,7 +48,7 @@ class MailServer:
 
     def use(self, config: Config, tls: ssl.SSLContext | None) -> None:
         """Take other settings, and a certificate, for connections to come."""
-        self._tls = tls
+        self.tls = tls
         self._size_limit = config.smtpd.size_limit
         ping_keys = [project.ping_key for project in config.projects]
         self._mailboxes.use(config.smtpd.domain, ping_keys)
@@ -93,7 +93,7 @@ class MailServer:
             self._room,
             self._mailboxes,
             size_limit=self._size_limit,
-            tls=self._tls,
+            tls=self.tls,
             idle_timeout=self._idle_timeout,
         )
 

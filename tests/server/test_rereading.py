@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ from tests.app import CONFIG, App, running_app
 from tests.patience import ENDS
 from tests.server.process import PING_KEY, Serve, curl, until
 from tests.server.test_systemd import NotifySocket
+from tests.sinks import make_certificate
 
 # The last project of CONFIG has no channels.
 MORE = CONFIG + toml.webhook("Hook C", down="http://127.0.0.1:9/c")
@@ -244,6 +246,25 @@ async def test_mail_goes_on_by_the_settings_of_before_if_it_is_taken_out(
         await met(lambda: app.config.smtpd.domain == "other.example")
 
         assert taken_out == used
+
+
+async def test_a_certificate_that_went_with_the_mail_holds_no_reload_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    make_certificate(tmp_path)
+    tls = {"tls_cert": "certificate.pem", "tls_key": "key.pem"}
+    mail = toml.table("smtpd", listen="127.0.0.1:0", domain="hcl.example", **tls)
+    async with running_app(tmp_path, CONFIG + mail) as app, rereading(app) as rereader:
+        (tmp_path / "certificate.pem").unlink()
+        app.config.path.write_text(MORE)
+        rereader.call()
+        await met(lambda: "reloaded" in caplog.text)
+
+        assert "not reloaded" not in caplog.text
+        assert app.assembly.mail is not None
+        assert app.assembly.mail.tls is not None
+        assert "Hook C" in [c.name for p in app.config.projects for c in p.channels]
 
 
 async def test_a_reload_that_is_asked_for_before_hcl_listens_is_done_then(

@@ -3,7 +3,9 @@
 import os
 import re
 import secrets
+import stat
 import string
+from contextlib import suppress
 from pathlib import Path
 
 from hcl.config.loading import load
@@ -96,9 +98,7 @@ def write_fresh(path: Path, *, full: bool = False, host: str = "") -> Config:
     Raise ConfigError if it cannot be written, or if anything is there already.
     """
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            file.write(fresh_text(full=full, host=host))
+        _write_new(path, fresh_text(full=full, host=host))
     except FileExistsError as e:
         problem = "is there already, and stays as it is"
         raise ConfigError(f"{path}: {problem}; edit it, or name another file") from e
@@ -106,6 +106,25 @@ def write_fresh(path: Path, *, full: bool = False, host: str = "") -> Config:
         why = why_not(e, path.absolute().parent, "go to another folder")
         raise ConfigError(f"{path}: cannot be written: {why}") from e
     return load(path)
+
+
+def _write_new(path: Path, text: str, like: os.stat_result | None = None) -> None:
+    """Write a file whole or not at all, where none is; OSError tells why it is not.
+
+    Only its owner may read it; or it has owner and mode of another.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(fd, "w", encoding="utf-8") as file:
+            if like is not None:
+                # Whoever may not give it away keeps it to themselves.
+                with suppress(PermissionError):
+                    os.fchown(fd, like.st_uid, like.st_gid)
+                    os.fchmod(fd, stat.S_IMODE(like.st_mode))
+            file.write(text)
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def open_to_network(path: Path, host: str) -> None:
@@ -122,11 +141,13 @@ def open_to_network(path: Path, host: str) -> None:
                 f"{path}: is there already, with a listen or site_root of its own; in"
                 f' [server] write listen = "{listen}" and site_root = "{root}"'
             )
-        beside = path.with_name(f"{path.name}.new")
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            file.write(opened)
-        beside.replace(path)
+        # What a link leads to; and root leaves it to whom hcl runs as.
+        real = Path(os.path.realpath(path))
+        beside = real.with_name(f"{real.name}.new")
+        # One that a power cut left.
+        beside.unlink(missing_ok=True)
+        _write_new(beside, opened, real.stat())
+        beside.replace(real)
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
     except OSError as e:

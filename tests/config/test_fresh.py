@@ -1,6 +1,8 @@
 """What `hcl init` writes beside a small file: every key, and a file for a network."""
 
+import os
 import re
+import resource
 import stat
 import tomllib
 from pathlib import Path
@@ -87,6 +89,43 @@ def test_file_that_is_there_is_opened_and_keeps_its_keys(tmp_path: Path) -> None
     assert path.read_text().endswith("# mine\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_that_is_opened_is_as_much_its_owners_as_before(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "hcl.toml", tmp_path / "hcl.toml"
+    real.parent.mkdir()
+    write_fresh(real)
+    link.symlink_to(real)
+    if os.geteuid() == 0:
+        # Root does this for whom the unit has hcl run as.
+        os.chown(real, 12345, 12346)
+    real.chmod(0o640)
+    before = real.stat()
+
+    open_to_network(link, "192.0.2.7")
+
+    after = real.stat()
+    assert link.is_symlink()
+    assert load(real).server.site_root == "http://192.0.2.7:8000"
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert list(real.parent.iterdir()) == [real]
+
+
+def test_file_that_a_full_disk_takes_no_more_of_is_not_left_half(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hcl.toml"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As a full disk does, with another word.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be written: File too large"):
+            write_fresh(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("root", ["http://127.0.0.1:8000", "http://127.0.0.1:8001/"])

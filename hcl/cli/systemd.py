@@ -23,7 +23,7 @@ def systemd(explicit: str | None, user: str, into: Path | None) -> None:
     """Print the units by which systemd runs hcl, for what stands in hcl.toml.
 
     They are to be made anew after a change of server.listen, smtpd.listen,
-    database.path or [standby].
+    database.path, [backup] or [standby].
     """
     config = load_config(explicit)
     # Imported here: `hcl systemd --help` needs none of it.

@@ -1,6 +1,7 @@
 """Copy a database in slices while it is written to; look whether a copy is whole."""
 
 import ctypes
+import errno
 import os
 import sqlite3
 import time
@@ -28,6 +29,9 @@ _LOCK_PATIENCE = 3.0
 # pings need them.
 _SPARE = 1_000_000
 _SPARE_FOR_PINGS = 32_000_000
+
+# What hcl may write to under systemd stands in its units.
+_READ_ONLY = "see how it is mounted; under systemd make the units anew (`hcl systemd`)"
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -267,7 +271,10 @@ def writing(target: Path, unless: frozenset[int] = frozenset()) -> Iterator[None
             raise DatabaseError(
                 f"{folder}: {what}: make it, or mount its disk"
             ) from error
-        raise DatabaseError(f"{target}: cannot be written: {error.strerror}") from error
+        why = error.strerror
+        if error.errno == errno.EROFS:
+            why = f"{why}: {_READ_ONLY}"
+        raise DatabaseError(f"{target}: cannot be written: {why}") from error
 
 
 def _told(path: Path, error: sqlite3.Error) -> DatabaseError:

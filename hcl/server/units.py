@@ -238,7 +238,9 @@ def _replica(config: Config) -> str:
 
 def _home(config: Config, machine: Machine) -> str:
     """Hide people's folders, unless hcl has something there."""
-    ours = (config.path, config.database.path, machine.hcl)
+    mail, tls, fence = config.smtpd, config.tls, config.standby.fence
+    named = (mail.tls_cert, mail.tls_key, tls.ca_file, fence, *config.backup.folders)
+    ours = (config.path, config.database.path, machine.hcl, *filter(None, named))
     return "read-only" if any(map(_is_at_home, ours)) else "yes"
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -19,7 +20,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from hcl.config import parse
 from hcl.server.systemd import Notifier
+from hcl.server.units import Machine, units
 from tests import toml
 from tests.patience import ENDS
 from tests.server.process import PING_KEY, Serve, curl, until
@@ -479,6 +482,28 @@ def exposure(analyze: str, unit: Path) -> float:
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert found is not None
     return float(found[1])
+
+
+@pytest.mark.parametrize(
+    ("tables", "home"),
+    [
+        (toml.table("backup", folder="/mnt/usb/hcl"), "yes"),
+        (
+            toml.table("backup", folder="/mnt/a", second_folder="/home/me/b"),
+            "read-only",
+        ),
+        (toml.table("standby", fence="/root/fence"), "read-only"),
+    ],
+)
+def test_units_do_not_hide_what_the_config_names(tables: str, home: str) -> None:
+    config = parse(tomllib.loads(tables + toml.project()), Path("/srv"), "hcl.toml", {})
+
+    made = units(config, Machine("hcl", Path("/opt/hcl/bin/hcl"), Path("/opt/l")))
+
+    service = made["hcl.service"].splitlines()
+    assert f"ProtectHome={home}" in service
+    for folder in config.backup.folders:
+        assert f"ReadWritePaths=-{folder}" in service
 
 
 def test_units_print_as_they_are_written(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _secret(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        secret = path.read_text(encoding="utf-8").strip("\r\n")
+        secret = path.read_text(encoding="utf-8-sig").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise MovingError(f"{path}: cannot be read: {error}") from error
     if not secret:

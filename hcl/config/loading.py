@@ -99,7 +99,8 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
 def read_data(path: Path) -> tuple[str, dict[str, Any]]:
     """Read a file as text, and as TOML. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        # Editors of Windows put a mark before the first letter.
+        text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {why_not(e, path)}") from e

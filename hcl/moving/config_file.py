@@ -73,7 +73,7 @@ def draft(path: Path, config: Config | None, places: Sequence[Place]) -> Draft:
 def _read(path: Path) -> str:
     try:
         # Its line ends stay as they are.
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error

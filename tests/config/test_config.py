@@ -15,6 +15,7 @@ from hcl.config import (
     UnixPath,
     WebhookRequest,
     WebhookSettings,
+    exposed,
     find,
     load,
     parse,
@@ -561,6 +562,19 @@ def test_a_key_may_stand_only_once_in_all_projects() -> None:
 
 
 # Files
+
+
+def test_a_file_of_an_editor_of_windows_is_read(tmp_path: Path) -> None:
+    text = f"[smtp]\r\npassword = {{ file = 'password' }}\r\n{PROJECT}"
+    path = tmp_path / "hcl.toml"
+    path.write_text(text, encoding="utf-8-sig")
+    (tmp_path / "password").write_text("s3cret\r\n", encoding="utf-8-sig")
+    path.chmod(0o644)
+
+    config = load(path)
+
+    assert config.smtp.password == "s3cret"
+    assert len(exposed(config)) == 2
 
 
 @pytest.mark.parametrize(

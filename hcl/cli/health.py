@@ -12,6 +12,9 @@ from hcl.config import HostPort, Listen
 # Addresses that stand for all of a machine's, and what reaches them there.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not listened on
 
+# Seconds: nobody waits for longer.
+_LONGEST = 86_400
+
 
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
@@ -30,7 +33,14 @@ class UnixConnection(http.client.HTTPConnection):
 
 @click.command()
 @click.option("--config", "explicit", metavar="PATH", help="Read this file.")
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, _LONGEST, min_open=True),
+    help="How long to wait.",
+)
 def health(explicit: str | None, timeout: float) -> None:
     """Ask the server, at its own address, whether it is well.
 

@@ -18,6 +18,9 @@ from hcl.words.lines import one_line
 from hcl.words.moments import there
 from hcl.words.names import check_name, why_waits
 
+# More than there can be.
+_MOST = 1_000_000_000
+
 
 @click.command()
 @click.option("--config", "explicit", metavar="PATH", help="Read this file.")
@@ -25,7 +28,14 @@ from hcl.words.names import check_name, why_waits
 @click.option("--channel", metavar="NAME", help="Over this channel.")
 @click.option("--waiting", is_flag=True, help="Only what is not finished.")
 @click.option("--failed", is_flag=True, help="Only what failed at least once.")
-@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option(
+    "--limit",
+    metavar="N",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, _MOST),
+    help="How many.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a list.")
 def notifications(
     explicit: str | None,

@@ -182,6 +182,14 @@ def test_reading_changes_nothing(folder: Path) -> None:
     assert (folder / "hcl.sqlite").read_bytes() == (folder / "before").read_bytes()
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "99999999999999999999"])
+def test_number_that_makes_no_sense_is_refused(limit: str) -> None:
+    result = run("--limit", limit)
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--limit'" in result.stderr
+
+
 def test_two_choices_at_once_are_refused(folder: Path) -> None:
     (folder / "hcl.toml").write_text(toml.project())
 

@@ -262,6 +262,8 @@ def _translated(
         return _group(channel, place, names)
     translated = channels.translate(channel)
     table = {"name": name, "kind": translated.kind, **translated.keys}
+    if translated.events:
+        table["events"] = translated.events
     if problem := _problem({**_TRIAL, "channels": [table]}):
         raise NoEquivalentError(problem)
     return translated

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from hcl.config import load
 from tests import toml
 from tests.app import running_app
 from tests.moving.commands import hcl
@@ -237,6 +238,32 @@ async def test_badges_of_a_project_that_lives_here_stay_and_it_is_said(
 
     assert read(there, key) == before != read(here, key)
     assert "unless hcl.toml has the old badge_key, in: Home" in done.stdout
+
+
+async def test_channels_come_whatever_they_tell_of(tmp_path: Path) -> None:
+    here, there = two(tmp_path)
+    url = {"url": "http://127.0.0.1:9/"}
+    hooks = (
+        toml.webhook("Late", down=url, up=url, late=url, events=["down", "late"])
+        + toml.webhook("Up", up=url, events=["up"])
+        + toml.webhook("Server", server=url, down=url, events=["server"])
+        + toml.channel("Slow", "shell", slow="true", events=["slow"])
+    )
+    async with running_app(here, toml.project() + hooks):
+        pass
+
+    await to_thread(hcl, here, "export", "out.jsonl")
+    done = await to_thread(hcl, there, "import", here / "out.jsonl")
+
+    assert done.returncode == 0, done.stderr
+    [project] = load(there / "hcl.toml").projects
+    assert {c.name: sorted(c.events) for c in project.channels} == {
+        "Late": ["down", "late"],
+        "Up": ["up"],
+        "Server": ["server"],
+        "Slow": ["slow"],
+    }
+    assert not any(channel.enabled for channel in project.channels)
 
 
 def test_document_of_a_version_before_is_taken(tmp_path: Path) -> None:

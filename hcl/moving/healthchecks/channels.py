@@ -1,9 +1,11 @@
 """A channel of Healthchecks as a table of hcl.toml, kind by kind."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
+from hcl.config import KEYS
 from hcl.config.channels.apprise_urls import SCHEMES
 from hcl.moving.healthchecks import columns, services
 from hcl.moving.healthchecks.translated import (
@@ -143,6 +145,13 @@ _READERS: dict[str, services.Reader] = {
 }
 
 
+def _asked_for(channel: MovedChannel) -> Sequence[str]:
+    """Name the events that need a request or a command of their own; one at least."""
+    return [e for e in KEYS["projects.channels:shell"] if e in channel.events] or [
+        "down"
+    ]
+
+
 def _stub(channel: MovedChannel) -> Translated:
     """Make a channel whose address was not told: silent until that is filled in."""
     kind, fill_in = channel.kind, "where it leads, and drop `enabled = false`"
@@ -150,9 +159,10 @@ def _stub(channel: MovedChannel) -> Translated:
     if kind == "email":
         keys = {"to": ["fill-in@example.org"]}
     elif kind == "webhook":
-        keys = {"down": {"method": "POST", "url": "https://example.org/fill-in"}}
+        request = {"method": "POST", "url": "https://example.org/fill-in"}
+        keys = dict.fromkeys(_asked_for(channel), request)
     elif kind == "shell":
-        keys = {"down": "false  # fill in"}
+        keys = dict.fromkeys(_asked_for(channel), "false  # fill in")
     elif kind in SCHEMES:
         keys = {"url": f"{SCHEMES[kind][0]}://{UNKNOWN}"}
     elif kind == "apprise":

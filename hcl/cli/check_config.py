@@ -45,7 +45,8 @@ def check_config(config: str | None) -> None:
         read = load(path)
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
-        for doubt in [*exposed(read), *_without_end(read), *doubts(read)]:
+        own = [*exposed(read), *_silent(read), *_without_end(read)]
+        for doubt in [*own, *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:
@@ -53,6 +54,18 @@ def check_config(config: str | None) -> None:
         _tell_changes(path, read)
     except ConfigError as e:
         raise click.ClickException(str(e)) from e
+
+
+def _silent(config: Config) -> list[str]:
+    """Say which channels have nothing to send for what their events name."""
+    return [
+        f'channel "{channel.name}" of project "{project.name}" tells nobody of anything:'
+        f" it has nothing to send for {' and '.join(sorted(channel.events))}, which"
+        " its events name alone"
+        for project in config.projects
+        for channel in project.channels
+        if channel.enabled and not any(map(channel.tells_of, channel.events))
+    ]
 
 
 def _without_end(config: Config) -> list[str]:

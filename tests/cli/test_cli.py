@@ -126,6 +126,24 @@ def test_check_config_warns_of_what_is_late_without_an_end(folder: Path) -> None
     ]
 
 
+def test_check_config_warns_of_what_tells_nobody(folder: Path) -> None:
+    (folder / "hcl.toml").write_text(
+        toml.project()
+        + toml.webhook("A", up=HOOK, events=["down"])
+        + toml.webhook("B", up=HOOK, events=["down", "up"])
+        + toml.webhook("C", up=HOOK, events=["down"], enabled=toml.Raw("false"))
+    )
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    warned = [line for line in result.stderr.splitlines() if "nobody" in line]
+    assert result.exit_code == 0
+    assert warned == [
+        'hcl.toml: warning: channel "A" of project "Home" tells nobody of anything: it'
+        " has nothing to send for down, which its events name alone"
+    ]
+
+
 def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -> None:
     (folder / "key").write_text("k" * 32)
     (folder / "body").write_text("key")

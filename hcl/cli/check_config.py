@@ -18,6 +18,7 @@ from hcl.config import (
     misspelt,
 )
 from hcl.config.mistakes import mistakes
+from hcl.config.rights import may_exist
 from hcl.words.lines import counted
 
 
@@ -59,9 +60,9 @@ def check_config(config: str | None) -> None:
 def _silent(config: Config) -> list[str]:
     """Say which channels have nothing to send for what their events name."""
     return [
-        f'channel "{channel.name}" of project "{project.name}" tells nobody of anything:'
-        f" it has nothing to send for {' and '.join(sorted(channel.events))}, which"
-        " its events name alone"
+        f'channel "{channel.name}" of project "{project.name}" tells nobody of'
+        f" anything: it has nothing to send for {' and '.join(sorted(channel.events))},"
+        " which its events name alone"
         for project in config.projects
         for channel in project.channels
         if channel.enabled and not any(map(channel.tells_of, channel.events))
@@ -88,7 +89,7 @@ def _how_many(wrong: list[str]) -> list[str]:
 
 def _tell_changes(file: Path, config: Config) -> None:
     """Say what a reload would change by what the database knows, if there is one."""
-    if not config.database.path.exists():
+    if not may_exist(config.database.path):
         return
     # Imported here: without a database none of it is needed.
     from hcl.db import DatabaseError

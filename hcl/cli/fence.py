@@ -8,6 +8,7 @@ import click
 from hcl import store
 from hcl.cli.config_file import load_config
 from hcl.config import Config
+from hcl.config.rights import may_exist
 from hcl.db import DatabaseError, SQLError
 
 
@@ -34,7 +35,7 @@ def fence(explicit: str | None, raises: bool) -> None:
     try:
         stand = wall.read()
         # Without one there is nothing to raise it for.
-        is_there = raises or config.database.path.exists()
+        is_there = raises or may_exist(config.database.path)
         own = asyncio.run(_own(config)) if is_there else None
         if raises:
             own = max(own or 0, stand.epoch if stand else 0) + 1

@@ -16,6 +16,7 @@ from hcl import store
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.clock import Clock
 from hcl.config import Config, ConfigError
+from hcl.config.rights import may_exist
 from hcl.db import DatabaseError, SQLError, explain, held, open_database
 from hcl.moving import config_file, plan
 from hcl.moving.arranging import Place, Report, arrange
@@ -68,7 +69,7 @@ def import_(
     try:
         secret = _secret(secret_key_file)
         path = configuration.find(explicit, os.environ, Path()) or Path("hcl.toml")
-        config = configuration.load(path) if path.exists() else None
+        config = configuration.load(path) if may_exist(path) else None
         ca_file = str((config and config.tls.ca_file) or "")
         moment = _moment(as_of)
         with closing(_open(source, api_key, names, moment, ca_file)) as opened:
@@ -83,7 +84,7 @@ def _secret(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        secret = path.read_text(encoding="utf-8-sig").strip("\r\n")
+        secret = path.read_text(encoding="utf-8").removeprefix("\ufeff").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise MovingError(f"{path}: cannot be read: {error}") from error
     if not secret:

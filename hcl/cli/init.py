@@ -8,6 +8,7 @@ import click
 from hcl.cli.own_name import own_name
 from hcl.config import ConfigError
 from hcl.config.fresh import open_to_network, write_fresh
+from hcl.config.rights import may_exist
 
 
 @click.command()
@@ -23,7 +24,7 @@ def init(path: Path, lan: bool, full: bool) -> None:
     """
     host = _own_address() if lan else ""
     try:
-        if lan and not full and path.exists():
+        if lan and not full and may_exist(path):
             open_to_network(path, host)
             click.echo(f"{path}: other machines may reach it now, at {host}.")
         else:

@@ -10,6 +10,7 @@ import click
 
 from hcl.cli.config_file import load_config
 from hcl.config import Config
+from hcl.config.rights import may_exist
 from hcl.occurrences import pasted
 from hcl.words.lengths import duration
 from hcl.words.lines import counted, one_line
@@ -52,7 +53,7 @@ def plan(ctx: click.Context, explicit: str | None) -> None:
     """
     config = load_config(explicit)
     _tell_turned(config)
-    if not config.database.path.exists():
+    if not may_exist(config.database.path):
         count = _tell_all_new(config)
     else:
         count = _tell_steps(config)

@@ -12,6 +12,7 @@ from hcl.alerts.trial import Trial, send
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import Config, ProjectConfig
+from hcl.config.rights import may_exist
 from hcl.db import DatabaseError, open_to_read
 from hcl.model import Announcement, Message, Project
 from hcl.words.lengths import in_seconds
@@ -76,7 +77,7 @@ async def _told(config: Config, wanted: ProjectConfig, now: datetime) -> Announc
     row = Project(0, wanted.id, wanted.name, wanted.ping_key, "", wanted.check_limit)
     counts: dict[str, int] = {}
     # A channel is tried out before there is a database, too.
-    if config.database.path.exists():
+    if may_exist(config.database.path):
         try:
             async with open_to_read(config.database.path) as conn:
                 for id_, known in (await store.projects.known(conn)).items():

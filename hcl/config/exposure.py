@@ -27,7 +27,9 @@ def exposed(config: Config) -> list[str]:
 def _secret_files(config: Config) -> list[Path]:
     """Return the files that the configuration takes secrets from."""
     try:
-        data = tomllib.loads(config.path.read_text(encoding="utf-8-sig"))
+        data = tomllib.loads(
+            config.path.read_text(encoding="utf-8").removeprefix("\ufeff")
+        )
     except (OSError, ValueError):
         # It has changed since it was read: whoever reads it next will tell.
         return []

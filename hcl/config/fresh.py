@@ -133,7 +133,7 @@ def open_to_network(path: Path, host: str) -> None:
     Raise ConfigError if it says something else there, or cannot be written.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         opened = _opened(text, host)
         if opened is None:
             listen, root = f"0.0.0.0:{PORT}", _root(host, str(PORT))

@@ -14,7 +14,7 @@ from hcl.config.keys import KEYS
 from hcl.config.net import network
 from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
-from hcl.config.rights import why_not
+from hcl.config.rights import may_exist, why_not
 from hcl.config.settings import (
     MAIL_LIMIT,
     Access,
@@ -63,18 +63,7 @@ def find(
     if given := explicit or env.get("HCL_CONFIG"):
         return cwd / given
     places = (cwd / "hcl.toml", system, state)
-    return next((path for path in places if _exists(path)), None)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        # It may be there, and `load` will tell why it cannot be read.
-        return True
-    return True
+    return next((path for path in places if may_exist(path)), None)
 
 
 def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
@@ -100,7 +89,7 @@ def read_data(path: Path) -> tuple[str, dict[str, Any]]:
     """Read a file as text, and as TOML. Raises ConfigError."""
     try:
         # Editors of Windows put a mark before the first letter.
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         return text, tomllib.loads(text)
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {why_not(e, path)}") from e

@@ -161,7 +161,7 @@ class Table:
     def _from_file(self, key: str, name: str) -> str:
         path = self.source.folder / name
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         except OSError as e:
             raise self.error(key, f"cannot read {path}: {why_not(e, path)}") from e
         except UnicodeDecodeError as e:

@@ -1,4 +1,4 @@
-"""Why a file may not be read or written: to whom it belongs, and what to do."""
+"""Whether a file is there, why it may not be read or written, and what to do."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,20 @@ def why_not(error: OSError, path: Path, otherwise: str = "run hcl as it") -> str
         return f"the mode of {kept} forbids it; chmod it"
     problem = f"{kept} belongs to the user {owner}, and hcl runs as {user}"
     return f"{problem}; chown it, or {otherwise}"
+
+
+def may_exist(path: Path) -> bool:
+    """Tell whether something is there, or may be: who may not look cannot tell.
+
+    Whoever opens it then hears why it cannot be read.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _nearest(path: Path) -> tuple[Path, int]:

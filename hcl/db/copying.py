@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from hcl.config.rights import may_exist
 from hcl.db.errors import DatabaseError, code_of, explain
 from hcl.db.examining import OURS
 from hcl.db.private import becoming
@@ -100,7 +101,7 @@ def copy(source: Path, into: Empty, stops: Callable[[], bool] = _never) -> None:
 
     Raises DatabaseError, if the source cannot be read or is no database of hcl's.
     """
-    if not source.exists():
+    if not may_exist(source):
         raise DatabaseError(f"{source}: there is no database")
     with _told_as(source):
         origin = sqlite3.connect(

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import aiosqlite
 from aiosqlite import Connection
 
+from hcl.config.rights import why_not
 from hcl.db import migrations
 from hcl.db.copying import set_aside
 from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader, begun
@@ -119,7 +120,18 @@ async def open_to_read(path: Path, *, older: bool = False) -> AsyncIterator[Conn
         async with aiosqlite.connect(uri, uri=True) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise DatabaseError(f"{path}: {error}") from error
+        raise DatabaseError(f"{path}: {error}{_rights(path)}") from error
+
+
+def _rights(path: Path) -> str:
+    """Say whose a database is that may not be read; "": it may be, or is not there."""
+    try:
+        path.stat()
+        by_effective = os.access in os.supports_effective_ids
+        denied = not os.access(path, os.R_OK, effective_ids=by_effective)
+    except OSError as error:
+        denied = isinstance(error, PermissionError)
+    return f": {why_not(PermissionError(), path)}" if denied else ""
 
 
 @asynccontextmanager

@@ -73,8 +73,8 @@ def draft(path: Path, config: Config | None, places: Sequence[Place]) -> Draft:
 def _read(path: Path) -> str:
     try:
         # Its line ends stay as they are.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read().removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 

@@ -1,5 +1,6 @@
 """Files that hcl may not have: whose they are, and the cure, in the line that tells."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -8,9 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from hcl.cli import main
 from hcl.config import ConfigError, load
+from hcl.db import DatabaseError, back_up
 from tests import toml
+from tests.app import running_app
 from tests.config import PROJECT
 
 NOBODY = 65534
@@ -76,3 +81,50 @@ def test_secret_of_somebody_else_is_told_by_its_key(folder: Path) -> None:
     told = refused(path)
 
     assert told.endswith(f"api.metrics_key: cannot read {secret}: {secret} {CURE}")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        (["check-config"], 0, "what would change is not known: "),
+        (["plan"], 1, "Error: "),
+        (["explain", "nightly"], 1, "Error: "),
+        (["test-alert"], 0, "the checks cannot be counted: "),
+    ],
+)
+async def test_database_that_may_not_be_read_is_told_with_the_cure(
+    folder: Path, command: list[str], status: int, told: str
+) -> None:
+    at = toml.table("database", path="inner/hcl.sqlite")
+    channel = toml.channel("Shell", "shell", server="true", events=["server"])
+    inner = folder / "inner"
+    inner.mkdir(mode=0o700)
+    async with running_app(folder, at + toml.project() + channel):
+        pass
+    (folder / "hcl.toml").chmod(0o644)
+    command = [*command, "--config", str(folder / "hcl.toml")]
+
+    def run() -> Result:
+        return CliRunner().invoke(main, command)
+
+    # What it imports nobody may read either.
+    await asyncio.to_thread(run)
+    with as_nobody():
+        result = await asyncio.to_thread(run)
+
+    database = inner / "hcl.sqlite"
+    why = f"{database}: unable to open database file: {inner} {CURE}"
+    assert result.exit_code == status, result.output
+    assert f"{told}{why}\n" in result.stderr
+
+
+async def test_backup_names_the_database_that_may_not_be_read(folder: Path) -> None:
+    inner, out = folder / "inner", folder / "out"
+    inner.mkdir(mode=0o700)
+    out.mkdir()
+    out.chmod(0o777)
+
+    with as_nobody(), pytest.raises(DatabaseError) as error:
+        back_up(inner / "hcl.sqlite", out / "copy")
+
+    assert str(error.value).startswith(f"{inner}/hcl.sqlite: unable to open")

@@ -267,7 +267,8 @@ def writing(target: Path, unless: frozenset[int] = frozenset()) -> Iterator[None
         raise _told(target, error) from error
     except OSError as error:
         folder = target.parent
-        if not folder.is_dir():
+        # Of one that may not be entered is_dir raises the same.
+        if not isinstance(error, PermissionError) and not folder.is_dir():
             what = "is no folder" if folder.exists() else "there is no such folder"
             raise DatabaseError(
                 f"{folder}: {what}: make it, or mount its disk"

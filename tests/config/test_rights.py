@@ -118,7 +118,18 @@ async def test_database_that_may_not_be_read_is_told_with_the_cure(
     assert f"{told}{why}\n" in result.stderr
 
 
-async def test_backup_names_the_database_that_may_not_be_read(folder: Path) -> None:
+def test_folder_for_copies_that_may_not_be_entered_is_told(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir(mode=0o700)
+    target = inner / "copies" / "copy"
+
+    with as_nobody(), pytest.raises(DatabaseError) as error:
+        back_up(folder / "hcl.sqlite", target)
+
+    assert str(error.value) == f"{target}: cannot be written: Permission denied"
+
+
+def test_backup_names_the_database_that_may_not_be_read(folder: Path) -> None:
     inner, out = folder / "inner", folder / "out"
     inner.mkdir(mode=0o700)
     out.mkdir()

@@ -102,6 +102,8 @@ def test_addresses_to_listen_on_are_read(
         ("https://x.org/hcl/", "", "https://x.org/hcl", "https://x.org/hcl/ping/"),
         ("http://[::1]:80", "http://p.org", "http://[::1]:80", "http://p.org/"),
         ("http://x.org", "http://p.org/a/", "http://x.org", "http://p.org/a/"),
+        ("http://ü.org/ž", "", "http://ü.org/%C5%BE", "http://ü.org/%C5%BE/ping/"),
+        ("http://x.org/%41~", "http://x.org", "http://x.org/%41~", "http://x.org/"),
     ],
 )
 def test_urls_end_as_promised(

@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.types import Message
@@ -121,6 +122,24 @@ async def test_site_may_lie_under_any_path(tmp_path: Path, site: str) -> None:
     assert pinged.text == "OK"
     assert moved.headers["Location"] == f"/{site}/api/v3/checks/?tag=a"
     assert with_it.headers["Location"] == moved.headers["Location"]
+
+
+@pytest.mark.parametrize("site", ["größe", "žalias"])
+async def test_site_may_lie_under_letters_that_no_header_takes(
+    tmp_path: Path, site: str
+) -> None:
+    text = CONFIG.replace(ROOT, f"{ROOT}/{site}")
+    async with running_app(tmp_path, text) as app:
+        check = await create(app)
+
+        pinged = await app.http.get(f"/{site}/ping/{check['uuid']}")
+        entered = await app.http.post(f"/{site}/sign-in", data={"key": WRITE_KEY})
+        moved = await app.http.get(f"/{site}/api/v3/checks?tag=a")
+
+    assert pinged.text == "OK"
+    assert check["ping_url"] == f"{ROOT}/{quote(site)}/ping/{check['uuid']}"
+    assert entered.headers["Location"] == f"/{quote(site)}/"
+    assert moved.headers["Location"] == f"/{quote(site)}/api/v3/checks/?tag=a"
 
 
 async def test_pings_are_taken_under_the_path_of_their_endpoint(tmp_path: Path) -> None:

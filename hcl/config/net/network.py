@@ -3,13 +3,15 @@
 import re
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from hcl.config.net.addresses import parse_address
 from hcl.config.net.hosts import ascii_host, is_host
 from hcl.config.reading import Table, shown
 from hcl.config.settings import HostPort, Listen, Network, UnixPath
 
+# What stays as it is; "%" does: what is encoded is not encoded once more.
+_IN_PATHS = "!$%&'()*+,/:;=@~"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -96,12 +98,16 @@ def check_url(table: Table, key: str, value: str) -> None:
 
 
 def root_url(table: Table, key: str, default: str) -> str:
-    """Read a URL that others are built on; it comes without its closing slash."""
+    """Read a URL that others are built on; it comes without its closing slash.
+
+    Its path comes as it goes over the net, as redirects have it in a header: /gr%C3%BCn.
+    """
     value = table.line(key, default) or default
     check_url(table, key, value)
     if "?" in value or "#" in value:
         raise table.error(key, f"{shown(value)} has a query or a fragment; drop it")
-    return value.rstrip("/")
+    parts = urlsplit(value.rstrip("/"))
+    return parts._replace(path=quote(parts.path, _IN_PATHS)).geturl()
 
 
 def sender(table: Table, key: str, default: str) -> str:

@@ -102,6 +102,8 @@ async def try_all(config: Config, targets: Sequence[Target], up: bool) -> bool:
         event: Event = "up" if up else event_to_try(channel)
         if channel.tells_of(event):
             arrived.append(await _try(config, target, event))
+        elif not channel.enabled:
+            click.echo(f"  {NOTHING}: it is switched off, by enabled = false")
         else:
             click.echo(f"  {NOTHING}: it does not tell of {event}")
     if len(targets) > 1:

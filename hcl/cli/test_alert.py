@@ -43,6 +43,9 @@ async def _all(config: Config) -> bool:
                 continue
             owner = f", {project.name}" if several else ""
             click.echo(f"{channel.name} ({channel.kind}{owner})")
+            if not channel.enabled:
+                click.echo("  left out: it is switched off, by enabled = false")
+                continue
             if not channel.tells_of("server"):
                 click.echo('  left out: its events do not name "server"')
                 continue

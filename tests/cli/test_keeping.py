@@ -152,6 +152,7 @@ async def test_test_alert_goes_over_each_channel_that_tells_of_hcl(
                 toml.project(),
                 toml.email("Mail"),
                 toml.webhook("Lamp", down=lamp.url),
+                toml.webhook("Off", server=lamp.url, enabled=toml.Raw("false")),
             ]
         )
         path = tmp_path / "hcl.toml"
@@ -164,6 +165,7 @@ async def test_test_alert_goes_over_each_channel_that_tells_of_hcl(
     assert (status, broken) == (0, 1)
     assert "Mail (email)\n  delivered in " in told
     assert 'Lamp (webhook)\n  left out: its events do not name "server"' in told
+    assert "Off (webhook)\n  left out: it is switched off, by enabled = fa" in told
     assert "Dead (webhook)\n  not delivered after " in more
     assert "1 of 2 arrived" in more
     assert mail.message["Subject"] == "All is well: a test message of hcl"

@@ -309,3 +309,15 @@ async def test_a_channel_for_slow_runs_alone_is_tried_with_one(
 
     assert result.exit_code == 0
     assert [record.text for record in sink.records] == ["TEST is slow"]
+
+
+async def test_a_channel_that_is_switched_off_says_so(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    off = toml.webhook("Hook", down=toml.post(sink.url), enabled=toml.Raw("false"))
+
+    result = await invoke(tmp_path, project("Home", off), "Hook")
+
+    assert result.exit_code == 1
+    assert "nothing to send: it is switched off, by enabled = false" in result.output
+    assert sink.records == []

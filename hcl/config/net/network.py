@@ -100,7 +100,7 @@ def check_url(table: Table, key: str, value: str) -> None:
 def root_url(table: Table, key: str, default: str) -> str:
     """Read a URL that others are built on; it comes without its closing slash.
 
-    Its path comes as it goes over the net, as redirects have it in a header: /gr%C3%BCn.
+    Its path comes as it goes over the net, and as redirects have it: /gr%C3%BCn.
     """
     value = table.line(key, default) or default
     check_url(table, key, value)

@@ -234,8 +234,23 @@ async def expand(
 ) -> int:
     """Have each channel of a group tell of what came to the group; return how many.
 
-    A channel that was to tell of it anyway does so once.
+    A channel that was to tell of it anyway does so once; one that is to remind by its
+    own settings does so now.
     """
+    values = {
+        "id": notification.id,
+        "channel_ids": json.dumps(list(channel_ids)),
+        "now": stamp(now),
+    }
+    reminding = await conn.execute(
+        "UPDATE notifications AS own SET next_try = min(own.next_try, :now),"
+        " hold = iif(n.hold IN ('fold', 'quiet'), n.hold, '')"
+        " FROM notifications n WHERE n.id = :id AND n.reminder AND n.notice = ''"
+        " AND own.flip_id = n.flip_id AND own.next_try IS NOT NULL AND own.reminder"
+        " AND own.hold = 'remind' AND own.attempts = 0"
+        " AND own.channel_id IN (SELECT value FROM json_each(:channel_ids))",
+        values,
+    )
     cursor = await conn.execute(
         "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
         " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
@@ -247,18 +262,20 @@ async def expand(
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id JOIN channels c"
         " ON c.id IN (SELECT value FROM json_each(:channel_ids)) AND c.enabled"
         f" WHERE n.id = :id AND {_IS_TOLD}"
+        # Of what it is to remind of still, or owes, it reminds once; but its fallback,
+        # which was told of that, as often as the group.
+        " AND NOT (n.reminder AND n.notice = '' AND EXISTS (SELECT 1"
+        " FROM notifications own WHERE own.channel_id = c.id AND own.reminder"
+        " AND own.flip_id = n.flip_id AND own.next_try IS NOT NULL"
+        " AND NOT own.handed_on))"
         " AND (n.reminder OR NOT EXISTS (SELECT 1 FROM notifications told"
         " WHERE told.channel_id = c.id AND NOT told.reminder"
         " AND told.notice = n.notice AND (told.flip_id = n.flip_id"
         " OR (told.lateness_id = n.lateness_id AND told.is_end = n.is_end)"
         " OR told.announcement_id = n.announcement_id))) ORDER BY c.id",
-        {
-            "id": notification.id,
-            "channel_ids": json.dumps(list(channel_ids)),
-            "now": stamp(now),
-        },
+        values,
     )
-    return cursor.rowcount
+    return reminding.rowcount + cursor.rowcount
 
 
 async def give_up_disabled(conn: Connection) -> int:

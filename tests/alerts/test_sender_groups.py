@@ -4,14 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 from hcl import store
 from hcl.alerts.groups import leading_to
 from hcl.alerts.lines import Lines
-from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
+from tests.alerts.sending import Post, channel, group, posting, quiet, restarted, tag
 from tests.build import HOUR, NOW
 from tests.store import rows
 
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 MAIL, HOOK = channel("Mail"), channel("Hook", "webhook")
 
 
@@ -185,6 +187,52 @@ async def test_group_that_reminds_more_often_than_its_member_is_heard(
         await post.send(*(NOW + n * 10 * MINUTE for n in range(6)))
 
         assert post.requests() == ["down a"] * 6
+        assert post.mails() == ["DOWN: a"] + ["STILL DOWN: a"] * 5
+
+
+@pytest.mark.parametrize("every", ["1h", "2h"])
+async def test_member_that_reminds_too_does_so_once(tmp_path: Path, every: str) -> None:
+    parts = (
+        group("Mail", "Hook", remind_every='"1h"'),
+        channel("Mail", remind_every=f'"{every}"'),
+        channel("Hook", "webhook", remind_every=f'"{every}"'),
+    )
+    async with posting(tmp_path, *parts) as post:
+        await post.down("a")
+        # It takes a moment until they are sent.
+        moments = [NOW + n * HOUR + s * SECOND for n in range(5) for s in (0, 5)]
+
+        await post.send(*moments)
+
+        assert post.mails() == ["DOWN: a"] + ["STILL DOWN: a"] * 4
+        assert post.requests() == ["down a"] * 5
+
+
+async def test_check_that_has_a_group_and_its_channel_reminds_once(
+    tmp_path: Path,
+) -> None:
+    parts = group("Mail", "Hook"), MAIL, HOOK, tag("nag", remind_every='"1h"')
+    async with posting(tmp_path, *parts) as post:
+        await post.down("a", 1, 2, 3, tags="nag")
+
+        await post.send(*(NOW + n * HOUR + MINUTE * bool(n) for n in range(4)))
+
+        assert post.mails() == ["DOWN: a"] + ["STILL DOWN: a"] * 3
+        assert post.requests() == ["down a"] * 4
+
+
+async def test_fallback_of_a_member_is_reminded_as_often_as_the_group(
+    tmp_path: Path,
+) -> None:
+    hook = channel("Hook", "webhook", fallback='"Mail"')
+    parts = group("Hook", remind_every='"1h"'), hook, MAIL
+    async with posting(tmp_path, *parts) as post:
+        post.http.status = 500
+        await post.down("a")
+
+        # It fails again and again: the third time its fallback has to tell.
+        await post.send(*(NOW + n * 10 * MINUTE for n in range(32)))
+
         assert post.mails() == ["DOWN: a"] + ["STILL DOWN: a"] * 5
 
 

@@ -44,6 +44,10 @@ class EditedError(Exception):
         self.changed = changed
 
 
+class SharedSlugError(Exception):
+    """Another check of the project has the slug: pings by it would find neither."""
+
+
 class DeclaredError(Exception):
     """The check stands in hcl.toml, which alone changes what it says of it."""
 
@@ -88,18 +92,24 @@ class Managing:
         self._clock = clock
 
     async def create(
-        self, project: Project, wanted: CheckSpec, now: datetime
+        self,
+        project: Project,
+        wanted: CheckSpec,
+        now: datetime,
+        *,
+        own_slug: bool = False,
     ) -> Managed:
         """Create a check, or update the one that `unique` finds.
 
-        Raises ChannelError, LimitError and DeclaredError.
+        Raises ChannelError, LimitError and DeclaredError; SharedSlugError if it is to
+        have an `own_slug`, and another has that.
         """
         async with self._database.transaction() as conn:
             check = await matched(conn, project, wanted)
             created = check is None
             if check is None:
                 check = await _fresh(conn, project)
-            managed = await self._save(conn, check, wanted, now)
+            managed = await self._save(conn, check, wanted, now, own_slug=own_slug)
         self._ring(managed.check, check)
         return managed._replace(created=created)
 
@@ -111,8 +121,9 @@ class Managing:
         now: datetime,
         *,
         seen: str | None = None,
+        own_slug: bool = False,
     ) -> Managed:
-        """Change the fields that a request names. Raises ChannelError, DeclaredError.
+        """Change the fields that a request names. Raises as `create` does.
 
         `seen` is the `fingerprint` of the check that the caller looked at; EditedError
         if it is another now. None: whatever it is now.
@@ -124,7 +135,7 @@ class Managing:
                 changed = editing.differences(seen, check, codes)
                 if changed:
                     raise EditedError(check, codes, changed)
-            managed = await self._save(conn, check, wanted, now)
+            managed = await self._save(conn, check, wanted, now, own_slug=own_slug)
         self._ring(managed.check, check)
         return managed
 
@@ -228,13 +239,20 @@ class Managing:
         return managed
 
     async def _save(
-        self, conn: Connection, check: Check, wanted: CheckSpec, now: datetime
+        self,
+        conn: Connection,
+        check: Check,
+        wanted: CheckSpec,
+        now: datetime,
+        *,
+        own_slug: bool,
     ) -> Managed:
         ids = None
         if wanted.channels is not None:
             ids = await _channel_ids(conn, check.project_id, wanted.channels)
         edited = editing.edited(check, wanted)
         await _refuse_declared(conn, check, edited, ids)
+        await _refuse_slug(conn, check, edited, own_slug=own_slug)
         calendar = self._maintenance.of(check.project_id)
         loose = self._clock.is_doubtful
         check = editing.reckoned(check, edited, now, calendar, loose=loose)
@@ -289,7 +307,7 @@ async def _fresh(conn: Connection, project: Project) -> Check:
 async def _refuse_declared(
     conn: Connection, check: Check, edited: Check, ids: set[int] | None
 ) -> None:
-    """Refuse to change what the file says, or to take the slug of what it declares."""
+    """Refuse to change what the file says."""
     if check.origin == DECLARED:
         if edited != check:
             raise DeclaredError
@@ -298,13 +316,23 @@ async def _refuse_declared(
             available = await store.channels.of_project(conn, check.project_id)
             if ids != {channel.id for channel in available if channel.code in codes}:
                 raise DeclaredError
-        return
+
+
+async def _refuse_slug(
+    conn: Connection, check: Check, edited: Check, *, own_slug: bool
+) -> None:
+    """Refuse to take the slug of what the file declares, or, if asked, of any other."""
     # Two of one slug could not be pinged by it, neither of them.
     takes_slug = edited.slug and (edited.slug != check.slug or not check.id)
-    if takes_slug and await store.declared.has(
-        conn, check.project_id, edited.slug, DECLARED
-    ):
+    if check.origin == DECLARED or not takes_slug:
+        return
+    if await store.declared.has(conn, check.project_id, edited.slug, DECLARED):
         raise DeclaredError
+    # As Healthchecks does: its API lets checks share one.
+    if own_slug and await store.checks.of_project(
+        conn, check.project_id, slug=edited.slug, limit=1
+    ):
+        raise SharedSlugError
 
 
 async def _with_codes(conn: Connection, check: Check) -> Managed:

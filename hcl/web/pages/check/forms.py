@@ -15,6 +15,7 @@ from hcl.checks.managing import (
     DeclaredError,
     EditedError,
     LimitError,
+    SharedSlugError,
 )
 from hcl.checks.spec import slugify
 from hcl.model import DECLARED, Check, Project
@@ -57,6 +58,8 @@ _LABELS = {
     "channels": "Integrations",
 }
 
+_SLUG_SHARED = "Another check has this slug: a ping by it would reach neither."
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -84,7 +87,7 @@ async def new(visit: Visit) -> Response:
     if problems or is_draft:
         return await form.show(typed, problems)
     try:
-        check, _, _ = await parts.managing.create(project, wanted, now)
+        check, _, _ = await parts.managing.create(project, wanted, now, own_slug=True)
     except LimitError:
         return await form.show(
             typed, {"": no_more_checks(project.check_limit)}, status=403
@@ -93,6 +96,8 @@ async def new(visit: Visit) -> Response:
         return await form.show(typed, {"channels": CHANNEL_GONE})
     except DeclaredError:
         return await form.show(typed, {"slug": declared.SLUG_TAKEN})
+    except SharedSlugError:
+        return await form.show(typed, {"slug": _SLUG_SHARED})
     return visit.see_other(
         f"/checks/{check.code}", _said(f"Created {title(check)}.", typed)
     )
@@ -121,11 +126,15 @@ async def edit(visit: Visit) -> Response:
     if problems or is_draft:
         return await form.show(typed, problems, seen=seen)
     try:
-        await parts.managing.update(project, check.code, wanted, now, seen=seen)
+        await parts.managing.update(
+            project, check.code, wanted, now, seen=seen, own_slug=True
+        )
     except ChannelError:
         return await form.show(typed, {"channels": CHANNEL_GONE}, seen=seen)
     except DeclaredError:
         return await form.show(typed, {"slug": declared.SLUG_TAKEN}, seen=seen)
+    except SharedSlugError:
+        return await form.show(typed, {"slug": _SLUG_SHARED}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
     return visit.see_other(f"/checks/{check.code}", _said("Changes saved.", typed))

@@ -436,6 +436,45 @@ async def test_slug_that_was_typed_is_left_alone(app: App) -> None:
     assert 'name="slug" value="own"' in page
 
 
+async def test_slug_of_another_check_is_refused(app: App) -> None:
+    check = await create(app, name="Backup", slug="backup")
+    ping = check["ping_url"].removesuffix(check["uuid"])
+    visitor = await Visitor.enter(app)
+
+    page = (await visitor.post(f"/projects/{visitor.project}/new", 422, **TYPED)).text
+
+    # By a slug that two share neither can be pinged: the first went down for it.
+    assert "Another check has this slug" in page
+    assert await names(app) == ["Backup"]
+    slug_url = f"{ping}homehomehomehomehome22/backup"
+    assert (await app.http.get(slug_url)).status_code == 200
+
+
+async def test_slug_of_another_check_is_refused_in_an_edit(app: App) -> None:
+    await create(app, name="Backup", slug="backup")
+    check = await create(app, name="Other", slug="other")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+
+    page = (await visitor.post(path, 422, **fields | {"slug": "backup"})).text
+
+    assert "Another check has this slug" in page
+    await visitor.post(path, **fields | {"slug": "another"})
+
+
+async def test_slug_that_the_api_let_two_share_stays_editable(app: App) -> None:
+    await create(app, name="One", slug="twin")
+    check = await create(app, name="Two", slug="twin")
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(path))
+
+    await visitor.post(path, **fields | {"name": "Renamed"})
+
+    assert await names(app) == ["One", "Renamed"]
+
+
 async def test_edited_check_is_proposed_no_slug(app: App) -> None:
     check = await create(app, name="Backup", slug="")
     visitor = await Visitor.enter(app)

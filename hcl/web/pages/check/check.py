@@ -178,7 +178,7 @@ def _common(visit: Visit, project: Project, check: Check) -> dict[str, Any]:
         "now": now,
         "may_change": not viewer.readonly,
         "muted_until": check.muted_until if check.is_muted(now) else None,
-        "mutes": muting.choices(now),
+        "mutes": muting.choices(now, visit.parts.config.alerts.tz),
         "windows": visit.parts.maintenance.open_for(check, visit.shown),
         "clean": clean,
         "one_line": one_line,

@@ -1,6 +1,6 @@
 """Mutes: the buttons on a check's page, and the page that links in messages lead to."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from hcl.model import Check, Project
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration
+from hcl.words.moments import zone
 from hcl.words.names import title
 
 # Who is asked at night for tomorrow morning means the one that comes.
@@ -25,9 +26,9 @@ class Choice(NamedTuple):
     value: str
 
 
-def choices(now: datetime) -> list[Choice]:
-    """Return the lengths that a check's page offers."""
-    morning, word = _morning(now)
+def choices(now: datetime, home: str) -> list[Choice]:
+    """Return the lengths that a check's page offers; `home` is the zone of messages."""
+    morning, word = _morning(now, home)
     return [
         Choice("1 h", "seconds", "3600"),
         Choice("4 h", "seconds", "14400"),
@@ -35,13 +36,14 @@ def choices(now: datetime) -> list[Choice]:
     ]
 
 
-def _morning(now: datetime) -> tuple[datetime, str]:
-    """Return the morning that comes by this machine's clock, and which day's it is."""
-    local = now.astimezone().replace(tzinfo=None)
+def _morning(now: datetime, home: str) -> tuple[datetime, str]:
+    """Return the morning that comes by the clock of a zone, and which day's it is."""
+    place = zone(home) or UTC
+    local = now.astimezone(place).replace(tzinfo=None)
     day = local if local.hour < _NIGHT else local + timedelta(days=1)
     morning = day.replace(hour=_MORNING, minute=0, second=0, microsecond=0)
     # Worked out on the wall: another offset may count by then.
-    return morning.astimezone(), "" if day is local else "tomorrow "
+    return morning.replace(tzinfo=place), "" if day is local else "tomorrow "
 
 
 async def mute(visit: Visit) -> Response:

@@ -4,14 +4,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hcl.checks import mute_links
 from hcl.web.pages.check.muting import choices
 from hcl.web.pages.dashboard.boards import shown
+from tests import toml
 from tests.alerts.sending import channel, posting
-from tests.app import App
+from tests.app import CONFIG, App, running_app
 from tests.build import HOUR, NOW, make_check
 from tests.store import rows
 from tests.web.api.calls import create
@@ -35,7 +37,7 @@ async def muted_until(app: App) -> datetime | None:
 async def test_each_button_mutes_and_one_ends_it(app: App, number: int) -> None:
     code = (await create(app, name="a"))["uuid"]
     visitor = await Visitor.enter(app)
-    _, name, value = choices(app.clock.now())[number]
+    _, name, value = choices(app.clock.now(), "Europe/Riga")[number]
 
     fields: dict[str, Any] = {name: value}
     await visitor.post(f"/checks/{code}/mute", **fields)
@@ -64,15 +66,31 @@ async def test_each_button_mutes_and_one_ends_it(app: App, number: int) -> None:
         ("2026-06-15T04:59", "until 08:00", "2026-06-15T08:00"),
         ("2026-06-15T05:00", "until tomorrow 08:00", "2026-06-16T08:00"),
         ("2026-12-31T23:00", "until tomorrow 08:00", "2027-01-01T08:00"),
+        # The clock is set in between.
+        ("2026-10-25T01:00", "until 08:00", "2026-10-25T08:00"),
     ],
 )
 def test_morning_is_the_one_that_comes(now: str, words: str, morning: str) -> None:
-    # By the clock of this machine.
-    [*_, choice] = choices(datetime.fromisoformat(now).astimezone())
+    # By the clock of the zone of messages: that of a container is mostly UTC.
+    riga = ZoneInfo("Europe/Riga")
+    moment = datetime.fromisoformat(now).replace(tzinfo=riga)
+
+    [*_, choice] = choices(moment.astimezone(UTC), "Europe/Riga")
 
     assert choice.words == words
-    expected = datetime.fromisoformat(morning).astimezone()
-    assert datetime.fromisoformat(choice.value) == expected
+    expected = datetime.fromisoformat(morning).replace(tzinfo=riga)
+    assert datetime.fromisoformat(choice.value) == expected.astimezone(UTC)
+
+
+async def test_morning_is_that_of_the_zone_of_messages(tmp_path: Path) -> None:
+    text = f"{toml.table('alerts', tz='Pacific/Kiritimati')}\n{CONFIG}"
+    async with running_app(tmp_path, text) as app:
+        code = (await create(app))["uuid"]
+        visitor = await Visitor.enter(app)
+
+        page = await visitor.get(f"/checks/{code}")
+
+    assert re.search(r'name="until" value="[-0-9]{10}T08:00:00\+14:00"', page)
 
 
 @pytest.mark.parametrize(

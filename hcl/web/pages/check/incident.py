@@ -100,7 +100,7 @@ async def incident_of(
     return Incident(
         status,
         _since(known, status, now),
-        reason(known, status, now),
+        reason(known, status, now, readonly=readonly),
         missed=_missed(known, status),
         told=tuple(heard_by(records)),
         untold=known.untold * is_down,
@@ -139,8 +139,13 @@ def _missed(known: Known, status: ShownStatus) -> datetime | None:
     return causes.missed(check, flip.created).due
 
 
-def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
-    """Say what is wrong, in the words of the mail."""
+def reason(
+    known: Known, status: ShownStatus, now: datetime, *, readonly: bool = False
+) -> Reason:
+    """Say what is wrong, in the words of the mail.
+
+    The exit status of a job is not for readers, as in the list and the log.
+    """
     check, flip, ping = known.check, known.flip, known.ping
     grace = duration(check.grace)
     if status == "grace" and check.bad_outcomes:
@@ -162,7 +167,7 @@ def reason(known: Known, status: ShownStatus, now: datetime) -> Reason:
             return Reason("It ran too long: the run from", start, words)
         return Reason(f"No ping came in time, and the grace of {grace} is over.")
     if flip.reason == "fail":
-        if ping is not None and ping.action == "fail" and ping.exitstatus:
+        if not readonly and ping and ping.action == "fail" and ping.exitstatus:
             return Reason(f"The job failed with exit status {ping.exitstatus}.")
         return Reason("The job reported a failure.")
     if flip.reason == "short":

@@ -175,7 +175,7 @@ def units(config: Config, machine: Machine) -> dict[str, str]:
         "config": _quoted(config.path),
         "mark": fenced_mark(config.database.path),
         "litestream": _quoted(machine.litestream),
-        "mounts": _quoted(config.database.path.parent),
+        "mounts": " ".join(map(_quoted, _folders(config))),
         "state": _state(config),
         "sandbox": _SANDBOX.format(home=_home(config, machine)),
         "sockets": " ".join(sockets),
@@ -220,15 +220,20 @@ def _address(listen: Listen) -> str:
 
 def _state(config: Config) -> str:
     """Let hcl write where its database is, and nowhere else."""
-    folder = config.database.path.parent
     made = "StateDirectory=hcl\nStateDirectoryMode=0700\n"
     # A disk for backups may be away: that is told, and no reason not to start.
     copies = [path for path in config.backup.folders if not path.is_relative_to(STATE)]
     others = "".join(f"ReadWritePaths=-{_quoted(path)}\n" for path in copies)
-    if folder == STATE:
-        return made + others
-    others += f"ReadWritePaths={_quoted(folder)}\n"
-    return made + others if folder.is_relative_to(STATE) else others
+    folders = _folders(config)
+    others += "".join(f"ReadWritePaths={_quoted(f)}\n" for f in folders if f != STATE)
+    is_ours = any(folder.is_relative_to(STATE) for folder in folders)
+    return made + others if is_ours else others
+
+
+def _folders(config: Config) -> list[Path]:
+    """Return where the database is said to be, and where it is, if a link leads on."""
+    path = config.database.path
+    return [*dict.fromkeys((path.parent, Path(os.path.realpath(path)).parent))]
 
 
 def _replica(config: Config) -> str:

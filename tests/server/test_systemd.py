@@ -528,6 +528,26 @@ def test_units_print_as_they_are_written(tmp_path: Path) -> None:
         assert f"\n{line}\n" in shown
 
 
+def test_units_let_hcl_write_where_a_link_leads(tmp_path: Path) -> None:
+    # With the folder of the link alone the start ended: the file is read-only.
+    Serve(tmp_path)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "hcl.sqlite").symlink_to(disk / "hcl.sqlite")
+
+    lines = subprocess.run(
+        [sys.executable, "-m", "hcl", "systemd"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    assert f"ReadWritePaths={tmp_path}" in lines
+    assert f"ReadWritePaths={disk}" in lines
+    assert f"RequiresMountsFor={tmp_path} {disk}" in lines
+
+
 def test_systemd_is_told_though_no_descriptor_is_left(
     tmp_path: Path, notify: NotifySocket
 ) -> None:

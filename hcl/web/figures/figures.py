@@ -54,7 +54,8 @@ async def queues(parts: Parts, now: datetime) -> Queues:
 
 def sizes(parts: Parts) -> Sizes:
     """Return the sizes of the database and of the process."""
-    path = parts.config.database.path
+    # SQLite has the WAL beside the file itself, whatever link leads there.
+    path = Path(os.path.realpath(parts.config.database.path))
     return Sizes(
         database=size_of(path),
         wal=size_of(path.with_name(f"{path.name}-wal")),

@@ -1,5 +1,6 @@
 """The server's own page: how it fares, and what it holds."""
 
+import os
 import platform
 import re
 import time
@@ -258,6 +259,8 @@ def _deliveries(parts: Parts) -> list[tuple[str, list[int]]]:
 
 def _copies(path: Path) -> list[Copy]:
     """List what migrations and restores set aside, the newest first."""
+    # They are beside the file itself, whatever link leads there.
+    path = Path(os.path.realpath(path))
     pattern = re.compile(
         re.escape(path.name) + r"\.(?:schema-[0-9]+|before-[0-9]{8}T[0-9]{6}Z)"
     )

@@ -86,6 +86,21 @@ async def test_copies_of_migrations_are_listed(app: App) -> None:
     assert "schema-2.gz" not in page
 
 
+async def test_database_behind_a_link_is_told_of_as_it_lies(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "hcl.sqlite").symlink_to(disk / "hcl.sqlite")
+    async with running_app(tmp_path) as app:
+        await put_check(app.database)
+        (disk / "hcl.sqlite.schema-2").write_bytes(b"x" * 2500)
+
+        page = await page_of(app)
+
+    assert "hcl.sqlite.schema-2 2.5 kB" in page
+    assert "Write-ahead log" in page
+    assert "Write-ahead log 0 bytes" not in page
+
+
 async def test_who_may_only_look_sees_no_paths(app: App) -> None:
     page = await page_of(app, READ_KEY)
 

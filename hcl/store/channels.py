@@ -19,10 +19,11 @@ _COLUMNS = "id, code, name, kind"
 # Wants checks_channels as cc, channels as h, checks as c.
 _COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
 
-# Of checks as c: no channel serves it.
+# Of checks as c: no channel serves it that tells when it goes down. One that is switched
+# off in the file is there, and keeps its checks, but tells of nothing.
 _ALONE = (
     "NOT EXISTS (SELECT 1 FROM checks_channels cc"
-    f" JOIN channels h ON {_COUNTS} WHERE cc.check_id = c.id)"
+    f" JOIN channels h ON {_COUNTS} AND h.on_down WHERE cc.check_id = c.id)"
 )
 
 # Channels as h and the checks c that they serve in a project, whether they are there
@@ -214,11 +215,12 @@ async def alone_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
 
 
 async def overlooked_among(conn: Connection, check_ids: Iterable[int]) -> set[int]:
-    """Return those that are alone among these though their project has channels."""
+    """Return those that are alone among these though their project has others."""
     rows = await conn.execute_fetchall(
         "SELECT c.id FROM json_each(?) j CROSS JOIN checks c ON c.id = j.value"
         f" WHERE {_ALONE} AND EXISTS"
-        " (SELECT 1 FROM channels h WHERE h.project_id = c.project_id AND h.enabled)",
+        " (SELECT 1 FROM channels h WHERE h.project_id = c.project_id AND h.enabled"
+        " AND h.on_down)",
         (json.dumps(list(check_ids)),),
     )
     return {row[0] for row in rows}
@@ -315,22 +317,32 @@ async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
     return [(row[0], row[1], datetime.fromtimestamp(row[2], UTC)) for row in rows]
 
 
-async def deliveries(
-    conn: Connection,
-) -> dict[int, list[tuple[str, datetime | None]]]:
-    """Return names of the file's channels, and since when each fails, by project id.
+class Delivery(NamedTuple):
+    """How a channel delivers; `failing_since` None: it does.
 
-    None: it delivers. Groups are left out: their members deliver. Those that fail for
-    the longest come first.
+    `tells`: it tells when a check goes down.
+    """
+
+    name: str
+    failing_since: datetime | None
+    tells: bool
+
+
+async def deliveries(conn: Connection) -> dict[int, list[Delivery]]:
+    """Return how the file's channels deliver, by project id.
+
+    Groups are left out: their members deliver. Those that fail for the longest come
+    first.
     """
     rows = await conn.execute_fetchall(
-        "SELECT project_id, name, failing_since FROM channels"
+        "SELECT project_id, name, failing_since, on_down FROM channels"
         " WHERE enabled AND kind != 'group'"
         " ORDER BY failing_since IS NULL, failing_since, id"
     )
-    found: dict[int, list[tuple[str, datetime | None]]] = {}
-    for project_id, name, since in rows:
-        found.setdefault(project_id, []).append((name, moment(since)))
+    found: dict[int, list[Delivery]] = {}
+    for project_id, name, since, tells in rows:
+        delivery = Delivery(name, moment(since), bool(tells))
+        found.setdefault(project_id, []).append(delivery)
     return found
 
 

@@ -55,7 +55,10 @@ def calm_words(calm: Calm) -> Iterator[str]:
 
 
 def in_short(channel: ChannelConfig, project: ProjectConfig) -> str:
-    """Say in a few words what a channel is: `ntfy, else Mail, not 22:00 to 07:00`."""
+    """Say in a few words what a channel is: `ntfy, else Mail, not 22:00 to 07:00`.
+
+    And that it tells of nothing, where it is switched off.
+    """
     names = {other.id: other.name for other in project.channels}
     words = [channel.kind]
     if channel.settings.members:
@@ -64,4 +67,6 @@ def in_short(channel: ChannelConfig, project: ProjectConfig) -> str:
         words.append(f"else {names[channel.fallback]}")
     if hours := channel.calm.quiet_hours:
         words.append(f"not {hours.start:%H:%M} to {hours.end:%H:%M}")
+    if not channel.enabled:
+        words.append("switched off")
     return one_line(", ".join(words))

@@ -1,13 +1,15 @@
 """The bar on every page: that nobody is told, or not over every channel."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from hcl.pings.arrival import Target
-from tests.app import App
+from tests.app import CONFIG, App, running_app
 from tests.build import make_ping
 from tests.store import change, put_check
+from tests.web.api.calls import create
 from tests.web.pages.browsing import project_path, sign_in, text_of
 from tests.web.pages.overview.test_announced import first_words
 from tests.web.pages.overview.test_live import streaming
@@ -66,6 +68,59 @@ async def test_that_nothing_can_be_kept_is_said(app: App) -> None:
     assert "pings are refused, and checks are shown as they were then" in page.text
     assert 'id="warning"' not in page.text
     assert 'id="unkept"' not in well.text
+
+
+def switched_off(*names: str) -> str:
+    """Return the config with these channels switched off, as an import leaves them."""
+    text = CONFIG
+    for name in names:
+        text = text.replace(f'name = "{name}"', f'name = "{name}"\nenabled = false')
+    return text
+
+
+async def test_channels_that_are_switched_off_tell_nobody(tmp_path: Path) -> None:
+    async with running_app(tmp_path, switched_off("Hook A", "Hook B")) as app:
+        check = await create(app, channels="*")
+        await sign_in(app)
+
+        page = text_of((await app.http.get(project_path(app))).text)
+        own = text_of((await app.http.get(f"/checks/{check['uuid']}")).text)
+
+    told = "Nobody is told when a check goes down: no integration of Home tells of it."
+    assert told in page
+    assert "no channel" not in page
+    assert told in own
+    assert "Hook A webhook, switched off" in own
+
+
+async def test_check_of_a_channel_that_is_switched_off_is_marked(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, switched_off("Hook B")) as app:
+        await create(app, name="Told", channels="Hook A,Hook B")
+        await create(app, name="Untold", channels="Hook B")
+        await sign_in(app)
+
+        page = (await app.http.get(project_path(app))).text
+
+    assert "Nobody is told" not in page
+    rows = {
+        name: "no channel" in row
+        for row in page.split("<li id=")[1:]
+        for name in re.findall(r'class="name"[^>]*>(\w+)<', row)
+    }
+    assert rows == {"Told": False, "Untold": True}
+
+
+async def test_if_all_that_tell_of_outages_fail_nobody_is_told(tmp_path: Path) -> None:
+    async with running_app(tmp_path, switched_off("Hook B")) as app:
+        await sign_in(app)
+        failing = "UPDATE channels SET failing_since = 1e9 WHERE name = 'Hook A'"
+        await change(app.database, failing)
+
+        page = text_of((await app.http.get(project_path(app))).text)
+
+    assert "Nobody is told: Hook A has not delivered since" in page
 
 
 async def test_nobody_who_is_not_signed_in_hears_of_it(app: App) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.config import Config
+from hcl.config import ChannelConfig, Config, ProjectConfig
 from hcl.model import Channel, Project
 from hcl.web.pages import channel_words
 from hcl.words.lines import one_line
@@ -14,12 +14,16 @@ from hcl.words.lines import one_line
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A channel that can be ticked; `members` are the codes that a group stands for."""
+    """A channel that can be ticked; `members` are the codes that a group stands for.
+
+    `tells`: somebody hears by it that a check goes down.
+    """
 
     code: str
     name: str
     words: str
     members: tuple[str, ...] = ()
+    tells: bool = True
 
 
 async def choices(
@@ -45,12 +49,22 @@ def choices_of(
         # A reload may be at work between the file and the rows.
         told = channel.kind
         members: tuple[str, ...] = ()
+        tells = True
         if channel.code in known:
             told = channel_words.in_short(*known[channel.code])
             members = known[channel.code][0].settings.members
+            tells = _tells(*known[channel.code])
         name = one_line(channel.name)
-        found.append(Choice(channel.code, name, told, members))
+        found.append(Choice(channel.code, name, told, members, tells))
     return tuple(sorted(found, key=lambda choice: not choice.members))
+
+
+def _tells(channel: ChannelConfig, project: ProjectConfig) -> bool:
+    """Tell whether anybody hears by a channel that a check goes down."""
+    members = [c for c in project.channels if c.id in channel.settings.members]
+    return channel.tells_of("down") and (
+        not members or any(member.tells_of("down") for member in members)
+    )
 
 
 def without_members(

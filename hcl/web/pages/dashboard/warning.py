@@ -23,15 +23,18 @@ class Silent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """That channels of a project do not deliver; of none: that there are none.
+    """That channels of a project do not deliver, or that none tells of an outage.
 
-    `is_deaf`: nobody is told of anything. Of those that are `silent` some are named.
+    `is_deaf`: nobody is told of one. Of those that are `silent` some are named; none
+    is: `has_some` tells whether there are any that tell of something else, or are
+    switched off.
     `unkept` is since when nothing that comes can be kept; None: it can.
     """
 
     is_deaf: bool
     silent: tuple[Silent, ...] = ()
     others: int = 0
+    has_some: bool = True
     unkept: datetime | None = None
 
 
@@ -43,12 +46,18 @@ async def of_projects(
     warnings, unkept = {}, parts.clock.deaf_as_of
     for project in projects:
         channels = deliveries.get(project.id, [])
-        silent = [Silent(clean(name), since) for name, since in channels if since]
-        if not channels or silent or unkept:
+        silent = [
+            Silent(clean(channel.name), channel.failing_since)
+            for channel in channels
+            if channel.failing_since is not None
+        ]
+        is_deaf = all(c.failing_since is not None for c in channels if c.tells)
+        if is_deaf or silent or unkept:
             warnings[project.id] = Trouble(
-                len(silent) == len(channels),
+                is_deaf,
                 tuple(silent[:_NAMED]),
                 max(0, len(silent) - _NAMED),
+                bool(channels),
                 unkept,
             )
     return warnings

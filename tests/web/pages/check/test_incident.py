@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from hcl.checks.why.explain import Known
 from hcl.model import Flip
 from hcl.web.pages.check.incident import Outage, Reason, last_outage, reason
-from tests.app import READ_KEY, App
+from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.store import put_check
 from tests.web.api.calls import create
@@ -187,6 +188,22 @@ async def test_late_check_tells_when_it_goes_down(app: App) -> None:
     assert re.search(
         r"Goes down (today|tomorrow) \d\d:\d\d , unless a ping comes", card
     )
+
+
+async def test_late_check_of_a_channel_that_is_switched_off_tells_nobody(
+    tmp_path: Path,
+) -> None:
+    text = CONFIG.replace('name = "Hook A"', 'name = "Hook A"\nenabled = false')
+    async with running_app(tmp_path, text) as app:
+        now = app.clock.now()
+        late = {"status": "up", "n_pings": 1, "last_ping": now - DAY - HOUR / 2}
+        check = await put_check(app.database, 1, alert_after=now + HOUR / 2, **late)
+        visitor = await Visitor.enter(app)
+
+        card = card_of(await visitor.get(f"/checks/{check.code}"))
+
+    told = "Told if it goes down nobody: no integration is assigned that tells of it"
+    assert told in card
 
 
 async def test_check_that_is_well_has_no_card(app: App) -> None:

@@ -32,11 +32,12 @@ _TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the database tells."""
+    """What the database tells; of `deaf` projects nobody hears that a check is down."""
 
     backups: list[tuple[Path, Kept | None]]
     absences: list[Absence]
     failing: list[tuple[str, datetime]]
+    deaf: list[str]
     owed: int
     held: int
     oldest: datetime | None
@@ -79,6 +80,12 @@ async def _read(config: Config, now: datetime) -> Read:
     async with open_to_read(config.database.path) as conn:
         owed, held, oldest = await store.notifications.waiting(conn)
         failing = await store.channels.failing(conn)
+        projects = {
+            id_: known
+            for id_, known in (await store.projects.known(conn)).items()
+            if known.enabled
+        }
+        deliveries = await store.channels.deliveries(conn)
         return Read(
             backups=[
                 (folder, await store.backups.of(conn, folder))
@@ -86,13 +93,17 @@ async def _read(config: Config, now: datetime) -> Read:
             ],
             absences=await store.life.absences(conn, now - _SHOWN_FOR),
             failing=[(name, since) for _, name, since in failing],
+            deaf=[
+                known.name
+                for id_, known in projects.items()
+                if not any(channel.tells for channel in deliveries.get(id_, ()))
+            ],
             owed=owed,
             held=held,
             oldest=oldest,
             counts={
                 known.name: await store.tallies.count_by_status(conn, id_)
-                for id_, known in (await store.projects.known(conn)).items()
-                if known.enabled
+                for id_, known in projects.items()
             },
             sign=await store.life.last(conn),
         )
@@ -103,16 +114,16 @@ def _page(config: Config, read: Read, now: datetime) -> Iterator[tuple[str, list
     yield "Checks", [_checks(name, of) for name, of in read.counts.items()]
     yield "Backups", _backups(config, read, now)
     yield "Absences", [_absence(away) for away in read.absences[:_MOST]] or ["none"]
-    yield (
-        "Channels",
-        [
-            f"{one_line(name)} does not deliver since {here(since)}"
-            for name, since in read.failing
-        ]
-        or ["none fails"],
-    )
+    yield "Channels", [*_channels(read)] or ["none fails"]
     yield "Messages", [_messages(read, now)]
     yield "Clock", list(_clock(read.sign, now))
+
+
+def _channels(read: Read) -> Iterator[str]:
+    for name in read.deaf:
+        yield f"none of {one_line(name)} tells when a check goes down"
+    for name, since in read.failing:
+        yield f"{one_line(name)} does not deliver since {here(since)}"
 
 
 def _database(path: Path) -> Iterator[str]:

@@ -19,8 +19,8 @@ _COLUMNS = "id, code, name, kind"
 # Wants checks_channels as cc, channels as h, checks as c.
 _COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
 
-# Of checks as c: no channel serves it that tells when it goes down. One that is switched
-# off in the file is there, and keeps its checks, but tells of nothing.
+# Of checks as c: no channel serves it that tells when it goes down. One that the file
+# switches off is there, and keeps its checks, but tells of nothing.
 _ALONE = (
     "NOT EXISTS (SELECT 1 FROM checks_channels cc"
     f" JOIN channels h ON {_COUNTS} AND h.on_down WHERE cc.check_id = c.id)"

@@ -318,10 +318,7 @@ async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
 
 
 class Delivery(NamedTuple):
-    """How a channel delivers; `failing_since` None: it does.
-
-    `tells`: it tells when a check goes down.
-    """
+    """How a channel delivers (None: well), and whether it tells that a check is down."""
 
     name: str
     failing_since: datetime | None
@@ -329,10 +326,9 @@ class Delivery(NamedTuple):
 
 
 async def deliveries(conn: Connection) -> dict[int, list[Delivery]]:
-    """Return how the file's channels deliver, by project id.
+    """Return how the file's channels deliver, by project id; the worst come first.
 
-    Groups are left out: their members deliver. Those that fail for the longest come
-    first.
+    Groups are left out: their members deliver.
     """
     rows = await conn.execute_fetchall(
         "SELECT project_id, name, failing_since, on_down FROM channels"
@@ -341,8 +337,8 @@ async def deliveries(conn: Connection) -> dict[int, list[Delivery]]:
     )
     found: dict[int, list[Delivery]] = {}
     for project_id, name, since, tells in rows:
-        delivery = Delivery(name, moment(since), bool(tells))
-        found.setdefault(project_id, []).append(delivery)
+        one = Delivery(name, moment(since), bool(tells))
+        found.setdefault(project_id, []).append(one)
     return found
 
 

@@ -19,8 +19,8 @@ _COLUMNS = "id, code, name, kind"
 # Wants checks_channels as cc, channels as h, checks as c.
 _COUNTS = "h.id = cc.channel_id AND h.enabled AND h.project_id = c.project_id"
 
-# Of checks as c: no channel serves it that tells when it goes down. One that the file
-# switches off is there, and keeps its checks, but tells of nothing.
+# Of checks as c: no channel serves it that tells of outages. One that the file switches
+# off keeps its checks, and tells of nothing.
 _ALONE = (
     "NOT EXISTS (SELECT 1 FROM checks_channels cc"
     f" JOIN channels h ON {_COUNTS} AND h.on_down WHERE cc.check_id = c.id)"
@@ -218,9 +218,8 @@ async def overlooked_among(conn: Connection, check_ids: Iterable[int]) -> set[in
     """Return those that are alone among these though their project has others."""
     rows = await conn.execute_fetchall(
         "SELECT c.id FROM json_each(?) j CROSS JOIN checks c ON c.id = j.value"
-        f" WHERE {_ALONE} AND EXISTS"
-        " (SELECT 1 FROM channels h WHERE h.project_id = c.project_id AND h.enabled"
-        " AND h.on_down)",
+        f" WHERE {_ALONE} AND EXISTS (SELECT 1 FROM channels h"
+        " WHERE h.project_id = c.project_id AND h.enabled AND h.on_down)",
         (json.dumps(list(check_ids)),),
     )
     return {row[0] for row in rows}
@@ -318,7 +317,7 @@ async def failing(conn: Connection) -> list[tuple[int, str, datetime]]:
 
 
 class Delivery(NamedTuple):
-    """How a channel delivers (None: well), and whether it tells that a check is down."""
+    """How a channel delivers (None: well), and whether it tells of outages."""
 
     name: str
     failing_since: datetime | None

@@ -29,10 +29,11 @@ from hcl.words.names import HELD, title
 _QUEUE = 50
 _NEWEST = 25
 
-State = Literal["failing", "untested", "troubled", "working", "unused", "group"]
+State = Literal["off", "failing", "untested", "troubled", "working", "unused", "group"]
 
 # The word for each, and the status of a check that it looks like.
 _STATES: dict[State, tuple[str, str]] = {
+    "off": ("switched off", "paused"),
     "failing": ("failing", "down"),
     "untested": ("last test failed", "down"),
     "troubled": ("last try failed", "grace"),
@@ -231,6 +232,8 @@ def _cards(
 def _state(standing: Standing, config: ChannelConfig, trial: LastTrial | None) -> State:
     if isinstance(config.settings, GroupSettings):
         return "group"
+    if not config.enabled:
+        return "off"
     if standing.failing_since is not None:
         return "failing"
     sent = standing.last_sent

@@ -252,6 +252,21 @@ async def test_a_test_that_failed_is_red(calm: App, sink: HttpSink) -> None:
     assert "never used" not in text_of(after.text).partition("Script")[0]
 
 
+async def test_channel_that_is_switched_off_does_not_look_as_if_it_works(
+    tmp_path: Path,
+) -> None:
+    text = CONFIG.replace('name = "Hook A"', 'name = "Hook A"\nenabled = false')
+    async with running_app(tmp_path, text) as app:
+        await change(app.database, "UPDATE channels SET last_sent = 1e9")
+        await sign_in(app)
+        project = app.synced.projects[0].code
+
+        page = text_of((await app.http.get(f"/projects/{project}/integrations")).text)
+
+    assert "Hook A webhook switched off" in page
+    assert "Hook B webhook working" in page
+
+
 async def test_the_last_message_names_its_check(app: App) -> None:
     await sign_in(app, WRITE_KEY)
     check = await put_check(app.database, 1, name="Backup")

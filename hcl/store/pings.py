@@ -126,14 +126,21 @@ async def excerpts(
 
     Their bodies are cut to `length` bytes; of a mail more is kept, to be decoded.
     """
-    rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
+    columns = (
+        "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
         " substr(body, 1, iif(scheme = 'email', :mail, :length)), length(body),"
         # To come to the end of a body, all before it is read.
         " iif(scheme != 'email' AND length(body) > :length AND length(body) < :far"
         " AND action IN ('success', 'fail'), substr(body, -:end), x'')"
-        ' FROM log WHERE "key" IN (SELECT (:check_id << 32) + value'
-        ' FROM json_each(:ns)) ORDER BY "key" DESC',
+    )
+    rows = await conn.execute_fetchall(
+        # Not of the view: SQLite would go through all pings there are.
+        f"SELECT {columns} FROM json_each(:ns) j CROSS JOIN pings p"
+        ' ON p."key" = (:check_id << 32) + j.value'
+        f" UNION ALL SELECT {columns} FROM inbox i WHERE check_id = :check_id"
+        " AND n IN (SELECT value FROM json_each(:ns)) AND NOT EXISTS"
+        ' (SELECT 1 FROM pings p WHERE p."key" = (i.check_id << 32) + i.n)'
+        " ORDER BY 1 DESC",
         {
             "check_id": check_id,
             "ns": json.dumps(list(ns)),

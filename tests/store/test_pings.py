@@ -1,7 +1,9 @@
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
+from aiosqlite import Connection
 
 from hcl import store
 from hcl.model import Action, Ping
@@ -197,6 +199,43 @@ async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
         (4, b"0123456789", 10),
         (2, b"012", 10),
     ]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda conn: store.pings.excerpts(conn, 1, [2, 4], 100),
+        lambda conn: store.pings.newest(conn, 1, 100),
+        lambda conn: store.pings.by_n(conn, 1, 2),
+        lambda conn: store.pings.oldest(conn, 1),
+        lambda conn: store.pings.last_signals(conn, 1, 100),
+        lambda conn: store.pings.last_outcome(conn, 1, NOW),
+        lambda conn: store.pings.signals_before(conn, 1, 5, NOW),
+        lambda conn: store.pings.signals_of(conn, [1, 2], 9),
+        lambda conn: store.pings.outcomes(conn, [1, 2], 9),
+    ],
+)
+async def test_of_all_pings_that_there_are_only_some_are_read(
+    app: App, read: Callable[[Connection], Awaitable[object]]
+) -> None:
+    # By what is filed: there may be millions, and a gigabyte of them.
+    plan = await plan_of(app.database, read)
+
+    assert "SEARCH p" in plan
+    assert "SCAN p" not in plan
+
+
+async def test_excerpts_are_of_the_log_and_of_what_is_not_filed_yet(app: App) -> None:
+    check, other = await put_check(app.database), await put_check(app.database)
+    log = [make_ping(n=n, body=b"%d" % n) for n in (1, 2, 3)]
+    await put_pings(app.database, *((check.id, ping) for ping in log[:2]))
+    await put_pings(app.database, *((check.id, p) for p in log[1:]), filed=False)
+    await put_pings(app.database, (other.id, log[2]), filed=False)
+
+    found = await store.pings.excerpts(app.database.committed, check.id, [1, 2, 3], 9)
+
+    # While the filer is at work the second is in both.
+    assert [(e.ping.n, e.ping.body) for e in found] == [(3, b"3"), (2, b"2"), (1, b"1")]
 
 
 async def test_last_signals_come_oldest_first(app: App) -> None:

@@ -1,14 +1,19 @@
 """The copies in a folder: what they are called, and which are too many."""
 
 import re
+import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from hcl.db.private import PART, is_in_use
 
 _FORM = "%Y%m%dT%H%M%SZ"
+
+# The setting by which the copies of one database are told from those of another.
+IDENTITY = "identity"
 
 # What bears a later moment than this was made by a clock that was wrong.
 _AHEAD = timedelta(days=1)
@@ -49,10 +54,16 @@ def tidy(
 ) -> list[str]:
     """Delete the copies that are too many, and what killed backups left; name them.
 
-    Raises OSError.
+    Two servers may share a folder, and their copies bear such names alike: those of the
+    other stay. Raises OSError.
     """
     names = [file.name for file in folder.iterdir()]
     gone = too_many(database, names, newest, keep, now)
+    if gone:
+        known = (identity_of(folder / newest), "")
+        dated = [name for name in names if made_at(database, name) is not None]
+        ours = [name for name in dated if identity_of(folder / name) in known]
+        gone = too_many(database, ours, newest, keep, now)
     for name in gone:
         (folder / name).unlink(missing_ok=True)
     for name in names:
@@ -61,3 +72,12 @@ def tidy(
         if is_part and not is_in_use(folder / name):
             (folder / name).unlink(missing_ok=True)
     return gone
+
+
+def identity_of(copy: Path) -> str:
+    """Return of which database a copy is; "": it does not say, or cannot be read."""
+    uri = f"file:{quote(bytes(copy))}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as conn:
+        found = "SELECT value FROM settings WHERE name = ?"
+        return str((conn.execute(found, (IDENTITY,)).fetchone() or ("",))[0])
+    return ""

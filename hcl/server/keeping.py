@@ -137,6 +137,7 @@ class Keeping:
         stops = self._stops.is_set
         copying: asyncio.Future[Contents] | None = None
         try:
+            await self._identify()
             copying = in_thread(lambda: back_up(self._path, target, stops))
             self._copying.add(copying)
             while not copying.done():
@@ -163,6 +164,16 @@ class Keeping:
                 self._copying.discard(copying)
             self._under_way.discard(folder)
             self._alarm.ring()
+
+    async def _identify(self) -> None:
+        """Have the copies be known as this database's, see `copies.tidy`."""
+        try:
+            if not await store.backups.is_identified(self._database.committed):
+                async with self._database.transaction(changes_checks=False) as conn:
+                    await store.backups.identify(conn)
+        except UnusableError as error:
+            # It is copied all the same.
+            tell(logger, "cannot give the backups a name", error)
 
     async def _made(self, target: Path, contents: Contents, took: timedelta) -> None:
         pings, length = counted(contents.pings, "ping"), in_seconds(took)

@@ -1,6 +1,7 @@
 """How copies of the database fare, by the folder that they go to."""
 
 import json
+import secrets
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from aiosqlite import Connection
 
+from hcl.db.copies import IDENTITY
 from hcl.store import settings
 
 _PREFIX = "backup:"
@@ -62,6 +64,18 @@ async def of(conn: Connection, folder: Path) -> Kept | None:
         if read.get(name) is not None:
             read[name] = datetime.fromtimestamp(read[name], UTC)
     return Kept(**read)
+
+
+async def is_identified(conn: Connection) -> bool:
+    """Tell whether copies of the database are told from those of others."""
+    return await settings.get(conn, IDENTITY) is not None
+
+
+async def identify(conn: Connection) -> None:
+    """Have copies that are made from now on be told from those of others."""
+    # Copies to two folders begin at the same time.
+    if not await is_identified(conn):
+        await settings.put(conn, IDENTITY, secrets.token_hex(16))
 
 
 async def put(conn: Connection, folder: Path, kept: Kept) -> None:

@@ -202,6 +202,27 @@ def test_tidying_deletes_what_killed_backups_left(tmp_path: Path) -> None:
     assert left == {name(0), ".mine.part", part.name}
 
 
+def test_tidying_leaves_the_copies_of_another_server(tmp_path: Path) -> None:
+    def put(number: int, identity: str | None) -> None:
+        with closing(sqlite3.connect(tmp_path / name(number))) as conn, conn:
+            conn.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT)")
+            if identity:
+                row = (copies.IDENTITY, identity)
+                conn.execute("INSERT INTO settings VALUES (?, ?)", row)
+
+    # Of an hourly one's copies a daily one's would soon be gone.
+    for number, identity in enumerate(["ours", "theirs", "ours", "theirs", None, ""]):
+        put(number, identity)
+    (tmp_path / name(6)).write_text("damaged")
+
+    gone = copies.tidy(tmp_path, Path("hcl.sqlite"), name(0), 2, NOW)
+
+    # What does not say whose it is counts as ours, as it did before.
+    assert gone == [name(6), name(5), name(4)]
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == sorted(map(name, (0, 1, 2, 3)))
+
+
 def text(path: Path) -> None:
     path.write_text("no database " * 100)
 

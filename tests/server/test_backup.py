@@ -13,11 +13,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from hcl.db.copies import identity_of
 from tests import toml
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve, curl, until
 from tests.server.test_one_server import on_a_disk
 from tests.sinks import HttpSink
+
+
+_IDENTITY = "SELECT value FROM settings WHERE name = 'identity'"
 
 
 def hcl(folder: Path, *arguments: str, before: Sequence[str] = ()) -> str:
@@ -105,6 +109,9 @@ def test_server_keeps_copies_by_itself_and_shows_the_last_good_one(
             assert (kept, mine) == (old[1], "mine.txt")
             assert (folder / name).stat().st_mode & 0o777 == 0o600
             assert asked(folder / name, "PRAGMA integrity_check") == ["ok"]
+            # By that it is told from another server's in the same folder.
+            own = asked(tmp_path / "hcl.sqlite", _IDENTITY)
+            assert [identity_of(folder / name)] == own
         assert "overdue" not in page_of(serve)
         assert holds_locks(serve)
         told = hcl(tmp_path, "status")

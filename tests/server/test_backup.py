@@ -20,7 +20,6 @@ from tests.server.process import API_KEY, Serve, curl, until
 from tests.server.test_one_server import on_a_disk
 from tests.sinks import HttpSink
 
-
 _IDENTITY = "SELECT value FROM settings WHERE name = 'identity'"
 
 

@@ -1,12 +1,15 @@
 """A message as each service likes it: its markup, priority, link and incident."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from hcl.alerts.messages import chats, rendering
 from hcl.alerts.messages.letter import Letter
+from hcl.alerts.messages.output import NO_OUTPUT
 from hcl.config import Event
 
 # Seconds between two messages over one URL. Apprise's own are up to 5.5: a message
@@ -70,6 +73,12 @@ _LINKS = {
     "pover": "supplemental_url",
 }
 
+# Bytes of a text that ntfy takes, and of the whole in JSON, where a letter that is not
+# ASCII takes six. Of what is longer Apprise or ntfy makes a file, which shows nothing
+# on a phone, and which servers that keep no files refuse.
+_NTFY = _names("ntfy ntfys")
+_NTFY_TEXT, _NTFY_JSON = 4000, 7800
+
 _PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
 
 # The signs that ntfy shows before a title.
@@ -119,7 +128,8 @@ def request(
         "markdown": rendering.in_markdown,
         "text": rendering.in_brief,
     }
-    title, body = letter.subject, renderers[body_format](letter)
+    title, lay_out = letter.subject, renderers[body_format]
+    body = _for_ntfy(letter, lay_out) if scheme in _NTFY else lay_out(letter)
     if scheme in _WITHOUT_TITLE:
         # Apprise would make a heading of it, large and not escaped.
         title, body = "", f"**{chats.escaped(title)}**\n\n{body}"
@@ -150,6 +160,24 @@ def request(
         "arguments": arguments,
         "pace": PACE,
     }
+
+
+def _for_ntfy(letter: Letter, lay_out: Callable[[Letter], str]) -> str:
+    """Lay out as much of a letter as ntfy takes: what the job wrote gives way first."""
+    room = _NTFY_JSON - len(json.dumps(letter.subject))
+
+    def fits(text: str) -> bool:
+        is_short = len(text.encode("utf-8", "replace")) <= _NTFY_TEXT
+        return is_short and len(json.dumps(text)) <= room
+
+    for length in (1000, 500, 250):
+        text = lay_out(replace(letter, output=letter.output.end(length)))
+        if fits(text):
+            return text
+    text = lay_out(replace(letter, output=NO_OUTPUT))
+    while not fits(text):
+        text = f"{text[: len(text) * 9 // 10].rstrip('…')}…"
+    return text
 
 
 def unmentioned(text: str) -> str:
@@ -183,7 +211,7 @@ def _arguments(scheme: str, letter: Letter, key: str) -> dict[str, Any]:
         arguments["format"] = "html"
     if scheme in _PRIORITIES:
         arguments["priority"] = "high" if down else "normal"
-    if scheme in ("ntfy", "ntfys"):
+    if scheme in _NTFY:
         arguments["xtags"] = _NTFY_TAGS[letter.status]
     if scheme in INCIDENTS and key:
         arguments |= {"action": "map", INCIDENTS[scheme]: key}

@@ -19,7 +19,7 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.model import Message
+from hcl.model import Flip, Message
 from tests.alerts import (
     NOW,
     RECOVERED,
@@ -30,7 +30,7 @@ from tests.alerts import (
 )
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
-from tests.build import make_check
+from tests.build import HOUR, make_check
 from tests.config import PROJECT, read
 from tests.patience import ENDS
 from tests.sinks import Behaviour, HttpSink, make_certificate
@@ -129,6 +129,41 @@ async def test_ntfy_gets_priority_tags_and_a_link(
     assert "x-priority" not in up.headers
     assert up.headers["x-tags"] == "white_check_mark"
     assert "x-icon" not in down.headers
+
+
+LONG = {
+    "cyrillic": "Ошибка при копировании файла с сервера на диск.\n",
+    "emoji": "\U0001f525 \U0001f6a8\n",
+    "latin": "rsync: connection unexpectedly closed (0 bytes received so far)\n",
+}
+
+
+@pytest.mark.parametrize("words", LONG.values(), ids=LONG.keys())
+async def test_ntfy_gets_no_more_than_it_takes(
+    courier: Courier, sink: HttpSink, words: str
+) -> None:
+    """Else Apprise or ntfy make a file of it, without a title, if there may be any."""
+    flips = tuple(
+        Flip(NOW - HOUR * number, "up", status, "fail")
+        for number in range(30, 0, -1)
+        for status in ("down", "up")
+    )
+    ping = a_ping(body=words.encode() * 100)
+    alert = an_alert(name=words * 10, desc=words * 30, ping=ping, earlier=flips)
+    url = f"ntfy://127.0.0.1:{sink.port}/topic"
+    story = (words * 300,)
+
+    await send(courier, url, a_message(alert, also_down=(words,) * 5))
+    await send(courier, url, a_message(replace(alert, earlier=())))
+    await send(courier, url, an_announcement(subject=words * 9, story=story))
+
+    for record in sink.records:
+        assert (record.method, record.target) == ("POST", "/")
+        assert len(record.body) < 8192
+        told = json.loads(record.text)
+        assert told["title"]
+        assert 500 < len(told["message"].encode()) <= 4096
+    assert LINK in json.loads(sink.records[1].text)["message"]
 
 
 async def test_priority_of_an_event_arrives(courier: Courier, sink: HttpSink) -> None:

@@ -14,6 +14,7 @@ from hcl.alerts.transports import (
     TRY_TIMEOUT,
     DeliveryError,
     apprise_message,
+    taken,
     too_late,
 )
 from hcl.alerts.transports.apprise_check import NEEDED
@@ -92,26 +93,32 @@ class AppriseTransport:
             # Each check has its own incident to open and to close.
             messages = [replace(message, alerts=(alert,)) for alert in message.alerts]
         return [
-            apprise_message.request(
-                self._scheme,
-                self._url,
-                write_letter(one, now),
-                _key(one),
-                self._priorities,
-            )
+            {
+                **apprise_message.request(
+                    self._scheme,
+                    self._url,
+                    write_letter(one, now),
+                    _key(one),
+                    self._priorities,
+                ),
+                "key": f"{self._url}\n{taken.identity(one)}",
+            }
             for one in messages
         ]
 
     async def _deliver(self, request: dict[str, Any]) -> str:
-        courier = self._courier or courier_for(self)
+        courier, key = self._courier or courier_for(self), request["key"]
         try:
-            sent = {**request, "ca_file": self._ca_file}
+            sent = {**request, "ca_file": self._ca_file, "taken": list(taken.by(key))}
             answer = await courier.send(sent, self._try_timeout)
         except TimeoutError:
             problem = f"{self._place} did not answer"
             raise too_late(problem, self._try_timeout) from None
         if not answer.ok:
+            # A URL may name several receivers.
+            taken.note(key, answer.taken)
             raise DeliveryError(answer.words, answer.permanent)
+        taken.forget(key)
         return answer.words
 
 

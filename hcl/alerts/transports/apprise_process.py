@@ -35,11 +35,15 @@ _END_TIME = 1.0
 
 
 class Answer(NamedTuple):
-    """What became of a message; `permanent` as in DeliveryError."""
+    """What became of a message; `permanent` as in DeliveryError.
+
+    `taken` are those of its targets, by digests, that took it now or before.
+    """
 
     ok: bool
     words: str
     permanent: bool
+    taken: tuple[str, ...] = ()
 
 
 class _Worker:
@@ -116,8 +120,9 @@ class _Worker:
             told = json.loads(line)
             waiting = self._pending.get(told["id"])
             if waiting is not None and not waiting.done():
-                answer = Answer(told["ok"], told["words"], told["permanent"])
-                waiting.set_result(answer)
+                taken = () if told["ok"] else tuple(told["taken"])
+                words = told["words"], told["permanent"]
+                waiting.set_result(Answer(told["ok"], *words, taken))
 
     async def _last_words(self) -> str:
         """Wait for the end of the process; say how it ended."""

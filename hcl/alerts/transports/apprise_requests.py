@@ -24,7 +24,10 @@ _ANSWER_TIME = 3.0
 
 @dataclass(slots=True)
 class Trace:
-    """What became of the requests for one message, and what Apprise said of it."""
+    """What became of the requests for one message, and what Apprise said of it.
+
+    `moved_to` is the number that a group of Telegram has now, "" if it has its own.
+    """
 
     host: str = ""
     status: int = 0
@@ -33,6 +36,7 @@ class Trace:
     warnings: list[str] = field(default_factory=list)
     hint: str = ""
     ca_file: str = ""
+    moved_to: str = ""
 
 
 trace_now: ContextVar[Trace | None] = ContextVar("trace_now", default=None)
@@ -73,6 +77,8 @@ class WatchedAdapter(requests.adapters.HTTPAdapter):
             # Apprise waits for the end of every answer, however far that is.
             response._content = _read(response)
             response._content_consumed = True
+            if again := _moved(request, response, trace):
+                return self.send(again, *args, **options)
         # The first failure is the reason, even if others of its targets took it.
         if not failed or response.status_code >= 400:
             trace.host, trace.status, trace.error = host, response.status_code, None
@@ -98,6 +104,28 @@ def _refuse_redirect(request: Any, response: Any) -> None:
         port = f":{location.port}" if location.port else ""
         place = f"{location.scheme}://{location.hostname}{port}"
         raise Redirected(response.status_code, place)
+
+
+def _moved(request: Any, response: Any, trace: Trace) -> Any:
+    """Return a message to a group of Telegram, to the number that it has now.
+
+    Whoever makes more of a group than it was gives it another one, and sees nothing of
+    that. None: it has its own.
+    """
+    host = urlsplit(request.url).hostname
+    if response.status_code != 400 or host != "api.telegram.org":
+        return None
+    try:
+        told, asked = json.loads(response.content), json.loads(request.body)
+        number = int(told["parameters"]["migrate_to_chat_id"])
+        if str(asked["chat_id"]) == str(number):
+            return None
+    except (ValueError, TypeError, LookupError):
+        return None
+    trace.moved_to = str(number)
+    again = request.copy()
+    again.prepare_body(json.dumps({**asked, "chat_id": number}), None)
+    return again
 
 
 def _trusted() -> Any:

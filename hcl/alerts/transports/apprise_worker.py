@@ -7,16 +7,18 @@ the modules beside it that hold for all transports, which it loads by their path
 In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (of _TYPES),
 `title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
 plugin, where the URL does not say), `pace` (seconds between two messages over the URL),
-`ca_file` (whom to trust besides the system's store; "": nobody),
+`ca_file` (whom to trust besides the system's store; "": nobody), `taken` (digests of
+targets that have it already),
 `until` (of time.monotonic; what has not begun by then is dropped).
 Out, in any order: `id`, `ok`, `words` (the answer, or why not; no secrets),
-`permanent`. Messages of one URL go out in turn, those of several at once. It ends with
-stdin, whatever is under way.
+`permanent`, `taken` with those that have it now. Messages of one URL go out in turn,
+those of several at once. It ends with stdin, whatever is under way.
 
 With the argument `check`: a JSON array of URLs in, an array of objects out: `problem`
 ("": it loads), `service`, `schemes`.
 """
 
+import hashlib
 import inspect
 import json
 import logging
@@ -27,11 +29,9 @@ import sys
 import threading
 import time
 from collections import deque
-from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote
 
 import requests.sessions
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType, PersistentStoreMode
@@ -44,9 +44,8 @@ if __name__ == "__main__":
         sys.modules[_room] = ModuleType(_room)
         sys.modules[_room].__path__ = [str(Path(__file__).parents[_depth])]
 
-from hcl.alerts.transports import reasons
+from hcl.alerts.transports.apprise_reasons import reason, scrubbed, secrets_of
 from hcl.alerts.transports.apprise_requests import (
-    Redirected,
     Trace,
     WatchedAdapter,
     trace_now,
@@ -98,12 +97,13 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     """Send one message; return what to tell of it."""
     trace, secrets = Trace(ca_file=job.get("ca_file", "")), secrets_of(job["url"])
     trace_now.set(trace)
-    ok, problem = False, ""
+    ok, problem, taken = False, "", set(job.get("taken", ()))
     try:
         plugin = load(job["url"], job["arguments"])
         if plugin is None:
             problem = f"the URL is not valid: {_why_not(job['url'], trace)}"
         else:
+            _pass_over(plugin, taken)
             ok = _notify(plugin, job)
     # A plugin may raise anything, and its words may hold anything.
     except Exception as error:  # noqa: BLE001
@@ -111,9 +111,32 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     words = "sent" if ok else problem or reason(trace, secrets)
     if ok and trace.status:
         words = f"HTTP {trace.status} from {trace.host}"
+    if ok and trace.moved_to:
+        words += f"; that group is {trace.moved_to} now: write that into url"
     permanent = problem.startswith("the URL") or trace.status in PERMANENT
     permanent = permanent or (not ok and bool(_FOR_GOOD.search(trace.said)))
-    return {"id": job["id"], "ok": ok, "words": words, "permanent": permanent}
+    told = {"id": job["id"], "ok": ok, "words": words, "permanent": permanent}
+    return {**told, "taken": sorted(taken)}
+
+
+def _pass_over(plugin: Any, taken: set[str]) -> None:
+    """Have a plugin leave out those of its targets that took the message before.
+
+    `taken` holds their digests, and gets those that take it now. Apprise remembers as
+    much between its own tries alone.
+    """
+
+    def digest(key: Any, per_message: bool) -> str:
+        slot = repr(plugin._slot(key, per_message))
+        return hashlib.sha256(slot.encode("utf-8", "replace")).hexdigest()[:16]
+
+    def is_delivered(key: Any, per_message: bool = False) -> bool:
+        return digest(key, per_message) in taken
+
+    def mark_delivered(key: Any, per_message: bool = False) -> None:
+        taken.add(digest(key, per_message))
+
+    plugin.is_delivered, plugin.mark_delivered = is_delivered, mark_delivered
 
 
 def load(url: str, arguments: dict[str, Any] | None = None) -> NotifyBase | None:
@@ -193,66 +216,6 @@ def _close_opsgenie(plugin: Any, note: str) -> bool:
         verify=plugin.verify_certificate,
     )
     return bool(response.ok)
-
-
-def reason(trace: Trace, secrets: list[str]) -> str:
-    """Say in one line, without a secret, why a message was not taken."""
-    host = trace.host
-    if trace.error is not None:
-        return _connection_problem(trace.error, host)
-    said = scrubbed(trace.said, secrets)
-    if trace.status and not 200 <= trace.status <= 299:
-        return f"HTTP {trace.status} from {host}" + (f": {said}" if said else "")
-    if said and trace.status:
-        return f"{host} refused the message: {said}"
-    warned = scrubbed(trace.warnings[-1] if trace.warnings else "", secrets)
-    hint = f": {trace.hint}" if trace.hint not in warned.lower() else ""
-    return (warned.rstrip(".") or "Apprise could not send it, it says not why") + hint
-
-
-def _connection_problem(error: Exception, host: str) -> str:
-    links = list(reasons.links(error))
-    if isinstance(error, Redirected):
-        problem = f"HTTP {error.status} from {host}: it redirects to {error.place}"
-        return f"{problem}, which is not followed; use that address in the URL"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"cannot connect to {host} in time"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"{host} did not answer in time"
-    for link in links:
-        if type(link).__name__ == "RemoteDisconnected":
-            return f"{host} closed the connection without an answer"
-        if isinstance(link, HTTPException):
-            return f"{host} did not answer in HTTP"
-    through = " through the proxy" if "Proxy" in type(error).__name__ else ""
-    if isinstance(links[-1], ConnectionResetError | BrokenPipeError):
-        return f"{host} broke off the connection"
-    cause = reasons.why(error)
-    if reasons.lacks_tls(error):
-        cause += "; use the scheme without the s at its end, or another port"
-    return f"cannot connect to {host}{through}" + (f": {cause}" if cause else "")
-
-
-def secrets_of(url: str) -> list[str]:
-    """Return all pieces of a URL that may be secret, longest first."""
-    rest = url.partition("://")[2] or url
-    pieces = set(re.split(r"[/:@?&=#,;+\s]+", rest))
-    pieces |= {unquote(piece) for piece in pieces}
-    pieces |= set(re.split(r"[/:@?&=#,;+\s]+", unquote(rest)))
-    pieces.add(rest)
-    return sorted(filter(None, pieces), key=len, reverse=True)
-
-
-def scrubbed(text: str, secrets: list[str]) -> str:
-    """Return a text as one short line, with none of the secrets."""
-    for secret in secrets:
-        pattern = re.escape(secret)
-        if len(secret) < 5:
-            # As part of a word it tells nothing.
-            pattern = rf"(?<!\w){pattern}(?!\w)"
-        text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 class Lanes:

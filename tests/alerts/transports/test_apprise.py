@@ -30,10 +30,10 @@ from tests.alerts import (
 )
 from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
-from tests.build import HOUR, make_check
+from tests.build import DAY, HOUR, make_check
 from tests.config import PROJECT, read
 from tests.patience import ENDS
-from tests.sinks import Behaviour, HttpSink, make_certificate
+from tests.sinks import Behaviour, HttpRecord, HttpSink, make_certificate
 
 LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
 SLACK = "https://hooks.slack.com/services/T12345678/B12345678/abcdefghijklmnopqrstuvwx"
@@ -327,6 +327,33 @@ async def test_telegram_tells_what_it_does_not_like(
     assert (error.reason, error.permanent) == (told, True)
 
 
+async def test_group_of_telegram_that_has_another_number_now_is_told_there(
+    courier: Courier, internet: ProxySink
+) -> None:
+    def answer(record: HttpRecord) -> tuple[int, bytes]:
+        if str(json.loads(record.text)["chat_id"]) == "-1002233":
+            return 200, b'{"ok": true}'
+        said: dict[str, Any] = {"ok": False, "error_code": 400}
+        said["description"] = "Bad Request: group chat was upgraded to a supergroup"
+        said["parameters"] = {"migrate_to_chat_id": -1002233}
+        return 400, json.dumps(said).encode()
+
+    internet.answers = answer
+    try:
+        told = await send(courier, "tgram://123456789:abcdefg_hijklmnop/-2233/")
+    finally:
+        internet.answers = None
+
+    first, second = (json.loads(record.text) for record in internet.records)
+    assert str(first.pop("chat_id")) == "-2233"
+    assert second.pop("chat_id") == -1002233
+    assert first == second
+    assert told == (
+        "HTTP 200 from api.telegram.org; that group is -1002233 now: write that into"
+        " url"
+    )
+
+
 async def test_refusal_for_good_counts_whatever_the_status(
     courier: Courier, internet: ProxySink
 ) -> None:
@@ -409,6 +436,29 @@ async def test_message_of_hcl_itself_opens_an_incident_where_it_is_asked_for(
     assert document["event_action"] == "trigger"
     assert document["payload"]["summary"].startswith("hcl was away from 03:50")
     assert other.target == "/v2/alerts"
+
+
+async def test_who_took_a_message_does_not_get_it_again_where_others_refused(
+    courier: Courier, sink: HttpSink
+) -> None:
+    """One topic of a URL that is gone must not have the others told all week."""
+    url, refused = f"ntfy://127.0.0.1:{sink.port}/mine/gone", {"gone"}
+
+    def answer(record: HttpRecord) -> tuple[int, bytes]:
+        return (404 if json.loads(record.text)["topic"] in refused else 200), b"{}"
+
+    sink.answers = answer
+    transport = AppriseTransport("ntfy", url, ENDS, courier)
+    with pytest.raises(DeliveryError, match="HTTP 404"):
+        await transport.send(a_message(), NOW)
+    with pytest.raises(DeliveryError, match="HTTP 404"):
+        await transport.send(a_message(), NOW + HOUR)
+    refused.clear()
+    await transport.send(a_message(), NOW + DAY)
+    await transport.send(UP, NOW + DAY)
+
+    topics = [json.loads(record.text)["topic"] for record in sink.records]
+    assert topics == ["mine", "gone", "gone", "gone", "mine", "gone"]
 
 
 async def test_refusals_tell_their_status(courier: Courier, sink: HttpSink) -> None:

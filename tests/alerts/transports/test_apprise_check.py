@@ -236,7 +236,8 @@ def test_apprise_that_fails_is_a_problem_in_words(
 def test_worker_needs_no_more_of_hcl_than_what_is_beside_it(tmp_path: Path) -> None:
     alone = tmp_path / "hcl/alerts/transports"
     alone.mkdir(parents=True)
-    for name in ("apprise_worker", "apprise_requests", "proxy", "reasons", "trust"):
+    own = ("worker", "requests", "reasons")
+    for name in (*map("apprise_{}".format, own), "proxy", "reasons", "trust"):
         shutil.copy(WORKER.with_name(f"{name}.py"), alone)
 
     done = subprocess.run(

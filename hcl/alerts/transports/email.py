@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import ssl
+from collections.abc import Collection
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,6 +21,7 @@ from hcl.alerts.messages.rendering import in_html, in_text
 from hcl.alerts.transports import (
     TRY_TIMEOUT,
     DeliveryError,
+    taken,
     too_late,
     trust,
 )
@@ -31,6 +33,13 @@ from hcl.config.net.addresses import MailAddress, parse_address
 from hcl.model import Alert, Message
 
 logger = logging.getLogger(__name__)
+
+# What the server said of recipients that it did not take.
+_Refused = dict[str, aiosmtplib.SMTPResponse]
+
+# For how many seconds some of several recipients are tried again whom the server would
+# not take just now, as one that lists greys does; the others have the message.
+PATIENCE = 900.0
 
 # Seconds that the farewell to a server may take, once it has taken the message.
 _QUIT_TIMEOUT = 2.0
@@ -48,7 +57,7 @@ class Email:
     """Mail all addresses of a channel at once.
 
     `try_timeout` is the limit in seconds of one try, from name lookup to acceptance.
-    `ca_file` is whom it trusts besides the system's store.
+    `ca_file` is whom it trusts besides the system's store; `patience` as PATIENCE.
     """
 
     def __init__(
@@ -58,23 +67,27 @@ class Email:
         smtp: SmtpConfig,
         try_timeout: float = TRY_TIMEOUT,
         ca_file: Path | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._channel_id = channel_id
         self._settings = settings
         self._smtp = smtp
         self._try_timeout = try_timeout
         self._ca_file = str(ca_file or "")
+        self._patience = patience
 
     async def send(self, message: Message, now: datetime) -> str:
         """Hand the message to the server; return the server's answer.
 
-        It is delivered if one recipient is accepted; the answer names the others.
+        It is delivered if one recipient is accepted; the answer names the others. Those
+        who may be accepted later are tried again for a while, alone.
         """
         if not self._smtp.host:
             raise DeliveryError("no mail server: [smtp] host is not set", True)
+        key = f"{self._channel_id}\n{taken.identity(message)}"
         try:
             mail = self._mail(message, now)
-            refused, answer = await self._deliver(mail)
+            refused, answer = await self._deliver(mail, taken.by(key))
         except DeliveryError:
             raise
         except TimeoutError as error:
@@ -84,12 +97,25 @@ class Email:
         # Whatever a library raises, a try ends in words.
         except Exception as error:
             raise failure(error, self._smtp) from error
-        for to, response in refused.items():
-            logger.warning("%s was refused: %s", to, answer_line(response.message))
-        return answer_line(f"250 {answer}") + "".join(
-            f"; refused {to}: {answer_line(f'{response.code} {response.message}')}"
+        return self._judged(key, refused, answer)
+
+    def _judged(self, key: str, refused: _Refused, answer: str) -> str:
+        """Return the answer to a message that some have taken, and who did not.
+
+        Raises DeliveryError if it is to come again to those.
+        """
+        told = [
+            f"refused {to}: {answer_line(f'{response.code} {response.message}')}"
             for to, response in refused.items()
-        )
+        ]
+        is_soon = any(response.code < 500 for response in refused.values())
+        if is_soon and taken.waited(key) < self._patience:
+            taken.note(key, {a.address for a in self._recipients()} - refused.keys())
+            raise DeliveryError(f"{self._smtp.host} {'; '.join(told)}; others have it")
+        taken.forget(key)
+        for words in told:
+            logger.warning("%s %s", self._smtp.host, words)
+        return "; ".join([answer_line(f"250 {answer}"), *told])
 
     def preview(self, message: Message, now: datetime) -> str:
         """Return the mail as people read it: its head and its text part."""
@@ -101,20 +127,27 @@ class Email:
         """Do nothing: every message has a connection of its own."""
 
     async def _deliver(
-        self, mail: EmailMessage
-    ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
+        self, mail: EmailMessage, without: Collection[str]
+    ) -> tuple[_Refused, str]:
+        """Hand it to the server for all recipients but those that have it already."""
         tls = None
         if self._smtp.security != "none":
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
-        sender, to = self._sender(), self._recipients()
+        sender = self._sender()
+        to = [a.address for a in self._recipients() if a.address not in without]
         async with Patience(self._try_timeout) as limit:
             sock = await self._reached()
             with contextlib.closing(_client(self._smtp, tls, sock)) as client:
                 await self._connect(client, sock)
-                answer = await client.send_message(
-                    mail, sender=sender.address, recipients=[a.address for a in to]
-                )
+                try:
+                    answer = await client.send_message(
+                        mail, sender=sender.address, recipients=to
+                    )
+                except aiosmtplib.SMTPRecipientsRefused as error:
+                    if not without:
+                        raise
+                    answer = _refused(error), "taken before"
                 # What goes wrong from now on does not undo the delivery.
                 limit.end()
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -185,14 +218,10 @@ class Email:
     def _message_id(self, message: Message) -> str:
         # The same for every try, so that a mailbox can tell a repeat from a second
         # message.
-        if message.announcement is not None:
-            seed = f"{message.announcement.id} {message.announcement.created}"
-            return self._id(f"{message.notice}\n{seed}")
-        if _begins_outage(message):
+        if message.announcement is None and _begins_outage(message):
             [alert] = message.alerts
             return self._outage_id(alert, alert.flip.created)
-        seeds = [message.notice, *map(_seed, message.alerts)]
-        return self._id("\n".join(seeds))
+        return self._id(taken.identity(message))
 
     def _answered(self, message: Message) -> str:
         """Return the Message-ID of the mail that told of the outage's begin, or ""."""
@@ -220,13 +249,6 @@ def _begins_outage(message: Message) -> bool:
     alert = message.alerts[0]
     down = alert.flip.new_status == "down" and not alert.reminder
     return down and len(message.alerts) == 1 and not message.notice
-
-
-def _seed(alert: Alert) -> str:
-    flips = (*alert.earlier, alert.flip)
-    times = " ".join(flip.created.isoformat() for flip in flips)
-    late = f" {alert.status}" if alert.lateness else ""
-    return f"{alert.check.code} {times} {alert.reminder}{late}"
 
 
 def _parsed(text: str, what: str) -> MailAddress:
@@ -276,6 +298,13 @@ def _client(
         use_tls=smtp.security == "tls",
         start_tls=smtp.security == "starttls",
     )
+
+
+def _refused(error: aiosmtplib.SMTPRecipientsRefused) -> _Refused:
+    return {
+        each.recipient: aiosmtplib.SMTPResponse(each.code, each.message)
+        for each in error.recipients
+    }
 
 
 def _own_name() -> str:

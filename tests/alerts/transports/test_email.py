@@ -18,7 +18,7 @@ import pytest
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.messages.rendering import in_html, in_text
 from hcl.alerts.transports import DeliveryError
-from hcl.alerts.transports.email import Email
+from hcl.alerts.transports.email import PATIENCE, Email
 from hcl.config import EmailSettings, SmtpConfig
 from hcl.model import Flip, Message
 from tests.alerts import (
@@ -72,10 +72,12 @@ async def send(
     to: tuple[str, ...] = ("ops@example.org",),
     channel: str = CHANNEL,
     limit: float = 5.0,
+    patience: float = PATIENCE,
     **more: Any,
 ) -> str:
     smtp = an_smtp(port, **more)
-    transport = Email(channel, EmailSettings(to), smtp, try_timeout=limit)
+    settings = EmailSettings(to)
+    transport = Email(channel, settings, smtp, limit, patience=patience)
     message = message or a_message(alert or an_alert())
     try:
         return await transport.send(message, now)
@@ -453,6 +455,44 @@ async def test_refused_recipient_is_named_and_the_others_get_it(
         "250 2.0.0 OK kept; refused gone@example.org: 550 5.1.1 no such user"
     )
     assert sink.records[0].rcpt_tos == ["ops@example.org"]
+
+
+async def test_recipient_who_is_taken_later_gets_it_and_the_others_not_again(
+    sink: SmtpSink,
+) -> None:
+    """A server that lists greys takes nobody at once whom it does not know yet."""
+    both = ("ops@example.org", "boss@example.org")
+    sink.refusals.rcpt = {"boss@example.org": "450 4.2.0 greylisted"}
+    error = await failure(sink.port, to=both)
+    again = await failure(sink.port, to=both, now=NOW + timedelta(seconds=5))
+    sink.refusals.rcpt = {}
+    answer = await send(sink.port, to=both, now=NOW + timedelta(minutes=5))
+    await send(sink.port, to=both, alert=an_alert(reminder=1))
+
+    told = "127.0.0.1 refused boss@example.org: 450 4.2.0 greylisted; others have it"
+    assert (error.reason, error.permanent) == (told, False)
+    assert again.reason == told
+    assert answer == "250 2.0.0 OK kept"
+    assert [record.rcpt_tos for record in sink.records] == [
+        ["ops@example.org"],
+        ["boss@example.org"],
+        list(both),
+    ]
+
+
+@pytest.mark.parametrize("last", ["550 no such user", "450 still not"])
+async def test_recipient_who_is_never_taken_is_given_up_after_a_while(
+    sink: SmtpSink, last: str
+) -> None:
+    both = ("ops@example.org", "boss@example.org")
+    sink.refusals.rcpt = {"boss@example.org": "450 4.2.0 greylisted"}
+    await failure(sink.port, to=both)
+    sink.refusals.rcpt = {"boss@example.org": last}
+
+    answer = await send(sink.port, to=both, patience=0.0)
+
+    assert answer == f"250 taken before; refused boss@example.org: {last}"
+    assert len(sink.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def _of_check(
         elif (end := _next_flip(row, later)) and _ends_before(end, until):
             result.dropped.append((notification, _SHORT))
             short.add(end.notification.id)
-        elif end.flip.new_status == "down" if end else row.status != "down":
+        elif _is_ended_untold(row, end, until):
             result.dropped.append((notification, _OVER))
         elif now < until:
             result.held.append((notification, until, "delay"))
@@ -347,6 +347,14 @@ def _next_flip(row: Waiting, others: Iterable[Waiting]) -> Waiting | None:
     """Return the first message of a newer flip of the check."""
     flip_id = row.notification.flip_id
     return next((r for r in others if r.notification.flip_id > flip_id), None)
+
+
+def _is_ended_untold(row: Waiting, end: Waiting | None, until: datetime) -> bool:
+    """Tell whether an outage ended before a moment, with no message of its own."""
+    if end.flip.new_status == "up" if end else row.status == "down":
+        return False
+    # A pause has none, nor has what is up again where the channel does not tell that.
+    return row.ended is None or row.ended < until
 
 
 def _ends_before(end: Waiting, until: datetime) -> bool:

@@ -20,11 +20,11 @@ class Waiting(NamedTuple):
 
     `flip` is one of long ago, from new to new, if it tells of none. `n_pings` is the
     number of the last ping up to the flip, 0 if there was none. `status` and `tags` are
-    those of its check now. `channels` holds the ids of the rows
-    of the channels that the check uses; it is empty but for reminders. `muted_until` is
-    the check's; `handed_on`: the fallback has told of it already. `lateness` is what it
-    tells of instead of a flip; `is_stale`: it is over, or, of its end, the channel did
-    not tell of it.
+    those of its check now. `channels` holds the ids of the rows of the channels that
+    the check uses; it is empty but for reminders. `muted_until` is the check's;
+    `handed_on`: the fallback has told of it already. `lateness` is what it tells of
+    instead of a flip; `is_stale`: it is over, or, of its end, the channel did not tell
+    of it. `ended` is when the check flipped next; None: not yet.
     """
 
     notification: Notification
@@ -38,14 +38,13 @@ class Waiting(NamedTuple):
     handed_on: bool = False
     lateness: Lateness | None = None
     is_stale: bool = False
+    ended: datetime | None = None
 
 
 # Of a message that is refused, what it takes to believe that.
 _REFUSAL = timedelta(hours=1)
-
 # Failed tries of a message that are kept: the first ones.
 _MOST_TRIES = 20
-
 # Longer than any pause between two tries.
 _LONGEST = timedelta(days=2)
 
@@ -128,7 +127,9 @@ async def _alerts_due(
         " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
         " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
         " AND t.channel_id = n.channel_id AND t.sent IS NOT NULL),"
-        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})), l.usual"
+        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})), l.usual,"
+        " (SELECT e.created FROM flips e WHERE e.check_id = n.check_id"
+        " AND e.id > n.flip_id ORDER BY e.id LIMIT 1)"
         # In the order of a CROSS JOIN: few of those that wait are due.
         " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
         " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"
@@ -142,13 +143,11 @@ async def _alerts_due(
 
 
 def _waiting(row: tuple[Any, ...]) -> Waiting:
-    lateness = _lateness(row)
+    lateness, created = _lateness(row), datetime.fromtimestamp(row[11] or 0, UTC)
     return Waiting(
         notifications.from_row(row),
         datetime.fromtimestamp(row[10], UTC),
-        _NO_FLIP
-        if lateness
-        else Flip(datetime.fromtimestamp(row[11], UTC), *row[12:15]),
+        _NO_FLIP if lateness else Flip(created, *row[12:15]),
         row[15] or 0,
         row[16],
         tuple(row[17].split()),
@@ -157,6 +156,7 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
         bool(row[19]),
         lateness,
         bool(row[24]) and lateness is not None,
+        moment(row[26]),
     )
 
 

@@ -516,6 +516,30 @@ async def test_second_outage_is_told_after_a_delay_of_its_own(tmp_path: Path) ->
         assert post.mails() == ["DOWN: a", "UP: a"]
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(9, []), (30, ["DOWN and UP again: a"])])
+@pytest.mark.parametrize("waits_for", ["night", "server"])
+async def test_outage_longer_than_the_delay_is_told_where_no_up_is_told(
+    tmp_path: Path, waits_for: str, minutes: int, told: list[str]
+) -> None:
+    """It may be over by the end of quiet hours, or when the receiver is there again."""
+    hours = quiet("11:00", "13:00") if waits_for == "night" else quiet("01:00", "02:00")
+    mail = channel("Mail", events='["down"]', delay='"10m"', quiet_hours=hours)
+    async with posting(tmp_path, mail) as post:
+        if waits_for == "server":
+            post.smtp.refusals.mail = "451 not now"
+            await post.down("b", at=NOW - HOUR)
+            await post.send(NOW)
+        check = await post.down("a")
+        # The server is held in between, so that nothing of this check is tried.
+        await post.send(NOW, NOW + SECOND)
+        await post.succeed(check, NOW + minutes * MINUTE)
+        post.smtp.refusals.mail = ""
+
+        await post.send(NOW + 2 * HOUR)
+
+        assert [mail for mail in post.mails() if mail.endswith("a")] == told
+
+
 @pytest.mark.parametrize("what", ["pause", "delete"])
 async def test_outage_that_was_paused_in_the_delay_is_not_told(
     tmp_path: Path, what: str

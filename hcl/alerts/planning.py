@@ -14,6 +14,10 @@ logger = logging.getLogger(__name__)
 # Checks whose messages are read and planned at a time.
 _READ_AT_ONCE = 100
 
+# Messages of one check that are read where each goes out by itself, the oldest: a check
+# may have flapped for the week that a receiver was away.
+MOST_OF_A_CHECK = 50
+
 # How long a plan holds: what is ready for longer, behind others, is planned anew.
 _FRESH = timedelta(seconds=1)
 
@@ -27,8 +31,9 @@ async def fill(
     """
     if line.planned is None or now - line.planned > _FRESH:
         line.queue.clear()
+    most = MOST_OF_A_CHECK if line.channel.settings.is_for_machines else -1
     while not line.queue:
-        waiting = await _due(database, line, now)
+        waiting, unsure = await _due(database, line, now, most)
         if not waiting:
             return
         ends = None
@@ -37,19 +42,48 @@ async def fill(
         plan = calm.plan(
             line.channel, line.tags, waiting, now, ways=ways, window_ends=ends
         )
+        plan = _without(plan, unsure)
         line.queue.extend(plan.bundles)
         line.planned = now
+        # What is held with others has to be put off as a whole.
+        most = -1
         if (plan.dropped or plan.held) and not await _put_off(database, plan, now):
             return
 
 
-async def _due(database: Database, line: Line, now: datetime) -> list[Waiting]:
-    """Read what is due, but of what has a message under way."""
+async def _due(
+    database: Database, line: Line, now: datetime, most: int
+) -> tuple[list[Waiting], frozenset[int]]:
+    """Read what is due, but of what has a message under way.
+
+    Of each check `most` messages are read, -1 for all; which of them are the last of
+    several more, by their ids, is returned too.
+    """
     # What ends while this is read was still waiting for its tick when it was read.
     under_way = set(line.under_way)
     limit = _READ_AT_ONCE + len(under_way)
-    due = await store.outbox.due(database.committed, line.row_id, now, limit)
-    return [row for row in due if row.notification.topic not in under_way]
+    due = await store.outbox.due(database.committed, line.row_id, now, limit, most)
+    due = [row for row in due if row.notification.topic not in under_way]
+    if most > 0 and any(row.notification.hold in ("fold", "quiet") for row in due):
+        return await _due(database, line, now, -1)
+    last = {
+        rows[-1].notification.id for rows in calm.by_check(due) if len(rows) == most
+    }
+    # What follows it is not known: it counts as what it was for then.
+    due = [
+        row._replace(status=row.flip.new_status) if row.notification.id in last else row
+        for row in due
+    ]
+    return due, frozenset(last)
+
+
+def _without(plan: calm.Plan, unsure: frozenset[int]) -> calm.Plan:
+    """Leave out what cannot be decided on yet; it may be over with what is before."""
+    if not unsure:
+        return plan
+    held = [one for one in plan.held if one[0].id not in unsure]
+    bundles = [b for b in plan.bundles if b[0].notification.id not in unsure]
+    return calm.Plan(plan.dropped, held, bundles)
 
 
 async def _put_off(database: Database, plan: calm.Plan, now: datetime) -> bool:

@@ -19,12 +19,12 @@ class Waiting(NamedTuple):
     """A message that waits, and what decides whether and when it goes out.
 
     `flip` is one of long ago, from new to new, if it tells of none. `n_pings` is the
-    number of the last ping up to the flip, 0 if there was none. `status` and `tags` are
-    those of its check now. `channels` holds the ids of the rows of the channels that
-    the check uses; it is empty but for reminders. `muted_until` is the check's;
-    `handed_on`: the fallback has told of it already. `lateness` is what it tells of
-    instead of a flip; `is_stale`: it is over, or, of its end, the channel did not tell
-    of it. `ended` is when the check flipped next; None: not yet.
+    number of the last ping up to the flip, 0 if there was none. `status`, `tags` and
+    `muted_until` are those of its check now; `ended` is when that flipped next, None:
+    not yet. `channels` holds the ids of the rows of the channels that the check uses;
+    it is empty but for reminders. `handed_on`: the fallback has told of it already.
+    `lateness` is what it tells of instead of a flip; `is_stale`: it is over, or, of its
+    end, the channel did not tell of it.
     """
 
     notification: Notification
@@ -74,14 +74,15 @@ class Outcome:
 
 
 async def due(
-    conn: Connection, channel_id: int, now: datetime, limit: int
+    conn: Connection, channel_id: int, now: datetime, limit: int, most: int = -1
 ) -> list[Waiting]:
     """Return all that waits of checks that a channel has to send something of now.
 
-    In order, of `limit` checks at most; behind it what is due of hcl itself.
+    In order, of `limit` checks at most, and of each the `most` oldest, -1 for all;
+    behind it what is due of hcl itself.
     """
     announcements = await _announcements_due(conn, channel_id, now, limit)
-    return [*await _alerts_due(conn, channel_id, now, limit), *announcements]
+    return [*await _alerts_due(conn, channel_id, now, limit, most), *announcements]
 
 
 async def _announcements_due(
@@ -110,7 +111,7 @@ async def _announcements_due(
 
 
 async def _alerts_due(
-    conn: Connection, channel_id: int, now: datetime, limit: int
+    conn: Connection, channel_id: int, now: datetime, limit: int, most: int
 ) -> list[Waiting]:
     rows = await conn.execute_fetchall(
         "WITH due AS (SELECT check_id, min(id) AS oldest FROM notifications"
@@ -131,13 +132,15 @@ async def _alerts_due(
         " (SELECT e.created FROM flips e WHERE e.check_id = n.check_id"
         " AND e.id > n.flip_id ORDER BY e.id LIMIT 1)"
         # In the order of a CROSS JOIN: few of those that wait are due.
-        " FROM due CROSS JOIN notifications n ON n.channel_id = :channel_id"
-        " AND n.check_id = due.check_id AND n.next_try IS NOT NULL"
+        " FROM due CROSS JOIN notifications n ON n.id IN (SELECT id FROM notifications"
+        " INDEXED BY notifications_waiting"
+        " WHERE channel_id = :channel_id AND check_id = due.check_id"
+        " AND next_try IS NOT NULL ORDER BY coalesce(flip_id, 0), id LIMIT :most)"
         " LEFT JOIN flips f ON f.id = n.flip_id"
         " LEFT JOIN latenesses l ON l.id = n.lateness_id"
         " JOIN check_states s ON s.check_id = n.check_id"
         " JOIN checks c ON c.id = n.check_id ORDER BY n.id",
-        {"channel_id": channel_id, "now": stamp(now), "limit": limit},
+        {"channel_id": channel_id, "now": stamp(now), "limit": limit, "most": most},
     )
     return [_waiting(tuple(row)) for row in rows]
 
@@ -246,12 +249,11 @@ async def retry_refused(conn: Connection, now: datetime, channel_id: int) -> Non
 
 async def has_failed(conn: Connection, channel_id: int) -> bool:
     """Tell whether anything waits over a channel that has failed before."""
-    rows = await conn.execute_fetchall(
+    one = (
         "SELECT 1 FROM notifications WHERE channel_id = ? AND next_try IS NOT NULL"
-        " AND attempts > 0 LIMIT 1",
-        (channel_id,),
+        " AND attempts > 0 LIMIT 1"
     )
-    return bool(list(rows))
+    return bool(list(await conn.execute_fetchall(one, (channel_id,))))
 
 
 async def look_again(conn: Connection, now: datetime) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hcl.alerts.calm import LONGEST_HISTORY
 from hcl.alerts.delivery import GIVE_UP_AFTER, PERMANENT_STEP
 from hcl.alerts.lines import PAUSES
+from hcl.alerts.planning import MOST_OF_A_CHECK
 from tests.alerts.sending import (
     channel,
     down,
@@ -58,6 +59,35 @@ async def test_summary_that_is_refused_loses_nothing(tmp_path: Path) -> None:
         assert post.mails() == ["2 checks: 1 down, 1 up"]
         unsent = "SELECT count(*) FROM notifications WHERE sent IS NULL"
         assert await rows(post.app.database, unsent) == [0]
+
+
+async def test_webhook_hears_of_a_long_backlog_what_lasted(tmp_path: Path) -> None:
+    """Of so many no more are read for each request than it takes to know the next."""
+    hook = channel("Hook", "webhook", delay='"2s"')
+    async with posting(tmp_path, hook) as post:
+        await post.down("a")
+        await change(post.app.database, FLAPPED, 3 * MOST_OF_A_CHECK, NOW.timestamp())
+        # One that went down as the last that is read at first lasted for longer.
+        longer = "UPDATE flips SET created = created + 9 WHERE id > ?"
+        await change(post.app.database, longer, MOST_OF_A_CHECK)
+        await change(post.app.database, WAITING)
+
+        await post.send(NOW + DAY)
+
+        assert post.requests() == ["down a", "up a"]
+        assert await post.waiting() == []
+
+
+async def test_webhook_hears_each_of_a_long_backlog_in_order(tmp_path: Path) -> None:
+    async with posting(tmp_path, HOOK) as post:
+        await post.down("a")
+        await change(post.app.database, FLAPPED, 3 * MOST_OF_A_CHECK, NOW.timestamp())
+        await change(post.app.database, WAITING)
+
+        await post.send(NOW + DAY)
+
+        assert post.requests() == ["down a", *["down a", "up a"] * 75]
+        assert await post.waiting() == []
 
 
 async def test_flapping_check_leaves_no_backlog_that_grows(tmp_path: Path) -> None:

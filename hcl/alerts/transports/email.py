@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import re
 import socket
 import ssl
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from hcl.alerts.messages.rendering import in_html, in_text
 from hcl.alerts.transports import (
     TRY_TIMEOUT,
     DeliveryError,
+    mail_headers,
     taken,
     too_late,
     trust,
@@ -187,10 +187,8 @@ class Email:
     def _mail(self, message: Message, now: datetime) -> EmailMessage:
         letter = write_letter(message, now)
         mail = EmailMessage()
-        # Built of names and addresses, so that quotes and encoding are where they must.
-        mail["From"] = _in_header(self._sender())
-        mail["To"] = [_in_header(to) for to in self._recipients()]
-        mail["Subject"] = self._head(letter)["Subject"]
+        for name, value in self._head(letter).items():
+            mail[name] = value
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = self._message_id(message)
         outage = self._answered(message)
@@ -207,12 +205,12 @@ class Email:
         mail.add_alternative(in_html(letter), subtype="html", cte=cte)
         return mail
 
-    def _head(self, letter: Letter) -> dict[str, str]:
+    def _head(self, letter: Letter) -> dict[str, mail_headers.Written]:
+        senders, to = [_in_header(self._sender())], map(_in_header, self._recipients())
         return {
-            "From": str(_in_header(self._sender())),
-            "To": ", ".join(str(_in_header(to)) for to in self._recipients()),
-            # EmailMessage would decode an encoded word (RFC 2047) that a name holds.
-            "Subject": letter.subject.replace("=?", "= ?"),
+            "From": mail_headers.of_addresses("From", senders),
+            "To": mail_headers.of_addresses("To", to),
+            "Subject": mail_headers.of_text("Subject", _no_code(letter.subject)),
         }
 
     def _message_id(self, message: Message) -> str:
@@ -258,13 +256,13 @@ def _parsed(text: str, what: str) -> MailAddress:
         raise DeliveryError(f"{what} is {error}", True) from None
 
 
-def _in_header(address: MailAddress) -> Address:
-    # Its own quoting would quote quotes once more; and see _head for =?.
-    local = address.local
-    if local.startswith('"'):
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    name = address.name.replace("=?", "= ?")
-    return Address(name, username=local, domain=address.domain)
+def _in_header(address: MailAddress) -> MailAddress:
+    return replace(address, name=_no_code(address.name))
+
+
+def _no_code(text: str) -> str:
+    # Readers would decode an encoded word (RFC 2047) that a name holds.
+    return text.replace("=?", "= ?")
 
 
 async def _speaks_tls(sock: socket.socket) -> bool:

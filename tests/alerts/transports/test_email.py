@@ -1,4 +1,5 @@
 import asyncio
+import email
 import email.message
 import html
 import re
@@ -9,7 +10,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from email.header import decode_header, make_header
+from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,43 @@ async def test_any_name_arrives(sink: SmtpSink, name: str, title: str | None) ->
     assert record.message["Bcc"] is None
     assert part(record.message, "plain").startswith(f"{shown} is DOWN.\n")
     assert f"DOWN {shown} No ping" in words(part(record.message, "html"))
+
+
+LONG_NAMES = (
+    "Überwachung der Server im Keller",
+    "Резервное копирование базы данных (ночью), второй этаж",
+    "夜間バックアップの監視を担当するみなさん",
+    "Müller, Jörg",
+    "é" * 60,
+    "plain",
+)
+
+
+async def test_long_headers_in_any_letters_are_read_as_they_were_written(
+    sink: SmtpSink,
+) -> None:
+    """Python's own way to fold them lost blanks and addresses."""
+    to = tuple(
+        f'"{name}" <user{number}@a-rather-long-domain.example.org>'
+        for number, name in enumerate(LONG_NAMES * 2)
+    )
+    name = "Überwachung der Server, Резервное копирование, 夜間バックアップ 🔥 " * 3
+
+    await send(sink.port, to=to, sender=to[1], alert=an_alert(name=name.strip()))
+
+    # By another reader than Python's newer one, which forgives a lot.
+    head = email.message_from_bytes(sink.records[0].content)
+    lines = sink.records[0].content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+
+    def read(text: str) -> str:
+        return str(make_header(decode_header(text)))
+
+    found = getaddresses([head["To"].replace("\r\n", "")])
+    assert [f'"{read(name)}" <{address}>' for name, address in found] == list(to)
+    [(name_of_sender, address)] = getaddresses([head["From"].replace("\r\n", "")])
+    assert f'"{read(name_of_sender)}" <{address}>' == to[1]
+    assert read(head["Subject"].replace("\r\n", "")) == f"DOWN: {name.strip()}"
 
 
 async def test_name_in_a_headers_code_is_not_decoded(sink: SmtpSink) -> None:

@@ -115,6 +115,12 @@ def test_services_may_do_nothing_but_their_work(name: str) -> None:
     assert "data:/data" in service["volumes"]
 
 
+def test_somebody_reaps_what_commands_leave_behind() -> None:
+    """As the first process of a container hcl would have to, and has no way to."""
+    assert COMPOSE["services"]["hcl"]["init"] is True
+    assert "docker run -d --init " in (ROOT / "docs/containers.md").read_text()
+
+
 def test_litestream_is_asked_for_and_has_what_it_needs() -> None:
     assert COMPOSE["services"]["litestream"]["profiles"] == ["litestream"]
     assert "profiles" not in COMPOSE["services"]["hcl"]

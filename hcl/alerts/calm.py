@@ -293,11 +293,14 @@ def _spent(rows: Sequence[Waiting]) -> Iterator[int]:
         if row.flip.new_status != "down" or not _is_untold(row):
             continue
         end = _next_flip(row, islice(rows, number + 1, None))
+        over = row.ended if end is None else end.flip.created
+        if over is not None and row.muted_until and over > row.muted_until:
+            continue
         if end is None:
             # A check that was paused has no message of that.
             if row.status != "down":
                 yield row.notification.id
-        elif row.muted_until is None or end.flip.created <= row.muted_until:
+        else:
             yield row.notification.id
             if end.flip.new_status == "up" and _is_fresh(end):
                 yield end.notification.id

@@ -865,6 +865,9 @@ def test_nothing_of_a_muted_check_goes_out(kind: str, what: dict[str, Any]) -> N
         # The mute was over, but its message had not gone out.
         ([of_muted(1), of_muted(2, "up", at=MUTED + SECOND)], [], [1, 2]),
         ([of_muted(1), of_muted(2, "up", at=MUTED)], [1, 2], []),
+        # So where the channel tells of no up.
+        ([of_muted(1, status="up")._replace(ended=MUTED + SECOND)], [], [1]),
+        ([of_muted(1, status="up")._replace(ended=MUTED)], [1], []),
         # Told before that it is down: only if it still is.
         ([of_muted(2, flip_id=1, reminder=1)], [], [2]),
         ([of_muted(2, flip_id=1, reminder=1, status="up")], [2], []),

@@ -60,7 +60,7 @@ class Pruner:
         marked = await store.life.marked(reader, day)
         await self._repeat(partial(store.notifications.drop, up_to=marked.notification))
         await self._repeat(store.latenesses.drop)
-        await self._repeat(partial(store.flips.drop, up_to=marked.flip))
+        await self._drop_flips(marked.flip)
         if marked.announcement:
             await self._repeat(
                 partial(store.announcements.drop, up_to=marked.announcement)
@@ -69,6 +69,15 @@ class Pruner:
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.life.forget(conn, day)
         await self._database.release()
+
+    async def _drop_flips(self, up_to: int) -> None:
+        """Delete old flips: many of them stay, and looking at each takes its time."""
+        last: int | None = 0
+        while last is not None:
+            after = last
+            async with self._database.transaction(changes_checks=False) as conn:
+                last = await store.flips.reach(conn, after, up_to, BATCH_LIMIT)
+                await store.flips.drop(conn, up_to, BATCH_LIMIT, after=after, last=last)
 
     async def _repeat(self, drop: Callable[..., Awaitable[int]]) -> None:
         dropped = BATCH_LIMIT

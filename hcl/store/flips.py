@@ -193,16 +193,36 @@ async def shift(conn: Connection, by: timedelta, after: int) -> None:
     )
 
 
-async def drop(conn: Connection, up_to: int, limit: int) -> int:
+async def reach(conn: Connection, after: int, up_to: int, limit: int) -> int | None:
+    """Return the id of the last of so many flips, above an id and up to another.
+
+    None: there are not so many.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT id FROM flips WHERE id > ? AND id <= ? ORDER BY id LIMIT 1 OFFSET ?",
+        (after, up_to, limit - 1),
+    )
+    return next((int(row[0]) for row in rows), None)
+
+
+async def drop(
+    conn: Connection,
+    up_to: int,
+    limit: int,
+    *,
+    after: int = 0,
+    last: int | None = None,
+) -> int:
     """Delete the oldest flips up to an id, `limit` at most; return how many.
 
+    Only those above `after` and up to `last` are looked at; None: all up to the id.
     Flips as young as the oldest ping in their check's log stay, since the two are read
     together; so do those with a notification that is not finished. So does each check's
     last one up to the id: it tells the status since, maybe until today.
     """
     cursor = await conn.execute(
         "DELETE FROM flips WHERE id IN (SELECT f.id FROM flips f"
-        " WHERE f.id <= :up_to"
+        " WHERE f.id > :after AND f.id <= :last"
         " AND EXISTS (SELECT 1 FROM flips later WHERE later.check_id = f.check_id"
         " AND later.id <= :up_to AND later.id > f.id)"
         ' AND f.n_pings < coalesce((SELECT "key" - (f.check_id << 32) FROM pings'
@@ -211,7 +231,12 @@ async def drop(conn: Connection, up_to: int, limit: int) -> int:
         " AND NOT EXISTS (SELECT 1 FROM notifications"
         " WHERE flip_id = f.id AND next_try IS NOT NULL)"
         " ORDER BY f.id LIMIT :limit)",
-        {"up_to": up_to, "limit": limit},
+        {
+            "up_to": up_to,
+            "limit": limit,
+            "after": after,
+            "last": up_to if last is None else last,
+        },
     )
     return cursor.rowcount
 

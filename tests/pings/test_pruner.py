@@ -292,6 +292,29 @@ async def test_many_old_rows_go_in_small_transactions(app: App) -> None:
     assert statements.count("COMMIT") == 5
 
 
+async def test_many_old_rows_that_stay_are_looked_at_in_small_transactions(
+    app: App,
+) -> None:
+    check = await put_check(app.database, n_pings=2)
+    # Its log reaches back, as that of a job that runs once a day does for years.
+    await put_pings(app.database, (check.id, make_ping(n=1, created=NOW - 999 * DAY)))
+    await put_flip(app.database, check, NOW - 900 * DAY)
+    columns = "check_id, created, old_status, new_status, reason, n_pings"
+    copy = f"INSERT INTO flips ({columns}) SELECT {columns} FROM flips WHERE id = 1"
+    for _ in range(BATCH_LIMIT):
+        await change(app.database, copy)
+    await change(app.database, "DELETE FROM marks")
+    await end_first_day(app)
+
+    async with traced(await writer_of(app.database)) as statements:
+        await app.pruner.prune_once(LATER)
+
+    assert len(await rows(app.database, "SELECT id FROM flips")) == BATCH_LIMIT + 1
+    looks = [sql for sql in statements if "DELETE FROM flips" in sql]
+    assert len(looks) == 2
+    assert f"f.id > {BATCH_LIMIT} " in looks[1]
+
+
 @pytest.mark.parametrize("step", [-365, -1, 0, 1, 365])
 async def test_age_is_counted_in_days_that_hcl_ran_whatever_the_clock_says(
     tmp_path: Path, step: int

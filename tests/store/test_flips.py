@@ -167,7 +167,7 @@ async def test_flips_to_drop_are_found_by_indexes(app: App) -> None:
     sql = f"EXPLAIN QUERY PLAN {statements[-1]}"
     plan = [row[3] for row in await rows(app.database, sql)]
 
-    assert "SEARCH f USING INTEGER PRIMARY KEY (rowid<?)" in plan
+    assert "SEARCH f USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan
     # Both bounds in one.
     [later] = [line for line in plan if "later" in line]
     assert "flips_written (check_id=? AND id>? AND id<?)" in later

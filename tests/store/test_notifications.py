@@ -7,7 +7,7 @@ from hcl import store
 from hcl.model import Flip, Notification, Status
 from tests.app import App
 from tests.build import HOUR, MICROSECOND, NOW, make_check
-from tests.store import change, note, put_check, put_flip, rows
+from tests.store import change, note, plan_of, put_check, put_flip, rows
 
 STATUSES = get_args(Status)
 LATER = NOW + HOUR
@@ -278,6 +278,16 @@ async def test_last_told_of_outages_that_last(app: App) -> None:
         (reminder.id, 1, (), LATER, LATER),
         (two.id, 0, (), NOW, None),
     ]
+
+
+async def test_last_told_reads_messages_of_checks_that_are_down_alone(
+    app: App,
+) -> None:
+    # Tags that change have it read, in a transaction that pings wait for.
+    plan = await plan_of(app.database, store.notifications.last_told)
+
+    assert "SCAN s USING INDEX check_states_down" in plan
+    assert "SEARCH n USING INDEX notifications_check (check_id=?)" in plan
 
 
 async def test_last_told_does_not_count_what_came_from_another_channel(

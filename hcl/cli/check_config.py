@@ -8,10 +8,12 @@ import click
 
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import (
+    KEYS,
     STATE_PATH,
     SYSTEM_PATH,
     Config,
     ConfigError,
+    WebhookSettings,
     exposed,
     find,
     load,
@@ -30,10 +32,11 @@ def check_config(config: str | None) -> None:
     Looks where `hcl serve` does: --config, $HCL_CONFIG, ./hcl.toml, /etc/hcl/hcl.toml,
     /var/lib/hcl/hcl.toml.
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
-    is a warning, and so are a file of secrets that everybody can read, and a channel
-    that tells that a check is late and not when it is no more: the server starts all
-    the same. If there is a database, it tells what
-    a reload would change: whom nobody would be told of any more.
+    is a warning, and so are a file of secrets that everybody can read, a channel that
+    tells nobody of anything, one that tells that a check is late and not when it is no
+    more, and a webhook whose body is not sent: the server starts all the same. If there
+    is a database, it tells what a reload would change: whom nobody would be told of any
+    more.
     """
     try:
         path = find(config, os.environ, Path())
@@ -46,8 +49,8 @@ def check_config(config: str | None) -> None:
         read = load(path)
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
-        own = [*exposed(read), *_silent(read), *_without_end(read)]
-        for doubt in [*own, *doubts(read)]:
+        own = [*_silent(read), *_without_end(read), *_unsent(read)]
+        for doubt in [*exposed(read), *own, *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:
@@ -80,6 +83,21 @@ def _without_end(config: Config) -> list[str]:
         if channel.settings.is_for_machines
         and channel.tells_of("late")
         and not channel.settings.tells_of("up")
+    ]
+
+
+def _unsent(config: Config) -> list[str]:
+    """Say which requests of webhooks have a body that is not sent."""
+    return [
+        f'channel "{channel.name}" of project "{project.name}", {event}: its body is'
+        ' not sent, since its method is GET; add method = "POST"'
+        for project in config.projects
+        for channel in project.channels
+        if isinstance(channel.settings, WebhookSettings)
+        for event in KEYS["projects.channels:webhook"]
+        if (request := getattr(channel.settings, event)) is not None
+        and request.body
+        and request.method == "GET"
     ]
 
 

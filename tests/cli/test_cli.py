@@ -144,6 +144,21 @@ def test_check_config_warns_of_what_tells_nobody(folder: Path) -> None:
     ]
 
 
+def test_check_config_warns_of_a_body_that_is_not_sent(folder: Path) -> None:
+    got = {"url": HOOK, "body": "$NAME"}
+    (folder / "hcl.toml").write_text(
+        toml.project() + toml.webhook("A", down=got, up=toml.post(HOOK), server=HOOK)
+    )
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.exit_code == 0
+    assert [line for line in result.stderr.splitlines() if "body" in line] == [
+        'hcl.toml: warning: channel "A" of project "Home", down: its body is not sent,'
+        ' since its method is GET; add method = "POST"'
+    ]
+
+
 def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -> None:
     (folder / "key").write_text("k" * 32)
     (folder / "body").write_text("key")
@@ -151,7 +166,7 @@ def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -
         toml.table("api", metrics_key="m")
         + toml.project()
         + toml.key("me", toml.Raw('{ file = "key" }'))
-        + toml.webhook("Hook", down={"url": HOOK, "body": toml.Raw('{file="body"}')})
+        + toml.webhook("Hook", down=toml.post(HOOK, toml.Raw('{ file = "body" }')))
     )
     for name, mode in (("key", 0o604), ("body", 0o640), ("hcl.toml", 0o644)):
         (folder / name).chmod(mode)

@@ -214,6 +214,7 @@ async def write_down(
                 fallback,
                 _notice(ended),
                 ended.at,
+                decided=ended.line.planned or ended.at,
                 # Others may be taken where one is refused.
                 only=ended.outcome.notifications if ended.outcome.refused else None,
             )

@@ -172,7 +172,8 @@ async def add_reminders(
     )
 
 
-# What a channel owes of which its fallback was not told; `:only` of these, if not NULL.
+# What a channel owes of which its fallback was not told: `:only` of these, if not NULL,
+# else what was there at the moment `:decided`.
 _TO_HAND_ON = (
     " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
     " AND NOT n.handed_on"
@@ -180,7 +181,8 @@ _TO_HAND_ON = (
     # The mute is over, and it waits with another that failed.
     " AND NOT EXISTS (SELECT 1 FROM check_states s"
     " WHERE s.check_id = n.check_id AND s.muted_until > :now)))"
-    " AND (:only IS NULL OR n.id IN (SELECT value FROM json_each(:only)))"
+    " AND iif(:only IS NULL, n.created <= :decided OR n.attempts > 0,"
+    " n.id IN (SELECT value FROM json_each(:only)))"
 )
 
 
@@ -191,17 +193,20 @@ async def hand_on(
     notice: str,
     now: datetime,
     *,
+    decided: datetime,
     only: Iterable[Notification] | None = None,
 ) -> int:
     """Have another channel tell of what a channel owes, once; return how much.
 
-    `notice` says why, there. `only`: no more than these; None: all.
+    `notice` says why, there. `only`: no more than these; None: all that was written
+    until it was `decided` last whether and when it is told.
     """
     values = {
         "channel_id": channel_id,
         "fallback": fallback,
         "notice": notice,
         "now": stamp(now),
+        "decided": stamp(decided),
         "only": None if only is None else json.dumps([n.id for n in only]),
     }
     cursor = await conn.execute(

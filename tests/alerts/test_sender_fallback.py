@@ -208,6 +208,28 @@ async def test_delay_of_the_fallback_still_counts_for_its_own_message(
         assert post.mails() == ["DOWN: a", "DOWN: a", "STILL DOWN: a"]
 
 
+async def test_what_comes_while_a_try_fails_is_not_handed_on_before_its_delay(
+    tmp_path: Path,
+) -> None:
+    """Nobody has decided yet whether it is to be told."""
+    hook = channel("Hook", "webhook", fallback='"Mail"', delay='"10m"')
+    async with posting(tmp_path, hook, MAIL) as post:
+        post.http.status = 500
+        await post.down("a", at=NOW - 10 * MINUTE)
+        await post.send(NOW, NOW + TRIES[1])
+        post.http.delay = 0.3
+        third = asyncio.create_task(post.send(NOW + TRIES[2]))
+        await post.http.wait_for(3)
+        check = await post.down("b", at=NOW + TRIES[2] + SECOND)
+        await third
+        post.http.delay = 0.0
+        await post.succeed(check, NOW + TRIES[2] + MINUTE)
+
+        await post.send(*(NOW + TRIES[2] + n * MINUTE for n in range(1, 20)))
+
+        assert post.mails() == ["DOWN: a"]
+
+
 async def test_message_late_from_elsewhere_does_not_undo_what_came_after_it(
     tmp_path: Path,
 ) -> None:

@@ -308,7 +308,7 @@ async def test_last_told_does_not_count_what_came_from_another_channel(
 async def hand_on(app: App, channel_id: int, fallback: int, notice: str = "No.") -> int:
     async with app.database.transaction() as conn:
         return await store.notifications.hand_on(
-            conn, channel_id, fallback, notice, NOW
+            conn, channel_id, fallback, notice, NOW, decided=NOW
         )
 
 
@@ -354,6 +354,15 @@ async def test_what_is_finished_or_held_on_purpose_is_not_handed_on(app: App) ->
         ("quiet", 0),
         ("fold", 0),
     ]
+
+
+async def test_what_nobody_has_decided_on_is_not_handed_on(app: App) -> None:
+    """It may have to wait for a delay, or for the morning."""
+    check = await put_check(app.database, 1)
+    await put_flip(app.database, check, NOW)
+    await put_flip(app.database, check, NOW + HOUR, "down", "up")
+
+    assert await hand_on(app, 1, 2) == 1
 
 
 async def test_fallback_gets_only_what_it_wants_to_hear(app: App) -> None:

@@ -125,9 +125,13 @@ def _pass_over(plugin: Any, taken: set[str]) -> None:
     `taken` holds their digests, and gets those that take it now. Apprise remembers as
     much between its own tries alone.
     """
+    slot_of = getattr(plugin, "_slot", None)
+    if slot_of is None:
+        # It is no promise of Apprise's: without it all get the message again.
+        return
 
     def digest(key: Any, per_message: bool) -> str:
-        slot = repr(plugin._slot(key, per_message))
+        slot = repr(slot_of(key, per_message))
         return hashlib.sha256(slot.encode("utf-8", "replace")).hexdigest()[:16]
 
     def is_delivered(key: Any, per_message: bool = False) -> bool:

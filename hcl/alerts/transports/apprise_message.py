@@ -73,11 +73,22 @@ _LINKS = {
     "pover": "supplemental_url",
 }
 
-# Bytes of a text that ntfy takes, and of the whole in JSON, where a letter that is not
-# ASCII takes six. Of what is longer Apprise or ntfy makes a file, which shows nothing
-# on a phone, and which servers that keep no files refuse.
-_NTFY = _names("ntfy ntfys")
-_NTFY_TEXT, _NTFY_JSON = 4000, 7800
+# Bytes of a text that services take which count so; Apprise counts characters. Of what
+# is longer ntfy makes a file, which shows nothing on a phone, and which servers that
+# keep no files refuse. The others refuse it, or Apple does, to whom they hand it on;
+# they count the title too.
+_ROOM = {
+    "bark": 3000,
+    "barks": 3000,
+    "ntfy": 4000,
+    "ntfys": 4000,
+    "pushy": 3000,
+    "wecombot": 1200,
+}
+
+# Bytes of the whole in JSON, where a letter that is not ASCII takes six: ntfy counts
+# these too.
+_WHOLE = 7800
 
 _PRIORITIES = _names("gotify gotifys ntfy ntfys pover")
 
@@ -129,7 +140,8 @@ def request(
         "text": rendering.in_brief,
     }
     title, lay_out = letter.subject, renderers[body_format]
-    body = _for_ntfy(letter, lay_out) if scheme in _NTFY else lay_out(letter)
+    room = _ROOM.get(scheme)
+    body = _fitting(letter, lay_out, room) if room else lay_out(letter)
     if scheme in _WITHOUT_TITLE:
         # Apprise would make a heading of it, large and not escaped.
         title, body = "", f"**{chats.escaped(title)}**\n\n{body}"
@@ -162,13 +174,13 @@ def request(
     }
 
 
-def _for_ntfy(letter: Letter, lay_out: Callable[[Letter], str]) -> str:
-    """Lay out as much of a letter as ntfy takes: what the job wrote gives way first."""
-    room = _NTFY_JSON - len(json.dumps(letter.subject))
+def _fitting(letter: Letter, lay_out: Callable[[Letter], str], room: int) -> str:
+    """Lay out as much of a letter as there is room: what the job wrote gives way."""
+    rest = _WHOLE - len(json.dumps(letter.subject))
 
     def fits(text: str) -> bool:
-        is_short = len(text.encode("utf-8", "replace")) <= _NTFY_TEXT
-        return is_short and len(json.dumps(text)) <= room
+        is_short = len(text.encode("utf-8", "replace")) <= room
+        return is_short and len(json.dumps(text)) <= rest
 
     for length in (1000, 500, 250):
         text = lay_out(replace(letter, output=letter.output.end(length)))
@@ -211,7 +223,7 @@ def _arguments(scheme: str, letter: Letter, key: str) -> dict[str, Any]:
         arguments["format"] = "html"
     if scheme in _PRIORITIES:
         arguments["priority"] = "high" if down else "normal"
-    if scheme in _NTFY:
+    if scheme in ("ntfy", "ntfys"):
         arguments["xtags"] = _NTFY_TAGS[letter.status]
     if scheme in INCIDENTS and key:
         arguments |= {"action": "map", INCIDENTS[scheme]: key}

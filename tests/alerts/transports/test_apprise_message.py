@@ -4,7 +4,7 @@ import pytest
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.transports.apprise_message import request, unmentioned
-from tests.alerts import NOW, RECOVERED, a_message, an_alert, an_announcement
+from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert, an_announcement
 
 LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
 EVIL = "@everyone <!channel> *x* [y](http://z)"
@@ -156,3 +156,21 @@ def test_names_in_a_message_of_hcl_itself_are_escaped_for_chats() -> None:
     assert "@everyone" not in body
     assert "<!channel>" not in body
     assert r"\*x\*" in body
+
+
+@pytest.mark.parametrize(
+    ("scheme", "most"), [("bark", 3600), ("ntfy", 4600), ("wecombot", 2000)]
+)
+def test_services_that_count_bytes_get_no_more_than_they_take(
+    scheme: str, most: int
+) -> None:
+    """Apple refuses what is above 4096 bytes, with title and link."""
+    words = "备份失败：无法连接到服务器。"
+    ping = a_ping(body=words.encode() * 100)
+    alert = an_alert(name=words * 20, desc=words * 30, ping=ping)
+
+    letter = write_letter(a_message(alert), NOW)
+    told = request(scheme, f"{scheme}://host/key", letter, "key")
+
+    assert most / 2 < len(f"{told['title']}{told['body']}".encode()) <= most
+    assert told["body"].endswith(LINK if scheme != "wecombot" else "…")

@@ -9,6 +9,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from hcl.client.connecting import connect
 from hcl.client.signals import Signal, stamped
 
 AGENT = "hcl-client"
@@ -127,6 +128,8 @@ def request(
     """
     parts = urlsplit(url)
     connection = _connection(parts.scheme, parts.netloc, timeout)
+    # In place of socket.create_connection, which gives each address all of the time.
+    connection._create_connection = connect  # type: ignore[attr-defined]
     try:
         path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         if isinstance(connection, _Proxied):

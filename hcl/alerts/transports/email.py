@@ -6,7 +6,7 @@ import hashlib
 import logging
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
@@ -33,6 +33,9 @@ from hcl.config.net.addresses import MailAddress, parse_address
 from hcl.model import Alert, Message
 
 logger = logging.getLogger(__name__)
+
+# The answer where nobody is left who does not have it, or nobody who will be taken.
+_TAKEN = "taken before"
 
 # What the server said of recipients that it did not take.
 _Refused = dict[str, aiosmtplib.SMTPResponse]
@@ -85,9 +88,14 @@ class Email:
         if not self._smtp.host:
             raise DeliveryError("no mail server: [smtp] host is not set", True)
         key = f"{self._channel_id}\n{taken.identity(message)}"
+        refused: _Refused = {}
+        answer = _TAKEN
         try:
-            mail = self._mail(message, now)
-            refused, answer = await self._deliver(mail, taken.by(key))
+            to = [a for a in self._recipients() if a.address not in taken.by(key)]
+            # All of those that the file names now may have it.
+            if to:
+                mail = self._mail(message, now, to)
+                refused, answer = await self._deliver(mail, to)
         except DeliveryError:
             raise
         except TimeoutError as error:
@@ -120,34 +128,33 @@ class Email:
     def preview(self, message: Message, now: datetime) -> str:
         """Return the mail as people read it: its head and its text part."""
         letter = write_letter(message, now)
-        head = [f"{name}: {value}" for name, value in self._head(letter).items()]
-        return "\n".join([*head, "", in_text(letter)])
+        head = self._head(letter, self._recipients())
+        lines = [f"{name}: {value}" for name, value in head.items()]
+        return "\n".join([*lines, "", in_text(letter)])
 
     async def aclose(self) -> None:
         """Do nothing: every message has a connection of its own."""
 
     async def _deliver(
-        self, mail: EmailMessage, without: Collection[str]
+        self, mail: EmailMessage, to: Sequence[MailAddress]
     ) -> tuple[_Refused, str]:
-        """Hand it to the server for all recipients but those that have it already."""
         tls = None
         if self._smtp.security != "none":
             # To read a whole store of certificates takes longer than the loop may wait.
             tls = await asyncio.to_thread(trust.context, self._ca_file)
-        sender = self._sender()
-        to = [a.address for a in self._recipients() if a.address not in without]
+        sender, addresses = self._sender().address, [a.address for a in to]
         async with Patience(self._try_timeout) as limit:
             sock = await self._reached()
             with contextlib.closing(_client(self._smtp, tls, sock)) as client:
                 await self._connect(client, sock)
                 try:
                     answer = await client.send_message(
-                        mail, sender=sender.address, recipients=to
+                        mail, sender=sender, recipients=addresses
                     )
                 except aiosmtplib.SMTPRecipientsRefused as error:
-                    if not without:
+                    if len(to) == len(self._recipients()):
                         raise
-                    answer = _refused(error), "taken before"
+                    answer = _refused(error), _TAKEN
                 # What goes wrong from now on does not undo the delivery.
                 limit.end()
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -184,10 +191,12 @@ class Email:
     def _recipients(self) -> list[MailAddress]:
         return [_parsed(to, "a recipient") for to in self._settings.to]
 
-    def _mail(self, message: Message, now: datetime) -> EmailMessage:
+    def _mail(
+        self, message: Message, now: datetime, to: Sequence[MailAddress]
+    ) -> EmailMessage:
         letter = write_letter(message, now)
         mail = EmailMessage()
-        for name, value in self._head(letter).items():
+        for name, value in self._head(letter, to).items():
             mail[name] = value
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = self._message_id(message)
@@ -205,11 +214,13 @@ class Email:
         mail.add_alternative(in_html(letter), subtype="html", cte=cte)
         return mail
 
-    def _head(self, letter: Letter) -> dict[str, mail_headers.Written]:
-        senders, to = [_in_header(self._sender())], map(_in_header, self._recipients())
+    def _head(
+        self, letter: Letter, to: Sequence[MailAddress]
+    ) -> dict[str, mail_headers.Written]:
+        senders = [_in_header(self._sender())]
         return {
             "From": mail_headers.of_addresses("From", senders),
-            "To": mail_headers.of_addresses("To", to),
+            "To": mail_headers.of_addresses("To", map(_in_header, to)),
             "Subject": mail_headers.of_text("Subject", _no_code(letter.subject)),
         }
 

@@ -519,6 +519,17 @@ async def test_recipient_who_is_taken_later_gets_it_and_the_others_not_again(
     ]
 
 
+async def test_recipient_who_leaves_the_file_is_not_waited_for(sink: SmtpSink) -> None:
+    both = ("ops@example.org", "boss@example.org")
+    sink.refusals.rcpt = {"boss@example.org": "450 4.2.0 greylisted"}
+    await failure(sink.port, to=both)
+
+    answer = await send(sink.port, to=both[:1])
+
+    assert answer == "250 taken before"
+    assert len(sink.records) == 1
+
+
 @pytest.mark.parametrize("last", ["550 no such user", "450 still not"])
 async def test_recipient_who_is_never_taken_is_given_up_after_a_while(
     sink: SmtpSink, last: str

@@ -137,6 +137,8 @@ class Watch:
                 await store.fixed.shift_ends(conn, returned - sign.moment)
         if returned < sign.moment:
             await self._maintenance.moved()
+        # It is to look at once: a start that takes long hears nobody until then.
+        self._clock.wakes_by = self._looked
 
     async def end(self) -> None:
         """Leave a last sign of life; but not before an absence has been judged.

@@ -653,6 +653,28 @@ async def test_who_ends_while_the_checker_sleeps_was_there(tmp_path: Path) -> No
     assert went == [NOW.timestamp() + 50]
 
 
+async def test_a_start_that_takes_long_hears_nobody_until_it_is_over(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await due_soon(app)
+    times.run(5)
+
+    async with running(tmp_path, times) as app:
+        # It is stopped, or the machine has much else to do.
+        times.run(3600)
+        early = await status(app, check)
+        await look(app)
+
+        after = await again(app, check)
+        assert early == "up"
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == NOW + timedelta(seconds=3605)
+        count = "SELECT count(*) FROM announcements"
+        assert await rows(app.database, count) == [1]
+
+
 async def test_a_checker_that_wakes_on_time_was_there(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:

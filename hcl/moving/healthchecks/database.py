@@ -292,22 +292,27 @@ class Healthchecks:
                 self._left_out["api_flip"] += 1
         if not found:
             return []
-        numbers, moments = self._heard(check.id)
+        moments = [flip.created for flip, _ in found]
+        numbers = rows.last_ns(check, self._heard(check.id), moments)
         return [
-            MovedFlip(flip, rows.last_n(check, numbers, moments, flip.created), is_told)
-            for flip, is_told in found
+            MovedFlip(flip, n, is_told)
+            for (flip, is_told), n in zip(found, numbers, strict=True)
         ]
 
-    def _heard(self, check_id: int) -> tuple[list[int], list[str]]:
-        """Return the numbers of a check's pings, and when each came, as it is kept."""
-        # As text, which is in the order of time but for a missing fraction.
-        found = self._rows(
-            "SELECT n, created FROM api_ping WHERE owner_id = ?"
-            # Such a row stays behind: its number must not come by a flip.
-            " AND typeof(n) = 'integer' AND n BETWEEN 0 AND 2147483647 ORDER BY id",
-            check_id,
-        )
-        return [row[0] for row in found], [str(row[1]) for row in found]
+    def _heard(self, check_id: int) -> Iterator[tuple[int, str]]:
+        """Yield the number of each ping of a check, and when it came, as it is kept."""
+        try:
+            # As text, which is in the order of time but for a missing fraction.
+            for n, created in self._conn.execute(  # noqa: UP028 - as in `_select`
+                "SELECT n, created FROM api_ping WHERE owner_id = ?"
+                # Other rows stay behind: their numbers must not come by a flip.
+                " AND typeof(n) = 'integer' AND n BETWEEN 0 AND 2147483647"
+                " AND typeof(created) = 'text' ORDER BY id",
+                (check_id,),
+            ):
+                yield n, created
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
 
     def pings(self, after: int) -> Iterator[Ping]:
         """Yield the pings of the last check with a number above `after`."""

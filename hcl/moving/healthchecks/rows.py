@@ -2,8 +2,7 @@
 
 import re
 import sqlite3
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -120,19 +119,38 @@ def flip_of(row: sqlite3.Row) -> Flip:
     return Flip(created, old, new, reason if new == "down" else "")
 
 
-def last_n(
-    check: Check, numbers: list[int], moments: list[str], created: datetime
-) -> int:
-    """Return the number of the last ping up to a moment."""
+def last_ns(
+    check: Check, heard: Iterable[tuple[int, str]], moments: Sequence[datetime]
+) -> list[int]:
+    """Return for each moment the number of the last ping up to it.
+
+    `heard` are numbers and moments of pings, oldest first: there may be millions.
+    """
     # The text of a moment without a fraction sorts before the others of its second.
-    kept = created.strftime("%Y-%m-%d %H:%M:%S.%f")
-    at = bisect_right(moments, kept)
-    if at:
-        return numbers[at - 1]
-    if numbers:
-        return max(numbers[0] - 1, 0)
-    heard = check.last_ping
-    return check.n_pings if heard is not None and created >= heard else 0
+    kept = [moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in moments]
+    left = sorted(range(len(kept)), key=kept.__getitem__, reverse=True)
+    first, last, found = None, None, dict[int, int | None]()
+    for n, created in heard:
+        while left and kept[left[-1]] < created:
+            found[left.pop()] = last
+        if first is None:
+            first = n
+        elif not left:
+            break
+        last = n
+    found |= dict.fromkeys(left, last)
+
+    def before(moment: datetime) -> int:
+        if first is not None:
+            return max(first - 1, 0)
+        at = check.last_ping
+        return check.n_pings if at is not None and moment >= at else 0
+
+    numbers = [found[index] for index in range(len(kept))]
+    return [
+        before(moment) if n is None else n
+        for n, moment in zip(numbers, moments, strict=True)
+    ]
 
 
 def ping_of(row: sqlite3.Row) -> Ping:

@@ -61,6 +61,10 @@ class Courier:
         self._said = ""
         # Which servers believe a signal its own time.
         self._takes_times: dict[str, bool] = {}
+        # Whether the server took one of ours; and whether it did not say what it is: a
+        # proxy may let pings through, and nothing else.
+        self._is_there = False
+        self._asked_in_vain = False
 
     def add(self, signal: Signal) -> None:
         """Tell a signal soon; it is written down first."""
@@ -133,7 +137,7 @@ class Courier:
     def _tell_all(self) -> None:
         pause = _FIRST_PAUSE
         while self._seconds_left() > 0:
-            if self._has_flushed or self._flush():
+            if self._has_flushed or self._flush() or self._may_go_first():
                 first = self._first()
                 if first is None:
                     return
@@ -143,6 +147,10 @@ class Courier:
             if not self._rest(pause):
                 return
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _may_go_first(self) -> bool:
+        """Tell whether one of ours is to show if the server is there at all."""
+        return self._asked_in_vain and bool(self._waiting) and not self._is_there
 
     def _rest(self, pause: float) -> bool:
         """Wait before the next try; return False if there is no time for one."""
@@ -189,6 +197,7 @@ class Courier:
             self._why, self._retry_after = answer.why, answer.retry_after
             return False
         self._why = ""
+        self._is_there = self._is_there or answer.taken
         self.body_limit = answer.body_limit or self.body_limit
         with self._condition:
             is_ours = bool(self._waiting)
@@ -213,6 +222,7 @@ class Courier:
 
         from hcl.client import sending
 
+        self._asked_in_vain = False
         refused: dict[str, str] = {}
         ours, away = self._origin, dict[str, str]()
         for kept in self._spool.left():
@@ -266,17 +276,32 @@ class Courier:
 
         Raises OSError, HTTPException, ValueError.
         """
-        from hcl.client import sending
-
         if not root:
             return False
         if root not in self._takes_times:
-            url, timeout = f"{root}/client/hcl.sha256", sending.TRY_TIMEOUT
+            self._takes_times[root] = self._is_hcl(root)
+        return self._takes_times[root]
+
+    def _is_hcl(self, root: str) -> bool:
+        """Ask a server what only an hcl knows; of one that takes pings alone: no.
+
+        Raises OSError, HTTPException, ValueError.
+        """
+        from http.client import HTTPException
+
+        from hcl.client import sending
+
+        url, timeout = f"{root}/client/hcl.sha256", sending.TRY_TIMEOUT
+        try:
             status, _, body = sending.request("GET", url, b"", {}, timeout)
             if status >= 500:
                 raise ValueError(f"it answered {status}")
-            self._takes_times[root] = status == 200 and b"hcl" in body
-        return self._takes_times[root]
+        except (OSError, HTTPException, ValueError):
+            if root == self._origin and self._is_there:
+                return False
+            self._asked_in_vain = root == self._origin
+            raise
+        return status == 200 and b"hcl" in body
 
 
 class _HurriedError(Exception):

@@ -288,6 +288,25 @@ async def test_one_signal_that_a_proxy_blocks_holds_no_other_up(tmp_path: Path) 
         assert len(kept(tmp_path)) == 1
 
 
+async def test_a_proxy_that_takes_pings_alone_holds_nothing_up(tmp_path: Path) -> None:
+    async with HttpSink() as sink:
+        port = sink.port
+    env = environment(tmp_path, f"http://127.0.0.1:{port}")
+    await hcl(env, "ping", "--patience", "0", "job")
+    async with HttpSink(port=port) as sink:
+        # What signs people in before all else is out of order, say.
+        sink.answers = lambda record: (
+            (200, b"OK") if record.target.startswith("/ping/") else (502, b"")
+        )
+
+        ran = await hcl(env, "run", "job", "--", "true")
+
+        assert (ran.status, ran.err) == (0, "")
+        asked = "/client/hcl.sha256"
+        assert told(sink.records) == [asked, "/start", asked, "/log", "/0"]
+        assert kept(tmp_path) == []
+
+
 async def test_a_time_that_is_not_believed_loses_no_signal(tmp_path: Path) -> None:
     async with HttpSink(500) as sink:
         env = environment(tmp_path, sink.url)

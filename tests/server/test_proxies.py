@@ -156,6 +156,8 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
             # Jobs and programs need not sign in, and are nobody there.
             pinged = look("", f"/ping/{PING_KEY}/job?create=1")
             listed = look("", "/api/v3/checks/", **{"X-Api-Key": API_KEY})
+            # By this `hcl run` knows that late signals may bear their own time.
+            asked = look("", "/client/hcl.sha256")
 
     assert anna.status_code == ben.status_code == raised.status_code == 200
     assert "/new" in anna.text
@@ -163,6 +165,7 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
     assert "/projects/" not in carl.text
     assert forged.status_code == 401
     assert pinged.text == "Created"
+    assert asked.text.endswith("  hcl\n")
     assert [check["slug"] for check in listed.json()["checks"]] == ["job"]
 
 

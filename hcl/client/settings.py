@@ -200,7 +200,14 @@ def _from_url(url: str) -> Target:
         raise SettingsError("give the ping URL without what begins with ? or #")
     url = url.rstrip("/")
     root, slash, rest = url.partition("/ping/")
-    parts = (rest if slash else url.split("://", 1)[1].partition("/")[2]).split("/")
-    if not parts[0]:
+    if slash:
+        key = rest.split("/")[0]
+    else:
+        # Of a host, or with a path, that is for pings alone: what they end with counts.
+        scheme, _, rest = url.partition("://")
+        host, *parts = rest.split("/")
+        root = "" if host in _ROOTS else f"{scheme}://{host}"
+        key = next(iter(parts[-1:] if is_uuid(rest[-36:]) else parts[-2:]), "")
+    if not key:
         raise SettingsError(f"{url} is no ping URL: it names no check")
-    return Target(url, parts[0], root if slash else "")
+    return Target(url, key.lower() if is_uuid(key) else key, root)

@@ -9,7 +9,7 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from hcl.client.settings import Target
+from hcl.client.settings import Target, is_uuid
 
 # Seconds that a signal may be old: an hcl takes no older ones.
 OLDEST = 7 * 86_400.0
@@ -103,12 +103,19 @@ def stamped(signal: Signal, method: str) -> dict[str, str]:
     """
     at = f"{happened(signal):.3f}"
     path = urlsplit(signal.url).path
-    # A proxy may have cut off what stands before.
-    path = path[path.find("/ping/") :] if "/ping/" in path else path
+    # What stands before is the server's, or a proxy's, which may have cut it off.
+    path = path[path.find("/ping/") :] if "/ping/" in path else f"/ping{_rest(signal)}"
     head = f"{method}\n{path}\n{at}\n".encode()
     key = signal.target.key.encode()
     signature = hmac.new(key, head + signal.body, hashlib.sha256).hexdigest()
     return {"X-Ping-At": at, "X-Ping-Signature": signature}
+
+
+def _rest(signal: Signal) -> str:
+    """Return what the address of a signal says behind the endpoint of pings."""
+    path, whole = urlsplit(signal.target.url).path, urlsplit(signal.url).path
+    words = path.split("/")[-1 if is_uuid(signal.target.key) else -2 :]
+    return "/" + "/".join(words) + whole[len(path) :]
 
 
 def as_log(signal: Signal) -> Signal:

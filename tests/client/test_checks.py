@@ -278,6 +278,36 @@ async def test_what_could_not_be_told_comes_later_with_its_own_time(
         assert (check["status"], check["n_pings"]) == ("down", 3)
 
 
+@pytest.mark.parametrize("path", ["", "/p"])
+@pytest.mark.parametrize("names_code", [True, False])
+async def test_signals_by_ping_urls_of_any_path_bear_their_own_time(
+    tmp_path: Path, path: str, names_code: bool
+) -> None:
+    (tmp_path / "server").mkdir()
+    with Serve(tmp_path / "server") as away:
+        config = tmp_path / "server/hcl.toml"
+        endpoint = f'[server]\nping_endpoint = "{away.root}{path}/"\n'
+        config.write_text(config.read_text().replace("[server]\n", endpoint))
+        away.stop()
+        away.start()
+        machine = Machine(tmp_path, away)
+        # The slug begins with the key: it is not to be taken for that.
+        slug = f"{PING_KEY.lower()}-job"
+        await machine("ping", "--create", slug)
+        url = (await machine.document("show", slug))["ping_url"]
+        assert url.startswith(f"{away.root}{path}/")
+        url = url if names_code else f"{away.root}{path}/{PING_KEY}/{slug}"
+        away.stop()
+        lost = await machine("ping", "--patience", "0", url, "fail")
+        away.start()
+
+        await machine("ping", "--flush")
+
+        late, _ = (await machine.document("log", slug))["pings"]
+        assert late["type"] == "fail"
+        assert f"/{PING_KEY}/" not in lost.err
+
+
 async def test_bash_completes_commands_actions_and_slugs(machine: Machine) -> None:
     await machine("ping", "--create", "zebra-crossing")
     hcl_ = Path(machine.env["HOME"]) / "bin/hcl"

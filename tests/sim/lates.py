@@ -100,11 +100,16 @@ class Lates:
         """Hear that a check was edited, paused, or called down."""
         late = self._current.get(watched.code)
         now = self._world.machine.now
-        low, high = watched.model.late_between(now)
-        if watched.model.status == "up" and low <= now:
+        model = watched.model
+        low, high = model.late_between(now)
+        if model.status == "up" and low <= now:
             if late is not None and high > now:
                 # Nobody knows whether it is late still.
                 self._current[watched.code] = None
+            return
+        if late is not None and model.status == "up" and model.excused[1]:
+            # It is late still, where it was put off by an absence before that.
+            self._current[watched.code] = None
             return
         if late is not None:
             late.is_over = True

@@ -242,11 +242,8 @@ async def expand(
     A channel that was to tell of it anyway does so once; one that is to remind by its
     own settings does so now.
     """
-    values = {
-        "id": notification.id,
-        "channel_ids": json.dumps(list(channel_ids)),
-        "now": stamp(now),
-    }
+    ids = json.dumps(list(channel_ids))
+    values = {"id": notification.id, "channel_ids": ids, "now": stamp(now)}
     reminding = await conn.execute(
         "UPDATE notifications AS own SET next_try = min(own.next_try, :now),"
         " hold = iif(n.hold IN ('fold', 'quiet'), n.hold, '')"
@@ -260,8 +257,7 @@ async def expand(
         "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
         " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
         " SELECT n.flip_id, n.check_id, n.announcement_id, n.lateness_id,"
-        " n.is_end, c.id, n.created, n.ran,"
-        " :now,"
+        " n.is_end, c.id, n.created, n.ran, :now,"
         f" iif(n.reminder, {NEXT_REMINDER}, 0),"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''), n.notice"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id JOIN channels c"
@@ -358,10 +354,8 @@ async def drop_reminders(
 
 async def count_waiting(conn: Connection) -> int:
     """Return how many flips have a message that is owed and not finished."""
-    rows = await conn.execute_fetchall(
-        f"SELECT count(DISTINCT flip_id) FROM notifications WHERE {_OWED}"
-    )
-    return int(next(iter(rows))[0])
+    owed = f"SELECT count(DISTINCT flip_id) FROM notifications WHERE {_OWED}"
+    return int(next(iter(await conn.execute_fetchall(owed)))[0])
 
 
 async def waiting(conn: Connection) -> tuple[int, int, datetime | None]:

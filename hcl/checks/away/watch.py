@@ -17,6 +17,7 @@ from hcl.changes import Changes
 from hcl.checks.away import signs
 from hcl.checks.away.absence import SAME
 from hcl.checks.away.announcing import announce
+from hcl.checks.away.deafness import Deafness
 from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
 from hcl.checks.away.letting_in import MOST_PATIENCE, QUIET, LettingIn
@@ -38,10 +39,6 @@ _SOONER = 0.9
 # Who wakes so many seconds late, and was not away for that: what came in time may wait
 # to be taken.
 LATE = 0.5
-
-# Pings that cannot be kept, now and then, are one absence of so many seconds at most:
-# what is dead is to be told, however long a disk is nearly full.
-MOST_DEAF = 600.0
 
 
 class Watch:
@@ -94,9 +91,7 @@ class Watch:
         self._away: Absence | None = None
         # What was heard since is not judged after that absence; None: all is.
         self._written_since: datetime | None = None
-        # When a look failed first since the database cannot be written, and the sign
-        # before, by the boot clock; None: it can be.
-        self._deaf_from: tuple[float, float] | None = None
+        self._deafness = Deafness(database, clock, changes, refusals)
         # What was heard since has to be scheduled anew: its time was guessed.
         self._renews_since: datetime | None = None
         self._has_to_reschedule = False
@@ -105,7 +100,7 @@ class Watch:
     def may_call_down(self) -> bool:
         """Tell whether anybody may be called down for missing."""
         is_known = not (self._guessing.is_on and self._was_synchronised)
-        return is_known and self._deaf_from is None
+        return is_known and self._deafness.since is None
 
     async def begin(self) -> None:
         """Find out how long hcl was away. To be called before anybody reads."""
@@ -170,7 +165,7 @@ class Watch:
             self.pulse()
             if not (self._away or self._renews_since or self._stood_still):
                 break
-        if self._deaf_from is None and self._looked - self._signed >= SIGN_EVERY / 2:
+        if not self._deafness.since and self._looked - self._signed >= SIGN_EVERY / 2:
             # Once a disk takes nothing more, what was put off would be shown as before.
             await self._database.settle()
             await self._leave_sign()
@@ -204,21 +199,8 @@ class Watch:
 
     def failed(self) -> None:
         """Note that a look failed: what cannot be written cannot be heard either."""
-        if self._deaf_from is None:
-            self._deaf_from = self._looked, self._signed
+        self._deafness.note_failure(self._looked, self._signed)
         self._failed = self._clock.boot()
-        self._show_deaf()
-
-    def _show_deaf(self) -> None:
-        """Show all as it was for as long as nothing that comes can be kept.
-
-        But where the database is damaged pings may be kept, and it stays so.
-        """
-        deaf = None if self._database.trouble.is_damage else self._deaf_from
-        before, as_of = self._clock.deaf_as_of, deaf and self._clock.at(deaf[1])
-        self._clock.deaf_as_of = as_of
-        if (before is None) != (as_of is None):
-            self._changes.tell()
 
     def pulse(self) -> None:
         """Note that it is at work; or that it stood still meanwhile."""
@@ -240,14 +222,13 @@ class Watch:
         """Find out whether the process, or the machine, stood still, or was deaf."""
         clock = self._clock
         late, clock.wakes_by = clock.boot() - clock.wakes_by, math.inf
-        if self._deaf_from is None and self._refusals.first is not None:
-            self._deaf_from = (self._refusals.first, self._refusals.first)
+        self._deafness.note_refusals()
         if self._has_slept():
             await self._note_gap("suspended")
         elif late > GAP or self._stood_still:
             await self._note_gap("starved")
-        elif self._deaf_from is not None:
-            await self._end_deafness(*self._deaf_from)
+        elif self._deafness.since is not None:
+            await self._end_deafness(*self._deafness.since)
         else:
             self._note_look()
             if late > LATE and self._away is None:
@@ -277,10 +258,8 @@ class Watch:
         been refused from then on.
         """
         self._note_look()
-        is_quiet = self._looked - self._refusals.last > GAP
-        if not is_quiet and self._looked - since < MOST_DEAF:
-            # What is small may be written, though pings are not.
-            self._show_deaf()
+        if self._deafness.lasts(self._looked):
+            self._deafness.show()
             return
         away = None
         if self._looked - since > GAP:
@@ -288,10 +267,10 @@ class Watch:
         # Raises for as long as it cannot be written. By one commit: who is killed after
         # the sign alone would take it that all of that time was heard.
         await self._leave_sign(self._looked, away)
-        self._deaf_from, self._refusals.first = None, None
+        self._deafness.end()
         if away is not None:
             self._show_before(away)
-        self._show_deaf()
+        self._deafness.show()
 
     def _show_before(self, away: Absence) -> Absence:
         """Show all as it was, until it is known what this absence means; return it."""
@@ -402,7 +381,8 @@ class Watch:
 
     def _sign(self, boot: float | None = None) -> Sign:
         """Return a sign of a moment of the boot clock; None: of when it heard last."""
-        heard = self._deaf_from[1] if self._deaf_from else self._refusals.first
+        since = self._deafness.since
+        heard = since[1] if since else self._refusals.first
         boot = boot or heard or self._clock.boot()
         return signs.sign_at(self._clock, boot, was_right=self._was_synchronised)
 

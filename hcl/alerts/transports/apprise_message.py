@@ -157,21 +157,22 @@ def request(
         # Its summary is a line, on which people are called; the rest goes beside it.
         arguments["details"] = {"Message": body}
         title, body = "", title
-    status: str = letter.status
-    if status in ("late", "slow"):
-        status = "warning"
-    if status == "info" and scheme in INCIDENTS:
-        # What only informs acknowledges there, or closes, what is not open.
-        status = "warning"
     return {
         "url": url,
-        "status": status,
+        "status": _type(letter.status, scheme),
         "title": _encodable(title),
         "body": _encodable(body),
         "format": body_format,
         "arguments": arguments,
         "pace": PACE,
     }
+
+
+def _type(status: str, scheme: str) -> str:
+    """Return Apprise's type of what a letter tells."""
+    # What only informs acknowledges an incident, or closes what is not open.
+    informs_only = status == "info" and scheme in INCIDENTS
+    return "warning" if informs_only or status in ("late", "slow") else status
 
 
 def _fitting(letter: Letter, lay_out: Callable[[Letter], str], room: int) -> str:

@@ -43,8 +43,9 @@ class EndedTry:
     """A try that has ended, when, and what came of it.
 
     `is_failing`: the channel does not deliver, and its fallback has to. `opens`: it
-    failed before, and delivers again. All times are those of a clock that had taken so
-    many `steps`.
+    failed before, and delivers again. `partly`: it delivers, but some of its receivers
+    take the message later. All times are those of a clock that had taken so many
+    `steps`.
     """
 
     line: Line
@@ -52,6 +53,7 @@ class EndedTry:
     at: datetime
     is_failing: bool = False
     opens: bool = False
+    partly: bool = False
     steps: int = 0
 
     @property
@@ -77,12 +79,13 @@ async def try_once(
     told = tuple(row.notification for row in bundle)
     outcome = Outcome(told, "", began=clock.now(), asked=now(), ran=clock.ran)
     has_failed, steps = line.failures > 0, len(clock.steps)
-    begun = clock.monotonic()
+    begun, partly = clock.monotonic(), False
     try:
         answer = await _send(line, message, outcome.began)
         outcome = replace(outcome, answer=answer, sent=clock.now())
     except DeliveryError as error:
         outcome = replace(outcome, answer=str(error), refused=error.permanent)
+        partly = error.partly
     except Exception as error:
         logger.exception("a transport failed")
         outcome = replace(outcome, answer=repr(error))
@@ -94,11 +97,13 @@ async def try_once(
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)
-        if line.note_success():
-            logger.info("%s delivers again", line.channel.name)
+    if (outcome.sent is not None or partly) and line.note_success():
+        logger.info("%s delivers again", line.channel.name)
+    if outcome.sent is not None:
         ended = EndedTry(line, outcome, now(), opens=has_failed)
     else:
-        ended = _failed(line, outcome, what, now(), jitter)
+        ended = _failed(line, outcome, what, now(), jitter, partly=partly)
+        ended = replace(ended, partly=partly, opens=partly and has_failed)
     if ended.outcome.next_try is None:
         # Also after what is given up: the check is down still.
         reminders = reminders_after(line, bundle, now())
@@ -158,14 +163,21 @@ def _what(message: Message) -> str:
 
 
 def _failed(
-    line: Line, outcome: Outcome, what: str, now: datetime, jitter: Callable[[], float]
+    line: Line,
+    outcome: Outcome,
+    what: str,
+    now: datetime,
+    jitter: Callable[[], float],
+    *,
+    partly: bool,
 ) -> EndedTry:
     told, line.has_failed = outcome.notifications, True
     tries = max(n.attempts for n in told) + 1
     # What is refused says nothing of other messages: they need not wait.
-    if not outcome.refused:
+    if not outcome.refused and not partly:
         line.note_failure(now)
     failing = outcome.refused or max(tries, line.failures) >= FAILED_AFTER
+    failing = failing and not partly
     if failing and not line.is_failing:
         line.is_failing = True
         logger.error("%s does not deliver: %s", line.channel.name, outcome.answer)
@@ -221,9 +233,9 @@ async def write_down(
     await store.outbox.note(conn, [t.outcome for t in tries if not t.outcome.sent])
     for ended in tries:
         row_id, outcome = ended.line.row_id, ended.outcome
-        if outcome.sent is not None:
-            await store.channels.note_sent(conn, row_id, outcome.sent)
-        else:
+        if (through := _through(ended)) is not None:
+            await store.channels.note_sent(conn, row_id, through)
+        if outcome.sent is None:
             since = outcome.began if ended.is_failing else None
             await store.channels.note_failed(
                 conn, row_id, outcome.answer, since, ended.line.failures
@@ -236,14 +248,19 @@ async def _free_others(conn: Connection, tries: Iterable[EndedTry]) -> None:
 
     It is written down with the tick: who is killed in between would forget it.
     """
-    through = {t.line: t.outcome.sent for t in tries if t.outcome.sent}
-    opened = {t.line for t in tries if t.opens and t.outcome.sent}
-    for line, sent in through.items():
+    through = {t.line: at for t in tries if (at := _through(t)) is not None}
+    opened = {t.line for t in tries if t.opens}
+    for line, at in through.items():
         if line in opened:
-            await store.outbox.retry(conn, sent, line.row_id)
+            await store.outbox.retry(conn, at, line.row_id)
         elif line.has_failed:
-            await store.outbox.retry_refused(conn, sent, line.row_id)
+            await store.outbox.retry_refused(conn, at, line.row_id)
             line.has_failed = await store.outbox.has_failed(conn, line.row_id)
+
+
+def _through(ended: EndedTry) -> datetime | None:
+    """Return when a message came through to some receivers at least; None: to none."""
+    return ended.outcome.sent or (ended.at if ended.partly else None)
 
 
 def _notice(ended: EndedTry) -> str:

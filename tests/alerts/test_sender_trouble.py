@@ -10,6 +10,7 @@ from hcl.alerts.calm import LONGEST_HISTORY
 from hcl.alerts.delivery import GIVE_UP_AFTER, PERMANENT_STEP
 from hcl.alerts.lines import PAUSES
 from hcl.alerts.planning import MOST_OF_A_CHECK
+from tests import toml
 from tests.alerts.sending import (
     channel,
     down,
@@ -130,6 +131,29 @@ async def test_refused_message_does_not_hold_up_others(tmp_path: Path) -> None:
                 "SELECT next_try FROM notifications WHERE next_try IS NOT NULL",
             )
         ) == {moment.timestamp() for moment in again}
+
+
+async def test_recipient_who_is_taken_later_holds_up_no_other(tmp_path: Path) -> None:
+    """Whose mailbox is full is no reason to tell the others later, or by a fallback."""
+    boss = "boss@example.org"
+    to, fallback = ["mail@example.org", boss], toml.Raw('"Hook"')
+    parts = toml.channel("Mail", "email", to=to, fallback=fallback), HOOK
+    async with posting(tmp_path, *parts) as post:
+        post.smtp.refusals.rcpt = {boss: "452 4.2.2 The mailbox is full"}
+        for second in range(4):
+            await post.down(f"check {second}", at=NOW + second * SECOND)
+            await post.send(NOW + second * SECOND)
+        heard = post.mails()
+        await post.send(NOW + 5 * SECOND, NOW + MINUTE, NOW + 5 * MINUTE)
+        waits = len(await post.waiting())
+        post.smtp.refusals.rcpt = {}
+        await post.send(NOW + HOUR)
+
+        assert heard == [f"DOWN: check {second}" for second in range(4)]
+        assert waits == 4
+        assert post.mails() == heard
+        assert sorted(post.mails("Boss")) == heard
+        assert post.requests() == []
 
 
 async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the_hour(

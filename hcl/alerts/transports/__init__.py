@@ -24,13 +24,17 @@ TRY_TIMEOUT = 30.0
 class DeliveryError(Exception):
     """Tell in one line, fit for people, why a message was not delivered.
 
-    `permanent`: the same message will not be taken later either.
+    `permanent`: the same message will not be taken later either. `partly`: some of
+    several receivers have it, and the others may take it later.
     """
 
-    def __init__(self, reason: str, permanent: bool = False) -> None:
+    def __init__(
+        self, reason: str, permanent: bool = False, *, partly: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.partly = partly
 
 
 class Transport(Protocol):

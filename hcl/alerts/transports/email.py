@@ -119,7 +119,8 @@ class Email:
         is_soon = any(response.code < 500 for response in refused.values())
         if is_soon and taken.waited(key) < self._patience:
             taken.note(key, {a.address for a in self._recipients()} - refused.keys())
-            raise DeliveryError(f"{self._smtp.host} {'; '.join(told)}; others have it")
+            problem = f"{self._smtp.host} {'; '.join(told)}; others have it"
+            raise DeliveryError(problem, partly=True)
         taken.forget(key)
         for words in told:
             logger.warning("%s %s", self._smtp.host, words)

@@ -65,7 +65,7 @@ def _silent(config: Config) -> list[str]:
     return [
         f'channel "{channel.name}" of project "{project.name}" tells nobody of'
         f" anything: it has nothing to send for {' and '.join(sorted(channel.events))},"
-        " which its events name alone"
+        " and its events name nothing else"
         for project in config.projects
         for channel in project.channels
         if channel.enabled and not any(map(channel.tells_of, channel.events))

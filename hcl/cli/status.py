@@ -121,7 +121,7 @@ def _page(config: Config, read: Read, now: datetime) -> Iterator[tuple[str, list
 
 def _channels(read: Read) -> Iterator[str]:
     for name in read.deaf:
-        yield f"none of {one_line(name)} tells when a check goes down"
+        yield f"no channel of {one_line(name)} tells when a check goes down"
     for name, since in read.failing:
         yield f"{one_line(name)} does not deliver since {here(since)}"
 

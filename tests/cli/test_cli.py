@@ -140,7 +140,7 @@ def test_check_config_warns_of_what_tells_nobody(folder: Path) -> None:
     assert result.exit_code == 0
     assert warned == [
         'hcl.toml: warning: channel "A" of project "Home" tells nobody of anything: it'
-        " has nothing to send for down, which its events name alone"
+        " has nothing to send for down, and its events name nothing else"
     ]
 
 

@@ -140,7 +140,7 @@ def test_status_says_that_another_machine_has_taken_over(tmp_path: Path) -> None
 
     assert status == 1
     assert "another machine has taken over (epoch 2, raised by beta): " in page
-    assert "Channels    none of Home tells when a check goes down\n" in page
+    assert "Channels    no channel of Home tells when a check goes down\n" in page
 
 
 async def test_test_alert_goes_over_each_channel_that_tells_of_hcl(

@@ -10,6 +10,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
+from hcl.config.hearing import is_heard
 from hcl.config.settings import Window
 from hcl.db import Database, open_to_rehearse
 from hcl.model import Channel, Project
@@ -143,7 +144,9 @@ async def _match(
         project = await _sync_project(conn, wanted, codes)
         projects.append(project)
         for channel in wanted.channels:
-            row_id = await _sync_channel(conn, project, channel, channel_codes)
+            row_id = await _sync_channel(
+                conn, project, channel, wanted, channel_codes
+            )
             channels[row_id] = channel
     return tuple(projects), channels
 
@@ -167,7 +170,11 @@ async def _sync_project(
 
 
 async def _sync_channel(
-    conn: Connection, project: Project, wanted: ChannelConfig, codes: list[str]
+    conn: Connection,
+    project: Project,
+    wanted: ChannelConfig,
+    owner: ProjectConfig,
+    codes: list[str],
 ) -> int:
     before = await store.channels.find(conn, project.id, wanted.id, wanted.name, codes)
     channel = Channel(
@@ -180,11 +187,11 @@ async def _sync_channel(
         conn,
         project.id,
         channel,
-        on_down=wanted.tells_of("down"),
-        on_up=wanted.tells_of("up"),
-        on_server=wanted.tells_of("server"),
-        on_late=wanted.tells_of("late"),
-        on_slow=wanted.tells_of("slow"),
+        on_down=is_heard(wanted, owner, "down"),
+        on_up=is_heard(wanted, owner, "up"),
+        on_server=is_heard(wanted, owner, "server"),
+        on_late=is_heard(wanted, owner, "late"),
+        on_slow=is_heard(wanted, owner, "slow"),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hcl.pings.arrival import Target
-from tests.app import CONFIG, App, running_app
+from tests import toml
+from tests.app import CONFIG, OTHER_PING_KEY, App, running_app
 from tests.build import make_ping
 from tests.store import change, put_check
 from tests.web.api.calls import create
@@ -110,6 +111,21 @@ async def test_check_of_a_channel_that_is_switched_off_is_marked(
         for name in re.findall(r'class="name"[^>]*>(\w+)<', row)
     }
     assert rows == {"Told": False, "Untold": True}
+
+
+async def test_check_of_a_group_of_which_none_tells_is_marked(tmp_path: Path) -> None:
+    text = switched_off("Hook B").replace(
+        toml.project("Other", OTHER_PING_KEY),
+        toml.channel("All", "group", channels=["Hook B"])
+        + toml.project("Other", OTHER_PING_KEY),
+    )
+    async with running_app(tmp_path, text) as app:
+        await create(app, name="Untold", channels="All")
+        await sign_in(app)
+
+        page = (await app.http.get(project_path(app))).text
+
+    assert "no channel" in page
 
 
 async def test_if_all_that_tell_of_outages_fail_nobody_is_told(tmp_path: Path) -> None:

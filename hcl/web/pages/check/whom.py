@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.config import ChannelConfig, Config, ProjectConfig
+from hcl.config import Config
+from hcl.config.hearing import is_heard
 from hcl.model import Channel, Project
 from hcl.web.pages import channel_words
 from hcl.words.lines import one_line
@@ -53,18 +54,10 @@ def choices_of(
         if channel.code in known:
             told = channel_words.in_short(*known[channel.code])
             members = known[channel.code][0].settings.members
-            tells = _tells(*known[channel.code])
+            tells = is_heard(*known[channel.code], "down")
         name = one_line(channel.name)
         found.append(Choice(channel.code, name, told, members, tells))
     return tuple(sorted(found, key=lambda choice: not choice.members))
-
-
-def _tells(channel: ChannelConfig, project: ProjectConfig) -> bool:
-    """Tell whether anybody hears by a channel that a check goes down."""
-    members = [c for c in project.channels if c.id in channel.settings.members]
-    return channel.tells_of("down") and (
-        not members or any(member.tells_of("down") for member in members)
-    )
 
 
 def without_members(

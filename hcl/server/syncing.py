@@ -144,9 +144,7 @@ async def _match(
         project = await _sync_project(conn, wanted, codes)
         projects.append(project)
         for channel in wanted.channels:
-            row_id = await _sync_channel(
-                conn, project, channel, wanted, channel_codes
-            )
+            row_id = await _sync_channel(conn, project, channel, wanted, channel_codes)
             channels[row_id] = channel
     return tuple(projects), channels
 

@@ -66,7 +66,9 @@ async def test_that_nothing_can_be_kept_is_said(app: App) -> None:
         app.clock.deaf_as_of = None
     well = await app.http.get(f"/projects/{project.id}/")
 
-    assert "pings have been refused, and checks are shown as they were then" in page.text
+    assert (
+        "pings have been refused, and checks are shown as they were then" in page.text
+    )
     assert 'id="warning"' not in page.text
     assert 'id="unkept"' not in well.text
 

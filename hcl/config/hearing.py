@@ -1,6 +1,6 @@
 """Whether anybody hears of what happens: a group tells by its channels alone."""
 
-from hcl.config.settings import ChannelConfig, Event, ProjectConfig
+from hcl.config import ChannelConfig, Event, ProjectConfig
 
 
 def is_heard(channel: ChannelConfig, project: ProjectConfig, event: Event) -> bool:

@@ -126,8 +126,10 @@ def _tell_changes(file: Path, config: Config) -> None:
     for name, checks in foreseen.alone.items():
         if checks:
             count = len(checks)
-            verb = "has" if count == 1 else "have"
-            line = f"{counted(count, 'check')} {verb} no channel: {some(checks, count)}"
+            untold = "has no channel that tells when it goes down"
+            if count > 1:
+                untold = "have no channel that tells when they go down"
+            line = f"{counted(count, 'check')} {untold}: {some(checks, count)}"
             click.echo(f"{name}: {line}")
 
 

@@ -230,7 +230,7 @@ def test_check_config_says_what_a_reload_would_change(folder: Path) -> None:
         " backup",
     ]
     assert result.stdout.splitlines()[2:] == [
-        "Home: 1 check has no channel: backup",
+        "Home: 1 check has no channel that tells when it goes down: backup",
     ]
     assert (folder / "hcl.sqlite").read_bytes() == kept
 

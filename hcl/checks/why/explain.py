@@ -30,8 +30,8 @@ class Known:
     then. `ping` is the last ping up to the flip, `last` the newest of all, `outcome`
     the success or fail that `last_ping` tells of. `records` are the messages of the
     flip, newest first, and `untold` how many more there are. `absences` are those since
-    it was heard last, oldest first. `is_alone`: no channel serves it. `windows` are of
-    maintenance, and open now.
+    it was heard last, oldest first. `is_alone`: it has no channel that tells when it
+    goes down. `windows` are of maintenance, and open now.
     """
 
     check: Check

@@ -15,7 +15,8 @@ def rules_of(
 ) -> Iterator[str]:
     """Name the settings that counted.
 
-    `in_window`: it is in maintenance. `is_alone`: no channel serves it.
+    `in_window`: it is in maintenance. `is_alone`: it has no channel that tells when it
+    goes down.
     """
     grace = duration(check.grace)
     yield f"A ping is expected {in_full(check)}, with a grace of {grace}."
@@ -37,7 +38,7 @@ def rules_of(
     if in_window:
         yield "It is in maintenance: it is watched, and nobody is called down."
     if is_alone:
-        yield "Nobody is told: no channel serves it."
+        yield "Nobody is told when it goes down: it has no channel for that."
 
 
 def zone_of(check: Check, home: str) -> str:

@@ -420,7 +420,10 @@ def test_mute_and_lack_of_channels_are_told() -> None:
     muted = Known(check(muted_until=NOW + HOUR), is_alone=True)
 
     assert (60, "The mute ends: nobody is told before.") in said(muted)
-    assert "Nobody is told: no channel serves it." in explain(muted, NOW).rules
+    assert (
+        "Nobody is told when it goes down: it has no channel for that."
+        in explain(muted, NOW).rules
+    )
     assert said(muted, NOW + HOUR) == []
 
 

@@ -48,7 +48,7 @@ async def test_check_that_was_never_pinged_is_explained(app: App) -> None:
     assert document["timeline"] == []
     assert document["rules"] == [
         "A ping is expected every day, with a grace of 1 hour.",
-        "Nobody is told: no channel serves it.",
+        "Nobody is told when it goes down: it has no channel for that.",
     ]
 
 

@@ -156,6 +156,21 @@ async def test_recipient_who_is_taken_later_holds_up_no_other(tmp_path: Path) ->
         assert post.requests() == []
 
 
+async def test_end_of_an_outage_does_not_wait_for_who_is_taken_later(
+    tmp_path: Path,
+) -> None:
+    boss = "boss@example.org"
+    mail = toml.channel("Mail", "email", to=["mail@example.org", boss])
+    async with posting(tmp_path, mail) as post:
+        post.smtp.refusals.rcpt = {boss: "452 4.2.2 The mailbox is full"}
+        check = await post.down("a")
+        await post.send(NOW, NOW + 5 * SECOND, NOW + 40 * SECOND, NOW + 4 * MINUTE)
+        await post.succeed(check, NOW + 5 * MINUTE)
+        await post.send(NOW + 5 * MINUTE)
+
+        assert post.mails() == ["DOWN: a", "DOWN and UP again: a"]
+
+
 async def test_what_was_refused_comes_with_the_next_that_is_taken_not_within_the_hour(
     tmp_path: Path,
 ) -> None:

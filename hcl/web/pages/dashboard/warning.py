@@ -25,9 +25,9 @@ class Silent(NamedTuple):
 class Trouble:
     """That channels of a project do not deliver, or that none tells of an outage.
 
-    `is_deaf`: nobody is told of one. Of those that are `silent` some are named; none
-    is: `has_some` tells whether there are any that tell of something else, or are
-    switched off.
+    `is_deaf`: nobody is told of one. Of those that are `silent` some are named; if none
+    is, `has_some` tells whether there are any at all, which tell of something else or
+    are switched off.
     `unkept` is since when nothing that comes can be kept; None: it can.
     """
 

@@ -187,8 +187,8 @@ class Clock:
         can keep nothing that comes: then it is when it went, lest anything be called
         down that could not be heard.
         """
-        if as_of := self.shown_as_of or self.deaf_as_of:
-            return as_of
+        if times := [*filter(None, (self.shown_as_of, self.deaf_as_of))]:
+            return min(times)
         now = self.now()
         if self._boot() - self.wakes_by <= GAP:
             return now

@@ -67,6 +67,8 @@ class Checker:
         self._alarm = alarm
         self._sender = sender
         self._changes = changes
+        # Whether it has let pings pass once that waited, and hcl was away for that.
+        self._has_let_pass = False
 
     async def run(self) -> None:
         """Repeat: 1. see what time did, 2. flip what is overdue, 3. sleep on.
@@ -101,13 +103,16 @@ class Checker:
 
         A check's new state, its flip and the flip's notifications commit together.
         """
-        flipped, may_wait = 0, True
+        # Where each write waits for so long nobody would ever be called down.
+        flipped, may_wait = 0, not self._has_let_pass
+        self._has_let_pass = False
         while await self._is_due(now):
             look = await self._check_batch(now, may_wait=may_wait)
             if look is None:
-                if self._watch.was_away():
-                    break
                 may_wait = False
+                if self._watch.was_away():
+                    self._has_let_pass = True
+                    break
                 await asyncio.sleep(_LETS_PASS)
                 continue
             flipped += look.flipped

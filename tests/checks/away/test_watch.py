@@ -321,6 +321,24 @@ async def test_nothing_is_shown_as_down_while_nothing_can_be_kept(
         assert (after, later) == ("up", "down")
 
 
+async def test_a_suspend_while_nothing_can_be_kept_shows_nothing_as_down(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await due_soon(app)
+        for table in ("life", "absences"):
+            await change(app.database, FULL.format(table))
+        for wait in (times.run, times.suspend, times.run):
+            wait(1200)
+            with pytest.raises(sqlite3.DatabaseError):
+                await app.assembly.watch.look()
+            app.assembly.watch.failed()
+            app.assembly.watch.sleeps(1200)
+
+            assert await status(app, check) == "up"
+
+
 @pytest.mark.parametrize("is_killed", [True, False])
 async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_time(
     tmp_path: Path, *, is_killed: bool
@@ -737,6 +755,29 @@ async def test_a_ping_that_waits_for_the_disk_is_in_time(
 
         assert (await again(app, check)).status == "up"
         assert await rows(app.database, "SELECT * FROM flips") == []
+
+
+async def test_who_is_dead_is_told_though_each_write_waits_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - DAY - HOUR + 20 * SECOND)
+        await look(app)
+        transaction = app.database.transaction
+
+        def slow(**options: Any) -> Any:
+            times.run(11)
+            return transaction(**options)
+
+        times.run(21)
+        for _ in range(5):
+            await app.assembly.watch.look()
+            with monkeypatch.context() as patch:
+                patch.setattr(app.database, "transaction", slow)
+                await app.assembly.checker.check_once(app.clock.now())
+
+        assert (await again(app, check)).status == "down"
 
 
 async def test_a_sign_of_life_is_left_once_a_minute(tmp_path: Path) -> None:

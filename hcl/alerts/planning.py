@@ -31,7 +31,7 @@ async def fill(
     """
     if line.planned is None or now - line.planned > _FRESH:
         line.queue.clear()
-    most = MOST_OF_A_CHECK if line.channel.settings.is_for_machines else -1
+    most = _most(line)
     while not line.queue:
         waiting, unsure = await _due(database, line, now, most)
         if not waiting:
@@ -49,6 +49,14 @@ async def fill(
         most = -1
         if (plan.dropped or plan.held) and not await _put_off(database, plan, now):
             return
+
+
+def _most(line: Line) -> int:
+    """Return how many messages of a check are read at first, -1 for all."""
+    # Its fallback is handed all that it owes: no more of that than was decided on.
+    hands_on = line.channel.fallback is not None and line.has_failed
+    is_for_machines = line.channel.settings.is_for_machines
+    return MOST_OF_A_CHECK if is_for_machines and not hands_on else -1
 
 
 async def _due(

@@ -79,6 +79,24 @@ async def test_webhook_hears_of_a_long_backlog_what_lasted(tmp_path: Path) -> No
         assert await post.waiting() == []
 
 
+async def test_fallback_hears_of_a_long_backlog_what_lasted(tmp_path: Path) -> None:
+    """What is not read for the next request is not decided on, and not handed on."""
+    hook = channel("Hook", "webhook", delay='"2s"', fallback='"Mail"')
+    async with posting(tmp_path, hook, MAIL) as post:
+        post.http.status = 500
+        await post.down("a")
+        await change(post.app.database, FLAPPED, 3 * MOST_OF_A_CHECK, NOW.timestamp())
+        # The first one lasted.
+        longer = "UPDATE flips SET created = created + 9 WHERE id > 1"
+        await change(post.app.database, longer)
+        await change(post.app.database, WAITING)
+
+        await post.send(*(NOW + DAY + n * MINUTE for n in range(4)))
+
+        told = "SELECT flip_id FROM notifications WHERE channel_id = 2"
+        assert await rows(post.app.database, told) == [1]
+
+
 async def test_webhook_hears_each_of_a_long_backlog_in_order(tmp_path: Path) -> None:
     async with posting(tmp_path, HOOK) as post:
         await post.down("a")

@@ -78,8 +78,8 @@ async def due(
 ) -> list[Waiting]:
     """Return all that waits of checks that a channel has to send something of now.
 
-    In order, of `limit` checks at most, and of each the `most` oldest, -1 for all;
-    behind it what is due of hcl itself.
+    In order, of `limit` checks at most, and of each the `most` oldest, of flips before
+    others, -1 for all; behind it what is due of hcl itself.
     """
     announcements = await _announcements_due(conn, channel_id, now, limit)
     return [*await _alerts_due(conn, channel_id, now, limit, most), *announcements]
@@ -135,7 +135,7 @@ async def _alerts_due(
         " FROM due CROSS JOIN notifications n ON n.id IN (SELECT id FROM notifications"
         " INDEXED BY notifications_waiting"
         " WHERE channel_id = :channel_id AND check_id = due.check_id"
-        " AND next_try IS NOT NULL ORDER BY coalesce(flip_id, 0), id LIMIT :most)"
+        " AND next_try IS NOT NULL ORDER BY flip_id IS NULL, flip_id, id LIMIT :most)"
         " LEFT JOIN flips f ON f.id = n.flip_id"
         " LEFT JOIN latenesses l ON l.id = n.lateness_id"
         " JOIN check_states s ON s.check_id = n.check_id"

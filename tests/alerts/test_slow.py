@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.alerts.planning import MOST_OF_A_CHECK
 from hcl.checks.editing import seen_channels
 from hcl.model import Check
 from hcl.pings.arrival import Target
@@ -20,7 +21,7 @@ from tests.build import HOUR, NOW, make_ping
 from tests.checks.windows.test_maintenance import running
 from tests.clocks import Times
 from tests.patience import ENDS
-from tests.store import put_check, rows
+from tests.store import change, put_check, rows
 
 MINUTE = timedelta(minutes=1)
 SLOW = '["down", "up", "slow"]'
@@ -451,3 +452,26 @@ async def test_the_fallback_tells_it_if_it_tells_of_that(tmp_path: Path) -> None
             await look(post, NOW + hours * HOUR)
 
         assert post.mails() == ["SLOW: a"]
+
+
+async def test_an_outage_is_told_before_many_slow_runs(tmp_path: Path) -> None:
+    """However many wait: of a long backlog not all is read for the next request."""
+    slow = (
+        "INSERT INTO latenesses (check_id, began, ended, usual, n_pings)"
+        " WITH RECURSIVE x (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x WHERE i < ?)"
+        " SELECT 1, ? + i, ? + i + 60, 9, 0 FROM x"
+    )
+    waiting = (
+        "INSERT INTO notifications (lateness_id, check_id, channel_id, created,"
+        " next_try) SELECT id, check_id, 1, ended, ended FROM latenesses"
+    )
+    async with posting(tmp_path, HOOK) as post:
+        now, many = NOW.timestamp(), MOST_OF_A_CHECK + 10
+        check = await put_check(post.app.database, 1, name="a", status="up")
+        await change(post.app.database, slow, many, now, now)
+        await change(post.app.database, waiting)
+        await post.fail(check, NOW + HOUR)
+
+        await post.send(NOW + HOUR)
+
+        assert post.requests() == ["down a", *["slow a"] * many]

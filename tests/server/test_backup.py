@@ -101,7 +101,7 @@ def test_server_keeps_copies_by_itself_and_shows_the_last_good_one(
     with Serve(tmp_path, tables=backup) as serve:
         serve.api("POST", "checks/", name="Backup")
         wait_for(lambda: serve.log.count("backed up to") == 2)
-        wait_for(lambda: old[0] not in copies_in(second))
+        wait_for(lambda: all(len(copies_in(to)) == 3 for to in (first, second)))
 
         for folder in (first, second):
             kept, name, mine = sorted(copies_in(folder), key=lambda n: n == "mine.txt")

@@ -10,7 +10,13 @@ from typing import Any
 
 from tests.sim.kept import kept
 from tests.sim.model import Flipped
-from tests.sim.moments import NEVER, SLACK, longest_pause, occurrences
+from tests.sim.moments import (
+    NEVER,
+    SLACK,
+    longest_pause,
+    occurrence_at,
+    occurrences,
+)
 from tests.sim.windows import Windows
 
 FINER = ("max_run", "min_run", "early")
@@ -120,9 +126,13 @@ class Guess:
         if self.counted is not None and not self.leans_late:
             # Whether a return is a success that came early nobody has said.
             is_success = False
-        if early and is_success and moments[place] - since <= early + lean:
+        if (
+            early
+            and is_success
+            and occurrence_at(moments, place) - since <= early + lean
+        ):
             place += 1
-        return moments[place]
+        return occurrence_at(moments, place)
 
     @kept
     def _ends(self) -> float:

@@ -12,7 +12,13 @@ from itertools import pairwise
 from typing import Any
 
 from tests.sim.away import Away, heard, judge, judge_start
-from tests.sim.moments import NEVER, SLACK, longest_pause, occurrences
+from tests.sim.moments import (
+    NEVER,
+    SLACK,
+    longest_pause,
+    occurrence_at,
+    occurrences,
+)
 
 # Old status, new status, reason.
 Flipped = tuple[str, str, str]
@@ -83,8 +89,8 @@ class Model:
         if self.doubtful:
             return heard[0], heard[1] + 2 * self.distance
         moments = self._moments()
-        first = moments[bisect_right(moments, heard[0] - SLACK)]
-        return first, moments[bisect_right(moments, heard[1] + SLACK)]
+        first = occurrence_at(moments, bisect_right(moments, heard[0] - SLACK))
+        return first, occurrence_at(moments, bisect_right(moments, heard[1] + SLACK))
 
     def work_out(self) -> None:
         """Work the deadline out anew."""

@@ -44,3 +44,11 @@ def _occurrences(schedule: str, tz: str, days: int) -> list[float]:
 def longest_pause(schedule: str, tz: str, days: int) -> float:
     """Return how far two occurrences of a story are apart at most."""
     return max(b - a for a, b in pairwise(occurrences(schedule, tz, days)))
+
+
+def occurrence_at(moments: list[float], place: int) -> float:
+    """Return the occurrence at a place; NEVER: it is after all that a story may see.
+
+    By a wall that is wrong again and again a ping may seem to be of years ahead.
+    """
+    return moments[place] if place < len(moments) else NEVER

@@ -109,8 +109,7 @@ def _state(record: Record, home: str) -> str:
     if record.tries:
         return waits
     why = why_waits(record.hold, is_blocked=record.is_blocked)
-    # What waits for another to come through is tried at no moment that is known.
-    if record.is_blocked and not record.hold:
+    if record.is_blocked:
         return f"waits: {why}"
     return f"{waits}: {why}" if record.hold else waits
 

@@ -42,7 +42,8 @@ class Record:
     `sent` is when it was taken, `next_try` when it is tried next; both None: it is
     given up, or was not to be sent any more, as `answer` tells. `hold` and `notice` are
     those of `model.Notification`; `attempts` counts the failed tries, of which the
-    oldest are kept. `is_blocked`: its channel is failing, and is tried first.
+    oldest are kept. `is_blocked`: it is not held, and its channel is failing: another
+    is tried first, and when this one is nobody knows.
     """
 
     id: int
@@ -259,7 +260,7 @@ def _record(row: Sequence[Any], tried: Mapping[int, Sequence[Try]]) -> Record:
         tries=tuple(tried.get(row[0], ())),
         subject=row[15] or "",
         attempts=row[16],
-        is_blocked=row[17] is not None,
+        is_blocked=row[17] is not None and not row[10],
     )
 
 

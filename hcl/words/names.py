@@ -30,9 +30,9 @@ HELD: dict[Hold, str] = {
 def why_waits(hold: Hold, *, is_blocked: bool) -> str:
     """Say why a message waits that has not been tried.
 
-    `is_blocked`: its channel is failing, and another is tried first.
+    `is_blocked` as in store.tries.Record.
     """
-    return "this integration is failing" if is_blocked and not hold else HELD[hold]
+    return "this integration is failing" if is_blocked else HELD[hold]
 
 
 # Why hcl was away.

@@ -71,8 +71,6 @@ def _message(record: Record) -> dict[str, Any]:
         # What has not been tried has no answer, and a reason.
         why = why_waits(record.hold, is_blocked=record.is_blocked)
         document["answer"] = record.answer or why
-    # What waits for another to come through is tried at no moment that is known.
-    is_blocked = waits and record.is_blocked and not record.hold
-    if record.next_try is not None and not is_blocked:
+    if record.next_try is not None and not (waits and record.is_blocked):
         document["next_try"] = iso(record.next_try)
     return document

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
-from hcl.config.hearing import is_heard
+from hcl.config.channels.hearing import is_heard
 from hcl.config.settings import Window
 from hcl.db import Database, open_to_rehearse
 from hcl.model import Channel, Project

@@ -7,7 +7,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.config import Config
-from hcl.config.hearing import is_heard
+from hcl.config.channels.hearing import is_heard
 from hcl.model import Channel, Project
 from hcl.web.pages import channel_words
 from hcl.words.lines import one_line

@@ -20,7 +20,6 @@ from hcl.checks.away.announcing import announce
 from hcl.checks.away.deafness import Deafness
 from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
-from hcl.checks.away.letting_in import MOST_PATIENCE, QUIET, LettingIn
 from hcl.checks.away.refusals import Refusals
 from hcl.checks.away.steps import Steps
 from hcl.checks.windows.maintenance import Maintenance
@@ -35,6 +34,11 @@ logger = logging.getLogger(__name__)
 # somewhat sooner: who is killed and starts at once was not away for a minute.
 SIGN_EVERY = 60.0
 _SOONER = 0.9
+
+# What waits is let in before anybody is judged: until so many seconds pass without a
+# ping, and for so many in all.
+QUIET = 2.0
+MOST_PATIENCE = 10.0
 
 # Who wakes so many seconds late, and was not away for that: what came in time may wait
 # to be taken.
@@ -286,10 +290,12 @@ class Watch:
 
     async def _let_in(self) -> None:
         """Wait until no more pings come that were waiting."""
-        until = LettingIn(self._clock, self._heard, self.quiet, self.most_patience)
-        while (seconds := until.left) > 0:
-            self.sleeps(seconds)
-            await asyncio.sleep(seconds)
+        begun = now = self._clock.boot()
+        last = begun + self.most_patience
+        while now < (until := min(max(begun, self._heard()) + self.quiet, last)):
+            self.sleeps(until - now)
+            await asyncio.sleep(until - now)
+            now = self._clock.boot()
 
     async def _judge(self, away: Absence) -> None:
         """Have every check judged after an absence, and people told."""

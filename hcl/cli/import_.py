@@ -16,7 +16,7 @@ from hcl import store
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.clock import Clock
 from hcl.config import Config, ConfigError
-from hcl.config.rights import may_exist
+from hcl.config.rights import may_exist, text_of
 from hcl.db import DatabaseError, SQLError, explain, held, open_database
 from hcl.moving import config_file, plan
 from hcl.moving.arranging import Place, Report, arrange
@@ -84,7 +84,7 @@ def _secret(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        secret = path.read_text(encoding="utf-8").removeprefix("\ufeff").strip("\r\n")
+        secret = text_of(path).strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise MovingError(f"{path}: cannot be read: {error}") from error
     if not secret:

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from hcl.config.rights import text_of
 from hcl.config.settings import Config
 
 # Fewer characters can be guessed in time.
@@ -27,9 +28,7 @@ def exposed(config: Config) -> list[str]:
 def _secret_files(config: Config) -> list[Path]:
     """Return the files that the configuration takes secrets from."""
     try:
-        data = tomllib.loads(
-            config.path.read_text(encoding="utf-8").removeprefix("\ufeff")
-        )
+        data = tomllib.loads(text_of(config.path))
     except (OSError, ValueError):
         # It has changed since it was read: whoever reads it next will tell.
         return []

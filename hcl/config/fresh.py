@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hcl.config.loading import load
 from hcl.config.reading import ConfigError
-from hcl.config.rights import why_not
+from hcl.config.rights import text_of, why_not
 from hcl.config.settings import Config
 
 PORT = 8000
@@ -133,7 +133,7 @@ def open_to_network(path: Path, host: str) -> None:
     Raise ConfigError if it says something else there, or cannot be written.
     """
     try:
-        text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
+        text = text_of(path)
         opened = _opened(text, host)
         if opened is None:
             listen, root = f"0.0.0.0:{PORT}", _root(host, str(PORT))

@@ -14,7 +14,7 @@ from hcl.config.keys import KEYS
 from hcl.config.net import network
 from hcl.config.projects import project_names, read_projects
 from hcl.config.reading import ConfigError, Source, Table, shown
-from hcl.config.rights import may_exist, why_not
+from hcl.config.rights import may_exist, text_of, why_not
 from hcl.config.settings import (
     MAIL_LIMIT,
     Access,
@@ -88,8 +88,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
 def read_data(path: Path) -> tuple[str, dict[str, Any]]:
     """Read a file as text, and as TOML. Raises ConfigError."""
     try:
-        # Editors of Windows put a mark before the first letter.
-        text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
+        text = text_of(path)
         return text, tomllib.loads(text)
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {why_not(e, path)}") from e

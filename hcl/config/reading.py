@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from hcl.config.rights import why_not
+from hcl.config.rights import text_of, why_not
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -161,7 +161,7 @@ class Table:
     def _from_file(self, key: str, name: str) -> str:
         path = self.source.folder / name
         try:
-            text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
+            text = text_of(path)
         except OSError as e:
             raise self.error(key, f"cannot read {path}: {why_not(e, path)}") from e
         except UnicodeDecodeError as e:

@@ -1,4 +1,4 @@
-"""Whether a file is there, why it may not be read or written, and what to do."""
+"""What files hold, whether they are there, why they may not be read or written."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,14 @@ def may_exist(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds. Raises OSError and UnicodeDecodeError.
+
+    Editors of Windows put a mark before the first letter, which is left out.
+    """
+    return path.read_text(encoding="utf-8").removeprefix("\ufeff")
 
 
 def _nearest(path: Path) -> tuple[Path, int]:

@@ -97,13 +97,12 @@ async def try_once(
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)
-    if (outcome.sent is not None or partly) and line.note_success():
+    comes_through = outcome.sent is not None or partly
+    if comes_through and line.note_success():
         logger.info("%s delivers again", line.channel.name)
-    if outcome.sent is not None:
-        ended = EndedTry(line, outcome, now(), opens=has_failed)
-    else:
-        ended = _failed(line, outcome, what, now(), jitter, partly=partly)
-        ended = replace(ended, partly=partly, opens=partly and has_failed)
+    ended = EndedTry(line, outcome, now(), opens=comes_through and has_failed)
+    if outcome.sent is None:
+        ended = _failed(replace(ended, partly=partly), what, jitter)
     if ended.outcome.next_try is None:
         # Also after what is given up: the check is down still.
         reminders = reminders_after(line, bundle, now())
@@ -162,22 +161,16 @@ def _what(message: Message) -> str:
     return f"{name} {alert.status}"
 
 
-def _failed(
-    line: Line,
-    outcome: Outcome,
-    what: str,
-    now: datetime,
-    jitter: Callable[[], float],
-    *,
-    partly: bool,
-) -> EndedTry:
+def _failed(ended: EndedTry, what: str, jitter: Callable[[], float]) -> EndedTry:
+    """Decide what follows a try that failed: when the next is, or that none is."""
+    line, outcome, partly = ended.line, ended.outcome, ended.partly
     told, line.has_failed = outcome.notifications, True
     tries = max(n.attempts for n in told) + 1
     # What is refused says nothing of other messages: they need not wait.
     if not outcome.refused and not partly:
-        line.note_failure(now)
-    failing = outcome.refused or max(tries, line.failures) >= FAILED_AFTER
-    failing = failing and not partly
+        line.note_failure(ended.at)
+    has_to = outcome.refused or max(tries, line.failures) >= FAILED_AFTER
+    failing = has_to and not partly
     if failing and not line.is_failing:
         line.is_failing = True
         logger.error("%s does not deliver: %s", line.channel.name, outcome.answer)
@@ -186,13 +179,13 @@ def _failed(
     age, least = outcome.ran - max(n.ran for n in told), min(n.attempts for n in told)
     if age > GIVE_UP_AFTER.total_seconds() and least + 1 >= GIVE_UP_TRIES:
         logger.error("given up after %d tries: %s: %s", tries, what, outcome.answer)
-        return EndedTry(line, outcome, now, failing)
+        return replace(ended, is_failing=failing)
     step = max(tries - 1, PERMANENT_STEP * outcome.refused)
     pause = PAUSES[min(step, len(PAUSES) - 1)] * jitter()
     wait = brief(pause)
     logger.warning("failed, next try in %s: %s: %s", wait, what, outcome.answer)
-    outcome = replace(outcome, next_try=now + pause, soon=now + PAUSES[0])
-    return EndedTry(line, outcome, now, failing)
+    outcome = replace(outcome, next_try=ended.at + pause, soon=ended.at + PAUSES[0])
+    return replace(ended, outcome=outcome, is_failing=failing)
 
 
 def reminders_after(

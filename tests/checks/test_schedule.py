@@ -1,5 +1,6 @@
 """When checks are due: clocks that change, leap days, zones and their names."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hcl import occurrences
 from hcl.checks import schedule
 from hcl.checks.schedule import ScheduleError
 from hcl.model import Check, Kind
@@ -975,6 +977,30 @@ def test_next_occurrences_end_with_the_schedule() -> None:
     )
 
     assert found == [datetime(2026, 6, 1, tzinfo=UTC)]
+
+
+def test_lines_that_never_fire_are_looked_through_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def counted(kind: Kind, line: str, after: datetime) -> Iterator[datetime]:
+        asked.append(line)
+        return found(kind, line, after)
+
+    found = occurrences._occurrences
+    monkeypatch.setattr(occurrences, "_occurrences", counted)
+    expression = "2-30 06:07\nMon 09:00\n4-31 06:07\nMon 09:00\n2-30 06:07"
+
+    first = schedule.next_occurrence("oncalendar", expression, "Europe/Riga", NOW)
+    asked.clear()
+    later = schedule.next_occurrence("oncalendar", expression, "Europe/Riga", NOW)
+
+    assert first == later
+    assert first == schedule.next_occurrence(
+        "oncalendar", "Mon 09:00", "Europe/Riga", NOW
+    )
+    assert asked == ["Mon 09:00", "Mon 09:00"]
 
 
 def test_zones_to_choose_from_are_kept_as_they_are() -> None:

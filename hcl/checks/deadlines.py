@@ -52,6 +52,39 @@ def with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transi
     return Transition(check, None, problem)
 
 
+def after_signal(
+    before: Check, after: Check, now: datetime, *, loose: bool = False
+) -> Transition:
+    """Work the deadline out anew after a signal that tells of no outcome.
+
+    Whoever was not overdue is not so by that: a step of the clock has moved a deadline,
+    and by a clock that was set back an occurrence that was answered comes once more.
+    """
+    transition = with_deadline(after, now, loose=loose)
+    due, moved = transition.check.alert_after, before.alert_after
+    if due is None or moved is None or before.counted_from is None:
+        return transition
+    if not due <= now < moved - before.spared:
+        return transition
+    ends = [schedule.run_deadline(after)]
+    if schedule.run_deadline(before) is None:
+        ends.append(moved - before.spared)
+    # Else it was that of a run, and of the next ping nothing is known but by the clock.
+    end = min((end for end in ends if end is not None), default=due)
+    return transition._replace(check=transition.check._replace(alert_after=end))
+
+
+def came_due(check: Check, due: datetime, now: datetime) -> datetime:
+    """Return when a deadline came that is over by now, and is read to be `due`.
+
+    A step of the clock may have moved it since: then it came where that is stored.
+    """
+    moved = check.alert_after
+    if moved is None or moved > now or check.counted_from is None:
+        return due
+    return max(due, moved)
+
+
 def postponed(
     check: Check, start: datetime | None, now: datetime, error: Exception
 ) -> tuple[datetime, str]:
@@ -72,6 +105,7 @@ def pass_due(
     `hold` has windows move each of its deadlines.
     """
     first, counts_from = check, now
+    is_first = True
     while True:
         transition = with_deadline(check, now, loose=loose)
         check = hold(transition.check)
@@ -79,7 +113,10 @@ def pass_due(
         if due is None or due > now:
             flip = flip_to(first, check.status, counts_from)
             return transition._replace(check=check, flip=flip)
-        counted, reason = counted_at(check, due, loose=loose)
+        if is_first and (came := came_due(first, due, now)) > due:
+            due, check = came, check._replace(alert_after=came, spared=first.spared)
+        is_first = False
+        counted, reason = counted_at(check, due)
         if is_last(counted):
             flip = flip_to(first, "down", due, reason)
             bad = counted.bad_outcomes if check.down_after > 1 else 0
@@ -101,16 +138,13 @@ def _unless_finer(check: Check) -> Check:
     return check if check.is_finer else check._replace(open_runs=())
 
 
-def counted_at(
-    check: Check, at: datetime, *, loose: bool = False
-) -> tuple[Check, Reason]:
+def counted_at(check: Check, at: datetime) -> tuple[Check, Reason]:
     """Count the bad outcome for which a check's deadline has come; it is not down yet.
 
     The next ping counts from there, also of a check that was new or paused: from then
     on it is expected. What was missed is told apart from runs that are too long by
     then: each of them is one. All that was due in a window is one: it had its grace at
-    the end, and the next ping counts from that. `loose` as in
-    `schedule.expected_after`. Raises ScheduleError.
+    the end, and the next ping counts from that.
     """
     is_put_off = bool(check.spared) or at == check.not_before
     first = at - check.spared
@@ -131,11 +165,9 @@ def counted_at(
         return check, "timeout" if check.max_run is None else "overran"
     bad = check.bad_outcomes + 1
     if check.status == "up":
-        missed = schedule.expected_ping(check, loose=loose)
-        if is_put_off:
-            missed = at - check.grace
-        open_runs = runs.told(check, at)
-        check = check._replace(bad_outcomes=bad, missed=missed, open_runs=open_runs)
+        check = check._replace(
+            bad_outcomes=bad, missed=at - check.grace, open_runs=runs.told(check, at)
+        )
         return check, "missed"
     # A run that may have ended unheard, of a check that was never heard.
     check = check._replace(bad_outcomes=bad, missed=at, counted_from=None)
@@ -177,5 +209,5 @@ def bad_outcomes(
         held = hold(check._replace(alert_after=deadline, spared=timedelta(0)))
         if held.alert_after is None:
             return
-        check, _ = counted_at(held, held.alert_after, loose=loose)
+        check, _ = counted_at(held, held.alert_after)
         yield held.alert_after, check

@@ -52,6 +52,7 @@ def on_counted(
     if action in ("log", "ign"):
         return Transition(check._replace(n_pings=n))
     if action == "start":
+        before = check
         if check.is_finer:
             check = check._replace(open_runs=runs.begun(check, ping))
         if check.late_since is not None and late_still(check) is None:
@@ -60,7 +61,7 @@ def on_counted(
         check = check._replace(
             n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
         )
-        return deadlines.with_deadline(check, now, loose=loose)
+        return deadlines.after_signal(before, check, now, loose=loose)
     if check.is_finer:
         return _on_outcome(check, ping, "short" if is_short else "fail", loose=loose)
     status: Status = "down" if action == "fail" else "up"
@@ -199,7 +200,8 @@ def on_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transiti
     due = transition.check.alert_after
     if due is None or due > now:
         return transition
-    flip = deadlines.flip_to(check, "down", due, "timeout")
+    came = deadlines.came_due(check, due, now)
+    flip = deadlines.flip_to(check, "down", came, "timeout")
     check = transition.check._replace(status="down", alert_after=None, late_since=None)
     return Transition(check, flip)
 

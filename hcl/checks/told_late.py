@@ -137,7 +137,7 @@ def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Tra
     ended = ended._replace(open_runs=left)
     if ended == check:
         return Transition(check)
-    return deadlines.with_deadline(ended, now, loose=loose)
+    return deadlines.after_signal(check, ended, now, loose=loose)
 
 
 def _is_later(started: datetime, rid: str | None, ping: Ping) -> bool:

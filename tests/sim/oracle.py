@@ -86,7 +86,10 @@ class Oracle(Written):
         if judged == "short" and self._is_unknown(watched):
             judged = action
         seen = watched.seen[0][1] if watched.seen else None
+        version = model.version
         flip = model.hear(judged, signal.rid, at, seen)
+        if action == "start":
+            self._world.steps.began(watched, version)
         action = "fail" if judged == "short" else action
         if self._world.machine.is_wrong:
             model.doubt()

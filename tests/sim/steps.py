@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Steps:
     """Knows until when a step has each stay as it is, if nothing else happens.
 
-    The deadline moves along with the wall. Bounds are wide again once it is worked out
-    anew: by a ping, an edit, or a start.
+    The deadline moves along with the wall, and the start of a run only brings that of
+    the run. Bounds are wide again once it is worked out anew: by an outcome, an edit,
+    or a start of hcl.
     """
 
     def __init__(self, world: "World") -> None:
@@ -38,6 +39,14 @@ class Steps:
             code: (low, world.oracle.by_code[code].model.version)
             for code, low in lows.items()
         }
+
+    def began(self, watched: Watched, version: int) -> None:
+        """Hear that a run began, which made another of this version of a model."""
+        low, known = self._lows.get(watched.code, (0.0, -1))
+        if known == version:
+            model = watched.model
+            end = self._world.machine.now + model.grace
+            self._lows[watched.code] = min(low, end), model.version
 
     def _low_now(self, watched: Watched) -> float:
         return self.low(watched) if watched.model.doubtful else watched.model.low

@@ -61,8 +61,8 @@ def on_ping(
         bad_outcomes=before.bad_outcomes,
         missed=before.missed,
     )
-    edited = rules.on_edit(after, ping.created, loose=loose)
-    return edited._replace(check=held(edited.check, calendar)), True
+    due = deadlines.after_signal(before, after, ping.created, loose=loose)
+    return due._replace(check=held(due.check, calendar)), True
 
 
 def on_deadline(
@@ -81,7 +81,8 @@ def on_deadline(
     transition = rules.on_deadline(check, now, loose=loose)
     if transition.flip is None:
         return transition._replace(check=held(transition.check, calendar))
-    flip = replace(transition.flip, created=moved.alert_after)
+    came = deadlines.came_due(check, moved.alert_after, now)
+    flip = replace(transition.flip, created=came)
     return transition._replace(flip=flip)
 
 

@@ -8,10 +8,14 @@ import pytest
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.windows import holding
+from hcl.checks.windows.calendar import Calendar
 from hcl.clock import Clock
+from hcl.config.settings import Window
+from hcl.model import Flip
 from tests import toml
 from tests.app import CONFIG, App, running_app
-from tests.build import DAY, HOUR, NOW, make_check
+from tests.build import DAY, HOUR, NOW, make_check, make_ping
 from tests.checks.away.test_watch import again, pi, running, up
 from tests.clocks import Times
 from tests.store import rows
@@ -91,6 +95,60 @@ def test_nobody_is_shown_as_down_by_a_schedule_that_a_clock_that_was_set_reads()
     statuses = [rules.shown_status(check, NOW + m * MINUTE) for m in (0, 49, 50)]
 
     assert statuses == ["grace", "grace", "down"]
+
+
+# By the clock of now, which was set back by two hours, the moment that it answered
+# comes once more.
+_ANSWERED = make_check(
+    kind="cron",
+    schedule="0 11 * * *",
+    status="up",
+    last_ping=NOW - HOUR + MINUTE,
+    counted_from=NOW - 3 * HOUR + MINUTE,
+    alert_after=NOW + 22 * HOUR,
+)
+
+
+@pytest.mark.parametrize("down_after", [1, 2])
+@pytest.mark.parametrize(
+    ("start", "end"), [(20 * HOUR, 21 * HOUR), (21.5 * HOUR, 22 * HOUR)]
+)
+def test_a_start_calls_nobody_down_whose_deadline_a_step_has_moved(
+    start: timedelta, end: timedelta, down_after: int
+) -> None:
+    check = _ANSWERED._replace(down_after=down_after)
+    ping = make_ping(action="start", created=NOW + start)
+
+    transition, _ = rules.on_ping(check, ping)
+
+    assert transition.flip is None
+    assert transition.check.alert_after == NOW + end
+    # The same is started once more, and that is all.
+    again, _ = rules.on_ping(transition.check, ping)
+    assert again.check.alert_after == ping.created + HOUR
+
+
+def test_a_fail_in_a_window_leaves_a_deadline_where_a_step_has_moved_it() -> None:
+    calendar = Calendar([Window("It", schedule="0 7 * * *", length=2 * HOUR)])
+    ping = make_ping(action="fail", created=NOW + 20 * HOUR)
+
+    transition, _ = rules.on_ping(_ANSWERED, ping)
+    transition, is_spared = holding.on_ping(_ANSWERED, transition, ping, calendar)
+
+    assert is_spared
+    assert transition.check.alert_after == _ANSWERED.alert_after
+
+
+def test_what_a_step_has_moved_comes_due_then_and_counts_once() -> None:
+    due = NOW + 22 * HOUR
+    finer = _ANSWERED._replace(down_after=2)
+
+    plain = rules.on_deadline(_ANSWERED, due)
+    counted = rules.on_deadline(finer, due)
+
+    assert plain.flip == Flip(due, "up", "down", "timeout")
+    assert counted.flip is None
+    assert (counted.check.bad_outcomes, counted.check.missed) == (1, due - HOUR)
 
 
 @pytest.mark.parametrize("spared", [False, True])

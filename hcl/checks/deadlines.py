@@ -53,24 +53,33 @@ def with_deadline(check: Check, now: datetime, *, loose: bool = False) -> Transi
 
 
 def after_signal(
-    before: Check, after: Check, now: datetime, *, loose: bool = False
+    before: Check,
+    after: Check,
+    now: datetime,
+    *,
+    begins: bool = False,
+    loose: bool = False,
 ) -> Transition:
     """Work the deadline out anew after a signal that tells of no outcome.
 
-    Whoever was not overdue is not so by that: a step of the clock has moved a deadline,
-    and by a clock that was set back an occurrence that was answered comes once more.
+    The next ping is not due any sooner by that: a step of the clock has moved its
+    deadline, and by a clock that was set back an occurrence that was answered comes
+    once more. `begins`: it is the start of a run, which has an end of its own.
     """
     transition = with_deadline(after, now, loose=loose)
     due, moved = transition.check.alert_after, before.alert_after
     if due is None or moved is None or before.counted_from is None:
         return transition
-    if not due <= now < moved - before.spared:
+    moved -= before.spared
+    if moved <= max(due, now):
         return transition
-    ends = [schedule.run_deadline(after)]
     if schedule.run_deadline(before) is None:
-        ends.append(moved - before.spared)
-    # Else it was that of a run, and of the next ping nothing is known but by the clock.
-    end = min((end for end in ends if end is not None), default=due)
+        end = min(schedule.run_deadline(after) or moved, moved)
+    elif begins:
+        # It was that of a run, and of the next ping nothing is known but by the clock.
+        end = schedule.run_deadline(after) or moved
+    else:
+        return transition
     return transition._replace(check=transition.check._replace(alert_after=end))
 
 

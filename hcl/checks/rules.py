@@ -61,7 +61,7 @@ def on_counted(
         check = check._replace(
             n_pings=n, last_start=now, last_start_rid=ping.rid, run_excused=False
         )
-        return deadlines.after_signal(before, check, now, loose=loose)
+        return deadlines.after_signal(before, check, now, begins=True, loose=loose)
     if check.is_finer:
         return _on_outcome(check, ping, "short" if is_short else "fail", loose=loose)
     status: Status = "down" if action == "fail" else "up"

@@ -65,6 +65,11 @@ class Guesses(Model):
         )
         self.doubtful = any(guess.is_loose for guess in self.guesses)
 
+    def low_without_windows(self) -> float:
+        """Return when it goes down at the earliest, whatever windows put off."""
+        none = Windows()
+        return min(guess.but(windows=none).falls()[0] for guess in self.guesses)
+
     # What is heard.
 
     def hear(

@@ -88,11 +88,11 @@ class Oracle(Written):
         seen = watched.seen[0][1] if watched.seen else None
         version = model.version
         flip = model.hear(judged, signal.rid, at, seen)
+        if self._world.machine.is_wrong:
+            model.doubt()
         if action == "start":
             self._world.steps.began(watched, version)
         action = "fail" if judged == "short" else action
-        if self._world.machine.is_wrong:
-            model.doubt()
         watched.log[model.n] = attempt.number, action, signal.rid
         if action == "success" or (action == "fail" and not isinstance(model, Guesses)):
             # Of a row of bad outcomes one that was not heard may have been none.

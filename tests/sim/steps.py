@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tests.sim.model import Model
+from tests.sim.guesses import Guesses
 from tests.sim.moments import NEVER
 from tests.sim.watched import Watched
 
@@ -31,7 +31,6 @@ class Steps:
             lows = {
                 code: self._low_now(watched)
                 for code, watched in world.oracle.by_code.items()
-                if type(watched.model) is Model
             }
         world.oracle.doubt()
         self._at = world.troubled = world.machine.now
@@ -44,12 +43,18 @@ class Steps:
         """Hear that a run began, which made another of this version of a model."""
         low, known = self._lows.get(watched.code, (0.0, -1))
         if known == version:
-            model = watched.model
-            end = self._world.machine.now + model.grace
+            model, end = watched.model, self._world.machine.now
+            end += model.guesses[0].limit if isinstance(model, Guesses) else model.grace
             self._lows[watched.code] = min(low, end), model.version
 
     def _low_now(self, watched: Watched) -> float:
-        return self.low(watched) if watched.model.doubtful else watched.model.low
+        model = watched.model
+        if model.doubtful:
+            return self.low(watched)
+        # Windows stay where the wall has them.
+        if isinstance(model, Guesses):
+            return model.low_without_windows()
+        return model.low
 
     def low(self, watched: Watched) -> float:
         """Return before when a check stays as it is; 0: nobody can tell."""

@@ -111,7 +111,12 @@ _ANSWERED = make_check(
 
 @pytest.mark.parametrize("down_after", [1, 2])
 @pytest.mark.parametrize(
-    ("start", "end"), [(20 * HOUR, 21 * HOUR), (21.5 * HOUR, 22 * HOUR)]
+    ("start", "end"),
+    [
+        (-10 * MINUTE, 50 * MINUTE),
+        (20 * HOUR, 21 * HOUR),
+        (21.5 * HOUR, 22 * HOUR),
+    ],
 )
 def test_a_start_calls_nobody_down_whose_deadline_a_step_has_moved(
     start: timedelta, end: timedelta, down_after: int

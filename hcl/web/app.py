@@ -37,7 +37,7 @@ from hcl.web.errors import SAFE, on_database_error, on_http_error
 from hcl.web.figures import health
 from hcl.web.pages.routes import page_routes
 from hcl.web.parts import Parts
-from hcl.web.ping import PREFIX, UUID, PingEndpoint
+from hcl.web.ping import PREFIX, UUID, PingEndpoint, is_target
 
 VERSIONS = (1, 2, 3)
 
@@ -139,18 +139,27 @@ def _inner(path: str, site: Site, rooms: frozenset[str]) -> str:
 
     What would lead nowhere then stays as it is: the site may lie under /docs.
     """
-    pings = unquote(site.ping_path)
-    if pings != "/" and path.startswith(pings):
-        return PREFIX + path[len(pings) :]
-    base = unquote(site.path)
+    base, pings = unquote(site.path), unquote(site.ping_path)
+    inner = path
     if base and f"{path}/".startswith(f"{base}/"):
         rest = path[len(base) :] or "/"
-        return rest if rest == "/" or _room(rest) in rooms else path
-    # Of OPTIONS and CONNECT it may begin with no slash.
-    if pings == "/" and path[:1] == "/" != path and _room(path) not in rooms:
-        # A host of its own for pings, which may be this one.
-        return PREFIX + path[1:]
-    return path
+        inner = rest if rest == "/" or _room(rest) in rooms else path
+    # A proxy may have taken off what both have in common.
+    bare = pings[len(base) :] if pings.startswith(f"{base}/") else pings
+    for start in (pings, bare):
+        rest = path.removeprefix(start)
+        # Of OPTIONS and CONNECT it may begin with no slash.
+        if rest in ("", path) or inner == "/":
+            continue
+        if start in ("/", f"{base}/"):
+            # Pings and pages begin alike, be it that each has a host of its own.
+            is_ping = inner == path and rest.split("/")[0] not in rooms
+        else:
+            # There may be pages below it too.
+            is_ping = is_target(PREFIX + rest) or _room(inner) not in rooms
+        if is_ping:
+            return PREFIX + rest
+    return inner
 
 
 def _room(path: str) -> str:

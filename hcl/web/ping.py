@@ -74,6 +74,11 @@ class _CutOffError(Exception):
     """The client left before it had sent its whole request."""
 
 
+def is_target(path: str) -> bool:
+    """Tell whether a path is that of a ping, to whomever that is."""
+    return bool(_BY_CODE.fullmatch(path) or _BY_SLUG.fullmatch(path))
+
+
 class PingEndpoint:
     """Answers every URL that begins with PREFIX, whatever the method."""
 

@@ -187,6 +187,61 @@ async def test_pings_are_taken_at_the_root_of_their_endpoint(
     assert after["n_pings"] == 4
 
 
+@pytest.mark.parametrize("site", ["/hcl", "/docs", "/p"])
+@pytest.mark.parametrize("end", ["", "/hc-ping", "/p", "/ping"])
+async def test_pings_may_lie_anywhere_below_the_path_of_the_site(
+    tmp_path: Path, site: str, end: str
+) -> None:
+    """Whether a proxy takes the site's path off or not; and so do pages."""
+    endpoint = f"{ROOT}{site}{end}"
+    text = CONFIG.replace(
+        f'site_root = "{ROOT}"',
+        f'site_root = "{ROOT}{site}"\nping_endpoint = "{endpoint}"',
+    )
+    async with running_app(tmp_path, text) as app:
+        check = await create(app, slug="job")
+        code = check["uuid"]
+
+        pinged = [
+            (await app.http.get(f"{ROOT}{base}{end}/{target}")).text
+            for base in (site, "")
+            for target in (code, f"{PING_KEY}/job", f"/{code}/log")
+        ]
+        listed = await app.api("GET", f"checks/{code}")
+        statuses = [
+            (await app.http.get(f"{site}{path}")).status_code
+            for path in ("/", "/docs/", "/sign-in", "/api/v3/status/")
+        ]
+
+    assert check["ping_url"] == f"{endpoint}/{code}"
+    assert pinged == ["OK"] * 6
+    assert listed.json()["n_pings"] == 6
+    assert statuses == [303, 200, 200, 200]
+
+
+@pytest.mark.parametrize("site", ["", "/hcl"])
+async def test_pages_for_others_are_found_beside_pings_below_p(
+    tmp_path: Path, site: str
+) -> None:
+    page = '[[projects.pages]]\nslug = "home"\ntitle = "At home"\n'
+    text = CONFIG.replace(
+        f'site_root = "{ROOT}"',
+        f'site_root = "{ROOT}{site}"\nping_endpoint = "{ROOT}{site}/p/"',
+    )
+    text = text.replace("[[projects.keys]]", f"{page}[[projects.keys]]", 1)
+    async with running_app(tmp_path, text) as app:
+        code = (await create(app))["uuid"]
+
+        shown = [
+            (await app.http.get(f"{site}/p/home{end}")).status_code
+            for end in ("", ".atom")
+        ]
+        pinged = await app.http.get(f"{site}/p/{code}")
+
+    assert shown == [200, 200]
+    assert pinged.text == "OK"
+
+
 @pytest.mark.parametrize(("method", "path"), [("OPTIONS", "*"), ("CONNECT", "")])
 async def test_what_asks_for_no_path_finds_nothing(
     tmp_path: Path, method: str, path: str

@@ -21,6 +21,8 @@ from tests.patience import ENDS
 from tests.server.process import API_KEY, PING_KEY, Serve
 from tests.server.proxies import DOCS, FILES, Proxy, program
 
+READ_KEY = "hcr_" + "r" * 28
+
 PATHS = {"root": "", "stripped": "/hcl", "unstripped": "/hcl"}
 
 installed = [
@@ -136,7 +138,9 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
                 toml.table("[web.users]", name="ben", access="read-only"),
             ]
         )
-        serve.write_config("", tables=config)
+        page = toml.table("[projects.pages]", slug="home", title="At home")
+        reader = toml.key("Prometheus", READ_KEY, access="read-only")
+        serve.write_config(f"{page}\n{reader}", tables=config)
         path = tmp_path / "hcl.toml"
         trusted = f'site_root = "{proxy.root}"\ntrusted_proxies = ["127.0.0.1"]'
         text = path.read_text().replace(f'site_root = "{serve.root}"', trusted)
@@ -158,6 +162,14 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
             listed = look("", "/api/v3/checks/", **{"X-Api-Key": API_KEY})
             # By this `hcl run` knows that late signals may bear their own time.
             asked = look("", "/client/hcl.sha256")
+            # Nor do those that a page is for, and Prometheus.
+            shown = look("", "/p/home")
+            found = re.search(r'href="([^"]*others.css[^"]*)"', shown.text)
+            style = look("", found[1] if found else "")
+            code = re.search(r"/projects/([0-9a-f-]{36})/", str(anna.url))
+            scraped = look(
+                "", f"/projects/{code[1] if code else ''}/metrics/{READ_KEY}"
+            )
 
     assert anna.status_code == ben.status_code == raised.status_code == 200
     assert "/new" in anna.text
@@ -166,6 +178,9 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
     assert forged.status_code == 401
     assert pinged.text == "Created"
     assert asked.text.endswith("  hcl\n")
+    assert "At home" in shown.text
+    assert style.headers["content-type"].startswith("text/css")
+    assert "hc_checks_total 1" in scraped.text
     assert [check["slug"] for check in listed.json()["checks"]] == ["job"]
 
 

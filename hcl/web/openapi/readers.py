@@ -40,7 +40,8 @@ def _path_parameter(name: str, description: str, schema: Node, example: str) -> 
     }
 
 
-_KEY_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+# Healthchecks takes user names for them.
+_KEY_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9_.@+~-]+$"}
 _UUID_SCHEMA = {"type": "string", "pattern": f"^{UUID}$"}
 _PROJECT_KEY = _path_parameter(
     "badge_key", _BADGE_KEY.format("project"), _KEY_SCHEMA, "3a30202a3e8bcd442a6e01"

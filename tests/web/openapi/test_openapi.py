@@ -314,6 +314,23 @@ async def test_settings_are_in_the_document(tmp_path: Path) -> None:
     assert pings["properties"]["pings"]["maxItems"] == 77 < lists.PINGS_LIMIT
 
 
+@pytest.mark.parametrize("key", ["ann.b+c@example.org", "a~b_c-1"])
+async def test_badge_key_of_a_project_may_be_what_hcl_toml_takes(
+    tmp_path: Path, key: str
+) -> None:
+    text = CONFIG.replace("ping_key", f'badge_key = "{key}"\nping_key', 1)
+
+    async with running_app(tmp_path, text) as app:
+        paths = (await get_document(app))["paths"]
+
+    [parameter] = [
+        parameter
+        for parameter in paths["/badge/{badge_key}/{signature}.{format}"]["parameters"]
+        if parameter["name"] == "badge_key"
+    ]
+    assert re.search(parameter["schema"]["pattern"], key)
+
+
 def test_nothing_of_it_is_loaded_at_the_start() -> None:
     program = (
         "import sys, hcl.server.serving;"

@@ -28,7 +28,7 @@ from hcl.moving.moved import MovedProject, MovingError, Source
 from hcl.moving.opening import open_file
 from hcl.pings.states import States
 from hcl.server.syncing import sync
-from hcl.words.lines import one_line
+from hcl.words.lines import clean, one_line
 
 # So often it is told how far it is, in seconds.
 _TELL_EVERY = 5.0
@@ -75,7 +75,8 @@ def import_(
         with closing(_open(source, api_key, names, moment, ca_file)) as opened:
             _move(opened, path, config, names, secret, dry_run)
     except (ConfigError, MovingError, DatabaseError) as error:
-        raise click.ClickException(str(error)) from error
+        # What is wrong elsewhere may be said in words of there.
+        raise click.ClickException(clean(str(error))) from error
     except SQLError as error:
         raise click.ClickException(explain(error)) from error
 
@@ -126,7 +127,7 @@ def _open(
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(clean(line), err=True)
 
 
 def _move(

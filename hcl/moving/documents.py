@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
+from hcl import bounds
 from hcl.config.settings import Window
 from hcl.model import (
     LEFT,
@@ -33,6 +34,24 @@ VERSION = 1
 
 # All of a check that has a default.
 _FIELDS = (*SETTINGS, "muted_until", *STATE)
+
+# Nobody reckons with what lies beyond; a clock that was never set begins with 1970, and
+# what counted by the right one may lie a while before.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+# Windows may have put a check off for very long.
+_LONGEST = timedelta(days=36525)
+# More than there ever was of anything: the number of a ping has 32 bits of its key.
+_MOST = 2**31
+
+# Servers of other kinds may have other bounds.
+_SETTINGS: dict[str, tuple[Any, Any]] = {
+    "timeout": (bounds.SHORTEST, bounds.LONGEST),
+    "grace": (bounds.SHORTEST, bounds.LONGEST),
+    "max_run": (bounds.SHORTEST_RUN, bounds.LONGEST),
+    "min_run": (bounds.SHORTEST_RUN, bounds.LONGEST),
+    "early": (timedelta(0), bounds.EARLIEST),
+    "down_after": (1, bounds.MOST_OUTCOMES),
+}
 
 _DEFAULTS = Check._field_defaults
 _HINTS = get_type_hints(Check)
@@ -182,8 +201,8 @@ def _read_window(document: Mapping[str, Any]) -> Window:
     return Window(
         _text(document.get("reason", "")),
         frozenset(map(_text, document.get("tags", ()))),
-        start=_moment(document["start"]),
-        end=_moment(document["end"]),
+        start=moment(document["start"]),
+        end=moment(document["end"]),
     )
 
 
@@ -201,7 +220,9 @@ def _read_channel(document: Mapping[str, Any]) -> MovedChannel:
 def read_check(document: Mapping[str, Any], project_id: int) -> MovedCheck:
     """Read a check; what is left out has its default."""
     named = {
-        name: _READERS[name](document[name]) for name in _FIELDS if name in document
+        name: _bounded(name, _READERS[name](document[name]))
+        for name in _FIELDS
+        if name in document
     }
     moved = Check(
         0,
@@ -215,17 +236,25 @@ def read_check(document: Mapping[str, Any], project_id: int) -> MovedCheck:
     return MovedCheck(moved, channels)
 
 
+def _bounded(name: str, value: Any) -> Any:
+    """Bring what people set to what it may be here."""
+    if value is None or name not in _SETTINGS:
+        return value
+    least, most = _SETTINGS[name]
+    return min(max(value, least), most)
+
+
 def read_flip(document: Mapping[str, Any]) -> MovedFlip:
     """Read a flip."""
     read = Flip(
-        _moment(document["at"]),
+        moment(document["at"]),
         _one_of(Status)(document["from"]),
         _one_of(Status)(document["to"]),
         _one_of(Reason)(document.get("reason", "")),
     )
     untold = tuple(columns.code(code) for code in document.get("untold", ()))
     is_told = _switch(document.get("is_told", True))
-    return MovedFlip(read, int(document["n_pings"]), is_told, untold)
+    return MovedFlip(read, _whole(document["n_pings"]), is_told, untold)
 
 
 def read_ping(document: Mapping[str, Any]) -> Ping:
@@ -236,13 +265,15 @@ def read_ping(document: Mapping[str, Any]) -> Ping:
     else:
         body = get("body", "").encode()
     n, exitstatus = document["n"], get("exitstatus")
-    if type(n) is not int or not 0 < n < 2**32:
+    if type(n) is not int or not 0 < n < _MOST:
         raise ValueError(f"n is {n!r}")
-    if exitstatus is not None and type(exitstatus) is not int:
+    if exitstatus is not None and (
+        type(exitstatus) is not int or abs(exitstatus) > _MOST
+    ):
         raise ValueError(f"exitstatus is {exitstatus!r}")
     return Ping(
         n,
-        _moment(document["at"]),
+        moment(document["at"]),
         _ACTION(document["action"]),
         _text(get("scheme", "http")),
         _text(get("remote_addr", "")),
@@ -257,23 +288,31 @@ def read_ping(document: Mapping[str, Any]) -> Ping:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
+    # Half a character, which JSON can say, is nothing that can be kept.
+    value.encode()
     return value
 
 
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
+def moment(value: Any) -> datetime:
+    """Read a moment; as what reads a project, it raises ValueError and TypeError."""
+    read = datetime.fromisoformat(value)
+    if read.tzinfo is None:
         raise ValueError(f"{value!r} has no zone")
-    return moment.astimezone(UTC)
+    if not _FIRST <= read <= _LAST:
+        raise ValueError(f"{value!r} is no moment of a log")
+    return read.astimezone(UTC)
 
 
 def _length(value: Any) -> timedelta:
-    return timedelta(seconds=float(value))
+    length = timedelta(seconds=float(value))
+    if not timedelta(0) <= length <= _LONGEST:
+        raise ValueError(f"{value!r} is no length of time")
+    return length
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is not a whole number")
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise ValueError(f"{value!r} is no number of anything")
     return value
 
 
@@ -285,7 +324,7 @@ def _switch(value: Any) -> bool:
 
 def _runs(value: Any) -> tuple[Run, ...]:
     return tuple(
-        Run(_moment(started), columns.rid(rid), _switch(is_told))
+        Run(moment(started), columns.rid(rid), _switch(is_told))
         for started, rid, is_told in value
     )
 
@@ -308,7 +347,7 @@ _BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (int, _whole),
     (str, _text),
     (timedelta, _length),
-    (datetime, _moment),
+    (datetime, moment),
     (tuple[Run, ...], _runs),
 )
 
@@ -325,3 +364,14 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 _READERS = {name: _reader(_HINTS[name]) for name in _FIELDS}
+
+
+def examine(text: str) -> None:
+    """See that a check, a flip or a ping can be read; raises as they do."""
+    document = json.loads(text)
+    if document["type"] == "check":
+        read_check(document, 0)
+    elif document["type"] == "flip":
+        read_flip(document)
+    elif document["type"] == "ping":
+        read_ping(document)

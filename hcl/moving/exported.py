@@ -52,7 +52,7 @@ class _Lines:
             raise self.error("it ends in the middle of a line: it is not whole")
         try:
             document = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.error("is not JSON") from error
         if not isinstance(document, dict) or document.get("type") not in _TYPES:
             raise self.error("is nothing that `hcl export` writes")
@@ -114,11 +114,7 @@ class Exported:
             raise self._lines.error("is nothing that `hcl export` writes")
         if document.get("version") != documents.VERSION:
             raise self._lines.error("is of another version of hcl: use that one")
-        moment: datetime = self._lines.read(
-            lambda: datetime.fromisoformat(document["as_of"])
-        )
-        if moment.tzinfo is None:
-            raise self._lines.error("as_of has no zone")
+        moment: datetime = self._lines.read(lambda: documents.moment(document["as_of"]))
         return moment
 
     def _read_projects(self) -> None:

@@ -130,7 +130,10 @@ def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[st
             say(f"{count:,} of {len(checks):,} checks fetched")
         shown = described.get("uuid") or described.get("name")
         with _making_sense(remote, f"the check {shown}"):
-            yield from _check(remote, described)
+            for line in _check(remote, described):
+                # Here its check can be told, and later the line of a file that is gone.
+                documents.examine(line)
+                yield line
 
 
 @contextmanager
@@ -138,7 +141,13 @@ def _making_sense(remote: Remote, what: str) -> Iterator[None]:
     """Tell in a line that a server says what cannot be."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
         raise MovingError(
             f"{remote.root}: tells something of {what} that makes no sense: {error}"
         ) from error

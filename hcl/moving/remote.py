@@ -107,7 +107,7 @@ class Remote:
         response = self._get(path)
         try:
             return response.json()[key] if response.status_code == 200 else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def body(self, code: str, n: int) -> bytes:
@@ -122,7 +122,7 @@ class Remote:
         self._judge(response)
         try:
             document = response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._error(
                 "answers with something else than JSON: is this the address of its"
                 " first page?"

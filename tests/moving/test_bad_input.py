@@ -1,14 +1,19 @@
 """What cannot be moved is told in a line, and leaves nothing half-done."""
 
 import gzip
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hcl.moving.exported import Exported
+from hcl.moving.moved import MovingError
 from tests.moving.commands import EXPECTED, SOURCE, hcl, moved_in
 from tests.moving.serving import Served, read
 
@@ -52,11 +57,61 @@ FILES = {
         (HEADER + PROJECT + CHECK.replace('"slug"', '"status":"x","slug"')).encode(),
         "line 3: 'x' is none of new, up, down, paused",
     ),
+    "deep": ((HEADER + "[" * 200_000 + "\n").encode(), "line 2: is not JSON"),
     "lines": (
         (HEADER + PROJECT + CHECK + '{"type":"end","lines":9}\n').encode(),
         "lines are missing",
     ),
 }
+
+
+# Of each line of a document, what would end the import in its middle, or what reads it
+# later: a page, an API, the next ping, which came into the log of another check.
+ODD: list[tuple[str, dict[str, Any]]] = [
+    ("hcl", {"as_of": "0001-01-01T00:00:00+00:00"}),
+    ("project", {"name": "\ud800"}),
+    ("check", {"timeout": 1e13}),
+    ("check", {"grace": -1}),
+    ("check", {"n_pings": 2**40}),
+    ("check", {"excused": 10**30}),
+    ("check", {"last_ping": "9999-12-31T23:59:59+00:00"}),
+    ("check", {"name": "\ud800"}),
+    ("flip", {"n_pings": 10**30}),
+    ("flip", {"at": "0001-01-01T00:00:00+00:00"}),
+    ("ping", {"n": 2**32 - 1}),
+    ("ping", {"at": "0001-01-01T00:00:00+00:00"}),
+    ("ping", {"exitstatus": 10**30}),
+    ("ping", {"ua": "\ud800"}),
+]
+MOMENT = "2026-11-28T08:00:00+00:00"
+FLIP = f'{{"type":"flip","at":"{MOMENT}","from":"new","to":"up","n_pings":1}}\n'
+PING = f'{{"type":"ping","n":1,"at":"{MOMENT}","action":"success"}}\n'
+
+
+@pytest.mark.parametrize(("kind", "odd"), ODD)
+def test_what_cannot_be_is_told_by_its_line(
+    tmp_path: Path, kind: str, odd: dict[str, Any]
+) -> None:
+    path = tmp_path / "in.jsonl"
+    lines = [*map(json.loads, (HEADER, PROJECT, CHECK, FLIP, PING))]
+    [number] = [n for n, line in enumerate(lines, 1) if line["type"] == kind]
+    lines[number - 1] |= odd
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    with pytest.raises(MovingError, match=f"line {number}: "):
+        Exported(path)
+
+
+def test_what_people_set_is_brought_to_what_it_may_be(tmp_path: Path) -> None:
+    odd = CHECK.replace('"slug"', '"timeout":0,"grace":1e9,"down_after":0,"slug"')
+    path = tmp_path / "in.jsonl"
+    path.write_text(HEADER + PROJECT + odd + '{"type":"end","lines":3}\n')
+
+    with closing(Exported(path)) as source:
+        [moved] = source.checks([1])
+
+    found = moved.check.timeout, moved.check.grace, moved.check.down_after
+    assert found == (timedelta(minutes=1), timedelta(days=365), 1)
 
 
 @pytest.mark.parametrize("name", FILES)

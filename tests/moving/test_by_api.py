@@ -152,6 +152,8 @@ TWICE: dict[str, Any] = {
     "flips": [],
 }
 
+ENDLESS = {**TWICE, "checks": [{**CHECK, "grace": 1e300}]}
+
 
 @pytest.mark.parametrize(
     ("status", "headers", "body", "words"),
@@ -171,6 +173,12 @@ TWICE: dict[str, Any] = {
             "something of the project that makes no sense: 'x' is no UUID",
         ),
         (200, (), json.dumps(TWICE).encode(), f"{CHECK['uuid']} is there twice"),
+        (
+            200,
+            (),
+            json.dumps(ENDLESS).encode(),
+            f"the check {CHECK['uuid']} that makes",
+        ),
     ],
 )
 async def test_a_server_that_answers_otherwise_is_told_in_a_line(

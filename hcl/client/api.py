@@ -8,7 +8,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from hcl.client.sending import AGENT, reason, request
+from hcl.client.sending import AGENT, plain, reason, request
 from hcl.client.settings import Settings, SettingsError, is_uuid
 
 _TIMEOUT = 30.0
@@ -74,14 +74,22 @@ class API:
         url = self._url(path)
         status, answer = self._asked(method, url, body)
         try:
-            said = json.loads(answer) if answer else {}
-        except ValueError:
+            said = json.loads(answer)
+        except (ValueError, RecursionError):
             said = answer.decode("utf-8", "replace")
         if status >= 400:
             raise APIError(_refusal(status, said), status)
-        if isinstance(said, str):
+        if not isinstance(said, (dict, list)):
             raise APIError(f"{url} is no API: it answered {status} with no JSON")
         return said
+
+    def things(self, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+        """Return what a document at a path lists."""
+        document = self.get(path, **query)
+        found = document.get(key) if isinstance(document, dict) else None
+        if not isinstance(found, list) or not all(isinstance(f, dict) for f in found):
+            raise APIError(f"{self._url(path)} is no API: it answered with no {key}")
+        return found
 
     def text(self, path: str) -> bytes:
         """Return bytes at a path, a ping's body say."""
@@ -99,9 +107,9 @@ class API:
         """
         if is_uuid(check):
             return check.lower()
-        checks = self.get("checks/", slug=check)["checks"]
+        checks = self.things("checks/", "checks", slug=check)
         if not checks:
-            checks = self.get("checks/")["checks"]
+            checks = self.things("checks/", "checks")
             checks = [one for one in checks if one["name"] == check]
         if not checks:
             raise APIError(f"there is no check {check!r}")
@@ -123,17 +131,28 @@ class API:
     def _asked(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes]:
         headers = {"X-Api-Key": self._key, "User-Agent": AGENT}
         try:
-            status, _, answer = request(
+            status, said, answer = request(
                 method, url, body, headers, self._timeout, most=_LONGEST
             )
         except (OSError, HTTPException, ValueError) as error:
             raise APIError(f"{self._root}: {reason(error)}") from error
+        if 300 <= status < 400:
+            # It is not followed: that would take the key elsewhere.
+            raise APIError(f"{self._root} {_elsewhere(said)}", status)
         return status, answer
+
+
+def _elsewhere(said: dict[str, str]) -> str:
+    """Say where a redirect leads, and what to set."""
+    place = plain(said.get("location", "")).partition("/api/v3/")[0]
+    if not place.startswith(("http://", "https://")):
+        return "redirects elsewhere: see HCL_SERVER"
+    return f"redirects to {place}: set HCL_SERVER to that"
 
 
 def _refusal(status: int, said: Any) -> str:
     why = said.get("error") if isinstance(said, dict) else said
-    text = " ".join(str(why or "").split())
+    text = plain(str(why or ""))
     if status == 401:
         return f"{text}: see HCL_API_KEY"
     if status == 404 and (not text or text.startswith("<")):

@@ -12,7 +12,7 @@ from hcl.client.api import API, APIError, add_options
 from hcl.client.lengths import whole_seconds
 from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
-from hcl.client.tables import ago, length, moment, show, took
+from hcl.client.tables import ago, in_line, length, moment, show, took
 
 # Of a check, what create and edit may set; the API says what is wrong with a value.
 _STRINGS = (
@@ -133,10 +133,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(api: API, options: argparse.Namespace) -> None:
-    document = api.get("checks/")
     checks = [
         check
-        for check in document["checks"]
+        for check in api.things("checks/", "checks")
         if set(options.tag) <= set(check["tags"].split())
     ]
     rows = [
@@ -216,7 +215,7 @@ def _log(api: API, options: argparse.Namespace) -> None:
         body = api.text(api.check(options.check, f"/pings/{options.body}/body"))
         sys.stdout.buffer.write(body)
         return
-    document = api.get(api.check(options.check, "/pings/"))
+    pings = api.things(api.check(options.check, "/pings/"), "pings")
     rows = [
         {
             **ping,
@@ -225,10 +224,10 @@ def _log(api: API, options: argparse.Namespace) -> None:
             "from": ping["remote_addr"] or ping["scheme"],
             "body": "yes" if ping["body_url"] else "",
         }
-        for ping in document["pings"]
+        for ping in pings
     ]
     columns = ("n", "date", "type", "duration", "from", "method", "body", "ua")
-    show(options.format, rows, columns, document)
+    show(options.format, rows, columns, {"pings": pings})
 
 
 def _flips(api: API, options: argparse.Namespace) -> None:
@@ -244,13 +243,10 @@ def _flips(api: API, options: argparse.Namespace) -> None:
 
 
 def _messages(api: API, options: argparse.Namespace) -> None:
-    document = api.get(api.check(options.check, "/messages/"))
-    rows = [
-        {**message, "date": moment(message.get("date"))}
-        for message in document["messages"]
-    ]
+    messages = api.things(api.check(options.check, "/messages/"), "messages")
+    rows = [{**message, "date": moment(message.get("date"))} for message in messages]
     columns = ("date", "channel", "event", "status", "tries", "answer")
-    show(options.format, rows, columns, document)
+    show(options.format, rows, columns, {"messages": messages})
 
 
 def _explain(api: API, options: argparse.Namespace) -> None:
@@ -259,4 +255,4 @@ def _explain(api: API, options: argparse.Namespace) -> None:
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
     for line in document["lines"]:
-        print(line)
+        print(in_line(line))

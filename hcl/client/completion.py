@@ -6,7 +6,7 @@ import argparse
 
 from hcl.client import COMMANDS
 from hcl.client.api import API, APIError
-from hcl.client.settings import SettingsError, load
+from hcl.client.settings import SettingsError, is_slug, load
 
 _BASH = """\
 _hcl() {
@@ -76,9 +76,11 @@ def _print(options: argparse.Namespace) -> int:
 
 def _print_slugs() -> int:
     try:
-        checks = API(load(), _PATIENCE).get("checks/")["checks"]
+        checks = API(load(), _PATIENCE).things("checks/", "checks")
     except (APIError, SettingsError):
         # Words between those that are typed help nobody.
         return 1
-    print("\n".join(check["slug"] for check in checks if check["slug"]))
+    # bash runs what it is given to choose from: `$(reboot)` is no slug.
+    slugs = [str(check.get("slug")) for check in checks]
+    print("\n".join(filter(is_slug, slugs)))
     return 0

@@ -101,14 +101,14 @@ def _start(api: API, options: argparse.Namespace) -> None:
 
 
 def _list(api: API, options: argparse.Namespace) -> None:
-    document = api.get("maintenance/")
-    _show(options, document["windows"], document, other="to come")
+    windows = api.things("maintenance/", "windows")
+    _show(options, windows, {"windows": windows}, other="to come")
 
 
 def _end(api: API, options: argparse.Namespace) -> None:
     id_ = options.id
     if id_ is None:
-        windows = api.get("maintenance/")["windows"]
+        windows = api.things("maintenance/", "windows")
         ids = [window["id"] for window in windows if window["open"] and window["id"]]
         if len(ids) != 1:
             found = ", ".join(map(str, ids))

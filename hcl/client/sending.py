@@ -44,6 +44,8 @@ _OF_ALL = (408, 425, 429)
 # Of another answer so many characters are told.
 _TOLD = 60
 
+_MOST_DIGITS = 9
+
 
 class Answer(NamedTuple):
     """What became of a try: `taken`, or else `why` not.
@@ -72,14 +74,16 @@ def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> An
         status, said, body = request("POST", signal.url, signal.body, headers, timeout)
     except (OSError, HTTPException, ValueError) as error:
         return Answer(False, reason(error))
-    text = " ".join(body.decode("utf-8", "replace").split())
+    text = plain(body.decode("utf-8", "replace"))
     if status == 200 and text in _NOT_TAKEN:
         final = _NOT_TAKEN[text]
         return Answer(False, f"it answered 200 {text}", final, is_alone=not final)
     if status in (200, 201) and body.startswith(_TAKEN):
         limit = said.get("ping-body-limit", "")
-        return Answer(True, body_limit=int(limit) if limit.isdecimal() else 0)
-    where = said.get("location", "")
+        # int() would choke on thousands of digits.
+        is_limit = limit.isdecimal() and len(limit) <= _MOST_DIGITS
+        return Answer(True, body_limit=int(limit) if is_limit else 0)
+    where = plain(said.get("location", ""))
     after = said.get("retry-after", "")
     hide = signal.target.hide
     return _refused(status, hide(text), hide(where), after)
@@ -111,7 +115,13 @@ def reason(error: Exception) -> str:
         return "its answer is no HTTP"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return " ".join(str(error).split()) or type(error).__name__
+    return plain(str(error)) or type(error).__name__
+
+
+def plain(text: str) -> str:
+    """Put what a server said in one line that no terminal takes for orders."""
+    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    return " ".join(words)
 
 
 def request(

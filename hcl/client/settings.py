@@ -83,7 +83,8 @@ def _fits(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-def _is_slug(text: str) -> bool:
+def is_slug(text: str) -> bool:
+    """Tell whether a text can name a check in a ping URL."""
     return bool(text) and set(text) <= _OF_SLUGS
 
 
@@ -156,7 +157,7 @@ def target(check: str, settings: Settings) -> Target:
 def _meant(check: str, settings: Settings) -> Target:
     if check.startswith(("http://", "https://")):
         return _from_url(check)
-    if not (is_uuid(check) or _is_slug(check)):
+    if not (is_uuid(check) or is_slug(check)):
         raise SettingsError(
             f"{check!r} names no check: give its UUID, its slug (a-z, 0-9, - and _)"
             " or its ping URL"

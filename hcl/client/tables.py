@@ -23,7 +23,7 @@ def show(
     if form == "json":
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    cells = [[_line(row.get(column)) for column in columns] for row in rows]
+    cells = [[in_line(row.get(column)).strip() for column in columns] for row in rows]
     if form == "plain":
         for row in cells:
             print("\t".join(row))
@@ -31,12 +31,10 @@ def show(
     _table([[column.upper().replace("_", " ") for column in columns], *cells])
 
 
-def _line(value: Any) -> str:
+def in_line(value: Any) -> str:
     """Put a value in one line that no terminal takes for orders."""
     text = "" if value is None else str(value)
-    return "".join(
-        character if character.isprintable() else " " for character in text
-    ).strip()
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:

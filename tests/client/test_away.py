@@ -120,6 +120,7 @@ async def refused(env: dict[str, str], sink: HttpSink) -> Ran:
         (503, b"database locked", "it answered 503 database locked; it is kept"),
         (200, b"<html>Sign in to Wi-Fi</html>", "something else answered for it"),
         (302, b"", "something else answered for it"),
+        (500, b"\x1b[2Jgone\xc2\x9b", "it answered 500 [2Jgone; it is kept"),
     ],
 )
 async def test_a_server_in_trouble_is_told_later(

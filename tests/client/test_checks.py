@@ -16,6 +16,7 @@ from hcl.client import checks, completion
 from tests import toml
 from tests.client.running import Ran, environment, hcl
 from tests.server.process import API_KEY, PING_KEY, Serve
+from tests.sinks import HttpSink
 
 READING = "hcr_" + "r" * 28
 
@@ -181,6 +182,50 @@ async def test_what_cannot_be_done_is_one_line(
     assert ran.err.startswith("hcl checks: ")
     assert ran.err.count("\n") == 1
     assert said in ran.err
+
+
+ELSEWHERE = (("Location", "https://hcl.example/api/v3/checks/x\x1b[2J"),)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "body", "said"),
+    [
+        # Caddy's redirects have no body.
+        ("checks pause UUID", 308, b"", "redirects to https://hcl.example: set HCL"),
+        ("checks log UUID --body 1", 308, b"", "redirects to https://hcl.example: "),
+        ("maintenance start 2h", 308, b"", "redirects to https://hcl.example: set"),
+        ("checks pause UUID", 200, b"", "is no API: it answered 200 with no JSON"),
+        ("checks list", 200, b"{}", "is no API: it answered with no checks"),
+        ("checks show x", 200, b'{"checks": [1]}', "answered with no checks"),
+        ("checks list", 200, b"[" * 200_000, "answered 200 with no JSON"),
+        ("maintenance", 200, b"[]", "is no API: it answered with no windows"),
+        ("checks list", 403, b'{"error": "\\u001b[2J\\u009b"}', "hcl checks: [2J\n"),
+    ],
+)
+async def test_what_a_server_that_is_none_says_is_one_line(
+    machine: Machine, arguments: str, status: int, body: bytes, said: str
+) -> None:
+    words = arguments.replace("UUID", "58a2c6bd-e7f9-463c-89c5-87592b8b2dac").split()
+    async with HttpSink(status, headers=ELSEWHERE, body=body) as sink:
+        machine.env["HCL_SERVER"] = sink.url
+
+        ran = await machine(*words)
+
+    assert (ran.status, ran.out) == (1, b"")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    assert ran.err.strip("\n").isprintable()
+
+
+async def test_no_slug_of_a_server_is_run_by_bash(machine: Machine) -> None:
+    slugs = ["$(reboot)", "a b", "`x`", "", "good-one", 1, None]
+    document = {"checks": [{"slug": slug} for slug in slugs]}
+    async with HttpSink(200, body=json.dumps(document).encode()) as sink:
+        machine.env["HCL_SERVER"] = sink.url
+
+        ran = await machine("completion", "slugs")
+
+    assert ran == Ran(0, b"good-one\n1\n", "")
 
 
 def unread() -> int:

@@ -99,7 +99,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     host = re.sub("[^a-z0-9-]+", "-", host.lower()).strip("-") or "host"
     hcl = called()
     jobs = machine.jobs(hcl)
-    steps = plan(jobs, api.get("checks/")["checks"], host)
+    steps = plan(jobs, api.things("checks/", "checks"), host)
     _show_plan(steps)
     _tell_what_is_heard(steps)
     changed = changes(steps, hcl, user=os.geteuid() != 0)

@@ -18,6 +18,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # More than anybody needs, and few enough for SQLite's integers.
 _MOST = 1_000_000_000
+_LARGEST_SHOWN = 10**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class Table:
         if type(value) is not int:
             problem = f"{shown(value)} is not a whole number"
         elif not least <= value <= most:
-            problem = f"{value} is out of range"
+            problem = f"{shown(value)} is out of range"
         else:
             return value
         raise self.error(key, f"{problem}; use one from {least} to {most}")
@@ -303,4 +304,7 @@ def shown(value: object) -> str:
         return "an array"
     if isinstance(value, bool | str):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int) and abs(value) > _LARGEST_SHOWN:
+        # In hexadecimal it may have more digits than Python writes.
+        return "a number that large"
     return str(value)

@@ -408,6 +408,15 @@ def test_a_number_must_be_whole_and_in_range(key: str, least: int, most: int) ->
     for bad_type in ("1.0", "true", '"1"', "inf"):
         told = refusal(f"{key} = {bad_type}\n{PROJECT}")
         assert told == f"{key}: {bad_type} is not a whole number; {allowed}"
+    # More digits than Python writes.
+    told = refusal(f"{key} = 0x{'f' * 5000}\n{PROJECT}")
+    assert told == f"{key}: a number that large is out of range; {allowed}"
+
+
+def test_a_name_of_thousands_of_slashes_is_no_zone() -> None:
+    told = refusal(f'alerts.tz = "{"a/" * 20_000}b"\n{PROJECT}')
+
+    assert told.endswith("is not a time zone; use one like Europe/Riga")
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,9 @@ def read_zone(table: Table, key: str) -> str:
     value = table.line(key, "UTC")
     try:
         ZoneInfo(value)
-    # What ZoneInfo raises for names that are no zones; a directory's is an OSError.
-    except (KeyError, ValueError, OSError):
+    # What ZoneInfo raises for names that are no zones; a directory's is an OSError, and
+    # of thousands of slashes it goes too deep.
+    except (KeyError, ValueError, OSError, RecursionError):
         problem = f"{shown(value)} is not a time zone"
         raise table.error(key, f"{problem}; use one like Europe/Riga") from None
     return value

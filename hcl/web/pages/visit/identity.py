@@ -54,7 +54,7 @@ def identify(
 
 
 def _proxied_user(request: Request, parts: Parts) -> str:
-    """Return the user that a trusted proxy names, "" if none does."""
+    """Return the user that a trusted proxy names, to the letter; "" if none does."""
     name = parts.config.web.user_header.lower()
     if not name or not parts.proxies.trusts(request.scope):
         return ""
@@ -63,19 +63,24 @@ def _proxied_user(request: Request, parts: Parts) -> str:
     # Of two one may be the client's own, which the proxy let through.
     if len(users) != 1:
         return ""
-    return cut(one_line(users[0].decode("utf-8", "replace")), 100)
+    return str(users[0], "utf-8", "replace").strip(" \t")
 
 
 def _viewer_of_user(user: str, parts: Parts) -> Viewer | None:
     """Return what a user may, but for what their forms bear; None: nothing."""
     projects, users = parts.keyring.projects, parts.config.web.users
+    # Shown so, but not compared: people may have names of their choice, and marks that
+    # nobody sees make none of them another.
+    shown = cut(one_line(user), 100)
+    if not shown:
+        return None
     if not users:
-        return Viewer(user, projects, False, "", True) if projects else None
+        return Viewer(shown, projects, False, "", True) if projects else None
     told = next((one for one in users if one.name == user), None)
     if told is None:
         return None
     own = [p for p in projects if not told.projects or p.name in told.projects]
-    return Viewer(user, tuple(own), told.access == "read-only", "", True)
+    return Viewer(shown, tuple(own), told.access == "read-only", "", True)
 
 
 def _of_user(viewer: Viewer, request: Request, parts: Parts) -> Identity:

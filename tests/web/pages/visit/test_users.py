@@ -66,6 +66,17 @@ async def test_whom_the_file_does_not_name_is_asked_for_a_key(app: App) -> None:
     assert await status(app, "carl", project_path(app)) == 200
 
 
+@pytest.mark.parametrize("mark", ["\u200e", "\u202c", "\u00a0", "\u0085", "\u061c"])
+async def test_name_with_a_mark_that_nobody_sees_is_another(
+    app: App, mark: str
+) -> None:
+    for user in (f"anna{mark}", f"{mark}anna", f"an{mark}na"):
+        headers = {b"Remote-User": user.encode()}
+        answer = await app.http.get("/", headers=headers)
+
+        assert answer.headers["location"].startswith("/sign-in")
+
+
 async def test_list_that_a_reload_shortens_counts_at_once(app: App) -> None:
     ben = toml.table("[web.users]", name="ben", access="read-only")
 

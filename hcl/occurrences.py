@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from hcl import bounds
 from hcl.client.sync.schedules import Stored, stored
 from hcl.model import Kind
 
@@ -40,6 +41,11 @@ _KEPT = frozenset(
 )
 
 
+# What is longer is not understood: thousands of lines would take minutes, and no pings
+# be heard. It becomes no expression that is short enough.
+_LONGEST_PASTED = 2 * bounds.SCHEDULE_LENGTH
+
+
 class ScheduleError(ValueError):
     """A schedule or a time zone cannot be understood, or failed while it was read."""
 
@@ -51,12 +57,21 @@ def kind_of(expression: str) -> Kind:
     return "oncalendar"
 
 
-# A file with many checks says the same again and again.
-@lru_cache(maxsize=1024)
 def validate(expression: str) -> None:
     """Raise ScheduleError unless the expression parses and fires after EPOCH."""
-    if next_occurrence(kind_of(expression), expression, "UTC", EPOCH) is None:
-        raise ScheduleError("never fires")
+    if problem := _problem_of(expression):
+        raise ScheduleError(problem)
+
+
+# A file with many checks says the same again and again, and a form asks several times;
+# to find out that one never fires takes longest.
+@lru_cache(maxsize=1024)
+def _problem_of(expression: str) -> str:
+    try:
+        first = next_occurrence(kind_of(expression), expression, "UTC", EPOCH)
+    except ScheduleError as error:
+        return str(error)
+    return "never fires" if first is None else ""
 
 
 def pasted(expression: str) -> Stored:
@@ -65,6 +80,8 @@ def pasted(expression: str) -> Stored:
     It stays as it is if it parses, or if nobody understands it. The API is as strict as
     Healthchecks; pages and hcl.toml are not.
     """
+    if len(expression) > _LONGEST_PASTED:
+        return Stored(expression)
     try:
         validate(expression)
     except ScheduleError:

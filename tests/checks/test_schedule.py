@@ -1003,6 +1003,25 @@ def test_lines_that_never_fire_are_looked_through_once(
     assert asked == ["Mon 09:00", "Mon 09:00"]
 
 
+def test_that_one_never_fires_is_found_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def counted(kind: Kind, line: str, after: datetime) -> Iterator[datetime]:
+        asked.append(line)
+        return found(kind, line, after)
+
+    found = occurrences._occurrences
+    monkeypatch.setattr(occurrences, "_occurrences", counted)
+
+    for _ in range(2):
+        with pytest.raises(schedule.ScheduleError, match="never fires"):
+            schedule.validate("2-30 16:07")
+
+    assert asked == ["2-30 16:07"]
+
+
 def test_zones_to_choose_from_are_kept_as_they_are() -> None:
     zones = schedule.zones()
 

@@ -1,6 +1,7 @@
 """The form of a check: what it takes, what it refuses, and how it tells."""
 
 import re
+import time
 from html import unescape
 from typing import Any
 
@@ -289,6 +290,17 @@ async def test_preview_button_shows_times_and_saves_nothing(app: App) -> None:
     assert "Every day at 04:30." in response.text
     assert len(re.findall(r"\d{4}-\d\d-\d\d 04:30:00 EES?T", response.text)) == 5
     assert await names(app) == []
+
+
+async def test_schedule_of_hundreds_of_lines_holds_nothing_up(app: App) -> None:
+    # Each takes 15 ms to find out that there is no such day.
+    lines = "\n".join(f"2-30 {n // 60}:{n % 60}" for n in range(1000))
+    began = time.process_time()
+
+    _, page = await send(app, 422, kind="oncalendar", oncalendar=lines)
+
+    assert "This is too long: 100 characters at most." in page
+    assert time.process_time() - began < 5
 
 
 async def test_live_preview_is_a_document(app: App) -> None:

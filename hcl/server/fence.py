@@ -6,17 +6,25 @@ replica than its own has been taken over from, and must neither send nor answer.
 
 import os
 import re
+import selectors
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from hcl.config.settings import StandbyConfig
 from hcl.db import DatabaseError
 
 # How long a command may take to read or write the epoch, in seconds.
 PATIENCE = 20.0
+
+# How long it is waited for output once a command has ended, in seconds; and how long
+# for more of it before it is looked whether it has.
+OUTPUT_PATIENCE = 0.2
+_TICK = 0.05
 
 _LONGEST = 1000
 _EPOCH = re.compile(r"([0-9]{1,9}) (\S{1,255}) (\S{1,64})")
@@ -104,27 +112,69 @@ def _write(path: Path, line: str) -> None:
 
 
 def _run(command: str, given: str) -> str:
-    process = subprocess.Popen(  # noqa: S602 - the owner's own, from hcl.toml
-        command,
-        shell=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    """Run a command; return how its output begins. Raises FenceError."""
     try:
-        out, wrong = process.communicate(given, timeout=PATIENCE)
-    except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process = subprocess.Popen(  # noqa: S602 - the owner's own, from hcl.toml
+            command,
+            shell=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+    except OSError as error:
+        # Too many files are open, say, or processes run.
+        why = (error.strerror or str(error)).lower()
+        raise FenceError(f"the command cannot be started: {why}") from error
+    try:
+        out, wrong = _said(process, given.encode("utf-8", "replace"))
+    except TimeoutError as error:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(OUTPUT_PATIENCE)
         raise FenceError(f"the command did not end within {PATIENCE:.0f} s") from error
     if process.returncode:
         said = wrong.strip().splitlines()[-1:] or ["it said nothing"]
         status = f"the command ended with {process.returncode}"
         raise FenceError(f"{status}: {said[0][:200]}")
-    return out[:_LONGEST]
+    return out
+
+
+def _said(process: "subprocess.Popen[bytes]", given: bytes) -> tuple[str, str]:
+    """Give a process its input; return how its output begins, and its errors end.
+
+    Whoever it leaves behind, as ssh does with ControlPersist, may hold both open for
+    ever: it is the process that is waited for. Raises TimeoutError.
+    """
+    pipes = process.stdin, process.stdout, process.stderr
+    into, out, wrong = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
+    # One that takes no descriptor itself.
+    with into, out, wrong, selectors.PollSelector() as pipes_open:
+        # It fits into the pipe, whether anybody reads it or not.
+        with suppress(BrokenPipeError):
+            into.write(given)
+        into.close()
+        kept = {out: b"", wrong: b""}
+        for pipe in kept:
+            pipes_open.register(pipe, selectors.EVENT_READ)
+        due = time.monotonic() + PATIENCE
+        while pipes_open.get_map() or process.poll() is None:
+            if process.poll() is not None:
+                due = min(due, time.monotonic() + OUTPUT_PATIENCE)
+            if time.monotonic() >= due:
+                break
+            for key, _ in pipes_open.select(_TICK):
+                pipe = cast("IO[bytes]", key.fileobj)
+                data = os.read(key.fd, 65_536)
+                whole = kept[pipe] + data
+                kept[pipe] = whole[:_LONGEST] if pipe is out else whole[-_LONGEST:]
+                if not data:
+                    pipes_open.unregister(pipe)
+    if process.poll() is None:
+        raise TimeoutError
+    return str(kept[out], "utf-8", "replace"), str(kept[wrong], "utf-8", "replace")
 
 
 def fenced_mark(database: Path) -> Path:

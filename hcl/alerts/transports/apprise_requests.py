@@ -120,7 +120,7 @@ def _moved(request: Any, response: Any, trace: Trace) -> Any:
         number = int(told["parameters"]["migrate_to_chat_id"])
         if str(asked["chat_id"]) == str(number):
             return None
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
     trace.moved_to = str(number)
     again = request.copy()
@@ -150,7 +150,7 @@ def _said(content: bytes) -> str:
     text = content[:65_536].decode("utf-8", "replace")
     try:
         return _words(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return text if "<" not in text and "\ufffd" not in text else ""
 
 

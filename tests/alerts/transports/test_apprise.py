@@ -519,6 +519,16 @@ async def test_what_follows_the_status_does_not_matter(
         assert await send(courier, url) == "HTTP 200 from 127.0.0.1"
 
 
+async def test_answer_that_goes_too_deep_counts_by_its_status(
+    courier: Courier, sink: HttpSink
+) -> None:
+    sink.body = b"[" * 60_000
+
+    answer = await send(courier, f"gotify://127.0.0.1:{sink.port}/t0ken")
+
+    assert answer == "HTTP 200 from 127.0.0.1"
+
+
 async def test_answer_that_never_ends_counts_by_its_status(
     courier: Courier, sink: HttpSink
 ) -> None:

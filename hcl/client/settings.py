@@ -121,7 +121,8 @@ def _read(path: str) -> dict[str, str]:
     """Read NAME=value lines; there may be no such file."""
     try:
         with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+            # Editors of Windows put a mark before the first letter.
+            lines = file.read().removeprefix("\ufeff").splitlines()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
     except (OSError, UnicodeDecodeError) as error:

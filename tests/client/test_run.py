@@ -455,8 +455,9 @@ async def test_only_failures_are_told_if_that_is_wished(
 # Settings and the spool
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "of-windows"])
 async def test_settings_come_from_flags_the_environment_and_files(
-    tmp_path: Path,
+    tmp_path: Path, mark: str
 ) -> None:
     async with HttpSink() as sink:
         env = environment(tmp_path)
@@ -464,7 +465,7 @@ async def test_settings_come_from_flags_the_environment_and_files(
         folder = tmp_path / ".config/hcl"
         folder.mkdir(parents=True)
         (folder / "client.conf").write_text(
-            f'# Of home\n\nHCL_SERVER = "{sink.url}"\nHCL_PING_KEY={KEY}\n'
+            f'{mark}# Of home\n\nHCL_SERVER = "{sink.url}"\nHCL_PING_KEY={KEY}\n'
         )
         await hcl(env, "ping", "job")
         await hcl(env | {"HCL_PING_KEY": "of-env"}, "ping", "job")

@@ -25,6 +25,7 @@ _TRIES = 3
 # A server may ask for so many seconds of patience, so often in a row.
 _LONGEST_WAIT = 120.0
 _MOST_WAITS = 20
+_MOST_DIGITS = 9
 
 
 class Remote:
@@ -182,7 +183,8 @@ class Remote:
     def _wait(self, response: httpx2.Response) -> None:
         """Wait for as long as the server asks."""
         text = response.headers.get("Retry-After", "")
-        seconds = float(text) if text.isdecimal() else 5.0
+        # Of hundreds of digits there is no float, or one without end.
+        seconds = float(text[:_MOST_DIGITS]) if text.isdecimal() else 5.0
         if seconds > _LONGEST_WAIT:
             raise self._error(
                 f"asks to wait for {int(seconds)} s (429): try again then; nothing was"

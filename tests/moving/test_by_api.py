@@ -164,6 +164,7 @@ ENDLESS = {**TWICE, "checks": [{**CHECK, "grace": 1e300}]}
         (302, (("Location", "https://x.example/"),), b"", "redirects to https://x"),
         (404, (), b"", "has no API there"),
         (429, (("Retry-After", "3600"),), b"", "asks to wait for 3600 s"),
+        (429, (("Retry-After", "9" * 999),), b"", "asks to wait for 999999999 s"),
         (200, (), b'{"checks": [{"unique_key": "x"}]}', "is read-only"),
         (200, (), b'{"checks": [{"uuid": "x"}], "channels": []}', "makes no sense"),
         (

@@ -19,6 +19,8 @@ UPDATE accounts_project SET name = char(10) || 'Twin';
 UPDATE auth_user SET email = x'ff40', username = '';
 UPDATE api_channel SET kind = 'hipchat' WHERE id = (SELECT min(id) FROM api_channel);
 UPDATE api_channel SET value = '' WHERE kind = 'slack';
+UPDATE api_channel SET value = replace(hex(zeroblob(60000)), '00', '[')
+ WHERE kind = 'telegram';
 UPDATE api_channel SET code = 'none' WHERE kind = 'discord';
 UPDATE api_check SET status = 'started' WHERE id = (SELECT min(id) FROM api_check);
 UPDATE api_check SET timeout = NULL, grace = 1, schedule = NULL, desc = x'e4',
@@ -78,6 +80,7 @@ def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> 
         "  - 2 rows of api_flip made no sense, and stayed behind",
         "hcl has no channel of the kind hipchat",
         "what it holds makes no sense for the kind slack",
+        "what it holds makes no sense for the kind telegram",
         '"Twin (2)"',
     ):
         assert words in done.stdout

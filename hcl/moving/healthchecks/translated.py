@@ -33,15 +33,17 @@ class Translated:
 def document_of(value: str) -> dict[str, Any]:
     """Read a JSON object; empty if it is none."""
     try:
-        document = json.loads(value)
-    except ValueError:
+        return json_of(value)
+    except (ValueError, TypeError):
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def json_of(value: str) -> dict[str, Any]:
     """Read a JSON object. Raises ValueError and TypeError."""
-    document = json.loads(value)
+    try:
+        document = json.loads(value)
+    except RecursionError as error:
+        raise ValueError("goes too deep") from error
     if not isinstance(document, dict):
         raise TypeError("is no object")
     return document

@@ -98,14 +98,26 @@ def _reaching(config: Config) -> list[str]:
             f"    {own_name()} serve {_named(config.path, '--config ')}".rstrip(),
             f"after which it is at {would_be}/, for everybody in your network.",
         ]
-    if listen.host in _ALL and host in _LOOPBACK and addresses:
-        root = _url(addresses[0], listen.port)
-        return [
-            "Other machines can reach it, but its links lead to this one only. In"
-            " hcl.toml, write\nin [server]:",
-            f'    site_root = "{root}"',
-        ]
+    if listen.host in _ALL and host in _LOOPBACK:
+        return _told_apart(listen, addresses)
     return [f"Other machines reach it at {config.server.site_root}/."]
+
+
+def _told_apart(listen: HostPort, addresses: list[str]) -> list[str]:
+    """Say which links others need, where those of hcl lead to this machine only."""
+    kind = ""
+    if listen.host == "0.0.0.0":  # noqa: S104 - asked, not listened on
+        kind = "IPv4 " if addresses else ""
+        addresses = [address for address in addresses if ":" not in address]
+    if not addresses:
+        return [
+            f"Only this machine can reach it: it has no {kind}address in a network."
+        ]
+    return [
+        "Other machines can reach it, but its links lead to this one only. In"
+        " hcl.toml, write\nin [server]:",
+        f'    site_root = "{_url(addresses[0], listen.port)}"',
+    ]
 
 
 def _named(path: Path, option: str = "") -> str:

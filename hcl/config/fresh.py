@@ -136,7 +136,7 @@ def open_to_network(path: Path, host: str) -> None:
         text = text_of(path)
         opened = _opened(text, host)
         if opened is None:
-            listen, root = f"0.0.0.0:{PORT}", _root(host, str(PORT))
+            listen, root = _all_of(host, str(PORT)), _root(host, str(PORT))
             raise ConfigError(
                 f"{path}: is there already, with a listen or site_root of its own; in"
                 f' [server] write listen = "{listen}" and site_root = "{root}"'
@@ -163,7 +163,7 @@ def _opened(text: str, host: str) -> str | None:
         return None
     [port] = listening
     for key, fresh, wanted in (
-        ("listen", r"127\.0\.0\.1", f"0.0.0.0:{port}"),
+        ("listen", r"127\.0\.0\.1", _all_of(host, port)),
         # Who took another port may have left this one.
         ("site_root", r"http://127\.0\.0\.1", _root(host, port)),
     ):
@@ -172,6 +172,11 @@ def _opened(text: str, host: str) -> str | None:
         if count != 1:
             return None
     return text
+
+
+def _all_of(host: str, port: str) -> str:
+    """Return where to listen to be reached at a host: at `::` of IPv4 too."""
+    return f"{'[::]' if ':' in host else '0.0.0.0'}:{port}"  # noqa: S104 - asked for
 
 
 def _root(host: str, port: str) -> str:

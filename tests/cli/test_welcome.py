@@ -83,6 +83,24 @@ async def test_it_says_how_others_reach_it(
     assert told in text
 
 
+@pytest.mark.parametrize(
+    ("listen", "told"),
+    [
+        ("127.0.0.1:8000", "it is at http://[2001:db8::7]:8000/, for everybody"),
+        ("[::]:80", 'site_root = "http://[2001:db8::7]:80"'),
+        ("0.0.0.0:80", "Only this machine can reach it: it has no IPv4 address"),
+    ],
+)
+async def test_it_says_how_others_reach_a_machine_with_ipv6_alone(
+    listen: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "own_addresses", lambda: ["2001:db8::7"])
+
+    text = await said(tmp_path, toml.table("server", listen=listen))
+
+    assert told in text
+
+
 async def test_what_is_printed_works_when_only_listen_was_edited(
     tmp_path: Path,
 ) -> None:

@@ -64,16 +64,19 @@ def test_topics_are_not_guessed() -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(
-    ("host", "root"),
+    ("host", "listen", "root"),
     [
-        ("192.0.2.7", "http://192.0.2.7:8000"),
-        ("2001:db8::7", "http://[2001:db8::7]:8000"),
+        ("192.0.2.7", "0.0.0.0", "http://192.0.2.7:8000"),
+        # Who has no other address is not to listen to IPv4 alone.
+        ("2001:db8::7", "::", "http://[2001:db8::7]:8000"),
     ],
 )
-def test_file_for_a_network_names_the_machine(host: str, root: str, full: bool) -> None:
+def test_file_for_a_network_names_the_machine(
+    host: str, listen: str, root: str, full: bool
+) -> None:
     server = read(fresh_text(full=full, host=host)).server
 
-    assert (str(server.listen.host), server.site_root) == ("0.0.0.0", root)  # type: ignore[union-attr]  # it is TCP
+    assert (str(server.listen.host), server.site_root) == (listen, root)  # type: ignore[union-attr]  # it is TCP
 
 
 def test_file_that_is_there_is_opened_and_keeps_its_keys(tmp_path: Path) -> None:

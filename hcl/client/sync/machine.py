@@ -18,8 +18,11 @@ from hcl.client.sync.jobs import Job
 # A user's crontab, as a source; others are paths and units.
 USER_CRONTAB = "crontab -l"
 
-# In the name of a file that cron reads nothing from.
-_ODD = set(".~#")
+# The names of files in /etc/cron.d that Debian's cron reads; of others it runs nothing.
+_READ_BY_CRON = re.compile(r"[A-Za-z0-9_-]+")
+
+# Those that cronie does not read: hidden ones, an editor's copies, and rpm's.
+_UNREAD_BY_CRONIE = re.compile(r"[.#].*|.*~|.*\.rpm(save|orig|new)")
 
 # The name of a time zone; TZ may be a path or a rule (CET-1CEST,M3.5.0,M10.5.0/3) too.
 _ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT")
@@ -75,13 +78,30 @@ def _zone_of_files() -> str:
 
 def _knows_zones() -> bool:
     """Tell whether the cron here heeds CRON_TZ, as cronie does and Debian's not."""
+    program = _cron()
+    return program is None or b"CRON_TZ" in program
+
+
+def _cron() -> bytes | None:
+    """Return the program that runs the jobs here; None: it is not known."""
     for name in ("crond", "cron"):
         try:
             with open(f"{_ROOT}/usr/sbin/{name}", "rb") as file:
-                return b"CRON_TZ" in file.read()
+                return file.read()
         except OSError:
             continue
-    return True
+    return None
+
+
+def _is_read(name: str) -> bool:
+    """Tell whether the cron here runs what a file of this name in /etc/cron.d says."""
+    if _READ_BY_CRON.fullmatch(name):
+        return True
+    # Which knows CRON_TZ too; in Debian it may be made to go by Debian's rule.
+    is_cronie = b"CRON_TZ" in (_cron() or b"")
+    if not is_cronie or os.path.exists(_ROOT + "/etc/debian_version"):
+        return False
+    return not _UNREAD_BY_CRONIE.fullmatch(name)
 
 
 def jobs(hcl: str) -> list[Job]:
@@ -140,8 +160,7 @@ def texts() -> Iterator[tuple[str, str]]:
         yield USER_CRONTAB, own
     folder = _ROOT + "/etc/cron.d"
     try:
-        # As cron does: names with a dot, and an editor's copies, are none of its.
-        names = [name for name in sorted(os.listdir(folder)) if not set(name) & _ODD]
+        names = [name for name in sorted(os.listdir(folder)) if _is_read(name)]
     except OSError:
         names = []
     for path in (_ROOT + "/etc/crontab", *(os.path.join(folder, n) for n in names)):
@@ -241,7 +260,9 @@ def _put(change: Change) -> None:
 
 def _put_file(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    new = f"{path}.hcl-new"
+    # Hidden, lest cronie runs what is in it too.
+    folder, name = os.path.split(path)
+    new = os.path.join(folder, f".{name}.hcl-new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     with open(os.open(new, flags, 0o600), "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))

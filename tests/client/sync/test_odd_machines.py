@@ -125,11 +125,34 @@ async def test_a_service_whose_end_is_not_heard_has_no_check(
     assert not any("odd.service" in path for path in machine.files())
 
 
-async def test_an_editors_copy_is_no_crontab(machine: Machine) -> None:
-    for name in ("jobs~", "#jobs#", ".jobs.swp"):
-        (machine.root / "etc/cron.d" / name).write_text("0 1 * * * root /bin/old\n")
+@pytest.mark.parametrize(
+    ("name", "cron", "is_debian", "is_read"),
+    [
+        ("jobs~", "CRON_TZ", False, False),
+        ("#jobs#", "CRON_TZ", False, False),
+        (".jobs.swp", "CRON_TZ", False, False),
+        ("jobs.rpmsave", "CRON_TZ", False, False),
+        ("jobs~", "", True, False),
+        ("#jobs#", "", True, False),
+        # cronie, as on Fedora, reads what Debian's cron does not.
+        ("jobs.cron", "CRON_TZ", False, True),
+        ("jobs+1", "CRON_TZ", False, True),
+        ("jobs.cron", "CRON_TZ", True, False),
+        ("jobs.cron", "MAILTO", True, False),
+        ("jobs+1", "MAILTO", True, False),
+        ("Jobs_1-a", "MAILTO", True, True),
+    ],
+)
+async def test_a_crontab_is_what_the_cron_here_reads(
+    machine: Machine, name: str, cron: str, is_debian: bool, is_read: bool
+) -> None:
+    (machine.root / "etc/cron.d" / name).write_text("0 1 * * * root /bin/found\n")
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin/crond").write_text(cron)
+    if is_debian:
+        (machine.root / "etc/debian_version").write_text("13.0\n")
 
-    assert b"/bin/old" not in (await machine.sync()).out
+    assert (b"/bin/found" in (await machine.sync()).out) == is_read
 
 
 async def test_what_may_not_be_changed_is_left_alone(

@@ -24,8 +24,13 @@ def main() -> None:
         folder = _cache() / name
         if not folder.is_dir():
             _unpack(unpacked, folder)
-    # The modules of this archive count before whatever else is installed.
-    env = os.environ | {"PYTHONPATH": str(folder / "site")}
+    given = os.environ.get("PYTHONPATH", "")
+    env = os.environ | {
+        # The modules of this archive count before whatever else is installed.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(folder / "site"), given))),
+        # As which it is to be called again, by units and jobs; those get neither.
+        "HCL_PYZ": str(archive),
+    }
     os.execve(sys.executable, [sys.executable, "-P", "-m", "hcl", *sys.argv[1:]], env)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hcl.cli.config_file import load_config
+from hcl.cli.own_name import single_file
 
 FOLDER = Path("/etc/systemd/system")
 
@@ -29,7 +30,8 @@ def systemd(explicit: str | None, user: str, into: Path | None) -> None:
     # Imported here: `hcl systemd --help` needs none of it.
     from hcl.server.units import Machine, headed, units
 
-    made = units(config, Machine(user, _program("hcl"), _program("litestream")))
+    own = single_file() or _program("hcl")
+    made = units(config, Machine(user, own, _program("litestream")))
     if into is None:
         click.echo("\n".join(headed(made, FOLDER)), nl=False)
         return

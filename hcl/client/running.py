@@ -338,6 +338,10 @@ def _execute(command: list[str], actions: list[tuple[int, int, int]]) -> int:
 def _environment() -> dict[str, str]:
     """Return the environment as it was given to us, for the command to have."""
     found = dict(os.environ)
+    if found.pop("HCL_PYZ", ""):
+        # The single file put its own modules first: those of the job are others.
+        _, _, given = found.pop("PYTHONPATH", "").partition(os.pathsep)
+        found.update({"PYTHONPATH": given} if given else {})
     if found.get("LC_CTYPE") not in _COERCED:
         return found
     try:

@@ -1,6 +1,7 @@
 """What `hcl serve` says to somebody who has just set hcl up."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -138,6 +139,19 @@ def test_name_is_what_a_shell_finds(
     monkeypatch.setattr("sys.argv", [typed.format(bin=tmp_path)])
 
     assert own_name() == told
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [(0o755, "'{path}'"), (0o644, "{python} '{path}'")]
+)
+def test_name_of_the_single_file_is_its_path(
+    mode: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a b.pyz"
+    path.touch(mode)
+    monkeypatch.setenv("HCL_PYZ", str(path))
+
+    assert own_name() == told.format(path=path, python=sys.executable)
 
 
 async def test_in_a_container_it_names_the_variable(

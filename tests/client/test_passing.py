@@ -199,3 +199,17 @@ async def test_what_is_said_with_a_closed_stderr_is_in_no_output(
     out, _ = await asyncio.wait_for(process.communicate(), ENDS)
 
     assert out == b"own\n127\n"
+
+
+@pytest.mark.parametrize("own", ["", ":/srv/modules"])
+async def test_a_job_finds_its_own_modules_and_not_those_of_the_single_file(
+    tmp_path: Path, own: str
+) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9", HCL_PYZ="/opt/hcl.pyz")
+    env["PYTHONPATH"] += own
+    shown = 'echo "${PYTHONPATH-none} ${HCL_PYZ-none}"'
+    options = ("--patience", "0", "--quiet", "job", "--")
+
+    ran = await hcl(env, "run", *options, "sh", "-c", shown)
+
+    assert ran.out.decode().split() == [own[1:] or "none", "none"]

@@ -210,3 +210,30 @@ async def test_single_file_serves_and_alerts(site: Path, tmp_path: Path) -> None
     assert API_KEY not in serve.log
     [unpacked] = (tmp_path / "hcl").iterdir()
     assert not list(unpacked.rglob("*.so"))
+
+
+def test_single_file_has_units_start_it_and_jobs_find_their_own_modules(
+    site: Path, tmp_path: Path
+) -> None:
+    pyz = tmp_path / "hcl.pyz"
+    runpy.run_path(str(ROOT / "packaging/pyz.py"))["make"](site, pyz)
+    env = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": "/srv/modules"}
+    command = [sys._base_executable, "-I", str(pyz)]  # type: ignore[attr-defined]
+
+    def said(*arguments: str) -> str:
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    made = said("init")
+    units = said("systemd")
+    job = said("run", "job", "--", "sh", "-c", 'echo "$PYTHONPATH ${HCL_PYZ-none}"')
+
+    assert f"Start with: {pyz} serve" in made
+    assert f"\nExecStart={pyz} serve --config {tmp_path}/hcl.toml\n" in units
+    assert job == "/srv/modules none\n"

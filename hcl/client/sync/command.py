@@ -123,26 +123,31 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
 
 def called() -> str:
     """Return how jobs are to call this command. Raises SettingsError."""
-    words = [os.path.abspath(shutil.which("hcl") or sys.argv[0])]
-    if os.path.basename(words[0]) == "__main__.py":
-        words = [sys.executable, "-m", "hcl.client"]
-    elif not _starts(words[0]):
-        words = [sys.executable, *words]
-    path = " ".join(words)
-    if not (tells(f"{path} run x -- true") and all(map(_PLAIN.fullmatch, words))):
+    # By the single file, sys.argv names what it unpacked.
+    found = shutil.which("hcl") or os.environ.get("HCL_PYZ") or sys.argv[0]
+    path = os.path.abspath(found)
+    ways = [[path], [sys.executable, path]]
+    if os.path.basename(path) == "__main__.py":
+        ways = [[sys.executable, "-m", "hcl.client"]]
+    words = next(filter(_starts, ways), [])
+    call = " ".join(words or ways[0])
+    is_known = tells(f"{call} run x -- true") and all(map(_PLAIN.fullmatch, words))
+    if not (words and is_known):
         raise SettingsError(
-            f"jobs cannot call {path}: put the client into /usr/local/bin/hcl first"
+            f"jobs cannot call {call}: put the client into /usr/local/bin/hcl first"
         )
-    return path
+    return call
 
 
-def _starts(path: str) -> bool:
+def _starts(words: Sequence[str]) -> bool:
     """Tell whether a program starts as it stands, for cron too."""
     # Cron looks in few folders only: not in those that a NAS keeps its python3 in. And
-    # the one that it finds may be too old, and another be called by hand.
+    # the one that it finds may be too old, and another be called by hand. Nor does it
+    # know of modules that are found by PYTHONPATH, or where somebody just is.
     try:
         done = subprocess.run(
-            [path, "run", "--help"],
+            [*words, "run", "--help"],
+            cwd="/",
             env={"PATH": _PATH_OF_CRON},
             capture_output=True,
             timeout=30,

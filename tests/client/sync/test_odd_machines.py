@@ -202,8 +202,8 @@ async def test_a_file_that_is_no_program_is_called_by_an_interpreter(
         ("#!/bin/sh", True),
         ("#!/usr/bin/env sh", True),
         ("#!/usr/bin/env py-x", False),
-        # The client by a Python that is too old, say.
-        ("#!/bin/sh\necho 'hcl needs Python 3.9 or newer' >&2; exit 1", False),
+        # The client by a Python that is too old, say: to another one it is a text.
+        ("#!/bin/sh\n'exec' 'false'", False),
     ],
 )
 def test_what_cron_cannot_start_is_called_by_an_interpreter(
@@ -218,6 +218,36 @@ def test_what_cron_cannot_start_is_called_by_an_interpreter(
     called = command.called()
 
     assert called == (str(program) if is_found else f"{sys.executable} {program}")
+
+
+@pytest.mark.parametrize("name", ["hcl", "__main__.py"])
+def test_what_cron_cannot_start_in_any_way_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # Another program of that name; and what is found by PYTHONPATH alone.
+    other = tmp_path / name
+    other.write_text("#!/bin/sh\nexit 2\n")
+    other.chmod(0o755)
+    python = sys._base_executable  # type: ignore[attr-defined]
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", [str(other)])
+    monkeypatch.setattr(sys, "executable", python)
+
+    with pytest.raises(SettingsError, match=r"jobs cannot call .*: put the client"):
+        command.called()
+
+
+def test_jobs_call_the_single_file_and_not_what_it_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single = tmp_path / "hcl.pyz"
+    single.write_text("#!/bin/sh\n")
+    single.chmod(0o755)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("HCL_PYZ", str(single))
+    monkeypatch.setattr(sys, "argv", ["/x/site/hcl/__main__.py"])
+
+    assert command.called() == str(single)
 
 
 @pytest.mark.parametrize("folder", ["My Share", "100%", "it's", "a$b"])

@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,6 +12,7 @@ from hcl.cli.config_file import load_config
 from hcl.cli.own_name import single_file
 
 FOLDER = Path("/etc/systemd/system")
+MAIL_SOCKET = "hcl-mail.socket"
 
 
 @click.command()
@@ -35,14 +38,57 @@ def systemd(explicit: str | None, user: str, into: Path | None) -> None:
     if into is None:
         click.echo("\n".join(headed(made, FOLDER)), nl=False)
         return
-    for name, text in made.items():
-        path = into / name
-        try:
-            path.write_text(text)
-        except OSError as error:
-            raise click.ClickException(f"{path}: {error.strerror}") from error
-        click.echo(f"{path}: written")
-    click.echo("Next: systemctl daemon-reload && systemctl enable --now hcl")
+    before = _listening(into)
+    try:
+        for name, text in made.items():
+            (into / name).write_text(text)
+            click.echo(f"{into / name}: written")
+        is_gone = MAIL_SOCKET not in made and _remove(into, MAIL_SOCKET)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    moved = [
+        name
+        for name, address in _listening(into).items()
+        if before.get(name, address) != address
+    ]
+    click.echo(f"Next: {_next(moved, is_new=not before, is_gone=is_gone)}")
+
+
+def _listening(folder: Path) -> dict[str, str]:
+    """Return where the sockets in a folder of units listen, by their names."""
+    found = {}
+    for name in ("hcl.socket", MAIL_SOCKET):
+        with suppress(OSError, UnicodeDecodeError):
+            lines = (folder / name).read_text().splitlines()
+            found[name] = "\n".join(line for line in lines if line.startswith("Listen"))
+    return found
+
+
+def _remove(folder: Path, name: str) -> bool:
+    """Delete a unit that is not wanted any more; tell whether there was one of ours.
+
+    Left there, its socket would be handed to a server that does not expect it.
+    """
+    path = folder / name
+    if not path.exists() or "Service=hcl.service" not in path.read_text():
+        return False
+    path.unlink()
+    (folder / "sockets.target.wants" / name).unlink(missing_ok=True)
+    click.echo(f"{path}: removed, since smtpd.listen is not set")
+    return True
+
+
+def _next(moved: Sequence[str], *, is_new: bool, is_gone: bool) -> str:
+    """Say what has systemd use the units."""
+    steps = ["systemctl daemon-reload"]
+    if is_new:
+        steps.append("systemctl enable --now hcl")
+    else:
+        steps += [f"systemctl stop {MAIL_SOCKET}"] * is_gone
+        # systemd lets go of a socket that is to listen elsewhere, and takes it again
+        # only at its own restart.
+        steps.append(f"systemctl restart {' '.join([*moved, 'hcl'])}")
+    return " && ".join(steps)
 
 
 def _program(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -163,6 +164,8 @@ def _until_restart(used: Config, read: Config) -> Config:
 
 def _name_restarts(used: Config, read: Config) -> None:
     """Say which changes wait for a restart, at each reload until there is one."""
+    # What systemd hands over stays as its units have it.
+    is_handed_over = os.environ.get("LISTEN_PID") == str(os.getpid())
     for name, old, new in (
         ("server.listen", used.server.listen, read.server.listen),
         ("database", used.database, read.database),
@@ -170,4 +173,6 @@ def _name_restarts(used: Config, read: Config) -> None:
         ("standby", used.standby, read.standby),
     ):
         if old != new:
-            logger.warning("%s has changed: restart hcl to use it", name)
+            is_unit = is_handed_over and name.endswith(".listen")
+            how = "make the units anew, and restart hcl," if is_unit else "restart hcl"
+            logger.warning("%s has changed: %s to use it", name, how)

@@ -51,7 +51,10 @@ class Inherited:
             self._fds[_use_of(fd, name)].append(fd)
         if self._fds[MAIL] and not mail:
             problem = "systemd handed over a socket for mail"
-            raise BindError(f"{problem}, but smtpd.listen is not set")
+            raise BindError(
+                f"{problem}, but smtpd.listen is not set: make the units anew"
+                " (`hcl systemd`)"
+            )
 
     def take(self, use: str) -> list[socket.socket]:
         """Return the sockets for a use, once; none if none was handed over."""

@@ -231,6 +231,16 @@ async def test_what_waits_for_a_restart_is_told_at_each_reload_and_not_shown_as_
         assert app.config == used
 
 
+async def test_address_that_systemd_listens_on_is_that_of_its_unit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        app.config.path.write_text(CONFIG.replace("127.0.0.1:0", "127.0.0.1:9"))
+        rereader.call()
+        await met(lambda: "server.listen has changed: make the units" in caplog.text)
+
+
 async def test_mail_goes_on_by_the_settings_of_before_if_it_is_taken_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -279,7 +279,8 @@ def test_socket_without_a_name_is_for_http(
         ),
         (
             {"LISTEN_FDNAMES": "mail"},
-            "systemd handed over a socket for mail, but smtpd.listen is not set",
+            "systemd handed over a socket for mail, but smtpd.listen is not set: make"
+            " the units anew (`hcl systemd`)",
         ),
     ],
 )
@@ -406,6 +407,41 @@ def test_journal_gets_priorities_and_others_words(tmp_path: Path) -> None:
 
     assert texts[0].startswith("<6>hcl ")
     assert texts[1].startswith("INFO hcl ")
+
+
+def test_what_comes_next_is_said_for_what_has_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    (folder / "sockets.target.wants").mkdir(parents=True)
+    enabled = folder / "sockets.target.wants" / "hcl-mail.socket"
+    enabled.symlink_to("../hcl-mail.socket")
+    mail = toml.table("smtpd", listen="127.0.0.1:2525", domain="hc.test")
+
+    def after(listen: str, more: str = "") -> str:
+        text = toml.table("server", listen=f"127.0.0.1:{listen}") + more
+        (tmp_path / "hcl.toml").write_text(text + toml.project())
+        done = subprocess.run(
+            [sys.executable, "-m", "hcl", "systemd", "--into", "units"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()[-1].removeprefix(
+            "Next: systemctl daemon-reload && systemctl "
+        )
+
+    assert after("8000") == "enable --now hcl"
+    assert after("8000") == "restart hcl"
+    assert after("8001") == "restart hcl.socket hcl"
+    assert after("8001", mail) == "restart hcl"
+    assert after("8001", mail.replace("2525", "25")) == "restart hcl-mail.socket hcl"
+    assert after("8001") == "stop hcl-mail.socket && systemctl restart hcl"
+    assert not (folder / "hcl-mail.socket").exists()
+    assert not enabled.is_symlink()
+    # One that somebody else has written stays.
+    (folder / "hcl-mail.socket").write_text("[Socket]\n")
+    assert after("8001") == "restart hcl"
+    assert (folder / "hcl-mail.socket").exists()
 
 
 @pytest.fixture

@@ -121,3 +121,42 @@ def test_what_was_tried_out_comes_along(machine: Systemd) -> None:
     assert ping.stdout == "OK", machine.run("systemctl", "status", "hcl").stdout
     told = machine.run("stat", "--format=%U %a", "/var/lib/hcl/hcl.toml").stdout
     assert (told, "hcl init" in init) == ("hcl 600\n", True)
+
+
+_MAIL = """
+[smtpd]
+listen = "127.0.0.1:2525"
+domain = "hc.test"
+"""
+
+
+def held(machine: Systemd) -> str:
+    """Return where systemd listens for hcl."""
+    told = machine.run("ss", "-ltnpH").stdout
+    lines = [line.split() for line in told.splitlines() if '("systemd"' in line]
+    return " ".join(sorted(words[3] for words in lines))
+
+
+def test_addresses_that_changed_are_listened_on_by_systemd(machine: Systemd) -> None:
+    install, _, upgrade, _ = blocks()
+    [make, as_ever] = upgrade.splitlines()[-2:]
+    file = "/var/lib/hcl/hcl.toml"
+
+    def edited(script: str, *, follows: bool = True) -> tuple[str, str]:
+        told = type_(machine, f"{script}\n{make}\n")
+        [then] = re.findall("(?m)^Next: (.*)$", told)
+        type_(machine, then if follows else as_ever)
+        status = "http://127.0.0.1:8123/api/v3/status/"
+        return machine.run("curl", "-sS", status).stdout, held(machine)
+
+    machine.run("userdel", "hcl")
+    type_(machine, install)
+
+    moved = edited(f"sed -i 's/0.0.1:8000/0.0.1:8123/' {file}")
+    mailed = edited(f"cat >> {file} <<END{_MAIL}END")
+    without = edited(f"sed -i '/smtpd/,$d' {file}", follows=False)
+
+    assert moved == ("OK", "127.0.0.1:8123")
+    assert mailed == ("OK", "127.0.0.1:2525 127.0.0.1:8123")
+    # Who restarts hcl alone is served too.
+    assert without[0] == "OK"

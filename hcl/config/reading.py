@@ -20,6 +20,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST = 1_000_000_000
 _LARGEST_SHOWN = 10**30
 
+# Where systemd keeps the credentials of the server while it runs: for commands that are
+# typed beside it.
+OF_UNIT = Path("/run/credentials/hcl.service")
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -150,9 +154,14 @@ class Table:
 
     def _from_credential(self, key: str, name: str) -> str:
         folder = self.source.env.get("CREDENTIALS_DIRECTORY")
+        if not folder and OF_UNIT.is_dir():
+            folder = str(OF_UNIT)
         if not folder:
             problem = f"the credential {name} is not there: CREDENTIALS_DIRECTORY is"
-            allowed = "run hcl by systemd, with LoadCredential= in its unit"
+            allowed = (
+                "run hcl by systemd, with LoadCredential= in its unit; or, as root, let"
+                " CREDENTIALS_DIRECTORY name the folder with a file of that name"
+            )
             raise self.error(key, f"{problem} not set; {allowed}")
         if "/" in name or name in (".", ".."):
             problem = f"{shown(name)} is not the name of a credential"

@@ -19,6 +19,7 @@ from hcl.config import (
     find,
     load,
     parse,
+    reading,
 )
 from hcl.config.fresh import fresh_text, write_fresh
 from tests.certificates import Authority
@@ -696,12 +697,29 @@ def test_credential_of_systemd_is_read(tmp_path: Path) -> None:
     text = "[smtp]\npassword = { credential = 'smtp' }\n" + PROJECT
 
     assert read(text, env).smtp.password == "s3cret"
-    assert "run hcl by systemd, with LoadCredential= in its unit" in refusal(text)
+    told = refusal(text)
+    assert "run hcl by systemd, with LoadCredential= in its unit" in told
+    assert "let CREDENTIALS_DIRECTORY name the folder" in told
     gone = refusal(text.replace("'smtp'", "'gone'"), env)
     assert gone.endswith("gone: No such file or directory")
     for name in ("../smtp", "..", "/etc/passwd"):
         told = refusal(text.replace("'smtp'", f"'{name}'"), env)
         assert "is not the name of a credential; use one without /" in told
+
+
+def test_commands_find_the_credentials_of_the_unit_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "OF_UNIT", tmp_path / "hcl.service")
+    (tmp_path / "hcl.service").mkdir()
+    (tmp_path / "hcl.service/smtp").write_text("s3cret\n")
+    (tmp_path / "smtp").write_text("another\n")
+    text = "[smtp]\npassword = { credential = 'smtp' }\n" + PROJECT
+
+    own = read(text, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert read(text).smtp.password == "s3cret"
+    assert own.smtp.password == "another"
 
 
 def test_any_string_may_stand_elsewhere() -> None:

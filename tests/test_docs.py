@@ -374,3 +374,13 @@ def test_nothing_to_paste_hides_that_a_job_failed() -> None:
 
     assert len(pings) > 2
     assert [line for line in pings if "&& curl" in line] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_who_stops_hcl_stops_its_sockets_too(page: str) -> None:
+    # By which the next ping would start it again, in the middle of what follows.
+    stopped = re.findall(r"systemctl (?:stop|disable --now) ([\w. -]+)", PAGES[page])
+
+    for named in map(str.split, stopped):
+        assert "hcl" not in named or "hcl.socket" in named
+        assert "hcl.socket" not in named or "hcl-mail.socket" in PAGES[page]

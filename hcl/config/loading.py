@@ -62,7 +62,9 @@ def find(
     """
     if given := explicit or env.get("HCL_CONFIG"):
         return cwd / given
-    places = (cwd / "hcl.toml", system, state)
+    here = cwd / "hcl.toml"
+    # Where one may not look, as in the home of who types `sudo -u hcl`, none is meant.
+    places = [here] * os.path.exists(here) + [system, state, here]
     return next((path for path in places if may_exist(path)), None)
 
 

@@ -645,6 +645,18 @@ def test_the_first_file_of_the_list_counts(tmp_path: Path) -> None:
     assert find(None, {}, tmp_path, system) == here
 
 
+def test_folder_that_may_not_be_looked_into_hides_no_other_file(tmp_path: Path) -> None:
+    system, none = tmp_path / "etc.toml", tmp_path / "none.toml"
+    system.touch()
+    # Root too cannot tell what is there; others cannot in people's homes.
+    hidden = tmp_path / ("x" * 300)
+
+    assert find(None, {}, hidden, system, none) == system
+    assert find(None, {}, hidden, none, system) == system
+    # Else the error names the folder.
+    assert find(None, {}, hidden, none, none) == hidden / "hcl.toml"
+
+
 # A fresh file
 
 

@@ -387,7 +387,7 @@ class Message:
     and it tells of hcl itself, by `announcement`. `also_down` holds the titles of other
     checks of the project that are down, a few of them, and `also_down_count` tells how
     many there are. `notice` tells why a message of another channel comes over this one,
-    "" for its own. `site_root` is what links begin with.
+    "" for its own. `site_root` is what links begin with; "": there are no pages.
     """
 
     site_name: str

@@ -7,6 +7,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.alerts.calm import LONGEST_HISTORY, Bundle, by_check
+from hcl.alerts.messages import pages_root
 from hcl.checks import mute_links
 from hcl.config import Config
 from hcl.model import Alert, Check, Flip, Lateness, Message
@@ -47,7 +48,7 @@ async def compose(
         also_down = await store.checks.down_titles(conn, project_id, told_of, _COUNTED)
     return Message(
         site_name=config.server.site_name,
-        site_root=config.server.site_root,
+        site_root=pages_root(config),
         project_name=await store.projects.name_of(conn, project_id),
         alerts=tuple(
             [
@@ -94,7 +95,7 @@ async def _announced(
     project = announcement.project_id
     return Message(
         site_name=config.server.site_name,
-        site_root=config.server.site_root,
+        site_root=pages_root(config),
         project_name=await store.projects.name_of(conn, project) if project else "",
         alerts=(),
         notice=" ".join(dict.fromkeys(_notices(bundle))),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hcl.alerts.messages import pages_root
 from hcl.alerts.transports import DeliveryError, load, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
@@ -83,14 +84,12 @@ def _failed(problem: str, begun: float) -> Trial:
 
 def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
     """Return a message about a check that does not exist, called TEST; or about hcl."""
-    server = config.server
+    server, root = config.server, pages_root(config)
     if event == "server":
         told = Announcement(
             None, now, "absence", "TEST", ("This is a test message of hcl itself.",)
         )
-        return Message(
-            server.site_name, server.site_root, project_name, (), announcement=told
-        )
+        return Message(server.site_name, root, project_name, (), announcement=told)
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
     status: Status = "down" if event == "down" else "up"
     ago = {"up": timedelta(0), "slow": timedelta(0), "late": timedelta(days=1)}
@@ -128,4 +127,4 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
             began, usual = now - timedelta(minutes=42), timedelta(minutes=5)
             lateness = Lateness(began, now, usual)
         alert = Alert(check, flip, ping, channels=(), lateness=lateness, home=home)
-    return Message(server.site_name, server.site_root, project_name, (alert,))
+    return Message(server.site_name, root, project_name, (alert,))

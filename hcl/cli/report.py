@@ -10,6 +10,7 @@ import click
 from aiosqlite import Connection
 
 from hcl import store
+from hcl.alerts.messages import pages_root
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.messages.rendering import in_brief, in_html, in_text
 from hcl.alerts.reports import occurrences
@@ -98,7 +99,7 @@ async def _message(
     words = of_report((project_id, project.name), wanted, span, told, now, home)
     server = config.server
     return Message(
-        server.site_name, server.site_root, project.name, (), announcement=words
+        server.site_name, pages_root(config), project.name, (), announcement=words
     )
 
 

@@ -8,6 +8,7 @@ import click
 
 from hcl import store
 from hcl.alerts.drill import all_is_well
+from hcl.alerts.messages import pages_root
 from hcl.alerts.trial import Trial, send
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
@@ -69,7 +70,7 @@ async def _message(config: Config, project: ProjectConfig, now: datetime) -> Mes
     server = config.server
     return Message(
         server.site_name,
-        server.site_root,
+        pages_root(config),
         project.name,
         (),
         announcement=await _told(config, project, now),

@@ -41,6 +41,17 @@ async def test_message_names_the_site_the_project_and_the_check(app: App) -> Non
     assert (alert.earlier, alert.reminder, message.notice) == ((), 0, "")
 
 
+async def test_where_there_are_no_pages_nothing_leads_to_one(app: App) -> None:
+    await down(app, 1)
+    config = replace(app.config, web=replace(app.config.web, enabled=False))
+
+    bundle = tuple(await waiting(app))
+    message = await compose(app.database.committed, config, bundle)
+
+    assert message is not None
+    assert (message.site_root, message.alerts[0].mute_links) == ("", ())
+
+
 async def test_message_is_told_in_the_zone_of_the_file(app: App) -> None:
     await down(app, 1)
     alerts = replace(app.config.alerts, tz="Europe/Riga")

@@ -120,7 +120,7 @@ def _section(letter: Letter, section: Section) -> Iterator[str]:
 
 def _line(letter: Letter, line: Line) -> Iterator[str]:
     name = escape(line.name)
-    if line.code:
+    if line.code and letter.link:
         link = escape(f"{letter.link}checks/{line.code}")
         name = f'<a href="{link}" style="{_NAMED}">{name}</a>'
     else:
@@ -163,10 +163,12 @@ def _changes(letter: Letter) -> Iterator[str]:
 
 
 def _row(row: SummaryRow, *, few: bool) -> str:
+    name = f"<b>{escape(row.title)}</b>"
+    if row.link:
+        name = f'<a href="{escape(row.link)}" style="{_NAMED}">{escape(row.title)}</a>'
     return (
         f'<div style="padding: {"12px" if few else "6px"} 0; {_RULE}; {_WRAPS}">\n'
-        f'{_badge(row.status, row.label, 13)} <a href="{escape(row.link)}"'
-        f' style="{_NAMED}">{escape(row.title)}</a>\n'
+        f"{_badge(row.status, row.label, 13)} {name}\n"
         f'<div style="font-size: {15 if few else 13}px; opacity: 0.8">'
         f"{escape(row.clause)}</div>\n</div>\n"
     )
@@ -194,11 +196,12 @@ def _end(letter: Letter, frame: Frame) -> Iterator[str]:
             f' line-height: 1.4; white-space: pre-wrap; {_WRAPS}">\n'
             f"{escape(letter.output.text)}</pre>\n"
         )
-    yield (
-        f'<p style="margin: 24px 0 0"><a href="{escape(letter.link)}" style="display:'
-        f" inline-block; padding: 8px 16px; {_BOX}; color: inherit; text-decoration:"
-        f' none">{escape(frame.link_label)}</a></p>\n'
-    )
+    if letter.link:
+        box = f"display: inline-block; padding: 8px 16px; {_BOX}; color: inherit"
+        yield (
+            f'<p style="margin: 24px 0 0"><a href="{escape(letter.link)}" style="{box};'
+            f' text-decoration: none">{escape(frame.link_label)}</a></p>\n'
+        )
     if letter.mutes:
         links = " · ".join(
             f'<a href="{escape(link)}" style="color: inherit">{escape(words)}</a>'

@@ -38,14 +38,13 @@ class Letter:
 
     `paragraphs` tell of hcl itself; then `status` is "info", and `label` is empty.
     `sections` are those of a report: the first paragraph stands above them, and the
-    others say the same in short.
-    `subject` and `label` are one line each. `status` is how things are at the end:
-    "down" if any check is, else "late" if one is, or "slow". `link` leads to the check,
-    or to the site if there are several. `title` is the check's name in full, `headline`
-    a sentence with it. `story` holds sentences on what happened and why, `changes` the
-    flips that are told late, oldest first. `rows` is empty unless there are several
-    checks; `output` is what the job last wrote. `mutes` are lengths and the links that
-    mute it so long.
+    others say the same in short. `subject` and `label` are one line each. `status` is
+    how things are at the end: "down" if any check is, else "late" if one is, or "slow".
+    `link` leads to the check, or to the site if there are several; "" if there are no
+    pages. `title` is the check's name in full, `headline` a sentence with it. `story`
+    holds sentences on what happened and why, `changes` the flips that are told late,
+    oldest first. `rows` is empty unless there are several checks; `output` is what the
+    job last wrote. `mutes` are lengths and the links that mute it so long.
     """
 
     subject: str
@@ -108,7 +107,7 @@ def _of_several(message: Message, now: datetime) -> Letter:
         label=status.upper(),
         title=subject,
         headline=f"{subject}.",
-        link=f"{message.site_root}/",
+        link=_root(message),
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         facts=(Fact("Project", one_line(message.project_name)), *also_down(message)),
@@ -134,7 +133,7 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
         label="",
         title=subject,
         headline=f"{subject}.",
-        link=f"{message.site_root}/",
+        link=_root(message),
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         facts=(project,) if project.value else (),
@@ -172,4 +171,9 @@ def _status(alert: Alert) -> Told:
 
 
 def _link(message: Message, alert: Alert) -> str:
-    return f"{message.site_root}/checks/{alert.check.code}"
+    root = _root(message)
+    return f"{root}checks/{alert.check.code}" if root else ""
+
+
+def _root(message: Message) -> str:
+    return f"{message.site_root}/" if message.site_root else ""

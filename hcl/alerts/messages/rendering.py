@@ -70,7 +70,8 @@ def _text(letter: Letter) -> Iterator[str]:
 def _rows_in_text(rows: Sequence[SummaryRow]) -> Iterator[str]:
     if len(rows) <= _FEW:
         for row in rows:
-            yield f"{row.label}: {row.title}\n  {row.clause}\n  {row.link}\n\n"
+            link = f"  {row.link}\n" if row.link else ""
+            yield f"{row.label}: {row.title}\n  {row.clause}\n{link}\n"
     else:
         for row in rows:
             yield f"{row.label}: {row.title} – {row.clause}\n"
@@ -84,7 +85,8 @@ def _facts_in_text(letter: Letter) -> Iterator[str]:
         first, *others = f"{value}\n".splitlines()
         lines = [first, *(" " * (width + 2) + line if line else "" for line in others)]
         yield f"{f'{label}:'.ljust(width)}  {chr(10).join(lines)}\n"
-    yield f"{'Page:'.ljust(width)}  {letter.link}\n"
+    if letter.link:
+        yield f"{'Page:'.ljust(width)}  {letter.link}\n"
 
 
 class _Style(NamedTuple):
@@ -121,7 +123,8 @@ def _chat(style: _Style, letter: Letter) -> Iterator[str]:
     if output.text:
         label = _output_label(output.is_cut)
         yield f"{shown(label)}:\n\n{shown(style.block(output.text))}\n\n"
-    yield f"{shown(style.link(letter.link))}\n"
+    if letter.link:
+        yield f"{shown(style.link(letter.link))}\n"
     if letter.mutes:
         yield f"\n{shown(style.mutes(letter.mutes))}\n"
 
@@ -129,7 +132,8 @@ def _chat(style: _Style, letter: Letter) -> Iterator[str]:
 def _rows_in_chat(style: _Style, rows: tuple[SummaryRow, ...]) -> Iterator[str]:
     shown, fitting = style.shown, _fitting(rows)
     for row in fitting:
-        name = style.name(row) if len(rows) <= _FEW else _short(row.title)
+        is_named = bool(row.link) and len(rows) <= _FEW
+        name = style.name(row) if is_named else _short(row.title)
         yield f"- {shown(row.label)}: {shown(name)} – {shown(row.clause)}\n"
     if left_out := len(rows) - len(fitting):
         yield f"- … and {left_out} more\n"

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -39,3 +40,18 @@ def test_chats_take_each_message(name: str) -> None:
     assert len(in_markdown(letter)) < 4096
     assert len(in_brief(letter)) < 4096
     assert "\n\n\n" not in in_markdown(letter) + in_brief(letter) + in_text(letter)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_nothing_leads_to_pages_that_there_are_not(name: str, kind: str) -> None:
+    message = replace(EXAMPLES[name], site_root="")
+    bare = [replace(alert, mute_links=()) for alert in message.alerts]
+    letter = write_letter(replace(message, alerts=tuple(bare)), NOW)
+
+    text = RENDERERS[kind](letter)
+
+    assert "hcl.example.org" not in text
+    assert "checks/" not in text
+    assert not any(
+        words in text for words in ("Open in hcl", "Page:", "]()", 'href=""')
+    )

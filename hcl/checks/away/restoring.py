@@ -68,11 +68,11 @@ def of_restore(
         " it."
     ]
     if not_sent:
-        verb = "was" if not_sent == 1 else "were"
-        of = f", of {_named(checks)}" if checks else ""
+        verb, they = ("was", "it is") if not_sent == 1 else ("were", "they are")
+        of = f", of {_named(checks)}," if checks else ""
         story.append(
-            f"{counted(not_sent, 'message')} that waited in it{of}, {verb} not sent:"
-            " they are old, and may have been sent before."
+            f"{counted(not_sent, 'message')} that waited in it{of} {verb} not sent:"
+            f" {they} old, and may have been sent before."
         )
     subject = f"hcl goes on from a copy of its database, {cut(one_line(restore.file))}"
     return Announcement(project_id, now, "restore", subject, story)

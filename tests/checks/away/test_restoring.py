@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hcl.checks.away.restoring import of_restore
 from hcl.db import mark_as_copy
 from hcl.db.restoring import NOT_SENT
+from hcl.store.restored import Restore
 from tests.alerts.sending import Post, channel, posting, restarted
 from tests.build import HOUR, NOW
 from tests.checks.away.test_watch import due_soon, look, running
@@ -21,6 +23,24 @@ async def not_sent(post: Post) -> int:
     await post.app.database.settle()
     now = NOW + 10 * MINUTE
     return mark_as_copy(post.folder / "hcl.sqlite", "copy.sqlite", now)[1]
+
+
+@pytest.mark.parametrize(
+    ("count", "checks", "told"),
+    [
+        (1, [(1, "a")], "1 message that waited in it, of a, was not sent: it is old"),
+        (2, [(1, "a")], "2 messages that waited in it, of a, were not sent: they are"),
+        (1, [], "1 message that waited in it was not sent: it is old"),
+    ],
+)
+def test_what_is_not_sent_is_told(
+    count: int, checks: list[tuple[int, str]], told: str
+) -> None:
+    restore = Restore("copy.sqlite", NOW, None, tuple(range(count)))
+
+    [_, line] = of_restore(1, restore, count, checks, NOW).story
+
+    assert line.startswith(told)
 
 
 async def test_what_waits_for_the_end_of_a_mute_that_lasts_waits_on(

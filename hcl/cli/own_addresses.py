@@ -38,9 +38,14 @@ def _of_interfaces() -> list[str]:
     # Imported here: other systems may lack it.
     import fcntl
 
-    found = []
+    found: list[str] = []
+    try:
+        interfaces = socket.if_nameindex()
+    except OSError:
+        # Android, and sandboxes without AF_NETLINK, tell nobody of them.
+        return found
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
+        for _, name in interfaces:
             if name.startswith(_INNER):
                 continue
             asked = struct.pack("256s", name.encode()[:15])

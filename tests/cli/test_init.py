@@ -82,3 +82,14 @@ def test_own_addresses_are_those_that_others_can_use() -> None:
     assert len(set(found)) == len(found)
     assert not [a for a in found if a.startswith(("127.", "169.254.", "0."))]
     assert not {"::1", "::"} & set(found)
+
+
+def test_machine_that_tells_of_no_interfaces_has_addresses_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.if_nameindex", refused)
+
+    assert set(own_addresses.own_addresses()) <= set(own_addresses._outward())

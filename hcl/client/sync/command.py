@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -142,20 +141,8 @@ def called() -> str:
 def _starts(words: Sequence[str]) -> bool:
     """Tell whether a program starts as it stands, for cron too."""
     # Cron looks in few folders only: not in those that a NAS keeps its python3 in. And
-    # the one that it finds may be too old, and another be called by hand. Nor does it
-    # know of modules that are found by PYTHONPATH, or where somebody just is.
-    try:
-        done = subprocess.run(
-            [*words, "run", "--help"],
-            cwd="/",
-            env={"PATH": _PATH_OF_CRON},
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return done.returncode == 0
+    # the one that it finds may be too old, and another be called by hand.
+    return machine.starts(words, _PATH_OF_CRON)
 
 
 def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:

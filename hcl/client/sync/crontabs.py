@@ -40,7 +40,7 @@ def read(
     `knows_zones`: what reads it heeds CRON_TZ.
     """
     jobs = []
-    shell, zone, spread = "sh", tz, 0
+    shell, zone, spread, path = "sh", tz, 0, ""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -53,6 +53,8 @@ def read(
                 spread = int(value) * MINUTE
             elif name == "SHELL":
                 shell = value
+            elif name == "PATH":
+                path = value
             continue
         entry = split(line, has_user=has_user, shell=shell)
         if entry is None:
@@ -60,7 +62,8 @@ def read(
                 Job(source, line.strip(), number, skipped="is no line of a crontab")
             )
             continue
-        jobs.append(_job(entry, source, number, zone, spread, has_user))
+        job = _job(entry, source, number, zone, spread, has_user)
+        jobs.append(job._replace(path=path))
     return jobs
 
 

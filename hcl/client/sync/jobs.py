@@ -99,7 +99,8 @@ class Job(NamedTuple):
     `source` names the file or unit for people, `line` is its line there (0: none).
     `schedule` is cron or OnCalendar; "": it runs every `period` seconds. `skipped` says
     why it cannot be watched; "": it can. `watched`: the check that it tells already.
-    `unit`: what a timer starts. `is_cut_off`: that has no network.
+    `unit`: what a timer starts. `is_cut_off`: that has no network. `path`: where its
+    crontab says that programs are; "": it does not say.
     """
 
     source: str
@@ -115,6 +116,7 @@ class Job(NamedTuple):
     user: str = ""
     unit: str = ""
     is_cut_off: bool = False
+    path: str = ""
 
     @property
     def grace(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hcl.client.settings import SettingsError
@@ -119,7 +120,11 @@ def jobs(hcl: str) -> list[Job]:
 
 def _changeable(job: Job, hcl: str) -> Job:
     """Return a job as skipped, if its line cannot be changed so that it still runs."""
-    if job.skipped or job.watched or job.source == USER_CRONTAB:
+    if job.skipped or job.watched:
+        return job
+    if job.path and not (shutil.which("sh", path=job.path) and _starts(hcl, job.path)):
+        return job._replace(skipped=f"by its PATH, {job.path}, hcl does not start")
+    if job.source == USER_CRONTAB:
         return job
     if not _may_write(job.source):
         return job._replace(
@@ -130,6 +135,28 @@ def _changeable(job: Job, hcl: str) -> Job:
             skipped=f"its user {job.user} may not run {hcl}: put hcl where all may"
         )
     return job
+
+
+@functools.cache
+def _starts(hcl: str, path: str) -> bool:
+    return starts(hcl.split(), path)
+
+
+def starts(words: Sequence[str], path: str) -> bool:
+    """Tell whether a program starts for cron, which has this PATH."""
+    # And no PYTHONPATH, nor what lies where somebody just is.
+    try:
+        done = subprocess.run(
+            [*words, "run", "--help"],
+            cwd="/",
+            env={"PATH": path},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
 
 
 def _may_write(path: str) -> bool:

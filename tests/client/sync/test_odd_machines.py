@@ -220,6 +220,29 @@ def test_what_cron_cannot_start_is_called_by_an_interpreter(
     assert called == (str(program) if is_found else f"{sys.executable} {program}")
 
 
+async def test_a_job_whose_path_finds_nothing_for_hcl_is_left_alone(
+    machine: Machine,
+) -> None:
+    # As the client looks for its Python. cron puts nothing in the place of $PATH.
+    machine.hcl.write_text("#!/usr/bin/env sh\nexit 0\n")
+    before = (
+        "1 1 * * * /bin/first\n"
+        "PATH=$PATH:/opt/bin\n2 1 * * * /bin/lost; /bin/all\n"
+        "PATH=/opt/bin:/usr/bin:/bin\n3 1 * * * /bin/found\n"
+    )
+    machine.crontab.write_text(before)
+    (machine.root / "etc/cron.d/jobs").write_text("PATH=/x\n4 1 * * * root /bin/gone\n")
+
+    ran = await machine.sync("--apply")
+
+    said = ran.out.decode()
+    assert "by its PATH, $PATH:/opt/bin, hcl does not start" in said
+    assert "by its PATH, /x, hcl does not start" in said
+    lines = machine.crontab.read_text().splitlines()
+    assert ["hcl run" in line for line in lines] == [True, False, False, False, True]
+    assert "hcl run" not in (machine.root / "etc/cron.d/jobs").read_text()
+
+
 @pytest.mark.parametrize("name", ["hcl", "__main__.py"])
 def test_what_cron_cannot_start_in_any_way_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

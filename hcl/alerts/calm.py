@@ -140,18 +140,20 @@ def _hold_muted(rows: Bundle, until: datetime, result: Plan) -> None:
     """Put off what waits of a muted check.
 
     What is over and nobody heard of is dropped at once: it may flap, and be muted for a
-    year.
+    year. What waited for the end of quiet hours was over before.
     """
     flips = tuple(row for row in rows if row.lateness is None)
     spent = frozenset(_spent(flips))
     for row in rows:
         lateness = row.lateness
         is_slow = lateness is not None and lateness.usual is not None
-        is_over = _is_fresh(row) and (row.is_stale or is_slow)
+        is_past = row.notification.hold == "quiet"
+        is_over = _is_fresh(row) and (row.is_stale or (is_slow and not is_past))
         if is_over or row.notification.id in spent:
             result.dropped.append((row.notification, _MUTED))
         else:
-            result.held.append((row.notification, until, "mute"))
+            why: Hold = "quiet" if is_past else "mute"
+            result.held.append((row.notification, until, why))
 
 
 def _parted(

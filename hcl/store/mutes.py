@@ -13,6 +13,14 @@ _WAS_TOLD = (
     " AND n.channel_id = c.id AND n.sent IS NOT NULL)"
 )
 
+# Whether a message waits for the end of quiet hours, and tells of what was over before
+# the mute: that is no outage that nobody need hear of, so it stays what it was.
+_IS_PAST = (
+    "hold = 'quiet' AND (flip_id IS NULL OR flip_id IS NOT (SELECT f.id FROM flips f"
+    " JOIN check_states s ON s.check_id = f.check_id AND s.status = 'down'"
+    " WHERE f.check_id = :id ORDER BY f.id DESC LIMIT 1))"
+)
+
 
 async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) -> None:
     """Tell nobody of a check before a moment; `until` now: tell what waited for it.
@@ -44,13 +52,15 @@ async def _put_off(
         await conn.execute(
             "UPDATE notifications SET next_try = :now, created = min(created, :now),"
             f" ran = min(ran, {RAN})"
-            " WHERE check_id = :id AND next_try > :now AND hold = 'mute'",
+            # What waits for quiet hours is held anew by those.
+            " WHERE check_id = :id AND next_try > :now AND hold IN ('mute', 'quiet')",
             values,
         )
         return
     await conn.execute(
         # What was made for the end of a longer mute is of this one's.
-        "UPDATE notifications SET next_try = :until, hold = 'mute',"
+        "UPDATE notifications SET next_try = :until,"
+        f" hold = iif({_IS_PAST}, hold, 'mute'),"
         f" created = min(created, :until), ran = {RAN} + :until - :now"
         " WHERE check_id = :id AND next_try IS NOT NULL",
         values,

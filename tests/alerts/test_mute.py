@@ -233,6 +233,31 @@ async def test_quiet_hours_count_at_the_end(tmp_path: Path) -> None:
         assert post.mails() == ["DOWN: a"]
 
 
+@pytest.mark.parametrize("is_ended", [False, True])
+async def test_outage_that_was_over_before_the_mute_waits_for_the_end_of_quiet_hours(
+    tmp_path: Path, is_ended: bool
+) -> None:
+    mail = channel("Mail", quiet_hours=quiet("11:00", "12:30"))
+    async with posting(tmp_path, mail) as post:
+        check = await post.down("a")
+        await post.succeed(check, NOW + MINUTE)
+        await post.send(NOW + MINUTE)
+
+        await mute(post, check, 2, HOUR - 2 * MINUTE)
+        # Of this one nobody need hear.
+        await post.fail(check, NOW + 3 * MINUTE)
+        await post.succeed(check, NOW + 4 * MINUTE)
+        await post.send(NOW + 4 * MINUTE)
+        if is_ended:
+            await mute(post, check, 5, timedelta(0))
+        await post.send(*(NOW + n * MINUTE for n in (5, 29, 30, 59)))
+        assert len(post.mails()) == is_ended
+
+        await post.send(END)
+        assert post.mails() == ["DOWN and UP again: a"]
+        assert await post.waiting() == []
+
+
 async def test_fold_gathers_at_the_end_and_leaves_the_muted_out(tmp_path: Path) -> None:
     async with posting(tmp_path, channel("Mail", fold='"1m"')) as post:
         one, two = await up(post, "one"), await up(post, "two")

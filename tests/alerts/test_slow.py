@@ -431,6 +431,24 @@ async def test_behind_flips_of_the_night_it_waits_and_holds_nobody_up(
         assert post.mails() == ["DOWN and UP again: a", "SLOW: a"]
 
 
+async def test_what_ended_before_a_mute_waits_on_for_the_end_of_quiet_hours(
+    tmp_path: Path,
+) -> None:
+    night = channel("Mail", events=SLOW, quiet_hours=quiet("11:00", "13:00"))
+    async with posting(tmp_path, night) as post:
+        check = await steady(post)
+        await run(post, check, 40 * MINUTE, NOW)
+        await look(post)
+        [project] = post.app.synced.projects
+        managing = post.app.parts.managing
+        await managing.mute(project, check.code, 10 * MINUTE, NOW + MINUTE)
+
+        await post.send(NOW + MINUTE, NOW + 11 * MINUTE)
+        assert post.mails() == []
+        await post.send(NOW + HOUR)
+        assert post.mails() == ["SLOW: a"]
+
+
 async def test_webhooks_and_groups(tmp_path: Path) -> None:
     parts = HOOK, PLAIN, MAIL, group("Hook", "Plain", "Mail", events=SLOW)
     async with posting(tmp_path, *parts) as post:

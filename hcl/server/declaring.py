@@ -159,6 +159,8 @@ async def _take(
     await store.checks.save_all(conn, saved)
     saved += await store.checks.add_all(conn, new)
     await store.flips.add(conn, flips)
+    down = [check.id for check, flip in flips if flip.new_status == "down"]
+    await store.declared.owe_again(conn, down, now)
     ids = {check.code: check.id for check in saved}
     assigned = {
         ids[step.check.code]: step.channels

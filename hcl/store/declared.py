@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 
 from aiosqlite import Connection
 
 from hcl.model import Check
 from hcl.store import checks
+from hcl.store.times import stamp
 
 
 async def candidates(
@@ -48,3 +50,24 @@ async def make_way(conn: Connection, project_id: int, slug: str, origin: str) ->
         (project_id, slug, origin),
     )
     return cursor.rowcount > 0
+
+
+async def owe_again(conn: Connection, check_ids: Iterable[int], now: datetime) -> None:
+    """Have people told after all that checks are down which have left the file and are
+    back: what waited then was not sent, since they were paused.
+
+    `check_ids` are those that were down before, and are so again.
+    """
+    await conn.execute(
+        "UPDATE notifications SET next_try = :now, hold = '', answer = ''"
+        " WHERE id IN (SELECT n.id FROM json_each(:ids) j CROSS JOIN notifications n"
+        " ON n.check_id = j.value AND n.flip_id = (SELECT max(o.flip_id)"
+        " FROM notifications o WHERE o.check_id = j.value)"
+        " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
+        " JOIN channels c ON c.id = n.channel_id AND c.enabled AND c.on_down"
+        " WHERE n.next_try IS NULL AND n.sent IS NULL AND n.attempts = 0"
+        " AND n.reminder = 0 AND NOT n.handed_on"
+        " AND NOT EXISTS (SELECT 1 FROM flips newer WHERE newer.check_id = j.value"
+        " AND newer.id > f.id AND newer.new_status IN ('new', 'up')))",
+        {"now": stamp(now), "ids": json.dumps(list(check_ids))},
+    )

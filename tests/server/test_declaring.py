@@ -1,5 +1,6 @@
 """Checks that hcl.toml declares, over reloads: made, adopted, changed, let go, back."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from hcl.server import declaring
 from hcl.server.syncing import foresee
 from tests import toml
 from tests.app import CONFIG, PING_KEY, WRITE_KEY, App, running_app
+from tests.build import NOW
+from tests.clocks import a_clock
+from tests.sinks import SmtpSink
 from tests.store import rows
 from tests.web.api.calls import create
 
@@ -25,6 +29,7 @@ HOME = "\n".join(
         "",
     ]
 )
+MINUTE = timedelta(minutes=1)
 NIGHTLY = '[[projects.checks]]\nslug = "nightly"\n'
 
 
@@ -214,6 +219,41 @@ async def test_what_it_was_before_it_left_it_is_when_it_is_back(tmp_path: Path) 
     assert gone == ["paused"] * 3
     # Nobody is told again of what was down, and what people paused stays so.
     assert found == ["new", "down", "paused"]
+
+
+@pytest.mark.parametrize("befalls", ["delay", "mute"])
+async def test_one_that_is_down_and_of_which_nobody_was_told_is_told_when_it_is_back(
+    tmp_path: Path, befalls: str
+) -> None:
+    clock, times = a_clock()
+    async with SmtpSink() as sink:
+        delay = {"delay": "10m"} if befalls == "delay" else {}
+        home = toml.smtp(sink.port) + toml.project("Home", PING_KEY)
+        home += toml.email("Mail", **delay)
+        async with running_app(tmp_path, home + NIGHTLY, clock=clock) as app:
+            [project] = app.synced.projects
+            code = (await one(app)).code
+            if befalls == "mute":
+                length = 10 * MINUTE
+                await app.parts.managing.mute(project, code, length, clock.now())
+            await app.http.get(f"/ping/{code}/fail")
+            # Twice: somebody saves the file while it is half written.
+            for text in (home, home + NIGHTLY, home, home + NIGHTLY):
+                await app.sender.send_once(clock.now())
+                times.run(60)
+                await app.reload(text)
+            assert (await one(app)).status == "down"
+
+            for _ in range(10):
+                await app.sender.send_once(clock.now())
+                assert len(sink.records) == (clock.now() >= NOW + 10 * MINUTE)
+                times.run(60)
+
+            # Nor is it told again.
+            await app.reload(home)
+            await app.reload(home + NIGHTLY)
+            await app.sender.send_once(clock.now())
+            assert len(sink.records) == 1
 
 
 @pytest.mark.parametrize("first", ["/pause", "/resume", "ping"])

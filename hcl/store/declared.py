@@ -8,6 +8,7 @@ from aiosqlite import Connection
 
 from hcl.model import Check
 from hcl.store import checks
+from hcl.store.flips import outage_of
 from hcl.store.times import stamp
 
 
@@ -60,14 +61,10 @@ async def owe_again(conn: Connection, check_ids: Iterable[int], now: datetime) -
     """
     await conn.execute(
         "UPDATE notifications SET next_try = :now, hold = '', answer = ''"
-        " WHERE id IN (SELECT n.id FROM json_each(:ids) j CROSS JOIN notifications n"
-        " ON n.check_id = j.value AND n.flip_id = (SELECT max(o.flip_id)"
-        " FROM notifications o WHERE o.check_id = j.value)"
-        " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
+        " WHERE id IN (SELECT n.id FROM json_each(:ids) j"
+        f" CROSS JOIN notifications n ON n.flip_id = {outage_of('j.value')}"
         " JOIN channels c ON c.id = n.channel_id AND c.enabled AND c.on_down"
         " WHERE n.next_try IS NULL AND n.sent IS NULL AND n.attempts = 0"
-        " AND n.reminder = 0 AND NOT n.handed_on"
-        " AND NOT EXISTS (SELECT 1 FROM flips newer WHERE newer.check_id = j.value"
-        " AND newer.id > f.id AND newer.new_status IN ('new', 'up')))",
+        " AND n.reminder = 0 AND NOT n.handed_on)",
         {"now": stamp(now), "ids": json.dumps(list(check_ids))},
     )

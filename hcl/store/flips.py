@@ -18,6 +18,22 @@ _ABOVE_ALL = 2**63 - 1
 SLICE = 200
 
 
+def outage_of(check_id: str) -> str:
+    """Write SQL for the flip by which a check went down, NULL if that is over.
+
+    `check_id` is SQL of our own. What left hcl.toml, and is back as it was, has gone
+    down no more by that: nobody is told of such a flip.
+    """
+    return (
+        "(SELECT iif(d.new_status = 'down', d.id, NULL) FROM flips d"
+        f" WHERE d.check_id = {check_id} AND d.new_status != 'paused'"
+        " AND (d.new_status != 'down' OR d.old_status != 'paused' OR d.reason != ''"
+        " OR EXISTS (SELECT 1 FROM notifications t WHERE t.flip_id = d.id))"
+        f" AND 'down' = (SELECT new_status FROM flips WHERE check_id = {check_id}"
+        " ORDER BY id DESC LIMIT 1) ORDER BY d.id DESC LIMIT 1)"
+    )
+
+
 class Logged(NamedTuple):
     """A flip with its id and the number of the last ping up to it, 0: none."""
 

@@ -4,22 +4,24 @@ from datetime import datetime
 
 from aiosqlite import Connection
 
+from hcl.store.flips import outage_of
 from hcl.store.notifications import NEXT_REMINDER, RAN
 from hcl.store.times import stamp
 
-# Whether the channel c was told of the flip f.
+_OUTAGE = outage_of(":id")
+
+# Whether the channel c was told of the outage that began by the flip f.
 _WAS_TOLD = (
-    " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
-    " AND n.channel_id = c.id AND n.sent IS NOT NULL)"
+    f" AND f.id = {_OUTAGE} AND EXISTS (SELECT 1 FROM notifications n"
+    " WHERE n.flip_id = f.id AND n.channel_id = c.id AND n.sent IS NOT NULL)"
 )
 
 # Whether a message waits for the end of quiet hours, and tells of what was over before
 # the mute: that is no outage that nobody need hear of, so it stays what it was.
-_IS_PAST = (
-    "hold = 'quiet' AND (flip_id IS NULL OR flip_id IS NOT (SELECT f.id FROM flips f"
-    " JOIN check_states s ON s.check_id = f.check_id AND s.status = 'down'"
-    " WHERE f.check_id = :id ORDER BY f.id DESC LIMIT 1))"
-)
+_IS_PAST = f"hold = 'quiet' AND (flip_id IS NULL OR flip_id IS NOT {_OUTAGE})"
+
+# Whether the channel c hears of an outage; it began by the newest flip f.
+_HEARS = " AND f.id = (SELECT max(id) FROM flips WHERE check_id = :id) AND c.on_down"
 
 
 async def mute(conn: Connection, check_id: int, until: datetime, now: datetime) -> None:
@@ -38,7 +40,7 @@ async def bring(
 
     Who was told there is not known here: all who hear of that are told at the end.
     """
-    await _put_off(conn, check_id, until, now, whom=" AND c.on_down")
+    await _put_off(conn, check_id, until, now, whom=_HEARS)
 
 
 async def _put_off(
@@ -75,8 +77,7 @@ async def _put_off(
         " JOIN checks_channels cc ON cc.check_id = k.id"
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
         " AND c.project_id = k.project_id AND c.kind NOT IN ('webhook', 'shell')"
-        " WHERE f.id = (SELECT max(id) FROM flips WHERE check_id = :id)"
-        f" AND f.new_status = 'down'{whom}"
+        f" WHERE f.check_id = :id AND f.new_status = 'down'{whom}"
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
         " AND n.channel_id = c.id AND n.next_try IS NOT NULL) ORDER BY c.id",
         values,

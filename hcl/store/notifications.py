@@ -8,7 +8,10 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.model import Notification
+from hcl.store.flips import outage_of
 from hcl.store.times import moment, stamp
+
+_OUTAGE = outage_of("f.check_id")
 
 # Messages that ought to go out, and not such as are held on purpose.
 _OWED = "next_try IS NOT NULL AND (hold = '' OR (attempts > 0 AND hold != 'mute'))"
@@ -154,9 +157,7 @@ async def add_reminders(
         f" SELECT f.id, f.check_id, :channel_id, :at, {RAN} + max(0, :at - :now), :at,"
         f" {NEXT_REMINDER}, 'remind'"
         " FROM flips f JOIN channels c ON c.id = :channel_id"
-        " AND c.enabled AND c.on_down WHERE f.id = :flip_id"
-        " AND NOT EXISTS (SELECT 1 FROM flips newer"
-        " WHERE newer.check_id = f.check_id AND newer.id > f.id)"
+        f" AND c.enabled AND c.on_down WHERE f.id = :flip_id AND f.id = {_OUTAGE}"
         # A group may have brought a message beside the channel's own.
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
         " AND n.channel_id = c.id AND n.next_try IS NOT NULL AND n.reminder)",
@@ -315,8 +316,7 @@ async def last_told(
         " OR (n.next_try IS NULL AND n.attempts > 0))"
         " JOIN channels h ON h.id = n.channel_id AND h.project_id = c.project_id"
         " JOIN flips f ON f.id = n.flip_id AND f.new_status = 'down'"
-        " WHERE s.status = 'down' AND n.notice = '' AND NOT EXISTS (SELECT 1"
-        " FROM flips newer WHERE newer.check_id = f.check_id AND newer.id > f.id)"
+        f" WHERE s.status = 'down' AND n.notice = '' AND f.id = {_OUTAGE}"
         " GROUP BY n.check_id, n.channel_id"
     )
     return [

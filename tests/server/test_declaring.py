@@ -256,6 +256,38 @@ async def test_one_that_is_down_and_of_which_nobody_was_told_is_told_when_it_is_
             assert len(sink.records) == 1
 
 
+async def test_one_that_is_down_is_reminded_of_as_before_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    clock, times = a_clock()
+    async with SmtpSink() as sink:
+        home = toml.smtp(sink.port) + toml.project("Home", PING_KEY)
+        home += toml.email("Mail", remind_every="1h")
+        async with running_app(tmp_path, home + NIGHTLY, clock=clock) as app:
+            [project] = app.synced.projects
+            code = (await one(app)).code
+            await app.http.get(f"/ping/{code}/fail")
+            await app.sender.send_once(clock.now())
+            await app.reload(home)
+            times.run(60)
+            await app.reload(home + NIGHTLY)
+
+            for minute in (59, 60, 119, 120):
+                times.run((NOW + minute * MINUTE - clock.now()).total_seconds())
+                await app.sender.send_once(clock.now())
+                assert len(sink.records) == 1 + minute // 60
+
+            # And at the end of a mute.
+            await app.reload(home)
+            await app.reload(home + NIGHTLY.replace("nightly", "other") + NIGHTLY)
+            await app.reload(home.replace("1h", "0s") + NIGHTLY)
+            await app.parts.managing.mute(project, code, MINUTE, clock.now())
+            times.run(60)
+            await app.sender.send_once(clock.now())
+    subjects = [str(record.message["Subject"]) for record in sink.records]
+    assert subjects == ["DOWN: nightly"] + 3 * ["STILL DOWN: nightly"]
+
+
 @pytest.mark.parametrize("first", ["/pause", "/resume", "ping"])
 async def test_what_people_paused_after_it_left_stays_so_when_it_is_back(
     tmp_path: Path, first: str

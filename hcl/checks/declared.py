@@ -5,7 +5,7 @@ from datetime import datetime
 
 from hcl.checks import editing, rules, spec
 from hcl.checks.deadlines import Transition
-from hcl.model import DECLARED, LEFT, SETTINGS, Check, Flip, Status
+from hcl.model import DECLARED, LEFT, SETTINGS, Check, Flip, Reason, Status
 
 # Fields that are kept though they do not count, since the check is of the other kind.
 _KEPT: dict[str, tuple[str, ...]] = {
@@ -52,12 +52,17 @@ def on_left(check: Check, now: datetime) -> tuple[Check, Flip | None]:
 
 
 def on_back(
-    check: Check, before: Status, now: datetime, *, loose: bool = False
+    check: Check,
+    before: Status,
+    now: datetime,
+    *,
+    reason: Reason = "",
+    loose: bool = False,
 ) -> tuple[Check, Flip | None]:
     """Have a check that left the file live again; `before` is what it was then.
 
     What was up has a whole period from now on, and nobody is told again of what was
-    down: the flip is for the statistics.
+    down, for that `reason`: the flip is for the statistics.
     """
     check = check._replace(origin=DECLARED)
     if before not in ("up", "down"):
@@ -66,4 +71,4 @@ def on_back(
     counted_from = now if before == "up" else None
     check = check._replace(status=before, counted_from=counted_from)
     check = rules.on_edit(check, now, loose=loose).check
-    return check, Flip(now, "paused", before, "")
+    return check, Flip(now, "paused", before, reason)

@@ -14,7 +14,7 @@ from hcl import store
 from hcl.checks import declared, editing, rules
 from hcl.checks.windows import holding, late
 from hcl.config import CheckConfig, ProjectConfig
-from hcl.model import DECLARED, LEFT, Check, Flip, Project, Status
+from hcl.model import DECLARED, LEFT, Check, Flip, Project, Reason, Status
 from hcl.server.reloading import MOST_NAMES, Change
 from hcl.words.lines import counted, one_line
 
@@ -178,20 +178,21 @@ async def _after(
         return declared.on_left(step.check, now)
     check = step.wanted
     if step.verb == "bring back":
-        before = await _status_before(conn, check.id)
-        return declared.on_back(check, before, now, loose=loose)
+        before, reason = await _before(conn, check.id)
+        return declared.on_back(check, before, now, reason=reason, loose=loose)
     if editing.moves_deadline(step.check, check):
         check = holding.edited_before_windows(check, now, loose=loose)
     return late.edited(step.check, check, now), None
 
 
-async def _status_before(conn: Connection, check_id: int) -> Status:
-    """Return what a paused check was before; new, if that is not known."""
-    newest = await store.flips.slice_of_check(conn, check_id, None, None, None, 1)
-    for flip in newest.values():
-        if flip.new_status == "paused":
-            return flip.old_status
-    return "new"
+async def _before(conn: Connection, check_id: int) -> tuple[Status, Reason]:
+    """Return what a paused check was before, and why; new, if that is not known."""
+    newest = await store.flips.slice_of_check(conn, check_id, None, None, None, 2)
+    paused, came, *_ = [*newest.values(), None, None]
+    if paused is None or paused.new_status != "paused":
+        return "new", ""
+    is_known = came is not None and came.new_status == paused.old_status
+    return paused.old_status, came.reason if came and is_known else ""
 
 
 # What is done, as it is said of one check, and of several.

@@ -27,7 +27,7 @@ def outage_of(check_id: str) -> str:
     return (
         "(SELECT iif(d.new_status = 'down', d.id, NULL) FROM flips d"
         f" WHERE d.check_id = {check_id} AND d.new_status != 'paused'"
-        " AND (d.new_status != 'down' OR d.old_status != 'paused' OR d.reason != ''"
+        " AND (d.new_status != 'down' OR d.old_status != 'paused'"
         " OR EXISTS (SELECT 1 FROM notifications t WHERE t.flip_id = d.id))"
         f" AND 'down' = (SELECT new_status FROM flips WHERE check_id = {check_id}"
         " ORDER BY id DESC LIMIT 1) ORDER BY d.id DESC LIMIT 1)"

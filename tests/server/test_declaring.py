@@ -209,6 +209,7 @@ async def test_what_it_was_before_it_left_it_is_when_it_is_back(tmp_path: Path) 
         gone = [(await one(app, s)).status for s in ("nightly", "dead", "asleep")]
         await app.reload(text)
 
+        why = (await app.api("GET", f"checks/{dead.code}/explain/")).json()["summary"]
         found = [(await one(app, s)).status for s in ("nightly", "dead", "asleep")]
         assert await rows(app.database, "SELECT count(*) FROM notifications") == told
         assert await planned(app, text) == [
@@ -219,6 +220,7 @@ async def test_what_it_was_before_it_left_it_is_when_it_is_back(tmp_path: Path) 
     assert gone == ["paused"] * 3
     # Nobody is told again of what was down, and what people paused stays so.
     assert found == ["new", "down", "paused"]
+    assert why == "It is down: the job reported a failure."
 
 
 @pytest.mark.parametrize("befalls", ["delay", "mute"])

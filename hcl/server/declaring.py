@@ -187,12 +187,13 @@ async def _after(
 
 async def _before(conn: Connection, check_id: int) -> tuple[Status, Reason]:
     """Return what a paused check was before, and why; new, if that is not known."""
-    newest = await store.flips.slice_of_check(conn, check_id, None, None, None, 2)
-    paused, came, *_ = [*newest.values(), None, None]
-    if paused is None or paused.new_status != "paused":
+    flips = await store.flips.slice_of_check(conn, check_id, None, None, None, 2)
+    newest = list(flips.values())
+    if not newest or newest[0].new_status != "paused":
         return "new", ""
-    is_known = came is not None and came.new_status == paused.old_status
-    return paused.old_status, came.reason if came and is_known else ""
+    status = newest[0].old_status
+    is_known = len(newest) > 1 and newest[1].new_status == status
+    return status, newest[1].reason if is_known else ""
 
 
 # What is done, as it is said of one check, and of several.

@@ -146,6 +146,20 @@ async def logged(
     return found
 
 
+async def newest(conn: Connection, check_id: int) -> Logged | None:
+    """Return a check's newest flip; of an outage that lasts, the one it began by."""
+    rows = await conn.execute_fetchall(
+        "SELECT id, coalesce(n_pings, 0), created, old_status, new_status, reason"
+        f" FROM flips WHERE id = coalesce({outage_of(':id')},"
+        " (SELECT max(id) FROM flips WHERE check_id = :id))",
+        {"id": check_id},
+    )
+    for row in map(tuple, rows):
+        flip = Flip(datetime.fromtimestamp(row[2], UTC), *row[3:])
+        return Logged(row[0], row[1], flip)
+    return None
+
+
 async def untold(
     conn: Connection, message: Notification, ways: Iterable[int], limit: int
 ) -> list[Logged]:

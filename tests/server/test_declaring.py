@@ -264,7 +264,7 @@ async def test_one_that_is_down_is_reminded_of_as_before_when_it_is_back(
     clock, times = a_clock()
     async with SmtpSink() as sink:
         home = toml.smtp(sink.port) + toml.project("Home", PING_KEY)
-        home += toml.email("Mail", remind_every="1h")
+        home += toml.key("rw", WRITE_KEY) + toml.email("Mail", remind_every="1h")
         async with running_app(tmp_path, home + NIGHTLY, clock=clock) as app:
             [project] = app.synced.projects
             code = (await one(app)).code
@@ -278,6 +278,11 @@ async def test_one_that_is_down_is_reminded_of_as_before_when_it_is_back(
                 times.run((NOW + minute * MINUTE - clock.now()).total_seconds())
                 await app.sender.send_once(clock.now())
                 assert len(sink.records) == 1 + minute // 60
+
+            why = (await app.api("GET", f"checks/{code}/explain/")).json()["timeline"]
+            said = [line["text"] for line in why]
+            assert said[0] == "It went down: the job reported a failure (ping 1)."
+            assert said[1].startswith("Told Mail")
 
             # And at the end of a mute.
             await app.reload(home)

@@ -41,7 +41,7 @@ async def known_of(
     conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
 ) -> Known:
     """Read what explains a check."""
-    newest = await store.flips.logged(conn, check.id, 1)
+    logged = await store.flips.newest(conn, check.id)
     last = await store.pings.newest(conn, check.id, 1)
     known = Known(
         check,
@@ -51,8 +51,7 @@ async def known_of(
         is_alone=bool(await store.channels.alone_among(conn, [check.id])),
         windows=windows,
     )
-    if newest:
-        [logged] = newest
+    if logged is not None:
         told, counts = await store.tries.of_flips(
             conn, [logged.id], _MOST_TOLD, each_channel=True
         )

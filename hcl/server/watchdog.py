@@ -100,13 +100,13 @@ async def _ask(url: str, ca_file: str) -> str:
 
 
 async def _answer(url: str, ca_file: str) -> "Answer":
-    from hcl.alerts.transports import proxy, trust
+    from hcl.alerts.transports import proxy
     from hcl.alerts.transports.asking import Asker
+    from hcl.alerts.transports.reaching import trusted
     from hcl.alerts.transports.request import make_request, parse_url
 
     way = proxy.proxy_for(url, os.environ)
-    # To read a whole store of certificates takes longer than the loop may wait.
-    tls = await asyncio.to_thread(trust.context, ca_file)
+    tls = await trusted(ca_file)
     headers = [(b"User-Agent", f"hcl/{__version__} watchdog".encode())]
     request = make_request("GET", parse_url(url), headers)
     asker = Asker(way, tls, TIMEOUT)

@@ -23,10 +23,10 @@ from hcl.alerts.transports import (
     mail_headers,
     taken,
     too_late,
-    trust,
 )
 from hcl.alerts.transports.patience import Patience
-from hcl.alerts.transports.reaching import reached
+from hcl.alerts.transports.reaching import reached, trusted
+from hcl.alerts.transports.request import AskingError
 from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
 from hcl.config.net.addresses import MailAddress, parse_address
@@ -98,6 +98,8 @@ class Email:
                 refused, answer = await self._deliver(mail, to)
         except DeliveryError:
             raise
+        except AskingError as error:
+            raise DeliveryError(str(error)) from error
         except TimeoutError as error:
             # aiosmtplib's own timeouts among them.
             problem = f"{self._smtp.host} did not take the message"
@@ -139,12 +141,11 @@ class Email:
     async def _deliver(
         self, mail: EmailMessage, to: Sequence[MailAddress]
     ) -> tuple[_Refused, str]:
-        tls = None
-        if self._smtp.security != "none":
-            # To read a whole store of certificates takes longer than the loop may wait.
-            tls = await asyncio.to_thread(trust.context, self._ca_file)
         sender, addresses = self._sender().address, [a.address for a in to]
         async with Patience(self._try_timeout) as limit:
+            tls = None
+            if self._smtp.security != "none":
+                tls = await trusted(self._ca_file)
             sock = await self._reached()
             with contextlib.closing(_client(self._smtp, tls, sock)) as client:
                 await self._connect(client, sock)

@@ -1,13 +1,26 @@
-"""Connections to hosts, made in threads of their own.
+"""Connections to hosts, and whom TLS trusts, each made in a thread of its own.
 
 Whoever has the loop look names up waits for others whose lookup hangs, and so does all
-that is done in the loop's threads, pages and the end of hcl among it.
+that is done in the loop's threads, pages and the end of hcl among it. So it is with a
+file of CAs on a share that is away.
 """
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Thread
+
+from hcl.alerts.transports import trust
+from hcl.alerts.transports.patience import Patience
+from hcl.alerts.transports.request import AskingError
+
+# Seconds that whom to trust may take to be read.
+READ_WITHIN = 8.0
+
+# What is being read, by the file: what hangs holds one thread, however many ask.
+_reading: dict[str, Future[ssl.SSLContext]] = {}
 
 
 def _as_it_is(sock: socket.socket) -> socket.socket:
@@ -67,6 +80,42 @@ async def reached(host: str, port: int, patience: float) -> socket.socket:
         if future.done() and not future.cancelled():
             _close(future.exception() or future.result())
         raise
+
+
+async def trusted(ca_file: str) -> ssl.SSLContext:
+    """Return what verifies servers, as `trust.context` does.
+
+    To read a whole store of certificates takes longer than the loop may wait. Raises
+    AskingError if it takes far longer, OSError if it cannot be read, and RuntimeError
+    if no thread can be had.
+    """
+    reading = _reading.get(ca_file) or _read(ca_file)
+    try:
+        async with Patience(READ_WITHIN):
+            return await asyncio.wrap_future(reading)
+    except TimeoutError:
+        pass
+    what = "[tls] ca_file" if ca_file else "the system's store of CAs"
+    raise AskingError(
+        f"{what} is not read within {READ_WITHIN:g} s: is its disk there?"
+    )
+
+
+def _read(ca_file: str) -> Future[ssl.SSLContext]:
+    reading = Future[ssl.SSLContext]()
+    # Who leaves takes nothing from the others.
+    reading.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            reading.set_result(trust.context(ca_file))
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            reading.set_exception(error)
+
+    Thread(target=work, name="trust", daemon=True).start()
+    _reading[ca_file] = reading
+    reading.add_done_callback(lambda _: _reading.pop(ca_file, None))
+    return reading
 
 
 def _tell(

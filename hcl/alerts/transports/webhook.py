@@ -1,6 +1,5 @@
 """Webhooks: an HTTP request of the user's own making for each status."""
 
-import asyncio
 import os
 import re
 from datetime import datetime
@@ -13,6 +12,7 @@ from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
 from hcl.alerts.transports.asking import Answer, Asker
 from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.placeholders import Placeholders, status_of
+from hcl.alerts.transports.reaching import trusted
 from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
 from hcl.alerts.transports.request import (
     NO_REQUEST,
@@ -134,8 +134,7 @@ class Webhook:
         # Without TLS any context does, and the empty one takes no memory.
         tls = trust.nobody()
         if uses_tls or proxy.uses_tls(way):
-            # To read a whole store of certificates takes longer than the loop may wait.
-            tls = await asyncio.to_thread(trust.context, self._ca_file)
+            tls = await trusted(self._ca_file)
         # Another message may have come first meanwhile. The patience, for TCP and then
         # for TLS, ends before the whole try does: so it is told what took too long.
         return self._askers.setdefault(

@@ -4,8 +4,11 @@ Each case is tried with real receivers, by webhook, mail (both ways to TLS) and 
 """
 
 import asyncio
+import contextlib
+import os
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hcl.alerts.transports import DeliveryError, Transport
+from hcl.alerts.transports import DeliveryError, Transport, reaching
 from hcl.alerts.transports.apprise import AppriseTransport
 from hcl.alerts.transports.apprise_process import Courier
 from hcl.alerts.transports.email import Email
@@ -156,6 +159,33 @@ async def test_authority_of_ones_own_is_trusted_once_it_is_named(
         await named.aclose()
 
         assert len(sink.records) == 1
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[Path]:
+    """A file on a share that is away: whoever reads it waits."""
+    path = tmp_path / "ca.pem"
+    os.mkfifo(path)
+    yield path
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize("way", ["webhook", "tls"])
+async def test_authority_on_a_share_that_is_away_is_told_and_holds_one_thread(
+    way: str, away: Path, shared: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "READ_WITHIN", 0.1)
+    before = set(threading.enumerate())
+
+    problems = [
+        await reason(a_transport(way, 9, shared, ca_file=away)) for _ in range(2)
+    ]
+
+    told = "[tls] ca_file is not read within 0.1 s: is its disk there?"
+    assert problems == [told, told]
+    held = [one.name for one in threading.enumerate() if one not in before]
+    assert held == ["trust"]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -50,18 +50,22 @@ class Steps:
         # The last step; since when what it moved was written, by the time now; and when
         # it was taken, by the boot clock.
         self._step, self._since, self._taken = _NOTHING, clock.now(), clock.boot()
-        self._left: tuple[timedelta, Sequence[Unfixed]] = _NOTHING, ()
+        # What is left to do of it: the logs to move, the first ones first, and how many
+        # pings of them at most.
+        self._left: tuple[timedelta, Sequence[Unfixed], int] = _NOTHING, (), 0
 
     async def follow(self, synchronised: datetime, sign: Callable[[], Sign]) -> bool:
         """Take the step that there is, if any; tell whether there was one.
 
         A step changes no length: what deadlines count from moves along, and deadlines.
         Of the history moves what was written since the wall was `synchronised` last. A
-        `sign` of life is left by the new time with it.
+        `sign` of life is left by the new time with it. To be followed by `finish`.
         """
         step = self._clock.step
         if not step:
             return False
+        # What the last one left is of the time before that.
+        await self.finish()
         is_undone = self._undoes_last(step)
         since = max(synchronised, self._clock.now() - LONGEST_MOVED)
         if is_undone:
@@ -80,7 +84,7 @@ class Steps:
         logs = await self._move(move, None if is_undone else since)
         self._take(step)
         self._step, self._since, self._taken = step, since + step, self._clock.boot()
-        await self._move_logs(step, logs)
+        self._left = step, logs, MOST_MOVED
         return True
 
     def _undoes_last(self, step: timedelta) -> bool:
@@ -129,14 +133,29 @@ class Steps:
 
         logs = await self._move(move, began)
         self._take(step)
-        self._left = step, logs
+        self._left = step, logs, MOST_MOVED
         return away
 
-    async def finish(self) -> None:
-        """Move the logs that `follow_first` left."""
-        step, logs = self._left
-        await self._move_logs(step, logs)
-        self._left = _NOTHING, ()
+    async def finish(self) -> bool:
+        """Move the logs that a step left; tell whether there were any.
+
+        A few logs at a time, up to as many pings as are worth it. Raises
+        UnwritableError; what is left then is moved at the next call.
+        """
+        step, logs, most = self._left
+        are_any = bool(logs)
+        while logs and most > 0:
+            with despite_damage(self._database.trouble, logger):
+                async with self._database.transaction(changes_checks=False) as conn:
+                    moved = [
+                        await store.pings.shift_log(conn, step, log)
+                        for log in logs[:_AT_ONCE]
+                    ]
+                most -= sum(moved)
+            logs = logs[_AT_ONCE:]
+            self._left = step, logs, most
+        self._left = _NOTHING, (), 0
+        return are_any
 
     def _take(self, step: timedelta) -> None:
         """Let the wall count, after a commit, and before anybody else gets a turn."""
@@ -187,14 +206,3 @@ class Steps:
         await store.life.leave(conn, replace(left, moment=left.moment + step))
         await store.flips.shift(conn, step, self.fixed_flip)
         await store.pings.shift_inbox(conn, step)
-
-    async def _move_logs(self, step: timedelta, logs: Sequence[Unfixed]) -> None:
-        """Move filed pings, a few logs at a time, up to as many as are worth it."""
-        left = MOST_MOVED
-        for start in range(0, len(logs), _AT_ONCE):
-            with despite_damage(self._database.trouble, logger):
-                async with self._database.transaction(changes_checks=False) as conn:
-                    for log in logs[start : start + _AT_ONCE]:
-                        left -= await store.pings.shift_log(conn, step, log)
-            if left <= 0:
-                return

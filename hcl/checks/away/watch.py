@@ -335,6 +335,9 @@ class Watch:
         if not guessing.is_on:
             if await self._steps.follow(clock.at(self._synchronised), self._sign):
                 await self._tell()
+            # An error may have left some of it at the look before.
+            if await self._steps.finish():
+                self._changes.tell()
         elif guessing.is_over(
             is_synchronised=is_synchronised, was_synchronised=self._was_synchronised
         ):
@@ -378,11 +381,12 @@ class Watch:
         owes = await store.fixed.owes_deadlines(self._database.committed)
         # Where a last ping was cut nothing tells any more that there was a last chance.
         await self._judging.renew(None if owes else began)
-        self._renews_since = None
         async with self._database.transaction(changes_checks=False) as conn:
             await store.fixed.gave_deadlines(conn)
         await self._steps.finish()
         await self._leave_sign()
+        # Not before: what an error leaves is done at the next look.
+        self._renews_since = None
         await self._tell()
 
     def _sign(self, boot: float | None = None) -> Sign:

@@ -998,6 +998,34 @@ async def test_filed_pings_and_flips_move_along_too(tmp_path: Path) -> None:
         assert [flip.created for flip in flips] == moments
 
 
+async def test_logs_that_an_error_left_move_along_later(tmp_path: Path) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        checks = [await up(app, NOW) for _ in range(8)]
+        await look(app)
+        last = checks[4].id
+        await change(
+            app.database,
+            "CREATE TRIGGER fail BEFORE UPDATE ON pings"
+            f' WHEN new."key" >> 32 = {last}'
+            " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+        )
+        times.synchronised = False
+        times.set_wall(-7200)
+        version = app.parts.changes.begin()
+
+        with pytest.raises(sqlite3.DatabaseError):
+            await look(app)
+        told = app.parts.changes.is_over(version)
+        await change(app.database, "DROP TRIGGER fail")
+        await look(app)
+        await look(app)
+
+        assert told
+        stamps = await rows(app.database, "SELECT DISTINCT created FROM pings")
+        assert stamps == [(NOW - 2 * HOUR).timestamp()]
+
+
 async def test_what_waits_to_be_told_moves_along(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:

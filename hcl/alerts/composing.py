@@ -1,7 +1,9 @@
 """Gather from the store what a message has to tell."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from aiosqlite import Connection
 
@@ -10,8 +12,13 @@ from hcl.alerts.calm import LONGEST_HISTORY, Bundle, by_check
 from hcl.alerts.messages import pages_root
 from hcl.checks import mute_links
 from hcl.config import Config
-from hcl.model import Alert, Check, Flip, Lateness, Message
+from hcl.db import UnusableError, tell
+from hcl.model import Alert, Check, Flip, Lateness, Message, Ping
 from hcl.store.outbox import Waiting
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Other checks that a message names, and that it counts, at most.
 _NAMED, _COUNTED = 5, 1000
@@ -45,7 +52,8 @@ async def compose(
     also_down, secret = [], ""
     if for_people:
         secret = await _secret(conn, config)
-        also_down = await store.checks.down_titles(conn, project_id, told_of, _COUNTED)
+        titles = store.checks.down_titles(conn, project_id, told_of, _COUNTED)
+        also_down = await _if_readable(titles, [])
     return Message(
         site_name=config.server.site_name,
         site_root=pages_root(config),
@@ -64,6 +72,21 @@ async def compose(
         also_down_count=len(also_down),
         notice=" ".join(dict.fromkeys(_notices(bundle))),
     )
+
+
+async def _if_readable(reading: Awaitable[T], otherwise: T) -> T:
+    """Read what a message can do without: a damaged page is to hold up no alert."""
+    try:
+        return await reading
+    except UnusableError as error:
+        if not error.is_damage:
+            raise
+        tell(logger, "told without all there is to tell", error)
+        return otherwise
+
+
+async def _last_ping(conn: Connection, check: Check, n: int) -> Ping | None:
+    return await _if_readable(store.pings.last_up_to(conn, check, n), None)
 
 
 async def _secret(conn: Connection, config: Config) -> str:
@@ -119,18 +142,19 @@ async def _alert(
     later: list[store.flips.Logged] = []
     if ways is not None and not reminder:
         # A pause, say, or that it is up again, over a channel that tells of no up.
-        later = await store.flips.untold(conn, last.notification, ways, LONGEST_HISTORY)
+        untold = store.flips.untold(conn, last.notification, ways, LONGEST_HISTORY)
+        later = await _if_readable(untold, [])
         n = later[-1].n_pings if later else n
     return Alert(
         check=check,
         flip=flips_told[-1],
-        ping=await store.pings.last_up_to(conn, check, n) if n else None,
+        ping=await _last_ping(conn, check, n) if n else None,
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         earlier=tuple(flips_told[:-1]),
         later=tuple(logged.flip for logged in later),
         reminder=reminder,
-        down_since=await store.flips.down_since(
-            conn, check.id, last.notification.flip_id
+        down_since=await _if_readable(
+            store.flips.down_since(conn, check.id, last.notification.flip_id), None
         ),
     )
 
@@ -143,7 +167,7 @@ async def _late_alert(
     return Alert(
         check=check,
         flip=Flip(lateness.ended or lateness.began, "up", "up", ""),
-        ping=await store.pings.last_up_to(conn, check, n) if n else None,
+        ping=await _last_ping(conn, check, n) if n else None,
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         lateness=lateness,
     )

@@ -18,7 +18,14 @@ from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
-from hcl.db import PATIENCE, Database, UnusableError, UnwritableError, tell
+from hcl.db import (
+    PATIENCE,
+    Database,
+    UnusableError,
+    UnwritableError,
+    despite_damage,
+    tell,
+)
 from hcl.db.group_commit import GroupCommit
 
 logger = logging.getLogger(__name__)
@@ -80,7 +87,9 @@ class Sender:
             await self._lines.use(config, in_file, troubles)
             self._has_tags = any(project.tags for project in config.projects)
             now = self._clock.now()
-            await planning.plan_anew(self._database, self._lines, now, retry=retry)
+            # A message that is damaged is to hold up neither the others nor a start.
+            with despite_damage(self._database.trouble, logger):
+                await planning.plan_anew(self._database, self._lines, now, retry=retry)
         self._alarm.ring()
 
     def plan_anew(self) -> None:
@@ -140,8 +149,12 @@ class Sender:
     async def _start(
         self, group: asyncio.TaskGroup, now: datetime
     ) -> set[asyncio.Task[None]]:
-        """Start what is due, as far as each channel has room; return the tasks."""
+        """Start what is due, as far as each channel has room; return the tasks.
+
+        Raises UnusableError if what one has to send cannot be read, after the others.
+        """
         clock, started = _clock_from(now, self._clock), set()
+        trouble: UnusableError | None = None
         async with self._starting:
             await self._plan_what_is_stale(now)
             tries = await store.outbox.next_tries(self._database.committed)
@@ -154,12 +167,18 @@ class Sender:
                 if line.channel.settings.members:
                     continue
                 ways = groups.ways_to(line, self._lines)
-                await planning.fill(self._database, line, now, ways)
+                try:
+                    await planning.fill(self._database, line, now, ways)
+                except UnusableError as error:
+                    trouble = error
+                    continue
                 while line.queue and line.room > 0 and not self._finishing:
                     bundle = line.queue.popleft()
                     task = group.create_task(self._deliver(line, bundle, clock))
                     line.begin(bundle, task)
                     started.add(task)
+        if trouble is not None:
+            raise trouble
         return started
 
     async def _plan_what_is_stale(self, now: datetime) -> None:

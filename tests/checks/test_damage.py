@@ -1,5 +1,6 @@
 """A log that cannot be read keeps nobody from being called down."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from hcl import store
 from hcl.pings.arrival import Target
 from tests import toml
-from tests.app import CONFIG, OTHER_PING_KEY, running_app
+from tests.app import CONFIG, OTHER_PING_KEY, OTHER_WRITE_KEY, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
-from tests.damage import damage
+from tests.damage import damage, damage_where
+from tests.sinks import HttpSink
+from tests.store import change
 
 
 async def test_after_an_absence_checks_are_judged_without_their_damaged_logs(
@@ -111,3 +114,60 @@ async def test_what_tells_slow_runs_may_be_damaged_and_the_rest_starts_and_reloa
 
     assert "the database is damaged: database disk image is malformed" in caplog.text
     assert "job down over Hook C: cannot connect" in caplog.text
+
+
+async def test_an_outage_is_told_though_its_log_is_damaged(tmp_path: Path) -> None:
+    times = Times()
+    async with HttpSink() as sink:
+        hook = toml.webhook("Hook C", down=toml.post(sink.url))
+        text = CONFIG + hook
+        async with running(tmp_path, times, text) as app:
+            url = f"/ping/{OTHER_PING_KEY}/backup"
+            await app.http.get(url, params={"create": 1})
+            await app.assembly.filer.file_once()
+        damage(tmp_path / "hcl.sqlite", "pings")
+
+        async with running(tmp_path, times, text) as app:
+            await look(app)
+            times.run(26 * 3600)
+            await look(app)
+            await app.sender.send_once(app.clock.now())
+
+            assert [record.body for record in sink.records] == [b"backup is down"]
+
+
+async def test_a_message_that_is_damaged_holds_no_other_channel_up(
+    tmp_path: Path,
+) -> None:
+    times, marker = Times(), b"here the card is bad"
+    async with HttpSink() as sink:
+        hooks = [toml.webhook(f"Hook {n}", down=toml.post(sink.url)) for n in "CD"]
+        text = CONFIG + "".join(hooks)
+        async with running(tmp_path, times, text) as app:
+            # Each of the long ones has a page to itself.
+            for name, hook, said in (
+                ("first", "Hook C", marker.decode() * 125),
+                ("second", "Hook C", "-" * 2500),
+                ("third", "Hook D", ""),
+            ):
+                wanted = {"name": name, "channels": hook}
+                made = await app.api(
+                    "POST", "checks/", json=wanted, key=OTHER_WRITE_KEY
+                )
+                code = made.json()["uuid"]
+                await app.http.get(f"/ping/{code}/fail")
+                await change(
+                    app.database,
+                    "UPDATE notifications SET answer = ? WHERE id ="
+                    " (SELECT max(id) FROM notifications)",
+                    said,
+                )
+        damage_where(tmp_path / "hcl.sqlite", marker)
+
+        async with running(tmp_path, times, text) as app:
+            sending = asyncio.create_task(app.sender.run())
+            await sink.wait_for(1)
+
+            assert not sending.done()
+            sending.cancel()
+            assert [record.body for record in sink.records] == [b"third is down"]

@@ -30,7 +30,7 @@ NICENESS = 5
 # Bytes of a line that are read at most; answers are far shorter.
 _LINE_LIMIT = 1_048_576
 
-# Seconds that a process may take to end once it has closed its end of the pipe.
+# Seconds that a process may take to end once it is killed, or has closed its pipe.
 _END_TIME = 1.0
 
 
@@ -88,9 +88,10 @@ class _Worker:
             self._process.kill()
 
     async def close(self) -> None:
-        """End it at once, and wait until it is gone."""
+        """End it at once, and wait until it is gone, if the system can end it."""
         self.kill()
-        await asyncio.wait([self._watching])
+        # All alerts wait for a reload, and that for this.
+        await asyncio.wait([self._watching], timeout=_END_TIME)
 
     async def _write(self, line: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for

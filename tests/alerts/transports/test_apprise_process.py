@@ -130,6 +130,31 @@ async def test_closing_ends_the_process_at_once(sink: HttpSink) -> None:
     assert time.monotonic() - begun < ENDS
 
 
+def held_output(worker: int) -> int:
+    """Hold what a process writes to, as it does itself while it cannot be ended."""
+    for link in Path(f"/proc/{worker}/fd").iterdir():
+        if int(link.name) > 2 and os.readlink(link).startswith("pipe:"):
+            return os.open(link, os.O_WRONLY)
+    raise LookupError(worker)
+
+
+async def test_process_that_the_system_cannot_end_holds_up_no_reload(
+    sink: HttpSink,
+) -> None:
+    courier = Courier(linger=2 * ENDS)
+    await courier.send(to(sink), ENDS)
+    [worker] = workers()
+    held = held_output(worker)
+    try:
+        async with asyncio.timeout(ENDS):
+            await courier.close()
+    finally:
+        os.close(held)
+    await courier.close()
+
+    assert workers() == []
+
+
 async def test_closing_ends_what_is_under_way(sink: HttpSink) -> None:
     courier = Courier()
     sink.behave = "hang"

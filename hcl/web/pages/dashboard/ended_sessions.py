@@ -40,3 +40,7 @@ class EndedSessions:
             for id_, when in (await store.settings.beginning(conn, _PREFIX)).items():
                 if now - datetime.fromisoformat(when) > LIFETIME:
                     await store.settings.delete(conn, f"{_PREFIX}{id_}")
+
+    def discard(self, session_id: str) -> None:
+        """Forget that a session was signed out, if it could not be written."""
+        self._ids.discard(session_id)

@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from hcl.db import UnwritableError
 from hcl.web.pages.visit import session, signed_links
 from hcl.web.pages.visit.visit import Visit
 
@@ -33,5 +34,10 @@ async def _take(visit: Visit, token: str) -> str:
         return ""
     # Before anything is waited for: of two that come at once the first counts. It
     # stands with the sessions that ended, so that a restart does not forget it.
-    await ended.add(signed.id, visit.now)
+    try:
+        await ended.add(signed.id, visit.now)
+    except UnwritableError:
+        # Nobody was let in: it works once there is room on the disk again.
+        ended.discard(signed.id)
+        raise
     return digest

@@ -14,6 +14,7 @@ from hcl.web.pages.visit import signed_links
 from hcl.web.pages.visit.signed_links import LIFETIME
 from tests.alerts import NOW
 from tests.app import CONFIG, READ_KEY, WRITE_KEY, App, running_app
+from tests.store import pragma
 from tests.web.pages.browsing import project_path
 
 SECRET, DIGEST = "s" * 32, digest_of(WRITE_KEY)
@@ -128,3 +129,15 @@ def test_command_says_why_it_makes_none(
 
     assert result.exit_code == 1
     assert problem in result.output
+
+
+async def test_link_is_not_used_up_while_nothing_can_be_written(app: App) -> None:
+    path = link(app)
+    await pragma(app.database, "query_only = ON")
+
+    refused = await app.http.get(path)
+    await pragma(app.database, "query_only = OFF")
+
+    assert refused.status_code == 503
+    assert await location(app, path) == "/"
+    assert await location(app, path) == "/sign-in"

@@ -1,6 +1,7 @@
 """The loop that takes pings from the inbox to their checks' logs."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -127,23 +128,43 @@ class Filer:
         if last >= MANY_PINGS:
             # To sort them took some megabytes, and to file them takes a while.
             await memory.give_back_apart()
-        filed = 0
+        filed, left = 0, list[int]()
         for part in store.inbox.parts(ids, BATCH_LIMIT):
-            await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
-            filed += part.count(",") + 1
+            kept = await self._file(part)
+            filed += part.count(",") + 1 - len(kept)
+            left += kept
         del ids
-        at_once = is_light and 0 < filed <= CLEAR_LIMIT
+        at_once = is_light and 0 < filed <= CLEAR_LIMIT and not left
         if not (at_once and await self._clear(last)):
-            await self._drop(last, filed)
+            await self._drop(last, filed, left)
         if filed:
             self._pruner.ring()
         if filed >= MANY_PINGS:
             await memory.give_back_apart()
 
-    async def _drop(self, last: int, filed: int) -> None:
+    async def _file(self, part: str) -> list[int]:
+        """File some; return the ids of those that damaged pages keep from it.
+
+        They stay in the inbox: what others have received is filed all the same.
+        """
+        try:
+            await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
+        except UnusableError as error:
+            if not error.is_damage:
+                raise
+            tell(logger, "cannot file pings", error)
+            ids: list[int] = json.loads(part)
+            if len(ids) == 1:
+                self._file_within(FILE_AT_LATEST)
+                return ids
+            return [left for id_ in ids for left in await self._file(f"[{id_}]")]
+        return []
+
+    async def _drop(self, last: int, filed: int, left: Sequence[int]) -> None:
         # So many and no more: an empty inbox gives its ids again.
-        for _ in range(0, filed, DROP_LIMIT):
-            await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
+        for count in range(filed, 0, -DROP_LIMIT):
+            statement = store.inbox.dropping(last, min(count, DROP_LIMIT), left)
+            await self._database.write_lazily(statement)
 
     async def _clear(self, last: int) -> bool:
         """Empty the inbox, unless a ping has come after the last that was filed."""

@@ -1,5 +1,6 @@
 """The inbox: pings that have come in and are not filed in their check's log yet."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -104,10 +105,14 @@ def clearing() -> Statement:
     return "DELETE FROM inbox", [()]
 
 
-def dropping(up_to: int, limit: int) -> Statement:
-    """Return what deletes the oldest pings up to an id, `limit` at most."""
+def dropping(up_to: int, limit: int, but: Iterable[int] = ()) -> Statement:
+    """Return what deletes the oldest pings up to an id, `limit` at most.
+
+    Those stay whose ids are in `but`.
+    """
     return (
         "DELETE FROM inbox WHERE id IN"
-        " (SELECT id FROM inbox WHERE id <= ? ORDER BY id LIMIT ?)",
-        [(up_to, limit)],
+        " (SELECT id FROM inbox WHERE id <= ?"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)",
+        [(up_to, json.dumps(list(but)), limit)],
     )

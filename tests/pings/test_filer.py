@@ -31,6 +31,7 @@ from hcl.pings.filer import (
 )
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
+from tests.damage import damage_where
 from tests.db.test_database import run_cancelled
 from tests.patience import ENDS, idle
 from tests.pings.crashes import crash, crashes
@@ -343,6 +344,34 @@ async def test_filing_that_fails_is_completed_by_the_next(app: App, table: str) 
 
     assert await filed(app, check) == every
     assert await inbox(app) == []
+
+
+async def test_a_log_that_is_damaged_keeps_no_others_from_being_filed(
+    tmp_path: Path,
+) -> None:
+    marker, long = b"here the card is bad", b"-" * 2100
+    async with running_app(tmp_path) as app:
+        first, bad, last = [await put_check(app.database) for _ in range(3)]
+        await ping(app, first, long, long)
+        await ping(app, bad, long, long)
+        # Each has a page to itself, and what comes before it would get into it.
+        await ping(app, last, marker * 105, long)
+        await app.filer.file_once()
+    damage_where(tmp_path / "hcl.sqlite", marker)
+
+    async with running_app(tmp_path) as app:
+        for check in (first, bad, last):
+            await ping(app, check, b"")
+        await app.filer.file_once()
+        waiting = await rows(app.database, "SELECT check_id, n FROM inbox")
+        await ping(app, last, b"")
+        await app.filer.file_once()
+
+        assert waiting == [(bad.id, 3)]
+        assert await rows(app.database, "SELECT check_id, n FROM inbox") == waiting
+        for check, n in ((first, 3), (last, 3), (last, 4)):
+            key = f'SELECT n FROM pings WHERE "key" = ({check.id} << 32) + {n}'
+            assert await rows(app.database, key) == [n]
 
 
 async def test_filing_that_is_cancelled_anywhere_harms_nobody(app: App) -> None:

@@ -1,9 +1,8 @@
 """Gather from the store what a message has to tell."""
 
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
 
 from aiosqlite import Connection
 
@@ -12,13 +11,11 @@ from hcl.alerts.calm import LONGEST_HISTORY, Bundle, by_check
 from hcl.alerts.messages import pages_root
 from hcl.checks import mute_links
 from hcl.config import Config
-from hcl.db import UnusableError, tell
+from hcl.db import readable
 from hcl.model import Alert, Check, Flip, Lateness, Message, Ping
 from hcl.store.outbox import Waiting
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # Other checks that a message names, and that it counts, at most.
 _NAMED, _COUNTED = 5, 1000
@@ -53,7 +50,7 @@ async def compose(
     if for_people:
         secret = await _secret(conn, config)
         titles = store.checks.down_titles(conn, project_id, told_of, _COUNTED)
-        also_down = await _if_readable(titles, [])
+        also_down = await readable(titles, [], logger)
     return Message(
         site_name=config.server.site_name,
         site_root=pages_root(config),
@@ -74,19 +71,8 @@ async def compose(
     )
 
 
-async def _if_readable(reading: Awaitable[T], otherwise: T) -> T:
-    """Read what a message can do without: a damaged page is to hold up no alert."""
-    try:
-        return await reading
-    except UnusableError as error:
-        if not error.is_damage:
-            raise
-        tell(logger, "told without all there is to tell", error)
-        return otherwise
-
-
 async def _last_ping(conn: Connection, check: Check, n: int) -> Ping | None:
-    return await _if_readable(store.pings.last_up_to(conn, check, n), None)
+    return await readable(store.pings.last_up_to(conn, check, n), None, logger)
 
 
 async def _secret(conn: Connection, config: Config) -> str:
@@ -143,7 +129,7 @@ async def _alert(
     if ways is not None and not reminder:
         # A pause, say, or that it is up again, over a channel that tells of no up.
         untold = store.flips.untold(conn, last.notification, ways, LONGEST_HISTORY)
-        later = await _if_readable(untold, [])
+        later = await readable(untold, [], logger)
         n = later[-1].n_pings if later else n
     return Alert(
         check=check,
@@ -153,8 +139,10 @@ async def _alert(
         earlier=tuple(flips_told[:-1]),
         later=tuple(logged.flip for logged in later),
         reminder=reminder,
-        down_since=await _if_readable(
-            store.flips.down_since(conn, check.id, last.notification.flip_id), None
+        down_since=await readable(
+            store.flips.down_since(conn, check.id, last.notification.flip_id),
+            None,
+            logger,
         ),
     )
 

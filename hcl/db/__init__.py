@@ -11,6 +11,7 @@ from hcl.db.errors import (
     UnwritableError,
     despite_damage,
     explain,
+    readable,
     tell,
 )
 from hcl.db.lock import held
@@ -57,6 +58,7 @@ __all__ = [
     "open_database",
     "open_to_read",
     "open_to_rehearse",
+    "readable",
     "rehearse",
     "aside_of",
     "mark_as_copy",

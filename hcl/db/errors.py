@@ -2,10 +2,13 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from hcl.db.trouble import Trouble
+
+T = TypeVar("T")
 
 # Whatever SQLite may say. What is no UnusableError comes of a mistake in hcl: no loop
 # goes on after it.
@@ -103,6 +106,20 @@ def despite_damage(trouble: Trouble, logger: logging.Logger) -> Iterator[None]:
             raise
         trouble.is_damage = True
         trouble.tell(logger, "the database is damaged", explain(error))
+
+
+async def readable(reading: Awaitable[T], otherwise: T, logger: logging.Logger) -> T:
+    """Await what one can do without; return something else if it is damaged.
+
+    A damaged page is to hold up no more than it has to.
+    """
+    try:
+        return await reading
+    except UnusableError as error:
+        if not error.is_damage:
+            raise
+        tell(logger, "done without what cannot be read", error)
+        return otherwise
 
 
 def tell(logger: logging.Logger, what: str, error: SQLError) -> None:

@@ -10,13 +10,20 @@ import pytest
 from hcl import store
 from hcl.pings.arrival import Target
 from tests import toml
-from tests.app import CONFIG, OTHER_PING_KEY, OTHER_WRITE_KEY, running_app
+from tests.app import (
+    CONFIG,
+    OTHER_PING_KEY,
+    OTHER_WRITE_KEY,
+    PING_KEY,
+    running_app,
+)
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
 from tests.damage import damage, damage_where
 from tests.sinks import HttpSink
 from tests.store import change
+from tests.web.pages.browsing import project_path, sign_in
 
 
 async def test_after_an_absence_checks_are_judged_without_their_damaged_logs(
@@ -134,6 +141,24 @@ async def test_an_outage_is_told_though_its_log_is_damaged(tmp_path: Path) -> No
             await app.sender.send_once(app.clock.now())
 
             assert [record.body for record in sink.records] == [b"backup is down"]
+
+
+async def test_the_list_is_shown_though_a_log_is_damaged(tmp_path: Path) -> None:
+    async with running_app(tmp_path):
+        pass
+    damage(tmp_path / "hcl.sqlite", "pings")
+
+    async with running_app(tmp_path) as app:
+        for job in ("backup/fail", "sync/start"):
+            url = f"/ping/{PING_KEY}/{job}"
+            await app.http.get(url, params={"create": 1})
+        await sign_in(app)
+        pages = [
+            await app.http.get(f"{project_path(app)}{name}") for name in ("", "wall")
+        ]
+
+        assert [page.status_code for page in pages] == [200, 200]
+        assert all("backup" in page.text for page in pages)
 
 
 async def test_a_message_that_is_damaged_holds_no_other_channel_up(

@@ -1,5 +1,6 @@
 """How long the runs of checks usually take."""
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -7,7 +8,10 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import runs, trends
+from hcl.db import readable
 from hcl.web.pages.dashboard.boards import Shown
+
+logger = logging.getLogger(__name__)
 
 # Starts, successes and fails that are looked at: of about half as many runs.
 _SIGNALS = 22
@@ -19,7 +23,8 @@ async def usual_of(conn: Connection, items: Iterable[Shown]) -> dict[int, timede
     if not running:
         return {}
     ids = [check.id for check in running]
-    signals = await store.pings.signals_of(conn, ids, _SIGNALS)
+    # Of a log that is damaged the last run tells it alone.
+    signals = await readable(store.pings.signals_of(conn, ids, _SIGNALS), {}, logger)
     usual = {}
     for check in running:
         lengths = [*runs.run_lengths(signals.get(check.id, ())).values()]

@@ -1,5 +1,6 @@
 """Why a check is down or late, in one sentence for its row of the list."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -9,12 +10,15 @@ from markupsafe import Markup, escape
 from hcl import store
 from hcl.checks import causes, schedule
 from hcl.checks.windows.holding import start_too_long_ago
+from hcl.db import readable
 from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
 from hcl.words.lengths import short
 from hcl.words.lines import cut, one_line
 from hcl.words.outcomes import in_a_row, then
+
+logger = logging.getLogger(__name__)
 
 # Checks whose reason is looked up: who has more down at once looks at none of them.
 _MOST = 200
@@ -24,9 +28,14 @@ _BYTES, _LENGTH = 400, 160
 
 
 async def troubles_of(conn: Connection, items: Iterable[Shown]) -> dict[int, Trouble]:
-    """Return why those of these checks that are down went down, by one query."""
+    """Return why those of these checks that are down went down, by one query.
+
+    Nothing, if a log in which that is read is damaged.
+    """
     down = [item.check.id for item in items if item.check.status == "down"][:_MOST]
-    return await store.flips.troubles(conn, down, _BYTES) if down else {}
+    if not down:
+        return {}
+    return await readable(store.flips.troubles(conn, down, _BYTES), {}, logger)
 
 
 def since(item: Shown, trouble: Trouble | None, now: datetime) -> datetime | None:

@@ -172,8 +172,9 @@ def _said(process: "subprocess.Popen[bytes]", given: bytes) -> tuple[str, str]:
                 kept[pipe] = whole[:_LONGEST] if pipe is out else whole[-_LONGEST:]
                 if not data:
                     pipes_open.unregister(pipe)
-    if process.poll() is None:
-        raise TimeoutError
+        # Before its pipes are closed, which may end it.
+        if process.poll() is None:
+            raise TimeoutError
     return str(kept[out], "utf-8", "replace"), str(kept[wrong], "utf-8", "replace")
 
 

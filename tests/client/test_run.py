@@ -286,11 +286,21 @@ async def test_command_that_ends_well_at_its_time_limit_has_failed(
 
 
 async def test_long_output_is_told_by_its_head_and_its_end(tmp_path: Path) -> None:
-    script = "import sys\nfor n in range(10**5): print('line', n)\n"
+    goes_on = tmp_path / "goes on"
+    # What the server keeps is known once it has answered to the start.
+    script = (
+        "import os, time\nfor n in range(10**5): print('line', n)\n"
+        f"while not os.path.exists({str(goes_on)!r}): time.sleep(0.1)\ntime.sleep(1)\n"
+    )
     async with HttpSink(headers=LIMIT) as sink:
         env = environment(tmp_path, sink.url)
 
-        ran = await hcl(env, "run", "job", "--", sys.executable, "-c", script)
+        running = asyncio.create_task(
+            hcl(env, "run", "job", "--", sys.executable, "-c", script)
+        )
+        await sink.wait_for(1)
+        goes_on.touch()
+        ran = await running
 
         assert ran.out == b"".join(b"line %d\n" % n for n in range(10**5))
         body = (await sink.wait_for(2))[1].text

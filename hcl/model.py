@@ -16,7 +16,14 @@ Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout", "missed", "overran", "short"]
 Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
-    "absence", "reload", "restore", "backup", "test", "replication", "report"
+    "absence",
+    "reload",
+    "restore",
+    "backup",
+    "test",
+    "replication",
+    "report",
+    "damage",
 ]
 
 

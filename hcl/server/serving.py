@@ -17,6 +17,7 @@ from hcl.config import Config, HostPort
 from hcl.db import Database, DatabaseError, SQLError, explain, held, open_database
 from hcl.server import descriptors
 from hcl.server.announcer import Announcer
+from hcl.server.damage import Damage
 from hcl.server.doors import Doors, listening
 from hcl.server.fence import Fence, refuse_fenced
 from hcl.server.guard import START_PATIENCE, Guard
@@ -151,6 +152,7 @@ class _Server:
         )
         self.guard = _guard(assembly, announcer)
         self._replication = _replication(assembly, announcer)
+        self._damage = Damage(assembly.database, assembly.clock, announcer)
 
     async def run(self, greet: Callable[[Parts], Awaitable[None]]) -> None:
         """Run the loops and what takes connections; if one dies, all do."""
@@ -168,6 +170,7 @@ class _Server:
                     self._stop_if_lost(self._assembly.database),
                     self._systemd.run(self._stuck, self._status),
                     *(part.run() for part in self._standby()),
+                    self._damage.run(),
                     self._doors.run(self._http.take),
                 )
             ]
@@ -201,7 +204,7 @@ class _Server:
         """Say how hcl fares, in a line."""
         if not self._assembly.database.is_writable:
             return "the database cannot be written"
-        parts = (self._doors, self._mail_doors, *self._standby())
+        parts = (self._doors, self._mail_doors, *self._standby(), self._damage)
         troubles = "".join(f"; {p.trouble}" for p in parts if p and p.trouble)
         return f"listens on {self._places}{self._rereader.trouble}{troubles}"
 

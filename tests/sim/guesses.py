@@ -65,10 +65,15 @@ class Guesses(Model):
         )
         self.doubtful = any(guess.is_loose for guess in self.guesses)
 
-    def low_without_windows(self) -> float:
-        """Return when it goes down at the earliest, whatever windows put off."""
+    def next_wrong(self) -> float:
+        """Return when something goes wrong next at the earliest, whatever windows do.
+
+        After that the deadline is worked out anew, by the wall of then.
+        """
         none = Windows()
-        return min(guess.but(windows=none).falls()[0] for guess in self.guesses)
+        return min(
+            min(guess.but(windows=none).due(), guess.may_fall) for guess in self.guesses
+        )
 
     # What is heard.
 

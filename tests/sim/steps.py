@@ -53,7 +53,7 @@ class Steps:
             return self.low(watched)
         # Windows stay where the wall has them.
         if isinstance(model, Guesses):
-            return model.low_without_windows()
+            return model.next_wrong()
         return model.low
 
     def low(self, watched: Watched) -> float:

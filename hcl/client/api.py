@@ -12,7 +12,11 @@ from hcl.client.sending import AGENT, plain, reason, request
 from hcl.client.settings import Settings, SettingsError, is_uuid
 
 _TIMEOUT = 30.0
+
 _LONGEST = 1 << 30
+
+# Of where a redirect leads so many characters are told.
+_TOLD = 100
 
 
 class APIError(Exception):
@@ -83,10 +87,23 @@ class API:
             raise APIError(f"{url} is no API: it answered {status} with no JSON")
         return said
 
+    def thing(
+        self, method: str, path: str, key: str, document: Any = None
+    ) -> dict[str, Any]:
+        """Make one call; return what it answers, which tells a key at least."""
+        found = self.call(method, path, document)
+        if not isinstance(found, dict) or key not in found:
+            raise APIError(f"{self._url(path)} is no API: it answered with no {key}")
+        return found
+
     def things(self, path: str, key: str, **query: str) -> list[dict[str, Any]]:
         """Return what a document at a path lists."""
         document = self.get(path, **query)
         found = document.get(key) if isinstance(document, dict) else None
+        return self.listed(found, path, key)
+
+    def listed(self, found: Any, path: str, key: str) -> list[dict[str, Any]]:
+        """Return what was found under a key, if that is a list of things."""
         if not isinstance(found, list) or not all(isinstance(f, dict) for f in found):
             raise APIError(f"{self._url(path)} is no API: it answered with no {key}")
         return found
@@ -144,9 +161,13 @@ class API:
 
 def _elsewhere(said: dict[str, str]) -> str:
     """Say where a redirect leads, and what to set."""
-    place = plain(said.get("location", "")).partition("/api/v3/")[0]
+    where = plain(said.get("location", ""))
+    place, is_api, _ = where.partition("/api/v3/")
     if not place.startswith(("http://", "https://")):
         return "redirects elsewhere: see HCL_SERVER"
+    if not is_api or "?" in place:
+        # Where people sign in, say: whoever set that would give it the key.
+        return f"redirects to {where[:_TOLD]}: see HCL_SERVER"
     return f"redirects to {place}: set HCL_SERVER to that"
 
 

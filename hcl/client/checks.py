@@ -160,13 +160,17 @@ def _when(check: dict[str, Any]) -> str:
     return f"every {length(check['timeout'])}"
 
 
-def _show_one(options: argparse.Namespace, check: dict[str, Any]) -> None:
+def _show_one(
+    api: API, options: argparse.Namespace, method: str, path: str, document: Any = None
+) -> None:
+    """Make a call that answers with a check, and show that."""
+    check = api.thing(method, path, "status", document)
     rows = [{"field": field, "value": value} for field, value in check.items()]
     show(options.format, rows, ("field", "value"), check)
 
 
 def _show(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.get(api.check(options.check, reads=True)))
+    _show_one(api, options, "GET", api.check(options.check, reads=True))
 
 
 def _fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -185,29 +189,29 @@ def _fields(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _create(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.call("POST", "checks/", _fields(options)))
+    _show_one(api, options, "POST", "checks/", _fields(options))
 
 
 def _edit(api: API, options: argparse.Namespace) -> None:
     path = api.check(options.check)
-    _show_one(options, api.call("POST", path, _fields(options)))
+    _show_one(api, options, "POST", path, _fields(options))
 
 
 def _pause(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.call("POST", api.check(options.check, "/pause"), {}))
+    _show_one(api, options, "POST", api.check(options.check, "/pause"), {})
 
 
 def _resume(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.call("POST", api.check(options.check, "/resume"), {}))
+    _show_one(api, options, "POST", api.check(options.check, "/resume"), {})
 
 
 def _mute(api: API, options: argparse.Namespace) -> None:
-    document = {"seconds": options.length}
-    _show_one(options, api.call("POST", api.check(options.check, "/mute"), document))
+    path = api.check(options.check, "/mute")
+    _show_one(api, options, "POST", path, {"seconds": options.length})
 
 
 def _delete(api: API, options: argparse.Namespace) -> None:
-    _show_one(options, api.call("DELETE", api.check(options.check)))
+    _show_one(api, options, "DELETE", api.check(options.check))
 
 
 def _log(api: API, options: argparse.Namespace) -> None:
@@ -231,8 +235,11 @@ def _log(api: API, options: argparse.Namespace) -> None:
 
 
 def _flips(api: API, options: argparse.Namespace) -> None:
-    document = api.get(api.check(options.check, "/flips/", reads=True))
-    flips = document["flips"] if isinstance(document, dict) else document
+    path = api.check(options.check, "/flips/", reads=True)
+    document = api.get(path)
+    # Some servers list them alone.
+    found = document.get("flips") if isinstance(document, dict) else document
+    flips = api.listed(found, path, "flips")
     # It may be paused, too, or resumed: more the API does not tell.
     words = {True: "up", False: "not up"}
     rows = [
@@ -250,7 +257,7 @@ def _messages(api: API, options: argparse.Namespace) -> None:
 
 
 def _explain(api: API, options: argparse.Namespace) -> None:
-    document = api.get(api.check(options.check, "/explain/"))
+    document = api.thing("GET", api.check(options.check, "/explain/"), "lines")
     if options.format == "json":
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return

@@ -96,7 +96,7 @@ def _start(api: API, options: argparse.Namespace) -> None:
         "tags": " ".join(options.tag),
         "reason": options.reason,
     }
-    window = api.call("POST", "maintenance/", document)
+    window = api.thing("POST", "maintenance/", "open", document)
     _show(options, [window], window, other="")
 
 
@@ -118,7 +118,7 @@ def _end(api: API, options: argparse.Namespace) -> None:
                 else "no window that was opened by hand is open"
             )
         id_ = ids[0]
-    window = api.call("DELETE", f"maintenance/{id_}")
+    window = api.thing("DELETE", f"maintenance/{id_}", "open")
     _show(options, [window], window, other="ended")
 
 

@@ -200,6 +200,14 @@ ELSEWHERE = (("Location", "https://hcl.example/api/v3/checks/x\x1b[2J"),)
         ("checks list", 200, b"[" * 200_000, "answered 200 with no JSON"),
         ("maintenance", 200, b"[]", "is no API: it answered with no windows"),
         ("checks list", 403, b'{"error": "\\u001b[2J\\u009b"}', "hcl checks: [2J\n"),
+        ("checks pause UUID", 200, b"[]", "is no API: it answered with no status"),
+        ("checks mute UUID 2h", 200, b'{"ok": 1}', "it answered with no status"),
+        ("checks show UUID", 200, b'{"ok": 1}', "it answered with no status"),
+        ("checks flips UUID", 200, b"{}", "is no API: it answered with no flips"),
+        ("checks flips UUID", 200, b"[1]", "is no API: it answered with no flips"),
+        ("checks explain UUID", 200, b"{}", "is no API: it answered with no lines"),
+        ("maintenance start 2h", 200, b"{}", "is no API: it answered with no open"),
+        ("maintenance end 1", 200, b"[]", "is no API: it answered with no open"),
     ],
 )
 async def test_what_a_server_that_is_none_says_is_one_line(
@@ -215,6 +223,19 @@ async def test_what_a_server_that_is_none_says_is_one_line(
     assert said in ran.err
     assert ran.err.count("\n") == 1
     assert ran.err.strip("\n").isprintable()
+
+
+@pytest.mark.parametrize("portal", ["https://in.example/", "https://in.example/?rd="])
+async def test_nobody_is_told_to_give_a_key_to_where_people_sign_in(
+    machine: Machine, portal: str
+) -> None:
+    back = "https://hcl.example/api/v3/checks/" if "?" in portal else ""
+    async with HttpSink(302, headers=(("Location", portal + back),)) as sink:
+        machine.env["HCL_SERVER"] = sink.url
+
+        ran = await machine("checks", "list")
+
+    assert f"redirects to {portal}{back}: see HCL_SERVER" in ran.err
 
 
 async def test_no_slug_of_a_server_is_run_by_bash(machine: Machine) -> None:

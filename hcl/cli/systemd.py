@@ -1,5 +1,6 @@
 """`hcl systemd`: print the units that systemd runs hcl by, or write them."""
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from hcl.cli.own_name import single_file
 
 FOLDER = Path("/etc/systemd/system")
 MAIL_SOCKET = "hcl-mail.socket"
+
+_PATH_OF_UNITS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
 
 @click.command()
@@ -33,8 +36,10 @@ def systemd(explicit: str | None, user: str, into: Path | None) -> None:
     # Imported here: `hcl systemd --help` needs none of it.
     from hcl.server.units import Machine, headed, units
 
-    own = single_file() or _program("hcl")
-    made = units(config, Machine(user, own, _program("litestream")))
+    archive = single_file()
+    python = _python(archive) if archive else None
+    own = archive or _program("hcl")
+    made = units(config, Machine(user, own, _program("litestream"), python))
     if into is None:
         click.echo("\n".join(headed(made, FOLDER)), nl=False)
         return
@@ -89,6 +94,18 @@ def _next(moved: Sequence[str], *, is_new: bool, is_gone: bool) -> str:
         # only at its own restart.
         steps.append(f"systemctl restart {' '.join([*moved, 'hcl'])}")
     return " && ".join(steps)
+
+
+def _python(archive: Path) -> Path | None:
+    """Return by which Python units call the single file; None: it starts by itself.
+
+    It may have been called by another one, since python3 is too old for it; and what
+    was downloaded is no program.
+    """
+    found = shutil.which("python3", path=_PATH_OF_UNITS)
+    is_found = found is not None and os.path.samefile(found, sys.executable)
+    starts = is_found and os.access(archive, os.X_OK)
+    return None if starts else Path(sys.executable)
 
 
 def _program(name: str) -> Path:

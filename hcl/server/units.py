@@ -156,11 +156,15 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What stands in the units of the machine: a user, and the programs' paths."""
+    """What stands in the units of the machine: a user, and the programs' paths.
+
+    `python`: by which hcl is called; None: by itself.
+    """
 
     user: str
     hcl: Path
     litestream: Path
+    python: Path | None = None
 
 
 def units(config: Config, machine: Machine) -> dict[str, str]:
@@ -171,7 +175,7 @@ def units(config: Config, machine: Machine) -> dict[str, str]:
         sockets["hcl-mail.socket"] = (address, MAIL, "mails")
     common = {
         "user": machine.user,
-        "hcl": _quoted(machine.hcl),
+        "hcl": " ".join(map(_quoted, filter(None, (machine.python, machine.hcl)))),
         "config": _quoted(config.path),
         "mark": fenced_mark(config.database.path),
         "litestream": _quoted(machine.litestream),
@@ -245,8 +249,8 @@ def _home(config: Config, machine: Machine) -> str:
     """Hide people's folders, unless hcl has something there."""
     mail, tls, fence = config.smtpd, config.tls, config.standby.fence
     named = (mail.tls_cert, mail.tls_key, tls.ca_file, fence, *config.backup.folders)
-    ours = (config.path, config.database.path, machine.hcl, *filter(None, named))
-    return "read-only" if any(map(_is_at_home, ours)) else "yes"
+    ours = (config.path, config.database.path, machine.hcl, machine.python, *named)
+    return "read-only" if any(map(_is_at_home, filter(None, ours))) else "yes"
 
 
 def _is_at_home(path: Path) -> bool:

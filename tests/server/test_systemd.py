@@ -19,7 +19,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from hcl.cli import systemd as cli
 from hcl.config import parse
 from hcl.server.systemd import Notifier
 from hcl.server.units import Machine, units
@@ -562,6 +564,32 @@ def test_units_print_as_they_are_written(tmp_path: Path) -> None:
         "#LoadCredential=smtp-password:/etc/hcl/smtp-password",
     ):
         assert f"\n{line}\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_same", "is_named"),
+    # As by `python3.13 hcl.pyz`, where python3 is too old; and of a download.
+    [(0o755, True, False), (0o755, False, True), (0o644, True, True)],
+)
+def test_units_call_the_single_file_so_that_it_starts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: int,
+    is_same: bool,
+    is_named: bool,
+) -> None:
+    Serve(tmp_path)
+    pyz = tmp_path / "hcl.pyz"
+    pyz.touch(mode)
+    (tmp_path / "python3").symlink_to(sys.executable if is_same else "/bin/sh")
+    monkeypatch.setenv("HCL_PYZ", str(pyz))
+    monkeypatch.setattr(cli, "_PATH_OF_UNITS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    shown = CliRunner().invoke(cli.systemd).output
+
+    by = f"{sys.executable} " if is_named else ""
+    assert f"\nExecStart={by}{pyz} serve --config {tmp_path}/hcl.toml" in shown
 
 
 def test_units_let_hcl_write_where_a_link_leads(tmp_path: Path) -> None:

@@ -130,6 +130,11 @@ def _changeable(job: Job, hcl: str) -> Job:
         return job._replace(
             skipped="you may not change this file: run hcl sync as root"
         )
+    if job.user != "root" and _is_single_file(hcl) and not _has_home(job.user):
+        return job._replace(
+            skipped=f"its user {job.user} has no folder for what hcl.pyz unpacks: put"
+            " the client into /usr/local/bin"
+        )
     if job.user != "root" and not _is_for_all(hcl):
         return job._replace(
             skipped=f"its user {job.user} may not run {hcl}: put hcl where all may"
@@ -162,6 +167,24 @@ def starts(words: Sequence[str], path: str) -> bool:
 def _may_write(path: str) -> bool:
     path = os.path.realpath(path)
     return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
+
+
+def _is_single_file(hcl: str) -> bool:
+    archive = os.environ.get("HCL_PYZ", "")
+    return bool(archive) and archive in map(os.path.realpath, hcl.split())
+
+
+def _has_home(user: str) -> bool:
+    """Tell whether a user may write at home, as those of services often may not."""
+    # Imported here: other systems may lack it.
+    import pwd
+
+    try:
+        known = pwd.getpwnam(user)
+        home = os.stat(known.pw_dir)
+    except (KeyError, OSError):
+        return False
+    return home.st_uid == known.pw_uid and home.st_mode & 0o300 == 0o300
 
 
 def _is_for_all(hcl: str) -> bool:

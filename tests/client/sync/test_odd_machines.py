@@ -185,6 +185,22 @@ async def test_a_job_of_another_user_calls_only_what_that_user_may_run(
     assert two == f"0 2 * * * root {machine.hcl} run nas-b -- /bin/b"
 
 
+async def test_the_single_file_is_called_only_where_it_can_unpack_itself(
+    machine: Machine,
+) -> None:
+    # The home of nobody is not there, or another's.
+    machine.env["HCL_PYZ"] = os.path.realpath(machine.hcl)
+    system = machine.root / "etc/crontab"
+    system.write_text("0 1 * * * nobody /bin/a\n0 2 * * * root /bin/b\n")
+
+    ran = await machine.sync("--apply")
+
+    assert "its user nobody has no folder for what hcl.pyz unpacks" in ran.out.decode()
+    one, two = system.read_text().splitlines()
+    assert one == "0 1 * * * nobody /bin/a"
+    assert two == f"0 2 * * * root {machine.hcl} run nas-b -- /bin/b"
+
+
 async def test_a_file_that_is_no_program_is_called_by_an_interpreter(
     machine: Machine,
 ) -> None:

@@ -35,9 +35,10 @@ VERSION = 1
 # All of a check that has a default.
 _FIELDS = (*SETTINGS, "muted_until", *STATE)
 
-# Nobody reckons with what lies beyond; a clock that was never set begins with 1970, and
-# what counted by the right one may lie a while before.
-_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+# Nobody reckons with what lies beyond. A clock that was never set begins with 1970, and
+# what counted by the right one may lie a while before. An OnCalendar may wait for 2199,
+# and grace and windows come after that.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC)
 # Windows may have put a check off for very long.
 _LONGEST = timedelta(days=36525)
 # More than there ever was of anything: the number of a ping has 32 bits of its key.

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from hcl.checks import schedule
 from hcl.moving.exported import Exported
 from hcl.moving.moved import MovingError
+from hcl.occurrences import EPOCH
 from tests.moving.commands import EXPECTED, SOURCE, hcl, moved_in
 from tests.moving.serving import Served, read
 
@@ -112,6 +114,20 @@ def test_what_people_set_is_brought_to_what_it_may_be(tmp_path: Path) -> None:
 
     found = moved.check.timeout, moved.check.grace, moved.check.down_after
     assert found == (timedelta(minutes=1), timedelta(days=365), 1)
+
+
+def test_what_is_due_last_of_all_is_taken(tmp_path: Path) -> None:
+    last = schedule.next_occurrence("oncalendar", "2199-12-31", "UTC", EPOCH)
+    assert last is not None
+    due = (last + timedelta(days=365)).isoformat()
+    check = CHECK.replace('"slug"', f'"alert_after":"{due}","slug"')
+    path = tmp_path / "in.jsonl"
+    path.write_text(HEADER + PROJECT + check + '{"type":"end","lines":3}\n')
+
+    with closing(Exported(path)) as source:
+        [moved] = source.checks([1])
+
+    assert moved.check.alert_after == last + timedelta(days=365)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -189,7 +189,7 @@ async def test_the_single_file_is_called_only_where_it_can_unpack_itself(
     machine: Machine,
 ) -> None:
     # The home of nobody is not there, or another's.
-    machine.env["HCL_PYZ"] = os.path.realpath(machine.hcl)
+    machine.env["HCL_PYZ"] = str(machine.hcl)
     system = machine.root / "etc/crontab"
     system.write_text("0 1 * * * nobody /bin/a\n0 2 * * * root /bin/b\n")
 

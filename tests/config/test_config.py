@@ -734,6 +734,17 @@ def test_commands_find_the_credentials_of_the_unit_that_runs(
     assert own.smtp.password == "another"
 
 
+def test_credentials_that_may_not_be_looked_for_are_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # To root too; units hide /run/credentials from who has none of his own.
+    monkeypatch.setattr(reading, "OF_UNIT", tmp_path / ("x" * 300))
+
+    told = refusal("[smtp]\npassword = { credential = 'smtp' }\n" + PROJECT)
+
+    assert "CREDENTIALS_DIRECTORY is not set" in told
+
+
 def test_any_string_may_stand_elsewhere() -> None:
     env = {"HOST": "mail.example.org", "TO": "ops@example.org", "HOW": "none"}
     text = (

@@ -163,15 +163,17 @@ def _said(process: "subprocess.Popen[bytes]", given: bytes) -> tuple[str, str]:
         while pipes_open.get_map() or process.poll() is None:
             if process.poll() is not None:
                 due = min(due, time.monotonic() + OUTPUT_PATIENCE)
-            if time.monotonic() >= due:
-                break
-            for key, _ in pipes_open.select(_TICK):
+            is_last = time.monotonic() >= due
+            # At last too: what it said may lie there, on a machine that stood still.
+            for key, _ in pipes_open.select(0 if is_last else _TICK):
                 pipe = cast("IO[bytes]", key.fileobj)
                 data = os.read(key.fd, 65_536)
                 whole = kept[pipe] + data
                 kept[pipe] = whole[:_LONGEST] if pipe is out else whole[-_LONGEST:]
                 if not data:
                     pipes_open.unregister(pipe)
+            if is_last:
+                break
         # Before its pipes are closed, which may end it.
         if process.poll() is None:
             raise TimeoutError

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,21 @@ def test_command_is_given_what_it_is_to_keep_and_told_of_by_its_last_line(
     # Nobody reads what it is given.
     with pytest.raises(FenceError, match="reads otherwise"):
         by_command("true", "exec <&-").write(STAND)
+
+
+def test_what_a_command_has_said_is_read_however_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As on a machine that stood still just after the command had ended.
+    monkeypatch.setattr(fence, "OUTPUT_PATIENCE", 0.0)
+    pipe = subprocess.PIPE
+    command = ["echo", "3 nas now"]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        process.wait()
+
+        out, _ = fence._said(process, b"")
+
+    assert out == "3 nas now\n"
 
 
 @contextmanager

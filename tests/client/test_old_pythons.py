@@ -117,6 +117,7 @@ def test_a_job_starts_without_anything_heavy(tmp_path: Path, more: list[str]) ->
         "hcl.client.options",
         "hcl.client.output",
         "hcl.client.running",
+        "hcl.client.spawning",
         "hcl.client.settings",
         "hcl.client.stderr",
         "hcl.client.tree",

@@ -324,7 +324,11 @@ class Guess:
             since = self.counted
             if since is None and self.status == "up":
                 since = self.last_ping
-            return ended.but(last_ping=at, counted=since), None
+            last = self.not_before
+            if self._is_answered() and not ended._is_answered():
+                # What its run stood for is due when that had to end.
+                last = max(last, self.raw())
+            return ended.but(last_ping=at, counted=since, not_before=last), None
         runs = ended.runs
         if self.status == "down" and status == "up":
             # Nobody is told of it any more.

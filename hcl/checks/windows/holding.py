@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hcl.checks import deadlines, rules, schedule
+from hcl.checks import deadlines, rules, runs, schedule
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Ping
@@ -61,8 +61,22 @@ def on_ping(
         bad_outcomes=before.bad_outcomes,
         missed=before.missed,
     )
-    due = deadlines.after_signal(before, after, ping.created, loose=loose)
-    return due._replace(check=held(due.check, calendar)), True
+    again = deadlines.with_deadline(after, ping.created, loose=loose)
+    return again._replace(check=held(_no_sooner(before, again.check), calendar)), True
+
+
+def _no_sooner(before: Check, after: Check) -> Check:
+    """Leave what was due where it was, of a check of which a run has ended.
+
+    That run may have stood for what was expected; or a clock that was set has moved it.
+    """
+    if before.alert_after is None or after.alert_after is None:
+        return after
+    due = before.alert_after - before.spared
+    if due <= after.alert_after:
+        return after
+    last = due if runs.answers(before) else after.not_before
+    return after._replace(alert_after=due, not_before=last)
 
 
 def on_deadline(

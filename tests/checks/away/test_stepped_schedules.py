@@ -133,15 +133,23 @@ def test_a_start_calls_nobody_down_whose_deadline_a_step_has_moved(
     assert again.check.alert_after == ping.created + HOUR
 
 
-def test_a_fail_in_a_window_leaves_a_deadline_where_a_step_has_moved_it() -> None:
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_fail_in_a_window_leaves_a_deadline_where_a_step_has_moved_it(
+    *, runs: bool
+) -> None:
     calendar = Calendar([Window("It", schedule="0 7 * * *", length=2 * HOUR)])
+    check = _ANSWERED
+    if runs:
+        start = make_ping(action="start", created=NOW + 19.5 * HOUR)
+        check = rules.on_ping(check, start)[0].check
+        check = holding.held(check, calendar)
     ping = make_ping(action="fail", created=NOW + 20 * HOUR)
 
-    transition, _ = rules.on_ping(_ANSWERED, ping)
-    transition, is_spared = holding.on_ping(_ANSWERED, transition, ping, calendar)
+    transition, _ = rules.on_ping(check, ping)
+    transition, is_spared = holding.on_ping(check, transition, ping, calendar)
 
     assert is_spared
-    assert transition.check.alert_after == _ANSWERED.alert_after
+    assert transition.check.alert_after == check.alert_after
 
 
 def test_what_a_step_has_moved_comes_due_then_and_counts_once() -> None:

@@ -106,6 +106,28 @@ def test_after_a_fail_in_a_window_what_was_due_is_due(
     assert flip == Flip(deadline, "up", "down", "timeout")
 
 
+@pytest.mark.parametrize(
+    ("max_run", "deadline"),
+    [(3.5 * HOUR, END + HOUR), (5 * HOUR, NOW + 2 * HOUR)],
+)
+def test_a_fail_in_a_window_calls_nobody_down_whose_run_stood_for_what_was_due(
+    max_run: timedelta, deadline: Any
+) -> None:
+    """It began when its ping was due, longer ago than grace."""
+    started = NOW - 3 * HOUR
+    state = {"status": "up", "last_ping": started - DAY, "last_start": started}
+    before = known(OPEN, **state, max_run=max_run)
+
+    after = pinged(before, OPEN, action="fail")[0].check
+
+    assert (before.alert_after, after.alert_after) == (deadline, deadline)
+    assert rules.shown_status(after, NOW) == "grace"
+    again = rules.on_edit(after, NOW + MINUTE).check
+    assert holding.held(again, OPEN).alert_after == deadline
+    flip = holding.on_deadline(after, deadline, OPEN).flip
+    assert flip == Flip(deadline, "up", "down", "missed")
+
+
 @pytest.mark.parametrize("finer", [{}, {"early": HOUR}], ids=str)
 @pytest.mark.parametrize("status", ["late", "running"])
 def test_next_ping_is_what_it_is_without_windows(

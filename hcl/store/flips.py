@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.model import Check, Flip, Notification, Reason, Status
+from hcl.model import DECLARED, Check, Flip, Notification, Reason, Status
 from hcl.store.times import moment, seconds, stamp
 
 # No id is as great.
@@ -18,19 +18,28 @@ _ABOVE_ALL = 2**63 - 1
 SLICE = 200
 
 
+# The flip by which the outage began that lasts at the flip l, of the status down; NULL:
+# not known. What left hcl.toml, and is back as it was, has gone down no more by that:
+# nobody is told of such a flip.
+_BEGAN = (
+    "(SELECT iif(d.new_status = 'down', d.id, NULL) FROM flips d"
+    " WHERE d.check_id = l.check_id AND d.id <= l.id AND d.new_status != 'paused'"
+    " AND (d.new_status != 'down' OR d.old_status != 'paused'"
+    " OR NOT EXISTS (SELECT 1 FROM checks o WHERE o.id = d.check_id"
+    f" AND o.origin = '{DECLARED}')"
+    " OR EXISTS (SELECT 1 FROM notifications t WHERE t.flip_id = d.id))"
+    " ORDER BY d.id DESC LIMIT 1)"
+)
+
+
 def outage_of(check_id: str) -> str:
     """Write SQL for the flip by which a check went down, NULL if that is over.
 
-    `check_id` is SQL of our own. What left hcl.toml, and is back as it was, has gone
-    down no more by that: nobody is told of such a flip.
+    `check_id` is SQL of our own.
     """
     return (
-        "(SELECT iif(d.new_status = 'down', d.id, NULL) FROM flips d"
-        f" WHERE d.check_id = {check_id} AND d.new_status != 'paused'"
-        " AND (d.new_status != 'down' OR d.old_status != 'paused'"
-        " OR EXISTS (SELECT 1 FROM notifications t WHERE t.flip_id = d.id))"
-        f" AND 'down' = (SELECT new_status FROM flips WHERE check_id = {check_id}"
-        " ORDER BY id DESC LIMIT 1) ORDER BY d.id DESC LIMIT 1)"
+        f"(SELECT iif(l.new_status = 'down', {_BEGAN}, NULL) FROM flips l"
+        f" WHERE l.check_id = {check_id} ORDER BY l.id DESC LIMIT 1)"
     )
 
 
@@ -193,8 +202,9 @@ async def untold(
 async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:
     """Return when the outage began that a flip starts or ends; None: not known."""
     rows = await conn.execute_fetchall(
-        "SELECT created FROM flips WHERE check_id = ? AND new_status = 'down'"
-        " AND id <= ? ORDER BY id DESC LIMIT 1",
+        f"SELECT created FROM flips WHERE id = (SELECT coalesce({_BEGAN}, l.id)"
+        " FROM flips l WHERE l.check_id = ? AND l.new_status = 'down' AND l.id <= ?"
+        " ORDER BY l.id DESC LIMIT 1)",
         (check_id, flip_id),
     )
     return moment(next((row[0] for row in rows), None))
@@ -296,8 +306,8 @@ async def troubles(
         "WITH f AS MATERIALIZED (SELECT check_id, reason, created,"
         " (check_id << 32) + n_pings AS place"
         " FROM json_each(:ids) j CROSS JOIN flips ON flips.id ="
-        " (SELECT max(id) FROM flips WHERE check_id = j.value)"
-        " AND new_status = 'down')"
+        f" (SELECT iif(l.new_status = 'down', coalesce({_BEGAN}, l.id), NULL)"
+        " FROM flips l WHERE l.check_id = j.value ORDER BY l.id DESC LIMIT 1))"
         f" SELECT f.check_id, f.reason, f.created, p.exitstatus, {printed} FROM f"
         " LEFT JOIN pings p ON p.\"key\" = f.place AND f.reason IN ('fail', 'short')"
         # The inbox is gone through once, and what is found there counts.

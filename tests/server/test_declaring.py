@@ -291,8 +291,32 @@ async def test_one_that_is_down_is_reminded_of_as_before_when_it_is_back(
             await app.parts.managing.mute(project, code, MINUTE, clock.now())
             times.run(60)
             await app.sender.send_once(clock.now())
+
+            # All tell of one outage.
+            check = await one(app)
+            reader = await app.database.current()
+            troubles = await store.flips.troubles(reader, [check.id], 100)
+            assert (troubles[check.id].created, check.n_pings) == (NOW, 1)
+            await app.http.get(f"/ping/{code}")
+            await app.sender.send_once(clock.now())
     subjects = [str(record.message["Subject"]) for record in sink.records]
-    assert subjects == ["DOWN: nightly"] + 3 * ["STILL DOWN: nightly"]
+    assert subjects == ["DOWN: nightly", *3 * ["STILL DOWN: nightly"], "UP: nightly"]
+    first, *others = [record.message for record in sink.records]
+    assert {mail["In-Reply-To"] for mail in others} == {first["Message-ID"]}
+    assert "It had been down for 2 hours" in others[-1].as_string()
+
+
+async def test_what_fails_while_it_is_paused_is_a_new_outage_of_nobody_who_is_told(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        code = (await create(app, channels=""))["uuid"]
+        await app.http.get(f"/ping/{code}/fail")
+        await app.api("POST", f"checks/{code}/pause")
+        await app.http.get(f"/ping/{code}/fail")
+
+        why = (await app.api("GET", f"checks/{code}/explain/")).json()["timeline"]
+    assert why[0]["text"] == "It went down: the job reported a failure (ping 2)."
 
 
 @pytest.mark.parametrize("first", ["/pause", "/resume", "ping"])

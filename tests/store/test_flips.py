@@ -243,7 +243,8 @@ async def test_begin_of_an_outage_is_found_by_an_index(app: App) -> None:
         app.database, lambda conn: store.flips.down_since(conn, check.id, 9)
     )
 
-    assert "SEARCH flips USING INDEX flips_written (check_id=? AND id<?)" in plan
+    assert "SEARCH l USING INDEX flips_written (check_id=? AND id<?)" in plan
+    assert "SCAN" not in plan
 
 
 async def test_log_of_flips_goes_by_their_pings_not_by_the_clock(app: App) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from hcl import memory, store
@@ -38,6 +39,14 @@ DROP_LIMIT = 250
 # So many pings, of so many bytes, are dropped at once if no other has come meanwhile.
 CLEAR_LIMIT = 20_000
 CLEAR_BYTES = 1_000_000
+
+# After so many parts that damaged pages keep from it the rest is left as it is: each
+# takes a millisecond, and there is no end of them where all is damaged.
+MOST_REFUSED = 2000
+
+
+def _no_pulse() -> None:
+    """Do nothing."""
 
 
 class Filer:
@@ -105,18 +114,18 @@ class Filer:
                     self._due = now + PATIENCE
             await self._alarm.sleep(self._due)
 
-    async def file_once(self) -> None:
-        """File what is in the inbox now."""
+    async def file_once(self, pulse: Callable[[], None] = _no_pulse) -> None:
+        """File what is in the inbox now; call `pulse` after each few pings."""
         # Of two at once each would drop what only the other has filed.
         async with self._filing:
-            await self._file_once()
+            await self._file_once(pulse)
 
-    async def file_what_it_can(self) -> None:
-        """File what is in the inbox now, but for what a damaged page keeps from it."""
+    async def file_what_it_can(self, pulse: Callable[[], None] = _no_pulse) -> None:
+        """Do as `file_once`, if a damaged page does not keep from it."""
         with despite_damage(self._database.trouble, logger):
-            await self.file_once()
+            await self.file_once(pulse)
 
-    async def _file_once(self) -> None:
+    async def _file_once(self, pulse: Callable[[], None]) -> None:
         self._due = None
         is_light = self._bytes <= CLEAR_BYTES
         self._pings = self._bytes = 0
@@ -128,12 +137,18 @@ class Filer:
         if last >= MANY_PINGS:
             # To sort them took some megabytes, and to file them takes a while.
             await memory.give_back_apart()
-        filed, left = 0, list[int]()
+        filed, left, refused = 0, list[int](), 0
         for part in store.inbox.parts(ids, BATCH_LIMIT):
-            kept = await self._file(part)
-            filed += part.count(",") + 1 - len(kept)
-            left += kept
+            kept = await self._file(part) if refused < MOST_REFUSED else [part]
+            refused += len(kept)
+            for some in kept:
+                left += json.loads(some)
+            filed += part.count(",") + 1
+            pulse()
+        filed -= len(left)
         del ids
+        if left:
+            self._file_within(FILE_AT_LATEST)
         at_once = is_light and 0 < filed <= CLEAR_LIMIT and not left
         if not (at_once and await self._clear(last)):
             await self._drop(last, filed, left)
@@ -142,29 +157,45 @@ class Filer:
         if filed >= MANY_PINGS:
             await memory.give_back_apart()
 
-    async def _file(self, part: str) -> list[int]:
-        """File some; return the ids of those that damaged pages keep from it.
+    async def _file(self, part: str) -> list[str]:
+        """File some; return those that damaged pages keep from it, of each check alone.
 
         They stay in the inbox: what others have received is filed all the same.
         """
+        if await self._is_filed(part):
+            return []
+        each = await store.inbox.by_check(self._database.committed, part)
+        return [ids for ids in each if ids == part or not await self._is_filed(ids)]
+
+    async def _is_filed(self, ids: str) -> bool:
+        """File some; return False if a damaged page keeps from it."""
         try:
-            await self._database.write_lazily(store.inbox.filing(part, self.log_limit))
+            await self._database.write_lazily(store.inbox.filing(ids, self.log_limit))
         except UnusableError as error:
             if not error.is_damage:
                 raise
             tell(logger, "cannot file pings", error)
-            ids: list[int] = json.loads(part)
-            if len(ids) == 1:
-                self._file_within(FILE_AT_LATEST)
-                return ids
-            return [left for id_ in ids for left in await self._file(f"[{id_}]")]
-        return []
+            return False
+        return True
 
-    async def _drop(self, last: int, filed: int, left: Sequence[int]) -> None:
+    async def _drop(self, last: int, filed: int, left: list[int]) -> None:
+        if filed and left:
+            await self._drop_all_but(last, sorted(left))
+            return
         # So many and no more: an empty inbox gives its ids again.
-        for count in range(filed, 0, -DROP_LIMIT):
-            statement = store.inbox.dropping(last, min(count, DROP_LIMIT), left)
-            await self._database.write_lazily(statement)
+        for _ in range(0, filed, DROP_LIMIT):
+            await self._database.write_lazily(store.inbox.dropping(last, DROP_LIMIT))
+
+    async def _drop_all_but(self, last: int, left: Sequence[int]) -> None:
+        """Drop what was filed, but for those that stay, by their ids in order."""
+        up_to = 0
+        while up_to < last:
+            after, reader = up_to, self._database.committed
+            up_to, count = await store.inbox.reach(reader, after, last, DROP_LIMIT)
+            but = left[bisect_right(left, after) : bisect_right(left, up_to)]
+            if count > len(but):
+                statement = store.inbox.dropping_but(after, up_to, but)
+                await self._database.write_lazily(statement)
 
     async def _clear(self, last: int) -> bool:
         """Empty the inbox, unless a ping has come after the last that was filed."""

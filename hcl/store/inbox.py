@@ -89,6 +89,32 @@ def parts(ids: str, limit: int) -> Iterator[str]:
     return (f"[{match[0].lstrip('-')}]" for match in some.finditer(ids))
 
 
+async def by_check(conn: Connection, ids: str) -> list[str]:
+    """Return the ids of a part as one part of each check."""
+    rows = await conn.execute_fetchall(
+        "SELECT json_group_array(i.id) FROM json_each(?) j"
+        " CROSS JOIN inbox i ON i.id = j.value GROUP BY i.check_id",
+        (ids,),
+    )
+    return [str(row[0]) for row in rows]
+
+
+async def reach(
+    conn: Connection, after: int, up_to: int, limit: int
+) -> tuple[int, int]:
+    """Return the id of the last of so many pings after one, and how many there are.
+
+    None above `up_to`, which it is if there are no more.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT iif(count(*) < :limit, :up_to, max(id)), count(*) FROM (SELECT id"
+        " FROM inbox WHERE id > :after AND id <= :up_to ORDER BY id LIMIT :limit)",
+        {"after": after, "up_to": up_to, "limit": limit},
+    )
+    last, count = next(iter(rows))
+    return int(last), int(count)
+
+
 def filing(ids: str, log_limit: int) -> Statement:
     """Return what copies a part to its logs, but what would be dropped there."""
     return (
@@ -105,14 +131,19 @@ def clearing() -> Statement:
     return "DELETE FROM inbox", [()]
 
 
-def dropping(up_to: int, limit: int, but: Iterable[int] = ()) -> Statement:
-    """Return what deletes the oldest pings up to an id, `limit` at most.
-
-    Those stay whose ids are in `but`.
-    """
+def dropping(up_to: int, limit: int) -> Statement:
+    """Return what deletes the oldest pings up to an id, `limit` at most."""
     return (
         "DELETE FROM inbox WHERE id IN"
-        " (SELECT id FROM inbox WHERE id <= ?"
-        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)",
-        [(up_to, json.dumps(list(but)), limit)],
+        " (SELECT id FROM inbox WHERE id <= ? ORDER BY id LIMIT ?)",
+        [(up_to, limit)],
+    )
+
+
+def dropping_but(after: int, up_to: int, but: Iterable[int]) -> Statement:
+    """Return what deletes the pings above an id and up to another, but for some ids."""
+    return (
+        "DELETE FROM inbox WHERE id > ? AND id <= ?"
+        " AND id NOT IN (SELECT value FROM json_each(?))",
+        [(after, up_to, json.dumps(list(but)))],
     )

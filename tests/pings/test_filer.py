@@ -31,7 +31,7 @@ from hcl.pings.filer import (
 )
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
-from tests.damage import damage_where
+from tests.damage import damage, damage_where
 from tests.db.test_database import run_cancelled
 from tests.patience import ENDS, idle
 from tests.pings.crashes import crash, crashes
@@ -372,6 +372,28 @@ async def test_a_log_that_is_damaged_keeps_no_others_from_being_filed(
         for check, n in ((first, 3), (last, 3), (last, 4)):
             key = f'SELECT n FROM pings WHERE "key" = ({check.id} << 32) + {n}'
             assert await rows(app.database, key) == [n]
+
+
+@pytest.mark.parametrize("most", [2, 2000])
+async def test_where_all_logs_are_damaged_filing_gives_up_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(module, "MOST_REFUSED", most)
+    async with running_app(tmp_path) as app:
+        checks = [await put_check(app.database, n_pings=151) for _ in range(4)]
+    damage(tmp_path / "hcl.sqlite", "pings")
+
+    async with running_app(tmp_path) as app:
+        for check in checks:
+            waiting = [(check.id, make_ping(n=n)) for n in range(2, 152)]
+            await put_pings(app.database, *waiting, filed=False)
+        async with traced(await writer_of(app.database)) as statements:
+            await app.filer.file_once()
+
+        tried = sum("INTO pings" in statement for statement in statements)
+        # Each part, and each check of that, but none of them ping by ping.
+        assert tried == (3 if most == 2 else 9)
+        assert len(await inbox(app)) == 600
 
 
 async def test_filing_that_is_cancelled_anywhere_harms_nobody(app: App) -> None:

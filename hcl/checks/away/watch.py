@@ -51,7 +51,7 @@ class Watch:
     `excuses`: whether absences excuse checks; else all is judged as if hcl had
     listened. `others` are the alarms of the other loops. `heard` returns when the last
     ping came, by the boot clock; `refusals` are of pings that could not be kept; `file`
-    takes what was received to the logs.
+    takes what was received to the logs, and calls what it is given while it does.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Watch:
         others: Sequence[Alarm],
         heard: Callable[[], float],
         refusals: Refusals,
-        file: Callable[[], Awaitable[None]],
+        file: Callable[[Callable[[], None]], Awaitable[None]],
         maintenance: Maintenance,
         excuses: bool = True,
     ) -> None:
@@ -78,12 +78,12 @@ class Watch:
         self._others = others
         self._heard = heard
         self._refusals = refusals
-        self._file = file
+        self._file: Callable[[], Awaitable[None]] = lambda: file(self.pulse)
         self._maintenance = maintenance
         # Whether it stood still while it was at work; until the next look for that.
         self._stood_still = False
         self._judging = Judging(database, clock, maintenance, pulse=self.pulse)
-        self._steps = Steps(database, clock, self._judging, file)
+        self._steps = Steps(database, clock, self._judging, self._file)
         boot = clock.boot()
         self._began = self._looked = self._signed = boot
         # When a look failed last; before the first, when hcl was away last for certain.

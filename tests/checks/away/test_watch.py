@@ -25,7 +25,7 @@ from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.clocks import Times
-from tests.store import change, put_check, put_pings, rows
+from tests.store import change, put_check, put_pings, rows, writer_of
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -96,6 +96,27 @@ async def test_first_start_is_no_absence(tmp_path: Path) -> None:
 
         assert await status(app, check) == "down"
         assert await rows(app.database, "SELECT * FROM absences") == []
+
+
+async def test_that_filing_takes_long_is_no_absence(tmp_path: Path) -> None:
+    """A card is slow; where logs are damaged on it, that would be so at each look."""
+    times = Times()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW, n_pings=801)
+        waiting = [(check.id, make_ping(n=n, created=NOW)) for n in range(2, 802)]
+        await put_pings(app.database, *waiting, filed=False)
+    times.run(130)
+
+    def passes(statement: str) -> None:
+        times.run(3 * statement.startswith("INSERT OR IGNORE INTO pings"))
+
+    async with running(tmp_path, times) as app:
+        await (await writer_of(app.database)).set_trace_callback(passes)
+        await look(app)
+
+        assert times.boot_ >= 1130 + 12
+        absences = await rows(app.database, "SELECT reason FROM absences")
+        assert len(absences) == 1
 
 
 @pytest.mark.parametrize("seconds", [5, 61, 130, 8 * 3600, 3 * 86_400])

@@ -70,17 +70,32 @@ def after_signal(
     due, moved = transition.check.alert_after, before.alert_after
     if due is None or moved is None or before.counted_from is None:
         return transition
-    moved -= before.spared
-    if moved <= max(due, now):
+    last = moved = moved - before.spared
+    if moved <= max(due, now) or transition.problem:
         return transition
-    if schedule.run_deadline(before) is None:
-        end = min(schedule.run_deadline(after) or moved, moved)
-    elif begins:
+    end = schedule.run_deadline(after)
+    if schedule.run_deadline(before) is not None:
+        if not begins:
+            return transition
         # It was that of a run, and of the next ping nothing is known but by the clock.
-        end = schedule.run_deadline(after) or moved
-    else:
-        return transition
+        # Who begins again and again is not put off for ever: by the occurrence after
+        # the next one, at the latest, something was due.
+        last = max(moved, _next_but_one(after, loose=loose) or end or due)
+    end = min(end or last, last)
     return transition._replace(check=transition.check._replace(alert_after=end))
+
+
+def _next_but_one(check: Check, *, loose: bool) -> datetime | None:
+    """Return when grace is over of what is due after the next ping; None: not known."""
+    heard = check.missed or check.counted_from
+    if check.status != "up":
+        return None
+    try:
+        due = schedule.expected_after(check, heard, loose=True)
+        due = schedule.expected_after(check, due, loose=loose)
+    except schedule.ScheduleError:
+        return None
+    return due and due + check.grace
 
 
 def came_due(check: Check, due: datetime, now: datetime) -> datetime:

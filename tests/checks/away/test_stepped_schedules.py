@@ -128,9 +128,12 @@ def test_a_start_calls_nobody_down_whose_deadline_a_step_has_moved(
 
     assert transition.flip is None
     assert transition.check.alert_after == NOW + end
-    # The same is started once more, and that is all.
-    again, _ = rules.on_ping(transition.check, ping)
-    assert again.check.alert_after == ping.created + HOUR
+    # It begins again and again: an occurrence later something has been due.
+    check, last = transition.check, NOW + DAY
+    for n in range(15):
+        ping = make_ping(action="start", created=NOW + start + n * 10 * MINUTE)
+        check = rules.on_ping(check, ping)[0].check
+        assert check.alert_after == min(ping.created + HOUR, last)
 
 
 @pytest.mark.parametrize("runs", [False, True])

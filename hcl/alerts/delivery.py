@@ -202,11 +202,16 @@ def reminders_after(
 
 
 async def write_down(
-    conn: Connection, tries: Sequence[EndedTry], rows: Mapping[str, int]
+    conn: Connection,
+    tries: Sequence[EndedTry],
+    rows: Mapping[str, int],
+    *,
+    frees_others: bool = True,
 ) -> None:
     """Note what became of tries, and hand on what their channels do not deliver.
 
-    `rows` holds the row ids of channels by their id in the file.
+    `rows` holds the row ids of channels by their id in the file. `frees_others`: where
+    one came through all that waits over its channel is looked at.
     """
     # What was taken need not be handed on, and what is given up now must be.
     await store.outbox.note(conn, [t.outcome for t in tries if t.outcome.sent])
@@ -233,7 +238,8 @@ async def write_down(
             await store.channels.note_failed(
                 conn, row_id, outcome.answer, since, ended.line.failures
             )
-    await _free_others(conn, tries)
+    if frees_others:
+        await _free_others(conn, tries)
 
 
 async def _free_others(conn: Connection, tries: Iterable[EndedTry]) -> None:

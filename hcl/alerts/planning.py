@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
-from hcl.db import Database, UnwritableError, tell
+from hcl.db import Database, UnusableError, UnwritableError, readable, tell
 from hcl.store.outbox import Waiting
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,13 @@ async def _due(
     # What ends while this is read was still waiting for its tick when it was read.
     under_way = set(line.under_way)
     limit = _READ_AT_ONCE + len(under_way)
-    due = await store.outbox.due(database.committed, line.row_id, now, limit, most)
+    try:
+        due = await store.outbox.due(database.committed, line.row_id, now, limit, most)
+    except UnusableError as error:
+        if not error.is_damage:
+            raise
+        tell(logger, "cannot read all that is to be sent", error)
+        due = await _due_of_each(database, line, now, limit, most)
     due = [row for row in due if row.notification.topic not in under_way]
     if most > 0 and any(row.notification.hold in ("fold", "quiet") for row in due):
         return await _due(database, line, now, -1)
@@ -83,6 +89,21 @@ async def _due(
         for row in due
     ]
     return due, frozenset(last)
+
+
+async def _due_of_each(
+    database: Database, line: Line, now: datetime, limit: int, most: int
+) -> list[Waiting]:
+    """Read what is due of each check by itself: what is damaged holds no other up."""
+    conn, found, count = database.committed, list[Waiting](), 0
+    for check_id in await store.outbox.checks_waiting(conn, line.row_id):
+        of_check = store.outbox.due_of(conn, line.row_id, now, check_id, most)
+        rows = await readable(of_check, [], logger)
+        found += rows
+        count += bool(rows)
+        if count >= limit:
+            break
+    return sorted(found, key=lambda row: row.notification.id)
 
 
 def _without(plan: calm.Plan, unsure: frozenset[int]) -> calm.Plan:

@@ -230,13 +230,24 @@ class Sender:
                 await asyncio.sleep(PATIENCE.total_seconds())
 
     async def _note(self, tries: Sequence[EndedTry]) -> list[None]:
-        async with self._database.transaction(changes_checks=False) as conn:
-            clock = self._clock
-            tries = [delivery.moved(t, clock.set_since(t.steps)) for t in tries]
-            await delivery.write_down(conn, tries, self._lines.rows)
+        try:
+            await self._write_down(tries)
+        except UnwritableError as error:
+            if not error.is_damage:
+                raise
+            # Others that wait may be: what was sent would be sent again.
+            await self._write_down(tries, frees_others=False)
         # Pages say who was told, and which channel does not deliver.
         self._changes.tell()
         return [None] * len(tries)
+
+    async def _write_down(
+        self, tries: Sequence[EndedTry], *, frees_others: bool = True
+    ) -> None:
+        async with self._database.transaction(changes_checks=False) as conn:
+            clock, rows = self._clock, self._lines.rows
+            tries = [delivery.moved(t, clock.set_since(t.steps)) for t in tries]
+            await delivery.write_down(conn, tries, rows, frees_others=frees_others)
 
 
 def _clock_from(now: datetime, clock: Clock) -> Now:

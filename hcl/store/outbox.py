@@ -85,6 +85,28 @@ async def due(
     return [*await _alerts_due(conn, channel_id, now, limit, most), *announcements]
 
 
+async def checks_waiting(conn: Connection, channel_id: int) -> list[int | None]:
+    """Return the ids of the checks of which anything waits over a channel.
+
+    None among them: something of hcl itself waits. No row of what waits is read.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT DISTINCT check_id FROM notifications INDEXED BY notifications_waiting"
+        " WHERE channel_id = ? AND next_try IS NOT NULL ORDER BY check_id",
+        (channel_id,),
+    )
+    return [row[0] for row in rows]
+
+
+async def due_of(
+    conn: Connection, channel_id: int, now: datetime, check_id: int | None, most: int
+) -> list[Waiting]:
+    """Return what is due of one check, as `due` does; None: of hcl itself."""
+    if check_id is None:
+        return await _announcements_due(conn, channel_id, now, -1)
+    return await _alerts_due(conn, channel_id, now, 1, most, check_id)
+
+
 async def _announcements_due(
     conn: Connection, channel_id: int, now: datetime, limit: int
 ) -> list[Waiting]:
@@ -111,11 +133,21 @@ async def _announcements_due(
 
 
 async def _alerts_due(
-    conn: Connection, channel_id: int, now: datetime, limit: int, most: int
+    conn: Connection,
+    channel_id: int,
+    now: datetime,
+    limit: int,
+    most: int,
+    check_id: int | None = None,
 ) -> list[Waiting]:
+    which = " WHERE channel_id = :channel_id AND check_id IS NOT NULL"
+    if check_id is not None:
+        # By this index no row of another check is read.
+        which = " INDEXED BY notifications_waiting WHERE channel_id = :channel_id"
+        which += " AND check_id = :check_id"
     rows = await conn.execute_fetchall(
         "WITH due AS (SELECT check_id, min(id) AS oldest FROM notifications"
-        " WHERE channel_id = :channel_id AND check_id IS NOT NULL AND next_try <= :now"
+        f"{which} AND next_try <= :now"
         " GROUP BY check_id ORDER BY oldest LIMIT :limit)"
         " SELECT n.id, n.channel_id, n.check_id, n.flip_id, n.created, n.attempts,"
         " n.reminder, n.hold, n.notice, n.ran, n.next_try,"
@@ -140,7 +172,13 @@ async def _alerts_due(
         " LEFT JOIN latenesses l ON l.id = n.lateness_id"
         " JOIN check_states s ON s.check_id = n.check_id"
         " JOIN checks c ON c.id = n.check_id ORDER BY n.id",
-        {"channel_id": channel_id, "now": stamp(now), "limit": limit, "most": most},
+        {
+            "channel_id": channel_id,
+            "now": stamp(now),
+            "limit": limit,
+            "most": most,
+            "check_id": check_id,
+        },
     )
     return [_waiting(tuple(row)) for row in rows]
 

@@ -21,8 +21,9 @@ from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.test_watch import again, look, running, up
 from tests.clocks import Times
 from tests.damage import damage, damage_where
+from tests.patience import ENDS
 from tests.sinks import HttpSink
-from tests.store import change
+from tests.store import change, rows
 from tests.web.pages.browsing import project_path, sign_in
 
 
@@ -161,7 +162,7 @@ async def test_the_list_is_shown_though_a_log_is_damaged(tmp_path: Path) -> None
         assert all("backup" in page.text for page in pages)
 
 
-async def test_a_message_that_is_damaged_holds_no_other_channel_up(
+async def test_a_message_that_is_damaged_holds_no_other_up(
     tmp_path: Path,
 ) -> None:
     times, marker = Times(), b"here the card is bad"
@@ -191,8 +192,12 @@ async def test_a_message_that_is_damaged_holds_no_other_channel_up(
 
         async with running(tmp_path, times, text) as app:
             sending = asyncio.create_task(app.sender.run())
-            await sink.wait_for(1)
+            await sink.wait_for(2)
 
             assert not sending.done()
+            await app.sender.finish(timedelta(seconds=ENDS))
+            sent = "SELECT id FROM notifications WHERE id IN (2, 3) AND sent > 0"
+            assert await rows(app.database, sent) == [2, 3]
             sending.cancel()
-            assert [record.body for record in sink.records] == [b"third is down"]
+            told = sorted(record.body for record in sink.records)
+            assert told == [b"second is down", b"third is down"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hcl.config import Calm, ChannelConfig, QuietHours, TagConfig
 from hcl.model import Hold, Notification
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 
 # Checks that one message tells of.
 LONGEST_SUMMARY = 100

@@ -13,7 +13,7 @@ from hcl.checks import mute_links
 from hcl.config import Config
 from hcl.db import readable
 from hcl.model import Alert, Check, Flip, Lateness, Message, Ping
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 

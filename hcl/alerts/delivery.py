@@ -16,7 +16,8 @@ from hcl.alerts.transports import DeliveryError, load
 from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock
 from hcl.model import Message, Notification
-from hcl.store.outbox import Outcome, Waiting
+from hcl.store.outbox import Outcome
+from hcl.store.waiting import Waiting
 from hcl.words.handing import undelivered
 from hcl.words.lengths import brief
 from hcl.words.names import check_name

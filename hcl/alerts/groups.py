@@ -9,7 +9,8 @@ from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.planning import fill
 from hcl.db import Database, UnusableError, tell
-from hcl.store.outbox import Outcome, Waiting
+from hcl.store.outbox import Outcome
+from hcl.store.waiting import Waiting
 from hcl.words.handing import NOTHING_HANDED
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
 from hcl.db import Database, UnusableError, UnwritableError, readable, tell
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ async def _due(
     under_way = set(line.under_way)
     limit = _READ_AT_ONCE + len(under_way)
     try:
-        due = await store.outbox.due(database.committed, line.row_id, now, limit, most)
+        due = await store.waiting.due(database.committed, line.row_id, now, limit, most)
     except UnusableError as error:
         if not error.is_damage:
             raise
@@ -96,8 +96,8 @@ async def _due_of_each(
 ) -> list[Waiting]:
     """Read what is due of each check by itself: what is damaged holds no other up."""
     conn, found, count = database.committed, list[Waiting](), 0
-    for check_id in await store.outbox.checks_waiting(conn, line.row_id):
-        of_check = store.outbox.due_of(conn, line.row_id, now, check_id, most)
+    for check_id in await store.waiting.checks_waiting(conn, line.row_id):
+        of_check = store.waiting.due_of(conn, line.row_id, now, check_id, most)
         rows = await readable(of_check, [], logger)
         found += rows
         count += bool(rows)

@@ -29,6 +29,7 @@ from hcl.store import (
     settings,
     tallies,
     tries,
+    waiting,
     windows,
 )
 
@@ -56,5 +57,6 @@ __all__ = [
     "settings",
     "tallies",
     "tries",
+    "waiting",
     "windows",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from hcl.alerts.calm import Bundle, by_check, plan
 from hcl.config import ChannelConfig
 from hcl.model import Flip, Notification
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 
 PAUSE = timedelta(minutes=7)
 

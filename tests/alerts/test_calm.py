@@ -25,7 +25,7 @@ from hcl.config import (
     WebhookSettings,
 )
 from hcl.model import Flip, Notification
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 from tests.alerts.outbox import Outbox
 from tests.build import DAY, HOUR, MICROSECOND, NOW
 

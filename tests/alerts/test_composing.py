@@ -6,7 +6,7 @@ from hcl import store
 from hcl.alerts.composing import compose
 from hcl.model import Message
 from hcl.pings.arrival import Target
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 from tests.alerts.sending import Post, channel, down, ping, posting, quiet
 from tests.app import ROOT, App
 from tests.build import HOUR, NOW, make_ping
@@ -18,7 +18,7 @@ MINUTE = 60 * SECOND
 
 async def waiting(app: App, channel_id: int = 1) -> list[Waiting]:
     reader = await app.database.current()
-    return await store.outbox.due(reader, channel_id, NOW + HOUR, 999)
+    return await store.waiting.due(reader, channel_id, NOW + HOUR, 999)
 
 
 async def composed(app: App, *bundle: Waiting) -> Message:
@@ -77,7 +77,7 @@ async def test_last_ping_is_none_that_was_told_late_and_others_had_followed(
 
     await app.checker.check_once(NOW + 3 * HOUR)
 
-    bundle = await store.outbox.due(
+    bundle = await store.waiting.due(
         await app.database.current(), 1, NOW + 4 * HOUR, 999
     )
     [alert] = (await composed(app, *bundle)).alerts

@@ -28,7 +28,7 @@ from hcl.alerts.delivery import (
 from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
 from hcl.counters import Counters
-from hcl.store.outbox import Waiting
+from hcl.store.waiting import Waiting
 from tests.alerts.sending import Post, channel, posting
 from tests.alerts.test_calm import row
 from tests.build import DAY, HOUR, NOW
@@ -44,7 +44,7 @@ def line_of(post: Post, row_id: int = 1) -> Line:
 
 
 async def due(post: Post, channel_id: int = 1) -> list[Waiting]:
-    return await store.outbox.due(post.app.database.committed, channel_id, NOW, 99)
+    return await store.waiting.due(post.app.database.committed, channel_id, NOW, 99)
 
 
 async def try_of(

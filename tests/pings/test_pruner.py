@@ -58,7 +58,7 @@ async def flip_moments(app: App, check: Check) -> list[datetime]:
 async def tick_off(app: App, channel_id: int = 1) -> None:
     """Finish what a channel has waiting."""
     reader = await app.database.current()
-    for notification, *_ in await store.outbox.due(reader, channel_id, NOW, 100):
+    for notification, *_ in await store.waiting.due(reader, channel_id, NOW, 100):
         await note(app.database, notification, sent=NOW)
 
 
@@ -253,7 +253,7 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
         await put_pings(app.database, (check.id, make_ping(n=1, created=created)))
         await put_flip(app.database, check, created)
     reader = await app.database.current()
-    waiting = await store.outbox.due(reader, 1, NOW, 9)
+    waiting = await store.waiting.due(reader, 1, NOW, 9)
     for notification, *_ in (waiting[0], *waiting[4:]):
         await note(app.database, notification, sent=NOW)
 

@@ -21,7 +21,8 @@ from hcl.checks.windows import holding, maintenance
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
-from hcl.store.outbox import Outcome, Waiting
+from hcl.store.outbox import Outcome
+from hcl.store.waiting import Waiting
 from hcl.words import mail as mails
 
 Patch = AbstractContextManager[object]

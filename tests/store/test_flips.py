@@ -197,7 +197,7 @@ async def test_flips_as_young_as_a_kept_ping_stay(app: App) -> None:
 async def test_flips_with_an_unfinished_notification_stay(app: App) -> None:
     check = await put_check(app.database, 1, 2)
     await put_flip(app.database, check, NOW - 2 * HOUR)
-    [(done, *_)] = await store.outbox.due(app.database.committed, 1, NOW, 9)
+    [(done, *_)] = await store.waiting.due(app.database.committed, 1, NOW, 9)
     await note(app.database, done, sent=NOW)
     later = await put_flip(app.database, check, NOW - HOUR)
 

@@ -14,7 +14,7 @@ LATER = NOW + HOUR
 
 
 async def due(app: App, channel_id: int = 1, limit: int = 100) -> list[Notification]:
-    found = await store.outbox.due(app.database.committed, channel_id, NOW, limit)
+    found = await store.waiting.due(app.database.committed, channel_id, NOW, limit)
     return [row.notification for row in found]
 
 
@@ -92,7 +92,7 @@ async def test_newer_flip_has_what_waits_of_its_check_tried_at_once(app: App) ->
     await put_flip(app.database, check, LATER)
 
     reader = app.database.committed
-    found = await store.outbox.due(reader, 1, LATER, 9)
+    found = await store.waiting.due(reader, 1, LATER, 9)
     assert [row.notification.id for row in found] == [1, 3]
     assert await store.outbox.next_after(reader, LATER) == NOW + 9 * HOUR
 
@@ -401,7 +401,7 @@ async def test_group_has_its_channels_tell(app: App) -> None:
     assert await expand(app, told, 1, 2) == 1
 
     # The first was to tell of it anyway.
-    found = await store.outbox.due(app.database.committed, 2, LATER, 9)
+    found = await store.waiting.due(app.database.committed, 2, LATER, 9)
     assert [row.notification for row in found] == [
         Notification(2, 2, check.id, told.flip_id, created, 0, ran=7.5)
     ]
@@ -415,7 +415,7 @@ async def test_age_of_a_reminder_counts_from_its_moment(app: App) -> None:
 
     await remind(app, (told, LATER))
 
-    [(reminder, *_)] = await store.outbox.due(app.database.committed, 1, LATER, 9)
+    [(reminder, *_)] = await store.waiting.due(app.database.committed, 1, LATER, 9)
     assert (reminder.created, reminder.ran) == (LATER, 3607.5)
 
 
@@ -428,7 +428,7 @@ async def test_reminder_and_notice_of_a_group_are_told_too(app: App) -> None:
     assert await expand(app, told, 2) == 1
     assert await expand(app, reminder, 2) == 1
 
-    found = await store.outbox.due(app.database.committed, 2, LATER, 9)
+    found = await store.waiting.due(app.database.committed, 2, LATER, 9)
     assert [(r.notification.reminder, r.notification.notice) for r in found] == [
         (0, ""),
         (1, "No."),

@@ -5,7 +5,8 @@ import pytest
 
 from hcl import store
 from hcl.model import Flip, Hold, Notification
-from hcl.store.outbox import Outcome, Waiting
+from hcl.store.outbox import Outcome
+from hcl.store.waiting import Waiting
 from tests.app import App
 from tests.build import DAY, HOUR, MICROSECOND, NOW
 from tests.store import change, note, plan_of, put_check, put_flip, rows
@@ -19,7 +20,7 @@ REFUSED = 3700.0
 async def due(
     app: App, channel_id: int = 1, now: datetime = NOW, limit: int = 100
 ) -> list[Waiting]:
-    return await store.outbox.due(app.database.committed, channel_id, now, limit)
+    return await store.waiting.due(app.database.committed, channel_id, now, limit)
 
 
 async def due_ids(app: App, channel_id: int = 1, now: datetime = NOW) -> list[int]:
@@ -510,7 +511,9 @@ async def test_hot_statements_use_indexes(app: App) -> None:
         await put_flip(database, check)
         await put_flip(database, check)
 
-    due_plan = await plan_of(database, lambda conn: store.outbox.due(conn, 1, NOW, 100))
+    due_plan = await plan_of(
+        database, lambda conn: store.waiting.due(conn, 1, NOW, 100)
+    )
     tries_plan = await plan_of(database, store.outbox.next_tries)
     after_plan = await plan_of(
         database, lambda conn: store.outbox.next_after(conn, NOW)

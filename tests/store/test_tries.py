@@ -11,7 +11,7 @@ from tests.store.test_channels import save
 async def try_all(app: App, answer: str, **what: object) -> None:
     """Note a try of everything that waits for the first channel."""
     async with app.database.transaction() as conn:
-        waiting = await store.outbox.due(conn, 1, NOW + 9 * HOUR, 99)
+        waiting = await store.waiting.due(conn, 1, NOW + 9 * HOUR, 99)
         outcomes = [
             Outcome((w.notification,), answer, NOW, 1.5, **what)  # type: ignore[arg-type]
             for w in waiting

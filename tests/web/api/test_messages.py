@@ -29,9 +29,9 @@ async def test_messages_come_newest_first_with_what_became_of_them(app: App) -> 
     await put_flip(app.database, other, NOW)
     await put_flip(app.database, check, NOW + HOUR, "down", "up")
     conn = app.database.committed
-    due_a = await store.outbox.due(conn, 1, NOW + HOUR, 9)
+    due_a = await store.waiting.due(conn, 1, NOW + HOUR, 9)
     down_a = due_a[0].notification
-    [row] = await store.outbox.due(conn, 2, NOW + HOUR, 9)
+    [row] = await store.waiting.due(conn, 2, NOW + HOUR, 9)
     down_b = row.notification
     await note(app.database, down_a, answer="HTTP 500", next_try=NOW + MINUTE)
     await note(app.database, down_a, answer="HTTP 200", sent=NOW + MINUTE)
@@ -87,7 +87,7 @@ async def test_what_waits_behind_a_failing_integration_says_so(app: App) -> None
 async def test_reminders_and_what_was_dropped_are_named(app: App) -> None:
     check = await put_check(app.database, 1, status="down")
     await put_flip(app.database, check)
-    [row] = await store.outbox.due(app.database.committed, 1, NOW, 9)
+    [row] = await store.waiting.due(app.database.committed, 1, NOW, 9)
     await note(app.database, row.notification, answer="HTTP 200", sent=NOW)
     async with app.database.transaction() as conn:
         reminder = [(row.notification, NOW + HOUR)]
@@ -97,7 +97,7 @@ async def test_reminders_and_what_was_dropped_are_named(app: App) -> None:
     assert (first["event"], first["status"]) == ("reminder", "waits")
     assert first["answer"] == "a reminder, if it is still down then"
 
-    [later] = await store.outbox.due(app.database.committed, 1, NOW + HOUR, 9)
+    [later] = await store.waiting.due(app.database.committed, 1, NOW + HOUR, 9)
     async with app.database.transaction() as conn:
         await store.outbox.finish(conn, [(later.notification, "not sent: over")])
     first, _ = await messages(app, check.code)

@@ -174,8 +174,8 @@ async def told_twice(app: App) -> str:
     check = await put_check(app.database, 1, 2, status="down")
     await put_flip(app.database, check)
     conn = app.database.committed
-    [a] = await store.outbox.due(conn, 1, NOW, 9)
-    [b] = await store.outbox.due(conn, 2, NOW, 9)
+    [a] = await store.waiting.due(conn, 1, NOW, 9)
+    [b] = await store.waiting.due(conn, 2, NOW, 9)
     await note(app.database, a.notification, answer="HTTP 200", sent=NOW)
     await note(app.database, b.notification, answer="<no>", next_try=NOW + HOUR)
     return check.code
@@ -242,7 +242,7 @@ async def test_log_shows_who_was_told_of_being_late_and_of_slow_runs(app: App) -
         await conn.execute("UPDATE channels SET on_slow = 1, on_late = 1")
         await store.paces.add(conn, check.id, 2, slow, moments[2])
         await store.latenesses.add(conn, [(check, moments[3])], moments[3])
-    for waiting in await store.outbox.due(app.database.committed, 1, moments[3], 9):
+    for waiting in await store.waiting.due(app.database.committed, 1, moments[3], 9):
         at = waiting.notification.created + MINUTE
         await note(app.database, waiting.notification, sent=at, began=at)
     visitor = await Visitor.enter(app)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hcl import store
@@ -69,7 +70,9 @@ class Damage:
         if self._told is None:
             kept = store.settings.get(self._database.committed, _TOLD)
             if text := await readable(kept, None, logger):
-                self._told = datetime.fromisoformat(text)
+                # It may be damaged itself.
+                with suppress(ValueError):
+                    self._told = datetime.fromisoformat(text)
         # Either way: a clock that was ahead is not waited for.
         return self._told is not None and abs(now - self._told) < TELL_AGAIN
 

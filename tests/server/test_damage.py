@@ -59,6 +59,17 @@ async def test_damage_is_told_once_a_day_over_restarts(tmp_path: Path) -> None:
             assert len(await told(app)) == 1 + started
 
 
+async def test_when_it_was_told_may_be_damaged_too(tmp_path: Path) -> None:
+    async with running(tmp_path, Times()) as app:
+        async with app.database.transaction() as conn:
+            await store.settings.put(conn, "damage_told", "2026-\ufffd")
+        app.database.trouble.is_damage = True
+
+        await damage_of(app).look_once()
+
+        assert await told(app) == ["hcl's database is damaged"]
+
+
 async def test_where_nobody_can_be_told_the_log_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,23 +35,21 @@ logger = logging.getLogger(__name__)
 SIGN_EVERY = 60.0
 _SOONER = 0.9
 
-# What waits is let in before anybody is judged: until so many seconds pass without a
-# ping, and for so many in all.
+# What waits is let in before anybody is judged: until none comes so long, and in all.
 QUIET = 2.0
 MOST_PATIENCE = 10.0
 
-# Who wakes so many seconds late, and was not away for that: what came in time may wait
-# to be taken.
+# Of who wakes so many seconds late, and was not away, pings may wait to be taken.
 LATE = 0.5
 
 
 class Watch:
     """Looks, whenever the checker wakes, for what time has done to hcl.
 
-    `excuses`: whether absences excuse checks; else all is judged as if hcl had
-    listened. `others` are the alarms of the other loops. `heard` returns when the last
-    ping came, by the boot clock; `refusals` are of pings that could not be kept; `file`
-    takes what was received to the logs, and calls what it is given while it does.
+    `excuses`: whether absences excuse checks; else all is judged as if it had listened.
+    `others` are the alarms of the other loops. `heard` returns when the last ping came,
+    by the boot clock; `refusals` are of pings that could not be kept; `file` takes what
+    came to the logs, and calls what it is given meanwhile.
     """
 
     def __init__(

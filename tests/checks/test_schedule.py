@@ -979,42 +979,33 @@ def test_next_occurrences_end_with_the_schedule() -> None:
     assert found == [datetime(2026, 6, 1, tzinfo=UTC)]
 
 
-def test_lines_that_never_fire_are_looked_through_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines that are looked through."""
+    lines: list[str] = []
 
     def counted(kind: Kind, line: str, after: datetime) -> Iterator[datetime]:
-        asked.append(line)
+        lines.append(line)
         return found(kind, line, after)
 
     found = occurrences._occurrences
     monkeypatch.setattr(occurrences, "_occurrences", counted)
+    return lines
+
+
+def test_lines_that_never_fire_are_looked_through_once(asked: list[str]) -> None:
     expression = "2-30 06:07\nMon 09:00\n4-31 06:07\nMon 09:00\n2-30 06:07"
 
     first = schedule.next_occurrence("oncalendar", expression, "Europe/Riga", NOW)
     asked.clear()
     later = schedule.next_occurrence("oncalendar", expression, "Europe/Riga", NOW)
 
-    assert first == later
-    assert first == schedule.next_occurrence(
-        "oncalendar", "Mon 09:00", "Europe/Riga", NOW
-    )
-    assert asked == ["Mon 09:00", "Mon 09:00"]
+    assert asked == ["Mon 09:00"]
+    alone = schedule.next_occurrence("oncalendar", "Mon 09:00", "Europe/Riga", NOW)
+    assert first == later == alone
 
 
-def test_that_one_never_fires_is_found_out_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[str] = []
-
-    def counted(kind: Kind, line: str, after: datetime) -> Iterator[datetime]:
-        asked.append(line)
-        return found(kind, line, after)
-
-    found = occurrences._occurrences
-    monkeypatch.setattr(occurrences, "_occurrences", counted)
-
+def test_that_one_never_fires_is_found_out_once(asked: list[str]) -> None:
     for _ in range(2):
         with pytest.raises(schedule.ScheduleError, match="never fires"):
             schedule.validate("2-30 16:07")

@@ -324,11 +324,11 @@ class Guess:
             since = self.counted
             if since is None and self.status == "up":
                 since = self.last_ping
-            last = self.not_before
-            if self._is_answered() and not ended._is_answered():
+            after = ended.but(last_ping=at, counted=since)
+            if self._is_answered() and after.raw() <= at:
                 # What its run stood for is due when that had to end.
-                last = max(last, self.raw())
-            return ended.but(last_ping=at, counted=since, not_before=last), None
+                after = after.but(not_before=max(self.not_before, self.raw()))
+            return after, None
         runs = ended.runs
         if self.status == "down" and status == "up":
             # Nobody is told of it any more.

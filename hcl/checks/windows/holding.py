@@ -62,20 +62,22 @@ def on_ping(
         missed=before.missed,
     )
     again = deadlines.with_deadline(after, ping.created, loose=loose)
-    return again._replace(check=held(_no_sooner(before, again.check), calendar)), True
+    after = _no_sooner(before, again.check, ping.created)
+    return again._replace(check=held(after, calendar)), True
 
 
-def _no_sooner(before: Check, after: Check) -> Check:
+def _no_sooner(before: Check, after: Check, now: datetime) -> Check:
     """Leave what was due where it was, of a check of which a run has ended.
 
-    That run may have stood for what was expected; or a clock that was set has moved it.
+    A clock that was set has moved it; or that run stood for what was expected, and what
+    was due for that is over already.
     """
     if before.alert_after is None or after.alert_after is None:
         return after
-    due = before.alert_after - before.spared
-    if due <= after.alert_after:
+    due, is_answered = before.alert_after - before.spared, runs.answers(before)
+    if due <= after.alert_after or (is_answered and now < after.alert_after):
         return after
-    last = due if runs.answers(before) else after.not_before
+    last = due if is_answered else after.not_before
     return after._replace(alert_after=due, not_before=last)
 
 

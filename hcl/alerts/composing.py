@@ -8,7 +8,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.alerts.calm import LONGEST_HISTORY, Bundle, by_check
-from hcl.alerts.messages import pages_root
+from hcl.alerts.messages import message_of, pages_root
 from hcl.checks import mute_links
 from hcl.config import Config
 from hcl.db import readable
@@ -102,13 +102,11 @@ async def _announced(
     if announcement is None:
         return None
     project = announcement.project_id
-    return Message(
-        site_name=config.server.site_name,
-        site_root=pages_root(config),
-        project_name=await store.projects.name_of(conn, project) if project else "",
-        alerts=(),
-        notice=" ".join(dict.fromkeys(_notices(bundle))),
+    return message_of(
+        config,
+        await store.projects.name_of(conn, project) if project else "",
         announcement=announcement,
+        notice=" ".join(dict.fromkeys(_notices(bundle))),
     )
 
 

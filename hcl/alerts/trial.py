@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hcl.alerts.messages import pages_root
+from hcl.alerts.messages import message_of
 from hcl.alerts.transports import DeliveryError, load, open_transport
 from hcl.checks import rules
 from hcl.config import ChannelConfig, Config, Event
@@ -84,12 +84,11 @@ def _failed(problem: str, begun: float) -> Trial:
 
 def example(config: Config, project_name: str, now: datetime, event: Event) -> Message:
     """Return a message about a check that does not exist, called TEST; or about hcl."""
-    server, root = config.server, pages_root(config)
     if event == "server":
         told = Announcement(
             None, now, "absence", "TEST", ("This is a test message of hcl itself.",)
         )
-        return Message(server.site_name, root, project_name, (), announcement=told)
+        return message_of(config, project_name, announcement=told)
     check = rules.new_check(0, str(uuid.uuid4()), str(uuid.uuid4()))
     status: Status = "down" if event == "down" else "up"
     ago = {"up": timedelta(0), "slow": timedelta(0), "late": timedelta(days=1)}
@@ -127,4 +126,4 @@ def example(config: Config, project_name: str, now: datetime, event: Event) -> M
             began, usual = now - timedelta(minutes=42), timedelta(minutes=5)
             lateness = Lateness(began, now, usual)
         alert = Alert(check, flip, ping, channels=(), lateness=lateness, home=home)
-    return Message(server.site_name, root, project_name, (alert,))
+    return message_of(config, project_name, (alert,))

@@ -10,7 +10,7 @@ import click
 from aiosqlite import Connection
 
 from hcl import store
-from hcl.alerts.messages import pages_root
+from hcl.alerts.messages import message_of
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.messages.rendering import in_brief, in_html, in_text
 from hcl.alerts.reports import occurrences
@@ -97,10 +97,7 @@ async def _message(
     span = (_begin(wanted, now, home), now)
     told = await gather(reader, project_id, wanted, span, now)
     words = of_report((project_id, project.name), wanted, span, told, now, home)
-    server = config.server
-    return Message(
-        server.site_name, pages_root(config), project.name, (), announcement=words
-    )
+    return message_of(config, project.name, announcement=words)
 
 
 def _begin(wanted: ReportConfig, now: datetime, home: str) -> datetime:

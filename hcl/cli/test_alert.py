@@ -8,7 +8,7 @@ import click
 
 from hcl import store
 from hcl.alerts.drill import all_is_well
-from hcl.alerts.messages import pages_root
+from hcl.alerts.messages import message_of
 from hcl.alerts.trial import Trial, send
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
@@ -67,14 +67,8 @@ def _outcome(trial: Trial) -> str:
 
 
 async def _message(config: Config, project: ProjectConfig, now: datetime) -> Message:
-    server = config.server
-    return Message(
-        server.site_name,
-        pages_root(config),
-        project.name,
-        (),
-        announcement=await _told(config, project, now),
-    )
+    told = await _told(config, project, now)
+    return message_of(config, project.name, announcement=told)
 
 
 async def _told(config: Config, wanted: ProjectConfig, now: datetime) -> Announcement:

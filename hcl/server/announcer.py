@@ -1,6 +1,7 @@
 """Have people told of what concerns all projects, over the event `server`."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from hcl import store
 from hcl.alarm import Alarm
@@ -8,6 +9,9 @@ from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.db import Database
 from hcl.model import Announcement, AnnouncementKind
+
+# Of what goes on being wrong people are told again after so long.
+TELL_AGAIN = timedelta(days=1)
 
 
 class Announcer:

@@ -3,20 +3,17 @@
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hcl import store
 from hcl.clock import Clock
 from hcl.db import Database, UnusableError, readable, tell
-from hcl.server.announcer import Announcer
+from hcl.server.announcer import TELL_AGAIN, Announcer
 
 logger = logging.getLogger(__name__)
 
 # It is mostly met soon after the start, as all is read then. In seconds.
 FIRST, EVERY = 2.0, 60.0
-
-# Of damage that lasts people are told again after so long.
-TELL_AGAIN = timedelta(days=1)
 
 # When they were told last, among the settings: a restart does not tell it once more.
 _TOLD = "damage_told"

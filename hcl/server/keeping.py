@@ -29,6 +29,7 @@ from hcl.db import (
     tell,
 )
 from hcl.model import Announcement
+from hcl.server.announcer import TELL_AGAIN
 from hcl.store.backups import Kept
 from hcl.words.lengths import duration, in_seconds
 from hcl.words.lengths import every as often
@@ -39,9 +40,6 @@ from hcl.words.sizes import size
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-# Of a failure that lasts people are told again after so long.
-TELL_AGAIN = timedelta(days=1)
 
 # How long the end waits for a copy that is being made, which stops between two slices.
 _END_PATIENCE = 1.0

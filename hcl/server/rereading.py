@@ -11,6 +11,7 @@ from hcl.config import Config, ConfigError
 from hcl.db import PATIENCE, SQLError, UnusableError, tell
 from hcl.server.guard import apart
 from hcl.server.parts import Assembly
+from hcl.server.sockets import are_handed_over
 from hcl.server.systemd import Notifier
 
 logger = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ def _until_restart(used: Config, read: Config) -> Config:
 def _name_restarts(used: Config, read: Config) -> None:
     """Say which changes wait for a restart, at each reload until there is one."""
     # What systemd hands over stays as its units have it.
-    is_handed_over = os.environ.get("LISTEN_PID") == str(os.getpid())
+    is_handed_over = are_handed_over(os.environ)
     for name, old, new in (
         ("server.listen", used.server.listen, read.server.listen),
         ("database", used.database, read.database),

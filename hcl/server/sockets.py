@@ -37,7 +37,7 @@ class Inherited:
 
     def __init__(self, env: Mapping[str, str], *, mail: bool) -> None:
         self._fds: dict[str, list[int]] = {HTTP: [], MAIL: []}
-        if env.get("LISTEN_PID") != str(os.getpid()):
+        if not are_handed_over(env):
             return
         given = env.get("LISTEN_FDS", "")
         if not (given.isascii() and given.isdigit()):
@@ -60,6 +60,11 @@ class Inherited:
         """Return the sockets for a use, once; none if none was handed over."""
         fds, self._fds[use] = self._fds[use], []
         return [socket.socket(fileno=fd) for fd in fds]
+
+
+def are_handed_over(env: Mapping[str, str]) -> bool:
+    """Tell whether systemd hands over sockets to this process (sd_listen_fds(3))."""
+    return env.get("LISTEN_PID") == str(os.getpid())
 
 
 def _use_of(fd: int, name: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from hcl.client.connecting import connect
 from hcl.client.signals import Signal, stamped
+from hcl.client.stderr import printable
 
 AGENT = "hcl-client"
 
@@ -120,8 +121,7 @@ def reason(error: Exception) -> str:
 
 def plain(text: str) -> str:
     """Put what a server said in one line that no terminal takes for orders."""
-    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
-    return " ".join(words)
+    return " ".join(printable(text).split())
 
 
 def request(

@@ -1,9 +1,17 @@
-"""What is said on standard error, which may be closed, full, or read by nobody."""
+"""What is said on standard error, which may be closed, full, or read by nobody.
+
+And what a terminal may be shown of what others say.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+
+
+def printable(text: str) -> str:
+    """Put blanks for what a terminal takes for orders, line ends among it."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def say(line: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from hcl.client.stderr import printable
+
 _PERIODS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -33,8 +35,7 @@ def show(
 
 def in_line(value: Any) -> str:
     """Put a value in one line that no terminal takes for orders."""
-    text = "" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
+    return printable("" if value is None else str(value))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:

@@ -79,16 +79,15 @@ def _zone_of_files() -> str:
 
 def _knows_zones() -> bool:
     """Tell whether the cron here heeds CRON_TZ, as cronie does and Debian's not."""
-    program = _cron()
-    return program is None or b"CRON_TZ" in program
+    return _is_cronie() is not False
 
 
-def _cron() -> bytes | None:
-    """Return the program that runs the jobs here; None: it is not known."""
+def _is_cronie() -> bool | None:
+    """Tell whether cronie runs the jobs here, by what it knows; None: nobody can."""
     for name in ("crond", "cron"):
         try:
             with open(f"{_ROOT}/usr/sbin/{name}", "rb") as file:
-                return file.read()
+                return b"CRON_TZ" in file.read()
         except OSError:
             continue
     return None
@@ -98,9 +97,8 @@ def _is_read(name: str) -> bool:
     """Tell whether the cron here runs what a file of this name in /etc/cron.d says."""
     if _READ_BY_CRON.fullmatch(name):
         return True
-    # Which knows CRON_TZ too; in Debian it may be made to go by Debian's rule.
-    is_cronie = b"CRON_TZ" in (_cron() or b"")
-    if not is_cronie or os.path.exists(_ROOT + "/etc/debian_version"):
+    # In Debian cronie may be made to go by Debian's rule.
+    if not _is_cronie() or os.path.exists(_ROOT + "/etc/debian_version"):
         return False
     return not _UNREAD_BY_CRONIE.fullmatch(name)
 

@@ -148,8 +148,7 @@ async def logged(
     )
     found: list[Logged] = []
     for number, row in enumerate(rows, 1):
-        flip = Flip(datetime.fromtimestamp(row[2], UTC), *tuple(row[3:]))
-        found.append(Logged(row[0], row[1], flip))
+        found.append(_logged(tuple(row)))
         if number % SLICE == 0:
             await asyncio.sleep(0)
     return found
@@ -163,10 +162,11 @@ async def newest(conn: Connection, check_id: int) -> Logged | None:
         " (SELECT max(id) FROM flips WHERE check_id = :id))",
         {"id": check_id},
     )
-    for row in map(tuple, rows):
-        flip = Flip(datetime.fromtimestamp(row[2], UTC), *row[3:])
-        return Logged(row[0], row[1], flip)
-    return None
+    return next((_logged(tuple(row)) for row in rows), None)
+
+
+def _logged(row: tuple[Any, ...]) -> Logged:
+    return Logged(row[0], row[1], Flip(datetime.fromtimestamp(row[2], UTC), *row[3:]))
 
 
 async def untold(
@@ -193,10 +193,7 @@ async def untold(
             "limit": limit,
         },
     )
-    return [
-        Logged(row[0], row[1], Flip(datetime.fromtimestamp(row[2], UTC), *row[3:]))
-        for row in reversed(list(map(tuple, rows)))
-    ]
+    return [_logged(tuple(row)) for row in reversed(list(rows))]
 
 
 async def down_since(conn: Connection, check_id: int, flip_id: int) -> datetime | None:

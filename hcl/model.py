@@ -16,14 +16,7 @@ Action = Literal["success", "fail", "start", "log", "ign"]
 Reason = Literal["", "fail", "timeout", "missed", "overran", "short"]
 Hold = Literal["", "delay", "remind", "quiet", "fold", "mute"]
 AnnouncementKind = Literal[
-    "absence",
-    "reload",
-    "restore",
-    "backup",
-    "test",
-    "replication",
-    "report",
-    "damage",
+    "absence", "reload", "restore", "backup", "test", "replication", "report", "damage"
 ]
 
 

@@ -12,6 +12,16 @@ from tests.web.api.calls import create
 
 NOBODY = "b7a6d9c2-5c3e-4c51-9b2e-3c7f0d1e2f3a"
 UNDER_A_PATH = CONFIG.replace(ROOT, f"{ROOT}/hcl")
+
+
+def placed(site: str, endpoint: str) -> str:
+    """Return a config with the site below a path, and pings elsewhere."""
+    return CONFIG.replace(
+        f'site_root = "{ROOT}"',
+        f'site_root = "{ROOT}{site}"\nping_endpoint = "{endpoint}"',
+    )
+
+
 LISTS = [
     *(f"api/v{v}/{name}" for v in (1, 2, 3) for name in ("checks", "badges", "status")),
     f"api/v1/checks/{NOBODY}/pings",
@@ -143,10 +153,7 @@ async def test_site_may_lie_under_letters_that_no_header_takes(
 
 
 async def test_pings_are_taken_under_the_path_of_their_endpoint(tmp_path: Path) -> None:
-    text = CONFIG.replace(
-        f'site_root = "{ROOT}"',
-        f'site_root = "{ROOT}"\nping_endpoint = "https://p.example/hc-ping/"',
-    )
+    text = placed("", "https://p.example/hc-ping/")
     async with running_app(tmp_path, text) as app:
         check = await create(app)
         code = check["uuid"]
@@ -164,10 +171,7 @@ async def test_pings_are_taken_at_the_root_of_their_endpoint(
     tmp_path: Path, site: str, endpoint: str
 ) -> None:
     """As `https://hc-ping.com/<uuid>`, and nothing else is taken for a ping."""
-    text = CONFIG.replace(
-        f'site_root = "{ROOT}"',
-        f'site_root = "{ROOT}{site}"\nping_endpoint = "{endpoint}"',
-    )
+    text = placed(site, endpoint)
     async with running_app(tmp_path, text) as app:
         check = await create(app, slug="job")
         code = check["uuid"]
@@ -194,10 +198,7 @@ async def test_pings_may_lie_anywhere_below_the_path_of_the_site(
 ) -> None:
     """Whether a proxy takes the site's path off or not; and so do pages."""
     endpoint = f"{ROOT}{site}{end}"
-    text = CONFIG.replace(
-        f'site_root = "{ROOT}"',
-        f'site_root = "{ROOT}{site}"\nping_endpoint = "{endpoint}"',
-    )
+    text = placed(site, endpoint)
     async with running_app(tmp_path, text) as app:
         check = await create(app, slug="job")
         code = check["uuid"]
@@ -224,10 +225,7 @@ async def test_pages_for_others_are_found_beside_pings_below_p(
     tmp_path: Path, site: str
 ) -> None:
     page = '[[projects.pages]]\nslug = "home"\ntitle = "At home"\n'
-    text = CONFIG.replace(
-        f'site_root = "{ROOT}"',
-        f'site_root = "{ROOT}{site}"\nping_endpoint = "{ROOT}{site}/p/"',
-    )
+    text = placed(site, f"{ROOT}{site}/p/")
     text = text.replace("[[projects.keys]]", f"{page}[[projects.keys]]", 1)
     async with running_app(tmp_path, text) as app:
         code = (await create(app))["uuid"]

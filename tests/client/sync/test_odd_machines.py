@@ -40,6 +40,11 @@ def machine(tmp_path: Path, serve: Serve) -> Machine:
     return Machine(tmp_path, serve)
 
 
+def write_program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 async def as_anybody(machine: Machine, *arguments: str) -> Ran:
     """Sync as one who may write only what its mode says: root too is that there."""
     lesser = "-dac_override,-dac_read_search,-fowner"
@@ -226,8 +231,7 @@ def test_what_cron_cannot_start_is_called_by_an_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, is_found: bool
 ) -> None:
     program = tmp_path / "hcl"
-    program.write_text(f"{script}\n")
-    program.chmod(0o755)
+    write_program(program, f"{script}\n")
     (tmp_path / "py-x").symlink_to("/bin/sh")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
@@ -265,8 +269,7 @@ def test_what_cron_cannot_start_in_any_way_is_refused(
 ) -> None:
     # Another program of that name; and what is found by PYTHONPATH alone.
     other = tmp_path / name
-    other.write_text("#!/bin/sh\nexit 2\n")
-    other.chmod(0o755)
+    write_program(other, "#!/bin/sh\nexit 2\n")
     python = sys._base_executable  # type: ignore[attr-defined]
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(sys, "argv", [str(other)])
@@ -280,8 +283,7 @@ def test_jobs_call_the_single_file_and_not_what_it_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     single = tmp_path / "hcl.pyz"
-    single.write_text("#!/bin/sh\n")
-    single.chmod(0o755)
+    write_program(single, "#!/bin/sh\n")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("HCL_PYZ", str(single))
     monkeypatch.setattr(sys, "argv", ["/x/site/hcl/__main__.py"])
@@ -295,8 +297,7 @@ def test_a_path_that_no_crontab_takes_is_refused(
 ) -> None:
     program = tmp_path / folder / "hcl"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    write_program(program, "#!/bin/sh\n")
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
 
     with pytest.raises(SettingsError, match=r"jobs cannot call .*hcl: put the client"):
@@ -307,8 +308,7 @@ def test_a_name_that_no_later_run_would_know_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "tell"
-    other.write_text("#!/bin/sh\n")
-    other.chmod(0o755)
+    write_program(other, "#!/bin/sh\n")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(sys, "argv", [str(other)])
 

@@ -98,7 +98,9 @@ def _excuse(model: "Model", away: Away, low: float, high: float) -> None:
         model.run_excused = True
     most = model.excused[1] + away.counts[1]
     least = model.excused[0] + (away.counts[0] if is_excused else 0)
-    was_capped = model.excused[0] >= 3, model.excused[1] >= 3
+    # What may go on with an absence not judged yet may be of the third still.
+    is_another = away.counts[0] > 0
+    was_capped = is_another and model.excused[0] >= 3, model.excused[1] >= 3
     model.excused = min(least, 3), min(most, 3)
     if was_capped[0] and not away.all_anew:
         # From the fourth on only what is being tried again still arrives.

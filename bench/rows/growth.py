@@ -1,9 +1,16 @@
-"""How speed changes with the number of checks and of stored pings."""
+"""How speed changes with the number of checks and of stored pings.
+
+As all rates it is that of pings of 1000 checks, wherever among all they lie; and beside
+it the rate if each ping is of another check.
+"""
 
 import math
 import sqlite3
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 
@@ -11,7 +18,7 @@ from bench import load
 from bench.client import get, median_ms
 from bench.load import Traffic
 from bench.plan import BenchError, Plan, say
-from bench.rows.rates import sample
+from bench.rows.rates import Sample, sample
 from bench.seed import seed
 from bench.servers import PROJECT, READ_KEY, Hcl, badge_of_all
 from bench.table import NO_GOAL, Row, at_least, spread
@@ -48,36 +55,53 @@ def measure(plan: Plan) -> list[Row]:
 
 
 def _measure_size(plan: Plan, n_checks: int, n_pings: int) -> list[Row]:
-    base, base_traffic = _prepare(plan.new_folder(), *_BASE)
-    hcl, traffic = _prepare(plan.new_folder(), n_checks, n_pings)
+    base, of_base = _prepare(plan.new_folder(), *_BASE)
+    hcl, of_all = _prepare(plan.new_folder(), n_checks, n_pings)
+    of_some = replace(of_all, paths=of_all.paths[: _BASE[0]])
     seconds = plan.pick(3, 1)
+    # What is compared with the base, taking turns with it.
+    compared = {"": of_some}
+    if n_checks > _BASE[0]:
+        compared[", each of another check"] = of_all
+    samples: defaultdict[str, list[tuple[Sample, Sample]]] = defaultdict(list)
     with base, hcl:
-        for server, paths in ((base, base_traffic), (hcl, traffic)):
-            _get_going(server, paths)
-        rounds = [
-            (
-                sample(hcl, traffic, _CONNECTIONS, seconds),
-                sample(base, base_traffic, _CONNECTIONS, seconds),
-            )
-            for _ in range(plan.rounds)
-        ]
-        calls = _calls(hcl, traffic.paths[0].rpartition("/")[2])
+        for server, traffic in ((base, of_base), (hcl, of_all)):
+            _get_going(server, traffic)
+        for _ in range(plan.rounds):
+            then = sample(base, of_base, _CONNECTIONS, seconds)
+            for name, traffic in compared.items():
+                now = sample(hcl, traffic, _CONNECTIONS, seconds)
+                samples[name].append((now, then))
+        calls = _calls(hcl, of_all.paths[0].rpartition("/")[2])
     size = f"{n_checks:,} checks, {n_pings:,} stored pings"
+    is_last = (n_checks, n_pings) == _SIZES[-1]
+    return [
+        *(
+            _compare(
+                f"{size}: pings, {_CONNECTIONS} connections{name}",
+                rounds,
+                has_goal=is_last and not name,
+            )
+            for name, rounds in samples.items()
+        ),
+        Row(f"{size}: API calls, median", calls),
+    ]
+
+
+def _compare(
+    what: str, rounds: Sequence[tuple[Sample, Sample]], *, has_goal: bool
+) -> Row:
     ratios = [now.load.rate / then.load.rate for now, then in rounds]
     overall = fmean(a.load.rate for a, _ in rounds) / fmean(
         b.load.rate for _, b in rounds
     )
     cpu = spread([now.cpu / then.cpu for now, then in rounds])
-    compared = (
+    figure = (
         f"{spread(ratios)} × the rate with 1,000 and none ({overall:.2f} over all"
         f" rounds); CPU {cpu} ×"
     )
-    is_last = (n_checks, n_pings) == _SIZES[-1]
-    goal = at_least(_GOAL, median(ratios), "×") if is_last else NO_GOAL
-    return [
-        Row(f"{size}: pings, {_CONNECTIONS} connections", compared, goal),
-        Row(f"{size}: API calls, median", calls),
-    ]
+    goal = at_least(_GOAL, median(ratios), "×") if has_goal else NO_GOAL
+    return Row(what, figure, goal)
 
 
 def _prepare(folder: Path, n_checks: int, n_pings: int) -> tuple[Hcl, Traffic]:

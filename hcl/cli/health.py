@@ -1,6 +1,7 @@
 """`hcl health`: ask the server whether it is well, for scripts and containers."""
 
 import http.client
+import math
 import socket
 import sys
 
@@ -31,6 +32,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
+    # Neither less nor more than a bound, so that a range lets it pass.
+    if math.isnan(value):
+        raise click.BadParameter("this is no number of seconds")
+    return value
+
+
 @click.command()
 @click.option("--config", "explicit", metavar="PATH", help="Read this file.")
 @click.option(
@@ -39,6 +47,7 @@ class UnixConnection(http.client.HTTPConnection):
     default=10.0,
     show_default=True,
     type=click.FloatRange(0, _LONGEST, min_open=True),
+    callback=_seconds,
     help="How long to wait.",
 )
 def health(explicit: str | None, timeout: float) -> None:

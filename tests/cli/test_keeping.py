@@ -101,6 +101,15 @@ async def test_health_is_not_content_with_another_server(
     assert told.format(address) in line
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1", "soon"])
+def test_health_takes_no_odd_timeout(tmp_path: Path, seconds: str) -> None:
+    status, told = hcl(tmp_path, "health", "--timeout", seconds)
+
+    assert status == 2
+    assert "Invalid value for '--timeout'" in told
+    assert "Traceback" not in told
+
+
 async def test_status_tells_of_parts_backups_absences_channels_and_messages(
     tmp_path: Path,
 ) -> None:

@@ -148,10 +148,6 @@ async def cut_to(conn: Connection, now: datetime) -> None:
     """Let nothing that has happened lie in the future; deadlines stay, see below."""
     await open_runs.cut_to(conn, now)
     await latenesses.cut_to(conn, now)
-    await conn.execute(
-        "UPDATE check_states SET late_since = :now WHERE late_since > :now",
-        {"now": stamp(now)},
-    )
     cursor = await conn.execute(
         "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
         " min(missed, :now),"

@@ -123,11 +123,28 @@ async def shift(conn: Connection, by: timedelta, since: datetime | None = None) 
     )
 
 
-async def cut_to(conn: Connection, now: datetime) -> None:
-    """Let none that lasts have begun in the future."""
+async def cut_to(
+    conn: Connection, now: datetime, since: datetime | None = None
+) -> None:
+    """Let none that lasts have begun in the future; but for those since a moment.
+
+    To be called before starts of runs are cut or moved: of which people were told stays
+    before them, see `rules.late_still`. And what ended otherwise than by a ping does
+    not come to be what lasts now.
+    """
+    cut = ":now - iif(s.late_since < s.last_start, 0.001, 0)"
+    lasting = f"SELECT {cut} FROM check_states s WHERE s.check_id = l.check_id"
+    values = {"now": stamp(now), "since": stamp(since)}
     await conn.execute(
-        "UPDATE latenesses SET began = :now WHERE began > :now AND ended IS NULL",
-        {"now": stamp(now)},
+        f"UPDATE latenesses AS l SET began = coalesce(({lasting} AND {IS_NOW}),"
+        " :now - 1) WHERE began > :now AND ended IS NULL"
+        " AND (:since IS NULL OR began < :since)",
+        values,
+    )
+    await conn.execute(
+        f"UPDATE check_states AS s SET late_since = {cut} WHERE late_since > :now"
+        " AND (:since IS NULL OR late_since < :since)",
+        values,
     )
 
 

@@ -1568,6 +1568,50 @@ async def test_a_lateness_moves_along_with_a_time_that_was_guessed(
         assert await rows(app.database, over) == [1]
 
 
+@pytest.mark.parametrize("is_guessed", [True, False])
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_whether_a_lateness_was_told_is_known_once_a_wall_is_behind(
+    tmp_path: Path, *, is_told: bool, is_guessed: bool
+) -> None:
+    """It began before a run, and all know; or while that was open, and nobody does."""
+    times = Times()
+    channel = toml.email("Mail", "me@example.org", events=["down", "late"])
+    text = "\n".join([toml.smtp(9), toml.project(), channel])
+
+    async def hear(app: App, action: Action, minutes: int) -> None:
+        times.run(minutes * 60)
+        await look(app)
+        times.run(1)
+        ping = make_ping(action=action, created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+
+    async with running(tmp_path, times, text) as app:
+        check = await put_check(app.database, 1, timeout=5 * MINUTE, grace=HOUR)
+        await hear(app, "success", 0)
+        await hear(app, "start", 7 if is_told else 2)
+        times.run(300)
+        await look(app)
+        before = await again(app, check)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-86_400)
+    times.synchronised = not is_guessed
+
+    async with running(tmp_path, times, text) as app:
+        await hear(app, "start", 1)
+        times.synchronised = True
+        await hear(app, "start", 1)
+        await hear(app, "success", 1)
+
+        assert before.late_since is not None
+        assert before.last_start is not None
+        assert (before.late_since < before.last_start) == is_told
+        assert app.clock.now() < before.late_since
+        over = "SELECT count(*) FROM notifications WHERE is_end"
+        assert await rows(app.database, over) == [is_told]
+        lasting = "SELECT count(*) FROM latenesses WHERE ended IS NULL"
+        assert await rows(app.database, lasting) == [0]
+
+
 async def test_states_of_a_future_that_is_none_are_cut(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:

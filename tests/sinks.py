@@ -104,6 +104,9 @@ class HttpSink(Inbox[HttpRecord]):
         self.connections = 0
         # What a request gets: a status and a body; None: what the attributes say.
         self.answers: Callable[[HttpRecord], tuple[int, bytes]] | None = None
+        # While it is not set, nobody is answered.
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._tls = tls
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -163,6 +166,7 @@ class HttpSink(Inbox[HttpRecord]):
         if self.answers is not None:
             self.status, self.body = self.answers(record)
         await asyncio.sleep(self.delay)
+        await self.may_answer.wait()
         if self.behave == "answer":
             writer.write(self._answer())
             await writer.drain()

@@ -171,7 +171,8 @@ async def test_closing_ends_what_is_under_way(sink: HttpSink) -> None:
 async def test_message_that_hangs_hinders_no_other(
     courier: Courier, sink: HttpSink
 ) -> None:
-    async with HttpSink(behave="hang") as hanging, HttpSink(delay=1.5) as slow:
+    async with HttpSink(behave="hang") as hanging, HttpSink() as slow:
+        slow.may_answer.clear()
         late = asyncio.create_task(courier.send(to(hanging), 1.0))
         behind = asyncio.create_task(courier.send(to(hanging), ENDS))
         other = asyncio.create_task(courier.send(to(slow), ENDS))
@@ -185,6 +186,7 @@ async def test_message_that_hangs_hinders_no_other(
 
         assert prompt.ok
         assert len(workers()) == 2
+        slow.may_answer.set()
         assert (await other).ok
         behind.cancel()
         await until_gone(first)

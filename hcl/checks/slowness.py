@@ -184,6 +184,9 @@ class Slowness:
     async def _look(self, waiting: Mapping[int, Sequence[Ping]], now: datetime) -> int:
         """Look at what came of a few checks."""
         served = await self._served(waiting)
+        for check_id in waiting.keys() - served:
+            # What comes from now on is not taken: once it is told of again, it is read.
+            self._paces.pop(check_id, None)
         found = await self._remember(served, waiting)
         numbers = {}
         for check_id in served:

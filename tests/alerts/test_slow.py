@@ -229,6 +229,30 @@ async def test_a_check_that_gets_the_channel_later_is_told_of_at_once(
         assert post.mails() == ["SLOW: a"]
 
 
+async def test_what_it_did_while_it_had_not_the_channel_makes_no_run_slow(
+    tmp_path: Path,
+) -> None:
+    """A run that began before ended meanwhile; the next began meanwhile, too."""
+    async with posting(tmp_path, MAIL, PLAIN) as post:
+        check, other = await steady(post), await steady(post, name="b")
+        await signal(post, check, "start", NOW)
+        await run(post, other, USUAL, NOW)
+        await look(post, NOW + MINUTE)
+        [project] = post.app.synced.projects
+        mail, _ = await rows(post.app.database, "SELECT code FROM channels ORDER BY id")
+        managing = post.app.parts.managing
+        for codes, seen in ([], [mail]), ([mail], []):
+            await managing.assign(project, check.code, codes, seen=seen_channels(seen))
+            if not codes:
+                await signal(post, check, "success", NOW + USUAL)
+                await look(post, NOW + 5 * MINUTE)
+                await signal(post, check, "start", NOW + HOUR)
+        await signal(post, check, "success", NOW + HOUR + USUAL)
+        await look(post, NOW + 2 * HOUR)
+
+        assert post.mails() == []
+
+
 async def test_pings_that_come_during_a_reload_are_looked_at(tmp_path: Path) -> None:
     async with posting(tmp_path, MAIL) as post:
         check = await steady(post)

@@ -211,9 +211,7 @@ class Managing:
                 raise EditedError(check, codes, ["channels"])
             if check.origin == DECLARED and set(names) != set(codes):
                 raise DeclaredError
-            await store.channels.assign(conn, check.id, ids)
-            await store.latenesses.watch(conn, check.id)
-            await store.paces.assigned(conn, check.id)
+            await _assign(conn, check, ids, self._clock.now())
             managed = await _with_codes(conn, check)
         self._ring(managed.check)
         return managed
@@ -261,9 +259,7 @@ class Managing:
         else:
             check = check._replace(id=await store.checks.add(conn, check))
         if ids is not None:
-            await store.channels.assign(conn, check.id, ids)
-            await store.latenesses.watch(conn, check.id)
-            await store.paces.assigned(conn, check.id)
+            await _assign(conn, check, ids, now)
         return await _with_codes(conn, check)
 
     def _ring(self, check: Check, before: Check | None = None) -> None:
@@ -272,6 +268,9 @@ class Managing:
         at = check.late_from if self.tells_late else check.alert_after
         if at is not None:
             self._checker.ring(at)
+        if check.status == "down":
+            # Of that, other channels may have to tell now.
+            self._sender.ring()
         self._changes.tell()
 
 
@@ -333,6 +332,14 @@ async def _refuse_slug(
         conn, check.project_id, slug=edited.slug, limit=1
     ):
         raise SharedSlugError
+
+
+async def _assign(conn: Connection, check: Check, ids: set[int], now: datetime) -> None:
+    """Let a check use channels, and have these tell what is to be told of it."""
+    async with store.outages.heard_by_others(conn, now, check.id):
+        await store.channels.assign(conn, check.id, ids)
+    await store.latenesses.watch(conn, check.id)
+    await store.paces.assigned(conn, check.id)
 
 
 async def _with_codes(conn: Connection, check: Check) -> Managed:

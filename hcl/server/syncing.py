@@ -70,11 +70,12 @@ async def sync(
     """
     async with database.transaction() as conn:
         before = await reloading.known(conn)
-        projects, channels = await _match(conn, config)
-        given_up = await store.notifications.give_up_disabled(conn)
-        await store.channels.forget_failures(conn)
-        steps = await _steps(conn, config, projects) if declares else []
-        await declaring.take(conn, steps, now, loose=loose)
+        async with store.outages.heard_by_others(conn, now):
+            projects, channels = await _match(conn, config)
+            given_up = await store.notifications.give_up_disabled(conn)
+            await store.channels.forget_failures(conn)
+            steps = await _steps(conn, config, projects) if declares else []
+            await declaring.take(conn, steps, now, loose=loose)
         await store.latenesses.watch(conn)
         told = [*await reloading.changes(conn, before), *declaring.told(steps)]
         await reloading.announce(conn, told, now)

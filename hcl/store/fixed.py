@@ -144,19 +144,25 @@ async def shift_ends(conn: Connection, by: timedelta) -> None:
     await windows.shift(conn, by)
 
 
-async def cut_to(conn: Connection, now: datetime) -> None:
-    """Let nothing that has happened lie in the future; deadlines stay, see below."""
-    await open_runs.cut_to(conn, now)
-    await latenesses.cut_to(conn, now)
+async def cut_to(
+    conn: Connection, now: datetime, since: datetime | None = None
+) -> None:
+    """Let nothing that has happened lie in the future; deadlines stay, see below.
+
+    But for what happened since a moment, which is to be moved: what was before that has
+    to lie before it then.
+    """
+    await open_runs.cut_to(conn, now, since)
+    await latenesses.cut_to(conn, now, since)
+    is_ahead = "({0} > :now AND (:since IS NULL OR {0} < :since))".format
+    cut = "{0} = iif({1}, :now, {0})".format
+    moments = "last_ping", "missed", "last_start", "counted_from"
     cursor = await conn.execute(
-        "UPDATE check_states SET last_ping = min(last_ping, :now), missed ="
-        " min(missed, :now),"
-        " last_start = min(last_start, :now), counted_from = min(counted_from, :now),"
+        f"UPDATE check_states SET {', '.join(cut(m, is_ahead(m)) for m in moments)},"
         # What was put off until a moment of that future would be put off for as long.
         " not_before = NULL"
-        " WHERE last_ping > :now OR last_start > :now OR counted_from > :now"
-        " OR missed > :now",
-        {"now": stamp(now)},
+        f" WHERE {' OR '.join(map(is_ahead, moments))}",
+        {"now": stamp(now), "since": stamp(since)},
     )
     if cursor.rowcount > 0:
         await owe_deadlines(conn)

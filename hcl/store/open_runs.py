@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from aiosqlite import Connection
 
 from hcl.model import Run
+from hcl.store.times import moment
+
+# Of two moments that are cut to one the first stays before the other by so much.
+_JUST = timedelta(milliseconds=1)
 
 
 def read(text: str) -> tuple[Run, ...]:
@@ -29,26 +33,40 @@ def kept(runs: tuple[Run, ...]) -> str:
 
 async def shift(conn: Connection, by: timedelta, since: datetime | None = None) -> None:
     """Move when they started, after a step of the clock; or those since a moment."""
-    await _move(conn, lambda at: at + by if since is None or at >= since else at)
+    await _move(conn, lambda at, _: at + by if since is None or at >= since else at)
 
 
-async def cut_to(conn: Connection, now: datetime) -> None:
-    """Let none have started in the future."""
-    await _move(conn, lambda at: min(at, now))
+async def cut_to(
+    conn: Connection, now: datetime, since: datetime | None = None
+) -> None:
+    """Let none have started in the future; but for those since a moment.
+
+    To be called before that is cut from which the next ping counts: what began before
+    it stays so, and answers for no later one, see `runs.answers`.
+    """
+
+    def cut(at: datetime, heard: datetime | None) -> datetime:
+        if at <= now or (since is not None and at >= since):
+            return at
+        return now - _JUST if heard is not None and at < heard else now
+
+    await _move(conn, cut)
 
 
-async def _move(conn: Connection, moved: Callable[[datetime], datetime]) -> None:
+async def _move(
+    conn: Connection, moved: Callable[[datetime, datetime | None], datetime]
+) -> None:
+    """Have each start moved, given with the moment from which the next ping counts."""
     # SQLite's own JSON would round what it writes.
     rows = await conn.execute_fetchall(
-        "SELECT check_id, open_runs FROM check_states WHERE open_runs != ''"
+        "SELECT check_id, open_runs, coalesce(missed, counted_from, last_ping)"
+        " FROM check_states WHERE open_runs != ''"
     )
+    after = []
+    for check_id, text, at in rows:
+        heard = moment(at)
+        runs = (r._replace(started=moved(r.started, heard)) for r in read(text))
+        after.append((kept(tuple(runs)), check_id))
     await conn.executemany(
-        "UPDATE check_states SET open_runs = ? WHERE check_id = ?",
-        [
-            (
-                kept(tuple(r._replace(started=moved(r.started)) for r in read(text))),
-                check_id,
-            )
-            for check_id, text in rows
-        ],
+        "UPDATE check_states SET open_runs = ? WHERE check_id = ?", after
     )

@@ -116,7 +116,8 @@ class Steps:
 
         async def move(conn: Connection) -> None:
             if step < _NOTHING:
-                await store.latenesses.cut_to(conn, began + step, began)
+                # What was before stays before what is moved.
+                await store.fixed.cut_to(conn, began + step, began)
             await store.fixed.shift_written(conn, step, began)
             await store.latenesses.shift(conn, step, began)
             await store.paces.note_step(conn, before + step)

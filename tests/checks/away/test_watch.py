@@ -14,6 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from hcl import store
+from hcl.checks import rules
 from hcl.checks.away import judging
 from hcl.checks.away.absence import is_same
 from hcl.checks.away.guessing import NEXT
@@ -1166,6 +1167,40 @@ async def test_no_run_is_too_short_whose_length_nobody_knows(
         assert (await again(app, check)).status == "down"
 
 
+@pytest.mark.parametrize("is_guessed", [True, False])
+async def test_a_run_before_the_last_ping_is_not_what_the_next_one_waits_for(
+    tmp_path: Path, is_guessed: bool
+) -> None:
+    times = Times()
+    run = Run(NOW - 20 * MINUTE, "2d8b1c8e-0000-4000-8000-000000000000")
+    check = await pi(
+        tmp_path,
+        times,
+        NOW - 10 * MINUTE,
+        alert_after=NOW + HOUR,
+        timeout=HOUR,
+        grace=10 * MINUTE,
+        max_run=DAY,
+        last_start=run.started,
+        last_start_rid=run.rid,
+        open_runs=(run,),
+    )
+    times.set_wall(-7200)
+    times.synchronised = not is_guessed
+    async with running(tmp_path, times) as app:
+        app.assembly.watch.excuses = False
+        await look(app)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+        times.run(70 * 60)
+        await look(app)
+
+        # It may be open still, and has its own end.
+        assert len(after.open_runs) == 1
+        assert (await again(app, check)).status == "down"
+
+
 @pytest.mark.parametrize("behind", [DAY, 365 * DAY])
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_what_is_over_begins_not_again_by_a_wall_that_is_behind(
@@ -1610,6 +1645,26 @@ async def test_whether_a_lateness_was_told_is_known_once_a_wall_is_behind(
         assert await rows(app.database, over) == [is_told]
         lasting = "SELECT count(*) FROM latenesses WHERE ended IS NULL"
         assert await rows(app.database, lasting) == [0]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("behind", [MINUTE, 9 * MINUTE, DAY])
+async def test_a_lateness_of_a_run_that_was_open_is_none_once_a_wall_counts(
+    tmp_path: Path, *, is_told: bool, behind: timedelta
+) -> None:
+    times = Times()
+    start = NOW - 2 * MINUTE
+    since = start - SECOND if is_told else start + SECOND
+    state = {"last_start": start, "late_since": since, "down_after": 2}
+    check = await pi(tmp_path, times, NOW - HOUR, **state)
+    times.set_wall(-behind.total_seconds())
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(601)
+        await look(app)
+        after = await again(app, check)
+
+        assert (rules.late_still(after) is not None) == is_told
 
 
 async def test_states_of_a_future_that_is_none_are_cut(tmp_path: Path) -> None:

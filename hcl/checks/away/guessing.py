@@ -87,6 +87,16 @@ class Guessing:
         behind = self.guess.leapt + self._clock.step
         return behind if is_wrong else min(behind, _NOTHING)
 
+    def doubt_lengths(self, step: timedelta, *, is_wrong: bool) -> None:
+        """Note of which runs nobody knows how long they take, after a step.
+
+        What lay in the future of a wall that is behind was cut: by one that `is_wrong`
+        up to now, by a right one what was before the guess began.
+        """
+        at = self._clock.now() if is_wrong else self.began
+        is_known = step >= _NOTHING and not is_wrong
+        self._clock.guessed_at = None if is_known else at + NEXT
+
     def end(self) -> None:
         """Let the wall count."""
         self._waits_until = None

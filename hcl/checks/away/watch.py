@@ -15,7 +15,6 @@ from hcl import store
 from hcl.alarm import Alarm
 from hcl.changes import Changes
 from hcl.checks.away import signs
-from hcl.checks.away.absence import SAME
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.deafness import Deafness
 from hcl.checks.away.guessing import Guessing
@@ -109,8 +108,7 @@ class Watch:
         conn = self._database.committed
         sign = await store.life.last_or_heard(conn)
         self._steps.fixed_flip = flip = await store.flips.last_id(conn)
-        is_synchronised = self._clock.source.is_synchronised()
-        self._was_synchronised = is_synchronised
+        self._was_synchronised = is_synchronised = self._clock.source.is_synchronised()
         if sign is None:
             await self._leave_sign()
             return
@@ -130,9 +128,10 @@ class Watch:
             if guessing.is_on:
                 self._steps.fixed_flip = guessing.guess.flip
                 await store.life.keep_guess(conn, guessing.guess)
-            if returned < sign.moment:
-                await store.fixed.shift_ends(conn, returned - sign.moment)
-        if returned < sign.moment:
+            if (step := returned - sign.moment) < timedelta(0):
+                await store.fixed.shift_ends(conn, step)
+        if step < timedelta(0):
+            guessing.doubt_lengths(step, is_wrong=True)
             await self._maintenance.moved()
         # It is to look at once: a start that takes long hears nobody until then.
         self._clock.wakes_by = self._looked
@@ -364,9 +363,9 @@ class Watch:
             # How long hcl was away cannot be known: all may have pinged unheard.
             returned = max(self._clock.at(self._began), guessing.began)
             await self._judging.excuse(returned, guessing.guess.leapt)
+        step = self._clock.step
         away = await self._steps.follow_first(guessing.began, self._sign, windows)
-        # What lay in the future of a wall that is behind was cut to now.
-        self._clock.guessed_at = self._clock.now() + SAME if is_wrong else None
+        guessing.doubt_lengths(step, is_wrong=is_wrong)
         await self._maintenance.moved()
         guessing.end()
         self._renews_since = began = guessing.began

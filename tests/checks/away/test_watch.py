@@ -1168,6 +1168,33 @@ async def test_no_run_is_too_short_whose_length_nobody_knows(
 
 
 @pytest.mark.parametrize("is_guessed", [True, False])
+async def test_no_run_is_too_short_that_began_by_a_clock_which_was_ahead(
+    tmp_path: Path, is_guessed: bool
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - HOUR, last_start=NOW, min_run=HOUR)
+    times.set_wall(-7200)
+    times.synchronised = not is_guessed
+    async with running(tmp_path, times) as app:
+        for _ in range(2):
+            await look(app)
+            times.run(60)
+            times.synchronised = True
+
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+
+        assert app.clock.now() < NOW
+        assert (await again(app, check)).status == "up"
+        # By the clock that is right all is known.
+        for action in ("start", "success"):
+            times.run(1)
+            ping = make_ping(action=action, created=app.clock.now())
+            await app.parts.pinging.receive(Target(code=check.code), ping)
+        assert (await again(app, check)).status == "down"
+
+
+@pytest.mark.parametrize("is_guessed", [True, False])
 async def test_a_run_before_the_last_ping_is_not_what_the_next_one_waits_for(
     tmp_path: Path, is_guessed: bool
 ) -> None:

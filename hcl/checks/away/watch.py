@@ -130,6 +130,7 @@ class Watch:
                 await store.life.keep_guess(conn, guessing.guess)
             if (step := returned - sign.moment) < timedelta(0):
                 await store.fixed.shift_ends(conn, step)
+                await store.outbox.shift(conn, step, returned)
         if step < timedelta(0):
             guessing.doubt_lengths(step, is_wrong=True)
             await self._maintenance.moved()

@@ -1228,6 +1228,28 @@ async def test_a_run_before_the_last_ping_is_not_what_the_next_one_waits_for(
         assert (await again(app, check)).status == "down"
 
 
+async def test_what_is_gathered_by_a_clock_which_was_ahead_goes_out_in_time(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    channel = toml.email("Mail", "me@example.org", fold="10m")
+    text = "\n".join([toml.smtp(9), toml.project(), channel])
+    async with running(tmp_path, times, text) as app:
+        check = await put_check(app.database, 1, status="up")
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await app.sender.send_once(app.clock.now())
+        times.run(120)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.set_wall(-36_000)
+
+    async with running(tmp_path, times, text) as app:
+        sql = "SELECT next_try - ? FROM notifications WHERE hold = 'fold'"
+        [left] = await rows(app.database, sql, app.clock.timestamp())
+
+        assert 0 < left <= 600
+
+
 @pytest.mark.parametrize("behind", [DAY, 365 * DAY])
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_what_is_over_begins_not_again_by_a_wall_that_is_behind(

@@ -72,6 +72,13 @@ async def test_clock_that_was_ahead_puts_no_test_off(app: App) -> None:
     assert await written(app) == 2
 
 
+async def test_test_that_came_by_a_clock_a_bit_ahead_comes_not_twice(app: App) -> None:
+    await app.assembly.drill.test_once(NOW)
+
+    assert await app.assembly.drill.test_once(NOW - HOUR / 2) == NOW + 7 * DAY
+    assert await written(app) == 1
+
+
 async def test_nothing_is_sent_where_it_is_off(app: App) -> None:
     app.assembly.drill.use("", app.synced.projects)
 

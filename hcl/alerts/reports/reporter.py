@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 # One that could not be sent at its moment still is, so long after.
 LATEST = timedelta(days=1)
 
+# By so much a clock may have been ahead, and what was sent then is not sent once more.
+_A_BIT = timedelta(hours=1)
+
 # What is older is not kept, so no report reaches back farther.
 _LONGEST = timedelta(days=62)
 
@@ -85,8 +88,11 @@ class Reporter:
         due = occurrences.last(report, now, self._home)
         kept = await store.settings.get(self._database.committed, _LAST + name)
         last = None if kept is None else datetime.fromtimestamp(float(kept), UTC)
-        # One that is new tells of no time before it; a clock that was ahead puts none
-        # off.
+        if last is not None and now < last <= now + _A_BIT:
+            # It came by a clock that was ahead: not twice.
+            return
+        # One that is new tells of no time before it; a clock that was ahead for long
+        # puts none off.
         if last is None or last > now:
             async with self._database.transaction(changes_checks=False) as conn:
                 await store.settings.put(conn, _LAST + name, str(due.timestamp()))

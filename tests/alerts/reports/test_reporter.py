@@ -125,6 +125,18 @@ async def test_clock_that_was_ahead_puts_no_report_off(
         assert await sent(app, NOW) == 1
 
 
+async def test_report_that_came_by_a_clock_a_bit_ahead_comes_not_twice(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    async with running_app(tmp_path, config(sink)) as app:
+        await sent(app, NOW - HOUR)
+        assert await sent(app, NOW) == 1
+        # It was set back by ten minutes.
+        assert await sent(app, NOW - 10 * MINUTE) == 1
+        assert await sent(app, NOW) == 1
+        assert await sent(app, NOW + DAY) == 2
+
+
 async def test_quiet_report_with_nothing_to_say_does_not_come(
     tmp_path: Path, sink: HttpSink
 ) -> None:

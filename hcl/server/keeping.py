@@ -196,7 +196,8 @@ class Keeping:
         before = self._kept[folder]
         if problem != before.problem:
             logger.error("no backup: %s", problem)
-        is_told = before.told is not None and now - before.told < TELL_AGAIN
+        # A clock that was ahead is not waited for.
+        is_told = before.told is not None and abs(now - before.told) < TELL_AGAIN
         told = before.told if is_told else now
         kept = replace(before, problem=problem, tried=now, told=told)
         every, home = self._config.every, self.home

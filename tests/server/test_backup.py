@@ -1,5 +1,6 @@
 """Copies by the real process and the real command, and what goes wrong with them."""
 
+import asyncio
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 
 from hcl.db.copies import identity_of
 from tests import toml
+from tests.app import CONFIG, running_app
+from tests.clocks import a_clock
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve, curl, until
 from tests.server.test_one_server import on_a_disk
@@ -171,6 +174,26 @@ async def test_failing_backup_is_told_and_shown_and_so_is_its_end(
     assert "Traceback" not in serve.log
     assert "never retrieved" not in serve.log
     assert serve.log.count("ERROR no backup:") == 1
+
+
+async def test_failing_backup_is_told_again_though_the_clock_was_ahead(
+    tmp_path: Path,
+) -> None:
+    clock, times = a_clock()
+    text = toml.table("backup", folder=str(tmp_path / "none")) + CONFIG
+    sql = "SELECT count(*) FROM announcements WHERE kind = 'backup'"
+    async with running_app(tmp_path, text, clock=clock) as app:
+        keeping = app.assembly.keeping
+        running, path = asyncio.create_task(keeping.run()), app.config.database.path
+
+        await until(lambda: asked(path, sql) == [1])
+        times.set_wall(-400 * 86_400)
+        await app.watch.look()
+        keeping.use(app.config.backup)
+
+        await until(lambda: asked(path, sql) == [2])
+        running.cancel()
+        await asyncio.wait([running])
 
 
 def big(folder: Path) -> None:

@@ -130,22 +130,29 @@ def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for a
     story = [f"It pinged again at {told(when, alert)}."]
     clause = f"up again since {told(when, alert)}"
     if alert.down_since is not None:
-        length, since = rough(when - alert.down_since), told(alert.down_since, alert)
-        story.append(f"It had been down for {length}, since {since}.")
-        clause += f", after {length}"
+        since, length = told(alert.down_since, alert), _length(alert.down_since, when)
+        lasted = f"for {length}, since" if length else "since"
+        story.append(f"It had been down {lasted} {since}.")
+        clause += length and f", after {length}"
     return Wording("UP", "is UP again", tuple(story), clause)
 
 
 def still_down(alert: Alert, now: datetime) -> Wording:
     """Remind that a check is down."""
     began = alert.down_since or alert.flip.created
-    since, length = told(began, alert), rough(now - began)
+    since, length = told(began, alert), _length(began, now)
+    lasted = f"for {length}, since {since}" if length else f"since {since}"
     return Wording(
         label="STILL DOWN",
         predicate="is STILL DOWN",
-        story=(f"It has been down for {length}, since {since}.", _why(alert, now)),
-        clause=f"{_why_in_short(alert)}, down for {length}, since {since}",
+        story=(f"It has been down {lasted}.", _why(alert, now)),
+        clause=f"{_why_in_short(alert)}, down {lasted}",
     )
+
+
+def _length(began: datetime, ended: datetime) -> str:
+    """Say how long an outage lasted; "": the clock was set back, and nobody knows."""
+    return "" if ended < began else rough(ended - began)
 
 
 def changed(alert: Alert, now: datetime) -> Wording:
@@ -192,7 +199,8 @@ def _history(alert: Alert) -> Iterator[str]:
         if began is None and flip is alert.flip:
             began = alert.down_since
         down_since = None
-        after = f", after {rough(flip.created - began)}" if began else ""
+        length = _length(began, flip.created) if began else ""
+        after = length and f", after {length}"
         yield f"{_BACK.get(flip.new_status, flip.new_status)} at {when}{after}"
 
 

@@ -152,6 +152,22 @@ def test_recovery_tells_how_long_the_outage_lasted() -> None:
     )
 
 
+def test_no_length_is_told_of_an_outage_that_ends_before_it_began() -> None:
+    """The clock was set back meanwhile."""
+    since = RECOVERED.created + timedelta(hours=2)
+    outage = Flip(since, "up", "down", "fail"), RECOVERED
+    reminded = an_alert(flip=outage[0], reminder=1)
+
+    assert story(an_alert(flip=RECOVERED, down_since=since)) == (
+        "It pinged again at 2026-01-05 04:00:06 UTC."
+        " It had been down since 2026-01-05 06:00:06 UTC."
+    )
+    both = a_message(an_alert(flip=RECOVERED, earlier=outage[:1]))
+    assert write_letter(both, NOW).changes[-1] == "up again at 2026-01-05 04:00:06 UTC"
+    letter = write_letter(a_message(reminded), RECOVERED.created)
+    assert letter.story[0] == "It has been down since 2026-01-05 06:00:06 UTC."
+
+
 def test_pause_between_is_told() -> None:
     earlier = (
         Flip(NOW - timedelta(minutes=40), "up", "down", "fail"),

@@ -154,8 +154,9 @@ class Page:
         lasted = None
         if flip.old_status == "down":
             last = next((e.flip for e in reversed(before) if e.flip is not None), None)
-            if last is not None and last.new_status == "down":
-                lasted = max(flip.created - last.created, timedelta(0))
+            is_known = last is not None and last.created <= flip.created
+            if last is not None and last.new_status == "down" and is_known:
+                lasted = flip.created - last.created
         started = _too_long(self._check, self._signals, n, flip)
         return Entry(flip.created, flip=flip, started=started, lasted=lasted)
 
@@ -233,6 +234,9 @@ def flip_words(entry: Entry) -> tuple[str, str]:
             "timeout": "no ping came in time",
         }
         if flip.reason == "timeout" and entry.started is not None:
+            if flip.created < entry.started:
+                # The clock was set back since: how long it had nobody knows.
+                return "Went down", "its run did not end in time"
             lasted = duration(flip.created - entry.started)
             return "Went down", f"its run did not end within {lasted}"
         return "Went down", why.get(flip.reason, "")

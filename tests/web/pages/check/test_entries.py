@@ -106,6 +106,8 @@ def test_starts_that_are_asked_for_are_shown() -> None:
         # Maintenance had given it more.
         (-HOUR, 3 * HOUR, "up", "its run did not end within 4 hours"),
         (2 * HOUR, 5 * HOUR, "paused", "its run did not end within 3 hours"),
+        # The clock was set back since.
+        (HOUR * 0, -HOUR, "up", "its run did not end in time"),
     ],
 )
 def test_run_that_began_in_grace_is_not_what_took_it_down(
@@ -115,6 +117,12 @@ def test_run_that_began_in_grace_is_not_what_took_it_down(
     flip = Flip(NOW + down, old_status, "down", "timeout")
 
     assert rows([*pings, flip])[0] == f"Went down {why}"
+
+
+def test_no_length_is_told_of_an_outage_that_ends_before_it_began() -> None:
+    flips = [Flip(NOW, "up", "down", "fail"), Flip(NOW - HOUR, "down", "up", "")]
+
+    assert rows(flips)[0] == "Came up"
 
 
 def test_first_bad_outcome_of_several_is_no_success() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from hcl import store
 from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
-from hcl.alerts.planning import fill
+from hcl.alerts.planning import Moved, fill
 from hcl.db import Database, UnusableError, tell
 from hcl.store.outbox import Outcome
 from hcl.store.waiting import Waiting
@@ -42,7 +42,11 @@ def leading_to(line: Line, lines: Iterable[Line]) -> frozenset[int]:
 
 
 async def expand(
-    database: Database, lines: Lines, tries: Mapping[int, datetime], now: datetime
+    database: Database,
+    lines: Lines,
+    tries: Mapping[int, datetime],
+    now: datetime,
+    moved: Moved,
 ) -> bool:
     """Have the channels of each group tell of what is due there, if anything is.
 
@@ -53,7 +57,7 @@ async def expand(
         members, due = line.channel.settings.members, tries.get(line.row_id)
         if members and due is not None and due <= now:
             rows = [lines.rows[code] for code in members]
-            await _expand_one(database, line, rows, now, ways_to(line, lines))
+            await _expand_one(database, line, rows, now, ways_to(line, lines), moved)
             any_due = True
     return any_due
 
@@ -64,13 +68,14 @@ async def _expand_one(
     members: Sequence[int],
     now: datetime,
     ways: frozenset[int],
+    moved: Moved,
 ) -> None:
     try:
-        await fill(database, line, now, ways)
+        await fill(database, line, now, ways, moved)
         while waiting := [row for bundle in line.queue for row in bundle]:
             line.queue.clear()
-            await _hand_to(database, line, waiting, members, now)
-            await fill(database, line, now, ways)
+            await _hand_to(database, line, waiting, members, now, moved)
+            await fill(database, line, now, ways, moved)
     except UnusableError as error:
         tell(logger, "cannot pass on what came to a group", error)
 
@@ -90,9 +95,10 @@ async def _hand_to(
     waiting: Sequence[Waiting],
     members: Sequence[int],
     now: datetime,
+    moved: Moved,
 ) -> None:
     async with database.transaction(changes_checks=False) as conn:
-        outcomes = []
+        outcomes, now = [], now + moved()
         for row in waiting:
             notification = row.notification
             count = await store.notifications.expand(conn, notification, members, now)

@@ -1,6 +1,7 @@
 """Read what waits, plan what each channel sends next, write down what is put off."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hcl import store
@@ -22,32 +23,40 @@ MOST_OF_A_CHECK = 50
 _FRESH = timedelta(seconds=1)
 
 
+# Returns by how much the clock was set since a moment was read from it.
+Moved = Callable[[], timedelta]
+
+
 async def fill(
-    database: Database, line: Line, now: datetime, ways: frozenset[int]
+    database: Database, line: Line, now: datetime, ways: frozenset[int], moved: Moved
 ) -> None:
     """Plan what is due next, once all that was planned before has been started.
 
-    `ways` is as in calm.plan.
+    `ways` is as in calm.plan; `moved` returns by how much the clock was set since it
+    was `now`.
     """
     if line.planned is None or now - line.planned > _FRESH:
         line.queue.clear()
     most = _most(line)
     while not line.queue:
-        waiting, unsure = await _due(database, line, now, most)
+        by = moved()
+        at = now + by
+        waiting, unsure = await _due(database, line, at, most)
         if not waiting:
             return
         ends = None
         if line.channel.fold:
-            ends = await store.outbox.window_ends(database.committed, line.row_id, now)
+            ends = await store.outbox.window_ends(database.committed, line.row_id, at)
         plan = calm.plan(
-            line.channel, line.tags, waiting, now, ways=ways, window_ends=ends
+            line.channel, line.tags, waiting, at, ways=ways, window_ends=ends
         )
         plan = _without(plan, unsure)
         line.queue.extend(plan.bundles)
-        line.planned = now
+        line.planned = at
         # What is held with others has to be put off as a whole.
         most = -1
-        if (plan.dropped or plan.held) and not await _put_off(database, plan, now):
+        is_told = not (plan.dropped or plan.held)
+        if not is_told and not await _put_off(database, plan, at, by, moved):
             return
 
 
@@ -115,12 +124,24 @@ def _without(plan: calm.Plan, unsure: frozenset[int]) -> calm.Plan:
     return calm.Plan(plan.dropped, held, bundles)
 
 
-async def _put_off(database: Database, plan: calm.Plan, now: datetime) -> bool:
-    """Write down what is not sent now; return False if that cannot be done."""
+async def _put_off(
+    database: Database, plan: calm.Plan, at: datetime, by: timedelta, moved: Moved
+) -> bool:
+    """Write down what is not sent now; return False if that cannot be done.
+
+    It was planned `at` a moment, by a clock that had moved `by` so much.
+    """
     try:
         async with database.transaction(changes_checks=False) as conn:
             await store.outbox.finish(conn, plan.dropped)
-            await store.outbox.hold(conn, plan.held, now)
+            held, step = plan.held, moved() - by
+            if step:
+                # Quiet hours end by the clock: it is decided on anew.
+                held = [
+                    (told, at + step if why == "quiet" else until + step, why)
+                    for told, until, why in held
+                ]
+            await store.outbox.hold(conn, held, at + step)
     except UnwritableError as error:
         # What is ready goes out although the database cannot be written.
         tell(logger, "cannot put off messages", error)

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
@@ -154,11 +155,12 @@ class Sender:
         Raises UnusableError if what one has to send cannot be read, after the others.
         """
         clock, started = _clock_from(now, self._clock), set()
+        moved = partial(self._clock.set_since, len(self._clock.steps))
         trouble: UnusableError | None = None
         async with self._starting:
             await self._plan_what_is_stale(now)
             tries = await store.outbox.next_tries(self._database.committed)
-            if await groups.expand(self._database, self._lines, tries, now):
+            if await groups.expand(self._database, self._lines, tries, now, moved):
                 tries = await store.outbox.next_tries(self._database.committed)
             for row_id, next_try in tries.items():
                 line = self._lines.get(row_id)
@@ -168,7 +170,7 @@ class Sender:
                     continue
                 ways = groups.ways_to(line, self._lines)
                 try:
-                    await planning.fill(self._database, line, now, ways)
+                    await planning.fill(self._database, line, now, ways, moved)
                 except UnusableError as error:
                     trouble = error
                     continue

@@ -22,6 +22,7 @@ from hcl.clock import Clock
 from hcl.db import UnwritableError
 from hcl.model import Action, Check, Flip, Run
 from hcl.pings.arrival import Target
+from hcl.store.waiting import Waiting
 from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_ping
@@ -1064,6 +1065,35 @@ async def test_what_waits_to_be_told_moves_along(tmp_path: Path) -> None:
         )
         then = (NOW - 2 * HOUR).timestamp()
         assert waiting == [(then + 300, then)]
+
+
+async def test_what_is_put_off_while_the_clock_is_set_moves_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    channel = toml.email("Mail", "me@example.org", fold="10m")
+    text = "\n".join([toml.smtp(9), toml.project(), channel])
+    due = store.waiting.due
+
+    async with running(tmp_path, times, text) as app:
+
+        async def set_meanwhile(*args: Any) -> list[Waiting]:
+            found = await due(*args)
+            if not app.clock.steps:
+                times.set_wall(-7200)
+                await look(app)
+            return found
+
+        monkeypatch.setattr(store.waiting, "due", set_meanwhile)
+        check = await put_check(app.database, 1, status="up")
+        ping = make_ping(action="fail", created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        await app.sender.send_once(app.clock.now())
+        sql = "SELECT next_try - ? FROM notifications WHERE hold = 'fold'"
+        [left] = await rows(app.database, sql, app.clock.timestamp())
+
+        assert app.clock.now() == NOW - 2 * HOUR
+        assert left == 600
 
 
 async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from aiosqlite import Connection
 
 from hcl import store
+from hcl.checks.away.guessing import Guessing
 from hcl.checks.away.judging import Judging
 from hcl.clock import STEP, Clock
 from hcl.db import Database, UnusableError, despite_damage, tell
@@ -92,34 +93,33 @@ class Steps:
         return is_recent and abs(step + self._step) <= timedelta(seconds=STEP)
 
     async def follow_first(
-        self, began: datetime, sign: Callable[[], Sign], windows: timedelta
+        self,
+        guessing: Guessing,
+        sign: Callable[[], Sign],
+        *,
+        is_right: bool,
+        is_wrong: bool,
     ) -> Absence | None:
-        """Take the step from a time that was only guessed since hcl `began`.
+        """Take the step from a time that was only guessed.
 
-        Maintenance `windows` that were opened by hand before move by so much.
+        The wall `is_right`, or `is_wrong`; or it never was known to be either.
 
         Only what was written since then moves, and what waits if it is a step back.
         The rest is of the right time: it is to be judged as after an absence so long,
         which is returned, and kept with the step. None: there is none. To be followed
         by `finish`.
         """
-        clock, step = self._clock, self._clock.step
+        step, began = self._clock.step, guessing.began
+        windows = guessing.moves_windows(is_wrong=is_wrong)
         if not step:
-            async with self._database.transaction() as conn:
-                await store.windows.shift_first(conn, windows, step, began)
-                await store.life.forget_guess(conn)
-            clock.take(step)
+            await self._follow_none(guessing, windows, is_wrong=is_wrong)
             return None
-        before = clock.now()
+        before = self._clock.now()
         away = Absence(before, before + step, "clock") if step > _NOTHING else None
         await self._file()
 
         async def move(conn: Connection) -> None:
-            if step < _NOTHING:
-                # What was before stays before what is moved.
-                await store.fixed.cut_to(conn, began + step, began)
-            await store.fixed.shift_written(conn, step, began)
-            await store.latenesses.shift(conn, step, began)
+            await _move_states(conn, step, began, is_right=is_right)
             await store.paces.note_step(conn, before + step)
             # Back, what waits would else wait for as much longer; and for good, once a
             # later step moves all of it on.
@@ -136,8 +136,19 @@ class Steps:
 
         logs = await self._move(move, began)
         self._take(step)
+        guessing.doubt_lengths(step, is_wrong=is_wrong)
         self._left = step, logs, MOST_MOVED
         return away
+
+    async def _follow_none(
+        self, guessing: Guessing, windows: timedelta, *, is_wrong: bool
+    ) -> None:
+        """Let a wall count that shows what was guessed."""
+        async with self._database.transaction() as conn:
+            await store.windows.shift_first(conn, windows, _NOTHING, guessing.began)
+            await store.life.forget_guess(conn)
+        self._clock.take(_NOTHING)
+        guessing.doubt_lengths(_NOTHING, is_wrong=is_wrong)
 
     async def finish(self) -> bool:
         """Move the logs that a step left; tell whether there were any.
@@ -209,3 +220,21 @@ class Steps:
         await store.life.leave(conn, replace(left, moment=left.moment + step))
         await store.flips.shift(conn, step, self.fixed_flip)
         await store.pings.shift_inbox(conn, step)
+
+
+async def _move_states(
+    conn: Connection, step: timedelta, began: datetime, *, is_right: bool
+) -> None:
+    """Move what became of checks since a moment; what was before stays before it.
+
+    To a wall that is behind, and not known to be right, it is a step like others, which
+    changes no length: starts without the time, however many, put nothing off.
+    """
+    if step < _NOTHING and not is_right:
+        await store.fixed.shift(conn, step, began)
+        await store.latenesses.shift(conn, step)
+        return
+    if step < _NOTHING:
+        await store.fixed.cut_to(conn, began + step, began)
+    await store.fixed.shift_written(conn, step, began)
+    await store.latenesses.shift(conn, step, began)

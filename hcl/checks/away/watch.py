@@ -359,14 +359,14 @@ class Watch:
     async def _end_wait(self, is_synchronised: bool) -> None:
         guessing = self._guessing
         is_wrong = self._was_synchronised and not is_synchronised
-        windows = guessing.moves_windows(is_wrong=is_wrong)
-        if is_wrong and self.excuses:
+        is_behind = not is_synchronised and self._clock.step < timedelta(0)
+        if (is_wrong or is_behind) and self.excuses:
             # How long hcl was away cannot be known: all may have pinged unheard.
             returned = max(self._clock.at(self._began), guessing.began)
             await self._judging.excuse(returned, guessing.guess.leapt)
-        step = self._clock.step
-        away = await self._steps.follow_first(guessing.began, self._sign, windows)
-        guessing.doubt_lengths(step, is_wrong=is_wrong)
+        away = await self._steps.follow_first(
+            guessing, self._sign, is_right=is_synchronised, is_wrong=is_wrong
+        )
         await self._maintenance.moved()
         guessing.end()
         self._renews_since = began = guessing.began

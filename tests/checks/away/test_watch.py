@@ -1410,11 +1410,13 @@ async def test_what_an_earlier_start_without_the_time_heard_moves_along_too(
         assert await store.life.guess(app.database.committed) is None
 
 
+@pytest.mark.parametrize("was_right", [True, False])
+@pytest.mark.parametrize("heard", [NOW - DAY, NOW - 2 * HOUR])
 async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
-    tmp_path: Path,
+    tmp_path: Path, heard: datetime, *, was_right: bool
 ) -> None:
-    times = Times()
-    check = await pi(tmp_path, times, NOW - DAY)
+    times = Times(synchronised=was_right)
+    check = await pi(tmp_path, times, heard)
     times.set_wall(-365 * 86_400)
 
     async with running(tmp_path, times) as app:
@@ -1433,6 +1435,33 @@ async def test_after_ten_minutes_without_a_right_wall_all_count_anew(
         times.run(25 * 3600)
         await look(app)
         assert (await again(app, check)).status == "down"
+
+
+@pytest.mark.parametrize("excuses", [True, False])
+@pytest.mark.parametrize("was_right", [True, False])
+async def test_starts_by_a_wall_that_is_behind_cannot_make_deaf(
+    tmp_path: Path, *, excuses: bool, was_right: bool
+) -> None:
+    times = Times(synchronised=was_right)
+    heard, due = NOW - 20 * HOUR, {"alert_after": NOW + 5 * HOUR}
+    excused = {"excused": 3, "counted_from": heard} if excuses else {}
+    check = await pi(tmp_path, times, heard - excuses * DAY, **due, **excused)
+    seen = []
+    for number in range(3):
+        # It has the same time at each boot, and never the right one.
+        times.boot_id, times.boot_, times.monotonic_ = f"boot-{number + 3}", 7.0, 7.0
+        times.wall_ = (NOW - YEAR).timestamp()
+        async with running(tmp_path, times) as app:
+            app.assembly.watch.excuses = excuses
+            await look(app)
+            times.run(601)
+            await look(app)
+            times.run(2 * 3600)
+            await look(app)
+            seen.append((await again(app, check)).status)
+
+    # Five hours were left.
+    assert seen == ["up", "up", "down"]
 
 
 async def test_a_restart_guesses_no_time_anew_once_the_wall_counts(
@@ -1727,9 +1756,10 @@ async def test_whether_a_lateness_was_told_is_known_once_a_wall_is_behind(
 
 
 @pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("is_right", [True, False])
 @pytest.mark.parametrize("behind", [MINUTE, 9 * MINUTE, DAY])
 async def test_a_lateness_of_a_run_that_was_open_is_none_once_a_wall_counts(
-    tmp_path: Path, *, is_told: bool, behind: timedelta
+    tmp_path: Path, *, is_told: bool, is_right: bool, behind: timedelta
 ) -> None:
     times = Times()
     start = NOW - 2 * MINUTE
@@ -1739,7 +1769,8 @@ async def test_a_lateness_of_a_run_that_was_open_is_none_once_a_wall_counts(
     times.set_wall(-behind.total_seconds())
     async with running(tmp_path, times) as app:
         await look(app)
-        times.run(601)
+        times.run(300 if is_right else 601)
+        times.synchronised = is_right
         await look(app)
         after = await again(app, check)
 

@@ -26,6 +26,8 @@ class Lateness:
     began: float
     found: float
     is_over: bool = False
+    # It failed since, and was not called down by that.
+    has_failed: bool = False
     told: dict[str, int] = field(default_factory=dict)
     told_end: dict[str, int] = field(default_factory=dict)
     # Channels that took it and never answered.
@@ -86,6 +88,9 @@ class Lates:
         code = watched.code
         is_end = action == "success" or watched.model.status != "up"
         if not is_end:
+            late = self._current.get(code)
+            if late is not None and action == "fail":
+                late.has_failed = True
             return
         late = self._current.pop(code, None)
         if late is None or late.is_over:
@@ -107,8 +112,9 @@ class Lates:
                 # Nobody knows whether it is late still.
                 self._current[watched.code] = None
             return
-        if late is not None and model.status == "up" and model.excused[1]:
-            # It is late still, where it was put off by an absence before that.
+        lasts = late is not None and (late.has_failed or model.excused[1] > 0)
+        if lasts and model.status == "up":
+            # Only a success ends it: it failed, or an absence put it off before that.
             self._current[watched.code] = None
             return
         if late is not None:

@@ -1,6 +1,5 @@
 """Outages that nobody was told of, and channels that a check gets while they last."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,21 +13,24 @@ from hcl.store.times import stamp
 # No id is as great.
 _LAST = 2**63 - 1
 
-_OUTAGE = outage_of("s.check_id")
-
 # Checks k that are down, with their states s, and channels c that serve them.
 _SERVED = (
     "check_states s INDEXED BY check_states_down CROSS JOIN checks k"
-    " ON k.id = s.check_id JOIN checks_channels cc ON cc.check_id = k.id"
-    " JOIN channels c ON c.id = cc.channel_id AND c.enabled AND c.on_down"
+    " ON k.id = s.check_id CROSS JOIN checks_channels cc ON cc.check_id = k.id"
+    " CROSS JOIN channels c ON c.id = cc.channel_id AND c.enabled AND c.on_down"
     " AND c.project_id = k.project_id"
-    " WHERE s.status = 'down' AND s.check_id BETWEEN :first AND :last"
+    " AND s.status = 'down' AND s.check_id BETWEEN :first AND :last"
 )
 
-# Whether the flip f was to be told, and was not yet; a group only hands it on. Or
-# whether its check, with the state s, is muted: at the end of that all are told.
-_IS_OWED = (
-    "(s.muted_until > :now OR (EXISTS (SELECT 1 FROM notifications n"
+_PAIR = "s.check_id || ' ' || c.id"
+
+# Those of them that did not serve before, with the flip f by which the outage began. It
+# was to be told, and was not yet; a group only hands it on. Or the check is muted: at
+# the end of that all are told.
+_OWED = (
+    f"{_SERVED} AND {_PAIR} NOT IN (SELECT value FROM json_each(:before))"
+    f" CROSS JOIN flips f ON f.id = {outage_of('s.check_id')}"
+    " AND (s.muted_until > :now OR (EXISTS (SELECT 1 FROM notifications n"
     " WHERE n.flip_id = f.id) AND NOT EXISTS (SELECT 1 FROM notifications n"
     " JOIN channels h ON h.id = n.channel_id WHERE n.flip_id = f.id"
     " AND n.sent IS NOT NULL AND h.kind != 'group')))"
@@ -45,28 +47,20 @@ async def heard_by_others(
     messages wait, or were given up with their channel. And of those that are muted.
     `check_id` None: of all checks.
     """
-    before = await _serving(conn, check_id)
+    first, last = (1, _LAST) if check_id is None else (check_id, check_id)
+    values = {"now": stamp(now), "first": first, "last": last}
+    # As one text, and all else in SQL: of all checks it would hold the loop for long.
+    pairs = f"SELECT json_group_array({_PAIR}) FROM {_SERVED}"
+    [row] = await conn.execute_fetchall(pairs, values)
     yield
-    fresh = await _serving(conn, check_id) - before
-    if not fresh:
+    values["before"] = row[0]
+    if not await conn.execute_fetchall(f"SELECT 1 FROM {_OWED} LIMIT 1", values):
         return
     await conn.execute(
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try)"
-        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM json_each(:fresh) j"
-        " CROSS JOIN check_states s ON s.check_id = json_extract(j.value, '$[0]')"
-        f" JOIN flips f ON f.id = {_OUTAGE}"
-        " JOIN channels c ON c.id = json_extract(j.value, '$[1]')"
-        f" WHERE {_IS_OWED} AND NOT EXISTS (SELECT 1 FROM notifications n"
+        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM {_OWED}"
+        " WHERE NOT EXISTS (SELECT 1 FROM notifications n"
         " WHERE n.flip_id = f.id AND n.channel_id = c.id) ORDER BY f.id, c.id",
-        {"now": stamp(now), "fresh": json.dumps(sorted(fresh))},
+        values,
     )
-
-
-async def _serving(conn: Connection, check_id: int | None) -> set[tuple[int, int]]:
-    """Return the ids of checks that are down, each with that of a channel it has."""
-    first, last = (1, _LAST) if check_id is None else (check_id, check_id)
-    rows = await conn.execute_fetchall(
-        f"SELECT s.check_id, c.id FROM {_SERVED}", {"first": first, "last": last}
-    )
-    return {(row[0], row[1]) for row in rows}

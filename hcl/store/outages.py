@@ -1,8 +1,9 @@
 """Outages that nobody was told of, and channels that a check gets while they last."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from aiosqlite import Connection
 
@@ -23,6 +24,9 @@ _SERVED = (
 )
 
 _PAIR = "s.check_id || ' ' || c.id"
+
+# What `notifications.give_up_disabled` says of messages.
+_GIVEN_UP = "('the channel was switched off', 'the channel was taken out')"
 
 # Those of them that did not serve before, with the flip f by which the outage began. It
 # was to be told, and was not yet; a group only hands it on. Or the check is muted: at
@@ -56,11 +60,30 @@ async def heard_by_others(
     values["before"] = row[0]
     if not await conn.execute_fetchall(f"SELECT 1 FROM {_OWED} LIMIT 1", values):
         return
+    await _take_up_again(conn, values)
     await conn.execute(
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try)"
         f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM {_OWED}"
         " WHERE NOT EXISTS (SELECT 1 FROM notifications n"
         " WHERE n.flip_id = f.id AND n.channel_id = c.id) ORDER BY f.id, c.id",
+        values,
+    )
+
+
+async def _take_up_again(conn: Connection, values: Mapping[str, Any]) -> None:
+    """Have channels that are back tell what was given up when they left.
+
+    Where nobody else is to: who takes a channel out, and puts it back, loses no outage.
+    """
+    await conn.execute(
+        f"UPDATE notifications SET next_try = :now, answer = '', ran = {RAN}"
+        f" FROM (SELECT DISTINCT f.id AS began, k.project_id AS project FROM {_OWED}"
+        " WHERE NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+        " AND n.next_try IS NOT NULL)) JOIN channels b"
+        " ON b.project_id = project AND b.enabled AND b.on_down"
+        # What was to come from a group too.
+        " WHERE flip_id = began AND channel_id = b.id AND sent IS NULL"
+        f" AND hold != 'remind' AND answer IN {_GIVEN_UP}",
         values,
     )

@@ -7,7 +7,7 @@ import pytest
 from hcl.checks import spec
 from hcl.model import Check
 from tests import toml
-from tests.alerts.sending import Post, channel, posting, quiet, restarted
+from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import HOUR, NOW
 from tests.store import rows
 
@@ -162,3 +162,55 @@ async def test_what_a_check_had_already_tells_it_no_second_time(tmp_path: Path) 
         assert (
             await rows(post.app.database, "SELECT count(*) FROM notifications") == told
         )
+
+
+@pytest.mark.parametrize("all_of", [False, True])
+async def test_who_is_taken_out_and_put_back_tells_what_nobody_else_does(
+    tmp_path: Path, *, all_of: bool
+) -> None:
+    """Also of what came to it by a group, which the check has alone."""
+    groups = [group("Mail")] if all_of else []
+    async with posting(tmp_path, channel("Mail", **QUIET), *groups) as post:
+        await post.down("a", 2 if all_of else 1)
+        await post.send(NOW)
+
+        await post.use()
+        await post.use(MAIL, *groups)
+        await post.send(post.app.clock.now())
+
+        assert post.mails() == ["DOWN: a"]
+
+
+@pytest.mark.parametrize("keys", [{}, {"remind_every": '"1h"'}], ids=str)
+async def test_so_it_does_in_a_mute(tmp_path: Path, keys: dict[str, str]) -> None:
+    """At its end, once, as it would have: it was told before."""
+    mail = channel("Mail", **keys)
+    async with posting(tmp_path, mail) as post:
+        now = post.app.clock.now()
+        check = await post.down("a", 1, at=now)
+        await post.send(now)
+        [project] = post.app.synced.projects
+        await post.app.parts.managing.mute(project, check.code, 4 * HOUR, now)
+        post.clear()
+
+        await post.use()
+        await post.use(mail)
+        await post.send(now + 2 * HOUR)
+        assert post.mails() == []
+        await post.send(now + 4 * HOUR)
+
+        assert post.mails() == ["STILL DOWN: a"]
+
+
+async def test_who_is_put_back_tells_nothing_that_another_has_told(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, MAIL, channel("Old", **QUIET)) as post:
+        await post.down("a", 1, 2)
+        await post.send(NOW)
+
+        await post.use(MAIL)
+        await post.use(MAIL, channel("Old"))
+        await post.send(post.app.clock.now())
+
+        assert (post.mails(), post.mails("Old")) == (["DOWN: a"], [])

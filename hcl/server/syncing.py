@@ -2,9 +2,11 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from aiosqlite import Connection
 
@@ -12,7 +14,7 @@ from hcl import store
 from hcl.config import ChannelConfig, Config, ProjectConfig
 from hcl.config.channels.hearing import is_heard
 from hcl.config.settings import Window
-from hcl.db import Database, open_to_rehearse
+from hcl.db import Database, UnusableError, open_to_rehearse, tell
 from hcl.model import Channel, Project
 from hcl.server import declaring, reloading
 from hcl.server.declaring import Step
@@ -68,9 +70,35 @@ async def sync(
     that it declares are matched by slug, unless not `declares`; `loose` as rules have
     it. What differs from before is logged, and announced to those whom it concerns.
     """
+    wanted = partial(_sync, database, config, now, loose=loose, declares=declares)
+    try:
+        return await wanted(hearing=store.outages.heard_by_others)
+    except UnusableError as error:
+        if not error.is_damage:
+            raise
+        # What tells who was told of what holds up no more than that.
+        synced = await wanted(hearing=_by_nobody)
+        tell(logger, "cannot have new channels tell of outages", error)
+        return synced
+
+
+@asynccontextmanager
+async def _by_nobody(_: Connection, __: datetime) -> AsyncIterator[None]:
+    yield
+
+
+async def _sync(
+    database: Database,
+    config: Config,
+    now: datetime,
+    *,
+    loose: bool,
+    declares: bool,
+    hearing: Callable[[Connection, datetime], AbstractAsyncContextManager[None]],
+) -> Synced:
     async with database.transaction() as conn:
         before = await reloading.known(conn)
-        async with store.outages.heard_by_others(conn, now):
+        async with hearing(conn, now):
             projects, channels = await _match(conn, config)
             given_up = await store.notifications.give_up_disabled(conn)
             await store.channels.forget_failures(conn)

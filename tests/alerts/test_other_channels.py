@@ -9,6 +9,7 @@ from hcl.model import Check
 from tests import toml
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import HOUR, NOW
+from tests.damage import damage
 from tests.store import rows
 
 DEAD = toml.webhook("Hook", down="http://127.0.0.1:9/")
@@ -214,3 +215,18 @@ async def test_who_is_put_back_tells_nothing_that_another_has_told(
         await post.send(post.app.clock.now())
 
         assert (post.mails(), post.mails("Old")) == (["DOWN: a"], [])
+
+
+async def test_a_damaged_log_of_flips_keeps_no_new_channel_from_serving(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with posting(tmp_path, DEAD) as post:
+        await post.down("a", 1)
+    damage(tmp_path / "hcl.sqlite", "flips")
+
+    async with restarted(post, DEAD, MAIL) as again:
+        served = "SELECT channel_id FROM checks_channels ORDER BY channel_id"
+        assert await rows(again.app.database, served) == [1, 2]
+
+    told = "cannot have new channels tell of outages: "
+    assert sum(told in message for message in caplog.messages) == 1

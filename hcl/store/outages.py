@@ -8,7 +8,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.store.flips import outage_of
-from hcl.store.notifications import RAN
+from hcl.store.notifications import NEXT_REMINDER, RAN
 from hcl.store.times import stamp
 
 # No id is as great.
@@ -28,16 +28,32 @@ _PAIR = "s.check_id || ' ' || c.id"
 # What `notifications.give_up_disabled` says of messages.
 _GIVEN_UP = "('the channel was switched off', 'the channel was taken out')"
 
+# Whether anybody was told of the flip f; a group only hands it on.
+_WAS_TOLD = (
+    "EXISTS (SELECT 1 FROM notifications n JOIN channels h ON h.id = n.channel_id"
+    " WHERE n.flip_id = f.id AND n.sent IS NOT NULL AND h.kind != 'group')"
+)
+
 # Those of them that did not serve before, with the flip f by which the outage began. It
-# was to be told, and was not yet; a group only hands it on. Or the check is muted: at
-# the end of that all are told.
+# was to be told, and was not yet. Or the check is muted: at its end all are told.
 _OWED = (
     f"{_SERVED} AND {_PAIR} NOT IN (SELECT value FROM json_each(:before))"
     f" CROSS JOIN flips f ON f.id = {outage_of('s.check_id')}"
     " AND (s.muted_until > :now OR (EXISTS (SELECT 1 FROM notifications n"
-    " WHERE n.flip_id = f.id) AND NOT EXISTS (SELECT 1 FROM notifications n"
-    " JOIN channels h ON h.id = n.channel_id WHERE n.flip_id = f.id"
-    " AND n.sent IS NOT NULL AND h.kind != 'group')))"
+    f" WHERE n.flip_id = f.id) AND NOT {_WAS_TOLD}))"
+)
+
+# Whether c had a message of f already: from a group maybe, whose place it takes.
+_HAD = (
+    "EXISTS (SELECT 1 FROM notifications n"
+    " WHERE n.flip_id = f.id AND n.channel_id = c.id)"
+)
+
+# Who had one gets no other, but at the end of a mute; then as `mutes.mute` has it.
+_NO_MORE = (
+    "(s.muted_until IS NULL OR s.muted_until <= :now OR c.kind IN ('webhook', 'shell')"
+    " OR EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
+    " AND n.channel_id = c.id AND n.next_try IS NOT NULL))"
 )
 
 
@@ -63,10 +79,10 @@ async def heard_by_others(
     await _take_up_again(conn, values)
     await conn.execute(
         "INSERT INTO notifications"
-        " (flip_id, check_id, channel_id, created, ran, next_try)"
-        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now FROM {_OWED}"
-        " WHERE NOT EXISTS (SELECT 1 FROM notifications n"
-        " WHERE n.flip_id = f.id AND n.channel_id = c.id) ORDER BY f.id, c.id",
+        " (flip_id, check_id, channel_id, created, ran, next_try, reminder)"
+        f" SELECT f.id, f.check_id, c.id, :now, {RAN}, :now,"
+        f" iif({_HAD} OR (c.kind = 'group' AND {_WAS_TOLD}), {NEXT_REMINDER}, 0)"
+        f" FROM {_OWED} WHERE NOT ({_HAD} AND {_NO_MORE}) ORDER BY f.id, c.id",
         values,
     )
 

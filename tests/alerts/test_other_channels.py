@@ -230,3 +230,24 @@ async def test_a_damaged_log_of_flips_keeps_no_new_channel_from_serving(
 
     told = "cannot have new channels tell of outages: "
     assert sum(told in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("names", ["Mail", "Two", "Mail,Two", "*"])
+async def test_at_the_end_of_a_mute_it_is_told_by_whom_a_group_had_told(
+    tmp_path: Path, names: str
+) -> None:
+    """What takes the place of the group leads to the same people; once."""
+    two = channel("Two", "group", channels='["Mail"]')
+    async with posting(tmp_path, MAIL, group("Mail"), two) as post:
+        check = await post.down("a", 2)
+        await post.send(NOW)
+        await mute(post, check, 4)
+        await post.send(NOW)
+        assert post.mails() == ["DOWN: a"]
+
+        await use(post, check, names)
+        await post.send(NOW + HOUR)
+        assert post.mails() == ["DOWN: a"]
+        await post.send(NOW + 4 * HOUR)
+
+        assert post.mails() == ["DOWN: a", "STILL DOWN: a"]

@@ -34,6 +34,9 @@ _UNSYNCHRONISED = 16_000_000
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+# Returns what time it is.
+Now = Callable[[], datetime]
+
 
 class Source(Protocol):
     """Where a clock takes its times from; a test gives it times of its own."""

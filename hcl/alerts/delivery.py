@@ -14,7 +14,7 @@ from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError, load
 from hcl.alerts.transports.reasons import lacks_descriptors
-from hcl.clock import Clock
+from hcl.clock import Clock, Now
 from hcl.model import Message, Notification
 from hcl.store.outbox import Outcome
 from hcl.store.waiting import Waiting
@@ -35,8 +35,6 @@ GIVE_UP_TRIES = 6
 
 # Seconds between tries where this process has too many files open, or the system has.
 _SCARCE_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5)
-
-Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)

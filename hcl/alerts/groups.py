@@ -7,7 +7,8 @@ from datetime import datetime
 from hcl import store
 from hcl.alerts.delivery import reminders_after
 from hcl.alerts.lines import Line, Lines
-from hcl.alerts.planning import Moved, fill
+from hcl.alerts.planning import fill
+from hcl.clock import Now
 from hcl.db import Database, UnusableError, tell
 from hcl.store.outbox import Outcome
 from hcl.store.waiting import Waiting
@@ -42,11 +43,7 @@ def leading_to(line: Line, lines: Iterable[Line]) -> frozenset[int]:
 
 
 async def expand(
-    database: Database,
-    lines: Lines,
-    tries: Mapping[int, datetime],
-    now: datetime,
-    moved: Moved,
+    database: Database, lines: Lines, tries: Mapping[int, datetime], at: Now
 ) -> bool:
     """Have the channels of each group tell of what is due there, if anything is.
 
@@ -55,9 +52,9 @@ async def expand(
     any_due = False
     for line in lines:
         members, due = line.channel.settings.members, tries.get(line.row_id)
-        if members and due is not None and due <= now:
+        if members and due is not None and due <= at():
             rows = [lines.rows[code] for code in members]
-            await _expand_one(database, line, rows, now, ways_to(line, lines), moved)
+            await _expand_one(database, line, rows, at, ways_to(line, lines))
             any_due = True
     return any_due
 
@@ -66,16 +63,15 @@ async def _expand_one(
     database: Database,
     line: Line,
     members: Sequence[int],
-    now: datetime,
+    at: Now,
     ways: frozenset[int],
-    moved: Moved,
 ) -> None:
     try:
-        await fill(database, line, now, ways, moved)
+        await fill(database, line, at, ways)
         while waiting := [row for bundle in line.queue for row in bundle]:
             line.queue.clear()
-            await _hand_to(database, line, waiting, members, now, moved)
-            await fill(database, line, now, ways, moved)
+            await _hand_to(database, line, waiting, members, at)
+            await fill(database, line, at, ways)
     except UnusableError as error:
         tell(logger, "cannot pass on what came to a group", error)
 
@@ -94,11 +90,10 @@ async def _hand_to(
     line: Line,
     waiting: Sequence[Waiting],
     members: Sequence[int],
-    now: datetime,
-    moved: Moved,
+    at: Now,
 ) -> None:
     async with database.transaction(changes_checks=False) as conn:
-        outcomes, now = [], now + moved()
+        outcomes, now = [], at()
         for row in waiting:
             notification = row.notification
             count = await store.notifications.expand(conn, notification, members, now)

@@ -1,12 +1,12 @@
 """Read what waits, plan what each channel sends next, write down what is put off."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.lines import Line, Lines
+from hcl.clock import Now
 from hcl.db import Database, UnusableError, UnwritableError, readable, tell
 from hcl.store.waiting import Waiting
 
@@ -23,40 +23,32 @@ MOST_OF_A_CHECK = 50
 _FRESH = timedelta(seconds=1)
 
 
-# Returns by how much the clock was set since a moment was read from it.
-Moved = Callable[[], timedelta]
-
-
-async def fill(
-    database: Database, line: Line, now: datetime, ways: frozenset[int], moved: Moved
-) -> None:
+async def fill(database: Database, line: Line, at: Now, ways: frozenset[int]) -> None:
     """Plan what is due next, once all that was planned before has been started.
 
-    `ways` is as in calm.plan; `moved` returns by how much the clock was set since it
-    was `now`.
+    `ways` is as in calm.plan; `at` returns one moment, by the clock as it was set last.
     """
-    if line.planned is None or now - line.planned > _FRESH:
+    if line.planned is None or at() - line.planned > _FRESH:
         line.queue.clear()
     most = _most(line)
     while not line.queue:
-        by = moved()
-        at = now + by
-        waiting, unsure = await _due(database, line, at, most)
+        now = at()
+        waiting, unsure = await _due(database, line, now, most)
         if not waiting:
             return
         ends = None
         if line.channel.fold:
-            ends = await store.outbox.window_ends(database.committed, line.row_id, at)
+            ends = await store.outbox.window_ends(database.committed, line.row_id, now)
         plan = calm.plan(
-            line.channel, line.tags, waiting, at, ways=ways, window_ends=ends
+            line.channel, line.tags, waiting, now, ways=ways, window_ends=ends
         )
         plan = _without(plan, unsure)
         line.queue.extend(plan.bundles)
-        line.planned = at
+        line.planned = now
         # What is held with others has to be put off as a whole.
         most = -1
-        is_told = not (plan.dropped or plan.held)
-        if not is_told and not await _put_off(database, plan, at, by, moved):
+        puts_off = plan.dropped or plan.held
+        if puts_off and not await _put_off(database, plan, now, at):
             return
 
 
@@ -124,24 +116,22 @@ def _without(plan: calm.Plan, unsure: frozenset[int]) -> calm.Plan:
     return calm.Plan(plan.dropped, held, bundles)
 
 
-async def _put_off(
-    database: Database, plan: calm.Plan, at: datetime, by: timedelta, moved: Moved
-) -> bool:
+async def _put_off(database: Database, plan: calm.Plan, now: datetime, at: Now) -> bool:
     """Write down what is not sent now; return False if that cannot be done.
 
-    It was planned `at` a moment, by a clock that had moved `by` so much.
+    It was planned `now`, which the clock may call otherwise since, see `fill`.
     """
     try:
         async with database.transaction(changes_checks=False) as conn:
             await store.outbox.finish(conn, plan.dropped)
-            held, step = plan.held, moved() - by
-            if step:
+            held, written = plan.held, at()
+            if step := written - now:
                 # Quiet hours end by the clock: it is decided on anew.
                 held = [
-                    (told, at + step if why == "quiet" else until + step, why)
+                    (told, written if why == "quiet" else until + step, why)
                     for told, until, why in held
                 ]
-            await store.outbox.hold(conn, held, at + step)
+            await store.outbox.hold(conn, held, written)
     except UnwritableError as error:
         # What is ready goes out although the database cannot be written.
         tell(logger, "cannot put off messages", error)

@@ -5,18 +5,17 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.alerts import delivery, groups, planning
 from hcl.alerts.calm import Bundle
 from hcl.alerts.composing import compose
-from hcl.alerts.delivery import EndedTry, Now, try_once
+from hcl.alerts.delivery import EndedTry, try_once
 from hcl.alerts.lines import Line, Lines
 from hcl.alerts.reserve import Reserve
 from hcl.changes import Changes
-from hcl.clock import Clock
+from hcl.clock import Clock, Now
 from hcl.config import ChannelConfig, Config
 from hcl.counters import Counters
 from hcl.db import (
@@ -155,12 +154,12 @@ class Sender:
         Raises UnusableError if what one has to send cannot be read, after the others.
         """
         clock, started = _clock_from(now, self._clock), set()
-        moved = partial(self._clock.set_since, len(self._clock.steps))
+        at = _as_set(now, self._clock)
         trouble: UnusableError | None = None
         async with self._starting:
             await self._plan_what_is_stale(now)
             tries = await store.outbox.next_tries(self._database.committed)
-            if await groups.expand(self._database, self._lines, tries, now, moved):
+            if await groups.expand(self._database, self._lines, tries, at):
                 tries = await store.outbox.next_tries(self._database.committed)
             for row_id, next_try in tries.items():
                 line = self._lines.get(row_id)
@@ -170,7 +169,7 @@ class Sender:
                     continue
                 ways = groups.ways_to(line, self._lines)
                 try:
-                    await planning.fill(self._database, line, now, ways, moved)
+                    await planning.fill(self._database, line, at, ways)
                 except UnusableError as error:
                     trouble = error
                     continue
@@ -257,10 +256,15 @@ def _clock_from(now: datetime, clock: Clock) -> Now:
 
     A step of the clock counts from when it is taken.
     """
-    begun, steps = clock.monotonic(), len(clock.steps)
+    begun, at = clock.monotonic(), _as_set(now, clock)
 
     def on() -> datetime:
-        passed = timedelta(seconds=int(clock.monotonic() - begun))
-        return now + passed + clock.set_since(steps)
+        return at() + timedelta(seconds=int(clock.monotonic() - begun))
 
     return on
+
+
+def _as_set(now: datetime, clock: Clock) -> Now:
+    """Return what calls `now` as the clock does, however it is set meanwhile."""
+    steps = len(clock.steps)
+    return lambda: now + clock.set_since(steps)

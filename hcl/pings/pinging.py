@@ -3,7 +3,6 @@
 import time
 from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 
 from aiosqlite import Connection
 
@@ -20,8 +19,6 @@ from hcl.model import Ping
 from hcl.pings.arrival import Arrival, Receipt, Target
 from hcl.pings.batch import Batch
 from hcl.pings.states import States
-
-_NOTHING = timedelta(0)
 
 
 class Pinging:
@@ -110,7 +107,7 @@ class Pinging:
         return [
             (
                 target,
-                ping._replace(created=ping.created + sum(steps[taken:], _NOTHING)),
+                ping._replace(created=ping.created + self._clock.set_since(taken)),
                 len(steps),
             )
             for target, ping, taken in arrivals

@@ -11,7 +11,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts import calm
 from hcl.alerts.calm import Bundle
-from hcl.alerts.delivery import EndedTry, Now
+from hcl.alerts.delivery import EndedTry
 from hcl.alerts.lines import Line
 from hcl.alerts.sender import Sender
 from hcl.checks import rules, runs, schedule
@@ -19,6 +19,7 @@ from hcl.checks.away import absence
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows import holding, maintenance
 from hcl.checks.windows.calendar import Calendar
+from hcl.clock import Now
 from hcl.model import Check, Kind, Ping
 from hcl.pings.states import States
 from hcl.store.outbox import Outcome

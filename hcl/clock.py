@@ -34,6 +34,9 @@ _UNSYNCHRONISED = 16_000_000
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+# By so much a clock may have been ahead, and what was sent then is not sent once more.
+A_BIT = timedelta(hours=1)
+
 # Returns what time it is.
 Now = Callable[[], datetime]
 

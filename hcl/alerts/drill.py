@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.changes import Changes
-from hcl.clock import Clock
+from hcl.clock import A_BIT, Clock
 from hcl.config import TestEvery
 from hcl.db import PATIENCE, Database, UnusableError, tell
 from hcl.model import Announcement, Project
@@ -20,9 +20,6 @@ _EVERY = {
     "week": timedelta(days=7),
     "month": timedelta(days=30),
 }
-
-# By so much a clock may have been ahead, and what was sent then is not sent once more.
-_A_BIT = timedelta(hours=1)
 
 # Where the database has when the last drill was.
 _LAST = "test_alert"
@@ -79,7 +76,7 @@ class Drill:
         if last is not None:
             then = datetime.fromtimestamp(float(last), UTC)
             # A clock that was ahead puts none off; a bit ahead, it has none come twice.
-            if then - _A_BIT <= now < then + every:
+            if then - A_BIT <= now < then + every:
                 return then + every
         conn = await self._database.current()
         counts = {

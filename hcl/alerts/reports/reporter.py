@@ -10,7 +10,7 @@ from hcl import store
 from hcl.alarm import LOOK_AGAIN, Alarm
 from hcl.alerts.reports import occurrences
 from hcl.changes import Changes
-from hcl.clock import Clock
+from hcl.clock import A_BIT, Clock
 from hcl.config import Config, ProjectConfig, ReportConfig
 from hcl.db import PATIENCE, Database, UnusableError, tell
 from hcl.model import Announcement, Project
@@ -19,9 +19,6 @@ logger = logging.getLogger(__name__)
 
 # One that could not be sent at its moment still is, so long after.
 LATEST = timedelta(days=1)
-
-# By so much a clock may have been ahead, and what was sent then is not sent once more.
-_A_BIT = timedelta(hours=1)
 
 # What is older is not kept, so no report reaches back farther.
 _LONGEST = timedelta(days=62)
@@ -88,7 +85,7 @@ class Reporter:
         due = occurrences.last(report, now, self._home)
         kept = await store.settings.get(self._database.committed, _LAST + name)
         last = None if kept is None else datetime.fromtimestamp(float(kept), UTC)
-        if last is not None and now < last <= now + _A_BIT:
+        if last is not None and now < last <= now + A_BIT:
             # It came by a clock that was ahead: not twice.
             return
         # One that is new tells of no time before it; a clock that was ahead for long

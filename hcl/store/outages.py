@@ -8,7 +8,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.store.flips import outage_of
-from hcl.store.notifications import NEXT_REMINDER, RAN
+from hcl.store.notifications import NEXT_REMINDER, RAN, WITH_CHANNEL
 from hcl.store.times import stamp
 
 # No id is as great.
@@ -24,9 +24,6 @@ _SERVED = (
 )
 
 _PAIR = "s.check_id || ' ' || c.id"
-
-# What `notifications.give_up_disabled` says of messages.
-_GIVEN_UP = "('the channel was switched off', 'the channel was taken out')"
 
 # Whether anybody was told of the flip f; a group only hands it on.
 _WAS_TOLD = (
@@ -100,6 +97,6 @@ async def _take_up_again(conn: Connection, values: Mapping[str, Any]) -> None:
         " ON b.project_id = project AND b.enabled AND b.on_down"
         # What was to come from a group too.
         " WHERE flip_id = began AND channel_id = b.id AND sent IS NULL"
-        f" AND hold != 'remind' AND answer IN {_GIVEN_UP}",
+        f" AND hold != 'remind' AND answer IN {WITH_CHANNEL}",
         values,
     )

@@ -10,7 +10,7 @@ from aiosqlite import Connection
 
 from hcl.model import Check
 from hcl.store.notifications import RAN
-from hcl.store.times import seconds, stamp
+from hcl.store.times import JUST, seconds, stamp
 
 # A channel h that tells of it serves the check with the id `:id`. Few channels do.
 TELLS = (
@@ -132,9 +132,9 @@ async def cut_to(
     before them, see `rules.late_still`. And what ended otherwise than by a ping does
     not come to be what lasts now.
     """
-    cut = ":now - iif(s.late_since < s.last_start, 0.001, 0)"
+    cut = ":now - iif(s.late_since < s.last_start, :just, 0)"
     lasting = f"SELECT {cut} FROM check_states s WHERE s.check_id = l.check_id"
-    values = {"now": stamp(now), "since": stamp(since)}
+    values = {"now": stamp(now), "since": stamp(since), "just": seconds(JUST)}
     await conn.execute(
         f"UPDATE latenesses AS l SET began = coalesce(({lasting} AND {IS_NOW}),"
         " :now - 1) WHERE began > :now AND ended IS NULL"

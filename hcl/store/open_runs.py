@@ -7,10 +7,7 @@ from datetime import UTC, datetime, timedelta
 from aiosqlite import Connection
 
 from hcl.model import Run
-from hcl.store.times import moment
-
-# Of two moments that are cut to one the first stays before the other by so much.
-_JUST = timedelta(milliseconds=1)
+from hcl.store.times import JUST, moment
 
 
 def read(text: str) -> tuple[Run, ...]:
@@ -48,7 +45,7 @@ async def cut_to(
     def cut(at: datetime, heard: datetime | None) -> datetime:
         if at <= now or (since is not None and at >= since):
             return at
-        return now - _JUST if heard is not None and at < heard else now
+        return now - JUST if heard is not None and at < heard else now
 
     await _move(conn, cut)
 

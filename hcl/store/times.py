@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+# Of two moments that are cut to one the first stays before the other by so much.
+JUST = timedelta(milliseconds=1)
+
 
 def moment(seconds: float | None) -> datetime | None:
     """Read a kept moment."""

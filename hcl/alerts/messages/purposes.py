@@ -130,18 +130,15 @@ def up(alert: Alert, now: datetime) -> Wording:  # noqa: ARG001 - one type for a
     story = [f"It pinged again at {told(when, alert)}."]
     clause = f"up again since {told(when, alert)}"
     if alert.down_since is not None:
-        since, length = told(alert.down_since, alert), _length(alert.down_since, when)
-        lasted = f"for {length}, since" if length else "since"
-        story.append(f"It had been down {lasted} {since}.")
-        clause += length and f", after {length}"
+        story.append(f"It had been down {_lasted(alert.down_since, when, alert)}.")
+        clause += _after(alert.down_since, when)
     return Wording("UP", "is UP again", tuple(story), clause)
 
 
 def still_down(alert: Alert, now: datetime) -> Wording:
     """Remind that a check is down."""
     began = alert.down_since or alert.flip.created
-    since, length = told(began, alert), _length(began, now)
-    lasted = f"for {length}, since {since}" if length else f"since {since}"
+    lasted = _lasted(began, now, alert)
     return Wording(
         label="STILL DOWN",
         predicate="is STILL DOWN",
@@ -150,9 +147,18 @@ def still_down(alert: Alert, now: datetime) -> Wording:
     )
 
 
-def _length(began: datetime, ended: datetime) -> str:
-    """Say how long an outage lasted; "": the clock was set back, and nobody knows."""
-    return "" if ended < began else rough(ended - began)
+def _lasted(began: datetime, ended: datetime, alert: Alert) -> str:
+    """Say for how long a check was down, and since when.
+
+    Without the length where the clock was set back: nobody knows it then.
+    """
+    since = f"since {told(began, alert)}"
+    return since if ended < began else f"for {rough(ended - began)}, {since}"
+
+
+def _after(began: datetime, ended: datetime) -> str:
+    """Say after how long an outage ended; "": nobody knows, as in `_lasted`."""
+    return "" if ended < began else f", after {rough(ended - began)}"
 
 
 def changed(alert: Alert, now: datetime) -> Wording:
@@ -199,8 +205,7 @@ def _history(alert: Alert) -> Iterator[str]:
         if began is None and flip is alert.flip:
             began = alert.down_since
         down_since = None
-        length = _length(began, flip.created) if began else ""
-        after = length and f", after {length}"
+        after = _after(began, flip.created) if began else ""
         yield f"{_BACK.get(flip.new_status, flip.new_status)} at {when}{after}"
 
 

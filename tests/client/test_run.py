@@ -126,11 +126,10 @@ async def test_signals_are_handed_on(tmp_path: Path) -> None:
 
 
 async def test_command_that_is_stopped_and_continued_goes_on(tmp_path: Path) -> None:
-    script = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
-    script = (
-        "import os,sys,signal; signal.signal(signal.SIGCONT, lambda *_: sys.exit(4));"
-    )
-    script += "print(os.getpid(), flush=True); signal.pause()"
+    script = "import os, signal, sys, time; "
+    script += "signal.signal(signal.SIGCONT, lambda *_: sys.exit(4)); "
+    # In naps: a signal that comes just before `signal.pause` waits there for another.
+    script += "print(os.getpid(), flush=True)\nwhile True: time.sleep(0.05)"
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url)
         job = await start(env, "run", "job", "--", sys.executable, "-c", script)

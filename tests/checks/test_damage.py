@@ -18,7 +18,7 @@ from tests.app import (
     running_app,
 )
 from tests.build import DAY, HOUR, NOW, make_ping
-from tests.checks.away.test_watch import again, look, running, up
+from tests.checks.away.watching import again, look, running, up
 from tests.clocks import Times
 from tests.damage import damage, damage_where
 from tests.patience import ENDS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hcl import store
 from tests.build import DAY, HOUR, NOW
-from tests.checks.away.test_watch import again, look, running, up
+from tests.checks.away.watching import again, look, running, up
 from tests.clocks import Times
 from tests.moving.commands import AS_OF, EXPECTED, SOURCE, hcl
 from tests.moving.serving import Served, judged, read

@@ -13,7 +13,7 @@ from hcl.server.announcer import Announcer
 from hcl.server.damage import Damage
 from tests import toml
 from tests.app import App
-from tests.checks.away.test_watch import running
+from tests.checks.away.watching import running
 from tests.clocks import Times
 from tests.damage import damage
 from tests.server.process import Serve

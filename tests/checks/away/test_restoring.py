@@ -11,7 +11,7 @@ from hcl.db.restoring import NOT_SENT
 from hcl.store.restored import Restore
 from tests.alerts.sending import Post, channel, posting, restarted
 from tests.build import HOUR, NOW
-from tests.checks.away.test_watch import due_soon, look, running
+from tests.checks.away.watching import due_soon, look, running
 from tests.clocks import Times
 from tests.store import put_check, rows
 

@@ -16,7 +16,7 @@ from hcl.model import Flip
 from tests import toml
 from tests.app import CONFIG, App, running_app
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
-from tests.checks.away.test_watch import again, pi, running, up
+from tests.checks.away.watching import again, pi, running, up
 from tests.clocks import Times
 from tests.store import rows
 

@@ -47,6 +47,11 @@ FULL_PING = Ping(
 )
 
 
+def utc(text: str) -> datetime:
+    """Read a UTC moment written `2026-03-29 01:00`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def make_check(**overrides: Any) -> Check:
     """Make a new simple check, a day of timeout and an hour of grace, but for these."""
     return _CHECK._replace(**overrides)

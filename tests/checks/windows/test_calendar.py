@@ -6,7 +6,7 @@ import pytest
 
 from hcl.checks.windows.calendar import Calendar
 from hcl.config.settings import Window
-from tests.build import make_check
+from tests.build import make_check, utc
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -198,13 +198,9 @@ def test_a_window_that_changes_over_daylight_saving(
 ) -> None:
     window = Window("It", schedule=schedule, tz=RIGA, length=2 * HOUR)
 
-    found = Calendar([window]).until(_utc(moment), "")
+    found = Calendar([window]).until(utc(moment), "")
 
-    assert found == _utc(until)
-
-
-def _utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    assert found == utc(until)
 
 
 def test_what_comes_next_is_told_in_order() -> None:

@@ -32,7 +32,7 @@ from hcl.pings.filer import (
 from tests.app import App, running_app
 from tests.build import MICROSECOND, NOW, make_ping
 from tests.damage import damage, damage_where
-from tests.db.test_database import run_cancelled
+from tests.db.writing import run_cancelled
 from tests.patience import ENDS, idle
 from tests.pings.crashes import crash, crashes
 from tests.store import change, pragma, put_check, put_pings, rows, traced, writer_of

@@ -29,8 +29,8 @@ from hcl.alerts.lines import PAUSES, Line
 from hcl.alerts.sender import Sender
 from hcl.counters import Counters
 from hcl.store.waiting import Waiting
+from tests.alerts.planned import row
 from tests.alerts.sending import Post, channel, posting
-from tests.alerts.test_calm import row
 from tests.build import DAY, HOUR, NOW
 from tests.store import change, rows
 

@@ -9,8 +9,8 @@ from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES, Line
 from hcl.alerts.transports import DeliveryError
 from hcl.config import Calm
 from tests import toml
+from tests.alerts.planned import row
 from tests.alerts.sending import Post, channel, posting, tag
-from tests.alerts.test_calm import row
 from tests.app import App
 from tests.build import HOUR, NOW
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tests.smtpd.serving import MailServe
 from tests.smtpd.shapes import KEYWORDS, mails
-from tests.smtpd.test_server import MailServe
 
 
 def test_mails_of_all_shapes_count_as_people_read_them(tmp_path: Path) -> None:

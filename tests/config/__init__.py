@@ -13,6 +13,8 @@ FOLDER = Path("/srv/hcl")
 PROJECT = toml.project("Home", "pk")
 CHANNEL = "[[projects.channels]]\nname = 'Hook'\nkind = 'webhook'\n"
 HOOK = CHANNEL + "down = { url = 'https://example.org' }\n"
+KEY = "[[projects.keys]]\nname = 'me'\n"
+K32 = "k" * 32
 UUID = "0c5c1a4e-8a55-4f0e-8c1e-0f4b5e7d2a10"
 
 

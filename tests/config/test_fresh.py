@@ -184,3 +184,46 @@ def test_where_nothing_can_be_written_the_line_says_what_to_do(
 
     assert "belongs to the user" in str(error.value)
     assert str(error.value).endswith("chown it, or go to another folder")
+
+
+def test_fresh_keys_have_their_form_and_are_never_the_same() -> None:
+    first, second = (tomllib.loads(fresh_text())["projects"] for _ in range(2))
+
+    [project] = first
+    assert project["name"] == "Home"
+    assert re.fullmatch(r"[a-z0-9]{22}", project["ping_key"])
+    [key] = project["keys"]
+    assert re.fullmatch(r"hcw_[A-Za-z0-9]{28}", key["key"])
+    assert key["access"] == "read-write"
+    assert second[0]["ping_key"] != project["ping_key"]
+    assert second[0]["keys"][0]["key"] != key["key"]
+
+
+def test_a_fresh_file_loads_and_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+
+    config = write_fresh(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert config == load(path)
+    assert [project.name for project in config.projects] == ["Home"]
+
+
+def test_the_fresh_files_comments_are_right_too() -> None:
+    text = re.sub(r"(?m)^# (?=\[\[|[a-z]+ = )", "", fresh_text())
+
+    [project] = read(text).projects
+
+    assert [channel.name for channel in project.channels] == ["Phone"]
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "hcl.toml"
+    path.write_text("mine")
+
+    with pytest.raises(ConfigError, match="is there already, and stays as it is"):
+        write_fresh(path)
+    with pytest.raises(ConfigError, match="cannot be written: No such file or"):
+        write_fresh(tmp_path / "no/hcl.toml")
+
+    assert path.read_text() == "mine"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from hcl.cli.own_addresses import own_addresses
-from tests.alerts.transports.proxy_sink import ProxySink
 from tests.moving.commands import EXPECTED, SOURCE
+from tests.outgoing.proxy_sink import ProxySink
 from tests.patience import ENDS
 from tests.server.process import free_port, until
 

@@ -13,9 +13,9 @@ from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
 from hcl.alerts.transports import DeliveryError, load
-from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.clock import Clock, Now
 from hcl.model import Message, Notification
+from hcl.outgoing.reasons import lacks_descriptors
 from hcl.store.outbox import Outcome
 from hcl.store.waiting import Waiting
 from hcl.words.handing import undelivered

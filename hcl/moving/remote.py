@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from hcl.alerts.transports import outward, proxy, trust
-from hcl.alerts.transports.reasons import is_certificate, why
 from hcl.moving.moved import MovingError
+from hcl.outgoing import clients, proxy, trust
+from hcl.outgoing.reasons import is_certificate, why
 
 # Newer first: what an older server does not know is asked of the one before.
 _VERSIONS = (3, 2, 1)
@@ -50,7 +50,7 @@ class Remote:
         try:
             # A redirect is not followed: it may take the key elsewhere.
             return httpx2.Client(
-                **outward.outward(self._way, trust.context(ca_file)),
+                **clients.outward(self._way, trust.context(ca_file)),
                 headers={"X-Api-Key": api_key},
                 timeout=_TIMEOUT,
                 follow_redirects=False,

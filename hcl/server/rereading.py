@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from hcl.alerts.transports.reasons import lacks_descriptors
 from hcl.config import Config, ConfigError
 from hcl.db import PATIENCE, SQLError, UnusableError, tell
+from hcl.outgoing.reasons import lacks_descriptors
 from hcl.server.guard import apart
 from hcl.server.parts import Assembly
 from hcl.server.sockets import are_handed_over

@@ -15,7 +15,7 @@ from hcl.web.figures import health
 from hcl.web.parts import Parts
 
 if TYPE_CHECKING:
-    from hcl.alerts.transports.asking import Answer
+    from hcl.outgoing.asking import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Watchdog:
 async def _ask(url: str, ca_file: str) -> str:
     """Ask a URL, as a webhook would; return what is wrong, "" if nothing is."""
     # Imported now: few have one.
-    from hcl.alerts.transports.request import AskingError
+    from hcl.outgoing.request import AskingError
 
     host = urlsplit(url).hostname or "?"
     try:
@@ -100,10 +100,10 @@ async def _ask(url: str, ca_file: str) -> str:
 
 
 async def _answer(url: str, ca_file: str) -> "Answer":
-    from hcl.alerts.transports import proxy
-    from hcl.alerts.transports.asking import Asker
-    from hcl.alerts.transports.reaching import trusted
-    from hcl.alerts.transports.request import make_request, parse_url
+    from hcl.outgoing import proxy
+    from hcl.outgoing.asking import Asker
+    from hcl.outgoing.reaching import trusted
+    from hcl.outgoing.request import make_request, parse_url
 
     way = proxy.proxy_for(url, os.environ)
     tls = await trusted(ca_file)
@@ -118,8 +118,8 @@ async def _answer(url: str, ca_file: str) -> "Answer":
 
 
 def _why(error: Exception, host: str) -> str:
-    from hcl.alerts.transports.reasons import NO_THREAD, why
-    from hcl.alerts.transports.request import AskingError
+    from hcl.outgoing.reasons import NO_THREAD, why
+    from hcl.outgoing.request import AskingError
 
     if isinstance(error, RuntimeError):
         return NO_THREAD

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hcl.alerts.transports.reasons import NO_THREAD
 from hcl.config.settings import StandbyConfig
+from hcl.outgoing.reasons import NO_THREAD
 from hcl.pings import filer
 from hcl.server.announcer import Announcer
 from hcl.server.fence import Fence

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import Protocol
 
 from hcl import memory
-from hcl.alerts.transports.reasons import NO_THREAD
 from hcl.config import ChannelConfig, Config
 from hcl.model import Message
+from hcl.outgoing.reasons import NO_THREAD
 
 # What a transport answers, and previews, where a channel tells nothing of a status.
 NOTHING = "nothing to send"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from hcl.alerts.transports import DeliveryError
 from hcl.alerts.transports.apprise_check import WORKER, last_line
 from hcl.alerts.transports.children import for_python
-from hcl.alerts.transports.patience import Patience
+from hcl.outgoing.patience import Patience
 
 # Seconds that the process is kept after the last message, for the next.
 LINGER = 5.0

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import requests
 
-from hcl.alerts.transports import reasons
 from hcl.alerts.transports.apprise_requests import Redirected, Trace
+from hcl.outgoing import reasons
 
 
 def reason(trace: Trace, secrets: list[str]) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import requests.adapters
 
-from hcl.alerts.transports import proxy, trust
+from hcl.outgoing import proxy, trust
 
 # Bytes of an answer that are read; a service's own are far shorter.
 _ANSWER_LIMIT = 1_048_576

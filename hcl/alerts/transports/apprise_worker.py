@@ -1,8 +1,8 @@
 """Send through Apprise what comes in on stdin: a program, started by its path.
 
 Apprise takes 45 MB and it blocks, so the server runs it outside, and only while there
-is something to send. Nothing of hcl is imported here: the program stands alone, but for
-the modules beside it that hold for all transports, which it loads by their path.
+is something to send. The program stands alone, but for the modules beside it and those
+of hcl.outgoing, which hold for all transports: it loads them by their path.
 
 In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (of _TYPES),
 `title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
@@ -38,8 +38,8 @@ from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType, PersistentSto
 from apprise.plugins import url_to_dict
 
 if __name__ == "__main__":
-    # hcl's rooms without what their __init__ would import: the modules that hold for
-    # all transports are to be had, and nothing else.
+    # hcl's rooms without what their __init__ would import: the modules that are needed
+    # are to be had, and nothing else.
     for _depth, _room in enumerate(("hcl.alerts.transports", "hcl.alerts", "hcl")):
         sys.modules[_room] = ModuleType(_room)
         sys.modules[_room].__path__ = [str(Path(__file__).parents[_depth])]

@@ -24,13 +24,13 @@ from hcl.alerts.transports import (
     taken,
     too_late,
 )
-from hcl.alerts.transports.patience import Patience
-from hcl.alerts.transports.reaching import reached, trusted
-from hcl.alerts.transports.request import AskingError
 from hcl.alerts.transports.smtp_trouble import answer_line, failure, wants_tls
 from hcl.config import ChannelConfig, Config, EmailSettings, SmtpConfig
 from hcl.config.net.addresses import MailAddress, parse_address
 from hcl.model import Alert, Message
+from hcl.outgoing.patience import Patience
+from hcl.outgoing.reaching import reached, trusted
+from hcl.outgoing.request import AskingError
 
 logger = logging.getLogger(__name__)
 

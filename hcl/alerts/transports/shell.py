@@ -13,12 +13,12 @@ from pathlib import Path
 
 from hcl.alerts.transports import NOTHING, TRY_TIMEOUT, DeliveryError, too_late
 from hcl.alerts.transports.children import for_commands
-from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.placeholders import Placeholders, status_of
 from hcl.alerts.transports.shell_script import PREFIX, refer
 from hcl.checks.check_json import Site
 from hcl.config import ChannelConfig, Config, ShellSettings
 from hcl.model import Message
+from hcl.outgoing.patience import Patience
 
 # Bytes of one value: Linux takes 131,072 for NAME=value.
 VALUE_LIMIT = 100_000

@@ -3,8 +3,8 @@
 import aiosmtplib
 
 from hcl.alerts.transports import DeliveryError
-from hcl.alerts.transports.reasons import is_unknown_name, lacks_tls, why
 from hcl.config import SmtpConfig
+from hcl.outgoing.reasons import is_unknown_name, lacks_tls, why
 from hcl.words.lines import cut, one_line
 
 

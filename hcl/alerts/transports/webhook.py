@@ -8,13 +8,17 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from hcl import __version__
-from hcl.alerts.transports import NOTHING, DeliveryError, proxy, too_late, trust
-from hcl.alerts.transports.asking import Answer, Asker
-from hcl.alerts.transports.patience import Patience
+from hcl.alerts.transports import NOTHING, DeliveryError, too_late
 from hcl.alerts.transports.placeholders import Placeholders, status_of
-from hcl.alerts.transports.reaching import trusted
-from hcl.alerts.transports.reasons import is_certificate, lacks_tls, why
-from hcl.alerts.transports.request import (
+from hcl.checks.check_json import Site
+from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
+from hcl.model import Message
+from hcl.outgoing import proxy, trust
+from hcl.outgoing.asking import Answer, Asker
+from hcl.outgoing.patience import Patience
+from hcl.outgoing.reaching import trusted
+from hcl.outgoing.reasons import is_certificate, lacks_tls, why
+from hcl.outgoing.request import (
     NO_REQUEST,
     AskingError,
     Request,
@@ -22,9 +26,6 @@ from hcl.alerts.transports.request import (
     make_request,
     parse_url,
 )
-from hcl.checks.check_json import Site
-from hcl.config import ChannelConfig, Config, WebhookRequest, WebhookSettings
-from hcl.model import Message
 from hcl.words.lines import clean, cut
 
 # Bytes of an answer that are waited for; none of them is kept.

@@ -28,10 +28,10 @@ from tests.alerts import (
     an_alert,
     an_announcement,
 )
-from tests.alerts.transports.proxy_sink import ProxySink
 from tests.alerts.transports.test_apprise_process import workers
 from tests.build import DAY, HOUR, make_check
 from tests.config import PROJECT, read
+from tests.outgoing.proxy_sink import ProxySink
 from tests.patience import ENDS
 from tests.sinks import Behaviour, HttpRecord, HttpSink, make_certificate
 

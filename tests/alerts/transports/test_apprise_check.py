@@ -233,12 +233,17 @@ def test_apprise_that_fails_is_a_problem_in_words(
     assert problems == ["cannot be checked: Apprise failed: RuntimeError: broken"]
 
 
-def test_worker_needs_no_more_of_hcl_than_what_is_beside_it(tmp_path: Path) -> None:
+def test_worker_needs_no_more_of_hcl_than_what_holds_for_all_transports(
+    tmp_path: Path,
+) -> None:
     alone = tmp_path / "hcl/alerts/transports"
     alone.mkdir(parents=True)
-    own = ("worker", "requests", "reasons")
-    for name in (*map("apprise_{}".format, own), "proxy", "reasons", "trust"):
-        shutil.copy(WORKER.with_name(f"{name}.py"), alone)
+    for name in ("worker", "requests", "reasons"):
+        shutil.copy(WORKER.with_name(f"apprise_{name}.py"), alone)
+    outgoing = tmp_path / "hcl/outgoing"
+    outgoing.mkdir()
+    for name in ("proxy", "reasons", "trust"):
+        shutil.copy(WORKER.parents[2] / f"outgoing/{name}.py", outgoing)
 
     done = subprocess.run(
         [sys.executable, "-P", alone / WORKER.name, "check"],

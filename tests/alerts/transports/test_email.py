@@ -33,7 +33,7 @@ from tests.alerts import (
     an_alert,
     an_announcement,
 )
-from tests.alerts.transports.test_asking import full
+from tests.outgoing.test_asking import full
 from tests.patience import ENDS
 from tests.sinks import SmtpSink, make_certificate
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from hcl.alerts.transports import asking, trust
-from hcl.alerts.transports.asking import Answer, Asker
-from hcl.alerts.transports.request import AskingError, make_request, parse_url
+from hcl.outgoing import asking, trust
+from hcl.outgoing.asking import Answer, Asker
+from hcl.outgoing.request import AskingError, make_request, parse_url
 from tests.certificates import Authority
 from tests.patience import ENDS
 from tests.server.process import until
@@ -224,7 +224,7 @@ async def test_many_that_hang_hold_up_no_other() -> None:
 def test_lookup_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
     script = f"""
 import asyncio, socket, time
-from tests.alerts.transports.test_asking import an_asker, ask
+from tests.outgoing.test_asking import an_asker, ask
 
 socket.getaddrinfo = lambda *_, **__: time.sleep({10 * ENDS})
 

@@ -7,8 +7,8 @@ import ssl
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 
-from hcl.alerts.transports.reaching import reach
-from hcl.alerts.transports.request import AskingError, Request, WebURL
+from hcl.outgoing.reaching import reach
+from hcl.outgoing.request import AskingError, Request, WebURL
 
 _REFUSED = re.compile(r"Tunnel connection failed: ([0-9]+)")
 

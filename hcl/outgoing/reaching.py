@@ -12,9 +12,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
 
-from hcl.alerts.transports import trust
-from hcl.alerts.transports.patience import Patience
-from hcl.alerts.transports.request import AskingError
+from hcl.outgoing import trust
+from hcl.outgoing.patience import Patience
+from hcl.outgoing.request import AskingError
 
 # Seconds that whom to trust may take to be read.
 READ_WITHIN = 8.0

@@ -8,9 +8,9 @@ from http.client import HTTPResponse
 from threading import Thread
 from typing import NamedTuple
 
-from hcl.alerts.transports.connection import Connection
-from hcl.alerts.transports.reasons import NO_THREAD
-from hcl.alerts.transports.request import AskingError, Request, WebURL, parse_url
+from hcl.outgoing.connection import Connection
+from hcl.outgoing.reasons import NO_THREAD
+from hcl.outgoing.request import AskingError, Request, WebURL, parse_url
 
 # How long a connection is kept, in seconds.
 _KEPT_FOR = 5.0

@@ -11,11 +11,11 @@ from threading import Thread, Timer
 
 import pytest
 
-from hcl.alerts.transports.patience import Patience
 from hcl.alerts.transports.shell import Shell
 from hcl.alerts.transports.webhook import Webhook
 from hcl.checks.check_json import Site
 from hcl.config import ShellSettings, WebhookRequest, WebhookSettings
+from hcl.outgoing.patience import Patience
 from tests.alerts import NOW, a_message
 
 SITE = Site("https://hcl.example.org", "https://hcl.example.org/ping/")

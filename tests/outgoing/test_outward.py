@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from hcl.alerts.transports import DeliveryError, Transport, reaching
+from hcl.alerts.transports import DeliveryError, Transport
 from hcl.alerts.transports.apprise import AppriseTransport
 from hcl.alerts.transports.apprise_process import Courier
 from hcl.alerts.transports.email import Email
 from hcl.alerts.transports.webhook import Webhook
 from hcl.checks.check_json import Site
 from hcl.config import EmailSettings, SmtpConfig, WebhookRequest, WebhookSettings
+from hcl.outgoing import reaching
 from tests.alerts import NOW, a_message
 from tests.certificates import Authority
 from tests.patience import ENDS

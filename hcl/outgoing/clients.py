@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import httpx2
 
-from hcl.alerts.transports import proxy
+from hcl.outgoing import proxy
 
 
 class Outward(TypedDict):

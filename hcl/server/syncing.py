@@ -100,7 +100,7 @@ async def _sync(
         before = await reloading.known(conn)
         async with hearing(conn, now):
             projects, channels = await _match(conn, config)
-            given_up = await store.notifications.give_up_disabled(conn)
+            given_up = await store.outages.give_up_disabled(conn)
             await store.channels.forget_failures(conn)
             steps = await _steps(conn, config, projects) if declares else []
             await declaring.take(conn, steps, now, loose=loose)

@@ -30,11 +30,6 @@ _IS_TOLD = (
 # Whether a channel c tells of anything.
 TELLS = "(c.on_down OR c.on_up OR c.on_server OR c.on_late OR c.on_slow)"
 
-# Why a message was given up with its channel.
-_SWITCHED_OFF = "'the channel was switched off'"
-_TAKEN_OUT = "'the channel was taken out'"
-WITH_CHANNEL = f"({_SWITCHED_OFF}, {_TAKEN_OUT})"
-
 # The number of the reminder that comes next of the flip f over the channel c.
 NEXT_REMINDER = (
     "(SELECT coalesce(max(n.reminder), 0) + 1 FROM notifications n"
@@ -283,20 +278,6 @@ async def expand(
         values,
     )
     return reminding.rowcount + cursor.rowcount
-
-
-async def give_up_disabled(conn: Connection) -> int:
-    """Finish what waits for channels that left the file, or tell of nothing there.
-
-    Returns how many.
-    """
-    cursor = await conn.execute(
-        "UPDATE notifications SET next_try = NULL, answer = iif(channel_id IN"
-        f" (SELECT id FROM channels WHERE enabled), {_SWITCHED_OFF}, {_TAKEN_OUT})"
-        " WHERE next_try IS NOT NULL AND channel_id IN"
-        f" (SELECT id FROM channels c WHERE NOT enabled OR NOT {TELLS})"
-    )
-    return cursor.rowcount
 
 
 async def last_told(

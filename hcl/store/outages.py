@@ -1,4 +1,4 @@
-"""Outages that nobody was told of, and channels that a check gets while they last."""
+"""Outages that nobody was told of, as channels of a check come, and as they go."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.store.flips import outage_of
-from hcl.store.notifications import NEXT_REMINDER, RAN, WITH_CHANNEL
+from hcl.store.notifications import NEXT_REMINDER, RAN, TELLS
 from hcl.store.times import stamp
 
 # No id is as great.
@@ -22,6 +22,11 @@ _SERVED = (
     " AND c.project_id = k.project_id"
     " AND s.status = 'down' AND s.check_id BETWEEN :first AND :last"
 )
+
+# Why a message was given up with its channel.
+_SWITCHED_OFF = "'the channel was switched off'"
+_TAKEN_OUT = "'the channel was taken out'"
+_WITH_CHANNEL = f"({_SWITCHED_OFF}, {_TAKEN_OUT})"
 
 _PAIR = "s.check_id || ' ' || c.id"
 
@@ -52,6 +57,20 @@ _NO_MORE = (
     " OR EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
     " AND n.channel_id = c.id AND n.next_try IS NOT NULL))"
 )
+
+
+async def give_up_disabled(conn: Connection) -> int:
+    """Finish what waits for channels that left the file, or tell of nothing there.
+
+    Returns how many.
+    """
+    cursor = await conn.execute(
+        "UPDATE notifications SET next_try = NULL, answer = iif(channel_id IN"
+        f" (SELECT id FROM channels WHERE enabled), {_SWITCHED_OFF}, {_TAKEN_OUT})"
+        " WHERE next_try IS NOT NULL AND channel_id IN"
+        f" (SELECT id FROM channels c WHERE NOT enabled OR NOT {TELLS})"
+    )
+    return cursor.rowcount
 
 
 @asynccontextmanager
@@ -97,6 +116,6 @@ async def _take_up_again(conn: Connection, values: Mapping[str, Any]) -> None:
         " ON b.project_id = project AND b.enabled AND b.on_down"
         # What was to come from a group too.
         " WHERE flip_id = began AND channel_id = b.id AND sent IS NULL"
-        f" AND hold != 'remind' AND answer IN {WITH_CHANNEL}",
+        f" AND hold != 'remind' AND answer IN {_WITH_CHANNEL}",
         values,
     )

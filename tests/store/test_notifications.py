@@ -105,7 +105,7 @@ async def test_messages_for_channels_that_left_the_file_are_given_up(app: App) -
     await change(app.database, "UPDATE channels SET enabled = 0 WHERE id = 1")
 
     async with app.database.transaction() as conn:
-        given_up = await store.notifications.give_up_disabled(conn)
+        given_up = await store.outages.give_up_disabled(conn)
 
     assert given_up == 1
     assert await rows(

@@ -10,6 +10,7 @@ from hcl import store
 from hcl.db import UnwritableError
 from hcl.model import Run
 from hcl.pings.arrival import Target
+from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.watching import (
     MINUTE,
@@ -30,6 +31,14 @@ FULL = (
 )
 
 
+async def look_in_vain(app: App, seconds: float = 60) -> None:
+    """Do what the checker does when it cannot write: it sleeps on, for so long."""
+    with pytest.raises(sqlite3.DatabaseError):
+        await app.assembly.watch.look()
+    app.assembly.watch.failed()
+    app.assembly.watch.sleeps(seconds)
+
+
 async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
@@ -44,10 +53,7 @@ async def test_what_could_not_be_written_could_not_be_heard(tmp_path: Path) -> N
                 " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
             )
         for _ in range(60):
-            with pytest.raises(sqlite3.DatabaseError):
-                await app.assembly.watch.look()
-            app.assembly.watch.failed()
-            app.assembly.watch.sleeps(60)
+            await look_in_vain(app)
             times.run(60)
         for event in ("INSERT", "UPDATE"):
             await change(app.database, f"DROP TRIGGER fail_{event}")
@@ -69,10 +75,7 @@ async def test_nothing_is_shown_as_down_while_nothing_can_be_kept(
         await change(app.database, FULL.format("life"))
         for _ in range(60):
             times.run(60)
-            with pytest.raises(sqlite3.DatabaseError):
-                await app.assembly.watch.look()
-            app.assembly.watch.failed()
-            app.assembly.watch.sleeps(60)
+            await look_in_vain(app)
             seen.append(await status(app, check))
         await change(app.database, "DROP TRIGGER full_life")
         await look(app)
@@ -94,10 +97,7 @@ async def test_a_suspend_while_nothing_can_be_kept_shows_nothing_as_down(
             await change(app.database, FULL.format(table))
         for wait in (times.run, times.suspend, times.run):
             wait(1200)
-            with pytest.raises(sqlite3.DatabaseError):
-                await app.assembly.watch.look()
-            app.assembly.watch.failed()
-            app.assembly.watch.sleeps(1200)
+            await look_in_vain(app, 1200)
 
             assert await status(app, check) == "up"
 
@@ -112,10 +112,7 @@ async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_tim
         await change(app.database, FULL.format("life"))
         for _ in range(60):
             times.run(60)
-            with pytest.raises(sqlite3.DatabaseError):
-                await app.assembly.watch.look()
-            app.assembly.watch.failed()
-            app.assembly.watch.sleeps(60)
+            await look_in_vain(app)
         await change(app.database, "DROP TRIGGER full_life")
         if is_killed:
             # Between the first of what it writes then, and the next.
@@ -170,16 +167,9 @@ async def test_a_stop_while_nothing_can_be_written_is_part_of_that(
         app.assembly.watch.sleeps(60)
         times.run(60)
         for table in ("life", "absences"):
-            await change(
-                app.database,
-                f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table}"
-                " BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
-            )
+            await change(app.database, FULL.format(table))
         for length in (60, 600, 1200, 60, 60):
-            with pytest.raises(sqlite3.DatabaseError):
-                await app.assembly.watch.look()
-            app.assembly.watch.failed()
-            app.assembly.watch.sleeps(60)
+            await look_in_vain(app)
             # Longer than that the process stands still.
             times.run(length)
         for table in ("life", "absences"):

@@ -28,6 +28,8 @@ class Maintaining:
         # What was asked and not answered: the project, from when to when, of what.
         self._asked: list[tuple[int, float, float, frozenset[str]]] = []
         self._ended: dict[tuple[int, int], float] = {}
+        # What may have moved those that there are, as `look_again` has it.
+        self._doubts: list[tuple[float, int, float]] = []
         # The config that a copy was made with which has been put back; "": none was.
         self._config = ""
 
@@ -115,23 +117,31 @@ class Maintaining:
         self._ended.clear()
 
     def look_again(self, longer: float, life: int, *, sooner: float = 0.0) -> None:
-        """See how long windows are after a boot without the time, for so long at most.
+        """See in a minute how long windows are after a boot without the time.
 
-        They last as long as was said, and hcl did not run meanwhile, or left no sign of
-        it, since this `life`; or end so much `sooner`.
+        They last as long as was said, and at most `longer`, or for as long as hcl did
+        not run meanwhile, or left no sign of it, since this `life`; or end so much
+        `sooner`.
         """
+        doubt = longer, life, sooner
+        self._doubts.append(doubt)
+        self._world.agenda.after(70, partial(self._look, doubt))
+
+    def _look(self, doubt: tuple[float, int, float]) -> None:
         world = self._world
         if self._is_unsure or not world.can_ask or world.refusal is not None:
             # What a disk does not take hcl has not moved.
-            again = partial(self.look_again, longer, life, sooner=sooner)
-            world.agenda.after(300, again)
+            world.agenda.after(300, partial(self._look, doubt))
             return
-        rows = world.oracle.windows_by_hand()
-        gone = sum(length for n, length in world.gone_for.items() if n > life)
-        longer = max(longer, gone)
+        # What else may have moved them has done so too.
+        longers, lives, sooners = zip(*self._doubts, strict=True)
+        self._doubts.remove(doubt)
+        gone = sum(length for n, length in world.gone_for.items() if n > min(lives))
+        longer, sooner = max(*longers, gone), max(sooners)
         if world.believed_at > world.machine.now - 9 * HOUR:
             # Since an old copy was made.
             longer = max(longer, world.machine.now - world.taken_at)
+        rows = world.oracle.windows_by_hand()
         ends = {(of, id_): end - BEGAN - world.machine.offset for id_, of, end in rows}
         for number, windows in world.windows.items():
             for window in windows.by_hand:

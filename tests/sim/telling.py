@@ -36,6 +36,7 @@ class Owed:
     is_told: bool = False
     is_optional: bool = False
     told_in: int = 0
+    # That it was taken is not known to hcl: it comes again.
     was_lied: bool = False
     # Until when it is muted.
     held: float = -1e9
@@ -197,7 +198,7 @@ class Telling:
                 continue
             flips = (*alert.earlier, alert.flip)
             owed = self.owed.get((name, code), ())
-            untold = {one.flip for one in owed if not one.is_told}
+            untold = {one.flip for one in owed if not one.is_told or one.was_lied}
             numbers = self._world.oracle.flips_of(code, flips, untold)
             for flip, number in zip(flips, numbers, strict=True):
                 if number is None:
@@ -230,7 +231,7 @@ class Telling:
             if early > 2 and not owed.is_told and world.machine.now > world.set + 900:
                 self._blame("a message is told before its delay", name, code)
         owed.is_told, owed.told_in = True, world.lives
-        owed.was_lied |= lied
+        owed.was_lied = (owed.was_lied and notice) or lied
         owed.reminded = world.machine.now
         self._await_reminder(owed)
 

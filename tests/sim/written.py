@@ -96,7 +96,8 @@ class Written:
     ) -> list[int | None]:
         """Return the ids of the flips that a message tells of, in its order.
 
-        By a clock that was set two may bear one moment: it is the first that is untold.
+        By a clock that was set two may bear one moment: it is the first that is untold,
+        as far as hcl knows.
         """
         found: list[int | None] = []
         for flip in flips:

@@ -4,7 +4,7 @@ import random
 from typing import TYPE_CHECKING
 
 from tests.sim.away import Away
-from tests.sim.faults.losses import mistime
+from tests.sim.faults.losses import look_at_ends, mistime
 from tests.sim.moments import PATIENCE
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     wait = rng.choice((20.0, 120.0, 700.0, 6 * HOUR))
     behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
     world.crash(length)
-    life, offset = world.lives, world.machine.offset
+    life, offset, went = world.lives, world.machine.offset, world.machine.now
     world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
@@ -85,8 +85,9 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.booted = None
         world.note("the wall is known to be right")
         world.oracle.doubt()
-        if wait > 598:
-            world.later(70, lambda: world.maintaining.look_again(length, life))
+        later, longer = offset - world.machine.offset, length if wait > 598 else 0.0
+        if longer or later:
+            look_at_ends(world, went, later, longer=longer, life=life)
 
     if wait > 598:
         # It goes on with a time that is as much behind, and is moved on for good.

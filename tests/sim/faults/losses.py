@@ -1,7 +1,6 @@
 """What was written is lost: an old copy of the database is put back."""
 
 import random
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.sim.faults.crashes import short
@@ -52,7 +51,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.guessed = guessed
         _believe(world, signed, taken, life)
         world.copied = boots, offset
-        _look_at_ends(world, taken, offset - machine.offset)
+        if later := offset - machine.offset:
+            look_at_ends(world, taken, later, life=world.lives)
 
     world.later(length, go_back)
 
@@ -68,8 +68,7 @@ def _believe(world: "World", signed: float, taken: float, life: int | None) -> N
     is_behind = world.machine.offset < taken - now
     if is_behind or life is not None:
         life = world.lives if life is None else life
-        look = partial(world.maintaining.look_again, 0.0, life)
-        world.agenda.after(70, look)
+        world.maintaining.look_again(0.0, life)
     if is_behind:
         # What the copy knows has as much left as then.
         world.telling.mutes.stretch(taken, now - signed + 3 * HOUR)
@@ -95,19 +94,15 @@ def mistime(world: "World") -> None:
         world.oracle.doubt()
 
 
-def _look_at_ends(world: "World", taken: float, later: float) -> None:
+def look_at_ends(
+    world: "World", since: float, later: float, *, longer: float = 0.0, life: int
+) -> None:
     """Have windows, and mutes, end by a wall that is not as it was.
 
-    That it was set since the copy was made nobody knows; what is set next moves them.
+    That it was set nobody knows, who has not run since this `life`, or not since the
+    copy was made; what is set next moves them. `longer` they last whatever was set.
     """
-    if not later:
-        return
-    look = partial(
-        world.maintaining.look_again,
-        max(later, 0.0),
-        world.lives,
-        sooner=max(-later, 0.0),
-    )
-    world.agenda.after(70, look)
+    longest, sooner = longer + max(later, 0.0), max(-later, 0.0)
+    world.maintaining.look_again(longest, life, sooner=sooner)
     if later > 0:
-        world.telling.mutes.stretch(taken, later)
+        world.telling.mutes.stretch(since, later)

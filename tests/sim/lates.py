@@ -47,8 +47,8 @@ class Lates:
 
     # What hcl writes.
 
-    def poll(self) -> None:
-        """Look for latenesses that were committed."""
+    def poll(self, written: float) -> None:
+        """Look for latenesses that were committed, at about this moment."""
         oracle, machine = self._world.oracle, self._world.machine
         if self._is_old:
             self._last, self._is_old = oracle.last_lateness(), False
@@ -61,15 +61,15 @@ class Lates:
             late = Lateness(id_, code, at, machine.now)
             self._all[id_] = self._current[code] = late
             self._world.note(f"{watched.job.name} is late (lateness {id_})", code)
-            self._judge(watched)
+            self._judge(watched, written)
             hold = max(
                 map(self._world.telling.hold, self._channels(watched)), default=0
             )
             self._world.agenda.after(hold + _SOON, partial(self._look, late))
 
-    def _judge(self, watched: Watched) -> None:
-        model, now = watched.model, self._world.machine.now
-        if model.status != "up" or now < model.late_between(now)[0] - SLACK:
+    def _judge(self, watched: Watched, at: float) -> None:
+        model = watched.model
+        if model.status != "up" or at < model.late_between(at)[0] - SLACK:
             self._blame(watched.code, "a check is told to be late that is not")
 
     def _channels(self, watched: Watched) -> list[str]:

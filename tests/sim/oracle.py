@@ -254,9 +254,12 @@ class Oracle(Written):
 
     # After a start.
 
-    def recover(self) -> None:
-        """Find out what was recorded, and done, of what a crash left unanswered."""
-        self._world.committed()
+    def recover(self, ended: float) -> None:
+        """Find out what was recorded, and done, of what a crash left unanswered.
+
+        The process `ended` at that moment: what it committed last it wrote by then.
+        """
+        self._world.committed(ended)
         self._world.maintaining.recover()
         for watched in list(self.by_code.values()):
             if watched.asked is not None:

@@ -214,7 +214,7 @@ class World:
 
     def _finish(self) -> None:
         if self.life is not None and self.life.takes_requests and self.fault is None:
-            self.oracle.recover()
+            self.oracle.recover(self.machine.now)
             self.life.stop()
         elif self.fault is None:
             self.blame("hcl does not run at the end", "")
@@ -293,7 +293,7 @@ class World:
         self.gone_for[self.lives] = now - went[0]
         if self.notices_by > since:
             self.notices_by = now + faults.NOTICED
-        self.oracle.recover()
+        self.oracle.recover(since)
         self.was_away(now - since)
         self.troubled = now
         self.settles_at = max(self.settles_at, now + PATIENCE)
@@ -326,10 +326,10 @@ class World:
             and self.machine.now > self.settles_at
         )
 
-    def committed(self) -> None:
-        """Hear that flips were committed, or that checks are late."""
+    def committed(self, at: float | None = None) -> None:
+        """Hear that flips were committed, or that checks are late; None: just now."""
         self.oracle.poll()
-        self.lates.poll()
+        self.lates.poll(self.machine.now if at is None else at)
         self.slows.poll()
 
     def reloaded(self, config: Config | None) -> None:

@@ -5,13 +5,10 @@ import resource
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from hcl.smtpd.refusals import Refusals
-
-if TYPE_CHECKING:
-    from hcl.smtpd.session import MailSession
 
 # So many connections may be open, in all and of one address. Who comes then takes the
 # place of who came no nearer to a mail for longest.
@@ -43,18 +40,34 @@ class NoSeatError(Exception):
     """Others send mails, and do not come to an end."""
 
 
-class Room:
+class Guest(Protocol):
+    """A session, as far as others need its place.
+
+    `group` is whom it shares bounds with, `idle_since` as in `MailSession`.
+    """
+
+    group: str
+    idle_since: float | None
+
+    def give_way(self) -> None:
+        """Leave."""
+
+
+Session = TypeVar("Session", bound=Guest)
+
+
+class Room(Generic[Session]):
     """Where sessions stay while they are open; only those that send a mail sit."""
 
     def __init__(self) -> None:
-        self.sessions: set[MailSession] = set()
+        self.sessions: set[Session] = set()
         self.refusals = Refusals()
         self.closing = False
         self._seats = asyncio.Semaphore(SEATS)
         self._shares: WeakValueDictionary[str, asyncio.Semaphore]
         self._shares = WeakValueDictionary()
 
-    def enter(self, session: "MailSession") -> bool:
+    def enter(self, session: Session) -> bool:
         """Let a session in, for an idle one if need be; False: there is no place."""
         crowd = self._crowd(session.group)
         if crowd:
@@ -68,7 +81,7 @@ class Room:
         self.sessions.add(session)
         return True
 
-    def _crowd(self, group: str) -> Collection["MailSession"]:
+    def _crowd(self, group: str) -> Collection[Session]:
         """Return those of whom one has to leave before another of a group can enter."""
         same = [other for other in self.sessions if group and other.group == group]
         if len(same) >= CONNECTIONS_OF_ONE:

@@ -39,7 +39,7 @@ class MailServer:
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
         """Prepare to serve. Raises CertificateError."""
-        self._room = Room()
+        self._room = Room[MailSession]()
         self._mailboxes = Mailboxes(pinging, self._room.refusals, clock)
         self._idle_timeout = idle_timeout
         self._stopping = asyncio.Event()

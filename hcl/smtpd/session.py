@@ -110,7 +110,7 @@ class MailSession(SMTP):
 
     def __init__(
         self,
-        room: Room,
+        room: Room["MailSession"],
         mailboxes: Mailboxes,
         *,
         size_limit: int,

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from hcl.model import Ping
@@ -23,10 +22,11 @@ _TYPES = ("hcl", "project", "check", "flip", "ping", "end")
 class _Lines:
     """The lines of a file as documents, of which one can be looked at before."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self.number = 0
-        self._name = str(path)
-        self._file: BinaryIO = path.open("rb")
+        self._name = name
+        self._file = file
+        self._file.seek(0)
         self._next: dict[str, Any] | None = None
 
     def close(self) -> None:
@@ -79,30 +79,31 @@ def _quiet(_line: str) -> None:
 class Exported:
     """A document of hcl's, open to be read. Raises MovingError.
 
-    `say` hears how far it is while all is looked at.
+    It is `name` to people. `say` hears how far it is while all is looked at.
     """
 
     def __init__(
         self,
-        path: Path,
+        file: BinaryIO,
+        name: str,
         as_of: datetime | None = None,
         say: Callable[[str], None] = _quiet,
     ) -> None:
-        self.name = str(path)
+        self.name = name
         self._say = say
         self.remarks: list[str] = []
         self.projects: list[MovedProject] = []
-        self._path = path
         self._ids: dict[str, int] = {}
-        self._lines = _Lines(path)
+        self._lines = _Lines(file, name)
         try:
             self.as_of = self._read_header()
             self._read_projects()
             self._examine()
-        finally:
+        except BaseException:
             self._lines.close()
+            raise
         self.as_of = as_of or self.as_of
-        self._lines = _Lines(path)
+        self._lines = _Lines(file, name)
 
     def close(self) -> None:
         """Close the file."""

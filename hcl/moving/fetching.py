@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hcl.clock import Clock
 from hcl.config.settings import Window
@@ -50,22 +49,13 @@ _SAME = (
 )
 
 
-class Fetched(Exported):
-    """A document that is deleted at the end."""
-
-    def close(self) -> None:
-        """Close and delete the file."""
-        super().close()
-        self._path.unlink(missing_ok=True)
-
-
 def fetch(
     url: str,
     api_key: str | None,
     names: Sequence[str],
     say: Callable[[str], None],
     ca_file: str = "",
-) -> Fetched:
+) -> Exported:
     """Fetch the project that a key is for. Raises MovingError.
 
     It is called as the only one of `names`, or else by the server's host: the API does
@@ -75,44 +65,40 @@ def fetch(
         raise MovingError(f"{url}: needs --api-key with a read-write key")
     if len(names) > 1:
         raise MovingError(f"{url}: an API key is for one project: name one")
-    fd, name = tempfile.mkstemp(prefix="hcl-import-", suffix=".jsonl")
-    path = Path(name)
+    with Remote(url, api_key, say, ca_file) as remote:
+        lines = _lines(remote, names[0] if names else remote.host, say)
+        fetched = Exported(_kept(lines), remote.root)
+    # It works there: whoever has it goes on using it.
+    fetched.projects[0].keys.append(MovedKey("read-write", key=api_key))
+    fetched.remarks.append(
+        f"what {remote.host} does not tell by its API: the project's name, id and"
+        " keys, where channels lead, why checks went down, exit statuses, and all"
+        " that is older than its log"
+    )
+    return fetched
+
+
+def _kept(lines: Iterator[str]) -> BinaryIO:
+    """Return lines as a document in a file that has no name: a kill leaves none."""
     try:
-        with (
-            _kept_in(path.parent),
-            Remote(url, api_key, say, ca_file) as remote,
-            open(fd, "w", encoding="utf-8", errors="replace") as file,
-        ):
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
+        try:
             count = 0
-            for line in _lines(remote, names[0] if names else remote.host, say):
-                file.write(line)
+            for line in lines:
+                file.write(line.encode(errors="replace"))
                 count += 1
-            file.write(documents.end(count))
-        fetched = Fetched(path)
-        fetched.name = remote.root
-        # It works there: whoever has it goes on using it.
-        fetched.projects[0].keys.append(MovedKey("read-write", key=api_key))
-        fetched.remarks.append(
-            f"what {remote.host} does not tell by its API: the project's name, id and"
-            " keys, where channels lead, why checks went down, exit statuses, and all"
-            " that is older than its log"
-        )
-        return fetched
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _kept_in(folder: Path) -> Iterator[None]:
-    """Tell in a line what the system says of a file there."""
-    try:
-        yield
+            file.write(documents.end(count).encode())
+            file.flush()
+        except BaseException:
+            file.close()
+            raise
     except OSError as error:
         raise MovingError(
-            f"{folder}: what is fetched cannot be written: {error.strerror}: make room,"
-            " or let $TMPDIR name another folder; nothing was changed"
+            f"{tempfile.tempdir or 'the system'}: what is fetched cannot be written:"
+            f" {error.strerror}: make room, or let $TMPDIR name another folder;"
+            " nothing was changed"
         ) from error
+    return cast(BinaryIO, file)
 
 
 def _lines(remote: Remote, name: str, say: Callable[[str], None]) -> Iterator[str]:

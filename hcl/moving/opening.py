@@ -48,7 +48,7 @@ def open_file(path: Path, as_of: datetime | None, say: Callable[[str], None]) ->
     if head.lstrip().startswith(b"{"):
         from hcl.moving.exported import Exported
 
-        return Exported(path, as_of, say)
+        return Exported(path.open("rb"), str(path), as_of, say)
     if not head:
         raise MovingError(f"{path}: is empty; {_HINT}")
     for beginning, what in _OTHERS:

@@ -101,7 +101,7 @@ def test_what_cannot_be_is_told_by_its_line(
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
     with pytest.raises(MovingError, match=f"line {number}: "):
-        Exported(path)
+        Exported(path.open("rb"), str(path))
 
 
 def test_what_people_set_is_brought_to_what_it_may_be(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_people_set_is_brought_to_what_it_may_be(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text(HEADER + PROJECT + odd + '{"type":"end","lines":3}\n')
 
-    with closing(Exported(path)) as source:
+    with closing(Exported(path.open("rb"), str(path))) as source:
         [moved] = source.checks([1])
 
     found = moved.check.timeout, moved.check.grace, moved.check.down_after
@@ -124,7 +124,7 @@ def test_what_is_due_last_of_all_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text(HEADER + PROJECT + check + '{"type":"end","lines":3}\n')
 
-    with closing(Exported(path)) as source:
+    with closing(Exported(path.open("rb"), str(path))) as source:
         [moved] = source.checks([1])
 
     assert moved.check.alert_after == last + timedelta(days=365)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from resource import RLIMIT_FSIZE, setrlimit
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx2
@@ -355,6 +355,43 @@ def test_no_room_for_what_is_fetched_is_told_in_a_line(tmp_path: Path) -> None:
     [line] = done.stderr.splitlines()
     assert "what is fetched cannot be written: File too large: make room" in line
     assert is_empty(tmp_path)
+
+
+class Endless(Busy):
+    """Has a check, and tells for its log for ever that there will be one."""
+
+    is_asked = Event()
+
+    def do_GET(self) -> None:
+        if "/pings/" in self.path:
+            self.is_asked.set()
+            self.rfile.read()
+            return
+        type(self).asked = 1
+        super().do_GET()
+
+
+def test_nothing_is_left_of_what_is_fetched_if_it_is_killed(tmp_path: Path) -> None:
+    there, folder = tmp_path / "there", tmp_path / "tmp"
+    there.mkdir()
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hcl", "import", url, "--api-key", KEY],
+            cwd=there,
+            env={**os.environ, "TMPDIR": str(folder)},
+        )
+        try:
+            assert Endless.is_asked.wait(ENDS)
+        finally:
+            process.kill()
+            process.wait(ENDS)
+        server.shutdown()
+
+    assert is_empty(folder)
+    assert is_empty(there)
 
 
 def test_no_server_and_no_key_are_told_in_a_line(tmp_path: Path) -> None:

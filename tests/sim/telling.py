@@ -198,7 +198,10 @@ class Telling:
                 continue
             flips = (*alert.earlier, alert.flip)
             owed = self.owed.get((name, code), ())
-            untold = {one.flip for one in owed if not one.is_told or one.was_lied}
+            known = (one.flip for one in owed if one.is_told and not one.was_lied)
+            # What was given up before is told no more.
+            last = max(known, default=0)
+            untold = {one.flip for one in owed if one.flip > last}
             numbers = self._world.oracle.flips_of(code, flips, untold)
             for flip, number in zip(flips, numbers, strict=True):
                 if number is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Literal
+from urllib.parse import unquote
 
 from hcl.words import markup
 from hcl.words.charsets import codec_of
@@ -39,6 +40,13 @@ _HEAD = re.compile(
     rb"((?:[!-9;-~]+[ \t]*:[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*)*)(?:\r?\n)?"
 )
 _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
+
+# What is quoted in a header's value, or a comment, behind a space or alone.
+_COMMENT = re.compile(r'("[^"]*")|(?<![^\s;])\([^()]*\)')
+# A parameter: its name, its number if it comes in pieces, whether its charset is told.
+_PARAMETER = re.compile(
+    r';\s*([^\s=;"*]+)(?:\*(\d{1,3}))?(\*)?\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.ASCII
+)
 
 
 def subject(message: bytes) -> str:
@@ -92,8 +100,8 @@ def _bodies(message: bytes) -> dict[Kind, str]:
 def _readable(message: bytes) -> Iterator[tuple[Kind | Literal["mail"], bytes, bytes]]:
     """Yield the parts that people read, but attachments."""
     for head, body in _leaves(message):
-        kind = _header(head, "content-type").partition(";")[0].strip().lower()
-        if _header(head, "content-disposition").lower().startswith("attachment"):
+        kind = _first_word(head, "content-type")
+        if _first_word(head, "content-disposition").startswith("attachment"):
             continue
         if kind == "message/rfc822":
             yield "mail", head, body
@@ -112,9 +120,8 @@ def _leaves(message: bytes) -> Iterator[tuple[bytes, bytes]]:
         part = waiting.pop()
         work += len(part) + _PART_WORK
         head, body = _split(part)
-        content_type = _header(head, "content-type")
-        boundary = _parameter(content_type, "boundary")
-        if boundary and content_type.lower().startswith("multipart/"):
+        boundary = _parameter(_header(head, "content-type"), "boundary")
+        if boundary and _first_word(head, "content-type").startswith("multipart/"):
             waiting += reversed(_parts(body, boundary))
         else:
             yield head, body
@@ -153,11 +160,28 @@ def _header(head: bytes, name: str) -> str:
     return re.sub(r"\r?\n(?=[ \t])", "", text).strip()
 
 
+def _first_word(head: bytes, name: str) -> str:
+    """Return what stands before the parameters of a header, in small letters."""
+    return _uncommented(_header(head, name)).partition(";")[0].strip().lower()
+
+
+def _uncommented(value: str) -> str:
+    return _COMMENT.sub(lambda match: match[1] or "", value)
+
+
 def _parameter(value: str, name: str) -> str:
-    """Return a parameter of a header's value; "" if there is none."""
-    pattern = rf';\s*{name}\s*=\s*(?:"([^"]*)"|([^\s;"]+))'
-    match = re.search(pattern, value, re.IGNORECASE)
-    return (match[1] or match[2] or "").rstrip() if match else ""
+    """Return a parameter of a header's value; "" if there is none.
+
+    It may come in pieces, and with its charset before it (RFC 2231).
+    """
+    pieces: dict[int, str] = {}
+    for match in _PARAMETER.finditer(_uncommented(value)):
+        if match[1].lower() == name:
+            number, text = int(match[2] or 0), match[4] or match[5] or ""
+            if match[3]:
+                text = unquote(text if number else text.split("'", 2)[-1])
+            pieces.setdefault(number, text)
+    return "".join(pieces[number] for number in sorted(pieces)).rstrip()
 
 
 def _decoded_words(text: str) -> str:
@@ -198,7 +222,7 @@ def _part_text(head: bytes, body: bytes, kind: Kind) -> str:
 
 
 def _decoded_body(head: bytes, body: bytes) -> bytes:
-    encoding = _header(head, "content-transfer-encoding").lower()
+    encoding = _first_word(head, "content-transfer-encoding")
     if encoding == "base64":
         return _from_base64(body)
     if encoding == "quoted-printable":

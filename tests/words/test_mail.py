@@ -86,6 +86,37 @@ def test_plain_text_is_decoded(message: bytes, found: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (b"Content-Type: text/plain (as cron has it)", b"gr\xc3\xbcn"),
+        (b"Content-Type: text/plain; charset=iso-8859-1 (Latin 1)", b"gr\xfcn"),
+        (b"Content-Type: text/plain; charset*=us-ascii'en'iso-8859%2D1", b"gr\xfcn"),
+        (b"Content-Type: text/plain; charset*0=iso-; charset*1=8859-1", b"gr\xfcn"),
+        (
+            b'Content-Type: text/plain; name="a; charset=utf-16"; charset=latin1',
+            b"gr\xfcn",
+        ),
+        (b"Content-Transfer-Encoding: base64 (RFC 2045)", b"Z3LDvG4="),
+        (b"Content-Transfer-Encoding: base64;", b"Z3LDvG4="),
+        (
+            b"Content-Type: multipart/mixed (two); boundary=b",
+            b"--b\n\ngr\xc3\xbcn\n--b--",
+        ),
+        (
+            b'Content-Type: multipart/mixed; x="; boundary=z"; boundary="(b)"',
+            b"--(b)\n\ngr\xc3\xbcn\n--(b)--",
+        ),
+        (
+            b'Content-Type: multipart/mixed; boundary*1=b; boundary*0="a "',
+            b"--a b\n\ngr\xc3\xbcn\n--a b--",
+        ),
+    ],
+)
+def test_headers_are_read_however_they_are_written(header: bytes, body: bytes) -> None:
+    assert text(header + b"\n\n" + body) == "grün"
+
+
+@pytest.mark.parametrize(
     ("source", "found"),
     [
         (b"<p>all <b>good</b></p>", "all good"),

@@ -48,7 +48,11 @@ def profile_left(owner: str, profile: sqlite3.Row | None) -> Iterator[str]:
     if profile is None:
         return
     if profile["reports"] not in ("off", "", None):
-        yield f"{owner} had {columns.text(profile['reports'])} reports by mail"
+        often = columns.text(profile["reports"])
+        yield (
+            f"{owner} had {often} reports by mail: `[[projects.reports]]` sends such"
+            " over a channel"
+        )
     if 0 < (nag := columns.number(profile["nag_period"])) < _LONGEST_NAG:
         often = every(timedelta(microseconds=nag))
         yield (

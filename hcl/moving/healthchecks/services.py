@@ -84,11 +84,15 @@ def _base(url: str, scheme: str) -> str:
     return f"{scheme}{safe}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def _two_priorities(down: int, up: int, words: dict[int, str]) -> list[str]:
-    if down == up or not down or not up:
-        return []
-    named = f"{words.get(down, down)} for down and {words.get(up, up)} for up"
-    return [f"it had the priority {named}: hcl gives both the first"]
+def _with_priorities(url: str, down: str, up: str) -> dict[str, Any]:
+    """Return the keys of a channel; a priority is "" where nothing is told.
+
+    One for both stands in the URL, as it did there; two in a key of their own.
+    """
+    if down and up and down != up:
+        return {"url": url, "priority": {"down": down, "up": up}}
+    query = "?" + urlencode({"priority": down or up}) if down or up else ""
+    return {"url": f"{url}{query}"}
 
 
 def _ntfy(value: str) -> Translated:
@@ -98,12 +102,12 @@ def _ntfy(value: str) -> Translated:
     scheme, _, rest = server.partition("://")
     token = document.get("token") or ""
     user = f"{part(token)}@" if token else ""
-    query = urlencode({"priority": _PRIORITIES.get(down or up, "default")})
-    return _apprise(
+    url = f"{scheme}://{user}{rest}/{part(document['topic'])}"
+    words = [_PRIORITIES.get(p, "default") if p > 0 else "" for p in (down, up)]
+    return Translated(
         "ntfy",
-        f"{scheme}://{user}{rest}/{part(document['topic'])}?{query}",
+        _with_priorities(url, *words),
         events=events_of(down=down > 0, up=up > 0),
-        notes=_two_priorities(down, up, _PRIORITIES),
     )
 
 
@@ -112,30 +116,26 @@ def _gotify(value: str) -> Translated:
     down = int(document.get("priority", 5))
     up = int(document.get("priority_up", down))
     server = _base(str(document["url"]), "gotify")
-    return _apprise(
+    url = f"{server}/{part(document['token'])}"
+    return Translated(
         "gotify",
-        f"{server}/{part(document['token'])}?priority={down or up}",
+        _with_priorities(url, *[str(p) if p > 0 else "" for p in (down, up)]),
         events=events_of(down=down > 0, up=up > 0),
-        notes=_two_priorities(down, up, {}),
     )
 
 
 def _pushover(value: str) -> Translated:
     user, *numbers = value.split("|")
     down, up = ([int(number) for number in numbers] + [0, 0])[:2]
-    told = [p for p in (down, up) if p != _UNTOLD_PUSHOVER]
-    priority = _PUSHOVER.get(told[0] if told else 0, "normal")
-    notes = []
-    if len(set(told)) > 1:
-        notes = [
-            f"it had the priority {_PUSHOVER.get(down, down)} for down and"
-            f" {_PUSHOVER.get(up, up)} for up: hcl gives both the first"
-        ]
-    return _apprise(
+    url = f"pover://{part(user)}@{UNKNOWN}/"
+    # What is not told has no word.
+    words = [
+        "" if p == _UNTOLD_PUSHOVER else _PUSHOVER.get(p, "normal") for p in (down, up)
+    ]
+    return Translated(
         "po",
-        f"pover://{part(user)}@{UNKNOWN}/?priority={priority}",
+        _with_priorities(url, *words),
         events=events_of(down=down != _UNTOLD_PUSHOVER, up=up != _UNTOLD_PUSHOVER),
-        notes=notes,
         fill_in="the token of your Pushover application (PUSHOVER_API_TOKEN)",
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from hcl import config
 from hcl.alerts.transports.apprise_check import check_urls
+from hcl.config.channels.kinds import AppriseSettings
 from hcl.moving import arranging, toml_text
 from hcl.moving.healthchecks.channels import translate
 from hcl.moving.healthchecks.translated import NoEquivalentError, Translated
@@ -92,6 +93,32 @@ def test_urls_are_such_that_apprise_takes_them() -> None:
 )  # fmt: skip
 def test_what_is_told_stays_so(kind: str, value: str, events: list[str] | None) -> None:
     assert of(kind, value).events == events
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "down", "up"),
+    [
+        ("ntfy", '{"topic": "t", "priority": 5, "priority_up": 2}', "max", "low"),
+        ("gotify", '{"url": "http://g", "token": "Adqn0f1EznBuwBE", "priority": 9,'
+         ' "priority_up": 2}', "9", "2"),
+        ("po", f"{'u' * 30}|2|-1", "emergency", "moderate"),
+    ],
+)  # fmt: skip
+def test_down_and_up_keep_the_priority_of_each(
+    kind: str, value: str, down: str, up: str, tmp_path: Path
+) -> None:
+    translated = of(kind, value)
+
+    table = toml_text.table(
+        "[[projects.channels]]", {"name": "x", "kind": kind, **translated.keys}
+    )
+    file = tmp_path / "hcl.toml"
+    file.write_text(f'[[projects]]\nname = "Home"\nping_key = "k"\n{table}')
+    settings = config.load(file).projects[0].channels[0].settings
+    assert isinstance(settings, AppriseSettings)
+    assert (settings.priority("down"), settings.priority("up")) == (down, up)
+    # What concerns hcl itself wakes nobody as an alarm does.
+    assert (settings.priority("server"), translated.notes) == ("", [])
 
 
 _GET = {"method": "GET", "url": "http://a/"}

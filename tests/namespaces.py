@@ -24,9 +24,10 @@ exec unshare --pid --fork --mount --cgroup --uts --ipc --mount-proc --kill-child
     ${2:+--net} sh -c "$INSIDE" sh "$@"
 """
 
-# $1: where units stand. $2: what is written to /etc, /opt and /var goes there, and all
-# else of this machine may only be read; "": they are this machine's own. The others,
-# two and two: a name in /run/shown, and the folder that is shown there, to be read.
+# $1: where units stand. $2: what is written to /etc, /opt, /usr/local and /var goes
+# there, and all else of this machine may only be read; "": they are this machine's own.
+# The others, two and two: a name in /run/shown, and the folder that is shown there, to
+# be read.
 _INSIDE = """
 set -ex
 mount -t tmpfs tmpfs /run
@@ -42,7 +43,7 @@ if [ -n "$over" ]; then
         mount -o remount,bind,ro "/run/shown/$1"
         shift 2
     done
-    for name in etc opt var; do
+    for name in etc opt usr/local var; do
         mkdir -p "$over/$name" "$over/work/$name"
         mount -t overlay overlay \
             -o "lowerdir=/$name,upperdir=$over/$name,workdir=$over/work/$name" "/$name"
@@ -88,9 +89,9 @@ def is_possible() -> bool:
 class Systemd:
     """A system whose units stand in `units`.
 
-    `over`: it may write to /etc, /opt and /var, which comes to lie there, to /run and
-    /tmp, and to nothing else; it has a network of its own, and what is `shown` in
-    /run/shown, to be read. Without `over` all is this machine's.
+    `over`: it may write to /etc, /opt, /usr/local and /var, which comes to lie there,
+    to /run and /tmp, and to nothing else; it has a network of its own, and what is
+    `shown` in /run/shown, to be read. Without `over` all is this machine's.
     """
 
     def __init__(

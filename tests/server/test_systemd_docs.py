@@ -81,6 +81,9 @@ def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> 
     type_(machine, install)
     first = machine.run("systemctl", "show", "--property=MainPID", "--value", "hcl")
     assert answer() == "OK", machine.run("systemctl", "status", "hcl").stdout
+    # As all pages have it: by its name, in any folder.
+    named = machine.run("hcl", "health", PATH="/usr/local/bin:/usr/bin:/bin")
+    assert named.returncode == 0, named.stderr
     type_(machine, upgrade)
     second = machine.run("systemctl", "show", "--property=MainPID", "--value", "hcl")
     assert answer() == "OK"
@@ -91,6 +94,7 @@ def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> 
     type_(machine, remove)
 
     assert answer() == ""
+    assert machine.run("test", "-L", "/usr/local/bin/hcl").returncode == 1
     left = machine.run("stat", "--format=%U %a %n", "/var/lib/hcl/hcl.sqlite").stdout
     assert left == "hcl 600 /var/lib/hcl/hcl.sqlite\n"
 

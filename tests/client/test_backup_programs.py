@@ -25,9 +25,11 @@ retention:
 consistency:
     checks: [{{name: disabled}}]
 hooks:
-    before_backup: ["hcl ping borgmatic start"]
-    after_backup: ["hcl ping borgmatic"]
-    on_error: ["echo '{{error}}' | hcl ping borgmatic fail"]
+    before_backup: ["{before}"]
+    after_backup: ["{after}"]
+    on_error: ["{on_error}"]
+"""
+_OWN = """\
     healthchecks: {{ping_url: "{url}"}}
 """
 
@@ -36,6 +38,17 @@ def block(begin: str) -> str:
     """Return the line of the page that begins so."""
     [line] = re.findall(rf"(?m)^{re.escape(begin)}.*$", DOC)
     return str(line)
+
+
+def borgmatic_config(folder: Path) -> str:
+    """Write a config with the commands of the page."""
+    [text] = re.findall(r"(?ms)^```yaml\n(commands:.*?)^```$", DOC)
+    before, after, on_error = re.findall(r'run: \["(.*)"\]', text)
+    # This version does not quote what it puts in.
+    on_error = on_error.replace("{error}", "'{error}'")
+    return _BORGMATIC.format(
+        folder=folder, before=before, after=after, on_error=on_error
+    )
 
 
 class Machine:
@@ -131,7 +144,7 @@ async def test_borgmatic(machine: Machine) -> None:
     own = await machine.make("own-hook")
     config = machine.folder / "borgmatic.yaml"
     url = f"{machine.serve.root}/ping/{own}"
-    config.write_text(_BORGMATIC.format(folder=machine.folder, url=url))
+    config.write_text(borgmatic_config(machine.folder) + _OWN.format(url=url))
     borgmatic = f"borgmatic -c {config} --log-file {machine.folder}/log"
 
     await machine.run(f"{borgmatic} init -e repokey")
@@ -149,3 +162,20 @@ async def test_borgmatic(machine: Machine) -> None:
         {"down"},
     ), out
     assert "returned non-zero exit status 2" in await machine.last_words("borgmatic")
+
+
+@pytest.mark.skipif(not shutil.which("borgmatic"), reason="there is no borgmatic")
+async def test_borgmatic_backs_up_while_the_server_is_away(machine: Machine) -> None:
+    config = machine.folder / "borgmatic.yaml"
+    # Nor does the test wait for it.
+    hooks = borgmatic_config(machine.folder).replace("ping", "ping --patience 0")
+    config.write_text(hooks)
+    borgmatic = f"borgmatic -c {config} --log-file {machine.folder}/log"
+    machine.env |= {"HCL_SERVER": "http://127.0.0.1:1"}
+
+    await machine.run(f"{borgmatic} init -e repokey")
+    status, out = await machine.run(f"{borgmatic} create")
+
+    assert status == 0, out
+    _, archives = await machine.run(f"{borgmatic} list --short")
+    assert len(archives.splitlines()) >= 1, archives

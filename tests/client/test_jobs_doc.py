@@ -101,14 +101,44 @@ async def test_jobs_are_run_and_told(tmp_path: Path, serve: Serve) -> None:
     for part in ("restic backup", "rsync -a", "docker exec"):
         assert "did " in await sh(tmp_path, serve, block(part))
     await sh(tmp_path, serve, block("df -h"))
-    for phase in ("job-start", "log-end", "job-end"):
-        await sh(tmp_path, serve, block("job-abort"), phase)
+    await vzdump(tmp_path, serve, "job-start", "log-end", "job-end")
 
     told = status(serve)
     assert told.pop("disk") == "new"  # a log entry alone
     assert set(told.values()) == {"up"}
-    await sh(tmp_path, serve, block("job-abort"), "job-abort")
+    await vzdump(tmp_path, serve, "job-abort")
     assert status(serve)["proxmox-backup"] == "down"
+
+
+async def vzdump(folder: Path, serve: Serve, *phases: str) -> None:
+    """Call the hook of the page as Proxmox does."""
+    hook = folder / "vzdump-hook"
+    hook.write_text(block("job-abort").replace("/run/", f"{folder}/"))
+    hook.chmod(0o755)
+    for phase in phases:
+        await sh(folder, serve, f"{hook} {phase}")
+
+
+async def test_a_guest_that_is_not_backed_up_is_a_failure(
+    tmp_path: Path, shared: Serve
+) -> None:
+    await make(tmp_path, shared, "proxmox-backup")
+    (tmp_path / "log").write_text("of a guest")
+    failed = ("job-start", "backup-abort", "log-end", "job-end")
+
+    # vzdump goes on with the other guests, and to the end of the job.
+    await vzdump(tmp_path, shared, *failed)
+
+    assert status(shared)["proxmox-backup"] == "down"
+    await vzdump(tmp_path, shared, "job-start", "log-end", "job-end")
+    assert status(shared)["proxmox-backup"] == "up"
+
+
+async def test_a_backup_of_guests_goes_on_while_nobody_hears_of_it(
+    tmp_path: Path, serve: Serve
+) -> None:
+    # That is what a server which knows no such check is to a hook, too.
+    await vzdump(tmp_path, serve, "job-start", "job-end")
 
 
 async def test_checks_and_jobs_are_listed(tmp_path: Path, serve: Serve) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from hcl.client.sending import AGENT, plain, reason, request
-from hcl.client.settings import Settings, SettingsError, is_uuid
+from hcl.client.settings import Settings, SettingsError, is_uuid, unset
 
 _TIMEOUT = 30.0
 
@@ -52,15 +52,13 @@ class API:
     def __init__(self, settings: Settings, timeout: float = _TIMEOUT) -> None:
         """Raise SettingsError if the server or the key is not set."""
         if not settings.server:
-            raise SettingsError(
-                "no server is set: set HCL_SERVER=https://… or --server"
-            )
+            raise unset("server", "HCL_SERVER=https://…", "--server")
         if not settings.server.startswith(("http://", "https://")):
             raise SettingsError(
                 f"the server {settings.server!r} must begin with http:// or https://"
             )
         if not settings.api_key:
-            raise SettingsError("no API key is set: set HCL_API_KEY or --api-key")
+            raise unset("API key", "HCL_API_KEY", "--api-key")
         if not (settings.api_key.isascii() and settings.api_key.isprintable()):
             raise SettingsError("HCL_API_KEY is no API key: write it as the server did")
         # `hcl run` takes it with what ping URLs begin with, too.

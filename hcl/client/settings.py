@@ -103,6 +103,14 @@ def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
     )
 
 
+def unset(what: str, variable: str, option: str) -> SettingsError:
+    """Say that something is not set, and all places where it may be."""
+    return SettingsError(
+        f"no {what} is set: set {variable} or give {option}, or put it in"
+        f" {own_file()} or {SYSTEM_FILE}"
+    )
+
+
 def own_file() -> str:
     """Return the path of the settings of who runs this."""
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
@@ -181,10 +189,7 @@ def _meant(check: str, settings: Settings) -> Target:
 def _endpoint(server: str) -> tuple[str, str]:
     """Return what ping URLs begin with, and the server's root."""
     if not server:
-        raise SettingsError(
-            "no server is set: set HCL_SERVER=https://… or give --server, or put it in"
-            f" {own_file()} or {SYSTEM_FILE}"
-        )
+        raise unset("server", "HCL_SERVER=https://…", "--server")
     if not server.startswith(("http://", "https://")):
         raise SettingsError(
             f"the server {server!r} must begin with http:// or https://"

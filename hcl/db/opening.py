@@ -120,18 +120,20 @@ async def open_to_read(path: Path, *, older: bool = False) -> AsyncIterator[Conn
         async with aiosqlite.connect(uri, uri=True) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise DatabaseError(f"{path}: {error}{_rights(path)}") from error
+        raise DatabaseError(f"{path}: {_why_unread(error, path)}") from error
 
 
-def _rights(path: Path) -> str:
-    """Say whose a database is that may not be read; "": it may be, or is not there."""
+def _why_unread(error: sqlite3.Error, path: Path) -> str:
+    """Say why a database cannot be read: it is not there, or whose it is."""
     try:
         path.stat()
         by_effective = os.access in os.supports_effective_ids
         denied = not os.access(path, os.R_OK, effective_ids=by_effective)
-    except OSError as error:
-        denied = isinstance(error, PermissionError)
-    return f": {why_not(PermissionError(), path)}" if denied else ""
+    except FileNotFoundError:
+        return "there is no database: start hcl, or mount the disk that it is on"
+    except OSError as problem:
+        denied = isinstance(problem, PermissionError)
+    return f"{error}: {why_not(PermissionError(), path)}" if denied else str(error)
 
 
 @asynccontextmanager

@@ -156,7 +156,8 @@ def test_database_that_is_not_there_is_told_of_and_not_made(folder: Path) -> Non
 
     assert result.exit_code == 1
     path = folder / "hcl.sqlite"
-    assert result.stderr == f"Error: {path}: unable to open database file\n"
+    cure = "start hcl, or mount the disk that it is on"
+    assert result.stderr == f"Error: {path}: there is no database: {cure}\n"
     assert not path.exists()
 
 

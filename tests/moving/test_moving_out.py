@@ -130,7 +130,7 @@ def test_what_cannot_be_exported_is_told_in_a_line(
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "hcl.toml").write_text(toml.project())
-    assert "unable to open database" in hcl(empty, "export").stderr
+    assert "there is no database" in hcl(empty, "export").stderr
 
 
 def test_output_is_utf_8_in_any_locale_and_a_full_disk_is_told_in_a_line(

@@ -94,7 +94,7 @@ def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> 
     type_(machine, remove)
 
     assert answer() == ""
-    assert machine.run("test", "-L", "/usr/local/bin/hcl").returncode == 1
+    assert machine.run("test", "-e", "/usr/local/bin/hcl").returncode == 1
     left = machine.run("stat", "--format=%U %a %n", "/var/lib/hcl/hcl.sqlite").stdout
     assert left == "hcl 600 /var/lib/hcl/hcl.sqlite\n"
 

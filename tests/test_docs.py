@@ -120,9 +120,25 @@ def test_toml_in_the_docs_is_right(page: str, tmp_path: Path) -> None:
     assert [channel.kind for channel in project.channels] == TOML[page]
 
 
+def test_another_project_is_made_as_written(tmp_path: Path) -> None:
+    blocks = dict(_BLOCK.findall(PAGES["configuration"]))
+    made = subprocess.run(
+        ["sh", "-ec", blocks["sh"]], capture_output=True, text=True, check=True
+    )
+    ping_key, key = made.stdout.split()
+    text = blocks["toml"].replace("replace-me-by-22-chars", ping_key)
+    text = text.replace("replace-me-by-32-characters-0000", key)
+
+    data = tomllib.loads(f"{PROJECT}\n{text}")
+    [_, project] = parse(data, tmp_path, "hcl.toml", {}).projects
+
+    assert (project.ping_key, len(key)) == (ping_key, 32)
+    assert [key.access for key in project.keys] == ["read-only"]
+
+
 def test_every_page_with_toml_is_tested() -> None:
     # Those have tests of their own, for what they say beside it.
-    others = {"jobs", "moving", "proxies", "standby", "systemd"}
+    others = {"configuration", "jobs", "moving", "proxies", "standby", "systemd"}
 
     pages = {name for name, text in PAGES.items() if "```toml" in text}
 

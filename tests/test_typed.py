@@ -41,6 +41,7 @@ RUN: list[tuple[str, str, str]] = [
     ("docs/backup.md", "", "test_what_is_to_be_typed_works"),
     ("docs/channels.md", "", "test_channels_are_tried"),
     ("docs/checks-as-code.md", "", "test_checks_are_declared_and_written_down"),
+    ("docs/configuration.md", "", "test_another_project_is_made_as_written"),
     ("docs/containers.md", "docker exec", "test_commands_within_a_container"),
     (
         "docs/containers.md",

@@ -22,11 +22,12 @@ site_root = "http://127.0.0.1:8000"  # how people and clients reach it
 """
 
 _SMTP = """\
-# Fill in: the server that mail goes out through.
+# Fill in: the server that mail goes out through, and whom it is from.
 [smtp]
 host = "localhost"
 port = 25
 security = "none"
+from = "hcl@localhost"
 """
 
 

@@ -42,7 +42,11 @@ def report(report: Report, new: Draft, remarks: Sequence[str]) -> list[str]:
     """Say what people have to fill in, what changed, and what has no equivalent."""
     fill_in = list(report.fill_in)
     if new.adds_smtp:
-        fill_in.insert(0, "[smtp]: the server that mail goes out through")
+        fill_in.insert(
+            0,
+            "[smtp]: the server that mail goes out through, and whom it is from"
+            " (EMAIL_HOST … and DEFAULT_FROM_EMAIL of the old server)",
+        )
     lines = []
     for heading, these in (
         (f"To fill in, in {new.path}:", fill_in),

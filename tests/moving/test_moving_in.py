@@ -226,6 +226,7 @@ def test_dry_run_shows_what_comes_and_writes_nothing(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["secret-key"]
     assert "second-user@example.net could look at it: give" in done.stdout
     assert "owner.one@example.org had weekly reports by mail" in done.stdout
+    assert "whom it is from (EMAIL_HOST … and DEFAULT_FROM_EMAIL of" in done.stdout
     for project in EXPECTED["projects"]:
         [line] = [
             line

@@ -132,7 +132,7 @@ def _trello(value: str) -> Translated:
         "webhook",
         {"down": down},
         fill_in="the key of your Trello application (TRELLO_APP_KEY)",
-        notes=["hcl has no kind trello: it makes its cards by a webhook"],
+        notes=["there is no kind trello here: a webhook makes its cards"],
     )
 
 

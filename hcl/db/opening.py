@@ -16,9 +16,10 @@ from aiosqlite import Connection
 
 from hcl.config.rights import why_not
 from hcl.db import migrations
+from hcl.db.aside import aside_path, set_aside_before
 from hcl.db.copying import set_aside
 from hcl.db.database import LOCK_PATIENCE, Database, OpenFiles, Reader, begun
-from hcl.db.errors import DatabaseError, explain
+from hcl.db.errors import DatabaseError, explain, is_of_the_file
 from hcl.db.examining import examine
 from hcl.db.private import make_private
 
@@ -70,9 +71,10 @@ async def open_database(path: Path, synchronous: str = "full") -> Database:
         if problem := examine(real, newest_schema()):
             raise DatabaseError(f"{path}: {problem}")
         make_private(real)
+        aside = await asyncio.to_thread(set_aside_before, real, newest_schema())
         writer = await _connect(Connection, real, synchronous)
         try:
-            await _migrate(writer, real)
+            await _migrate(writer, real, aside)
             await _keep_pages(writer)
             reader = await _connect(Reader, real, synchronous)
         except BaseException:
@@ -215,17 +217,18 @@ async def _keep_pages(writer: Connection) -> None:
     await writer.execute(f"PRAGMA cache_size = -{kept}")
 
 
-async def _migrate(connection: Connection, path: Path) -> None:
+async def _migrate(connection: Connection, path: Path, aside: int | None) -> None:
     """Run the migrations that the database lacks, each in one transaction.
 
+    `aside` is the schema of which the database stands aside already, as it is.
     References are checked at the end: a table that is made anew is dropped in between,
     and what refers to it would go with it.
     """
     steps = _steps()
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
     missing = [(number, file) for number, file in steps if number > version]
-    if missing and version > 0:
-        await _set_aside(path, path.with_name(f"{path.name}.schema-{version}"))
+    if missing and version > 0 and version != aside:
+        await _set_aside(path, aside_path(path, version))
     await connection.execute("PRAGMA foreign_keys = OFF")
     for number, file in missing:
         sql = file.read_text("utf-8")
@@ -237,11 +240,22 @@ async def _migrate(connection: Connection, path: Path) -> None:
             await connection.rollback()
             raise
     await connection.execute("PRAGMA foreign_keys = ON")
-    if missing and await connection.execute_fetchall("PRAGMA foreign_key_check"):
-        logger.error("%s: has rows that refer to others that are gone", path)
+    if missing:
+        await _look_at_references(connection, path)
     ((mode,),) = await connection.execute_fetchall("PRAGMA auto_vacuum")
     if mode != _INCREMENTAL:
         await _vacuum(connection, path)
+
+
+async def _look_at_references(connection: Connection, path: Path) -> None:
+    try:
+        if await connection.execute_fetchall("PRAGMA foreign_key_check"):
+            logger.error("%s: has rows that refer to others that are gone", path)
+    except sqlite3.DatabaseError as error:
+        # All is migrated, and what can be served is served.
+        if not is_of_the_file(error):
+            raise
+        logger.error("%s: not all of it can be read: %s", path, explain(error))
 
 
 def newest_schema() -> int:
@@ -260,7 +274,10 @@ async def _vacuum(connection: Connection, path: Path) -> None:
     """Have a database that was made without auto_vacuum learn it."""
     try:
         await connection.execute("VACUUM")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        # A damaged page of some log keeps nobody from being watched.
+        if not is_of_the_file(error):
+            raise
         logger.warning("%s: will not shrink, since VACUUM failed: %s", path, error)
 
 

@@ -13,6 +13,8 @@ from hcl.db import (
     opening,
 )
 from tests.app import App
+from tests.damage import damage
+from tests.db.test_migrations import NEWEST, put_of_version
 from tests.store import put_check, rows, traced, writer_of
 
 
@@ -144,3 +146,25 @@ async def test_database_whose_upgrade_was_cut_off_learns_to_give_pages_back(
         await database.close()
 
     assert mode == 2
+
+
+async def test_database_that_never_learnt_it_opens_though_a_page_is_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "hcl.sqlite"
+    put_of_version(path, NEWEST)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO pings VALUES (1 << 32, 0, 'success', 'http', '', 'GET', '',"
+            " NULL, NULL, x'00')"
+        )
+        connection.commit()
+    damage(path, "pings")
+
+    database = await open_database(path)
+
+    try:
+        assert await rows(database, "SELECT count(*) FROM checks") == [3]
+        assert "will not shrink, since VACUUM failed" in caplog.text
+    finally:
+        await database.close()

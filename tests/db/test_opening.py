@@ -20,7 +20,7 @@ from hcl.db import (
     DatabaseError,
     open_database,
 )
-from tests.db.test_migrations import NEWEST
+from tests.db.test_migrations import NEWEST, put_of_version
 from tests.db.writing import names, put_two
 from tests.patience import ENDS
 from tests.store import rows, writer_of
@@ -166,6 +166,7 @@ def open_with_next_hcl(
         Path(hcl.__file__).parent,
         code / "hcl",
         ignore=shutil.ignore_patterns("__pycache__"),
+        dirs_exist_ok=True,
     )
     (code / "hcl" / "db/migrations" / "9000_next.sql").write_text(migration)
     script = (
@@ -222,3 +223,35 @@ async def test_migration_that_fails_leaves_the_database_as_it_was(
     assert done.returncode != 0
     assert "no_such_table" in done.stderr.splitlines()[-1]
     assert version_and_names(tmp_path / "hcl.sqlite") == (version, ["a", "b"])
+
+
+def test_migration_that_fails_again_makes_no_copy_anew(tmp_path: Path) -> None:
+    """By each start that systemd tries a card would take all of the database."""
+    path = tmp_path / "hcl.sqlite"
+    put_of_version(path, 3)
+    aside = tmp_path / "hcl.sqlite.schema-5"
+    fails = "DELETE FROM settings; INSERT INTO no_such_table VALUES (1);"
+    put_setting(path, "a")
+    open_with_next_hcl(tmp_path, fails)
+    # From then on the schema is that of the migration before the one that fails.
+    open_with_next_hcl(tmp_path, fails)
+    made = aside.stat()
+
+    done = open_with_next_hcl(tmp_path, fails)
+
+    assert "no_such_table" in done.stderr.splitlines()[-1]
+    assert (aside.stat().st_ino, aside.stat().st_mtime_ns) == (
+        made.st_ino,
+        made.st_mtime_ns,
+    )
+    put_setting(path, "b")
+
+    open_with_next_hcl(tmp_path, fails)
+
+    assert version_and_names(aside) == (5, ["a", "b"])
+
+
+def put_setting(path: Path, name: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO settings VALUES (?, '')", (name,))
+        connection.commit()

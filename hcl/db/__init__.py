@@ -11,9 +11,10 @@ from hcl.db.errors import (
     UnwritableError,
     despite_damage,
     explain,
-    readable,
+    is_damage,
     tell,
 )
+from hcl.db.gaps import Gaps, readable
 from hcl.db.lock import held
 from hcl.db.opening import (
     SQLITE_VERSION,
@@ -42,6 +43,7 @@ __all__ = [
     "RESTORED",
     "SQLITE_VERSION",
     "DatabaseError",
+    "Gaps",
     "Restored",
     "SQLError",
     "Statement",
@@ -55,6 +57,7 @@ __all__ = [
     "despite_damage",
     "explain",
     "held",
+    "is_damage",
     "open_database",
     "open_to_read",
     "open_to_rehearse",

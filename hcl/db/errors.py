@@ -2,13 +2,10 @@
 
 import logging
 import sqlite3
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from hcl.db.trouble import Trouble
-
-T = TypeVar("T")
 
 # Whatever SQLite may say. What is no UnusableError comes of a mistake in hcl: no loop
 # goes on after it.
@@ -72,6 +69,11 @@ def code_of(error: SQLError) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def is_damage(error: SQLError) -> bool:
+    """Tell whether the file is damaged, if maybe only in places."""
+    return code_of(error) in _DAMAGE
+
+
 def is_of_the_file(error: sqlite3.DatabaseError) -> bool:
     """Tell whether the file or the disk is to blame, and not the statement."""
     return isinstance(error, sqlite3.OperationalError) or code_of(error) in _DAMAGE
@@ -102,24 +104,10 @@ def despite_damage(trouble: Trouble, logger: logging.Logger) -> Iterator[None]:
     try:
         yield
     except SQLError as error:
-        if code_of(error) not in _DAMAGE:
+        if not is_damage(error):
             raise
         trouble.is_damage = True
         trouble.tell(logger, "the database is damaged", explain(error))
-
-
-async def readable(reading: Awaitable[T], otherwise: T, logger: logging.Logger) -> T:
-    """Await what one can do without; return something else if it is damaged.
-
-    A damaged page is to hold up no more than it has to.
-    """
-    try:
-        return await reading
-    except UnusableError as error:
-        if not error.is_damage:
-            raise
-        tell(logger, "done without what cannot be read", error)
-        return otherwise
 
 
 def tell(logger: logging.Logger, what: str, error: SQLError) -> None:

@@ -217,7 +217,9 @@ async def _keep_pages(writer: Connection) -> None:
     await writer.execute(f"PRAGMA cache_size = -{kept}")
 
 
-async def _migrate(connection: Connection, path: Path, aside: int | None) -> None:
+async def _migrate(
+    connection: Connection, path: Path, aside: int | None = None
+) -> None:
     """Run the migrations that the database lacks, each in one transaction.
 
     `aside` is the schema of which the database stands aside already, as it is.

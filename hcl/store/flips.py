@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
+from hcl.db import Gaps
 from hcl.model import DECLARED, Check, Flip, Notification, Reason, Status
 from hcl.store.times import moment, seconds, stamp
 
@@ -349,6 +350,24 @@ async def lately(
             of_check[each - 1 :] = [(created, "new", status)]
         of_check.reverse()
     return turns
+
+
+async def lately_known(
+    conn: Connection,
+    check_ids: Sequence[int],
+    since: datetime,
+    limit: int,
+    now: datetime,
+    gaps: Gaps,
+) -> dict[int, list[Turn]]:
+    """Return what `lately` does; of those that are damaged nothing is known."""
+
+    async def read(ids: Sequence[int]) -> dict[int, list[Turn]]:
+        most = max(limit * len(ids) // max(len(check_ids), 1), 1)
+        return await lately(conn, ids, since, most)
+
+    unknown: list[Turn] = [(now.timestamp(), "new", "new")]
+    return await gaps.of_each(read, check_ids, unknown)
 
 
 _NEWEST_OF_ALL = (

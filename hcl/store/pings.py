@@ -1,24 +1,21 @@
 """Pings: the log of each check, whether they are filed in it yet or not."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
+from hcl.db import Gaps, SQLError
 from hcl.model import Check, Ping
+from hcl.store import damaged_log
 from hcl.store.times import moment, seconds, stamp
 
 # See the migration that made the table.
 _ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
-_COLUMNS = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
-
-
-# Of longer bodies the end is left alone; else so many bytes of it are read.
-_FAR, _END = 200_000, 400
-# A mail's subject and the beginning of its text are mostly within so many bytes.
-_MAIL_EXCERPT = 65_536
+BUT_BODY = "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus"
+_COLUMNS = f"{BUT_BODY}, body"
 
 
 class Wanted(NamedTuple):
@@ -36,30 +33,45 @@ class Wanted(NamedTuple):
     text: str = ""
 
 
-class Excerpt(NamedTuple):
-    """A ping whose body is cut, and how many bytes the whole body has.
-
-    `end` are the last bytes of what a job printed, where more than the beginning was.
-    """
-
-    ping: Ping
-    size: int
-    end: bytes = b""
-
-
-def _ping(row: Any) -> Ping:
+def of_row(row: Any) -> Ping:
+    """Make a ping of the columns `BUT_BODY`, and its body."""
     return Ping(row[0], datetime.fromtimestamp(row[1], UTC), *row[2:])
 
 
-async def newest(conn: Connection, check_id: int, limit: int) -> list[Ping]:
-    """Return a check's last pings, the newest first, bodies cut to their first byte."""
-    rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        f" coalesce(substr(body, 1, 1), x'') FROM log WHERE {_ALL}"
-        ' ORDER BY "key" DESC LIMIT :limit',
-        {"check_id": check_id, "limit": limit},
-    )
-    return [_ping(row) for row in rows]
+async def newest(
+    conn: Connection, check_id: int, limit: int, gaps: Gaps | None = None
+) -> list[Ping]:
+    """Return a check's last pings, the newest first, bodies cut to their first byte.
+
+    With `gaps` those that can be read, as all that takes `gaps` does.
+    """
+    columns = f"{BUT_BODY}, coalesce(substr(body, 1, 1), x'')"
+    values = {"check_id": check_id, "limit": limit}
+    rows = await _newest_first(conn, columns, "true", values, gaps)
+    return [of_row(row) for row in rows]
+
+
+async def _newest_first(
+    conn: Connection,
+    columns: str,
+    condition: str,
+    values: dict[str, Any],
+    gaps: Gaps | None,
+    below: int | None = None,
+) -> Iterable[Any]:
+    """Read a check's log down from the newest, or from below a number."""
+    try:
+        return await conn.execute_fetchall(
+            f"SELECT {columns} FROM log WHERE {_ALL} AND {condition}"
+            ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
+            ' ORDER BY "key" DESC LIMIT :limit',
+            {**values, "below": below},
+        )
+    except SQLError as error:
+        if gaps is None:
+            raise
+        gaps.note(error)
+    return await damaged_log.rows(conn, columns, condition, values, gaps, below=below)
 
 
 async def signals_before(
@@ -77,8 +89,7 @@ async def signals_before(
     most (-1: all), with numbers above `after`.
     """
     rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " x'' FROM log WHERE \"key\" > (:check_id << 32) + :after"
+        f"SELECT {BUT_BODY}, x'' FROM log WHERE \"key\" > (:check_id << 32) + :after"
         ' AND "key" < (:check_id << 32) + :n AND created >= :since'
         " AND action IN ('start', 'success', 'fail') ORDER BY \"key\" LIMIT :limit",
         {
@@ -89,79 +100,48 @@ async def signals_before(
             "limit": limit,
         },
     )
-    return [_ping(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def numbers(
-    conn: Connection, check_id: int, wanted: Wanted, limit: int
+    conn: Connection,
+    check_id: int,
+    wanted: Wanted,
+    limit: int,
+    gaps: Gaps | None = None,
 ) -> list[int]:
     """Return the numbers of the pings that are asked for, the newest first."""
-    rows = await conn.execute_fetchall(
-        f"SELECT n FROM log WHERE {_ALL}"
-        ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
-        " AND (:actions = '[]' OR action IN (SELECT value FROM json_each(:actions)))"
+    rows = await _newest_first(
+        conn,
+        "n",
+        "(:actions = '[]' OR action IN (SELECT value FROM json_each(:actions)))"
         " AND (:since IS NULL OR created >= :since)"
         " AND (:until IS NULL OR created < :until)"
         # As bytes: a body may be no text, and bytes are found faster.
         " AND (:text = '' OR"
-        " instr(CAST(lower(body) AS BLOB), CAST(lower(:text) AS BLOB)) > 0)"
-        ' ORDER BY "key" DESC LIMIT :limit',
+        " instr(CAST(lower(body) AS BLOB), CAST(lower(:text) AS BLOB)) > 0)",
         {
             "check_id": check_id,
-            "below": wanted.below,
             "actions": json.dumps(wanted.actions),
             "since": stamp(wanted.since),
             "until": stamp(wanted.until),
             "text": wanted.text,
             "limit": limit,
         },
+        gaps,
+        wanted.below,
     )
     return [row[0] for row in rows]
 
 
-async def excerpts(
-    conn: Connection, check_id: int, ns: Sequence[int], length: int
-) -> list[Excerpt]:
-    """Return a check's pings of these numbers, the newest first.
-
-    Their bodies are cut to `length` bytes; of a mail more is kept, to be decoded.
-    """
-    columns = (
-        "n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        " substr(body, 1, iif(scheme = 'email', :mail, :length)), length(body),"
-        # To come to the end of a body, all before it is read.
-        " iif(scheme != 'email' AND length(body) > :length AND length(body) < :far"
-        " AND action IN ('success', 'fail'), substr(body, -:end), x'')"
-    )
-    rows = await conn.execute_fetchall(
-        # Not of the view: SQLite would go through all pings there are.
-        f"SELECT {columns} FROM json_each(:ns) j CROSS JOIN pings p"
-        ' ON p."key" = (:check_id << 32) + j.value'
-        f" UNION ALL SELECT {columns} FROM inbox i WHERE check_id = :check_id"
-        " AND n IN (SELECT value FROM json_each(:ns)) AND NOT EXISTS"
-        ' (SELECT 1 FROM pings p WHERE p."key" = (i.check_id << 32) + i.n)'
-        " ORDER BY 1 DESC",
-        {
-            "check_id": check_id,
-            "ns": json.dumps(list(ns)),
-            "length": length,
-            "mail": _MAIL_EXCERPT,
-            "far": _FAR,
-            "end": _END,
-        },
-    )
-    return [Excerpt(_ping(row[:-2]), *row[-2:]) for row in rows]
-
-
-async def last_signals(conn: Connection, check_id: int, limit: int) -> list[Ping]:
+async def last_signals(
+    conn: Connection, check_id: int, limit: int, gaps: Gaps | None = None
+) -> list[Ping]:
     """Return a check's last starts, successes and fails, oldest first, no bodies."""
-    rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        f" x'' FROM log WHERE {_ALL} AND action IN ('start', 'success', 'fail')"
-        ' ORDER BY "key" DESC LIMIT :limit',
-        {"check_id": check_id, "limit": limit},
-    )
-    return [_ping(row) for row in reversed(list(rows))]
+    signals = "action IN ('start', 'success', 'fail')"
+    values = {"check_id": check_id, "limit": limit}
+    rows = await _newest_first(conn, f"{BUT_BODY}, x''", signals, values, gaps)
+    return [of_row(row) for row in reversed(list(rows))]
 
 
 async def last_outcome(conn: Connection, check_id: int, since: datetime) -> Ping | None:
@@ -170,12 +150,12 @@ async def last_outcome(conn: Connection, check_id: int, since: datetime) -> Ping
     None: the log has none. A signal that came late bears an earlier moment.
     """
     rows = await conn.execute_fetchall(
-        "SELECT n, created, action, scheme, remote_addr, method, ua, rid, exitstatus,"
-        f" x'' FROM log WHERE {_ALL} AND action IN ('success', 'fail')"
+        f"SELECT {BUT_BODY}, x'' FROM log WHERE {_ALL}"
+        " AND action IN ('success', 'fail')"
         ' AND created >= :since ORDER BY "key" DESC LIMIT 1',
         {"check_id": check_id, "since": stamp(since)},
     )
-    return next((_ping(row) for row in rows), None)
+    return next((of_row(row) for row in rows), None)
 
 
 async def signals_of(
@@ -196,7 +176,7 @@ async def signals_of(
     )
     found: dict[int, list[Ping]] = {}
     for check_id, *row in sorted(rows, key=lambda row: (row[0], row[1])):
-        found.setdefault(check_id, []).append(_ping(row))
+        found.setdefault(check_id, []).append(of_row(row))
     return found
 
 
@@ -304,7 +284,7 @@ async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
         " WHERE check_id = :check_id AND n = :n ORDER BY id DESC LIMIT 1) LIMIT 1",
         {"check_id": check_id, "n": n},
     )
-    return next((_ping(row) for row in rows), None)
+    return next((of_row(row) for row in rows), None)
 
 
 async def last_up_to(conn: Connection, check: Check, n: int) -> Ping | None:

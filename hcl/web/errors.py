@@ -15,7 +15,7 @@ from hcl.checks.managing import (
 )
 from hcl.checks.rules import NotPausedError
 from hcl.checks.spec import SpecError
-from hcl.db import SQLError, tell
+from hcl.db import SQLError, is_damage, tell
 from hcl.repeats import Repeats
 from hcl.web.json_answer import JSONResponse
 
@@ -70,6 +70,8 @@ def unavailable(error: SQLError, kind: type[Response] = PlainTextResponse) -> Re
     """Answer while the database cannot be used; nothing of the request is written."""
     tell(logger, "the database cannot be used", error)
     text = "the database cannot be written now"
+    if is_damage(error):
+        text = "the database is damaged, and this cannot be read or written"
     body = {"error": text} if kind is JSONResponse else text
     return kind(body, 503, {"Retry-After": str(RETRY_AFTER)})
 

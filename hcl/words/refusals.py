@@ -1,5 +1,8 @@
 """Why something is refused, where several places say it."""
 
+# Where something is missing of what is shown.
+DAMAGED = "Not all can be read: hcl's database is damaged."
+
 CHANNEL_GONE = "One of these integrations is no longer in hcl.toml."
 
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hcl import store
+from hcl.cli import main
 from hcl.pings.arrival import Target
 from tests import toml
 from tests.app import (
@@ -201,3 +203,91 @@ async def test_a_message_that_is_damaged_holds_no_other_up(
             sending.cancel()
             told = sorted(record.body for record in sink.records)
             assert told == [b"second is down", b"third is down"]
+
+
+async def put_log(tmp_path: Path) -> None:
+    """Leave a check that is down, of whose long log pings 11 to 20 are damaged."""
+    async with running_app(tmp_path) as app:
+        url = f"/ping/{PING_KEY}/backup"
+        await app.http.get(url, params={"create": 1})
+        for n in range(2, 31):
+            bad = BAD * 125 if 11 <= n <= 20 else b"-" * 2500
+            await app.http.post(f"{url}/fail" if n == 30 else url, content=bad)
+        await app.assembly.filer.file_once()
+    damage_where(tmp_path / "hcl.sqlite", BAD)
+
+
+BAD = b"here the card is bad"
+
+
+async def test_pings_are_listed_around_damage(tmp_path: Path) -> None:
+    await put_log(tmp_path)
+
+    async with running_app(tmp_path) as app:
+        await app.http.get(f"/ping/{PING_KEY}/backup/start")
+        [check] = (await app.api("GET", "checks/")).json()["checks"]
+        answer = await app.api("GET", f"checks/{check['uuid']}/pings/")
+
+        assert answer.status_code == 200
+        document = answer.json()
+        ns = [ping["n"] for ping in document["pings"]]
+        assert ns[:11] == [31, *range(30, 20, -1)]
+        assert set(range(1, 6)) <= set(ns) <= {*range(1, 11), *range(21, 32)}
+        said = "Not all can be read: hcl's database is damaged."
+        assert document["incomplete"] == said
+
+
+async def test_pages_of_a_check_are_shown_around_damage(tmp_path: Path) -> None:
+    await put_log(tmp_path)
+
+    async with running_app(tmp_path) as app:
+        [check] = (await app.api("GET", "checks/")).json()["checks"]
+        await sign_in(app)
+        root = f"/checks/{check['uuid']}"
+        page = await app.http.get(root)
+        log = await app.http.get(f"{root}/log")
+        one = await app.http.get(f"{root}/pings/15")
+
+        for shown in (page, log):
+            assert shown.status_code == 200
+            assert "Not all of this can be read: the database is damaged" in shown.text
+            assert "/pings/30" in shown.text
+            assert "/pings/2" in shown.text
+        assert (one.status_code, "is damaged" in one.text) == (500, True)
+
+
+@pytest.mark.parametrize("table", ["pings", "flips", "notifications", "tries"])
+async def test_a_check_is_shown_whichever_table_is_damaged(
+    tmp_path: Path, table: str
+) -> None:
+    await put_log(tmp_path)
+    damage(tmp_path / "hcl.sqlite", table)
+
+    async with running_app(tmp_path) as app:
+        [check] = (await app.api("GET", "checks/")).json()["checks"]
+        await sign_in(app)
+        root = f"/checks/{check['uuid']}"
+        explained = await app.api("GET", f"{root[1:]}/explain/")
+        pages = [
+            await app.http.get(url) for url in (root, f"{root}/log", project_path(app))
+        ]
+
+        assert [page.status_code for page in pages] == [200, 200, 200]
+        assert "backup" in pages[0].text
+        # Nothing is made up in its place.
+        assert "Nobody" not in pages[0].text or table not in ("flips", "notifications")
+        assert explained.status_code == 200
+        assert "hcl's database is damaged" in explained.text or table == "tries"
+
+
+def test_the_command_explains_though_flips_are_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(put_log(tmp_path))
+    damage(tmp_path / "hcl.sqlite", "flips")
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(main, ["explain", "backup"])
+
+    assert result.exit_code == 0, result.output
+    assert "Not all can be read: hcl's database is damaged." in result.output

@@ -12,6 +12,7 @@ from hcl.cli import main
 from hcl.model import Flip
 from tests import toml
 from tests.app import running_app
+from tests.damage import damage
 from tests.store import put_check
 
 REPORTS = "".join(
@@ -81,3 +82,15 @@ def test_project_that_is_not_there_is_told(folder: Path) -> None:
 
     assert result.exit_code == 1
     assert "there is no project 'Nowhere'" in result.output
+
+
+def test_what_a_report_cannot_read_it_says(folder: Path) -> None:
+    asyncio.run(down_for_a_minute(folder, REPORTS))
+    damage(folder / "hcl.sqlite", "flips")
+
+    result = run()
+
+    assert result.exit_code == 0, result.output
+    assert "Daily report of Home: not all is known\n\n" in result.output
+    assert "none went down" not in result.output
+    assert "Not all can be read: hcl's database is damaged." in result.output

@@ -193,7 +193,9 @@ async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
     log.append(make_ping(n=4, scheme="email", body=b"0123456789"))
     await put_pings(app.database, *((check.id, ping) for ping in log))
 
-    found = await store.pings.excerpts(app.database.committed, check.id, [2, 4, 9], 3)
+    found = await store.excerpts.of_check(
+        app.database.committed, check.id, [2, 4, 9], 3
+    )
 
     assert [(e.ping.n, e.ping.body, e.size) for e in found] == [
         (4, b"0123456789", 10),
@@ -204,7 +206,7 @@ async def test_excerpts_are_cut_and_know_the_size(app: App) -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        lambda conn: store.pings.excerpts(conn, 1, [2, 4], 100),
+        lambda conn: store.excerpts.of_check(conn, 1, [2, 4], 100),
         lambda conn: store.pings.newest(conn, 1, 100),
         lambda conn: store.pings.by_n(conn, 1, 2),
         lambda conn: store.pings.oldest(conn, 1),
@@ -232,7 +234,9 @@ async def test_excerpts_are_of_the_log_and_of_what_is_not_filed_yet(app: App) ->
     await put_pings(app.database, *((check.id, p) for p in log[1:]), filed=False)
     await put_pings(app.database, (other.id, log[2]), filed=False)
 
-    found = await store.pings.excerpts(app.database.committed, check.id, [1, 2, 3], 9)
+    found = await store.excerpts.of_check(
+        app.database.committed, check.id, [1, 2, 3], 9
+    )
 
     # While the filer is at work the second is in both.
     assert [(e.ping.n, e.ping.body) for e in found] == [(3, b"3"), (2, b"2"), (1, b"1")]

@@ -1,7 +1,8 @@
 """Read what a report tells, a slice of checks at a time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,11 @@ from hcl.alerts.reports.faring import Delivery, Faring, faring
 from hcl.alerts.reports.wording import Told
 from hcl.checks import trends
 from hcl.config import ReportConfig
-from hcl.model import Ping
+from hcl.db import Gaps
+from hcl.model import Flip, Ping
 from hcl.store.reporting import Signals
+
+logger = logging.getLogger(__name__)
 
 # So many checks are read at once: no more than what the loop may wait for.
 _SLICE = 20
@@ -39,7 +43,7 @@ async def gather(
     `reader` returns what is read by, for each slice anew.
     """
     found: list[Faring] = []
-    count, after = 0, 0
+    count, after, gaps = 0, 0, Gaps(logger)
     while checks := await store.checks.of_project(
         await reader(), project_id, after=after, limit=_SLICE
     ):
@@ -47,10 +51,9 @@ async def gather(
         meant = [c for c in checks if not report.tags or report.tags & {*c.tag_list}]
         count += len(meant)
         ids = [check.id for check in meant]
-        flips = await store.reporting.flips(await reader(), ids, span[0])
-        signals = await store.reporting.signals(await reader(), ids)
+        flips, signals = await _read(reader, ids, span[0], now, gaps)
         for check in meant:
-            pings = await _pings(reader, check.id, signals[check.id], span[0])
+            pings = await _pings(reader, check.id, signals[check.id], span[0], gaps)
             fared = faring(
                 check, flips[check.id], pings, span, now, _PARTS[report.every]
             )
@@ -58,13 +61,30 @@ async def gather(
                 found.append(fared)
             # One that has run often takes a millisecond or two.
             await asyncio.sleep(0)
-    rows = await store.reporting.deliveries(await reader(), project_id, *span)
-    deliveries = [Delivery(*row) for row in rows]
-    return Told(found, count, deliveries)
+    rows = store.reporting.deliveries(await reader(), project_id, *span)
+    deliveries = [Delivery(*row) for row in await gaps.readable(rows, [])]
+    return Told(found, count, deliveries, gaps.found)
+
+
+async def _read(
+    reader: Reader, ids: Sequence[int], start: datetime, now: datetime, gaps: Gaps
+) -> tuple[dict[int, list[Flip]], dict[int, Signals]]:
+    """Read the flips and signals of checks; of damaged ones nothing is known."""
+
+    async def flips(ids: Sequence[int]) -> dict[int, list[Flip]]:
+        return await store.reporting.flips(await reader(), ids, start)
+
+    async def signals(ids: Sequence[int]) -> dict[int, Signals]:
+        return await store.reporting.signals(await reader(), ids)
+
+    return (
+        await gaps.of_each(flips, ids, [Flip(now, "new", "new", "")]),
+        await gaps.of_each(signals, ids, Signals("[]", "[]")),
+    )
 
 
 async def _pings(
-    reader: Reader, check_id: int, signals: Signals, start: datetime
+    reader: Reader, check_id: int, signals: Signals, start: datetime, gaps: Gaps
 ) -> list[Ping]:
     """Return the signals that tell of runs since a moment, and those before it.
 
@@ -76,8 +96,8 @@ async def _pings(
     if len(pings) < store.reporting.SIGNALS or pings[_BEFORE].created < start:
         return pings
     most = store.reporting.MOST_SIGNALS
-    more = await store.reporting.signals(await reader(), [check_id], most)
-    pings = more[check_id].pings()
+    more = store.reporting.signals(await reader(), [check_id], most)
+    pings = (await gaps.readable(more, {check_id: signals}))[check_id].pings()
     await asyncio.sleep(0)
     return pings
 

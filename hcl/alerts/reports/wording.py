@@ -10,6 +10,7 @@ from hcl.model import Announcement, Line, Section
 from hcl.words import moments
 from hcl.words.lengths import exact, rough
 from hcl.words.lines import counted, cut, one_line
+from hcl.words.refusals import DAMAGED
 
 # How many lines a section has, and how many names a sentence.
 _LINES, _NAMED = 20, 5
@@ -23,12 +24,13 @@ _ADVERBS = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
 class Told(NamedTuple):
     """What a report is made of: how checks fared that have something to tell.
 
-    `checks` is how many it is about.
+    `checks` is how many it is about. `has_gaps`: part of what it tells is damaged.
     """
 
     farings: Sequence[Faring]
     checks: int
     deliveries: Sequence[Delivery]
+    has_gaps: bool = False
 
 
 def of_report(
@@ -52,7 +54,7 @@ def of_report(
     )
     silent = [f for f in told.farings if f.silent_since is not None]
     news = list(_news(down, silent, told, tz))
-    if not news and report.quiet:
+    if not news and report.quiet and not told.has_gaps:
         return None
     head = f"{_ADVERBS[report.every]} report of {one_line(name)}"
     return Announcement(
@@ -109,6 +111,8 @@ def _in_a_line(down: Sequence[Faring], silent: Sequence[Faring], told: Told) -> 
         parts.append(f"{counted(len(silent), 'check')} {verb} silent")
     if failed := len(told.deliveries):
         parts.append(f"{counted(failed, 'channel')} failed")
+    if told.has_gaps:
+        parts.append("not all is known")
     return ", ".join(parts) or "nothing was down"
 
 
@@ -117,14 +121,16 @@ def _summary(
 ) -> str:
     when = moments.span(*span, tz).replace("from", "From", 1)
     checks = counted(told.checks, "check")
+    gaps = f" {DAMAGED}" if told.has_gaps else ""
     if not down:
         nobody = "it did not go" if told.checks == 1 else "none went"
-        return f"{when}: {checks}; {nobody} down."
+        fared = "it is not known who went" if told.has_gaps else nobody
+        return f"{when}: {checks}; {fared} down.{gaps}"
     outages = counted(sum(f.outages for f in down), "outage")
     length = rough(sum((f.down for f in down), timedelta(0)))
     return (
         f"{when}: {checks}, of which {len(down):,} {_was(len(down))}"
-        f" down: {outages}, {length} in all."
+        f" down: {outages}, {length} in all.{gaps}"
     )
 
 

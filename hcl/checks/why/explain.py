@@ -19,6 +19,7 @@ from hcl.words.lines import counted, one_line
 from hcl.words.moments import zone
 from hcl.words.names import ACTIONS, AWAY
 from hcl.words.outcomes import failure, in_a_row, named, then, too_soon
+from hcl.words.refusals import DAMAGED
 from hcl.words.schedule import in_full
 
 
@@ -31,7 +32,8 @@ class Known:
     the success or fail that `last_ping` tells of. `records` are the messages of the
     flip, newest first, and `untold` how many more there are. `absences` are those since
     it was heard last, oldest first. `is_alone`: it has no channel that tells when it
-    goes down. `windows` are of maintenance, and open now.
+    goes down. `windows` are of maintenance, and open now. `has_gaps`: what is missing
+    of all that may be damaged.
     """
 
     check: Check
@@ -45,6 +47,7 @@ class Known:
     absences: Sequence[Absence] = ()
     is_alone: bool = False
     windows: Sequence[Opening] = ()
+    has_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def explain(known: Known, now: datetime) -> Explanation:
         summary = "It is shown as late: a run took too long, but its end may follow."
     if status == "grace" and known.check.bad_outcomes:
         summary = f"It is shown as late: {in_a_row(known.check)}."
+    if known.has_gaps:
+        summary = f"{summary} {DAMAGED}"
     lines = _of_down if known.check.status == "down" else _of_others
     timeline = in_order([*lines(known, now), *_ahead(known, now)], now)
     counted = rules_of(

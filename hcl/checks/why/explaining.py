@@ -1,6 +1,7 @@
 """Read all that explains a check from the store."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,10 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.checks.why.explain import Explanation, Known, explain
 from hcl.checks.windows.calendar import Opening
+from hcl.db import Gaps
 from hcl.model import Check, Ping
+
+logger = logging.getLogger(__name__)
 
 # Messages of the newest flip that are told, and absences.
 _MOST_TOLD, _MOST_ABSENCES = 12, 5
@@ -38,33 +42,38 @@ async def explained(known: Known, now: datetime) -> Explanation:
 
 
 async def known_of(
-    conn: Connection, check: Check, now: datetime, windows: Sequence[Opening] = ()
+    conn: Connection,
+    check: Check,
+    now: datetime,
+    windows: Sequence[Opening] = (),
+    gaps: Gaps | None = None,
 ) -> Known:
-    """Read what explains a check."""
-    logged = await store.flips.newest(conn, check.id)
-    last = await store.pings.newest(conn, check.id, 1)
+    """Read what explains a check; what is damaged stands in `gaps`."""
+    gaps = gaps or Gaps(logger)
+    logged = await gaps.readable(store.flips.newest(conn, check.id), None)
+    last = await store.pings.newest(conn, check.id, 1, gaps)
     known = Known(
         check,
         last=last[0] if last else None,
-        outcome=await _outcome(conn, check),
-        absences=await _absences(conn, check, now),
+        outcome=await gaps.readable(_outcome(conn, check), None),
+        absences=await gaps.readable(_absences(conn, check, now), []),
         is_alone=bool(await store.channels.alone_among(conn, [check.id])),
         windows=windows,
     )
     if logged is not None:
-        told, counts = await store.tries.of_flips(
-            conn, [logged.id], _MOST_TOLD, each_channel=True
-        )
+        of_flip = store.tries.of_flips(conn, [logged.id], _MOST_TOLD, each_channel=True)
+        told, counts = await gaps.readable(of_flip, ({}, {}))
         records = told.get(logged.id, [])
+        ping = store.pings.last_up_to(conn, check, logged.n_pings)
         known = replace(
             known,
             flip=logged.flip,
             flip_n=logged.n_pings,
-            ping=await store.pings.last_up_to(conn, check, logged.n_pings),
+            ping=await gaps.readable(ping, None),
             records=records,
             untold=counts.get(logged.id, 0) - len(records),
         )
-    return known
+    return replace(known, has_gaps=gaps.found)
 
 
 async def _outcome(conn: Connection, check: Check) -> Ping | None:

@@ -1,5 +1,6 @@
 """The lists of the Management API: made in slices, since they may be long."""
 
+import logging
 import re
 from collections.abc import (
     AsyncIterator,
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from hcl import store
 from hcl.checks.check_json import iso, next_turn
 from hcl.checks.runs import MAX_RUN, Runs
+from hcl.db import Gaps
 from hcl.model import Check, Flip, Ping
 from hcl.web.api.api import find
 from hcl.web.api.endpoint import Call
@@ -24,6 +26,9 @@ from hcl.web.badges.badges import badge_urls
 from hcl.web.errors import ApiError
 from hcl.web.json_answer import encoded
 from hcl.web.shared import Make, Until
+from hcl.words.refusals import DAMAGED
+
+logger = logging.getLogger(__name__)
 
 # Of checks, pings, flips and tags so many are written in one go of the loop; so many
 # checks are read in one.
@@ -93,16 +98,25 @@ async def list_pings(call: Call) -> Response:
     reader = call.parts.database.committed
     limit = min(call.parts.config.pings.log_limit, PINGS_LIMIT)
 
+    gaps = Gaps(logger)
+
     async def texts(_until: Until) -> AsyncIterator[Iterable[str]]:
-        newest = await store.pings.newest(reader, check.id, limit)
-        lengths = await _lengths(call, check, newest) if newest else {}
+        newest = await store.pings.newest(reader, check.id, limit, gaps)
+        lengths = {}
+        if newest:
+            lengths = await gaps.readable(_lengths(call, check, newest), {})
         for start in range(0, len(newest), SLICE):
             yield (
                 encoded(_ping(call, check, ping, lengths.get(ping.n)))
                 for ping in newest[start : start + SLICE]
             )
 
-    return await _answer(call, ("pings", call.version, check.id), _list("pings", texts))
+    def end() -> str:
+        # Whoever counts on all of them has to know.
+        return f'], "incomplete": {encoded(DAMAGED)}}}' if gaps.found else "]}"
+
+    key = ("pings", call.version, check.id)
+    return await _answer(call, key, _written(texts, '{"pings": [', end))
 
 
 async def _lengths(
@@ -201,7 +215,7 @@ async def list_badges(call: Call) -> Response:
         found = badge_urls(parts.site.root, parts.secret, project.badge_key, tag)
         return f"{encoded(tag)}: {encoded(found)}"
 
-    make = _written(texts, '{"badges": {', "}}")
+    make = _written(texts, '{"badges": {', lambda: "}}")
     return await _answer(call, ("badges", project.id), make)
 
 
@@ -211,17 +225,18 @@ _Texts = Callable[[Until], AsyncIterator[Iterable[str]]]
 
 def _list(name: str, texts: _Texts) -> Make:
     """Write a list, in an object under this name, if it has one."""
-    return _written(texts, f'{{"{name}": [' if name else "[", "]}" if name else "]")
+    begin, end = (f'{{"{name}": [', "]}") if name else ("[", "]")
+    return _written(texts, begin, lambda: end)
 
 
-def _written(texts: _Texts, begin: str, end: str) -> Make:
+def _written(texts: _Texts, begin: str, end: Callable[[], str]) -> Make:
     async def make(until: Until) -> AsyncIterator[bytes]:
         before = begin
         async for some in texts(until):
             if text := ", ".join(some):
                 yield f"{before}{text}".encode()
                 before = ", "
-        yield (end if before is not begin else begin + end).encode()
+        yield (end() if before is not begin else begin + end()).encode()
 
     return make
 

@@ -272,7 +272,9 @@ def _type(schema: Node) -> Markup:
 
 def _object_type(schema: Node) -> Markup:
     if "properties" in schema:
-        ((name, value),) = schema["properties"].items()
+        # What is there only when something is wrong is told in words.
+        [name] = schema["required"]
+        value = schema["properties"][name]
         return Markup('{{"{}": {}}}').format(name, _type(value))
     if "additionalProperties" in schema:
         return Markup("{{tag: {}, …}}").format(_type(schema["additionalProperties"]))

@@ -229,15 +229,18 @@ def _list_pings(log_limit: int) -> Node:
         "maxItems": min(log_limit, PINGS_LIMIT),
         "items": schema("Ping"),
     }
+    found = listed("pings", pings)
+    found["properties"]["incomplete"] = {"type": "string"}
     return operation(
         "list_pings",
         "Log",
         "List pings",
-        "The pings of the check that the log keeps, the newest first.",
+        "The pings of the check that the log keeps, the newest first. While some cannot"
+        " be read, since the database is damaged, `incomplete` says so.",
         security=WRITE,
         parameters=[CODE_PARAMETER],
         responses={
-            "200": answer("The pings.", listed("pings", pings)),
+            "200": answer("The pings.", found),
             **_ONE_CHECK,
         },
     )

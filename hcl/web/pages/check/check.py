@@ -1,6 +1,7 @@
 """A check's page, its whole log, and one ping with its whole body."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from hcl.checks import editing, rules, runs, trends
 from hcl.checks.why.explain import heard
 from hcl.checks.why.explaining import explained, known_of
 from hcl.config import Config
+from hcl.db import Gaps
 from hcl.model import Check, Flip, Ping, Project, ShownStatus
 from hcl.web.pages.check import bodies, entries, muting, timeline, whom
 from hcl.web.pages.check import chart as charts
@@ -26,6 +28,9 @@ from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration, exact, short
 from hcl.words.lines import clean, one_line
 from hcl.words.names import title
+from hcl.words.refusals import DAMAGED
+
+logger = logging.getLogger(__name__)
 
 # Entries on the check's page, and on a page of its whole log.
 _NEWEST = 30
@@ -54,10 +59,11 @@ async def page(visit: Visit) -> Response:
     """GET /checks/<code>: all about one check."""
     project, check = await visit.check()
     conn, config = visit.parts.database.committed, visit.parts.config
-    signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS)
-    logged = await store.flips.logged(conn, check.id, MOST_FLIPS + 1)
-    flips = [entry.flip for entry in logged]
-    newest = await timeline.load(conn, check, timeline.Search(), _NEWEST, signals)
+    gaps = Gaps(logger)
+    signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS, gaps)
+    flips = await _flips(conn, check, gaps)
+    search = timeline.Search()
+    newest = await timeline.load(conn, check, search, _NEWEST, gaps, signals)
     used = await store.channels.codes_of_check(conn, check.id)
     offered = await whom.choices(conn, config, project)
     return await visit.render(
@@ -68,8 +74,8 @@ async def page(visit: Visit) -> Response:
         chart=charts.chart(signals, runs.run_lengths(signals)),
         exact=exact,
         slow=trends.last_slow([*runs.run_lengths(signals).values()]),
-        **await _availability(conn, check, flips, visit.now),
-        **await _why(visit, check, signals, flips),
+        **await _availability(conn, check, flips, visit.now, gaps),
+        **await _why(visit, check, signals, flips or (), gaps),
         short=short,
         **await _ways(visit, project, check),
         channels=offered,
@@ -77,20 +83,32 @@ async def page(visit: Visit) -> Response:
         ticked=whom.without_members(used, offered),
         seen=editing.seen_channels(used),
         chips=timeline.chips(()),
+        has_gaps=gaps.found,
     )
 
 
+async def _flips(conn: Connection, check: Check, gaps: Gaps) -> list[Flip] | None:
+    """Return a check's last flips, newest first; None: they are damaged."""
+    logged = store.flips.logged(conn, check.id, MOST_FLIPS + 1)
+    found = await gaps.readable(logged, None)
+    return None if found is None else [entry.flip for entry in found]
+
+
 async def _why(
-    visit: Visit, check: Check, signals: Sequence[Ping], flips: Sequence[Flip]
+    visit: Visit,
+    check: Check,
+    signals: Sequence[Ping],
+    flips: Sequence[Flip],
+    gaps: Gaps,
 ) -> dict[str, Any]:
     """Return what is wrong with a check, and why it is as it is."""
     conn, readonly = visit.parts.database.committed, visit.viewer.readonly
     windows = visit.parts.maintenance.open_for(check, visit.shown)
-    known = await known_of(conn, check, visit.shown, windows)
+    known = await known_of(conn, check, visit.shown, windows, gaps)
     now = visit.shown
     return {
         "incident": await incident_of(
-            conn, known, signals, flips[:_RECENT], now, readonly=readonly
+            conn, known, signals, flips[:_RECENT], now, gaps, readonly=readonly
         ),
         # It may hold what receivers said, which is not for readers.
         "explained": None if readonly else await explained(known, now),
@@ -127,7 +145,8 @@ async def log(visit: Visit) -> Response:
         visit.query, zone_of(check), bodies=not visit.viewer.readonly
     )
     conn = visit.parts.database.committed
-    found = await timeline.load(conn, check, search, _PAGE)
+    gaps = Gaps(logger)
+    found = await timeline.load(conn, check, search, _PAGE, gaps)
     return await visit.render(
         "log.html",
         **_common(visit, project, check),
@@ -137,6 +156,7 @@ async def log(visit: Visit) -> Response:
         chips=timeline.chips(search.kinds),
         older=timeline.query_of(search, found.older) if found.older else "",
         newest=timeline.query_of(search, ""),
+        has_gaps=gaps.found,
     )
 
 
@@ -148,7 +168,11 @@ async def ping(visit: Visit) -> Response:
     n, parts = visit.request.path_params["n"], visit.parts
     record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
-        record = await store.pings.by_n(parts.database.committed, check.id, n)
+        gaps = Gaps(logger)
+        found = store.pings.by_n(parts.database.committed, check.id, n)
+        record = await gaps.readable(found, None)
+        if gaps.found:
+            raise PageError(500, "Cannot be read", DAMAGED)
     if record is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")
     source = None
@@ -198,13 +222,20 @@ async def _when_due(check: Check, now: datetime) -> dict[str, Any]:
 
 
 async def _availability(
-    conn: Connection, check: Check, flips: Sequence[Flip], now: datetime
+    conn: Connection,
+    check: Check,
+    flips: Sequence[Flip] | None,
+    now: datetime,
+    gaps: Gaps,
 ) -> dict[str, Any]:
     """Return since when the status lasts, and what is known of the last months.
 
-    `flips` come newest first.
+    `flips` come newest first; None: nothing is known of them.
     """
-    since, counted_since = await store.pings.oldest(conn, check.id), None
+    since, counted_since = None, None
+    if flips is not None:
+        since = await gaps.readable(store.pings.oldest(conn, check.id), None)
+    flips = flips or ()
     if len(flips) > MOST_FLIPS:
         # Of the time before them nothing is known, however old the log is.
         since, counted_since = None, flips[MOST_FLIPS - 1].created

@@ -11,7 +11,7 @@ from hcl.checks import runs, schedule
 from hcl.checks.why.told import Told, told
 from hcl.model import Action, Check, Flip, Ping
 from hcl.store import tries
-from hcl.store.pings import Excerpt
+from hcl.store.excerpts import Excerpt
 from hcl.web.pages.check.bodies import Body, body_of
 from hcl.words import names
 from hcl.words.lengths import duration, short, took

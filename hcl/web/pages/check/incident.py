@@ -14,6 +14,7 @@ from hcl.checks import causes, rules, schedule
 from hcl.checks.why.explain import Known, heard, overrun_of
 from hcl.checks.why.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
+from hcl.db import Gaps
 from hcl.model import Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
 from hcl.words.outcomes import in_a_row, then, too_soon
@@ -81,6 +82,7 @@ async def incident_of(
     signals: Sequence[Ping],
     flips: Sequence[Flip],
     now: datetime,
+    gaps: Gaps,
     *,
     readonly: bool,
 ) -> Incident | None:
@@ -96,7 +98,7 @@ async def incident_of(
     records = known.records if is_down else ()
     printed = None
     if is_down and not readonly:
-        printed = await _printed(conn, known)
+        printed = await _printed(conn, known, gaps)
     return Incident(
         status,
         _since(known, status, now),
@@ -181,13 +183,14 @@ def reason(
     return Reason("No ping came in time: one was due", due, rest)
 
 
-async def _printed(conn: Connection, known: Known) -> Printed | None:
+async def _printed(conn: Connection, known: Known, gaps: Gaps) -> Printed | None:
     """Return the last lines of what the job printed when it failed, or since."""
     last, flip = known.last, known.flip
     is_failure = flip is not None and flip.reason in ("fail", "short")
     ping = known.ping if is_failure else None
     if last is not None and last.n > known.flip_n and last.body:
-        ping = await store.pings.by_n(conn, known.check.id, last.n)
+        newest = store.pings.by_n(conn, known.check.id, last.n)
+        ping = await gaps.readable(newest, None)
     if ping is None or not ping.body:
         return None
     # A mail is dear to decode, and pings wait for none.

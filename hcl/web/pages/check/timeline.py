@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 
 from hcl import store
 from hcl.checks import runs
+from hcl.db import Gaps
 from hcl.model import Action, Check, Ping
 from hcl.web.pages.check.entries import EXCERPT, Page, Place, Timeline
 from hcl.words import names
@@ -141,14 +142,16 @@ async def load(
     check: Check,
     search: Search,
     limit: int,
+    gaps: Gaps,
     signals: Sequence[Ping] | None = None,
 ) -> Timeline:
     """Return a page of a check's log.
 
     `signals` are its last ones, oldest first, if they were read already. Of the bodies
-    only those on the page are read, unless text is looked for.
+    only those on the page are read, unless text is looked for. What is damaged is left
+    out, and stands in `gaps`.
     """
-    places = await _places(conn, check, search, limit + 1)
+    places = await _places(conn, check, search, limit + 1, gaps)
     older = ""
     if len(places) > limit:
         del places[limit:]
@@ -156,15 +159,16 @@ async def load(
     ns = [n for n, flip_id, _ in places if not flip_id]
     found = {
         excerpt.ping.n: excerpt
-        for excerpt in await store.pings.excerpts(conn, check.id, ns, EXCERPT)
+        for excerpt in await store.excerpts.of_check(conn, check.id, ns, EXCERPT, gaps)
     }
     if signals is None and found:
         oldest = min(excerpt.ping.created for excerpt in found.values())
-        signals = await store.pings.signals_before(
+        before = store.pings.signals_before(
             conn, check.id, max(found) + 1, oldest - runs.MAX_RUN
         )
+        signals = await gaps.readable(before, [])
     flip_ids = [flip_id for _, flip_id, flip in places if flip is not None]
-    messages = await store.tries.of_log(
+    told = store.tries.of_log(
         conn,
         check.id,
         flip_ids,
@@ -172,6 +176,7 @@ async def load(
         most=_MOST_TOLD,
         most_late=_MOST_LATE,
     )
+    messages = await gaps.readable(told, store.tries.Told({}, {}, []))
     page = Page(check, found, signals or (), messages, folds=not search.kinds)
     # Mails are dear to decode, and pings wait for none of them.
     return Timeline(await asyncio.to_thread(page.entries, places), older)
@@ -189,7 +194,7 @@ def _span(
 
 
 async def _places(
-    conn: Connection, check: Check, search: Search, limit: int
+    conn: Connection, check: Check, search: Search, limit: int, gaps: Gaps
 ) -> list[Place]:
     """Return numbers of pings, and flips, in order, the newest first.
 
@@ -208,19 +213,20 @@ async def _places(
         )
         places += [
             (n, 0, None)
-            for n in await store.pings.numbers(conn, check.id, wanted, limit)
+            for n in await store.pings.numbers(conn, check.id, wanted, limit, gaps)
         ]
     if search.wants_flips:
+        flips = store.flips.logged(
+            conn,
+            check.id,
+            limit,
+            before=search.before,
+            since=search.since,
+            until=search.until,
+        )
         places += [
             (logged.n_pings, logged.id, logged.flip)
-            for logged in await store.flips.logged(
-                conn,
-                check.id,
-                limit,
-                before=search.before,
-                since=search.since,
-                until=search.until,
-            )
+            for logged in await gaps.readable(flips, [])
         ]
     places.sort(key=lambda place: place[:2], reverse=True)
     return places[:limit]

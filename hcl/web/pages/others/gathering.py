@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.db import Gaps
 from hcl.model import Check, Project, ShownStatus, split_tags
 from hcl.store.flips import Turn
 from hcl.store.tallies import Line
@@ -17,6 +19,8 @@ from hcl.web.pages.others.days import SPAN
 from hcl.web.parts import Parts
 from hcl.web.shared import Until
 from hcl.words.natural import natural
+
+logger = logging.getLogger(__name__)
 
 # Checks that are shown with their bars; of more only a number is told.
 MOST_CHECKS = 300
@@ -68,7 +72,9 @@ async def gather(
     for at in range(0, len(ids), _READ_AT_ONCE):
         some = ids[at : at + _READ_AT_ONCE]
         checks = {check.id: check for check in await store.checks.by_ids(conn, some)}
-        turns = await store.flips.lately(conn, some, now - SPAN, _MOST_FLIPS)
+        turns = await store.flips.lately_known(
+            conn, some, now - SPAN, _MOST_FLIPS, now, Gaps(logger)
+        )
         for check_id in filter(checks.__contains__, some):
             check = checks[check_id]
             until.note(rules.next_turn(check, now))

@@ -4,6 +4,7 @@ A template takes three times as long, for 1000 of them.
 """
 
 import asyncio
+import logging
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 from hcl import store
 from hcl.checks import rules, schedule
 from hcl.checks.windows.maintenance import Maintenance
+from hcl.db import Gaps
 from hcl.model import Check
 from hcl.store.flips import Trouble, Turn
 from hcl.web.pages import wording
@@ -27,6 +29,8 @@ from hcl.web.pages.wording import STATUS_WORDS, stamped
 from hcl.words.lines import clean
 from hcl.words.moments import moment, zone
 from hcl.words.names import UNNAMED, check_name
+
+logger = logging.getLogger(__name__)
 
 # Rows that are written in one go of the loop.
 SLICE = 5
@@ -57,7 +61,9 @@ async def facts_of(
     """Read what the rows of these checks show, each by one query for all of them."""
     ids = [item.check.id for item in items]
     return Facts(
-        await store.flips.lately(conn, ids, now - bars.SPAN, _MOST_FLIPS),
+        await store.flips.lately_known(
+            conn, ids, now - bars.SPAN, _MOST_FLIPS, now, Gaps(logger)
+        ),
         await store.channels.overlooked_among(conn, ids),
         await why.troubles_of(conn, items),
         await usual_of(conn, items),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hcl.model import Flip, Ping
-from hcl.store.pings import Excerpt
+from hcl.store.excerpts import Excerpt
 from hcl.store.tries import Record, Told
 from hcl.web.pages.check.entries import Entry, Page, Place, Timeline, flip_words
 from tests.build import DAY, HOUR, NOW, make_check, make_ping

@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -198,6 +198,7 @@ async def _connect(kind: type[_Kind], path: Path, synchronous: str) -> _Kind:
     connection = kind(connect, _ROWS_AT_ONCE)
     await connection
     try:
+        await _spill_beside(connection, path)
         for pragma in (
             *_PRAGMAS,
             f"synchronous = {synchronous.upper()}",
@@ -208,6 +209,19 @@ async def _connect(kind: type[_Kind], path: Path, synchronous: str) -> _Kind:
         await connection.close()
         raise
     return connection
+
+
+async def _spill_beside(connection: Connection, path: Path) -> None:
+    """Have what SQLite cannot keep in memory go beside the database, not to /tmp.
+
+    There is to be room for it anyway, and whoever is told of a full disk looks there. A
+    full /tmp, or one that may not be written, would let hcl neither start nor delete.
+    """
+    folder = str(path.parent.absolute()).replace("'", "''")
+    # Some builds have no such pragma, which does nothing then. What cannot be written
+    # is told by what is written next; and SQL is UTF-8, where a path may be none.
+    with suppress(sqlite3.OperationalError, UnicodeEncodeError):
+        await connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
 
 
 async def _keep_pages(writer: Connection) -> None:

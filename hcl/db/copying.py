@@ -12,7 +12,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hcl.config.rights import may_exist
-from hcl.db.errors import DatabaseError, code_of, explain
+from hcl.db.errors import (
+    CURE_OF_LOCKS,
+    NO_LOCKS,
+    DatabaseError,
+    code_of,
+    explain,
+)
 from hcl.db.examining import OURS
 from hcl.db.private import becoming
 
@@ -276,6 +282,8 @@ def writing(target: Path, unless: frozenset[int] = frozenset()) -> Iterator[None
         why = error.strerror
         if error.errno == errno.EROFS:
             why = f"{why}: {_READ_ONLY}"
+        if error.errno in NO_LOCKS:
+            why = f"{why}: {CURE_OF_LOCKS}"
         raise DatabaseError(f"{target}: cannot be written: {why}") from error
 
 

@@ -1,5 +1,6 @@
 """What can go wrong with the database: with all of it, or for now."""
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ _TO_WRITE = (
     " whether the disk is mounted read-only"
 )
 _REPLACE = "move it away, and put back a copy (docs/upgrading.md)"
+
+# What a file system says that has no locks, by which two programs are kept apart.
+NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
+CURE_OF_LOCKS = "take a disk of this machine, or have the share mounted with locks"
 
 # What to do, by SQLite's primary code.
 _CURES = {

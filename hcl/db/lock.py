@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from hcl.db.errors import DatabaseError
+from hcl.db.errors import CURE_OF_LOCKS, NO_LOCKS, DatabaseError
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +184,8 @@ def _taken(path: Path, pid: str) -> DatabaseError:
 
 
 def _why(error: OSError) -> str:
+    if error.errno in NO_LOCKS:
+        return f"it cannot be locked: {error.strerror}: {CURE_OF_LOCKS}"
     name = Path(os.fsdecode(error.filename)).name if error.filename else "its lock"
     return (
         f"{name} cannot be written: {error.strerror}: hcl needs a folder that it can"

@@ -90,7 +90,13 @@ def _created(part: Path, target: Path) -> int:
             with suppress(FileNotFoundError):
                 part.unlink()
             continue
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            # A share may have no locks.
+            os.close(fd)
+            part.unlink(missing_ok=True)
+            raise
         return fd
 
 

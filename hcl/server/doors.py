@@ -112,6 +112,8 @@ def _cure(error: OSError, address: Listen) -> str:
         return f"; stop what listens there, or have hcl.toml name another {kind}"
     if error.errno == errno.EADDRNOTAVAIL:
         return "; it is none of this machine's: 0.0.0.0 stands for all that it has"
+    if error.errno == errno.EAFNOSUPPORT:
+        return "; IPv6 is switched off here: 0.0.0.0 stands for all of IPv4"
     if error.errno == errno.EACCES and isinstance(address, HostPort):
         return "; a port below 1024 needs CAP_NET_BIND_SERVICE, or take one above"
     return ""

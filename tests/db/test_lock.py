@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -5,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.db import DatabaseError, held, lock
+from hcl.db import DatabaseError, back_up, held, lock
 
 
 @pytest.fixture
@@ -181,3 +183,32 @@ def test_lock_of_another_user_stays_where_nobody_tells_who_holds_it(
 
     assert "hcl.sqlite.lock cannot be written: Permission denied" in line
     assert (folder_of_nobody / "hcl.sqlite.lock").exists()
+
+
+def has_no_locks(*_: object) -> None:
+    """Do what flock(2) does on a share without a daemon for locks."""
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def test_a_disk_without_locks_is_told(
+    path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", has_no_locks)
+
+    assert refusal(path, config) == (
+        f"{path}: it cannot be locked: No locks available: take a disk of this machine,"
+        " or have the share mounted with locks"
+    )
+
+
+def test_a_copy_to_a_disk_without_locks_is_told_and_leaves_nothing(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "copies" / "copy.sqlite"
+    target.parent.mkdir()
+    monkeypatch.setattr(fcntl, "flock", has_no_locks)
+
+    with pytest.raises(DatabaseError, match="No locks available: take a disk"):
+        back_up(path, target)
+
+    assert list(target.parent.iterdir()) == []

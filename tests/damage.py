@@ -11,7 +11,8 @@ def damage(path: Path, table: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         [size] = connection.execute("PRAGMA page_size").fetchone()
         roots = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,)
+            "SELECT rootpage FROM sqlite_master WHERE tbl_name = ? AND rootpage",
+            (table,),
         ).fetchall()
     with path.open("r+b") as file:
         for [root] in roots:

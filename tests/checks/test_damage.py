@@ -256,7 +256,9 @@ async def test_pages_of_a_check_are_shown_around_damage(tmp_path: Path) -> None:
         assert (one.status_code, "is damaged" in one.text) == (500, True)
 
 
-@pytest.mark.parametrize("table", ["pings", "flips", "notifications", "tries"])
+@pytest.mark.parametrize(
+    "table", ["pings", "flips", "notifications", "tries", "announcements"]
+)
 async def test_a_check_is_shown_whichever_table_is_damaged(
     tmp_path: Path, table: str
 ) -> None:
@@ -265,19 +267,22 @@ async def test_a_check_is_shown_whichever_table_is_damaged(
 
     async with running_app(tmp_path) as app:
         [check] = (await app.api("GET", "checks/")).json()["checks"]
+        root = f"checks/{check['uuid']}"
+        explained = await app.api("GET", f"{root}/explain/")
         await sign_in(app)
-        root = f"/checks/{check['uuid']}"
-        explained = await app.api("GET", f"{root[1:]}/explain/")
-        pages = [
-            await app.http.get(url) for url in (root, f"{root}/log", project_path(app))
+        project = project_path(app)
+        pages = [f"/{root}", f"/{root}/log", project, f"{project}wall", "/server"]
+        shown = [
+            await app.http.get(page) for page in (*pages, f"{project}integrations")
         ]
 
-        assert [page.status_code for page in pages] == [200, 200, 200]
-        assert "backup" in pages[0].text
+        assert [page.status_code for page in shown] == [200] * 6
+        assert "backup" in shown[0].text
         # Nothing is made up in its place.
-        assert "Nobody" not in pages[0].text or table not in ("flips", "notifications")
+        assert "Nobody" not in shown[0].text or table not in ("flips", "notifications")
         assert explained.status_code == 200
-        assert "hcl's database is damaged" in explained.text or table == "tries"
+        is_said = "hcl's database is damaged" in explained.text
+        assert is_said or table in ("tries", "announcements")
 
 
 def test_the_command_explains_though_flips_are_damaged(

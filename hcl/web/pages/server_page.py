@@ -1,5 +1,6 @@
 """The server's own page: how it fares, and what it holds."""
 
+import logging
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ from aiosqlite import Connection
 from starlette.responses import Response
 
 from hcl import __version__, store
-from hcl.db import SQLITE_VERSION
+from hcl.db import SQLITE_VERSION, Gaps
 from hcl.model import Announcement
 from hcl.web.figures import backups, figures, health
 from hcl.web.figures.figures import Queues, Sizes
@@ -26,6 +27,8 @@ from hcl.words.lengths import duration, every, short
 from hcl.words.lines import clean, counted
 from hcl.words.names import ACTIONS, AWAY
 from hcl.words.sizes import size
+
+logger = logging.getLogger(__name__)
 
 _OUTCOMES = ("sent", "failed", "given_up")
 
@@ -88,7 +91,8 @@ async def page(visit: Visit) -> Response:
     parts, readonly = visit.parts, visit.viewer.readonly
     # It is wanted most while the database cannot be written.
     conn = parts.database.committed
-    queues = await figures.queues(parts, visit.now)
+    gaps = Gaps(logger)
+    queues = await gaps.readable(figures.queues(parts, visit.now), None)
     sizes = figures.sizes(parts)
     seen, elsewhere = await _failing(conn, visit.viewer)
     return await visit.render(
@@ -98,14 +102,15 @@ async def page(visit: Visit) -> Response:
         started=parts.started,
         process=list(_process(sizes, visit.now - parts.started)),
         storage=list(_storage(visit, sizes)),
-        queues=list(_queues(queues)),
+        queues=list(_queues(queues)) if queues else [],
         pings=_pings(parts),
         deliveries=_deliveries(parts),
         backups=await backups.all_of(parts, visit.now),
-        replication=await _replication(parts, visit.now),
-        absences=await _absences(conn, visit.now),
+        replication=await gaps.readable(_replication(parts, visit.now), None),
+        absences=await gaps.readable(_absences(conn, visit.now), []),
         steps=_steps(parts),
         often=every(parts.config.backup.every),
+        has_gaps=gaps.found,
         copies=_copies(parts.config.database.path),
         failing=seen,
         failing_elsewhere=elsewhere,

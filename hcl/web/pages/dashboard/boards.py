@@ -1,6 +1,7 @@
 """Boards: the checks of a project as they are shown, read once for all who look."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -12,10 +13,13 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.checks import rules
 from hcl.checks.windows.calendar import Opening
+from hcl.db import readable
 from hcl.model import Check, Project, ShownStatus
 from hcl.web.pages.dashboard import warning
 from hcl.web.pages.dashboard.warning import Trouble
 from hcl.web.parts import Parts
+
+logger = logging.getLogger(__name__)
 
 # Pages that may be open at a time, of all viewers.
 MOST_LISTENERS = 100
@@ -159,7 +163,7 @@ class Board:
             conn = await self._parts.database.current()
             checks = await self._read(conn)
             above = await self._read_above(conn)
-            tried = await store.tries.last_id(conn)
+            tried = await readable(store.tries.last_id(conn), 0, logger)
         else:
             checks = [item.check for item in self.items.values()]
         now = self._parts.clock.shown()
@@ -183,7 +187,8 @@ class Board:
         self._turns = min((turn for turn in turns if turn), default=None)
 
     async def _read_above(self, conn: Connection) -> Above:
-        announced = await store.announcements.last_id(conn)
+        last_id = store.announcements.last_id(conn)
+        announced = await readable(last_id, 0, logger)
         warnings = await warning.of_projects(self._parts, [self._project])
         return Above(announced, (), warnings.get(self._project.id))
 

@@ -1,5 +1,6 @@
 """The integrations of a project: where alerts go, how that fares, and trials of it."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from hcl import store
 from hcl.config import ChannelConfig, GroupSettings, ProjectConfig
+from hcl.db import Gaps
 from hcl.model import Check, Project
 from hcl.store.channels import Standing
 from hcl.store.tries import Record
@@ -24,6 +26,8 @@ from hcl.web.parts import Parts
 from hcl.words.lengths import in_seconds
 from hcl.words.lines import clean
 from hcl.words.names import HELD, title
+
+logger = logging.getLogger(__name__)
 
 # Messages that are listed: those that wait, and the newest.
 _QUEUE = 50
@@ -78,7 +82,9 @@ async def page(visit: Visit) -> Response:
     # Pings put off nothing of channels and messages.
     conn = visit.parts.database.committed
     standings = await store.channels.standings(conn, project.id)
-    waiting = await store.notifications.waiting_by_channel(conn)
+    gaps = Gaps(logger)
+    waits = store.notifications.waiting_by_channel(conn)
+    waiting = await gaps.readable(waits, {})
     return await visit.render(
         "channels.html",
         project=project,
@@ -87,7 +93,8 @@ async def page(visit: Visit) -> Response:
         tags=_tags(config),
         cards=_cards(visit.dashboard.trials, config, standings, waiting),
         waiting=sum(waiting.get(s.channel.id, 0) for s in standings),
-        **await _messages(conn, visit, project, standings),
+        **await _messages(conn, visit, project, standings, gaps),
+        has_gaps=gaps.found,
         outcome=_outcome,
         seconds=in_seconds,
         clean=clean,
@@ -112,21 +119,25 @@ def _setting_up(visit: Visit, *, has_some: bool) -> dict[str, Any]:
 
 
 async def _messages(
-    conn: Connection, visit: Visit, project: Project, standings: list[Standing]
+    conn: Connection,
+    visit: Visit,
+    project: Project,
+    standings: list[Standing],
+    gaps: Gaps,
 ) -> dict[str, Any]:
     """Return the messages that wait, and the newest of those that are asked for."""
     chosen = _chosen(visit.query.get("channel", ""), standings)
     only_failed = visit.query.get("only") == "failed"
     check = await _check(conn, project, visit.query.get("check", ""))
     check_id = check.id if check else None
-    queue = await store.tries.recent(
+    queue = store.tries.recent(
         conn,
         project_id=project.id,
         check_id=check_id,
         wanted="waiting",
         limit=_QUEUE,
     )
-    newest = await store.tries.recent(
+    newest = store.tries.recent(
         conn,
         project_id=project.id,
         check_id=check_id,
@@ -136,10 +147,10 @@ async def _messages(
     )
     return {
         "queue": Queue(
-            sorted(queue, key=_next_try),
+            sorted(await gaps.readable(queue, []), key=_next_try),
             frozenset(s.channel.name for s in standings if s.failing_since),
         ),
-        "newest": newest,
+        "newest": await gaps.readable(newest, []),
         "chosen": chosen,
         "of_check": title(check, readonly=visit.viewer.readonly) if check else "",
         "filters": Filters(

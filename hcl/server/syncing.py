@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,20 +71,42 @@ async def sync(
     it. What differs from before is logged, and announced to those whom it concerns.
     """
     wanted = partial(_sync, database, config, now, loose=loose, declares=declares)
-    try:
-        return await wanted(hearing=store.outages.heard_by_others)
-    except UnusableError as error:
-        if not error.is_damage:
-            raise
-        # What tells who was told of what holds up no more than that.
-        synced = await wanted(hearing=_by_nobody)
-        tell(logger, "cannot have new channels tell of outages", error)
-        return synced
+    # What tells who was told of what, if it is damaged, holds up no more than that.
+    for hearing, announcing, lack in _WAYS:
+        try:
+            synced = await wanted(hearing=hearing, announcing=announcing)
+        except UnusableError as error:
+            if not error.is_damage or (hearing, announcing) == _WAYS[-1][:2]:
+                raise
+            damage = error
+        else:
+            if lack:
+                tell(logger, lack, damage)
+            break
+    return synced
 
 
 @asynccontextmanager
 async def _by_nobody(_: Connection, __: datetime) -> AsyncIterator[None]:
     yield
+
+
+async def _to_nobody(_: Connection, __: Iterable[Change], ___: datetime) -> None:
+    pass
+
+
+_Hearing = Callable[[Connection, datetime], AbstractAsyncContextManager[None]]
+_Announcing = Callable[[Connection, Iterable[Change], datetime], Awaitable[None]]
+
+# Who tells of outages that last, who of what is new in the file, and what is lacking.
+_NO_NEWS = "pages cannot tell of what is new in hcl.toml"
+_NO_OUTAGES = "cannot have new channels tell of outages"
+_WAYS: tuple[tuple[_Hearing, _Announcing, str], ...] = (
+    (store.outages.heard_by_others, reloading.announce, ""),
+    (store.outages.heard_by_others, _to_nobody, _NO_NEWS),
+    (_by_nobody, reloading.announce, _NO_OUTAGES),
+    (_by_nobody, _to_nobody, f"{_NO_OUTAGES}, and {_NO_NEWS}"),
+)
 
 
 async def _sync(
@@ -94,7 +116,8 @@ async def _sync(
     *,
     loose: bool,
     declares: bool,
-    hearing: Callable[[Connection, datetime], AbstractAsyncContextManager[None]],
+    hearing: _Hearing,
+    announcing: _Announcing,
 ) -> Synced:
     async with database.transaction() as conn:
         before = await reloading.known(conn)
@@ -106,7 +129,7 @@ async def _sync(
             await declaring.take(conn, steps, now, loose=loose)
         await store.latenesses.watch(conn)
         told = [*await reloading.changes(conn, before), *declaring.told(steps)]
-        await reloading.announce(conn, told, now)
+        await announcing(conn, told, now)
         secret = config.server.secret or await _secret(conn)
     reloading.log(told)
     if given_up:

@@ -296,3 +296,19 @@ def test_the_command_explains_though_flips_are_damaged(
 
     assert result.exit_code == 0, result.output
     assert "Not all can be read: hcl's database is damaged." in result.output
+
+
+async def test_hcl_toml_is_taken_though_announcements_are_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_app(tmp_path):
+        pass
+    damage(tmp_path / "hcl.sqlite", "announcements")
+    second = toml.webhook("Hook C", down="http://127.0.0.1:9/c")
+
+    async with running_app(tmp_path, CONFIG + second) as app:
+        await app.reload(CONFIG)
+
+        assert "Hook C" not in {c.name for c in app.synced.channels.values()}
+    told = "pages cannot tell of what is new in hcl.toml: database disk image"
+    assert told in caplog.text

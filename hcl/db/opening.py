@@ -217,11 +217,15 @@ async def _spill_beside(connection: Connection, path: Path) -> None:
     There is to be room for it anyway, and whoever is told of a full disk looks there. A
     full /tmp, or one that may not be written, would let hcl neither start nor delete.
     """
-    folder = str(path.parent.absolute()).replace("'", "''")
+    folder = str(path.parent.absolute())
+    quoted = folder.replace("'", "''")
     # Some builds have no such pragma, which does nothing then. What cannot be written
     # is told by what is written next; and SQL is UTF-8, where a path may be none.
     with suppress(sqlite3.OperationalError, UnicodeEncodeError):
-        await connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
+        # It is one for the whole process, and not to be set while others work.
+        rows = await connection.execute_fetchall("PRAGMA temp_store_directory")
+        if [*rows] != [(folder,)]:
+            await connection.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
 async def _keep_pages(writer: Connection) -> None:

@@ -142,10 +142,12 @@ async def add_absence(conn: Connection, absence: Absence) -> int:
         "INSERT INTO absences (went, returned, reason) VALUES (?, ?, ?) RETURNING id",
         (stamp(absence.went), stamp(absence.returned), absence.reason),
     )
-    # A process that is starved again and again fills no disk with them.
+    # A process that is starved, or fails at its start, again and again fills no disk
+    # with them. Of those that are not judged the first stays, which `unjudged` returns.
     await conn.execute(
-        "DELETE FROM absences"
-        " WHERE judged AND id <= (SELECT max(id) FROM absences) - ?",
+        "DELETE FROM absences WHERE id <= (SELECT max(id) FROM absences) - ?"
+        " AND id IS NOT"
+        " (SELECT id FROM absences WHERE NOT judged ORDER BY went LIMIT 1)",
         (MOST_KEPT,),
     )
     return int(next(iter(rows))[0])

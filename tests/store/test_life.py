@@ -1,5 +1,7 @@
 from datetime import timedelta
 
+import pytest
+
 from hcl import store
 from hcl.store.life import Absence, Marked, Sign
 from tests.app import App
@@ -60,6 +62,23 @@ async def test_absences_of_late_are_told_newest_first(app: App) -> None:
     lately = await store.life.absences(app.database.committed, NOW - DAY)
 
     assert lately == [stored[1], stored[0]]
+
+
+async def test_starts_that_fail_fill_no_disk_with_absences(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hcl.store.life.MOST_KEPT", 3)
+    stored = [Absence(NOW - n * HOUR, NOW, "stopped") for n in (3, 9, 5, 4, 3, 2, 1)]
+
+    async with app.database.transaction(changes_checks=False) as conn:
+        for absence in stored:
+            await store.life.add_absence(conn, absence)
+
+    conn = app.database.committed
+    kept = await store.life.absences(conn, NOW - DAY)
+    # All is judged from the first moment on that nothing was heard.
+    assert await store.life.unjudged(conn) == stored[1]
+    assert kept == [*reversed(stored[-3:]), stored[1]]
 
 
 async def test_marks_tell_the_last_ids_of_days(app: App) -> None:

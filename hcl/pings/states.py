@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,9 +13,11 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.checks import rules
 from hcl.clock import Clock
-from hcl.db import Database, begun, write_at_once
-from hcl.model import Check
+from hcl.db import Database, Gaps, SQLError, begun, write_at_once
+from hcl.model import Check, Ping
 from hcl.pings.arrival import Slug
+
+logger = logging.getLogger(__name__)
 
 # So many checks are remembered, at about a kilobyte each.
 LIMIT = 200_000
@@ -203,20 +206,43 @@ class States:
         self.unsaved.difference_update(codes)
 
     async def recover(self) -> None:
-        """Count the pings in the inbox that a crash kept from being counted."""
-        counted: dict[int, Check] = {}
-        last, loose = 0, self._clock.is_doubtful
-        async with self.database.turn() as conn, begun(conn):
-            while pings := await store.inbox.uncounted(conn, last, RECOVER_AT_ONCE):
-                for _, check_id, ping in pings:
-                    check = counted.get(check_id) or await store.checks.by_id(
-                        conn, check_id
-                    )
-                    if check is not None:
-                        counted[check_id] = rules.on_counted(
-                            check, ping, loose=loose
-                        ).check
-                last = pings[-1][0]
-            await store.checks.save_states(conn, counted.values())
-            # Another version of hcl, or of the time zones, may have other deadlines.
-            await store.checks.look_earlier(conn, counted.values())
+        """Count the pings in the inbox that a crash kept from being counted.
+
+        What lies on damaged pages there is lost, and keeps hcl from no start.
+        """
+        gaps = Gaps(logger)
+        try:
+            async with self.database.turn() as conn, begun(conn):
+                last, counted = 0, dict[int, Check]()
+                while pings := await store.inbox.uncounted(conn, last, RECOVER_AT_ONCE):
+                    await self._count(conn, pings, counted)
+                    last = pings[-1][0]
+                await _save_counted(conn, counted)
+        except SQLError as error:
+            gaps.note(error)
+        if gaps.found:
+            self.database.trouble.is_damage = True
+            # Read before: a transaction that has met such a page commits nothing.
+            pings = await store.inbox.uncounted_around(self.database.committed, gaps)
+            async with self.database.turn() as conn, begun(conn):
+                counted = {}
+                await self._count(conn, pings, counted)
+                await _save_counted(conn, counted)
+
+    async def _count(
+        self,
+        conn: Connection,
+        pings: Iterable[tuple[int, int, Ping]],
+        counted: dict[int, Check],
+    ) -> None:
+        loose = self._clock.is_doubtful
+        for _, check_id, ping in pings:
+            check = counted.get(check_id) or await store.checks.by_id(conn, check_id)
+            if check is not None:
+                counted[check_id] = rules.on_counted(check, ping, loose=loose).check
+
+
+async def _save_counted(conn: Connection, counted: Mapping[int, Check]) -> None:
+    await store.checks.save_states(conn, counted.values())
+    # Another version of hcl, or of the time zones, may have other deadlines.
+    await store.checks.look_earlier(conn, counted.values())

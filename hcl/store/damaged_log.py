@@ -7,6 +7,7 @@ from typing import Any
 from aiosqlite import Connection
 
 from hcl.db import Gaps
+from hcl.store import inbox
 
 # So often it is looked for where the log can be read again: ping by ping, as far as
 # some pages reach, and then in steps that double.
@@ -29,13 +30,15 @@ async def rows(
     inbox is read by itself: what tells whether a ping of it is filed may be damaged.
     """
     limit = int(values["limit"])
-    inbox, _ = await gaps.rows(
+    waiting = inbox.around(
         conn,
-        f"SELECT {columns} FROM inbox WHERE check_id = :check_id AND {condition}"
-        " AND (:below IS NULL OR n < :below) ORDER BY n DESC LIMIT :limit",
+        f"SELECT {columns} FROM inbox i WHERE check_id = :check_id AND {condition}"
+        " AND (:below IS NULL OR n < :below) AND",
         {**values, "below": below},
+        limit,
+        gaps,
     )
-    found = {row[0]: row for row in inbox}
+    found = {row[0]: row for row in await gaps.readable(waiting, [])}
     sql = (
         f'SELECT {columns} FROM pings WHERE "key" > :check_id << 32'
         f' AND "key" < (:check_id << 32) + :beneath AND {condition}'
@@ -66,20 +69,22 @@ def _step(missed: int) -> int:
 
 async def of_numbers(
     conn: Connection,
-    queries: Iterable[str],
+    filed: str,
+    waiting: str,
     values: Mapping[str, Any],
     ns: Iterable[int],
     gaps: Gaps,
 ) -> list[Any]:
-    """Return the pings of these numbers that one of the queries finds, newest first.
+    """Return the pings of these numbers that one of two queries finds, newest first.
 
-    One by one: a body that is damaged takes no other with it.
+    Those that are filed one by one: a body that is damaged takes no other with it. To
+    the query of those that are not a condition is added.
     """
-    found: dict[int, Any] = {}
+    around = inbox.around(conn, f"{waiting} AND", values, -1, gaps)
+    found = {row[0]: row for row in await gaps.readable(around, [])}
     for n in ns:
-        for query in queries:
-            rows, _ = await gaps.rows(conn, query, {**values, "ns": json.dumps([n])})
-            found.update((row[0], row) for row in rows)
+        rows, _ = await gaps.rows(conn, filed, {**values, "ns": json.dumps([n])})
+        found.update((row[0], row) for row in rows)
     return [found[n] for n in sorted(found, reverse=True)]
 
 

@@ -75,5 +75,5 @@ async def of_check(
         if gaps is None:
             raise
         gaps.note(error)
-        rows = await damaged_log.of_numbers(conn, (_FILED, _WAITING), values, ns, gaps)
+        rows = await damaged_log.of_numbers(conn, _FILED, _WAITING, values, ns, gaps)
     return [Excerpt(of_row(row[:-2]), *row[-2:]) for row in rows]

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.db import Statement
+from hcl.db import Gaps, Statement
 from hcl.model import Ping
 
 _LOGGED = "created, action, scheme, remote_addr, method, ua, rid, exitstatus, body"
@@ -18,6 +19,9 @@ _ADD = (
 
 # The most bytes of a body that is filed together with others.
 _LARGE = 4000
+
+# So often it is looked for what lies around damaged pages: of some hundred pages.
+_MOST_LOOKS = 20_000
 
 
 def adding(pings: Iterable[tuple[int, Ping]]) -> Statement:
@@ -37,16 +41,55 @@ async def uncounted(
     body.
     """
     rows = await conn.execute_fetchall(
-        "SELECT i.id, i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
-        " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
-        " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
-        " WHERE i.id > ? ORDER BY i.id LIMIT ?",
-        (after, limit),
+        f"{_UNCOUNTED} WHERE i.id > ? ORDER BY i.id LIMIT ?", (after, limit)
     )
-    return [
-        (*row[:2], Ping(row[2], datetime.fromtimestamp(row[3], UTC), *row[4:]))
-        for row in rows
-    ]
+    return [_uncounted(row) for row in rows]
+
+
+async def uncounted_around(conn: Connection, gaps: Gaps) -> list[tuple[int, int, Ping]]:
+    """Return what `uncounted` does, but all, and without what lies on damaged pages."""
+    rows = await around(conn, f"{_UNCOUNTED} WHERE", {}, -1, gaps)
+    return [_uncounted(row) for row in reversed(rows)]
+
+
+async def around(
+    conn: Connection, query: str, values: Mapping[str, Any], limit: int, gaps: Gaps
+) -> list[Any]:
+    """Return what a query finds around damaged pages, the newest first; -1: all.
+
+    `query` ends where a condition on `id` is to stand, as which the inbox has to be i.
+    Raises SQLError if there is hardly anything else.
+    """
+    query = f"{query} i.id > :begin AND i.id <= :end ORDER BY i.id DESC LIMIT :limit"
+    whole = 0, await last_id(conn)
+    spans, rows = [whole], list[Any]()
+
+    async def read(begin: int, end: int) -> Iterable[Any]:
+        asked = {**values, "begin": begin, "end": end, "limit": limit}
+        return await conn.execute_fetchall(query, asked)
+
+    for _ in range(_MOST_LOOKS):
+        if not spans or 0 <= limit <= len(rows):
+            return rows[: limit if limit >= 0 else None]
+        begin, end = spans.pop()
+        found = await gaps.readable(read(begin, end), None)
+        if found is not None:
+            rows += found
+        elif (middle := (begin + end) // 2) > begin:
+            spans += [(begin, middle), (middle, end)]
+    return [*await read(*whole)]
+
+
+_UNCOUNTED = (
+    "SELECT i.id, i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
+    " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
+    " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
+)
+
+
+def _uncounted(row: Any) -> tuple[int, int, Ping]:
+    ping = Ping(row[2], datetime.fromtimestamp(row[3], UTC), *row[4:])
+    return (*row[:2], ping)
 
 
 async def last_id(conn: Connection) -> int:

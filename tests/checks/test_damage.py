@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -205,7 +207,7 @@ async def test_a_message_that_is_damaged_holds_no_other_up(
             assert told == [b"second is down", b"third is down"]
 
 
-async def put_log(tmp_path: Path) -> None:
+async def put_log(tmp_path: Path, *, filed: bool = True) -> None:
     """Leave a check that is down, of whose long log pings 11 to 20 are damaged."""
     async with running_app(tmp_path) as app:
         url = f"/ping/{PING_KEY}/backup"
@@ -213,15 +215,17 @@ async def put_log(tmp_path: Path) -> None:
         for n in range(2, 31):
             bad = BAD * 125 if 11 <= n <= 20 else b"-" * 2500
             await app.http.post(f"{url}/fail" if n == 30 else url, content=bad)
-        await app.assembly.filer.file_once()
+        if filed:
+            await app.assembly.filer.file_once()
     damage_where(tmp_path / "hcl.sqlite", BAD)
 
 
 BAD = b"here the card is bad"
 
 
-async def test_pings_are_listed_around_damage(tmp_path: Path) -> None:
-    await put_log(tmp_path)
+@pytest.mark.parametrize("filed", [True, False])
+async def test_pings_are_listed_around_damage(tmp_path: Path, *, filed: bool) -> None:
+    await put_log(tmp_path, filed=filed)
 
     async with running_app(tmp_path) as app:
         await app.http.get(f"/ping/{PING_KEY}/backup/start")
@@ -231,14 +235,36 @@ async def test_pings_are_listed_around_damage(tmp_path: Path) -> None:
         assert answer.status_code == 200
         document = answer.json()
         ns = [ping["n"] for ping in document["pings"]]
-        assert ns[:11] == [31, *range(30, 20, -1)]
+        assert ns[:10] == [31, *range(30, 21, -1)]
         assert set(range(1, 6)) <= set(ns) <= {*range(1, 11), *range(21, 32)}
         said = "Not all can be read: hcl's database is damaged."
         assert document["incomplete"] == said
 
 
-async def test_pages_of_a_check_are_shown_around_damage(tmp_path: Path) -> None:
-    await put_log(tmp_path)
+async def test_what_a_crash_left_uncounted_is_counted_around_damage(
+    tmp_path: Path,
+) -> None:
+    await put_log(tmp_path, filed=False)
+    with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as connection, connection:
+        connection.execute("UPDATE check_states SET n_pings = 5, status = 'up'")
+
+    async with running_app(tmp_path) as app:
+        [check] = (await app.api("GET", "checks/")).json()["checks"]
+
+        assert (check["n_pings"], check["status"]) == (30, "down")
+        # People are to be told, and the next ping is heard.
+        assert app.database.trouble.is_damage
+        ping = await app.http.get(f"/ping/{PING_KEY}/backup")
+        assert ping.text == "OK"
+        [check] = (await app.api("GET", "checks/")).json()["checks"]
+        assert (check["n_pings"], check["status"]) == (31, "up")
+
+
+@pytest.mark.parametrize("filed", [True, False])
+async def test_pages_of_a_check_are_shown_around_damage(
+    tmp_path: Path, *, filed: bool
+) -> None:
+    await put_log(tmp_path, filed=filed)
 
     async with running_app(tmp_path) as app:
         [check] = (await app.api("GET", "checks/")).json()["checks"]

@@ -8,6 +8,7 @@ import pytest
 
 from hcl import store
 from hcl.model import Check, Flip
+from hcl.store.life import Absence
 from tests import toml
 from tests.app import App, running_app
 from tests.build import HOUR, NOW, make_ping
@@ -196,6 +197,28 @@ async def test_run_times_are_told(tmp_path: Path, sink: HttpSink, filed: bool) -
 
     assert "Runs far longer than usual – Sync: 24 minutes instead of" in told.story[1]
     assert [section.title for section in told.sections][-1] == "Longest runs"
+
+
+@pytest.mark.parametrize("why", ["suspended", "set"])
+async def test_a_run_in_which_hcl_was_away_or_its_clock_was_set_is_not_called_slow(
+    tmp_path: Path, sink: HttpSink, why: str
+) -> None:
+    """As with the event `slow`: nothing that hcl did itself makes a run slow."""
+    async with running_app(tmp_path, config(sink)) as app:
+        await ran(app, 15, 13, HOUR)
+        # The slow one ended two hours ago.
+        within = NOW - 2 * HOUR - 10 * MINUTE
+        async with app.database.transaction() as conn:
+            if why == "set":
+                await store.paces.note_step(conn, within)
+            else:
+                away = Absence(within, within + 9 * MINUTE, "suspended")
+                await store.life.add_absence(conn, away)
+        await sent(app, NOW - HOUR / 2)
+        await sent(app, NOW)
+        [told] = await store.announcements.since(app.database.committed, NOW)
+
+    assert [section.title for section in told.sections] == ["Longest runs"]
 
 
 async def test_all_runs_of_a_job_that_runs_often_are_told(

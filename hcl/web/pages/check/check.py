@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiosqlite import Connection
@@ -73,7 +73,7 @@ async def page(visit: Visit) -> Response:
         **_log_rows(visit, check, newest),
         chart=charts.chart(signals, runs.run_lengths(signals)),
         exact=exact,
-        slow=trends.last_slow([*runs.run_lengths(signals).values()]),
+        slow=await _slow(conn, signals, gaps),
         **await _availability(conn, check, flips, visit.now, gaps),
         **await _why(visit, check, signals, flips or (), gaps),
         short=short,
@@ -92,6 +92,22 @@ async def _flips(conn: Connection, check: Check, gaps: Gaps) -> list[Flip] | Non
     logged = store.flips.logged(conn, check.id, MOST_FLIPS + 1)
     found = await gaps.readable(logged, None)
     return None if found is None else [entry.flip for entry in found]
+
+
+async def _slow(
+    conn: Connection, signals: Sequence[Ping], gaps: Gaps
+) -> tuple[timedelta, timedelta] | None:
+    """Return how long the last run took, and takes usually; None: it was not slow.
+
+    One in which hcl was away, or its clock was set, may have taken less.
+    """
+    lengths = runs.run_lengths(signals)
+    slow = trends.last_slow([*lengths.values()])
+    if slow is None:
+        return None
+    ended = next(ping.created for ping in reversed(signals) if ping.n in lengths)
+    asked = store.paces.may_be_wrong(conn, ended - slow[0], ended)
+    return None if await gaps.readable(asked, False) else slow
 
 
 async def _why(

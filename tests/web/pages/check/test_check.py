@@ -8,6 +8,7 @@ import pytest
 
 from hcl import store
 from hcl.model import Check
+from hcl.store.life import Absence
 from hcl.web.pages.check.check import MOST_FLIPS
 from tests.app import OTHER_WRITE_KEY, PING_KEY, App
 from tests.build import make_ping
@@ -198,6 +199,12 @@ async def test_last_run_is_marked_if_it_took_far_longer_than_usual(app: App) -> 
     assert "took <b>9 minutes</b>, far longer than usual (2 minutes)." in page.replace(
         "\N{NO-BREAK SPACE}", " "
     )
+
+    # Nothing is known of how long it took if hcl was away meanwhile.
+    away = Absence(start + timedelta(minutes=1), end - timedelta(minutes=1), "starved")
+    async with app.database.transaction() as conn:
+        await store.life.add_absence(conn, away)
+    assert "longer than usual" not in await visitor.get(f"/checks/{check['uuid']}")
 
 
 async def test_hostile_values_are_shown_as_text(app: App) -> None:

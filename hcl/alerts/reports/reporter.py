@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -12,7 +12,7 @@ from hcl.alerts.reports import occurrences
 from hcl.changes import Changes
 from hcl.clock import A_BIT, Clock
 from hcl.config import Config, ProjectConfig, ReportConfig
-from hcl.db import PATIENCE, Database, UnusableError, tell
+from hcl.db import PATIENCE, Database, UnusableError, despite_damage, tell
 from hcl.model import Announcement, Project
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class Reporter:
         self._changes = changes
         self._home = "UTC"
         self._reports: list[tuple[Project, str, ReportConfig]] = []
+        # Whether those that left the file are remembered.
+        self._is_stale = True
 
     def use(self, config: Config, projects: Sequence[Project]) -> None:
         """Send these from now on; `projects` are the rows, in the file's order."""
@@ -55,6 +57,7 @@ class Reporter:
             for row, project in zip(projects, config.projects, strict=True)
             for report in project.reports
         ]
+        self._is_stale = True
         if self._reports:
             # Now, since it would hold up pings when the first is due.
             import_module("hcl.alerts.reports.gathering")
@@ -73,11 +76,31 @@ class Reporter:
 
     async def send_once(self, now: datetime) -> datetime | None:
         """Send what is due; return when the next is, None if there are none."""
+        if self._is_stale:
+            await self._forget_others()
         nexts = []
         for project, name, report in self._reports:
             await self._send(project, name, report, now)
             nexts.append(occurrences.coming(report, now, self._home))
         return min(nexts, default=None)
+
+    async def _forget_others(self) -> None:
+        """Forget those that left the file: one that is put back comes as a new one."""
+        self._is_stale = False
+        try:
+            # Damage there holds up no report that can be read.
+            with despite_damage(self._database.trouble, logger):
+                await self._forget_all_but({name for _, name, _ in self._reports})
+        except UnusableError:
+            self._is_stale = True
+            raise
+
+    async def _forget_all_but(self, names: Set[str]) -> None:
+        kept = await store.settings.beginning(self._database.committed, _LAST)
+        if gone := kept.keys() - names:
+            async with self._database.transaction(changes_checks=False) as conn:
+                for name in gone:
+                    await store.settings.delete(conn, _LAST + name)
 
     async def _send(
         self, project: Project, name: str, report: ReportConfig, now: datetime

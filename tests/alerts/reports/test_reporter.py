@@ -81,6 +81,34 @@ async def test_new_report_tells_of_no_moment_before_it(
         assert await sent(app, NOW + DAY) == 1
 
 
+async def test_report_that_was_taken_out_and_is_put_back_comes_at_its_next_moment(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    async with running_app(tmp_path, config(sink)) as app:
+        assert await sent(app, NOW - HOUR) == 0
+        await app.reload(config(sink, ""))
+        assert await sent(app, NOW + DAY) == 0
+
+        await app.reload(config(sink))
+        assert await sent(app, NOW + 7 * DAY + HOUR) == 0
+        assert await sent(app, NOW + 8 * DAY) == 1
+        [told] = await store.announcements.since(app.database.committed, NOW)
+
+    assert told.story[0].startswith("From 2026-06-22 12:00 to 2026-06-23 12:00 UTC:")
+
+
+async def test_an_edit_that_is_undone_before_its_moment_changes_no_report(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    weekly = DAILY.replace("day", "week").replace("12:00", "Mon 12:00")
+    async with running_app(tmp_path, config(sink, weekly)) as app:
+        assert await sent(app, NOW - HOUR) == 0
+        for reports in ("", weekly):
+            await app.reload(config(sink, reports))
+            await sent(app, NOW - HOUR / 2)
+        assert await sent(app, NOW) == 1
+
+
 async def test_report_is_neither_lost_nor_sent_twice_by_restarts(
     tmp_path: Path, sink: HttpSink
 ) -> None:

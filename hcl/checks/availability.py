@@ -5,7 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from hcl.model import Flip, Status
+from hcl.model import DECLARED, Check, Flip, Status
+
+# Of a flip the old status, and the new one.
+Change = tuple[Status, Status]
+
+# Those of a check that is down when it leaves hcl.toml, and when it is back.
+_AWAY_AND_BACK: tuple[Change, Change] = (("down", "paused"), ("paused", "down"))
 
 
 @dataclass(slots=True)
@@ -126,6 +132,19 @@ def spans(
     # A log that is younger than the flips tells nothing new.
     if since is not None and since < end:
         yield since, end, status
+
+
+def goes_on(check: Check, before: Change, after: Change) -> bool:
+    """Tell whether by two changes in a row an outage went on, see `declared.on_back`.
+
+    Nobody was told of either.
+    """
+    return check.origin == DECLARED and (before, after) == _AWAY_AND_BACK
+
+
+def change(flip: Flip) -> Change:
+    """Return between which statuses a flip was."""
+    return flip.old_status, flip.new_status
 
 
 def _starts(now: datetime, count: int) -> list[datetime]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from hcl.checks import trends
-from hcl.checks.availability import spans
+from hcl.checks.availability import change, goes_on, spans
 from hcl.checks.runs import Runs
 from hcl.model import Check, Flip, Ping
 from hcl.words.names import title
@@ -87,12 +88,13 @@ def faring(
     outages = sorted((begin, stop) for begin, stop, status in held if status == "down")
     down = sum((stop - begin for begin, stop in outages), timedelta(0))
     is_silent = bool(outages) and down == end - start and check.last_ping is not None
-    went = [begin for begin, _ in outages if begin > start]
+    on = _went_on(check, flips)
+    went = [begin for begin, _ in outages if begin > start and begin not in on]
     runs = _runs(signals, end)
     return Faring(
         title=title(check),
         code=check.code,
-        outages=len(outages),
+        outages=sum(begin not in on for begin, _ in outages),
         down=down,
         # One that was to be sent long ago may be late.
         is_down=bool(outages) and outages[-1][1] == end and check.status == "down",
@@ -103,6 +105,15 @@ def faring(
         longest=max((length for at, length in runs if at >= start), default=None),
         slow=_slow(runs, start),
         change=_change(runs, start),
+    )
+
+
+def _went_on(check: Check, flips: Sequence[Flip]) -> frozenset[datetime]:
+    """Return when outages went on that a while out of hcl.toml had broken off."""
+    return frozenset(
+        flip.created
+        for before, flip in pairwise(flips)
+        if goes_on(check, change(before), change(flip))
     )
 
 

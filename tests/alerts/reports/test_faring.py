@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from hcl.alerts.reports.faring import Faring, faring
-from hcl.model import Flip, Ping, Status
+from hcl.model import DECLARED, Flip, Ping, Status
 from tests.build import HOUR, NOW, make_check, make_ping
 
 DAY = timedelta(days=1)
@@ -26,12 +26,13 @@ def fared(
     known: list[Flip],
     status: Status = "up",
     *,
+    origin: str = "",
     now: datetime = END,
     last_ping: datetime | None = END,
     signals: list[Ping] | None = None,
     parts: int = 4,
 ) -> Faring:
-    check = make_check(status=status, last_ping=last_ping)
+    check = make_check(status=status, last_ping=last_ping, origin=origin)
     return faring(check, known, signals or [], (START, END), now, parts)
 
 
@@ -78,6 +79,21 @@ def test_outage_before_the_span_is_no_time_that_it_went_down() -> None:
     found = fared(known, "up")
 
     assert (found.outages, found.went) == (4, 3)
+
+
+def test_outage_that_went_on_out_of_the_file_is_one() -> None:
+    """A declared check that is down leaves hcl.toml, and is put back, twice."""
+    away = [
+        flip
+        for at in (START + 7 * HOUR, START + 9 * HOUR)
+        for flip in (Flip(at, "down", "paused", ""), Flip(at, "paused", "down", ""))
+    ]
+    known = [*flips(6), *away, Flip(START + 10 * HOUR, "down", "up", "")]
+
+    found = fared(known, origin=DECLARED)
+
+    assert (found.outages, found.went, found.down) == (1, 1, 4 * HOUR)
+    assert not found.flaps
 
 
 def test_what_came_after_the_span_is_not_in_it() -> None:

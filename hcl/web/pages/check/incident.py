@@ -11,11 +11,12 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts.messages.output import output_of
 from hcl.checks import causes, rules, schedule
+from hcl.checks.availability import change, goes_on
 from hcl.checks.why.explain import Known, heard, overrun_of
 from hcl.checks.why.told import Heard, heard_by
 from hcl.checks.windows.holding import start_too_long_ago
 from hcl.db import Gaps
-from hcl.model import Flip, Ping, ShownStatus
+from hcl.model import Check, Flip, Ping, ShownStatus
 from hcl.words.lengths import duration
 from hcl.words.outcomes import in_a_row, then, too_soon
 
@@ -111,7 +112,7 @@ async def incident_of(
             (min(p.created, now) for p in reversed(signals) if p.action == "success"),
             None,
         ),
-        last_outage=last_outage(flips),
+        last_outage=last_outage(known.check, flips),
         reminder=min(
             (r.next_try for r in records if r.reminder and r.next_try), default=None
         ),
@@ -204,10 +205,16 @@ async def _printed(conn: Connection, known: Known, gaps: Gaps) -> Printed | None
     return Printed(ping.n, "\n".join(shown), len(shown), is_cut)
 
 
-def last_outage(flips: Sequence[Flip]) -> Outage | None:
+def last_outage(check: Check, flips: Sequence[Flip]) -> Outage | None:
     """Return the outage before the one that lasts, of flips that come newest first."""
-    ended: datetime | None = None
+    changes: list[Flip] = []
     for flip in flips:
+        if changes and goes_on(check, change(flip), change(changes[-1])):
+            changes.pop()
+        else:
+            changes.append(flip)
+    ended: datetime | None = None
+    for flip in changes:
         if flip.old_status == "down":
             ended = flip.created
         elif flip.new_status == "down" and ended is not None:

@@ -67,7 +67,7 @@ def _entries(seen: Seen) -> Iterator[_Entry]:
     """Yield the newest changes that people are told of: down, and up after a down."""
     down: float | None = None
     found = []
-    for created, old_status, new_status in seen.turns:
+    for created, old_status, new_status in seen.changes:
         if new_status == "down":
             down = created
             found.append(_Entry(created, seen, False, None))

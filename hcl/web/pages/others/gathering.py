@@ -11,6 +11,7 @@ from aiosqlite import Connection
 
 from hcl import store
 from hcl.checks import rules
+from hcl.checks.availability import goes_on
 from hcl.db import Gaps
 from hcl.model import Check, Project, ShownStatus, split_tags
 from hcl.store.flips import Turn
@@ -43,6 +44,17 @@ class Seen:
     status: ShownStatus
     turns: list[Turn]
     maintenance: datetime | None
+
+    @property
+    def changes(self) -> list[Turn]:
+        """The turns but those between which an outage went on, out of hcl.toml."""
+        found: list[Turn] = []
+        for turn in self.turns:
+            if found and goes_on(self.check, found[-1][1:], turn[1:]):
+                found.pop()
+            else:
+                found.append(turn)
+        return found
 
 
 @dataclass(slots=True)

@@ -132,7 +132,7 @@ def _since(seen: Seen, now: datetime) -> datetime | None:
     if not seen.turns or seen.status != seen.check.status:
         return None
     # By a clock that was ahead it may lie in the future.
-    return min(datetime.fromtimestamp(seen.turns[-1][0], UTC), now)
+    return min(datetime.fromtimestamp(seen.changes[-1][0], UTC), now)
 
 
 def _day(when: datetime, now: datetime) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hcl.checks.why.explain import Known
-from hcl.model import Flip
+from hcl.model import DECLARED, Flip, Status
 from hcl.web.pages.check.incident import Outage, Reason, last_outage, reason
 from tests.app import CONFIG, READ_KEY, App, running_app
 from tests.build import DAY, HOUR, NOW, make_check, make_ping
@@ -117,7 +117,21 @@ def test_reason_is_a_sentence(known: Known, status: Any, expected: Reason) -> No
 def test_last_outage_is_the_one_before(
     flips: list[Flip], expected: Outage | None
 ) -> None:
-    assert last_outage(flips) == expected
+    assert last_outage(make_check(), flips) == expected
+
+
+def test_an_outage_that_went_on_out_of_the_file_is_no_other() -> None:
+    """A declared check that was down left hcl.toml, and was put back."""
+    moments = [NOW - hours * HOUR for hours in range(1, 6)]
+    statuses: list[Status] = ["down", "paused", "down", "up", "down", "up"]
+    flips = [
+        Flip(at, old, new, "")
+        for at, new, old in zip(moments, statuses, statuses[1:], strict=False)
+    ]
+
+    found = last_outage(make_check(origin=DECLARED), flips)
+
+    assert found == Outage(NOW - 5 * HOUR, HOUR)
 
 
 def card_of(page: str) -> str:

@@ -135,6 +135,31 @@ async def test_verdict_is_of_the_worst(site: tuple[App, Times]) -> None:
     assert "1 of 2 is down" in down
 
 
+async def test_an_outage_goes_on_over_a_while_out_of_the_file(
+    site: tuple[App, Times],
+) -> None:
+    app, times = site
+    declared = '[[projects.checks]]\nslug = "nightly"\n'
+    await app.reload(TEXT + declared)
+    [check] = await store.checks.of_project(
+        await app.database.current(), 2, slug="nightly"
+    )
+    await ping(app, check.code, "/fail")
+    times.run(3600)
+    await app.reload(TEXT)
+    times.run(60)
+    await app.reload(TEXT + declared)
+    times.run(60)
+
+    page, feed = await see(app), await see(app, "all.atom")
+    assert "nightly, since today 12:00" in text_of(page)
+    assert feed.count("<entry>") == 1
+
+    await ping(app, check.code)
+    times.run(SOON)
+    assert "It was down for 1 hour 2 minutes." in await see(app, "all.atom")
+
+
 async def test_late_is_said_since_the_last_of_too_few_bad_outcomes(
     site: tuple[App, Times],
 ) -> None:

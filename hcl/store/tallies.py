@@ -1,13 +1,16 @@
 """What is told of all checks of a project, without reading all of each of them."""
 
 import asyncio
-from datetime import datetime
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from aiosqlite import Connection
 
 from hcl.model import Check, ShownStatus, Status, split_tags
 from hcl.store import checks
+from hcl.store.flips import outage_of
 from hcl.store.times import moment, stamp
 
 # No run is open, no bad outcome stands, and no ping is late: what is kept is what
@@ -154,3 +157,16 @@ async def count_by_status(conn: Connection, project_id: int) -> dict[str, int]:
         (project_id,),
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def since(
+    conn: Connection, check_ids: Iterable[int]
+) -> dict[int, datetime | None]:
+    """Return when checks flipped last, or when the outage began that lasts, by id."""
+    rows = await conn.execute_fetchall(
+        "SELECT j.value, f.created FROM json_each(?) j CROSS JOIN flips f"
+        f" ON f.id = coalesce({outage_of('j.value')},"
+        " (SELECT max(id) FROM flips WHERE check_id = j.value))",
+        (json.dumps(list(check_ids)),),
+    )
+    return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in rows}

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from aiosqlite import Connection
 
@@ -38,10 +39,14 @@ _ORDER: dict[ShownStatus, int] = {"down": 0, "grace": 1}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A check as others see it; `maintenance` is when that ends, None: it is not on."""
+    """A check as others see it, and since when it is as it is kept; None: not known.
+
+    `maintenance` is when that ends, None: it is not on.
+    """
 
     check: Check
     status: ShownStatus
+    since: datetime | None
     turns: list[Turn]
     maintenance: datetime | None
 
@@ -83,18 +88,33 @@ async def gather(
     ids = await _choose(conn, project.id, frozenset(tags), gathered)
     for at in range(0, len(ids), _READ_AT_ONCE):
         some = ids[at : at + _READ_AT_ONCE]
-        checks = {check.id: check for check in await store.checks.by_ids(conn, some)}
-        turns = await store.flips.lately_known(
-            conn, some, now - SPAN, _MOST_FLIPS, now, Gaps(logger)
-        )
-        for check_id in filter(checks.__contains__, some):
-            check = checks[check_id]
-            until.note(rules.next_turn(check, now))
-            status = rules.shown_status(check, now)
-            ends = parts.maintenance.until(check, now)
-            gathered.seen.append(Seen(check, status, turns.get(check_id, []), ends))
+        for seen in await _read(parts, conn, some, now):
+            until.note(rules.next_turn(seen.check, now))
+            gathered.seen.append(seen)
     until.note(parts.maintenance.turn(project.id, now))
     return gathered
+
+
+async def _read(
+    parts: Parts, conn: Connection, ids: list[int], now: datetime
+) -> list[Seen]:
+    checks = {check.id: check for check in await store.checks.by_ids(conn, ids)}
+    gaps = Gaps(logger)
+    turns = await store.flips.lately_known(
+        conn, ids, now - SPAN, _MOST_FLIPS, now, gaps
+    )
+    # It may last for longer than the bar shows.
+    since = await gaps.of_each(partial(store.tallies.since, conn), ids, None)
+    return [
+        Seen(
+            check,
+            rules.shown_status(check, now),
+            since.get(check.id),
+            turns.get(check.id, []),
+            parts.maintenance.until(check, now),
+        )
+        for check in (checks[id_] for id_ in ids if id_ in checks)
+    ]
 
 
 async def _choose(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import jinja2
@@ -129,10 +129,10 @@ def _since(seen: Seen, now: datetime) -> datetime | None:
     if seen.status == "grace":
         return schedule.shown_late_since(seen.check, now)
     # Down, but not called so yet: nothing is written of it.
-    if not seen.turns or seen.status != seen.check.status:
+    if seen.since is None or seen.status != seen.check.status:
         return None
     # By a clock that was ahead it may lie in the future.
-    return min(datetime.fromtimestamp(seen.changes[-1][0], UTC), now)
+    return min(seen.since, now)
 
 
 def _day(when: datetime, now: datetime) -> Markup:

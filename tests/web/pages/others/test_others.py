@@ -160,6 +160,18 @@ async def test_an_outage_goes_on_over_a_while_out_of_the_file(
     assert "It was down for 1 hour 2 minutes." in await see(app, "all.atom")
 
 
+@pytest.mark.parametrize(("signal", "told"), [("", "since"), ("/fail", "100 d")])
+async def test_since_when_is_said_of_what_lasts_longer_than_the_bar_shows(
+    site: tuple[App, Times], signal: str, told: str
+) -> None:
+    app, times = site
+    asked = {"timeout": 31_536_000, "grace": 31_536_000}
+    await ping(app, await a_check(app, "Web", **asked), signal)
+    times.run(100 * DAY.total_seconds())
+
+    assert told in text_of(await see(app)).replace("\N{NO-BREAK SPACE}", " ")
+
+
 async def test_late_is_said_since_the_last_of_too_few_bad_outcomes(
     site: tuple[App, Times],
 ) -> None:

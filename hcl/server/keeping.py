@@ -30,6 +30,7 @@ from hcl.db import (
 )
 from hcl.model import Announcement
 from hcl.server.announcer import TELL_AGAIN
+from hcl.server.mounts import Mounts, UnmountedError
 from hcl.store.backups import Kept
 from hcl.words.lengths import duration, in_seconds
 from hcl.words.lengths import every as often
@@ -81,6 +82,7 @@ class Keeping:
         self._under_way: set[Path] = set()
         self._copying: set[asyncio.Future[Contents]] = set()
         self._stops = threading.Event()
+        self._mounts = Mounts()
         # The zone of moments in messages.
         self.home = "UTC"
 
@@ -119,6 +121,7 @@ class Keeping:
             if kept is None:
                 kept = await store.backups.of(self._database.committed, folder)
                 self._kept[folder] = kept = kept or Kept(since=now)
+                self._note_disk(folder)
             if folder in self._under_way:
                 continue
             due = kept.due(config.every, now)
@@ -136,7 +139,7 @@ class Keeping:
         copying: asyncio.Future[Contents] | None = None
         try:
             await self._identify()
-            copying = in_thread(lambda: back_up(self._path, target, stops))
+            copying = in_thread(lambda: self._copy(target, stops))
             self._copying.add(copying)
             while not copying.done():
                 await asyncio.wait([copying], timeout=config.every.total_seconds())
@@ -162,6 +165,22 @@ class Keeping:
                 self._copying.discard(copying)
             self._under_way.discard(folder)
             self._alarm.ring()
+
+    def _note_disk(self, folder: Path) -> None:
+        def look() -> None:
+            with suppress(UnmountedError):
+                self._mounts.look(folder)
+
+        # Where no thread can be had, the first copy sees to it.
+        with suppress(RuntimeError):
+            in_thread(look)
+
+    def _copy(self, target: Path, stops: Callable[[], bool]) -> Contents:
+        try:
+            self._mounts.look(target.parent)
+        except UnmountedError as error:
+            raise DatabaseError(str(error)) from error
+        return back_up(self._path, target, stops)
 
     async def _identify(self) -> None:
         """Have the copies be known as this database's, see `copies.tidy`."""

@@ -73,7 +73,9 @@ class Guard:
             self._database.give_up(str(self.fenced))
         elif seen < own:
             what = f"the fence stands at {seen}, this database is of epoch {own}"
-            await self._cannot(f"{what}: `hcl fence --raise` mends it", now)
+            # An empty folder may be one that waits for its share.
+            where = "" if seen else "if it is not on a share that is away, "
+            await self._cannot(f"{what}: {where}`hcl fence --raise` mends it", now)
         else:
             await self._can(now)
 

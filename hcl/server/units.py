@@ -58,7 +58,7 @@ _SERVICE = """\
 [Unit]
 Description=hcl, which hears from jobs and tells when one is missing
 Wants=network-online.target time-sync.target
-After=network-online.target time-sync.target {sockets}
+After=network-online.target time-sync.target {sockets}{shares}
 Requires={sockets}
 RequiresMountsFor={mounts}
 # Another machine has taken over: docs/standby.md.
@@ -113,7 +113,7 @@ _FOLLOWER = """\
 [Unit]
 Description=hcl standby, which follows the database of another machine
 Wants=network-online.target
-After=network-online.target
+After=network-online.target{shares}
 Conflicts=hcl.service
 RequiresMountsFor={mounts}
 StartLimitIntervalSec=0
@@ -133,7 +133,7 @@ _LITESTREAM = """\
 [Unit]
 Description=Litestream, which replicates the database of hcl
 Wants=network-online.target
-After=network-online.target
+After=network-online.target{shares}
 # Stopped after hcl, so that the last pings are replicated too.
 Before=hcl.service
 ConditionPathExists=!{mark}
@@ -185,6 +185,7 @@ def units(config: Config, machine: Machine) -> dict[str, str]:
         "sockets": " ".join(sockets),
         "fenced": FENCED_EXIT,
         "replica": _replica(config),
+        "shares": _shares(config),
     }
     made = {"hcl.service": _SERVICE.format_map(common)}
     for name, (listen, use, what) in sockets.items():
@@ -243,6 +244,15 @@ def _folders(config: Config) -> list[Path]:
 def _replica(config: Config) -> str:
     fence = config.standby.fence
     return f"ReadWritePaths=-{_quoted(fence.parent)}\n" if fence else ""
+
+
+def _shares(config: Config) -> str:
+    """Wait for the shares of others, if the fence may lie there.
+
+    Before they are mounted it would seem that nobody has raised it yet, and Litestream
+    would go on to write to the empty folder.
+    """
+    return " remote-fs.target" if config.standby.fence else ""
 
 
 def _home(config: Config, machine: Machine) -> str:

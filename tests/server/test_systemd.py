@@ -544,6 +544,23 @@ def test_units_do_not_hide_what_the_config_names(tables: str, home: str) -> None
         assert f"ReadWritePaths=-{folder}" in service
 
 
+def test_units_wait_for_the_share_of_the_fence_alone() -> None:
+    def ordered(tables: str) -> set[str]:
+        read = tomllib.loads(tables + toml.project())
+        config = parse(read, Path("/srv"), "hcl.toml", {})
+        made = units(config, Machine("hcl", Path("/opt/hcl/bin/hcl"), Path("/opt/l")))
+        after = re.compile(r"(?m)^After=.* remote-fs\.target$")
+        return {name for name, text in made.items() if after.search(text)}
+
+    assert ordered(STANDBY) == {
+        "hcl.service",
+        "hcl-standby.service",
+        "hcl-litestream.service",
+    }
+    # A NAS that is away delays no server that only backs up to it.
+    assert ordered(toml.table("backup", folder="/mnt/nas/hcl")) == set()
+
+
 def test_units_print_as_they_are_written(tmp_path: Path) -> None:
     Serve(tmp_path)
     command = [sys.executable, "-m", "hcl", "systemd"]

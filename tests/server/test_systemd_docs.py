@@ -38,9 +38,12 @@ chmod 755 /opt/hcl/bin/hcl
 """
 
 
-def blocks(page: str = "systemd") -> list[str]:
-    text = (ROOT / f"docs/{page}.md").read_text()
-    return re.findall(r"(?ms)^```sh\n(.*?)^```$", text)
+def page(name: str) -> str:
+    return (ROOT / f"docs/{name}.md").read_text()
+
+
+def blocks(name: str = "systemd") -> list[str]:
+    return re.findall(r"(?ms)^```sh\n(.*?)^```$", page(name))
 
 
 @pytest.fixture
@@ -91,6 +94,15 @@ def test_units_are_installed_upgraded_and_removed_as_typed(machine: Systemd) -> 
     type_(machine, again)
     assert answer() == "OK"
 
+    # Debian is upgraded: its Python looks for packages in another folder.
+    type_(machine, "mv /opt/hcl/lib/python3* /opt/hcl/lib/python3.1\n")
+    version = "env", "-u", "PYTHONPATH", "/usr/local/bin/hcl", "--version"
+    assert "No module named 'hcl'" in machine.run(*version).stderr
+    [anew] = re.findall(r"`(python3 -m venv --clear .*?)`", page("systemd"))
+    type_(machine, f"{anew}\n{upgrade}")
+    assert answer() == "OK"
+    assert machine.run(*version).returncode == 0
+
     type_(machine, remove)
 
     assert answer() == ""
@@ -129,7 +141,7 @@ def test_what_was_tried_out_comes_along(machine: Systemd) -> None:
 
 _MAIL = """
 [smtpd]
-listen = "127.0.0.1:2525"
+listen = "127.0.0.1:25"
 domain = "hc.test"
 """
 
@@ -161,6 +173,6 @@ def test_addresses_that_changed_are_listened_on_by_systemd(machine: Systemd) -> 
     without = edited(f"sed -i '/smtpd/,$d' {file}", follows=False)
 
     assert moved == ("OK", "127.0.0.1:8123")
-    assert mailed == ("OK", "127.0.0.1:2525 127.0.0.1:8123")
+    assert mailed == ("OK", "127.0.0.1:25 127.0.0.1:8123")
     # Who restarts hcl alone is served too.
     assert without[0] == "OK"

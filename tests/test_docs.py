@@ -243,6 +243,30 @@ def test_toml_of_a_second_machine_is_right(tmp_path: Path) -> None:
     assert [standby.has_fence for standby in read] == [True, True]
 
 
+def test_address_stays_where_hcl_answers_nowhere() -> None:
+    """And goes to the one of two machines on which it does."""
+    text = (ROOT / "docs/standby.md").read_text()
+    [config] = re.findall(r"(?s)vrrp_script.*?```", text)
+    [loss] = map(int, re.findall(r"(?m)^ *weight (-\d+)$", config))
+    [alpha] = map(int, re.findall(r"(?m)^ *priority (\d+)$", config))
+    beta = int(re.findall(r"and `(\d+)` on beta", text.replace("\n", " "))[0])
+
+    assert alpha > beta > alpha + loss > beta + loss > 0
+    # Without a weight whose script fails has no address; with this, none that is lower.
+    assert "nopreempt" not in config
+    # Any answer counts: one that is not well takes pings on.
+    assert "curl -f" not in config
+
+
+def test_both_containers_of_a_second_machine_are_there_after_a_boot() -> None:
+    text = (ROOT / "docs/standby.md").read_text()
+    [_, compose] = [block for kind, block in _BLOCK.findall(text) if kind == "yaml"]
+    services = yaml.safe_load(compose)["services"]
+
+    assert {service["restart"] for service in services.values()} == {"always"}
+    assert services["hcl"]["ports"] == ["8000:8000"]
+
+
 def test_config_of_litestream_is_right(tmp_path: Path) -> None:
     text = (ROOT / "docs/standby.md").read_text()
     [config, _] = [block for kind, block in _BLOCK.findall(text) if kind == "yaml"]
@@ -352,6 +376,18 @@ def test_figures_that_the_docs_name_are_told() -> None:
     assert all({"alert", "expr", "annotations"} <= set(rule) for rule in group["rules"])
     panels = json.loads(dashboard)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels) > 5
+
+
+def test_a_rule_tells_of_each_job_that_cannot_be_scraped() -> None:
+    """Else what it tells of is well as soon as nobody can ask."""
+    jobs = re.findall(r"(?m)^  - job_name: (\w+)$", PAGES["prometheus"])
+    rules = (ROOT / "docs/prometheus-rules.yaml").read_text()
+    [group] = yaml.safe_load(rules)["groups"]
+
+    told = {rule["expr"] for rule in group["rules"]}
+
+    assert jobs
+    assert {f'up{{job="{job}"}} == 0' for job in jobs} <= told
 
 
 def test_each_promise_is_held_by_tests_that_there_are() -> None:

@@ -100,14 +100,21 @@ def test_all_of_it_works_behind_a_proxy(tmp_path: Path, kind: str, name: str) ->
 
 
 class Portal(BaseHTTPRequestHandler):
-    """A portal: whoever has the cookie `user` has signed in as that."""
+    """A portal as Authelia: whoever has the cookie `user` has signed in as that."""
 
     def do_GET(self) -> None:
         user = SimpleCookie(self.headers.get("Cookie", "")).get("user")
-        self.send_response(200 if user else 401)
+        asks = self.path.startswith("/api/authz/")
+        # nginx takes no redirect for an answer, and Caddy hands it on.
+        sends = 401 if self.path.endswith("/auth-request") else 302
+        self.send_response(sends if asks and not user else 200)
         if user:
             self.send_header("Remote-User", user.value)
+        elif asks:
+            port = self.connection.getsockname()[1]
+            self.send_header("Location", f"http://127.0.0.1:{port}/")
         self.end_headers()
+        self.wfile.write(b"" if asks else b"Sign in here")
 
     def log_message(self, *_: object) -> None:
         """Stay quiet."""
@@ -175,7 +182,7 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
     assert "/new" in anna.text
     assert "/new" not in ben.text + raised.text
     assert "/projects/" not in carl.text
-    assert forged.status_code == 401
+    assert forged.text == "Sign in here"
     assert pinged.text == "Created"
     assert asked.text.endswith("  hcl\n")
     assert "At home" in shown.text

@@ -121,6 +121,20 @@ def test_somebody_reaps_what_commands_leave_behind() -> None:
     assert "docker run -d --init " in (ROOT / "docs/containers.md").read_text()
 
 
+def test_what_is_asked_for_outlives_an_upgrade() -> None:
+    """Each `up` reads it in a file, which is in no image and no commit."""
+    page = (ROOT / "docs/containers.md").read_text()
+    asked = set(re.findall(r"\$\{(\w+)", str(COMPOSE["services"])))
+    asked |= set(COMPOSE["services"]["litestream"]["environment"])
+    in_file = page[page.index("## With compose") : page.index("## Commands")]
+
+    assert re.findall(r"(?m)^echo (HCL_SITE_ROOT)=.* >> packaging/\.env$", page)
+    assert not re.findall(r"(?m)^[A-Z_]+=\S+ docker compose", page)
+    assert asked - {"TZ"} <= set(re.findall(r"\b[A-Z_]+\b", in_file))
+    for name in (".gitignore", ".dockerignore"):
+        assert any(".env" in line for line in (ROOT / name).read_text().splitlines())
+
+
 def test_litestream_is_asked_for_and_has_what_it_needs() -> None:
     assert COMPOSE["services"]["litestream"]["profiles"] == ["litestream"]
     assert "profiles" not in COMPOSE["services"]["hcl"]

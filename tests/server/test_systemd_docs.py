@@ -3,12 +3,14 @@
 import re
 import site
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.namespaces import Systemd, is_possible
+from tests.patience import ENDS
 
 ROOT = Path(__file__).parents[2]
 _PYTHON = Path(f"/usr/bin/python3.{sys.version_info.minor}")
@@ -144,6 +146,40 @@ _MAIL = """
 listen = "127.0.0.1:25"
 domain = "hc.test"
 """
+
+
+_TLS = 'tls_cert = "fullchain.pem"\ntls_key = "privkey.pem"\n'
+_CERTIFICATE = """
+mkdir -p /var/live && cd /var/live && chmod 700 .
+openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \\
+    -subj /CN=hc.test -days 2 -keyout privkey.pem -out fullchain.pem 2>/dev/null
+"""
+_SHOWN = """
+openssl s_client -starttls smtp -connect 127.0.0.1:25 </dev/null 2>/dev/null |
+    openssl x509 -noout -fingerprint || true
+"""
+
+
+def test_certificate_that_is_renewed_is_taken_at_once(machine: Systemd) -> None:
+    install, _, upgrade, _ = blocks()
+    make_anew = "\n".join(upgrade.splitlines()[-2:])
+    [hook] = [block for block in blocks("api") if "LINEAGE" in block]
+    taken = f"export RENEWED_LINEAGE=/var/live\n{hook}"
+    machine.run("userdel", "hcl")
+    type_(machine, install)
+
+    type_(machine, f"{_CERTIFICATE}\n{taken}")
+    tables = f"{_MAIL}{_TLS}"
+    type_(machine, f"cat >> /var/lib/hcl/hcl.toml <<END{tables}END\n{make_anew}\n")
+    first = type_(machine, _SHOWN)
+    type_(machine, f"{_CERTIFICATE}\n{taken}")
+
+    begun = time.monotonic()
+    while (second := type_(machine, _SHOWN)) in ("", first):
+        assert time.monotonic() - begun < ENDS
+        time.sleep(0.1)
+    assert "Fingerprint=" in first
+    assert "Fingerprint=" in second
 
 
 def held(machine: Systemd) -> str:

@@ -51,3 +51,13 @@ def test_disk_that_was_exchanged_is_told_and_used_after_a_restart(
 
     until_said(machine, "/var/usb/hcl/hcl-")
     assert ".sqlite" in machine.run("ls", "/var/usb/hcl").stdout
+
+    # One that is plugged in after the start needs none.
+    type_(machine, "systemctl stop hcl\numount /var/usb\n")
+    script = "DELETE FROM settings WHERE name LIKE 'backup%'"
+    type_(machine, f'sqlite3 /var/lib/hcl/hcl.sqlite "{script}"\nsystemctl start hcl\n')
+    until_said(machine, "there is no such folder")
+    plug_in(machine, "three", "hcl")
+    type_(machine, "systemctl reload hcl\n")
+    until_said(machine, "/var/usb/hcl/hcl-")
+    assert ".sqlite" in machine.run("ls", "/var/usb/hcl").stdout

@@ -14,6 +14,7 @@ from hcl.cli.own_name import single_file
 
 FOLDER = Path("/etc/systemd/system")
 MAIL_SOCKET = "hcl-mail.socket"
+FOLLOWER = "hcl-standby.service"
 
 _PATH_OF_UNITS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
@@ -56,7 +57,12 @@ def systemd(explicit: str | None, user: str, into: Path | None) -> None:
         for name, address in _listening(into).items()
         if before.get(name, address) != address
     ]
-    click.echo(f"Next: {_next(moved, is_new=not before, is_gone=is_gone)}")
+    if (into / "multi-user.target.wants" / FOLLOWER).is_symlink():
+        # To start hcl would end that this machine follows another: they conflict.
+        steps = ["systemctl daemon-reload", f"systemctl restart {FOLLOWER}"]
+    else:
+        steps = _next(moved, is_new=not before, is_gone=is_gone)
+    click.echo(f"Next: {' && '.join(steps)}")
 
 
 def _listening(folder: Path) -> dict[str, str]:
@@ -83,7 +89,7 @@ def _remove(folder: Path, name: str) -> bool:
     return True
 
 
-def _next(moved: Sequence[str], *, is_new: bool, is_gone: bool) -> str:
+def _next(moved: Sequence[str], *, is_new: bool, is_gone: bool) -> list[str]:
     """Say what has systemd use the units."""
     steps = ["systemctl daemon-reload"]
     if is_new:
@@ -93,7 +99,7 @@ def _next(moved: Sequence[str], *, is_new: bool, is_gone: bool) -> str:
         # systemd lets go of a socket that is to listen elsewhere, and takes it again
         # only at its own restart.
         steps.append(f"systemctl restart {' '.join([*moved, 'hcl'])}")
-    return " && ".join(steps)
+    return steps
 
 
 def _python(archive: Path) -> Path | None:

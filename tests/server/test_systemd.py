@@ -438,6 +438,12 @@ def test_what_comes_next_is_said_for_what_has_changed(tmp_path: Path) -> None:
     assert after("8001", mail) == "restart hcl"
     assert after("8001", mail.replace("2525", "25")) == "restart hcl-mail.socket hcl"
     assert after("8001") == "stop hcl-mail.socket && systemctl restart hcl"
+    # The one that follows another machine is not to serve.
+    follower = folder / "multi-user.target.wants/hcl-standby.service"
+    follower.parent.mkdir()
+    follower.symlink_to("/etc/systemd/system/hcl-standby.service")
+    assert after("8001") == "restart hcl-standby.service"
+    follower.unlink()
     assert not (folder / "hcl-mail.socket").exists()
     assert not enabled.is_symlink()
     # One that somebody else has written stays.

@@ -17,7 +17,7 @@ _KEPT_FOR = 5.0
 
 
 class Answer(NamedTuple):
-    """What was answered, and where that leads, or ""; `rest` is done with its body.
+    """What was answered, and where that leads, or ""; `rest` is done with its `body`.
 
     To cancel `rest` breaks the connection off.
     """
@@ -25,6 +25,7 @@ class Answer(NamedTuple):
     status: int
     location: str
     rest: asyncio.Future[bool]
+    body: bytearray
 
 
 class Asker:
@@ -48,9 +49,9 @@ class Asker:
     async def ask(self, request: Request, limit: int) -> Answer:
         """Send a request, and return its answer once the head is there.
 
-        Of what follows up to `limit` bytes are waited for, and dropped: some servers
-        drop their work when the client leaves before their last word. To cancel this
-        breaks the connection off. Raises AskingError.
+        Of what follows up to `limit` bytes are waited for: some servers drop their work
+        when the client leaves before their last word. To cancel this breaks the
+        connection off. Raises AskingError.
         """
         loop, connection = asyncio.get_running_loop(), self._take(request.url)
         answered, ended = Future[HTTPResponse](), Future[bool]()
@@ -69,9 +70,10 @@ class Asker:
         ended.add_done_callback(end)
         head, rest = asyncio.wrap_future(answered), asyncio.wrap_future(ended)
         rest.add_done_callback(partial(_leave, connection))
+        body = bytearray()
         # A thread for each: none waits for another, and one that hangs while it looks
         # up a name holds up nothing, not even the end of hcl.
-        work = (connection, request, limit, answered, ended)
+        work = (connection, request, limit, answered, ended, body)
         try:
             Thread(target=_work, args=work, name="asking", daemon=True).start()
         except RuntimeError as error:
@@ -81,7 +83,8 @@ class Asker:
         except asyncio.CancelledError:
             rest.cancel()
             raise
-        return Answer(answer.status, str(answer.getheader("Location", "")), rest)
+        location = str(answer.getheader("Location", ""))
+        return Answer(answer.status, location, rest, body)
 
     def close(self) -> None:
         """Close the connections that are kept, and keep no more."""
@@ -128,12 +131,13 @@ def _work(
     limit: int,
     answered: Future[HTTPResponse],
     ended: Future[bool],
+    body: bytearray,
 ) -> None:
     is_whole = False
     try:
         answer = connection.ask(request)
         answered.set_result(answer)
-        is_whole = connection.drain(answer, limit)
+        is_whole = connection.drain(answer, limit, body)
     # Whatever a library raises, a try ends in words.
     except BaseException as error:  # noqa: BLE001
         connection.close()

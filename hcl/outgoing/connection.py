@@ -72,14 +72,15 @@ class Connection(HTTPConnection):
         except HTTPException as error:
             raise AskingError("{host} did not answer in HTTP") from error
 
-    def drain(self, answer: HTTPResponse, limit: int) -> bool:
+    def drain(self, answer: HTTPResponse, limit: int, body: bytearray) -> bool:
         """Read the rest, up to so many bytes; tell whether another request may follow.
 
-        The status is the answer: if what follows breaks off, it counts all the same.
+        It is added to `body`. The status is the answer: if what follows breaks off, it
+        counts all the same.
         """
         is_whole = False
         with suppress(OSError, HTTPException, ValueError):
-            answer.read(limit)
+            body += answer.read(limit)
             is_whole = answer.isclosed() and not answer.will_close
             # After 101 it is no longer HTTP.
             is_whole = is_whole and answer.status >= 200

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 # Seconds that an answer may take.
 TIMEOUT = 10.0
+
+# Seconds that are waited for what follows on an answer's head.
+_BODY_PATIENCE = 2.0
+
+# What healthchecks.io says with a 200 of a check that there is not.
+_UNKNOWN = b"OK (not found)"
 
 # While hcl is not well it is looked so often whether it is again: what waited over a
 # restart is late only for seconds, and the other monitor has no patience for a round.
@@ -93,7 +100,8 @@ async def _ask(url: str, ca_file: str) -> str:
         # Not its text, which may hold the URL, a secret.
         return f"the watchdog {host} cannot be reached: {_why(error, host)}"
     if 200 <= answer.status <= 299:
-        return ""
+        said = bytes(answer.body).strip()
+        return f"the watchdog {host} knows no such check" if said == _UNKNOWN else ""
     to = urlsplit(answer.location).hostname if answer.location else None
     leads = f", which leads to {to}: let watchdog.url name that" if to else ""
     return f"the watchdog {host} answers HTTP {answer.status}{leads}"
@@ -111,8 +119,12 @@ async def _answer(url: str, ca_file: str) -> "Answer":
     request = make_request("GET", parse_url(url), headers)
     asker = Asker(way, tls, TIMEOUT)
     try:
-        # Its body may have no end.
-        return await asker.ask(request, 0)
+        answer = await asker.ask(request, len(_UNKNOWN) + 2)
+        # Its body may be slow.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BODY_PATIENCE):
+                await answer.rest
+        return answer
     finally:
         asker.close()
 

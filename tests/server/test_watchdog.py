@@ -116,6 +116,18 @@ async def test_what_is_wrong_with_it_is_told_once(
     assert "secret" not in "".join(lines)
 
 
+async def test_a_monitor_that_knows_no_such_check_is_told(
+    app: App, sink: HttpSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As healthchecks.io answers, with a 200: nobody waits for hcl then."""
+    sink.body = b"OK (not found)"
+
+    assert await app.assembly.watchdog.ask_once()
+
+    [line] = [record.message for record in caplog.records]
+    assert line == "the watchdog 127.0.0.1 knows no such check"
+
+
 async def test_server_asks_by_new_settings_and_waits_for_no_answer_at_its_end(
     tmp_path: Path,
 ) -> None:

@@ -29,30 +29,34 @@ class _Mount:
 
 
 class Mounts:
-    """Remembers which folders were on disks that go with those of the machine."""
+    """Remembers which folders were on mounts that go with those of the machine."""
 
     def __init__(self) -> None:
-        self._followed: set[Path] = set()
+        # The mount that each was on; what is mounted over it since is another.
+        self._followed: dict[Path, str] = {}
 
     def look(self, folder: Path) -> None:
         """Look at a folder, which may wait for its disk. Raises UnmountedError."""
         # What cannot be found out is no reason not to write there.
         with suppress(OSError, ValueError, LookupError):
-            if _follows(folder):
-                self._followed.add(folder)
-            elif folder in self._followed:
+            mount, follows = _found(folder)
+            if follows:
+                self._followed[folder] = mount
+            elif self._followed.get(folder) == mount:
                 raise UnmountedError(
                     f"{folder}: its disk was unmounted, and hcl still sees that one:"
                     " restart hcl once one is mounted there"
                 )
 
 
-def _follows(folder: Path) -> bool:
-    mounts = [_read(line) for line in _TABLE.read_text().splitlines()]
+def _found(folder: Path) -> tuple[str, bool]:
+    """Return on which mount a folder is, and whether that goes with the machine's."""
+    # First: a look at it may have it mounted.
     own = _id_of(folder)
+    mounts = [_read(line) for line in _TABLE.read_text().splitlines()]
     [found] = [mount for mount in mounts if mount.id == own]
     # The same disk may be mounted again; an automount comes and goes by itself.
-    return found.follows or any(
+    return own, found.follows or any(
         (mount.follows and mount.device == found.device)
         or (mount.kind == "autofs" and folder.is_relative_to(mount.point))
         for mount in mounts

@@ -237,7 +237,7 @@ async def test_database_opened_to_read_sees_what_a_server_writes(
 async def test_database_that_is_not_there_cannot_be_opened_to_read(
     tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(DatabaseError, match="unable to open database file"):
+    with pytest.raises(DatabaseError, match="there is no database"):
         async with open_to_read(tmp_path / name):
             pass
 

@@ -273,17 +273,28 @@ async def clear(conn: Connection, check_id: int) -> None:
     )
 
 
-async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
+async def by_n(
+    conn: Connection, check_id: int, n: int, gaps: Gaps | None = None
+) -> Ping | None:
     """Return a check's ping of this number, None if it is not in the log."""
-    # In one statement, lest the filer takes it from one table to the other meanwhile.
-    # The inbox is looked through from its end: mostly the newest is asked for.
-    rows = await conn.execute_fetchall(
-        f"SELECT {_COLUMNS} FROM pings"
-        ' WHERE "key" = (:check_id << 32) + :n'
-        f" UNION ALL SELECT * FROM (SELECT {_COLUMNS} FROM inbox"
-        " WHERE check_id = :check_id AND n = :n ORDER BY id DESC LIMIT 1) LIMIT 1",
-        {"check_id": check_id, "n": n},
-    )
+    filed = f'SELECT {_COLUMNS} FROM pings WHERE "key" = (:check_id << 32) + :n'
+    waiting = f"SELECT {_COLUMNS} FROM inbox i WHERE check_id = :check_id AND n = :n"
+    values = {"check_id": check_id, "n": n}
+    rows: Iterable[Any]
+    try:
+        # In one statement, lest the filer takes it from one table to the other
+        # meanwhile. The inbox is looked through from its end: mostly the newest is
+        # asked for.
+        rows = await conn.execute_fetchall(
+            f"{filed} UNION ALL SELECT * FROM"
+            f" ({waiting} ORDER BY id DESC LIMIT 1) LIMIT 1",
+            values,
+        )
+    except SQLError as error:
+        if gaps is None:
+            raise
+        gaps.note(error)
+        rows = await damaged_log.of_numbers(conn, filed, waiting, values, [n], gaps)
     return next((of_row(row) for row in rows), None)
 
 

@@ -273,6 +273,7 @@ async def test_pages_of_a_check_are_shown_around_damage(
         page = await app.http.get(root)
         log = await app.http.get(f"{root}/log")
         one = await app.http.get(f"{root}/pings/15")
+        whole = [await app.http.get(f"{root}/pings/{n}") for n in (2, 30)]
 
         for shown in (page, log):
             assert shown.status_code == 200
@@ -280,6 +281,9 @@ async def test_pages_of_a_check_are_shown_around_damage(
             assert "/pings/30" in shown.text
             assert "/pings/2" in shown.text
         assert (one.status_code, "is damaged" in one.text) == (500, True)
+        assert [page.status_code for page in whole] == [200, 200]
+        body = await app.api("GET", f"{root[1:]}/pings/2/body")
+        assert (body.status_code, len(body.content)) == (200, 2500)
 
 
 @pytest.mark.parametrize(

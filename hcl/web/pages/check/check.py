@@ -185,9 +185,9 @@ async def ping(visit: Visit) -> Response:
     record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
         gaps = Gaps(logger)
-        found = store.pings.by_n(parts.database.committed, check.id, n)
-        record = await gaps.readable(found, None)
-        if gaps.found:
+        conn = parts.database.committed
+        record = await store.pings.by_n(conn, check.id, n, gaps)
+        if record is None and gaps.found:
             raise PageError(500, "Cannot be read", DAMAGED)
     if record is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")

@@ -166,10 +166,11 @@ class Telling:
         return ended or self._world.oracle.status_of(owed.code) != "down"
 
     def _began_untold(self, owed: Owed) -> bool:
-        """Tell whether an up ends a down that was not told either."""
+        """Tell whether an up ends a down that was not told, or not owed, either."""
         told = self.owed[owed.channel, owed.code]
-        place = told.index(owed)
-        return owed.new == "up" and place > 0 and not told[place - 1].is_told
+        before = told[: told.index(owed)][-1:]
+        was_told = any(one.new == "down" and one.is_told for one in before)
+        return owed.new == "up" and not was_told
 
     def _is_current(self, owed: Owed) -> bool:
         return owed in self.owed.get((owed.channel, owed.code), ())

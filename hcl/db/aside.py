@@ -24,6 +24,8 @@ def set_aside_before(path: Path, newest: int) -> int | None:
     each time wears out a card. No connection of this process may be open: the file is
     read past SQLite, whose locks would go. Raises sqlite3.Error.
     """
+    if not any(aside_path(path, old).is_file() for old in range(1, newest)):
+        return None
     # For reading: who opens it to write copies all of the WAL at the end.
     uri = f"file:{quote(bytes(path))}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as connection:

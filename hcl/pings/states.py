@@ -221,7 +221,6 @@ class States:
         except SQLError as error:
             gaps.note(error)
         if gaps.found:
-            self.database.trouble.is_damage = True
             # Read before: a transaction that has met such a page commits nothing.
             pings = await store.inbox.uncounted_around(self.database.committed, gaps)
             async with self.database.turn() as conn, begun(conn):

@@ -1,18 +1,36 @@
 """What can be read of a check's log where pages of it are damaged."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiosqlite import Connection
 
-from hcl.db import Gaps
+from hcl.db import Gaps, SQLError
 from hcl.store import inbox
 
 # So often it is looked for where the log can be read again: ping by ping, as far as
 # some pages reach, and then in steps that double.
 _MOST_LOOKS = 300
 _ONE_BY_ONE = 100
+
+
+async def or_around(
+    reading: Awaitable[Iterable[Any]],
+    gaps: Gaps | None,
+    around: Callable[[Gaps], Awaitable[list[Any]]],
+) -> Iterable[Any]:
+    """Await rows; where that meets damage, read those around it.
+
+    `gaps` None: damage is raised, as all else is.
+    """
+    try:
+        return await reading
+    except SQLError as error:
+        if gaps is None:
+            raise
+        gaps.note(error)
+    return await around(gaps)
 
 
 async def rows(

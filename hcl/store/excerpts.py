@@ -1,12 +1,13 @@
 """The pings of a page of a check's log: their bodies are cut."""
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.db import Gaps, SQLError
+from hcl.db import Gaps
 from hcl.model import Ping
 from hcl.store import damaged_log
 from hcl.store.pings import BUT_BODY, of_row
@@ -64,16 +65,14 @@ async def of_check(
         "far": _FAR,
         "end": _END,
     }
-    rows: Iterable[Any]
-    try:
-        rows = await conn.execute_fetchall(
-            f"{_FILED} UNION ALL {_WAITING} AND NOT EXISTS (SELECT 1 FROM pings p"
-            ' WHERE p."key" = (i.check_id << 32) + i.n) ORDER BY 1 DESC',
-            values,
-        )
-    except SQLError as error:
-        if gaps is None:
-            raise
-        gaps.note(error)
-        rows = await damaged_log.of_numbers(conn, _FILED, _WAITING, values, ns, gaps)
+    reading = conn.execute_fetchall(
+        f"{_FILED} UNION ALL {_WAITING} AND NOT EXISTS (SELECT 1 FROM pings p"
+        ' WHERE p."key" = (i.check_id << 32) + i.n) ORDER BY 1 DESC',
+        values,
+    )
+    rows = await damaged_log.or_around(
+        reading,
+        gaps,
+        partial(damaged_log.of_numbers, conn, _FILED, _WAITING, values, ns),
+    )
     return [Excerpt(of_row(row[:-2]), *row[-2:]) for row in rows]

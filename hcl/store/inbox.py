@@ -17,6 +17,12 @@ _ADD = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+_UNCOUNTED = (
+    "SELECT i.id, i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
+    " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
+    " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
+)
+
 # The most bytes of a body that is filed together with others.
 _LARGE = 4000
 
@@ -78,13 +84,6 @@ async def around(
         elif (middle := (begin + end) // 2) > begin:
             spans += [(begin, middle), (middle, end)]
     return [*await read(*whole)]
-
-
-_UNCOUNTED = (
-    "SELECT i.id, i.check_id, i.n, i.created, i.action, i.scheme, i.remote_addr,"
-    " i.method, i.ua, i.rid, i.exitstatus, x'' FROM inbox i"
-    " JOIN check_states s ON s.check_id = i.check_id AND i.n > s.n_pings"
-)
 
 
 def _uncounted(row: Any) -> tuple[int, int, Ping]:

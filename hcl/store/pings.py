@@ -1,16 +1,20 @@
 """Pings: the log of each check, whether they are filed in it yet or not."""
 
 import json
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiosqlite import Connection
 
-from hcl.db import Gaps, SQLError
+from hcl.db import Gaps, SQLError, is_damage
 from hcl.model import Check, Ping
 from hcl.store import damaged_log
 from hcl.store.times import moment, seconds, stamp
+
+logger = logging.getLogger(__name__)
 
 # See the migration that made the table.
 _ALL = '"key" BETWEEN :check_id << 32 AND (:check_id << 32) + 4294967295'
@@ -60,18 +64,14 @@ async def _newest_first(
     below: int | None = None,
 ) -> Iterable[Any]:
     """Read a check's log down from the newest, or from below a number."""
-    try:
-        return await conn.execute_fetchall(
-            f"SELECT {columns} FROM log WHERE {_ALL} AND {condition}"
-            ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
-            ' ORDER BY "key" DESC LIMIT :limit',
-            {**values, "below": below},
-        )
-    except SQLError as error:
-        if gaps is None:
-            raise
-        gaps.note(error)
-    return await damaged_log.rows(conn, columns, condition, values, gaps, below=below)
+    reading = conn.execute_fetchall(
+        f"SELECT {columns} FROM log WHERE {_ALL} AND {condition}"
+        ' AND (:below IS NULL OR "key" < (:check_id << 32) + :below)'
+        ' ORDER BY "key" DESC LIMIT :limit',
+        {**values, "below": below},
+    )
+    around = partial(damaged_log.rows, conn, columns, condition, values, below=below)
+    return await damaged_log.or_around(reading, gaps, around)
 
 
 async def signals_before(
@@ -273,10 +273,11 @@ async def clear(conn: Connection, check_id: int) -> None:
     )
 
 
-async def by_n(
-    conn: Connection, check_id: int, n: int, gaps: Gaps | None = None
-) -> Ping | None:
-    """Return a check's ping of this number, None if it is not in the log."""
+async def by_n(conn: Connection, check_id: int, n: int) -> Ping | None:
+    """Return a check's ping of this number, None if it is not in the log.
+
+    Raises SQLError if it may lie on a damaged page; others do not hide it.
+    """
     filed = f'SELECT {_COLUMNS} FROM pings WHERE "key" = (:check_id << 32) + :n'
     waiting = f"SELECT {_COLUMNS} FROM inbox i WHERE check_id = :check_id AND n = :n"
     values = {"check_id": check_id, "n": n}
@@ -291,10 +292,12 @@ async def by_n(
             values,
         )
     except SQLError as error:
-        if gaps is None:
+        if not is_damage(error):
             raise
-        gaps.note(error)
+        gaps = Gaps(logger)
         rows = await damaged_log.of_numbers(conn, filed, waiting, values, [n], gaps)
+        if not rows:
+            raise
     return next((of_row(row) for row in rows), None)
 
 

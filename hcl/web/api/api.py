@@ -1,7 +1,6 @@
 """The Management API, v1 to v3: what each request does; lists are in `lists`."""
 
 import hmac
-import logging
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,15 +9,12 @@ from hcl import store
 from hcl.checks import managing, spec
 from hcl.checks.managing import Managed, UnknownCheckError
 from hcl.checks.spec import CheckSpec, SpecError
-from hcl.db import Gaps
 from hcl.model import Check
 from hcl.web.api.endpoint import Call
 from hcl.web.auth import key_in
 from hcl.web.errors import ApiError
 from hcl.web.json_answer import JSONResponse, json_response
 from hcl.web.parts import Parts
-
-logger = logging.getLogger(__name__)
 
 
 async def create_check(call: Call) -> Response:
@@ -103,11 +99,7 @@ async def get_ping_body(call: Call) -> Response:
     n = call.request.path_params["n"]
     ping = None
     if check.n_pings - call.parts.config.pings.log_limit < n <= check.n_pings:
-        reader, gaps = call.parts.database.committed, Gaps(logger)
-        ping = await store.pings.by_n(reader, check.id, n, gaps)
-        if ping is None and gaps.found:
-            # Which raises what is wrong.
-            ping = await store.pings.by_n(reader, check.id, n)
+        ping = await store.pings.by_n(call.parts.database.committed, check.id, n)
     if ping is None or not ping.body:
         raise ApiError(404, "not found")
     # As Healthchecks does: no charset, since nobody knows it.

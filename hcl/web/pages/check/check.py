@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,6 +61,7 @@ async def page(visit: Visit) -> Response:
     conn, config = visit.parts.database.committed, visit.parts.config
     gaps = Gaps(logger)
     signals = await store.pings.last_signals(conn, check.id, charts.SIGNALS, gaps)
+    lengths = runs.run_lengths(signals)
     flips = await _flips(conn, check, gaps)
     search = timeline.Search()
     newest = await timeline.load(conn, check, search, _NEWEST, gaps, signals)
@@ -71,9 +72,9 @@ async def page(visit: Visit) -> Response:
         **_common(visit, project, check),
         **await _when_due(check, visit.shown),
         **_log_rows(visit, check, newest),
-        chart=charts.chart(signals, runs.run_lengths(signals)),
+        chart=charts.chart(signals, lengths),
         exact=exact,
-        slow=await _slow(conn, signals, gaps),
+        slow=await _slow(conn, signals, lengths, gaps),
         **await _availability(conn, check, flips, visit.now, gaps),
         **await _why(visit, check, signals, flips or (), gaps),
         short=short,
@@ -95,13 +96,16 @@ async def _flips(conn: Connection, check: Check, gaps: Gaps) -> list[Flip] | Non
 
 
 async def _slow(
-    conn: Connection, signals: Sequence[Ping], gaps: Gaps
+    conn: Connection,
+    signals: Sequence[Ping],
+    lengths: Mapping[int, timedelta],
+    gaps: Gaps,
 ) -> tuple[timedelta, timedelta] | None:
     """Return how long the last run took, and takes usually; None: it was not slow.
 
-    One in which hcl was away, or its clock was set, may have taken less.
+    `lengths` are those of runs, by the number of the signal that ended each. One in
+    which hcl was away, or its clock was set, may have taken less.
     """
-    lengths = runs.run_lengths(signals)
     slow = trends.last_slow([*lengths.values()])
     if slow is None:
         return None
@@ -185,9 +189,9 @@ async def ping(visit: Visit) -> Response:
     record = None
     if check.n_pings - parts.config.pings.log_limit < n <= check.n_pings:
         gaps = Gaps(logger)
-        conn = parts.database.committed
-        record = await store.pings.by_n(conn, check.id, n, gaps)
-        if record is None and gaps.found:
+        found = store.pings.by_n(parts.database.committed, check.id, n)
+        record = await gaps.readable(found, None)
+        if gaps.found:
             raise PageError(500, "Cannot be read", DAMAGED)
     if record is None:
         raise PageError(404, "No such ping", "The log does not go back so far.")

@@ -190,7 +190,8 @@ async def _printed(conn: Connection, known: Known, gaps: Gaps) -> Printed | None
     is_failure = flip is not None and flip.reason in ("fail", "short")
     ping = known.ping if is_failure else None
     if last is not None and last.n > known.flip_n and last.body:
-        ping = await store.pings.by_n(conn, known.check.id, last.n, gaps)
+        newest = store.pings.by_n(conn, known.check.id, last.n)
+        ping = await gaps.readable(newest, None)
     if ping is None or not ping.body:
         return None
     # A mail is dear to decode, and pings wait for none.

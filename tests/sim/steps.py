@@ -39,6 +39,19 @@ class Steps:
             for code, low in lows.items()
         }
 
+    @property
+    def taken(self) -> float:
+        """When hcl took the last step at the latest; now, if it may not have yet.
+
+        It goes by the time before until all that was counted by that has been moved,
+        which cannot be while the disk takes nothing.
+        """
+        world = self._world
+        since, until = world.signless
+        if since <= world.set <= until:
+            return min(until, world.machine.now)
+        return world.set
+
     def began(self, watched: Watched, version: int) -> None:
         """Hear that a run began, which made another of this version of a model."""
         low, known = self._lows.get(watched.code, (0.0, -1))

@@ -232,7 +232,8 @@ class Telling:
         plan = self.plans().get(name)
         if plan and plan.calm.delay and owed.new == "down" and not notice:
             early = owed.at + plan.calm.delay.total_seconds() - world.machine.now
-            if early > 2 and not owed.is_told and world.machine.now > world.set + 900:
+            is_known = world.machine.now > world.steps.taken + 900
+            if early > 2 and not owed.is_told and is_known:
                 self._blame("a message is told before its delay", name, code)
         owed.is_told, owed.told_in = True, world.lives
         owed.was_lied = (owed.was_lied and notice) or lied
@@ -250,7 +251,7 @@ class Telling:
             local = datetime.fromtimestamp(stamp, UTC).astimezone(ZoneInfo(hours.tz))
             if not (local.time() >= hours.start or local.time() < hours.end):
                 return
-        since = max(world.set + 900, world.notices_by)
+        since = max(world.steps.taken + 900, world.notices_by)
         if world.machine.now > since and world.machine.synchronised:
             world.blame("a message comes in quiet hours", name)
 
@@ -286,7 +287,7 @@ class Telling:
             if (owed := self._owed_of(name, alert.check.code, flip))
         ]
         is_early = bool(begun) and world.machine.now < min(begun) + _FOLD - 2
-        if is_early and world.machine.now > world.set + 900:
+        if is_early and world.machine.now > world.steps.taken + 900:
             world.blame("a message is told before others can come along", name)
 
     def _owed_of(self, name: str, code: str, flip: Flip) -> Owed | None:

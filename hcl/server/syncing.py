@@ -87,6 +87,15 @@ async def sync(
 
 
 @asynccontextmanager
+async def _by_who_comes(conn: Connection, now: datetime) -> AsyncIterator[None]:
+    async with (
+        store.outages.heard_by_others(conn, now),
+        store.outages.ended_by_those_back(conn, now),
+    ):
+        yield
+
+
+@asynccontextmanager
 async def _by_nobody(_: Connection, __: datetime) -> AsyncIterator[None]:
     yield
 
@@ -100,10 +109,10 @@ _Announcing = Callable[[Connection, Iterable[Change], datetime], Awaitable[None]
 
 # Who tells of outages that last, who of what is new in the file, and what is lacking.
 _NO_NEWS = "pages cannot tell of what is new in hcl.toml"
-_NO_OUTAGES = "cannot have new channels tell of outages"
+_NO_OUTAGES = "cannot have channels that come tell of outages"
 _WAYS: tuple[tuple[_Hearing, _Announcing, str], ...] = (
-    (store.outages.heard_by_others, reloading.announce, ""),
-    (store.outages.heard_by_others, _to_nobody, _NO_NEWS),
+    (_by_who_comes, reloading.announce, ""),
+    (_by_who_comes, _to_nobody, _NO_NEWS),
     (_by_nobody, reloading.announce, _NO_OUTAGES),
     (_by_nobody, _to_nobody, f"{_NO_OUTAGES}, and {_NO_NEWS}"),
 )

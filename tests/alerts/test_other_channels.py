@@ -228,7 +228,7 @@ async def test_a_damaged_log_of_flips_keeps_no_new_channel_from_serving(
         served = "SELECT channel_id FROM checks_channels ORDER BY channel_id"
         assert await rows(again.app.database, served) == [1, 2]
 
-    told = "cannot have new channels tell of outages: "
+    told = "cannot have channels that come tell of outages: "
     assert sum(told in message for message in caplog.messages) == 1
 
 

@@ -1,0 +1,260 @@
+"""Channels that left the file, or were switched off in it, and come back."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hcl import store
+from hcl.model import Announcement, AnnouncementKind, Check
+from tests.alerts.sending import Post, channel, posting, quiet, restarted
+from tests.build import DAY, HOUR
+from tests.store import put_check
+
+MAIL = channel("Mail")
+OFF = channel("Mail", enabled="false")
+ALWAYS_QUIET = {"quiet_hours": quiet("00:00", "23:59")}
+
+
+async def _up(post: Post, *channel_ids: int, name: str = "a") -> Check:
+    return await put_check(post.app.database, *channel_ids, name=name, status="up")
+
+
+async def _told(post: Post, check: Check, action: str = "fail") -> None:
+    """Let a check flip now, and send what there is to send."""
+    now = post.app.clock.now()
+    await (post.fail if action == "fail" else post.succeed)(check, now)
+    await post.send(now)
+
+
+async def _send(post: Post) -> None:
+    await post.send(post.app.clock.now())
+
+
+# An outage
+
+
+@pytest.mark.parametrize("away", [[], [OFF]], ids=["out", "off"])
+async def test_it_tells_of_an_outage_that_began_meanwhile(
+    tmp_path: Path, away: Sequence[str]
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await post.use(*away)
+        await _told(post, check)
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+        await post.use(*away)
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+
+
+async def test_it_does_so_at_a_start(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await post.use()
+        await _told(post, check)
+        async with restarted(post, MAIL) as again:
+            await _send(again)
+            assert again.mails() == ["DOWN: a"]
+
+
+async def test_it_does_so_once_its_project_is_back(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        file = post.file(MAIL)
+        await post.app.reload(file.replace('"Home"', '"Other"').replace("Mail", "Post"))
+        await _told(post, check)
+        await post.app.reload(file)
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+
+
+async def test_one_that_comes_in_its_place_does_so(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await post.use()
+        await _told(post, check)
+        await post.use(channel("Post"))
+        await _send(post)
+        assert post.mails("Post") == ["DOWN: a"]
+        await post.use(channel("Post"), MAIL)
+        await _send(post)
+        assert post.mails() == []
+
+
+async def test_nobody_tells_of_a_check_that_never_had_a_channel(tmp_path: Path) -> None:
+    async with posting(tmp_path) as post:
+        await _told(post, await _up(post))
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == []
+
+
+async def test_nobody_tells_again_what_another_has_told(tmp_path: Path) -> None:
+    other = channel("Other")
+    async with posting(tmp_path, MAIL, other) as post:
+        check = await _up(post, 1, 2)
+        await post.use(other)
+        await _told(post, check)
+        await post.use(MAIL, other)
+        await _send(post)
+        assert (post.mails(), post.mails("Other")) == ([], ["DOWN: a"])
+
+
+async def test_nobody_tells_of_an_outage_that_is_over(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await post.use()
+        await _told(post, check)
+        await _told(post, check, "success")
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == []
+
+
+# The end of an outage
+
+
+@pytest.mark.parametrize("away", [[], [OFF]], ids=["out", "off"])
+async def test_it_tells_that_what_it_called_down_is_up(
+    tmp_path: Path, away: Sequence[str]
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await _told(post, check)
+        await post.use(*away)
+        await _told(post, check, "success")
+        await post.use(MAIL)
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+        await post.use(*away)
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+
+
+async def test_it_tells_so_if_that_waited_as_it_left(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await _told(post, check)
+        await post.use(channel("Mail", **ALWAYS_QUIET))
+        await _told(post, check, "success")
+        await post.use()
+        assert await post.waiting() == []
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+
+
+async def test_it_tells_the_last_of_several_flips(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL, channel("Other")) as post:
+        check = await _up(post, 1, 2)
+        await _told(post, check)
+        await post.use(channel("Other"))
+        for action in ("success", "fail", "success"):
+            await _told(post, check, action)
+        await post.use(MAIL, channel("Other"))
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+        assert len(post.mails("Other")) == 4
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"events": '["down"]'}, ["DOWN: a"]),
+        (ALWAYS_QUIET, ["DOWN: a"]),
+        ({"fold": '"1m"'}, ["DOWN: a"]),
+        ({}, ["DOWN: a", "UP: a"]),
+    ],
+    ids=str,
+)
+async def test_its_settings_count(
+    tmp_path: Path, keys: dict[str, str], told: list[str]
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await _told(post, check)
+        await post.use()
+        await _told(post, check, "success")
+        await post.use(channel("Mail", **keys))
+        await _send(post)
+        assert post.mails() == told
+
+
+async def test_it_does_not_tell_so_of_what_it_serves_no_more(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL, channel("Other")) as post:
+        check = await _up(post, 1, 2)
+        await _told(post, check)
+        async with post.app.database.transaction() as conn:
+            await store.channels.assign(conn, check.id, [2])
+        await post.use(channel("Other"))
+        await _told(post, check, "success")
+        await post.use(MAIL, channel("Other"))
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+
+
+async def test_it_does_not_tell_so_after_more_than_a_week(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        ago = post.app.clock.now() - 8 * DAY
+        await post.fail(check, ago)
+        await post.send(ago)
+        await post.use()
+        await post.succeed(check, ago + HOUR)
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+
+
+# What else was told, or waited
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_it_tells_that_a_check_is_late_no_more(
+    tmp_path: Path, *, waits: bool
+) -> None:
+    late = {"events": '["late", "down", "up"]'}
+    async with posting(tmp_path, channel("Mail", **late)) as post:
+        now = post.app.clock.now()
+        check = await _up(post, 1)
+        await post.succeed(check, now - 25 * HOUR)
+        await post.app.checker.check_once(now - 25 * HOUR + DAY)
+        await post.send(now - HOUR)
+        [subject] = post.mails()
+        if waits:
+            await post.use(channel("Mail", **late, **ALWAYS_QUIET))
+            await _told(post, check, "success")
+            await post.use()
+        else:
+            await post.use()
+            await _told(post, check, "success")
+        assert post.mails() == [subject]
+        await post.use(channel("Mail", **late))
+        await _send(post)
+        assert len(post.mails()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "ago", "count"),
+    [("backup", HOUR, 1), ("backup", 8 * DAY, 0), ("report", HOUR, 0)],
+)
+async def test_it_tells_what_was_to_be_told_of_hcl_itself(
+    tmp_path: Path, kind: AnnouncementKind, ago: timedelta, count: int
+) -> None:
+    async with posting(tmp_path, channel("Mail", **ALWAYS_QUIET)) as post:
+        at = post.app.clock.now() - ago
+        told = Announcement(None, at, kind, "hcl cannot back up", ("No room.",))
+        async with post.app.database.transaction() as conn:
+            id_ = await store.announcements.add(conn, told)
+            await store.notifications.add_for_announcement(conn, id_, at)
+        await post.use()
+        await post.use(MAIL)
+        await _send(post)
+        assert len(post.mails()) == count

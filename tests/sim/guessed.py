@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 from tests.sim.clockwork import Machine
+from tests.sim.moments import NOTICED
 
 # hcl waits for the right time for so long after such a start; and sees its end a little
 # later.
 _WAITS, _LATE = 600.0, 15.0
-
-# A step of the clock is noticed within a minute.
-_NOTICED = 65.0
 
 
 @dataclass(frozen=True)
@@ -44,4 +42,4 @@ class Guessed:
 
         Until then hcl's time is the later of the wall and of the last moment known.
         """
-        return max(was_set, self.until) if now < self.until + _NOTICED else was_set
+        return max(was_set, self.until) if now < self.until + NOTICED else was_set

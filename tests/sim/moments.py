@@ -18,6 +18,9 @@ SLACK = 1.5
 # So many seconds after a return all is judged at last: what waits is let in first.
 PATIENCE = 13.0
 
+# A step of the clock is noticed within a minute.
+NOTICED = 65.0
+
 
 def occurrences(schedule: str, tz: str, days: int) -> list[float]:
     """List when a schedule fires in a story, and a while before and after."""

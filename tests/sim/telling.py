@@ -11,6 +11,7 @@ from tests.sim.clockwork import BEGAN
 from tests.sim.fallbacks import Fallbacks
 from tests.sim.mutes import Mutes
 from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
+from tests.sim.returns import Returns
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -54,6 +55,7 @@ class Telling:
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
         self._fallbacks = Fallbacks(world)
+        self._returns = Returns(world)
         # The last flip of each check that came to a group.
         self._to_groups: dict[tuple[str, str], tuple[int, str, float]] = {}
 
@@ -72,6 +74,7 @@ class Telling:
     ) -> None:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
+        self._returns.flipped(code, flip, old, new)
         if new == "up" and self._world.machine.now < self.mutes.until(code) + _SOON:
             # Nobody need hear of what began and ended muted, whatever else is told.
             for name in self.plans():
@@ -86,13 +89,13 @@ class Telling:
                 continue
             for member in plan.group:
                 if new in plans[member].events:
-                    self._owe(member, code, flip, new, at)
+                    self.owe(member, code, flip, new, at)
             if plan.group:
                 self._to_groups[name, code] = flip, new, at
             else:
-                self._owe(name, code, flip, new, at)
+                self.owe(name, code, flip, new, at)
 
-    def _owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
+    def owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
         told = self.owed.setdefault((name, code), [])
         if any(owed.flip == flip for owed in told):
             return
@@ -219,7 +222,7 @@ class Telling:
         self._fallbacks.arrived(name, code, flip)
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
-            if not notice:
+            if not notice and not self._returns.may_come(flip):
                 self._blame("a message over a channel that is not meant", name, code)
             return
         if owed.is_told and not (
@@ -370,30 +373,21 @@ class Telling:
         self._announced.clear()
         self._to_groups.clear()
         self._fallbacks.go_back()
+        self._returns.go_back(last_flip)
         self.mutes.doubt()
 
     def reloaded(self, config: str) -> None:
         """Take note of another config: what waits for a channel that is gone, ends."""
-        self.config = config
+        before, self.config = self.plans(), config
         for (name, _), told in self.owed.items():
             if name not in self.plans():
                 for owed in told:
                     owed.is_optional = True
+        for name in sorted(self.plans().keys() - before.keys()):
+            self._returns.back(name)
         for (name, code), came in self._to_groups.items():
             if self.mutes.until(code) > came[2] - _SOON:
-                self._bring_to_new(name, code, *came)
-
-    def _bring_to_new(
-        self, group: str, code: str, flip: int, new: str, at: float
-    ) -> None:
-        """Let who is in a group from now on be told of what waits there."""
-        plans = self.plans()
-        for member in plans[group].group if group in plans else ():
-            told = self.owed.get((member, code), ())
-            is_known = any(owed.flip >= flip for owed in told)
-            if not is_known and new in plans[member].events:
-                self._owe(member, code, flip, new, at)
-                self.owed[member, code][-1].is_optional = True
+                self._returns.to_group(name, code, *came)
 
     def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
         more = f"{name}: {self._world.name_of(code)} {more}".strip()

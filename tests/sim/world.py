@@ -30,7 +30,7 @@ from tests.sim.jobs import DAY, Job
 from tests.sim.lates import Lates
 from tests.sim.life import Life, is_of_the_disk, listening
 from tests.sim.maintaining import Maintaining
-from tests.sim.moments import PATIENCE
+from tests.sim.moments import NOTICED, PATIENCE
 from tests.sim.network import Network
 from tests.sim.oracle import Oracle
 from tests.sim.plan import FAULTS, Event, Plan
@@ -292,7 +292,7 @@ class World:
         self.next_away = None
         self.gone_for[self.lives] = now - went[0]
         if self.notices_by > since:
-            self.notices_by = now + faults.NOTICED
+            self.notices_by = now + NOTICED
         self.oracle.recover(since)
         self.was_away(now - since)
         self.troubled = now

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tests.sim.faults import crashes, stills
 from tests.sim.faults.clocks import (
-    NOTICED,
     boot_without_time,
     judge_start,
     step,
@@ -20,7 +19,7 @@ from tests.sim.faults.moods import receiver
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["ACTS", "NOTICED", "Refusal", "judge_start", "short"]
+__all__ = ["ACTS", "Refusal", "judge_start", "short"]
 
 # What happens by each kind of event.
 ACTS: Mapping[str, Callable[["World", random.Random], None]] = {

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING
 
 from tests.sim.away import Away
 from tests.sim.faults.losses import look_at_ends, mistime
-from tests.sim.moments import PATIENCE
+from tests.sim.moments import NOTICED, PATIENCE
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 HOUR, DAY = 3600.0, 86_400.0
-
-# A step of the clock is noticed within a minute.
-NOTICED = 65.0
 
 
 def step(world: "World", rng: random.Random) -> None:

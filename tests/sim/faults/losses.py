@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tests.sim.faults.crashes import short
 from tests.sim.faults.disks import SIGN
 from tests.sim.inline import copy
-from tests.sim.moments import SLACK
+from tests.sim.moments import NOTICED, SLACK
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -49,6 +49,8 @@ def _go_back_after(world: "World", rng: random.Random, length: float) -> None:
         world.crash(gone, backup)
         world.note("the copy of the database is put back")
         world.guessed = guessed
+        # It goes by the time that the copy tells until it notices what was set since.
+        world.notices_by = world.machine.now + NOTICED
         _believe(world, signed, taken, life)
         world.copied = boots, offset
         if later := offset - machine.offset:

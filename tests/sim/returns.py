@@ -1,0 +1,77 @@
+"""Channels that a reload brings back, or to a group: what they have to tell then."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# For how long what has ended is still told, and what that may be off by.
+_LONGEST, _UNSURE = 7 * 86_400, 86_400
+
+
+class Returns:
+    """Knows the last flip of each check, whoever was there to tell it."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        # By the check's code: the flip, what it was and what it became, and when.
+        self._last: dict[str, tuple[int, str, str, float]] = {}
+        # What an old copy of the database knows may come over any channel.
+        self._copied = 0
+
+    def flipped(self, code: str, flip: int, old: str, new: str) -> None:
+        """Hear of a flip."""
+        self._last[code] = flip, old, new, self._world.machine.now
+
+    def go_back(self, last_flip: int) -> None:
+        """Hear that an old copy of the database was put back."""
+        self._copied = last_flip
+        self._last.clear()
+
+    def may_come(self, flip: int) -> bool:
+        """Tell whether a flip may be told by who had not to tell it."""
+        return flip <= self._copied
+
+    def back(self, name: str) -> None:
+        """Hear that a channel is in the config again."""
+        for code, watched in self._world.oracle.by_code.items():
+            if name in watched.channels and code in self._last:
+                self._tell(name, code, *self._last[code])
+
+    def _tell(
+        self, name: str, code: str, flip: int, old: str, new: str, at: float
+    ) -> None:
+        world, telling = self._world, self._world.telling
+        told = telling.owed.get((name, code), [])
+        if new not in telling.plans()[name].events or any(o.flip == flip for o in told):
+            return
+        heard = [owed for owed in told if owed.is_told][-1:]
+        if new == "up" and old == "down" and heard and heard[0].new == "down":
+            telling.owe(name, code, flip, new, world.machine.now)
+            is_sure = not heard[0].was_lied and not world.machine.is_wrong
+            is_recent = at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
+            telling.owed[name, code][-1].is_optional |= not (is_sure and is_recent)
+        elif new == "down" and not self._was_told(code, flip):
+            telling.owe(name, code, flip, new, world.machine.now)
+            # It may have had no channel, or be told by one that is in trouble.
+            telling.owed[name, code][-1].is_optional = True
+
+    def _was_told(self, code: str, flip: int) -> bool:
+        """Tell whether hcl knows that a flip was told by anybody."""
+        return any(
+            owed.flip == flip and owed.is_told and not owed.was_lied
+            for (_, other), told in self._world.telling.owed.items()
+            for owed in told
+            if other == code
+        )
+
+    def to_group(self, group: str, code: str, flip: int, new: str, at: float) -> None:
+        """Let who is in a group from now on be told of what waits there."""
+        telling = self._world.telling
+        plans = telling.plans()
+        for member in plans[group].group if group in plans else ():
+            told = telling.owed.get((member, code), ())
+            is_known = any(owed.flip >= flip for owed in told)
+            if not is_known and new in plans[member].events:
+                telling.owe(member, code, flip, new, at)
+                telling.owed[member, code][-1].is_optional = True

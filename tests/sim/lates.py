@@ -25,6 +25,8 @@ class Lateness:
     code: str
     began: float
     found: float
+    # Its channels then.
+    channels: frozenset[str]
     is_over: bool = False
     # It failed since, and was not called down by that.
     has_failed: bool = False
@@ -58,13 +60,12 @@ class Lates:
             if watched is None:
                 continue
             at = began - BEGAN - machine.offset
-            late = Lateness(id_, code, at, machine.now)
+            channels = frozenset(self._channels(watched))
+            late = Lateness(id_, code, at, machine.now, channels)
             self._all[id_] = self._current[code] = late
             self._world.note(f"{watched.job.name} is late (lateness {id_})", code)
             self._judge(watched, written)
-            hold = max(
-                map(self._world.telling.hold, self._channels(watched)), default=0
-            )
+            hold = max(map(self._world.telling.hold, channels), default=0)
             self._world.agenda.after(hold + _SOON, partial(self._look, late))
 
     def _judge(self, watched: Watched, at: float) -> None:
@@ -160,7 +161,7 @@ class Lates:
         watched = self._world.oracle.by_code.get(late.code)
         if watched is None or self._current.get(late.code) is not late:
             return
-        for name in self._channels(watched):
+        for name in sorted(late.channels.intersection(self._channels(watched))):
             if name not in late.told and self.has_to_know(name, late.code, late.found):
                 self._blame(late.code, f"{name} is not told that a check is late")
 

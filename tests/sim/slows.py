@@ -28,6 +28,8 @@ class Slow:
     id: int
     code: str
     found: float
+    # Its channels then.
+    channels: frozenset[str]
     told: dict[str, int] = field(default_factory=dict)
     # Channels that took it and never answered.
     lied: set[str] = field(default_factory=set)
@@ -64,10 +66,11 @@ class Slows:
             watched = world.oracle.by_code.get(code)
             if watched is None:
                 continue
-            self._all[id_] = slow = Slow(id_, code, world.machine.now)
+            channels = frozenset(self._channels(watched))
+            self._all[id_] = slow = Slow(id_, code, world.machine.now, channels)
             world.note(f"{watched.job.name} was slow (lateness {id_})", code)
             self._judge(code, length, ended - BEGAN - world.machine.offset - length)
-            hold = max(map(world.telling.hold, self._channels(watched)), default=0)
+            hold = max(map(world.telling.hold, channels), default=0)
             world.agenda.after(hold + _SOON, partial(self._look, slow))
 
     def _judge(self, code: str, length: float, began: float) -> None:
@@ -102,7 +105,7 @@ class Slows:
         )
         if not is_last or oracle.flipped_at(slow.code) > slow.found - 2 * _SOON:
             return
-        for name in self._channels(watched):
+        for name in sorted(slow.channels.intersection(self._channels(watched))):
             has_to_know = self._world.lates.has_to_know
             if name not in slow.told and has_to_know(name, slow.code, slow.found):
                 self._blame(slow.code, f"{name} is not told of a slow run")

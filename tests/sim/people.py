@@ -12,7 +12,17 @@ from tests.sim.watched import Watched
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["assign", "delete", "die", "edit", "maintain", "mute", "pause", "reload"]
+__all__ = [
+    "assign",
+    "delete",
+    "die",
+    "edit",
+    "maintain",
+    "mute",
+    "pause",
+    "reload",
+    "slip",
+]
 
 
 def make_checks(world: "World") -> None:
@@ -278,3 +288,16 @@ def reload(world: "World", rng: random.Random) -> None:
         name = "second" if world.telling.config == "first" else "first"
         world.note(f"hcl takes its {name} config")
         world.life.reload(world.configs[name])
+
+
+def slip(world: "World", rng: random.Random) -> None:
+    """Go over to the other config, and undo that soon."""
+    reload(world, rng)
+    world.later(rng.choice((60, 900, HOUR, 8 * HOUR)), lambda: _undo(world, rng))
+
+
+def _undo(world: "World", rng: random.Random) -> None:
+    if world.can_ask:
+        reload(world, rng)
+    else:
+        world.later(60, lambda: _undo(world, rng))

@@ -113,8 +113,8 @@ class Lates:
                 # Nobody knows whether it is late still.
                 self._current[watched.code] = None
             return
-        lasts = late is not None and (late.has_failed or model.excused[1] > 0)
-        if lasts and model.status == "up":
+        may_last = late is None or late.has_failed or model.excused[1] > 0
+        if may_last and watched.code in self._current and model.status == "up":
             # Only a success ends it: it failed, or an absence put it off before that.
             self._current[watched.code] = None
             return

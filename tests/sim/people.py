@@ -293,7 +293,7 @@ def reload(world: "World", rng: random.Random) -> None:
 def slip(world: "World", rng: random.Random) -> None:
     """Go over to the other config, and undo that soon."""
     reload(world, rng)
-    world.later(rng.choice((60, 900, HOUR, 8 * HOUR)), lambda: _undo(world, rng))
+    world.later(rng.choice((900.0, 8 * HOUR, 30 * HOUR)), lambda: _undo(world, rng))
 
 
 def _undo(world: "World", rng: random.Random) -> None:

@@ -41,7 +41,7 @@ PEOPLE: dict[str, int] = {
     "maintain": 4,
     "delete": 1,
     "reload": 1,
-    "slip": 2,
+    "slip": 3,
 }
 
 # At the end nothing more goes wrong, so that all that is owed can arrive.

@@ -1,7 +1,7 @@
 """Mistakes that somebody could make in hcl, to prove that the simulator finds them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -172,6 +172,13 @@ def a_step_has_schedules_read_anew() -> Patch:
     return mock.patch.object(maintenance, "reckoned", holding.edited)
 
 
+def who_is_back_leaves_it_at_that() -> Patch:
+    """Have channels that are in the file again say nothing of what has ended."""
+    return mock.patch.object(
+        store.outages, "ended_by_those_back", return_value=nullcontext()
+    )
+
+
 async def _nothing(*_: object, **__: object) -> None:
     pass
 
@@ -196,5 +203,6 @@ PLANTED: dict[str, Callable[[], Patch]] = {
         a_log_is_a_bad_outcome,
         an_end_ends_all_runs,
         a_step_has_schedules_read_anew,
+        who_is_back_leaves_it_at_that,
     )
 }

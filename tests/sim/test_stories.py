@@ -99,6 +99,7 @@ SHOWN: dict[str, tuple[str, tuple[int, ...], str]] = {
     "a_log_is_a_bad_outcome": ("1", (27,), ""),
     "an_end_ends_all_runs": ("3", (28,), ""),
     "a_step_has_schedules_read_anew": ("3", (4,), "step"),
+    "who_is_back_leaves_it_at_that": ("33", (25,), "slip"),
 }
 
 

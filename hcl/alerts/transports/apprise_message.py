@@ -120,6 +120,11 @@ _MENTION = re.compile(
 
 _FORMAT = re.compile(r"[?&]format=(text|markdown|html)\b", re.IGNORECASE)
 
+# Services for which Apprise itself looks through a text for whom to call: in code and
+# in mail addresses too. Discord only where a URL asks for its Markdown.
+_SEARCHED = _names("fluxer fluxers notifiarr")
+_CALL = re.compile(r"@(?=[&\w])")
+
 
 def request(
     scheme: str,
@@ -148,6 +153,8 @@ def request(
     elif scheme in _CHATS:
         title = unmentioned(title)
         body = unmentioned(body) if body_format == "text" else body
+    if _is_searched(scheme, url):
+        body = _CALL.sub("@\u200b", body)
     arguments = _arguments(scheme, letter, key)
     event: Event = "server" if letter.status == "info" else letter.status
     # What is sent all the same, a test say, comes as the service has it.
@@ -196,6 +203,12 @@ def _fitting(letter: Letter, lay_out: Callable[[Letter], str], room: int) -> str
 def unmentioned(text: str) -> str:
     """Break what a chat would take for a mention, by a space of no width."""
     return _MENTION.sub(lambda found: f"{found[0]}\u200b", text)
+
+
+def _is_searched(scheme: str, url: str) -> bool:
+    asked = _FORMAT.search(url)
+    is_markdown = asked is not None and asked[1].lower() == "markdown"
+    return scheme in _SEARCHED or (scheme == "discord" and is_markdown)
 
 
 def _encodable(text: str) -> str:

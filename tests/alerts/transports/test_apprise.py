@@ -303,6 +303,18 @@ async def test_discord_gets_what_it_shows(
     assert "<@" not in content
 
 
+async def test_output_calls_nobody_on_discord_in_its_markdown(
+    courier: Courier, internet: ProxySink
+) -> None:
+    internet.status, internet.body = 204, b""
+    message = a_message(an_alert(ping=a_ping(body=b"root@12345 <@1> @&2 me@host")))
+
+    await send(courier, f"{DISCORD}?format=markdown", message, kind="discord")
+
+    assert "allow_mentions" not in json.loads(internet.records[0].text)
+    assert "👉" not in internet.records[0].text
+
+
 async def test_telegram_gets_html(courier: Courier, internet: ProxySink) -> None:
     internet.body = b'{"ok": true}'
 

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -119,6 +120,30 @@ def test_mentions_are_broken(text: str, safe: str) -> None:
 
     assert unmentioned(text.replace("|", gap)) == safe.replace("|", gap)
     assert unmentioned(safe.replace("|", gap)) == safe.replace("|", gap)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["discord://1/t/?format=Markdown", "fluxer://1/t/", "notifiarr://key/#1"],
+)
+def test_output_calls_nobody_where_apprise_looks_for_whom_to_call(url: str) -> None:
+    output = b"<@123> @&456 root@789 <@&1>\nme@example.org"
+    scheme = url.partition("://")[0]
+    message = a_message(an_alert(name="@&456", ping=a_ping(body=output)))
+
+    body = request(scheme, url, write_letter(message, NOW), "key")["body"]
+
+    assert "root@\u200b789" in body
+    assert not re.search(r"@(?!\u200b)", body)
+
+
+def test_addresses_in_output_stay_whole_where_nobody_looks_for_them() -> None:
+    message = a_message(an_alert(ping=a_ping(body=b"me@example.org")))
+
+    for url in ("discord://1/t/", "slack://a/b/c"):
+        scheme = url.partition("://")[0]
+        body = request(scheme, url, write_letter(message, NOW), "key")["body"]
+        assert "me@example.org" in body
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hcl.config import Config
 from hcl.config.rights import may_exist
 from hcl.occurrences import pasted
 from hcl.words.lengths import duration
-from hcl.words.lines import counted, one_line
+from hcl.words.lines import clean, counted, one_line
 
 if TYPE_CHECKING:
     from hcl.server.declaring import Step, Verb
@@ -135,4 +135,5 @@ def _values(step: "Step", name: str) -> Sequence[str]:
 def _value(value: object) -> str:
     if isinstance(value, timedelta):
         return duration(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    # JSON escapes not all that a terminal takes for orders.
+    return clean(json.dumps(value, ensure_ascii=False, default=str))

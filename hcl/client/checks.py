@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,16 @@ from hcl.client.api import API, APIError, add_options
 from hcl.client.lengths import whole_seconds
 from hcl.client.options import checked
 from hcl.client.settings import SettingsError, load
-from hcl.client.tables import ago, in_line, length, moment, show, took
+from hcl.client.tables import (
+    ago,
+    in_json,
+    in_line,
+    in_lines,
+    length,
+    moment,
+    show,
+    took,
+)
 
 # Of a check, what create and edit may set; the API says what is wrong with a value.
 _STRINGS = (
@@ -217,7 +225,11 @@ def _delete(api: API, options: argparse.Namespace) -> None:
 def _log(api: API, options: argparse.Namespace) -> None:
     if options.body is not None:
         body = api.text(api.check(options.check, f"/pings/{options.body}/body"))
-        sys.stdout.buffer.write(body)
+        if sys.stdout.isatty():
+            # Whoever may ping the check chose these bytes.
+            sys.stdout.write(in_lines(body.decode("utf-8", "replace")))
+        else:
+            sys.stdout.buffer.write(body)
         return
     pings = api.things(api.check(options.check, "/pings/"), "pings")
     rows = [
@@ -259,7 +271,7 @@ def _messages(api: API, options: argparse.Namespace) -> None:
 def _explain(api: API, options: argparse.Namespace) -> None:
     document = api.thing("GET", api.check(options.check, "/explain/"), "lines")
     if options.format == "json":
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(in_json(document))
         return
     for line in document["lines"]:
         print(in_line(line))

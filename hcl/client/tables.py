@@ -23,7 +23,7 @@ def show(
     `form` is table, plain (one row a line, tabs between) or json.
     """
     if form == "json":
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(in_json(document))
         return
     cells = [[in_line(row.get(column)).strip() for column in columns] for row in rows]
     if form == "plain":
@@ -36,6 +36,26 @@ def show(
 def in_line(value: Any) -> str:
     """Put a value in one line that no terminal takes for orders."""
     return printable("" if value is None else str(value))
+
+
+def in_json(document: Any) -> str:
+    """Write JSON that people can read, and no terminal takes for orders."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else _spelt(sign) for sign in text
+    )
+
+
+def _spelt(sign: str) -> str:
+    # Such stand in strings alone, where it means the same.
+    return json.dumps(sign)[1:-1] if sign > "\x7f" else f"\\u{ord(sign):04x}"
+
+
+def in_lines(text: str) -> str:
+    """Put blanks for what a terminal takes for orders, but line ends and tabs."""
+    return "\n".join(
+        "\t".join(map(printable, line.split("\t"))) for line in text.split("\n")
+    )
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:

@@ -58,6 +58,16 @@ async def test_plan_says_what_a_reload_would_do_and_does_not_do_it(
     ]
 
 
+async def test_what_others_wrote_gives_a_terminal_no_orders(tmp_path: Path) -> None:
+    async with running_app(tmp_path, HOME) as app:
+        await create(app, slug="nightly", name="a\x9b2J\u202eb")
+        app.config.path.write_text(HOME + declare("nightly", name="n"))
+
+        done = await to_thread(hcl, tmp_path, "plan")
+
+    assert '    name: "a2Jb" -> "n"' in done.stdout.splitlines()
+
+
 async def test_nothing_to_do_is_0(tmp_path: Path) -> None:
     async with running_app(tmp_path, HOME + NIGHTLY):
         done = await to_thread(hcl, tmp_path, "plan")

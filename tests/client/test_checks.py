@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import pty
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import pytest
 from hcl.client import checks, completion
 from tests import toml
 from tests.client.running import Ran, environment, hcl
+from tests.patience import ENDS
 from tests.server.process import API_KEY, PING_KEY, Serve
 from tests.sinks import HttpSink
 
@@ -69,6 +71,22 @@ async def test_a_run_is_seen_by_the_server(machine: Machine) -> None:
     assert body.out == b"hello\n"
     none = await machine("checks", "log", "job", "--body", "1")
     assert none.err == "hcl checks: there is no such ping, or it brought nothing\n"
+
+
+async def test_a_body_gives_a_terminal_no_orders(machine: Machine) -> None:
+    orders = "printf '\\033]0;x\\007\\tred\\n'"
+    await machine("run", "--create", "loud", "--", "sh", "-c", orders)
+    reader, terminal = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hcl", "checks", "log", "loud", "--body", "2"),
+        stdout=terminal,
+        env=machine.env,
+    )
+    os.close(terminal)
+
+    assert await asyncio.wait_for(process.wait(), ENDS) == 0
+    assert os.read(reader, 1000) == b" ]0;x \tred\r\n"
+    os.close(reader)
 
 
 async def test_a_server_named_by_what_its_ping_urls_begin_with_is_found(

@@ -1,8 +1,10 @@
-"""How the command line says lengths."""
+"""How the command line says lengths, and what others wrote."""
+
+import json
 
 import pytest
 
-from hcl.client.tables import length, took
+from hcl.client.tables import in_json, in_lines, length, took
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,17 @@ def test_a_period_is_said_in_full(seconds: int, text: str) -> None:
 )
 def test_a_short_run_is_not_said_to_take_no_time(seconds: float, text: str) -> None:
     assert took(seconds) == text
+
+
+def test_json_says_the_same_and_gives_a_terminal_no_orders() -> None:
+    document = {"name": "日本 \x9b2J\x7f\u202e\U000e0001\x1b[31m\n", "n": [1, None]}
+
+    written = in_json(document)
+
+    assert json.loads(written) == document
+    assert "日本" in written
+    assert all(sign.isprintable() or sign == "\n" for sign in written)
+
+
+def test_text_keeps_its_lines_and_tabs_and_gives_a_terminal_no_orders() -> None:
+    assert in_lines("a\tb\r\n\x1b[31mc\x9b\n") == "a\tb \n [31mc \n"

@@ -42,7 +42,8 @@ def inserted(text: str, project: int, block: str) -> str:
 
     Raises ValueError if it cannot be told where that is.
     """
-    lines = text.splitlines(keepends=True)
+    # Not by splitlines, which knows more ends of lines than TOML does.
+    lines = re.split(r"(?<=\n)", text)
     seen, at = -1, None
     for number, line in _outside_strings(lines):
         header = _HEADER.match(line)

@@ -117,7 +117,12 @@ def _shell(value: str) -> Translated:
     keys = {s: document[f"cmd_{s}"] for s in ("down", "up") if document.get(f"cmd_{s}")}
     if not keys:
         raise NoEquivalentError("it has no command")
-    return Translated("shell", keys)
+    # Whoever had an account there could write one, and most servers run none.
+    note = (
+        "its commands run here, as the user of hcl, whether or not the old server ran"
+        " them (SHELL_ENABLED): read them before hcl starts"
+    )
+    return Translated("shell", keys, notes=[note])
 
 
 def _trello(value: str) -> Translated:

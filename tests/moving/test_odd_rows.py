@@ -57,6 +57,20 @@ def loose(path: Path) -> Path:
     return path
 
 
+def test_a_schedule_that_would_hold_up_every_ping_stays_behind(tmp_path: Path) -> None:
+    copy = loose(tmp_path / "odd.sqlite")
+    slow = "\n".join(f"Mon *-2-29 {n // 60}:{n % 60}" for n in range(1000))
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        [name] = conn.execute("SELECT name FROM api_check WHERE id = 5").fetchone()
+        set_ = "UPDATE api_check SET kind = 'oncalendar', schedule = ? WHERE id = 5"
+        conn.execute(set_, (slow,))
+
+    done = hcl(tmp_path, "import", copy)
+
+    assert done.returncode == 0, done.stderr
+    assert f"check {name} makes no sense: its schedule has 1" in done.stdout
+
+
 def test_what_makes_no_sense_stays_behind_and_the_rest_comes(tmp_path: Path) -> None:
     copy = loose(tmp_path / "odd.sqlite")
     with closing(sqlite3.connect(copy)) as conn, conn:

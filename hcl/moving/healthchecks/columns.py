@@ -159,6 +159,21 @@ def text(kept: Any) -> str:
     return "" if kept is None else str(kept)
 
 
+def schedule(kept: Any) -> str:
+    """Read an expression. Raises ValueError for one that no server takes.
+
+    Each ping asks when it fires next, and of thousands of lines that takes seconds.
+    """
+    read = text(kept)
+    if len(read) > _LONGEST_SCHEDULE:
+        raise ValueError(f"its schedule has {len(read):,} characters")
+    return read
+
+
+# Five times what hcl and Healthchecks take.
+_LONGEST_SCHEDULE = 5 * bounds.SCHEDULE_LENGTH
+
+
 def number(kept: Any, default: int = 0) -> int:
     """Read a whole number, or the default where there is none."""
     return int(kept) if isinstance(kept, int | float) else default

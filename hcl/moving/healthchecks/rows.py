@@ -85,6 +85,7 @@ def check_of(row: sqlite3.Row) -> Check:
     if kind not in get_args(Kind):
         raise ValueError(f"its kind is {kind!r}")
     same: dict[str, Any] = {name: columns.text(row[name]) for name in columns.TEXTS}
+    same["schedule"] = columns.schedule(row["schedule"])
     switches: dict[str, Any] = {name: bool(row[name]) for name in columns.SWITCHES}
     start = columns.heard(row["last_start"])
     took = columns.number(row["last_duration"], -1)

@@ -251,7 +251,7 @@ def test_a_bad_project_is_refused(text: str, message: str) -> None:
         ),
         (
             f"keys = '{K32}'",
-            "projects[0].keys: a string is not an array of tables; use [[projects.keys]",
+            "projects[0].keys: a string is not an array of tables; use [[projects",
         ),
         (
             "[projects.keys]",

@@ -281,8 +281,11 @@ def undo(backups: str) -> list[str]:
 
 
 def _now(path: str) -> str | None:
-    if path == USER_CRONTAB:
-        return _own_crontab()
+    return _own_crontab() if path == USER_CRONTAB else text_of(path)
+
+
+def text_of(path: str) -> str | None:
+    """Return what is in a file; None: there is none. Raises OSError."""
     try:
         return _text(path)
     except FileNotFoundError:

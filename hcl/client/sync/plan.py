@@ -142,15 +142,32 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
         if after != text:
             changed.append(Change(source, after))
     folder = machine.unit_folder(user=user)
+    changed += [] if user else _renewed(steps, folder)
     units = [step for step in wanted if step.job.unit.endswith(".service")]
     for step in units:
         # Most start the service of their own name, but not all; some no service.
-        path = f"{folder}/{step.job.unit}.d/hcl.conf"
+        path = _drop_in_path(folder, step.job)
         text = drop_in(step.check, hcl, user=user, is_cut_off=step.job.is_cut_off)
         changed.append(Change(path, text))
     if any(step.job.is_cut_off for step in units):
         changed.append(Change(f"{folder}/{_FLUSHER}.service", _flusher(hcl)))
     return changed
+
+
+def _drop_in_path(folder: str, job: Job) -> str:
+    return f"{folder}/{job.unit}.d/hcl.conf"
+
+
+def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
+    """Return the drop-ins of before by which root has the home of a service's user."""
+    renewed = []
+    for step in steps:
+        path = _drop_in_path(folder, step.job)
+        text = machine.text_of(path) if step.job.watched and step.job.unit else None
+        if text and text.startswith(_WRITTEN):
+            after = _FROM_HOME.sub(f"=-+{_AT_HOME}", text)
+            renewed += [Change(path, after)] if after != text else []
+    return renewed
 
 
 def _told(text: str, steps: dict[int, Step], hcl: str, *, has_user: bool) -> str:
@@ -167,6 +184,13 @@ def _told(text: str, steps: dict[int, Step], hcl: str, *, has_user: bool) -> str
     return "\n".join(lines)
 
 
+_WRITTEN = "# Written by hcl sync."
+
+# By + systemd leaves root the home and the folder of the service's user, who could put
+# there what Python runs at its start (~/.local/lib), as root.
+_AT_HOME = "/usr/bin/env HOME=/root PYTHONSAFEPATH=1 "
+_FROM_HOME = re.compile(r"=-\+(?=/)(?!/usr/bin/env HOME=)")
+
 # Sends what services without a network have told. Each has an instance of its own: to
 # start one that runs already does nothing, and it may have looked at all by then.
 _FLUSHER = "hcl-flush@"
@@ -174,7 +198,7 @@ _FLUSHER = "hcl-flush@"
 
 def _flusher(hcl: str) -> str:
     return (
-        "# Written by hcl sync.\n"
+        f"{_WRITTEN}\n"
         "[Unit]\n"
         "Description=Send what %i, which has no network, told hcl\n\n"
         "[Service]\n"
@@ -190,10 +214,10 @@ def drop_in(check: str, hcl: str, *, user: bool, is_cut_off: bool = False) -> st
     """
     # By + as root, whoever the service is: its user may read no settings, and its
     # sandbox may hide the spool. A user's systemd has no such thing to lift.
-    mark, scope = ("-", "--user ") if user else ("-+", "")
-    ping = f"{mark}{hcl} ping --quiet" + (" --patience 0" if is_cut_off else "")
+    mark, scope, home = ("-", "--user ", "") if user else ("-+", "", _AT_HOME)
+    ping = f"{mark}{home}{hcl} ping --quiet" + (" --patience 0" if is_cut_off else "")
     text = (
-        "# Written by hcl sync.\n"
+        f"{_WRITTEN}\n"
         "[Service]\n"
         f"ExecStartPre={ping} {check} start\n"
         f"ExecStopPost={ping} {check} systemd\n"

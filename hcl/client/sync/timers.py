@@ -108,7 +108,7 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     command = re.search(r"argv\[\]=(.*?) ;", commands)
     spread = _seconds(one("RandomizedDelayUSec")) + _seconds(one("AccuracyUSec"))
     words = command[1] if command else unit
-    # What is run by + runs as root, but with the home of this user.
+    # What is run by + runs as root, and by older drop-ins with the home of this user.
     user = shown.get("User", [""])[0]
     job = Job(timer, words, tz=tz, spread=int(spread), unit=unit, user=user)
     if not unit.endswith(".service"):

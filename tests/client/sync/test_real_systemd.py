@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hcl.client.sync import plan
 from tests.client.running import environment
 from tests.client.sync.test_sync import checks
 from tests.namespaces import Systemd, is_possible
@@ -117,6 +118,22 @@ async def test_timers_are_found_and_their_services_tell(
     assert undone.stdout.count("brought back") == len(SERVICES) + 1
     assert not list(systemd.units.rglob("hcl*"))
     assert "hcl" not in systemd.run("systemctl", "cat", "good.service").stdout
+
+
+async def test_root_has_no_home_that_is_anothers(
+    tmp_path: Path, systemd: Systemd
+) -> None:
+    hcl, said = tmp_path / "hcl", tmp_path / "said"
+    hcl.write_text(f'#!/bin/sh\necho "$(id -u) $HOME $PYTHONSAFEPATH" >> {said}\n')
+    hcl.chmod(0o755)
+    folder = systemd.units / "jailed.service.d"
+    folder.mkdir()
+    (folder / "hcl.conf").write_text(plan.drop_in("x", str(hcl), user=False))
+    systemd.run("systemctl", "daemon-reload")
+
+    systemd.run("systemctl", "start", "jailed.service")
+
+    assert said.read_text() == "0 /root 1\n" * 2
 
 
 async def test_what_ends_while_another_is_being_told_is_told_too(

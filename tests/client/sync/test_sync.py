@@ -172,6 +172,26 @@ async def test_apply_makes_the_checks_and_has_the_jobs_tell_them(
     assert stat.S_IMODE(drop_in.stat().st_mode) == 0o644
 
 
+async def test_drop_ins_of_before_no_longer_give_root_the_home_of_others(
+    machine: Machine,
+) -> None:
+    await machine.sync("--apply")
+    drop_in = machine.root / "etc/systemd/system/logs.service.d/hcl.conf"
+    written = drop_in.read_text()
+    before = written.replace("/usr/bin/env HOME=/root PYTHONSAFEPATH=1 ", "")
+    assert f"=-+{machine.hcl} ping" in before
+    drop_in.write_text(before)
+
+    shown = await machine.sync()
+    applied = await machine.sync("--apply")
+    again = await machine.sync("--apply")
+
+    assert b"HOME=/root" in shown.out
+    assert f"wrote {drop_in}" in applied.out.decode()
+    assert drop_in.read_text() == written
+    assert b"wrote" not in again.out
+
+
 async def test_a_second_run_changes_nothing(machine: Machine, serve: Serve) -> None:
     await machine.sync("--apply")
     before, made = machine.files(), checks(serve)

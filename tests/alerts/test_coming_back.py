@@ -8,9 +8,10 @@ import pytest
 
 from hcl import store
 from hcl.model import Announcement, AnnouncementKind, Check
-from tests.alerts.sending import Post, channel, posting, quiet, restarted
+from tests import toml
+from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import DAY, HOUR
-from tests.store import put_check
+from tests.store import change, put_check
 
 MAIL = channel("Mail")
 OFF = channel("Mail", enabled="false")
@@ -116,6 +117,52 @@ async def test_nobody_tells_of_an_outage_that_is_over(tmp_path: Path) -> None:
         assert post.mails() == []
 
 
+async def test_nobody_tells_again_what_was_told_so_long_ago_that_it_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    """Messages are kept for three months, and outages may last for longer."""
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        ago = post.app.clock.now() - 100 * DAY
+        await post.fail(check, ago)
+        await post.send(ago)
+        await change(post.app.database, "DELETE FROM notifications")
+        await post.use()
+        await post.use(MAIL)
+        await _send(post)
+        assert post.mails() == ["DOWN: a"]
+
+
+async def test_it_does_so_if_who_was_to_tell_instead_leaves(tmp_path: Path) -> None:
+    mail, other = channel("Mail", **ALWAYS_QUIET), channel("Other", **ALWAYS_QUIET)
+    async with posting(tmp_path, mail, other) as post:
+        check = await _up(post, 1, 2)
+        await _told(post, check)
+        await post.use(other)
+        await post.use(MAIL, other)
+        await _send(post)
+        assert post.mails() == []
+        await post.use(MAIL)
+        await _send(post)
+        assert (post.mails(), post.mails("Other")) == (["DOWN: a"], [])
+
+
+async def test_a_group_hands_it_to_who_takes_the_place_of_one_that_left(
+    tmp_path: Path,
+) -> None:
+    mail, other = channel("Mail", **ALWAYS_QUIET), channel("Other")
+    async with posting(tmp_path, mail, other, group("Mail")) as post:
+        check = await _up(post, 3)
+        await _told(post, check)
+        await post.use(other, group("Other"))
+        await _send(post)
+        assert post.mails("Other") == ["DOWN: a"]
+        await post.use(MAIL, other, group("Mail", "Other"))
+        await post.use(other, group("Other"))
+        await _send(post)
+        assert (post.mails(), post.mails("Other")) == ([], ["DOWN: a"])
+
+
 # The end of an outage
 
 
@@ -162,6 +209,63 @@ async def test_it_tells_the_last_of_several_flips(tmp_path: Path) -> None:
         await _send(post)
         assert post.mails() == ["DOWN: a", "UP: a"]
         assert len(post.mails("Other")) == 4
+
+
+@pytest.mark.parametrize(
+    ("other", "away"),
+    [([], []), ([channel("Other")], [channel("Other"), group("Other")])],
+    ids=["alone", "of two"],
+)
+@pytest.mark.parametrize("own", [(), (1,)], ids=["", "by itself too"])
+async def test_it_does_so_as_one_of_a_group(
+    tmp_path: Path, other: Sequence[str], away: Sequence[str], own: Sequence[int]
+) -> None:
+    all_ = group("Mail", "Other") if other else group("Mail")
+    async with posting(tmp_path, MAIL, *other, all_) as post:
+        check = await _up(post, *own, 3 if other else 2)
+        await _told(post, check)
+        await post.use(*away)
+        await _told(post, check, "success")
+        await post.use(MAIL, *other, all_)
+        await _send(post)
+        await post.use(MAIL, *other, all_)
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+        assert post.mails("Other") == (["DOWN: a", "UP: a"] if other else [])
+
+
+async def test_it_tells_so_once_it_is_back_from_another_project(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await _told(post, check)
+        home, mail = post.file(), post.file(MAIL).removeprefix(post.file())
+        id_ = f'id = "{post.app.synced.channels[1].id}"\n'
+        moved = mail.replace("[[projects.channels]]\n", f"[[projects.channels]]\n{id_}")
+        work = toml.project("Work", "work")
+        await post.app.reload(f"{home}\n{moved}\n{work}")
+        await post.app.reload(f"{home}\n{work}\n{moved}")
+        await _told(post, check, "success")
+        assert post.mails() == ["DOWN: a"]
+        await post.app.reload(f"{home}\n{moved}\n{work}")
+        await _send(post)
+        assert post.mails() == ["DOWN: a", "UP: a"]
+
+
+async def test_it_tells_so_of_what_its_fallback_had_told(tmp_path: Path) -> None:
+    dead = toml.webhook("Hook", down="http://127.0.0.1:9/", fallback="Mail")
+    async with posting(tmp_path, MAIL, dead) as post:
+        now = post.app.clock.now()
+        check = await _up(post, 2)
+        await post.fail(check, now)
+        await post.send(*(now + n * HOUR for n in range(3)))
+        assert post.mails() == ["DOWN: a"]
+        await post.use(MAIL)
+        await _told(post, check, "success")
+        up = "@HTTP@hook/$STATUS/$NAME"
+        for _ in range(2):
+            await post.use(MAIL, toml.webhook("Hook", down=up, up=up))
+            await _send(post)
+        assert post.requests() == ["up a"]
 
 
 @pytest.mark.parametrize(
@@ -258,3 +362,45 @@ async def test_it_tells_what_was_to_be_told_of_hcl_itself(
         await post.use(MAIL)
         await _send(post)
         assert len(post.mails()) == count
+
+
+async def test_it_tells_that_a_check_is_late_if_it_is_so_still(tmp_path: Path) -> None:
+    late = {"events": '["late", "down", "up"]'}
+    async with posting(tmp_path, channel("Mail", **late, **ALWAYS_QUIET)) as post:
+        now = post.app.clock.now()
+        check = await _up(post, 1)
+        await post.succeed(check, now - 25 * HOUR)
+        await post.app.checker.check_once(now - 25 * HOUR + DAY)
+        await _send(post)
+        await post.use()
+        await post.use(channel("Mail", **late))
+        await _send(post)
+        assert [subject.split(":")[0] for subject in post.mails()] == ["LATE"]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_it_tells_how_that_went_on(tmp_path: Path, *, waits: bool) -> None:
+    """Else people would hear of a trouble that is over, or of no end."""
+    keys = ALWAYS_QUIET if waits else {}
+    async with posting(tmp_path, channel("Mail", **keys), channel("Other")) as post:
+        await _announce(post, "hcl cannot back up its database")
+        await _send(post)
+        await post.use(channel("Other"))
+        await _announce(post, "hcl backs up its database again")
+        await post.use(MAIL, channel("Other"))
+        await _send(post)
+        await post.use(MAIL, channel("Other"))
+        await _send(post)
+        assert [subject[:12] for subject in post.mails()] == [
+            "hcl cannot b",
+            "hcl backs up",
+        ]
+        assert len(post.mails("Other")) == 2
+
+
+async def _announce(post: Post, subject: str) -> None:
+    now = post.app.clock.now()
+    async with post.app.database.transaction() as conn:
+        told = Announcement(None, now, "backup", subject, ("So it is.",))
+        id_ = await store.announcements.add(conn, told)
+        await store.notifications.add_for_announcement(conn, id_, now)

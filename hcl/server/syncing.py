@@ -107,12 +107,16 @@ async def _to_nobody(_: Connection, __: Iterable[Change], ___: datetime) -> None
 _Hearing = Callable[[Connection, datetime], AbstractAsyncContextManager[None]]
 _Announcing = Callable[[Connection, Iterable[Change], datetime], Awaitable[None]]
 
-# Who tells of outages that last, who of what is new in the file, and what is lacking.
+# Who tells of outages that last, and of what has ended; who of what is new in the file;
+# and what is lacking. The most that can be read is told.
 _NO_NEWS = "pages cannot tell of what is new in hcl.toml"
+_NO_ENDS = "cannot have channels that are back tell of what has ended"
 _NO_OUTAGES = "cannot have channels that come tell of outages"
 _WAYS: tuple[tuple[_Hearing, _Announcing, str], ...] = (
     (_by_who_comes, reloading.announce, ""),
     (_by_who_comes, _to_nobody, _NO_NEWS),
+    (store.outages.heard_by_others, reloading.announce, _NO_ENDS),
+    (store.outages.heard_by_others, _to_nobody, f"{_NO_ENDS}, and {_NO_NEWS}"),
     (_by_nobody, reloading.announce, _NO_OUTAGES),
     (_by_nobody, _to_nobody, f"{_NO_OUTAGES}, and {_NO_NEWS}"),
 )

@@ -11,7 +11,8 @@ from hcl.model import Announcement, AnnouncementKind, Check
 from tests import toml
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
 from tests.build import DAY, HOUR
-from tests.store import change, put_check
+from tests.damage import damage
+from tests.store import change, put_check, rows
 
 MAIL = channel("Mail")
 OFF = channel("Mail", enabled="false")
@@ -404,3 +405,17 @@ async def _announce(post: Post, subject: str) -> None:
         told = Announcement(None, now, "backup", subject, ("So it is.",))
         id_ = await store.announcements.add(conn, told)
         await store.notifications.add_for_announcement(conn, id_, now)
+
+
+async def test_damage_of_what_else_was_told_keeps_no_outage_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with posting(tmp_path, MAIL) as post:
+        check = await _up(post, 1)
+        await post.use()
+        await _told(post, check)
+    damage(tmp_path / "hcl.sqlite", "announcements")
+    async with restarted(post, MAIL) as again:
+        owed = "SELECT channel_id FROM notifications WHERE next_try IS NOT NULL"
+        assert await rows(again.app.database, owed) == [1]
+    assert sum("what has ended" in message for message in caplog.messages) == 1

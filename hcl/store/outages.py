@@ -65,13 +65,11 @@ _OWED = (
 )
 
 # Outages that last, as those of _OWED, whose channels may have been there before:
-# nobody was told, nothing waits, and what did was given up with its channel.
+# nobody was told yet, and what waited was given up with its channel.
 _LOST = (
     f"{_SERVED} CROSS JOIN flips f ON f.id = {outage_of('s.check_id')}"
     " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
     f" AND n.sent IS NULL AND n.answer IN {_WITH_CHANNEL})"
-    " AND NOT EXISTS (SELECT 1 FROM notifications n"
-    " WHERE n.flip_id = f.id AND n.next_try IS NOT NULL)"
     f" AND NOT {_WAS_TOLD}"
 )
 
@@ -125,7 +123,7 @@ async def heard_by_others(
     yield
     values["before"], values["out"] = before
     if await conn.execute_fetchall(f"SELECT 1 FROM {_OWED} LIMIT 1", values):
-        await _take_up_again(conn, values)
+        await _take_up(conn, _OWED, values)
         await _owe(conn, values)
     if await conn.execute_fetchall(f"SELECT 1 FROM {_LOST} LIMIT 1", values):
         await _take_up_lost(conn, values)
@@ -143,19 +141,12 @@ async def _owe(conn: Connection, values: Mapping[str, Any]) -> None:
     )
 
 
-async def _take_up_again(conn: Connection, values: Mapping[str, Any]) -> None:
+async def _take_up(conn: Connection, which: str, values: Mapping[str, Any]) -> None:
     """Have channels that are back tell what was given up when they left.
 
-    Where nobody else is to: who takes a channel out, and puts it back, loses no outage.
+    Who takes a channel out, and puts it back, loses no outage. Whoever else is to tell
+    of it may be in trouble.
     """
-    waits = (
-        "EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
-        " AND n.next_try IS NOT NULL)"
-    )
-    await _take_up(conn, f"{_OWED} WHERE NOT {waits}", values)
-
-
-async def _take_up(conn: Connection, which: str, values: Mapping[str, Any]) -> None:
     await conn.execute(
         f"UPDATE notifications SET next_try = :now, answer = '', ran = {RAN}"
         f" FROM (SELECT DISTINCT f.id AS began, k.project_id AS project FROM {which})"
@@ -169,7 +160,7 @@ async def _take_up(conn: Connection, which: str, values: Mapping[str, Any]) -> N
 
 
 async def _take_up_lost(conn: Connection, values: Mapping[str, Any]) -> None:
-    """Have others tell what was given up since, with who was to tell it instead.
+    """Have told what a group, or a channel that fails, had handed to one that left.
 
     A group hands it on once more: it may have other channels now.
     """

@@ -16,6 +16,7 @@ from tests.store import change, put_check, rows
 
 MAIL = channel("Mail")
 OFF = channel("Mail", enabled="false")
+DEAD = toml.webhook("Hook", down="http://127.0.0.1:9/")
 ALWAYS_QUIET = {"quiet_hours": quiet("00:00", "23:59")}
 
 
@@ -134,18 +135,36 @@ async def test_nobody_tells_again_what_was_told_so_long_ago_that_it_is_forgotten
         assert post.mails() == ["DOWN: a"]
 
 
-async def test_it_does_so_if_who_was_to_tell_instead_leaves(tmp_path: Path) -> None:
-    mail, other = channel("Mail", **ALWAYS_QUIET), channel("Other", **ALWAYS_QUIET)
-    async with posting(tmp_path, mail, other) as post:
+@pytest.mark.parametrize("other", [channel("Other", **ALWAYS_QUIET), DEAD])
+async def test_it_does_so_though_another_has_to_tell_of_it_still(
+    tmp_path: Path, other: str
+) -> None:
+    """That may be in trouble, or leave too."""
+    async with posting(tmp_path, channel("Mail", **ALWAYS_QUIET), other) as post:
         check = await _up(post, 1, 2)
         await _told(post, check)
         await post.use(other)
         await post.use(MAIL, other)
         await _send(post)
-        assert post.mails() == []
-        await post.use(MAIL)
-        await _send(post)
         assert (post.mails(), post.mails("Other")) == (["DOWN: a"], [])
+
+
+@pytest.mark.parametrize("away", [[], [OFF]], ids=["out", "off"])
+async def test_it_does_so_as_the_fallback_of_one_that_fails(
+    tmp_path: Path, away: Sequence[str]
+) -> None:
+    fallback = DEAD + 'fallback = "Mail"\n'
+    async with posting(tmp_path, fallback, channel("Mail", **ALWAYS_QUIET)) as post:
+        now = post.app.clock.now()
+        check = await _up(post, 1)
+        await post.fail(check, now)
+        await post.send(*(now + n * HOUR for n in range(3)))
+        assert [hold for hold, _ in await post.waiting()] == ["", "quiet"]
+        await post.use(DEAD, *away)
+        for _ in range(2):
+            await post.use(fallback, MAIL)
+            await _send(post)
+        assert post.mails() == ["DOWN: a"]
 
 
 async def test_a_group_hands_it_to_who_takes_the_place_of_one_that_left(
@@ -253,7 +272,7 @@ async def test_it_tells_so_once_it_is_back_from_another_project(tmp_path: Path) 
 
 
 async def test_it_tells_so_of_what_its_fallback_had_told(tmp_path: Path) -> None:
-    dead = toml.webhook("Hook", down="http://127.0.0.1:9/", fallback="Mail")
+    dead = DEAD + 'fallback = "Mail"\n'
     async with posting(tmp_path, MAIL, dead) as post:
         now = post.app.clock.now()
         check = await _up(post, 2)

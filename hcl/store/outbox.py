@@ -196,8 +196,10 @@ async def note(conn: Connection, outcomes: Sequence[Outcome]) -> None:
     """
     tried = [(outcome, n) for outcome in outcomes for n in outcome.notifications]
     await conn.executemany(
-        # What was given up meanwhile, with its channel, stays so.
-        "UPDATE notifications SET sent = :sent, answer = :answer,"
+        # What was given up meanwhile, with its channel, stays so, and says so: by that
+        # it is known once the channel is back.
+        "UPDATE notifications SET sent = :sent,"
+        " answer = iif(:sent IS NULL AND next_try IS NULL, answer, :answer),"
         " next_try = iif(next_try IS NULL OR (:refused AND ran <= :old AND EXISTS"
         " (SELECT 1 FROM notifications newer"
         " WHERE newer.check_id = notifications.check_id"

@@ -1,5 +1,6 @@
 """Channels that left the file, or were switched off in it, and come back."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -147,6 +148,27 @@ async def test_it_does_so_though_another_has_to_tell_of_it_still(
         await post.use(MAIL, other)
         await _send(post)
         assert (post.mails(), post.mails("Other")) == (["DOWN: a"], [])
+
+
+async def test_it_does_so_though_a_try_was_under_way_as_it_left(tmp_path: Path) -> None:
+    """Who takes a channel out that fails often does so while it waits for an answer."""
+    hook = channel("Hook", "webhook")
+    async with posting(tmp_path, hook) as post:
+        check = await _up(post, 1)
+        post.http.status = 500
+        post.http.may_answer.clear()
+        now = post.app.clock.now()
+        await post.fail(check, now)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(post.app.sender.send_once(now))
+            await post.http.wait_for(1)
+            await post.use()
+            post.http.may_answer.set()
+        post.http.status = 200
+        post.clear()
+        await post.use(hook)
+        await _send(post)
+        assert post.requests() == ["down a"]
 
 
 @pytest.mark.parametrize("away", [[], [OFF]], ids=["out", "off"])

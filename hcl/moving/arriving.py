@@ -321,6 +321,8 @@ class Arriving:
             return
         rows = [(moved.flip, moved.n_pings) for moved in flips]
         await store.moved.add_flips(conn, check.id, rows)
+        if flips[-1].is_told and flips[-1].flip.new_status == "down":
+            await store.moved.told_there(conn, check.id)
         self.arrived.flips += len(flips)
         for back, moved in reversed([*enumerate(reversed(flips))]):
             is_old = self._now - moved.flip.created >= _FRESH and not waits

@@ -12,6 +12,10 @@ from hcl.store.flips import Logged
 from hcl.store.notifications import add_for, add_over
 from hcl.store.times import stamp
 
+# How the settings are called that hold the flip by which an outage began, before the id
+# of its check: of those that people were told of elsewhere.
+TOLD_THERE = "told there: "
+
 
 class Mark(NamedTuple):
     """What was brought of a check so far.
@@ -103,6 +107,15 @@ async def tell(
     if ids := list(channel_ids):
         return await add_over(conn, flip_id, ids, now)
     return await add_for(conn, "f.id = :id", {"id": flip_id}, now)
+
+
+async def told_there(conn: Connection, check_id: int) -> None:
+    """Note that people were told there of the outage that a check came with."""
+    await conn.execute(
+        "INSERT OR REPLACE INTO settings (name, value) SELECT :name, max(id) FROM flips"
+        " WHERE check_id = :id",
+        {"name": f"{TOLD_THERE}{check_id}", "id": check_id},
+    )
 
 
 async def has_badge_key(conn: Connection, badge_key: str) -> bool:

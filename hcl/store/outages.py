@@ -9,6 +9,7 @@ from aiosqlite import Connection
 
 from hcl.store.flips import outage_of
 from hcl.store.latenesses import IS_NOW
+from hcl.store.moved import TOLD_THERE
 from hcl.store.notifications import NEXT_REMINDER, RAN, TELLS
 from hcl.store.times import stamp
 
@@ -49,9 +50,12 @@ _WAS_TOLD = (
 )
 
 # Whether the outage of the flip f was to be told by a channel that was out. What began
-# long ago may have been told: its messages are kept no more.
+# long ago may have been told, since its messages are kept no more; and what came with
+# its check from another server was told there.
 _WAS_MISSED = (
-    "(f.created > :known AND s.check_id IN (SELECT value FROM json_each(:out)))"
+    "(f.created > :known AND s.check_id IN (SELECT value FROM json_each(:out))"
+    " AND NOT EXISTS (SELECT 1 FROM settings"
+    f" WHERE name = '{TOLD_THERE}' || s.check_id AND value = CAST(f.id AS TEXT)))"
 )
 
 # Those that serve, and did not before, with the flip f by which the outage began. It
@@ -319,8 +323,9 @@ async def _end_latenesses(conn: Connection, values: Mapping[str, Any]) -> None:
 
 async def _tell_of_hcl(conn: Connection, values: Mapping[str, Any]) -> None:
     """Have told what was given up, and how that went on which a channel was to tell."""
-    of_it = " CROSS JOIN notifications n ON n.announcement_id = a.id AND n.channel_id = c.id"
-    await _take_up_these(conn, f"{_OF_HCL}{of_it} AND n.created > :since", values)
+    own = "n.announcement_id = a.id AND n.channel_id = c.id AND n.created > :since"
+    which = f"{_OF_HCL} CROSS JOIN notifications n ON {own}"
+    await _take_up_these(conn, which, values)
     await conn.execute(
         "INSERT INTO notifications"
         " (announcement_id, channel_id, created, ran, next_try)"

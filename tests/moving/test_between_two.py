@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hcl.config import load
 from tests import toml
 from tests.app import running_app
@@ -165,6 +167,29 @@ async def test_only_the_channel_that_had_not_told_yet_tells(tmp_path: Path) -> N
 
     waits = "SELECT name FROM notifications n JOIN channels c ON c.id = channel_id"
     assert read(there, f"{waits} WHERE next_try IS NOT NULL") == [("Hook B",)]
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+async def test_what_was_told_there_is_not_told_as_channels_are_switched_on(
+    tmp_path: Path, *, was_told: bool
+) -> None:
+    """They come switched off where nothing says where they lead."""
+    here, there = two(tmp_path)
+    async with running_app(here, HOME) as app:
+        check = await create(app, name="a", channels="*")
+        await app.http.get(f"/ping/{check['uuid']}/fail")
+        if was_told:
+            async with app.database.transaction() as conn:
+                await conn.execute("UPDATE notifications SET next_try = NULL, sent = 1")
+    off = HOME.replace('kind = "webhook"\n', 'kind = "webhook"\nenabled = false\n')
+    (there / "hcl.toml").write_text(off)
+
+    await moved(here, there)
+    async with running_app(there, HOME):
+        pass
+
+    waits = "SELECT count(*) FROM notifications WHERE next_try IS NOT NULL"
+    assert read(there, waits) == [(0 if was_told else 2,)]
 
 
 async def test_a_channel_of_a_group_that_had_not_told_yet_tells(tmp_path: Path) -> None:

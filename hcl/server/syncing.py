@@ -90,7 +90,7 @@ async def sync(
 async def _by_who_comes(conn: Connection, now: datetime) -> AsyncIterator[None]:
     async with (
         store.outages.heard_by_others(conn, now),
-        store.outages.ended_by_those_back(conn, now),
+        store.ends.told_by_those_back(conn, now),
     ):
         yield
 

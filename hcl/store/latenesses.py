@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from aiosqlite import Connection
 
 from hcl.model import Check
+from hcl.store import notifications
 from hcl.store.notifications import RAN
 from hcl.store.times import JUST, seconds, stamp
 
@@ -76,8 +77,8 @@ async def end(
             " (lateness_id, is_end, check_id, channel_id, created, ran, next_try)"
             f" SELECT l.id, 1, l.check_id, n.channel_id, :now, {RAN}, :now"
             " FROM latenesses l JOIN notifications n ON n.lateness_id = l.id"
-            " JOIN channels h ON h.id = n.channel_id AND h.enabled"
-            " AND h.kind != 'group'"
+            " JOIN channels c ON c.id = n.channel_id AND c.enabled"
+            f" AND {notifications.TELLS} AND c.kind != 'group'"
             " WHERE l.id = (SELECT max(id) FROM latenesses WHERE check_id = :id"
             " AND usual IS NULL) AND l.ended IS NULL"
             # While a run is open it is late, and nobody is told.

@@ -76,7 +76,8 @@ async def _put_off(
         " JOIN checks k ON k.id = f.check_id"
         " JOIN checks_channels cc ON cc.check_id = k.id"
         " JOIN channels c ON c.id = cc.channel_id AND c.enabled"
-        " AND c.project_id = k.project_id AND c.kind NOT IN ('webhook', 'shell')"
+        " AND c.on_down AND c.project_id = k.project_id"
+        " AND c.kind NOT IN ('webhook', 'shell')"
         f" WHERE f.check_id = :id AND f.new_status = 'down'{whom}"
         " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
         " AND n.channel_id = c.id AND n.next_try IS NOT NULL) ORDER BY c.id",

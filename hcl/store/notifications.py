@@ -372,7 +372,8 @@ async def highest_id(conn: Connection) -> int | None:
     rows = await conn.execute_fetchall(
         "SELECT seq FROM sqlite_sequence WHERE name = 'notifications'"
     )
-    return next((int(row[0]) for row in rows), None)
+    # SQLite notes 0 as well, once a statement has inserted none.
+    return next((int(row[0]) for row in rows if row[0]), None)
 
 
 async def drop(conn: Connection, up_to: int, limit: int) -> int:

@@ -7,10 +7,10 @@ import pytest
 
 from tests import toml
 from tests.alerts.sending import channel, group, posting, quiet, restarted
-from tests.build import HOUR, NOW
+from tests.build import DAY, HOUR, NOW
 from tests.patience import ENDS
 from tests.sinks import HttpSink
-from tests.store import change, rows
+from tests.store import change, put_check, rows
 
 OFF = {"enabled": "false"}
 GIVEN_UP = "the channel was switched off"
@@ -122,3 +122,34 @@ async def test_a_reminder_of_one_that_is_taken_out_while_it_sends_waits_for_noth
                 await sending
 
             assert await post.waiting() == []
+
+
+async def test_it_does_not_say_that_a_check_is_late_no_more(tmp_path: Path) -> None:
+    late = {"events": '["late", "down", "up"]'}
+    async with posting(tmp_path, channel("Mail", **late)) as post:
+        check = await put_check(post.app.database, 1, name="a", status="up")
+        await post.succeed(check, NOW - DAY)
+        await post.app.checker.check_once(NOW)
+        await post.send(NOW)
+        assert post.mails() == ["LATE: a"]
+
+        await post.use(channel("Mail", **late, **OFF))
+        await post.succeed(check, NOW + HOUR / 2)
+        await post.send(NOW + HOUR / 2)
+
+        assert post.mails() == ["LATE: a"]
+
+
+@pytest.mark.parametrize("keys", [OFF, {"events": '["up", "server"]'}], ids=str)
+async def test_at_the_end_of_a_mute_it_does_not_say_what_is_down_still(
+    tmp_path: Path, keys: dict[str, str]
+) -> None:
+    async with posting(tmp_path, channel("Mail")) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await post.use(channel("Mail", **keys))
+        [project] = post.app.synced.projects
+        await post.app.parts.managing.mute(project, check.code, 4 * HOUR, NOW + HOUR)
+        await post.send(NOW + 5 * HOUR)
+
+        assert post.mails() == ["DOWN: a"]

@@ -175,7 +175,7 @@ def a_step_has_schedules_read_anew() -> Patch:
 def who_is_back_leaves_it_at_that() -> Patch:
     """Have channels that are in the file again say nothing of what has ended."""
     return mock.patch.object(
-        store.outages, "ended_by_those_back", return_value=nullcontext()
+        store.ends, "told_by_those_back", return_value=nullcontext()
     )
 
 

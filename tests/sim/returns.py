@@ -34,9 +34,18 @@ class Returns:
 
     def back(self, name: str) -> None:
         """Hear that a channel is in the config again."""
+        plans = self._world.telling.plans()
+        groups = {plan.name for plan in plans.values() if name in plan.group}
         for code, watched in self._world.oracle.by_code.items():
-            if name in watched.channels and code in self._last:
+            if code not in self._last:
+                continue
+            if name in watched.channels:
                 self._tell(name, code, *self._last[code])
+            elif groups & watched.channels:
+                self._tell(name, code, *self._last[code])
+                for owed in self._world.telling.owed.get((name, code), ())[-1:]:
+                    # It may have told of another outage by itself.
+                    owed.is_optional = True
 
     def _tell(
         self, name: str, code: str, flip: int, old: str, new: str, at: float
@@ -46,9 +55,13 @@ class Returns:
         if new not in telling.plans()[name].events or any(o.flip == flip for o in told):
             return
         heard = [owed for owed in told if owed.is_told][-1:]
-        if new == "up" and old == "down" and heard and heard[0].new == "down":
+        # What an old copy of the database knows was maybe told after it was made.
+        is_old = bool(heard) and heard[0].flip <= self._copied
+        if new == "up" and old == "down" and heard:
+            if heard[0].new != "down" and not is_old:
+                return
             telling.owe(name, code, flip, new, world.machine.now)
-            is_sure = not heard[0].was_lied and not world.machine.is_wrong
+            is_sure = not (is_old or heard[0].was_lied or world.machine.is_wrong)
             is_recent = at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
             telling.owed[name, code][-1].is_optional |= not (is_sure and is_recent)
         elif new == "down" and not self._was_told(code, flip):

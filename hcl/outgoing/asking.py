@@ -41,7 +41,7 @@ class Asker:
             self._proxy = parse_url(proxy) if proxy else None
         except AskingError as error:
             raise ValueError("no proxy for HTTP") from error
-        self._tls = tls
+        self.tls = tls
         self._patience = patience
         self._kept: dict[WebURL, dict[Connection, asyncio.TimerHandle]] = {}
         self._is_closed = False
@@ -104,7 +104,7 @@ class Asker:
             if connection.is_quiet:
                 return connection
             connection.close()
-        return Connection(root, self._proxy, self._tls, self._patience)
+        return Connection(root, self._proxy, self.tls, self._patience)
 
     def _end(self, connection: Connection, is_whole: bool) -> None:
         if self._is_closed or not is_whole:

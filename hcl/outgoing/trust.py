@@ -20,13 +20,19 @@ def context(ca_file: str) -> ssl.SSLContext:
     `ca_file` "": none. Raises OSError if it cannot be read.
     """
     said = tuple(os.environ.get(f"SSL_CERT_{name}", "") for name in ("FILE", "DIR"))
-    # A file that was written anew counts from then on.
-    changed = os.stat(ca_file).st_mtime_ns if ca_file else 0
+    paths = ssl.get_default_verify_paths()
+    # What was written anew counts from then on: hcl may run for years.
+    changed = (
+        os.stat(ca_file).st_mtime_ns if ca_file else 0,
+        *(os.stat(path).st_mtime_ns for path in (paths.cafile, paths.capath) if path),
+    )
     return _made(ca_file, said, changed)
 
 
 @lru_cache(maxsize=2)
-def _made(ca_file: str, said: tuple[str, ...], _changed: int) -> ssl.SSLContext:
+def _made(
+    ca_file: str, said: tuple[str, ...], _changed: tuple[int, ...]
+) -> ssl.SSLContext:
     folder = ssl.get_default_verify_paths().capath
     if not any(said) and folder and any(map(_HASHED.fullmatch, os.listdir(folder))):
         # There a certificate is read when it is needed. All together take 2 MB.

@@ -162,6 +162,34 @@ async def test_authority_of_ones_own_is_trusted_once_it_is_named(
         assert len(sink.records) == 1
 
 
+@pytest.mark.parametrize("way", ["webhook", "tls"])
+@pytest.mark.parametrize("said", ["ca_file", "SSL_CERT_FILE"])
+async def test_authority_that_was_renewed_counts_for_channels_that_are_open(
+    way: str,
+    said: str,
+    authority: Authority,
+    shared: Courier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "ca.pem"
+    old = Authority(tmp_path)
+    file.write_bytes(old.file.read_bytes())
+    ca_file = file if said == "ca_file" else None
+    if ca_file is None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    async with a_sink(way, authority.server()) as sink:
+        transport = a_transport(way, sink.port, shared, ca_file=ca_file)
+        with pytest.raises(DeliveryError):
+            await transport.send(a_message(), NOW)
+
+        file.write_bytes(authority.file.read_bytes())
+        await transport.send(a_message(), NOW)
+        await transport.aclose()
+
+        assert len(sink.records) == 1
+
+
 @pytest.fixture
 def away(tmp_path: Path) -> Iterator[Path]:
     """A file on a share that is away: whoever reads it waits."""

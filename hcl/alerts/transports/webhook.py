@@ -130,17 +130,29 @@ class Webhook:
         return answer
 
     async def _asker(self, way: str, uses_tls: bool) -> Asker:
-        if (way, uses_tls) in self._askers:
-            return self._askers[way, uses_tls]
+        kept = self._askers.get((way, uses_tls))
         # Without TLS any context does, and the empty one takes no memory.
         tls = trust.nobody()
         if uses_tls or proxy.uses_tls(way):
-            tls = await trusted(self._ca_file)
-        # Another message may have come first meanwhile. The patience, for TCP and then
-        # for TLS, ends before the whole try does: so it is told what took too long.
-        return self._askers.setdefault(
-            (way, uses_tls), Asker(way, tls, self._try_timeout * 0.45)
-        )
+            try:
+                tls = await trusted(self._ca_file)
+            except (OSError, AskingError, RuntimeError):
+                # Whom it trusted before it trusts while that cannot be read.
+                if kept is None:
+                    raise
+                return kept
+        # Another message may have come first meanwhile.
+        kept = self._askers.get((way, uses_tls))
+        if kept is not None and kept.tls is tls:
+            return kept
+        if kept is not None:
+            # It trusts whom a file named that was written anew since.
+            kept.close()
+        # The patience, for TCP and then for TLS, ends before the whole try does: so it
+        # is told what took too long.
+        asker = Asker(way, tls, self._try_timeout * 0.45)
+        self._askers[way, uses_tls] = asker
+        return asker
 
 
 def _request(wanted: WebhookRequest, placeholders: Placeholders) -> Request:

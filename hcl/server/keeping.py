@@ -141,17 +141,11 @@ class Keeping:
             await self._identify()
             copying = in_thread(lambda: self._copy(target, stops))
             self._copying.add(copying)
-            while not copying.done():
-                await asyncio.wait([copying], timeout=config.every.total_seconds())
-                if not copying.done():
-                    after = duration(config.every)
-                    await self._failed(
-                        target,
-                        f"{target}: is not written after {after}: is its disk there?",
-                    )
+            await self._wait_for(copying, target, f"{target}: is not written", config)
             contents = await copying
             took = timedelta(seconds=time.monotonic() - begun)
             await self._made(target, contents, took)
+            await self._tidy(target, config)
         except StoppedError:
             return
         except DatabaseError as error:
@@ -165,6 +159,16 @@ class Keeping:
                 self._copying.discard(copying)
             self._under_way.discard(folder)
             self._alarm.ring()
+
+    async def _wait_for(
+        self, work: asyncio.Future[T], target: Path, what: str, config: BackupConfig
+    ) -> None:
+        """Wait until work on a disk has ended; tell people if it takes too long."""
+        while not work.done():
+            await asyncio.wait([work], timeout=config.every.total_seconds())
+            if not work.done():
+                after = duration(config.every)
+                await self._failed(target, f"{what} after {after}: is its disk there?")
 
     def _note_disk(self, folder: Path) -> None:
         def look() -> None:
@@ -208,7 +212,6 @@ class Keeping:
         await self._note(
             target.parent, kept, _works_again(target, before, kept, self.home)
         )
-        await self._tidy(target.parent, kept.name)
 
     async def _failed(self, target: Path, problem: str) -> None:
         folder, now = target.parent, self._clock.now()
@@ -243,10 +246,14 @@ class Keeping:
             self._sender.ring()
             self._changes.tell()
 
-    async def _tidy(self, folder: Path, newest: str) -> None:
-        path, keep, now = self._path, self._config.keep, self._clock.now()
+    async def _tidy(self, newest: Path, config: BackupConfig) -> None:
+        folder, name, now = newest.parent, newest.name, self._clock.now()
+        path, keep = self._path, self._config.keep
         try:
-            await in_thread(lambda: copies.tidy(folder, path, newest, keep, now))
+            work = in_thread(lambda: copies.tidy(folder, path, name, keep, now))
+            # No other copy is made there before it has ended.
+            await self._wait_for(work, newest, f"{folder}: is not tidied", config)
+            await work
         except OSError as error:
             logger.warning("%s: cannot be tidied: %s", folder, error.strerror)
         except RuntimeError as error:

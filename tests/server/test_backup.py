@@ -1,13 +1,16 @@
 """Copies by the real process and the real command, and what goes wrong with them."""
 
 import asyncio
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +197,29 @@ async def test_failing_backup_is_told_again_though_the_clock_was_ahead(
         await until(lambda: asked(path, sql) == [2])
         running.cancel()
         await asyncio.wait([running])
+
+
+async def test_disk_that_hangs_once_the_copy_is_made_is_told(tmp_path: Path) -> None:
+    disk, sql = tmp_path / "disk", "SELECT count(*) FROM announcements"
+    disk.mkdir()
+    # Whoever reads it waits, as for a share that is away.
+    old = disk / "hcl-20200101T000000Z.sqlite"
+    os.mkfifo(old)
+    text = toml.table("backup", folder=str(disk), keep=1) + CONFIG
+    async with running_app(tmp_path, text) as app:
+        keeping = app.assembly.keeping
+        keeping.use(replace(app.config.backup, every=timedelta(seconds=0.2)))
+        running, path = asyncio.create_task(keeping.run()), app.config.database.path
+        try:
+            await until(lambda: asked(path, sql) == [1])
+            os.close(os.open(old, os.O_WRONLY | os.O_NONBLOCK))
+
+            await until(lambda: asked(path, sql) == [2])
+        finally:
+            with suppress(OSError):
+                os.close(os.open(old, os.O_WRONLY | os.O_NONBLOCK))
+            running.cancel()
+            await asyncio.wait([running])
 
 
 def big(folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from datetime import datetime
 from glob import escape
@@ -23,10 +24,26 @@ logger = logging.getLogger(__name__)
 # seconds stands still.
 STANDS_AFTER = 240.0
 
-_LAID_BESIDE = ("", "-wal", "-shm", "-txid", ".tmp", ".tmp-wal", ".tmp-shm")
+# Where Litestream has up to which transaction it has brought a copy, in hex.
+_TXID = "-txid"
+_LAID_BESIDE = ("", "-wal", "-shm", _TXID, ".tmp", ".tmp-wal", ".tmp-shm")
 
 _LOOK_EVERY = 30.0
 _AGAIN = 10.0
+
+# So often it is asked, while a copy stands still, whether the replica has more; and for
+# how long that is waited for, in seconds.
+_ASK_EVERY = 600.0
+_PATIENCE = 60.0
+
+# After all of a replica was brought anew, or could not be, so long passes before that
+# is done once more, in seconds: it may be much, and to no avail.
+_ANEW_EVERY = 6 * 3600.0
+
+# How often it is looked whether a copy is there that is brought anew, in seconds.
+_TICK = 1.0
+
+_FIRST = asyncio.FIRST_COMPLETED
 
 
 class ReplicaError(Exception):
@@ -71,6 +88,31 @@ async def look(path: Path, config: Config) -> tuple[datetime | None, int]:
     return (sign.moment if sign else None), epoch
 
 
+def _beside(copy: Path, suffix: str) -> Path:
+    return copy.with_name(copy.name + suffix)
+
+
+def _reached(copy: Path) -> int:
+    """Return up to which transaction a copy has come; 0: that is not known."""
+    with suppress(OSError, ValueError):
+        return int(_beside(copy, _TXID).read_text("ascii"), 16)
+    return 0
+
+
+def _put(anew: Path, copy: Path) -> None:
+    """Put what was brought anew into the place of a copy."""
+    remove(copy)
+    for suffix in ("", "-wal", "-shm", _TXID):
+        with suppress(FileNotFoundError):
+            _beside(anew, suffix).rename(_beside(copy, suffix))
+
+
+async def _end(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    await process.wait()
+
+
 class Follower:
     """Keeps a copy of the other machine's database up to date, until it is stopped."""
 
@@ -82,6 +124,9 @@ class Follower:
         self._seen: datetime | None = None
         self._moved: float | None = None
         self._stands = False
+        # Up to which transaction the copy has come, and when the replica is asked next.
+        self._reached = 0
+        self._asks_at = 0.0
 
     async def run(self) -> None:
         """Repeat: 1. have Litestream follow, 2. look whether it brings anything.
@@ -93,44 +138,104 @@ class Follower:
             loop.add_signal_handler(number, self._stop.set)
         # What it writes holds keys and the output of jobs.
         os.umask(0o077)
+        anew = _beside(self._copy, ".anew")
         while not self._stop.is_set():
+            remove(anew)
             process = await self._start()
             try:
-                await self._watch(process)
+                is_anew = await self._watch(process, anew)
             finally:
-                with suppress(ProcessLookupError):
-                    process.terminate()
-                await process.wait()
+                await _end(process)
+            if is_anew:
+                _put(anew, self._copy)
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        database, copy = self._config.database.path, self._copy
-        txid = copy.with_name(f"{copy.name}-txid")
-        if not (copy.exists() and txid.exists()):
-            # It could not go on from there.
+    async def _start(self) -> Process:
+        copy = self._copy
+        if not (copy.exists() and _reached(copy)):
+            # It could not go on from there: a power cut may leave that empty.
             remove(copy)
-        command = litestream.restore(self._config.standby.follow, database, copy, "-f")
         logger.info("following the replica into %s", copy)
+        return await self._follow(copy)
+
+    async def _follow(self, into: Path) -> Process:
+        follow, database = self._config.standby.follow, self._config.database.path
+        command = litestream.restore(follow, database, into, "-f")
         return await asyncio.create_subprocess_exec(
             *command, stdout=sys.stderr, stderr=None
         )
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: Process, anew: Path) -> bool:
+        """Watch until Litestream ends, or is to; return whether a copy stands anew."""
         ended = asyncio.create_task(process.wait())
         stopped = asyncio.create_task(self._stop.wait())
         try:
             while not stopped.done():
                 done, _ = await asyncio.wait(
-                    [ended, stopped], timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED"
+                    [ended, stopped], timeout=_LOOK_EVERY, return_when=_FIRST
                 )
+                if stopped in done:
+                    break
+                await self.look_once(time.monotonic())
                 if ended in done:
                     logger.error("Litestream ended by itself; it is started again")
                     await asyncio.wait([stopped], timeout=_AGAIN)
-                    return
-                if not done:
-                    await self.look_once(time.monotonic())
+                    break
+                is_behind = await self._is_left_behind(stopped)
+                if is_behind and await self._bring(anew, stopped):
+                    return True
         finally:
             ended.cancel()
             stopped.cancel()
+        return False
+
+    async def _is_left_behind(self, stopped: asyncio.Task[bool]) -> bool:
+        """Tell whether the replica has what Litestream does not bring.
+
+        It keeps each change for a day. Who was off for longer lacks some, and
+        Litestream waits for those without a word.
+        """
+        before, self._reached = self._reached, _reached(self._copy)
+        now = time.monotonic()
+        if not self._stands or self._reached != before or now < self._asks_at:
+            return False
+        self._asks_at = now + _ASK_EVERY
+        follow, database = self._config.standby.follow, self._config.database.path
+        command = litestream.listing(follow, database)
+        asked = await asyncio.create_subprocess_exec(
+            *command, stdout=PIPE, stderr=DEVNULL
+        )
+        told = asyncio.create_task(asked.communicate())
+        # A share that is away does not hold up the end.
+        await asyncio.wait([told, stopped], timeout=_PATIENCE, return_when=_FIRST)
+        if not told.done():
+            told.cancel()
+            with suppress(ProcessLookupError):
+                asked.kill()
+            return False
+        listed, _ = told.result()
+        return litestream.newest(listed.decode("utf-8", "replace")) > self._reached
+
+    async def _bring(self, anew: Path, stopped: asyncio.Task[bool]) -> bool:
+        """Bring all of the replica, beside the copy, which stays until that is here."""
+        logger.warning("the copy cannot go on: all of the replica is brought anew")
+        self._asks_at = time.monotonic() + _ANEW_EVERY
+        process = await self._follow(anew)
+        ended = asyncio.create_task(process.wait())
+        try:
+            while not _beside(anew, _TXID).exists():
+                if ended.done() or stopped.done():
+                    return False
+                await asyncio.wait([ended, stopped], timeout=_TICK, return_when=_FIRST)
+        finally:
+            ended.cancel()
+            await _end(process)
+        try:
+            _, epoch = await look(anew, self._config)
+            _, before = await look(self._copy, self._config)
+        except ReplicaError as error:
+            logger.warning("the copy stays, though it cannot go on: %s", error)
+            return False
+        return epoch >= before and _reached(anew) > self._reached
 
     async def look_once(self, now: float) -> None:
         """Say if what the replica brings stands still. Raises ReplicaError.

@@ -1,5 +1,6 @@
 """Litestream, as a program: how it is called to bring a replica here."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -26,9 +27,30 @@ def restore(follow: str, database: Path, into: Path, *options: str) -> list[str]
     `follow` is as in hcl.toml, `database` the path that a config of Litestream's names.
     Raises LitestreamError.
     """
-    source = [follow] if "://" in follow else ["-config", follow, str(database)]
     # The name of what is restored comes last.
+    source = _source(follow, database)
     return [program(), "restore", *options, "-o", str(into), *source]
+
+
+def listing(follow: str, database: Path) -> list[str]:
+    """Return the command that lists what a replica has, for `newest` to read.
+
+    Raises LitestreamError.
+    """
+    return [program(), "ltx", "-level", "all", *_source(follow, database)]
+
+
+def _source(follow: str, database: Path) -> list[str]:
+    return [follow] if "://" in follow else ["-config", follow, str(database)]
+
+
+# A line of such a list: its level, and from which transaction to which it goes.
+_LISTED = re.compile(r"^\d+ +[0-9a-f]{16} +([0-9a-f]{16}) ", re.MULTILINE)
+
+
+def newest(listed: str) -> int:
+    """Return the number of the last transaction that is listed; 0: none is."""
+    return max((int(number, 16) for number in _LISTED.findall(listed)), default=0)
 
 
 def reason(output: str) -> str:

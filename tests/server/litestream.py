@@ -33,6 +33,20 @@ class Litestream:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
+    def forget_soon(self) -> None:
+        """Have it keep for seconds what it keeps for a day, or for minutes."""
+        text = "snapshot:\n  interval: 2s\n  retention: 2s\nl0-retention: 1s\n"
+        text += "l0-retention-check-interval: 1s\nlevels:\n  - interval: 1s\n"
+        self._config.write_text(text + self._config.read_text())
+
+    def has_gap(self, after: int) -> bool:
+        """Tell whether the replica lacks the change after a transaction."""
+        spans = [
+            [int(number, 16) for number in file.stem.split("-")]
+            for file in self._replica.glob("ltx/[0-8]/*.ltx")
+        ]
+        return all(not first <= after + 1 <= last for first, last in spans)
+
     def certain(self) -> float:
         """Return until when all that was committed is in the replica.
 

@@ -393,6 +393,65 @@ async def test_standby_follows_and_says_when_the_other_machine_is_gone(
     assert "followed" in kept(second)
 
 
+# `hcl standby`, which looks more often.
+_STANDBY = (
+    "from hcl.cli import main; from hcl.server import following as it;"
+    " it.STANDS_AFTER = 1.0; it._LOOK_EVERY = 0.2; main(['standby'])"
+)
+
+
+async def follow(machine: Machine, text: str) -> None:
+    """Follow until the copy has a ping with this body."""
+    copy = machine.folder / "hcl.sqlite.standby"
+    follower = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _STANDBY, cwd=machine.folder
+    )
+    try:
+        await until(lambda: text.encode() in bodies_in(copy))
+        await until(copy.with_name(f"{copy.name}-txid").exists)
+    finally:
+        follower.terminate()
+        await follower.wait()
+
+
+async def test_standby_that_was_off_for_longer_than_changes_are_kept_goes_on(
+    first: Machine, second: Machine
+) -> None:
+    first.start()
+    first.litestream.forget_soon()
+    check = first.api("POST", "checks/", name="Alive")
+    first.litestream.start()
+    txid = second.folder / "hcl.sqlite.standby-txid"
+
+    def is_over() -> bool:
+        curl("-d", "while it was off", check["ping_url"])
+        first.litestream.wait_for_sync()
+        return first.litestream.has_gap(int(txid.read_text(), 16))
+
+    curl("-d", "before", check["ping_url"])
+    await follow(second, "before")
+    await until(is_over)
+    curl("-d", "after", check["ping_url"])
+
+    await follow(second, "after")
+
+    assert not [file.name for file in second.folder.glob("*.anew*")]
+
+
+async def test_standby_goes_on_though_a_power_cut_took_how_far_it_had_come(
+    first: Machine, second: Machine
+) -> None:
+    first.start()
+    check = first.api("POST", "checks/", name="Alive")
+    first.litestream.start()
+    curl("-d", "before", check["ping_url"])
+    await follow(second, "before")
+    (second.folder / "hcl.sqlite.standby-txid").write_text("")
+    curl("-d", "after", check["ping_url"])
+
+    await follow(second, "after")
+
+
 def bodies_in(copy: Path) -> set[bytes]:
     try:
         with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as connection:

@@ -264,6 +264,28 @@ async def test_only_old_finished_notifications_go(app: App) -> None:
     assert len(await rows(app.database, "SELECT id FROM flips")) == 6
 
 
+async def test_last_messages_of_an_outage_stay_while_it_lasts(app: App) -> None:
+    check = await put_check(app.database, 1, status="down")
+    await put_flip(app.database, check)
+    await tick_off(app)
+    async with app.database.transaction() as conn:
+        [[told, *_]] = await store.notifications.last_told(conn)
+        for _ in range(3):
+            await store.notifications.add_reminders(conn, [(told, NOW)], NOW)
+    await tick_off(app)
+    await end_first_day(app)
+
+    await app.pruner.prune_once(LATER)
+
+    reader = await app.database.current()
+    [[last, *_]] = await store.notifications.last_told(reader)
+    assert await rows(app.database, "SELECT id FROM notifications") == [last.id]
+
+    await put_flip(app.database, check, NOW + DAY, "down", "up")
+    await app.pruner.prune_once(LATER)
+    assert last.id not in await rows(app.database, "SELECT id FROM notifications")
+
+
 async def test_many_old_rows_go_in_small_transactions(app: App) -> None:
     number = BATCH_LIMIT + 1
     check = await put_check(app.database, 1)

@@ -135,5 +135,5 @@ def _values(step: "Step", name: str) -> Sequence[str]:
 def _value(value: object) -> str:
     if isinstance(value, timedelta):
         return duration(value)
-    # JSON escapes not all that a terminal takes for orders.
+    # JSON does not escape all that a terminal takes for orders.
     return clean(json.dumps(value, ensure_ascii=False, default=str))

@@ -272,7 +272,7 @@ class Table:
         value = self._value(key, {})
         if not isinstance(value, dict):
             form = "{ … }" if self.path else f"[{key}]"
-            told = kind_of(value) if is_secret else shown(value)
+            told = _form_of(value) if is_secret else shown(value)
             raise self.error(key, f"{told} is not a table; use {form}")
         table = Table(self.source, self.where(key), value)
         if keys is not None:
@@ -285,7 +285,7 @@ class Table:
         if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
             header = re.sub(r"\[\d+\]", "", self.where(key))
             # A text may be a key that is meant for one of them.
-            told = kind_of(values) if isinstance(values, str) else shown(values)
+            told = _form_of(values) if isinstance(values, str) else shown(values)
             problem = f"{told} is not an array of tables; use [[{header}]]"
             raise self.error(key, problem)
         path = self.where(key)
@@ -315,7 +315,7 @@ def as_length(length: timedelta) -> str:
     return f"{seconds}s"
 
 
-def kind_of(value: object) -> str:
+def _form_of(value: object) -> str:
     """Say what a value is, and no more: it may be a secret."""
     if isinstance(value, list):
         return "an array"

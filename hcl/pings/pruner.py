@@ -58,7 +58,9 @@ class Pruner:
             )
         day = int(ran // _DAY) - KEEP.days
         marked = await store.life.marked(reader, day)
-        await self._repeat(partial(store.notifications.drop, up_to=marked.notification))
+        up_to = marked.notification
+        kept = await store.outages.last_messages(reader, up_to)
+        await self._repeat(partial(store.notifications.drop, up_to=up_to, kept=kept))
         await self._repeat(store.latenesses.drop)
         await self._drop_flips(marked.flip)
         if marked.announcement:

@@ -26,7 +26,16 @@ STANDS_AFTER = 240.0
 
 # Where Litestream has up to which transaction it has brought a copy, in hex.
 _TXID = "-txid"
-_LAID_BESIDE = ("", "-wal", "-shm", _TXID, ".tmp", ".tmp-wal", ".tmp-shm")
+_LAID_BESIDE = (
+    "",
+    "-wal",
+    "-shm",
+    _TXID,
+    f"{_TXID}.tmp",
+    ".tmp",
+    ".tmp-wal",
+    ".tmp-shm",
+)
 
 _LOOK_EVERY = 30.0
 _AGAIN = 10.0
@@ -36,9 +45,13 @@ _AGAIN = 10.0
 _ASK_EVERY = 600.0
 _PATIENCE = 60.0
 
-# After all of a replica was brought anew, or could not be, so long passes before that
-# is done once more, in seconds: it may be much, and to no avail.
+# After what was brought anew could not be used, so long passes before that is done once
+# more, in seconds. And for how long it may take: it may be much, and to no avail.
 _ANEW_EVERY = 6 * 3600.0
+_LONGEST = 2 * 3600.0
+
+# Where all is brought anew: by turns, since a copy that was may have to be so again.
+_ANEW = (".anew", ".anew2")
 
 # How often it is looked whether a copy is there that is brought anew, in seconds.
 _TICK = 1.0
@@ -99,14 +112,6 @@ def _reached(copy: Path) -> int:
     return 0
 
 
-def _put(anew: Path, copy: Path) -> None:
-    """Put what was brought anew into the place of a copy."""
-    remove(copy)
-    for suffix in ("", "-wal", "-shm", _TXID):
-        with suppress(FileNotFoundError):
-            _beside(anew, suffix).rename(_beside(copy, suffix))
-
-
 async def _end(process: Process) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
@@ -119,6 +124,8 @@ class Follower:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._copy = copy_of(config.database.path)
+        # Where Litestream writes it: there, or beside it, if it was brought anew.
+        self._place = self._copy
         self._stop = asyncio.Event()
         # When the other server was there last, by its clock, and since when that is so.
         self._seen: datetime | None = None
@@ -138,24 +145,52 @@ class Follower:
             loop.add_signal_handler(number, self._stop.set)
         # What it writes holds keys and the output of jobs.
         os.umask(0o077)
-        anew = _beside(self._copy, ".anew")
+        for suffix in _ANEW:
+            remove(_beside(self._copy, suffix))
+        process: Process | None = None
         while not self._stop.is_set():
-            remove(anew)
-            process = await self._start()
+            process = process or await self._start()
+            after = None
             try:
-                is_anew = await self._watch(process, anew)
+                after = await self._watch(process)
             finally:
                 await _end(process)
-            if is_anew:
-                _put(anew, self._copy)
+                if after is None:
+                    self._settle()
+            process = after
+        if process is not None:
+            await _end(process)
+            self._settle()
 
     async def _start(self) -> Process:
         copy = self._copy
         if not (copy.exists() and _reached(copy)):
-            # It could not go on from there: a power cut may leave that empty.
+            # It could not go on from there.
             remove(copy)
         logger.info("following the replica into %s", copy)
         return await self._follow(copy)
+
+    def _settle(self) -> None:
+        """Have the copy's own place alone be left, once Litestream has ended."""
+        place, self._place = self._place, self._copy
+        if place != self._copy:
+            with suppress(FileNotFoundError):
+                _beside(place, _TXID).replace(_beside(self._copy, _TXID))
+            remove(place)
+
+    def _move_to(self, anew: Path) -> None:
+        """Have the copy be what Litestream brings anew, and goes on to write there."""
+        old, self._place = self._place, anew
+        link = _beside(anew, ".link")
+        link.unlink(missing_ok=True)
+        link.hardlink_to(anew)
+        link.replace(self._copy)
+        for suffix in ("-wal", "-shm"):
+            _beside(self._copy, suffix).unlink(missing_ok=True)
+        # At least so far, should nobody settle it.
+        _beside(self._copy, _TXID).write_text(_beside(anew, _TXID).read_text("ascii"))
+        if old != self._copy:
+            remove(old)
 
     async def _follow(self, into: Path) -> Process:
         follow, database = self._config.standby.follow, self._config.database.path
@@ -164,8 +199,11 @@ class Follower:
             *command, stdout=sys.stderr, stderr=None
         )
 
-    async def _watch(self, process: Process, anew: Path) -> bool:
-        """Watch until Litestream ends, or is to; return whether a copy stands anew."""
+    async def _watch(self, process: Process) -> Process | None:
+        """Watch until Litestream ends, or is to.
+
+        Return another that has brought all anew, and goes on; None: there is none.
+        """
         ended = asyncio.create_task(process.wait())
         stopped = asyncio.create_task(self._stop.wait())
         try:
@@ -178,32 +216,49 @@ class Follower:
                 await self.look_once(time.monotonic())
                 if ended in done:
                     logger.error("Litestream ended by itself; it is started again")
+                if await self._is_left_behind(stopped, has_ended=ended in done):
+                    after = await self._bring(stopped)
+                    if after is not None:
+                        return after
+                if ended in done:
                     await asyncio.wait([stopped], timeout=_AGAIN)
                     break
-                is_behind = await self._is_left_behind(stopped)
-                if is_behind and await self._bring(anew, stopped):
-                    return True
         finally:
             ended.cancel()
             stopped.cancel()
-        return False
+        return None
 
-    async def _is_left_behind(self, stopped: asyncio.Task[bool]) -> bool:
+    async def _is_left_behind(
+        self, stopped: asyncio.Task[bool], *, has_ended: bool
+    ) -> bool:
         """Tell whether the replica has what Litestream does not bring.
 
-        It keeps each change for a day. Who was off for longer lacks some, and
-        Litestream waits for those without a word.
+        It keeps each change for a day: who was off for longer lacks some, and
+        Litestream waits for those without a word. And it ends where it is to go on from
+        what is ahead of the replica's last snapshot of all, as after most restarts.
         """
-        before, self._reached = self._reached, _reached(self._copy)
-        now = time.monotonic()
-        if not self._stands or self._reached != before or now < self._asks_at:
+        before, self._reached = self._reached, _reached(self._place)
+        stands = self._stands and self._reached == before
+        if not (stands or has_ended) or not self._reached:
             return False
-        self._asks_at = now + _ASK_EVERY
+        if time.monotonic() < self._asks_at:
+            return False
+        newest = await self._newest(stopped)
+        if not has_ended:
+            self._asks_at = time.monotonic() + _ASK_EVERY
+        return newest > self._reached or (has_ended and newest == self._reached)
+
+    async def _newest(self, stopped: asyncio.Task[bool]) -> int:
+        """Return the last transaction that the replica has; 0: it does not say."""
         follow, database = self._config.standby.follow, self._config.database.path
         command = litestream.listing(follow, database)
-        asked = await asyncio.create_subprocess_exec(
-            *command, stdout=PIPE, stderr=DEVNULL
-        )
+        try:
+            asked = await asyncio.create_subprocess_exec(
+                *command, stdout=PIPE, stderr=DEVNULL
+            )
+        except OSError as error:
+            logger.warning("cannot ask whether the replica has more: %s", error)
+            return 0
         told = asyncio.create_task(asked.communicate())
         # A share that is away does not hold up the end.
         await asyncio.wait([told, stopped], timeout=_PATIENCE, return_when=_FIRST)
@@ -211,31 +266,59 @@ class Follower:
             told.cancel()
             with suppress(ProcessLookupError):
                 asked.kill()
-            return False
+            return 0
         listed, _ = told.result()
-        return litestream.newest(listed.decode("utf-8", "replace")) > self._reached
+        return litestream.newest(listed.decode("utf-8", "replace"))
 
-    async def _bring(self, anew: Path, stopped: asyncio.Task[bool]) -> bool:
-        """Bring all of the replica, beside the copy, which stays until that is here."""
+    async def _bring(self, stopped: asyncio.Task[bool]) -> Process | None:
+        """Have Litestream bring all of the replica beside the copy, and go on there.
+
+        Return it once all is here and is the copy; None: what it brings is of no use.
+        """
         logger.warning("the copy cannot go on: all of the replica is brought anew")
-        self._asks_at = time.monotonic() + _ANEW_EVERY
+        is_first = self._place != _beside(self._copy, _ANEW[0])
+        anew = _beside(self._copy, _ANEW[0 if is_first else 1])
+        # Litestream would go on with what is left of before.
+        remove(anew)
         process = await self._follow(anew)
+        try:
+            if await self._is_brought(anew, process, stopped):
+                self._move_to(anew)
+                return process
+        except BaseException:
+            await _end(process)
+            raise
+        await _end(process)
+        remove(anew)
+        return None
+
+    async def _is_brought(
+        self, anew: Path, process: Process, stopped: asyncio.Task[bool]
+    ) -> bool:
+        """Wait until all is here; tell whether it is, and is no older than the copy."""
+        end = time.monotonic() + _LONGEST
         ended = asyncio.create_task(process.wait())
         try:
             while not _beside(anew, _TXID).exists():
                 if ended.done() or stopped.done():
                     return False
+                if time.monotonic() > end:
+                    self._asks_at = end + _ANEW_EVERY
+                    return False
                 await asyncio.wait([ended, stopped], timeout=_TICK, return_when=_FIRST)
         finally:
             ended.cancel()
-            await _end(process)
         try:
             _, epoch = await look(anew, self._config)
             _, before = await look(self._copy, self._config)
+            problem = "the replica is older"
         except ReplicaError as error:
-            logger.warning("the copy stays, though it cannot go on: %s", error)
-            return False
-        return epoch >= before and _reached(anew) > self._reached
+            epoch, before, problem = 0, 1, str(error)
+        if epoch >= before and _reached(anew) >= self._reached:
+            return True
+        logger.warning("the copy stays, though it cannot go on: %s", problem)
+        self._asks_at = time.monotonic() + _ANEW_EVERY
+        return False
 
     async def look_once(self, now: float) -> None:
         """Say if what the replica brings stands still. Raises ReplicaError.

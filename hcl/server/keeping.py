@@ -248,11 +248,13 @@ class Keeping:
 
     async def _tidy(self, newest: Path, config: BackupConfig) -> None:
         folder, name, now = newest.parent, newest.name, self._clock.now()
-        path, keep = self._path, self._config.keep
+        path, keep = self._path, config.keep
         try:
             work = in_thread(lambda: copies.tidy(folder, path, name, keep, now))
             # No other copy is made there before it has ended.
-            await self._wait_for(work, newest, f"{folder}: is not tidied", config)
+            await self._wait_for(
+                work, newest, f"{folder}: old copies are not deleted", config
+            )
             await work
         except OSError as error:
             logger.warning("%s: cannot be tidied: %s", folder, error.strerror)

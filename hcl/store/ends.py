@@ -1,4 +1,4 @@
-"""What has ended, or went on, while a channel was away that is back now."""
+"""What has ended, or still goes on, of what a channel told, or was to, that is back."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -37,7 +37,7 @@ _WAS_HEARD = (
 )
 
 # Each [flip to up, channel, flip to down that it ends and that was told last], as one
-# text: it takes a while to find them. First those checks of which few are.
+# text: it takes a while to find them. First the checks that came up lately: few are.
 _ENDED = (
     "WITH e AS MATERIALIZED (SELECT k.id AS check_id, k.project_id, f.id AS flip_id"
     " FROM checks k CROSS JOIN flips f ON f.id ="
@@ -168,6 +168,8 @@ async def _tell_of_hcl(conn: Connection, values: Mapping[str, Any]) -> None:
         " (announcement_id, channel_id, created, ran, next_try)"
         f" SELECT a.id, c.id, :now, {RAN}, :now FROM {_OF_HCL}"
         f" AND a.kind IN {_LASTING} AND a.created > :since"
+        # What goes on is told each day: the last of it will do.
+        " AND a.id = (SELECT max(id) FROM announcements WHERE kind = a.kind)"
         " AND EXISTS (SELECT 1 FROM announcements b JOIN notifications n"
         " ON n.announcement_id = b.id AND n.channel_id = c.id"
         " WHERE b.kind = a.kind AND b.id < a.id AND b.created > :since)"

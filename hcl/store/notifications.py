@@ -376,24 +376,14 @@ async def highest_id(conn: Connection) -> int | None:
     return next((int(row[0]) for row in rows if row[0]), None)
 
 
-# Of those that were told, and of those that were not.
-_LAST_OF_OUTAGES = (
-    "SELECT max(n.id) FROM check_states s CROSS JOIN notifications n"
-    f" ON n.flip_id = {outage_of('s.check_id')} WHERE s.status = 'down'"
-    " AND n.next_try IS NULL GROUP BY n.flip_id, n.channel_id, n.sent IS NULL"
-)
-
-
-async def drop(conn: Connection, up_to: int, limit: int) -> int:
-    """Delete the oldest finished ones up to an id; return how many.
-
-    But not the last of each channel of an outage that lasts, however long: by that it
-    is known who was told, and when to remind.
-    """
+async def drop(
+    conn: Connection, up_to: int, limit: int, kept: Sequence[int] = ()
+) -> int:
+    """Delete the oldest finished ones up to an id, but `kept`; return how many."""
     cursor = await conn.execute(
         "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications"
-        f" WHERE id <= ? AND next_try IS NULL AND id NOT IN ({_LAST_OF_OUTAGES})"
-        " ORDER BY id LIMIT ?)",
-        (up_to, limit),
+        " WHERE id <= ? AND next_try IS NULL"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)",
+        (up_to, json.dumps(kept), limit),
     )
     return cursor.rowcount

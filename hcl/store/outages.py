@@ -64,8 +64,8 @@ _OWED = (
     f" WHERE n.flip_id = f.id) OR {_WAS_MISSED}) AND NOT {_WAS_TOLD}))"
 )
 
-# Outages that last, as those of _OWED, whose channels may have been there before:
-# nobody was told yet, and what waited was given up with its channel.
+# Outages that last, whoever serves the check now: nobody was told yet, and a message
+# was given up with its channel.
 _LOST = (
     f"{_SERVED} CROSS JOIN flips f ON f.id = {outage_of('s.check_id')}"
     " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
@@ -172,3 +172,19 @@ async def _take_up_lost(conn: Connection, values: Mapping[str, Any]) -> None:
         " AND NOT m.reminder AND c.kind = 'group')",
         values,
     )
+
+
+async def last_messages(conn: Connection, up_to: int) -> list[int]:
+    """Return the last messages, up to an id, of each channel of outages that last.
+
+    By that it is known who was told, and when to remind: of those that were sent, and
+    of those that were not.
+    """
+    rows = await conn.execute_fetchall(
+        "SELECT max(n.id) FROM check_states s CROSS JOIN notifications n"
+        f" ON n.flip_id = {outage_of('s.check_id')} WHERE s.status = 'down'"
+        " AND n.next_try IS NULL GROUP BY n.flip_id, n.channel_id, n.sent IS NULL"
+        " HAVING max(n.id) <= ?",
+        (up_to,),
+    )
+    return [row[0] for row in rows]

@@ -340,5 +340,5 @@ async def test_hcl_toml_is_taken_though_announcements_are_damaged(
         await app.reload(CONFIG)
 
         assert "Hook C" not in {c.name for c in app.synced.channels.values()}
-    told = "pages cannot tell of what is new in hcl.toml: database disk image"
+    told = "cannot have channels that are back tell of what has ended: database disk"
     assert told in caplog.text

@@ -39,6 +39,10 @@ class Litestream:
         text += "l0-retention-check-interval: 1s\nlevels:\n  - interval: 1s\n"
         self._config.write_text(text + self._config.read_text())
 
+    def has_snapshot(self) -> bool:
+        """Tell whether the replica has a copy of all."""
+        return any(self._replica.glob("ltx/9/*.ltx"))
+
     def has_gap(self, after: int) -> bool:
         """Tell whether the replica lacks the change after a transaction."""
         spans = [

@@ -438,6 +438,27 @@ async def test_standby_that_was_off_for_longer_than_changes_are_kept_goes_on(
     assert not [file.name for file in second.folder.glob("*.anew*")]
 
 
+async def test_standby_that_is_restarted_ahead_of_the_last_snapshot_goes_on(
+    first: Machine, second: Machine
+) -> None:
+    first.start()
+    check = first.api("POST", "checks/", name="Alive")
+    first.litestream.start()
+
+    def has_snapshot() -> bool:
+        curl("-d", "before", check["ping_url"])
+        first.litestream.wait_for_sync()
+        return first.litestream.has_snapshot()
+
+    await until(has_snapshot)
+    for body in ("one", "two", "three"):
+        curl("-d", body, check["ping_url"])
+        first.litestream.wait_for_sync()
+        await follow(second, body)
+
+    assert not [file.name for file in second.folder.glob("*.anew*")]
+
+
 async def test_standby_goes_on_though_a_power_cut_took_how_far_it_had_come(
     first: Machine, second: Machine
 ) -> None:

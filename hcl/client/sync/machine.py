@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -240,8 +241,7 @@ def write(changes: list[Change], backups: str) -> None:
 
     Raises OSError; nothing is written before all is backed up.
     """
-    folder = os.path.join(backups, time.strftime("%Y-%m-%dT%H-%M-%S"))
-    os.makedirs(folder, mode=0o700)
+    folder = _new_folder(backups)
     before = [[change.path, _now(change.path), change.text] for change in changes]
     with open(os.path.join(folder, "before.json"), "x", encoding="utf-8") as file:
         json.dump(before, file)
@@ -249,6 +249,17 @@ def write(changes: list[Change], backups: str) -> None:
         os.fsync(file.fileno())
     for change in changes:
         _put(change)
+
+
+def _new_folder(backups: str) -> str:
+    """Make a folder whose name is sorted after those of before."""
+    name = os.path.join(backups, time.strftime("%Y-%m-%dT%H-%M-%S"))
+    # Two may be made in one second.
+    for folder in (name, *(f"{name}-{number:02}" for number in range(2, 99))):
+        with contextlib.suppress(FileExistsError):
+            os.makedirs(folder, mode=0o700)
+            break
+    return folder
 
 
 def undo(backups: str) -> list[str]:

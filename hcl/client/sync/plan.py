@@ -161,9 +161,10 @@ def _drop_in_path(folder: str, job: Job) -> str:
 def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
     """Return the drop-ins of before by which root has the home of a service's user."""
     renewed = []
-    for step in steps:
-        path = _drop_in_path(folder, step.job)
-        text = machine.text_of(path) if step.job.watched and step.job.unit else None
+    jobs = [step.job for step in steps if step.job.watched and step.job.unit]
+    # Two timers may start one service.
+    for path in dict.fromkeys(_drop_in_path(folder, job) for job in jobs):
+        text = machine.text_of(path)
         if text and text.startswith(_WRITTEN):
             after = _FROM_HOME.sub(f"=-+{_AT_HOME}", text)
             renewed += [Change(path, after)] if after != text else []

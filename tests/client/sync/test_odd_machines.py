@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from hcl.client.settings import SettingsError
 from hcl.client.sync import command
+from hcl.client.sync.machine import Change, undo, write
 from tests import toml
 from tests.client.running import Ran, ended, hcl
 from tests.client.sync.test_sync import CRONTAB, SERVICE, Machine, checks
@@ -478,3 +480,16 @@ async def test_the_zone_is_that_of_cron(
     found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
     assert (found[1] if found else "") == zone
     assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
+
+
+def test_two_changes_in_one_second_have_a_backup_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "strftime", lambda _: "2026-06-15T12-00-00")
+    kept, backups = tmp_path / "kept", str(tmp_path / "backups")
+    for text in ("one\n", "two\n"):
+        write([Change(str(kept), text)], backups)
+
+    undo(backups)
+
+    assert kept.read_text() == "one\n"

@@ -187,6 +187,7 @@ async def test_drop_ins_of_before_no_longer_give_root_the_home_of_others(
     again = await machine.sync("--apply")
 
     assert b"HOME=/root" in shown.out
+    assert f"\n-ExecStartPre=-+{machine.hcl} ping" in shown.out.decode()
     assert f"wrote {drop_in}" in applied.out.decode()
     assert drop_in.read_text() == written
     assert b"wrote" not in again.out

@@ -147,20 +147,13 @@ class Follower:
         os.umask(0o077)
         for suffix in _ANEW:
             remove(_beside(self._copy, suffix))
-        process: Process | None = None
         while not self._stop.is_set():
-            process = process or await self._start()
-            after = None
+            process: Process | None = await self._start()
             try:
-                after = await self._watch(process)
+                while process is not None:
+                    process = await self._watch(process)
             finally:
-                await _end(process)
-                if after is None:
-                    self._settle()
-            process = after
-        if process is not None:
-            await _end(process)
-            self._settle()
+                self._settle()
 
     async def _start(self) -> Process:
         copy = self._copy
@@ -200,7 +193,7 @@ class Follower:
         )
 
     async def _watch(self, process: Process) -> Process | None:
-        """Watch until Litestream ends, or is to.
+        """Watch until Litestream ends, or is to, and end it.
 
         Return another that has brought all anew, and goes on; None: there is none.
         """
@@ -226,6 +219,7 @@ class Follower:
         finally:
             ended.cancel()
             stopped.cancel()
+            await _end(process)
         return None
 
     async def _is_left_behind(

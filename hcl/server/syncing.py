@@ -112,13 +112,19 @@ _Announcing = Callable[[Connection, Iterable[Change], datetime], Awaitable[None]
 _NO_NEWS = "pages cannot tell of what is new in hcl.toml"
 _NO_ENDS = "cannot have channels that are back tell of what has ended"
 _NO_OUTAGES = "cannot have channels that come tell of outages"
-_WAYS: tuple[tuple[_Hearing, _Announcing, str], ...] = (
-    (_by_who_comes, reloading.announce, ""),
-    (_by_who_comes, _to_nobody, _NO_NEWS),
-    (store.outages.heard_by_others, reloading.announce, _NO_ENDS),
-    (store.outages.heard_by_others, _to_nobody, f"{_NO_ENDS}, and {_NO_NEWS}"),
-    (_by_nobody, reloading.announce, _NO_OUTAGES),
-    (_by_nobody, _to_nobody, f"{_NO_OUTAGES}, and {_NO_NEWS}"),
+_HEARINGS: tuple[tuple[_Hearing, str], ...] = (
+    (_by_who_comes, ""),
+    (store.outages.heard_by_others, _NO_ENDS),
+    (_by_nobody, _NO_OUTAGES),
+)
+_ANNOUNCINGS: tuple[tuple[_Announcing, str], ...] = (
+    (reloading.announce, ""),
+    (_to_nobody, _NO_NEWS),
+)
+_WAYS = tuple(
+    (hearing, announcing, ", and ".join(filter(None, (no_ends, no_news))))
+    for hearing, no_ends in _HEARINGS
+    for announcing, no_news in _ANNOUNCINGS
 )
 
 

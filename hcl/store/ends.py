@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from hcl.store.latenesses import IS_NOW
 from hcl.store.notifications import RAN, TELLS
-from hcl.store.outages import WITH_CHANNEL
+from hcl.store.outages import take_up
 from hcl.store.times import stamp
 
 # For how long what has ended is still told, as what cannot be delivered is tried.
@@ -23,9 +23,6 @@ _IS_BACK = (
 
 # Those of them that are of the project of k.
 _BACK = f"channels c ON c.project_id = k.project_id AND {_IS_BACK}"
-
-# A message n that was given up with its channel.
-_GIVEN_UP = f"n.next_try IS NULL AND n.sent IS NULL AND n.answer IN {WITH_CHANNEL}"
 
 # Whether people heard of the flip of a message n: by its channel, or by the fallback of
 # that, which was handed the outage and not its end e.
@@ -113,23 +110,12 @@ async def told_by_those_back(conn: Connection, now: datetime) -> AsyncIterator[N
         await _tell_of_hcl(conn, values)
 
 
-async def _take_up_these(
-    conn: Connection, which: str, values: Mapping[str, Any]
-) -> None:
-    """Have those messages n tell after all that were given up with their channel."""
-    await conn.execute(
-        f"UPDATE notifications SET next_try = :now, answer = '', ran = {RAN}"
-        f" WHERE id IN (SELECT n.id FROM {which} AND {_GIVEN_UP})",
-        values,
-    )
-
-
 async def _end_outages(conn: Connection, values: Mapping[str, Any]) -> None:
     [row] = await conn.execute_fetchall(_ENDED, values)
     values = {"ended": row[0], "now": values["now"]}
     own = "n.flip_id = e.flip_id AND n.channel_id = e.channel_id"
     which = f"{_OF_ENDED} CROSS JOIN notifications n ON {own}"
-    await _take_up_these(conn, which, values)
+    await take_up(conn, which, values)
     await conn.execute(
         "INSERT INTO notifications"
         " (flip_id, check_id, channel_id, created, ran, next_try)"
@@ -145,9 +131,9 @@ async def _end_latenesses(conn: Connection, values: Mapping[str, Any]) -> None:
     of_it = (
         " CROSS JOIN notifications n ON n.lateness_id = l.id AND n.channel_id = c.id"
     )
-    await _take_up_these(conn, f"{_NO_MORE_LATE}{of_it} AND n.is_end", values)
+    await take_up(conn, f"{_NO_MORE_LATE}{of_it} AND n.is_end", values)
     lasts = f"AND l.ended IS NULL AND {IS_NOW}"
-    await _take_up_these(conn, f"{_LATEST} {lasts}{of_it} AND NOT n.is_end", values)
+    await take_up(conn, f"{_LATEST} {lasts}{of_it} AND NOT n.is_end", values)
     await conn.execute(
         "INSERT INTO notifications"
         " (lateness_id, is_end, check_id, channel_id, created, ran, next_try)"
@@ -162,7 +148,7 @@ async def _tell_of_hcl(conn: Connection, values: Mapping[str, Any]) -> None:
     """Have told what was given up, and how that went on which a channel was to tell."""
     own = "n.announcement_id = a.id AND n.channel_id = c.id AND n.created > :since"
     which = f"{_OF_HCL} CROSS JOIN notifications n ON {own}"
-    await _take_up_these(conn, which, values)
+    await take_up(conn, which, values)
     await conn.execute(
         "INSERT INTO notifications"
         " (announcement_id, channel_id, created, ran, next_try)"

@@ -35,7 +35,10 @@ _OUT = f"{_GIVEN} AND NOT (c.enabled AND {TELLS} AND c.project_id = k.project_id
 # Why a message was given up with its channel.
 _SWITCHED_OFF = "'the channel was switched off'"
 _TAKEN_OUT = "'the channel was taken out'"
-WITH_CHANNEL = f"({_SWITCHED_OFF}, {_TAKEN_OUT})"
+_WITH_CHANNEL = f"({_SWITCHED_OFF}, {_TAKEN_OUT})"
+
+# A message n that was.
+_GIVEN_UP = f"n.next_try IS NULL AND n.sent IS NULL AND n.answer IN {_WITH_CHANNEL}"
 
 _PAIR = "s.check_id || ' ' || c.id"
 
@@ -69,7 +72,7 @@ _OWED = (
 _LOST = (
     f"{_SERVED} CROSS JOIN flips f ON f.id = {outage_of('s.check_id')}"
     " AND EXISTS (SELECT 1 FROM notifications n WHERE n.flip_id = f.id"
-    f" AND n.sent IS NULL AND n.answer IN {WITH_CHANNEL})"
+    f" AND {_GIVEN_UP})"
     f" AND NOT {_WAS_TOLD}"
 )
 
@@ -123,7 +126,7 @@ async def heard_by_others(
     yield
     values["before"], values["out"] = before
     if await conn.execute_fetchall(f"SELECT 1 FROM {_OWED} LIMIT 1", values):
-        await _take_up(conn, _OWED, values)
+        await _take_up_of(conn, _OWED, values)
         await _owe(conn, values)
     if await conn.execute_fetchall(f"SELECT 1 FROM {_LOST} LIMIT 1", values):
         await _take_up_lost(conn, values)
@@ -141,22 +144,32 @@ async def _owe(conn: Connection, values: Mapping[str, Any]) -> None:
     )
 
 
-async def _take_up(conn: Connection, which: str, values: Mapping[str, Any]) -> None:
-    """Have channels that are back tell what was given up when they left.
+async def take_up(conn: Connection, which: str, values: Mapping[str, Any]) -> None:
+    """Have those messages n told after all that were given up with their channel.
+
+    `which` is SQL of our own that ends in a condition, and `values` are its parameters.
+    """
+    await conn.execute(
+        f"UPDATE notifications SET next_try = :now, answer = '', ran = {RAN}"
+        f" WHERE id IN (SELECT n.id FROM {which} AND {_GIVEN_UP})",
+        values,
+    )
+
+
+async def _take_up_of(conn: Connection, which: str, values: Mapping[str, Any]) -> None:
+    """Have channels that are back tell of outages what was given up when they left.
 
     Who takes a channel out, and puts it back, loses no outage. Whoever else is to tell
     of it may be in trouble.
     """
-    await conn.execute(
-        f"UPDATE notifications SET next_try = :now, answer = '', ran = {RAN}"
-        f" FROM (SELECT DISTINCT f.id AS began, k.project_id AS project FROM {which})"
-        " JOIN channels b"
-        " ON b.project_id = project AND b.enabled AND b.on_down"
+    messages = (
+        f"(SELECT DISTINCT f.id AS began, k.project_id AS project FROM {which})"
+        " JOIN channels b ON b.project_id = project AND b.enabled AND b.on_down"
         # What was to come from a group too.
-        " WHERE flip_id = began AND channel_id = b.id AND sent IS NULL"
-        f" AND hold != 'remind' AND answer IN {WITH_CHANNEL}",
-        values,
+        " JOIN notifications n ON n.flip_id = began AND n.channel_id = b.id"
+        " AND n.hold != 'remind'"
     )
+    await take_up(conn, messages, values)
 
 
 async def _take_up_lost(conn: Connection, values: Mapping[str, Any]) -> None:
@@ -164,7 +177,7 @@ async def _take_up_lost(conn: Connection, values: Mapping[str, Any]) -> None:
 
     A group hands it on once more: it may have other channels now.
     """
-    await _take_up(conn, _LOST, values)
+    await _take_up_of(conn, _LOST, values)
     await conn.execute(
         f"UPDATE notifications SET next_try = :now, sent = NULL, ran = {RAN}"
         f" WHERE id IN (SELECT m.id FROM {_LOST} CROSS JOIN notifications m"

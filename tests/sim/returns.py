@@ -37,12 +37,10 @@ class Returns:
         plans = self._world.telling.plans()
         groups = {plan.name for plan in plans.values() if name in plan.group}
         for code, watched in self._world.oracle.by_code.items():
-            if code not in self._last:
+            if code not in self._last or not (groups | {name}) & watched.channels:
                 continue
-            if name in watched.channels:
-                self._tell(name, code, *self._last[code])
-            elif groups & watched.channels:
-                self._tell(name, code, *self._last[code])
+            self._tell(name, code, *self._last[code])
+            if name not in watched.channels:
                 for owed in self._world.telling.owed.get((name, code), ())[-1:]:
                     # It may have told of another outage by itself.
                     owed.is_optional = True

@@ -222,14 +222,9 @@ def _create(api: API, steps: Sequence[Step]) -> list[Step]:
 
 
 def _show_changes(changed: Sequence[Change]) -> None:
-    before = dict(machine.texts())
     for change in changed:
-        # What is not a crontab may be there too.
-        text = before.get(change.path)
-        if text is None and change.path != machine.USER_CRONTAB:
-            text = machine.text_of(change.path)
         lines = difflib.unified_diff(
-            (text or "").splitlines(),
+            (machine.current(change.path) or "").splitlines(),
             (change.text or "").splitlines(),
             change.path,
             change.path,

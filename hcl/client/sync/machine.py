@@ -242,7 +242,7 @@ def write(changes: list[Change], backups: str) -> None:
     Raises OSError; nothing is written before all is backed up.
     """
     folder = _new_folder(backups)
-    before = [[change.path, _now(change.path), change.text] for change in changes]
+    before = [[change.path, current(change.path), change.text] for change in changes]
     with open(os.path.join(folder, "before.json"), "x", encoding="utf-8") as file:
         json.dump(before, file)
         file.flush()
@@ -278,25 +278,26 @@ def undo(backups: str) -> list[str]:
     with open(os.path.join(folder, "before.json"), encoding="utf-8") as file:
         before = json.load(file)
     for path, text, written in before:
-        if _now(path) not in (text, written):
+        if current(path) not in (text, written):
             raise FileExistsError(
                 f"{path} was edited since: undo it by hand; what was there before is in"
                 f" {folder}/before.json"
             )
     for path, text, _ in before:
-        if _now(path) != text:
+        if current(path) != text:
             _put(Change(path, text))
     os.unlink(os.path.join(folder, "before.json"))
     os.rmdir(folder)
     return [path for path, _, _ in before]
 
 
-def _now(path: str) -> str | None:
-    return _own_crontab() if path == USER_CRONTAB else text_of(path)
+def current(path: str) -> str | None:
+    """Return what is in a file, or in USER_CRONTAB; None: there is none.
 
-
-def text_of(path: str) -> str | None:
-    """Return what is in a file; None: there is none. Raises OSError."""
+    Raises OSError.
+    """
+    if path == USER_CRONTAB:
+        return _own_crontab()
     try:
         return _text(path)
     except FileNotFoundError:

@@ -164,7 +164,7 @@ def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
     jobs = [step.job for step in steps if step.job.watched and step.job.unit]
     # Two timers may start one service.
     for path in dict.fromkeys(_drop_in_path(folder, job) for job in jobs):
-        text = machine.text_of(path)
+        text = machine.current(path)
         if text and text.startswith(_WRITTEN):
             after = _FROM_HOME.sub(f"=-+{_AT_HOME}", text)
             renewed += [Change(path, after)] if after != text else []

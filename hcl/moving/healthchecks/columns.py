@@ -159,8 +159,12 @@ def text(kept: Any) -> str:
     return "" if kept is None else str(kept)
 
 
+# Five times what hcl and Healthchecks take.
+_LONGEST_SCHEDULE = 5 * bounds.SCHEDULE_LENGTH
+
+
 def schedule(kept: Any) -> str:
-    """Read an expression. Raises ValueError for one that no server takes.
+    """Read an expression. Raises ValueError for one far beyond what any server takes.
 
     Each ping asks when it fires next, and of thousands of lines that takes seconds.
     """
@@ -168,10 +172,6 @@ def schedule(kept: Any) -> str:
     if len(read) > _LONGEST_SCHEDULE:
         raise ValueError(f"its schedule has {len(read):,} characters")
     return read
-
-
-# Five times what hcl and Healthchecks take.
-_LONGEST_SCHEDULE = 5 * bounds.SCHEDULE_LENGTH
 
 
 def number(kept: Any, default: int = 0) -> int:

@@ -362,6 +362,18 @@ class Guess:
             return self.but(runs=runs)
         return self.but(runs=runs, last_start=None, rid=None, run_excused=False)
 
+    def edited(self, settings: dict[str, Any], now: float) -> "Guess":
+        """Have other settings, and with them other open runs."""
+        after = replace(self, settings=settings)
+        if not after.is_finer:
+            return after.but(runs=())
+        start, rid = self.last_start, self.rid
+        if start is None or self.run_excused or rid in {run.rid for run in self.runs}:
+            return after
+        # Of what took it down people have heard.
+        is_told = self.status == "down" and start + after.grace <= now
+        return after.but(runs=(*self.runs, Run(start, rid, is_told)))
+
     def reset(self, status: str) -> "Guess":
         """Be paused, or be new again."""
         return Guess(

@@ -11,7 +11,7 @@ from tests.sim import unheard
 from tests.sim.away import Away, may_have_pinged
 from tests.sim.fewer import fewer, leaning
 from tests.sim.guess import Guess
-from tests.sim.model import Flipped, Model
+from tests.sim.model import Flipped, Model, changed
 from tests.sim.moments import NEVER, PATIENCE, SLACK
 from tests.sim.windows import Windows
 
@@ -285,15 +285,15 @@ class Guesses(Model):
 
     def edit(self, values: dict[str, Any], now: float = NEVER) -> None:
         """Have other settings."""
-        if "timeout" in values:
-            self.settings.pop("schedule", None)
-        if "schedule" in values:
-            self.settings.pop("timeout", None)
-        guesses = self._at(now) if now < NEVER else self.guesses
+        tags, befores = self.settings.get("tags"), [g.due() for g in self.guesses]
+        if now < NEVER:
+            befores = self.dues(now)
         self._edited = now if now < NEVER else -NEVER
-        self.settings = self.settings | values
-        self.guesses = [replace(guess, settings=self.settings) for guess in guesses]
+        self.settings = changed(self.settings, values)
+        self.guesses = [guess.edited(self.settings, now) for guess in self.guesses]
         self._before = None
+        if self.settings.get("tags") != tags and now < NEVER:
+            self.have_other_windows(befores, now)
         self.work_out()
 
     def doubt(self) -> None:

@@ -20,6 +20,15 @@ from tests.sim.moments import (
     occurrences,
 )
 
+
+def changed(settings: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings after an edit; a rule that is None is gone."""
+    gone = {"timeout": "schedule", "schedule": "timeout"}
+    left = settings.keys() - {gone[name] for name in values.keys() & gone.keys()}
+    after = {name: settings[name] for name in settings if name in left} | values
+    return {name: value for name, value in after.items() if value is not None}
+
+
 # Old status, new status, reason.
 Flipped = tuple[str, str, str]
 
@@ -204,11 +213,7 @@ class Model:
         return ("paused", "new", "")
 
     def edit(self, values: dict[str, Any], _now: float) -> None:
-        if "timeout" in values:
-            self.settings.pop("schedule", None)
-        if "schedule" in values:
-            self.settings.pop("timeout", None)
-        self.settings.update(values)
+        self.settings = changed(self.settings, values)
         self.before = None
         self.work_out()
 

@@ -277,7 +277,7 @@ class Oracle(Written):
         was_done, act = watched.asked
         watched.asked = None
         rows = self._rows(
-            "SELECT s.status, c.timeout, c.grace, c.schedule FROM checks c"
+            "SELECT s.status, c.timeout, c.grace, c.schedule, c.tags FROM checks c"
             " JOIN check_states s ON s.check_id = c.id WHERE c.id = ?",
             watched.id,
         )

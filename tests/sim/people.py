@@ -1,6 +1,7 @@
 """What people and their jobs do to checks: they make, edit, pause, delete, and die."""
 
 import random
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "maintain",
     "mute",
     "pause",
+    "refine",
     "reload",
     "slip",
 ]
@@ -107,9 +109,17 @@ def _ask(world: "World", watched: Watched) -> None:
         api(world.life, "GET", f"{path}/flips/", told_flips, project=project)
 
 
-def _some(world: "World", rng: random.Random) -> Watched | None:
-    """Choose a check that nobody is changing just now."""
-    codes = [job.code for job in world.jobs if job.code in world.oracle.by_code]
+def _some(
+    world: "World", rng: random.Random, fields: Iterable[str] = ()
+) -> Watched | None:
+    """Choose a check that nobody is changing just now, and has one of these fields."""
+    fields = set(fields)
+    codes = [
+        job.code
+        for job in world.jobs
+        if job.code in world.oracle.by_code
+        and (not fields or fields & job.kind.settings.keys())
+    ]
     if not codes or not world.can_ask:
         return None
     watched = world.oracle.by_code[rng.choice(codes)]
@@ -139,6 +149,36 @@ def edit(world: "World", rng: random.Random) -> None:
         )
     if watched.job.name in SCHEDULES and rng.random() < 0.5:
         values["schedule"] = rng.choice(SCHEDULES[watched.job.name])
+    _change(world, watched, values, lambda row: row is not None and row[2] == grace)
+
+
+# What people write in place of what a check has at first; None: no such rule.
+_OTHERS: dict[str, tuple[Any, ...]] = {
+    "tags": ("", "nas", "lab", "nas lab"),
+    "max_run": (None, 3 * 3600),
+    "min_run": (None,),
+    "down_after": (1, 2, 4),
+    "early": (0, 1200),
+    "failure_kw": ("FATAL", "error", ""),
+    "filter_default_fail": (False,),
+    "methods": ("",),
+    "manual_resume": (False,),
+}
+
+
+def refine(world: "World", rng: random.Random) -> None:
+    """Give a check another finer rule, another filter, or other tags."""
+    watched = _some(world, rng, _OTHERS)
+    if watched is None:
+        return
+    settings = watched.job.kind.settings
+    field = rng.choice(sorted(settings.keys() & _OTHERS.keys()))
+    values = {field: rng.choice((settings[field], *_OTHERS[field]))}
+    if field == "tags":
+        # Alone, since then what was due stays due.
+        _change(world, watched, values, lambda row: row and row[4] == values["tags"])
+        return
+    grace = values["grace"] = int(watched.model.settings["grace"]) + 1
     _change(world, watched, values, lambda row: row is not None and row[2] == grace)
 
 

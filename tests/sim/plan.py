@@ -42,6 +42,7 @@ PEOPLE: dict[str, int] = {
     "delete": 1,
     "reload": 1,
     "slip": 3,
+    "refine": 6,
 }
 
 # At the end nothing more goes wrong, so that all that is owed can arrive.

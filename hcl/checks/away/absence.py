@@ -50,6 +50,7 @@ def on_return(
     intervals: Sequence[timedelta] = (),
     *,
     deaf_until: datetime | None = None,
+    is_again: bool = False,
     counted: datetime | None = None,
     hold: Hold = deadlines.unmoved,
     loose: bool = False,
@@ -58,11 +59,11 @@ def on_return(
 
     `deaf_until`: but now and then, until that moment: a run that began by then may have
     ended unheard. A check whose deadline was before stays overdue. `intervals` are as
-    in `usual`.
-    `counted` is the return at which this start excused checks before: it is the same
-    absence, judged anew, and counts once. `hold` has windows move what passed before it
-    went, if several outcomes are counted of it. `loose` as in
-    `schedule.expected_after`. Raises ScheduleError.
+    in `usual`. `is_again`: it was judged when nobody knew how long it was, and a run
+    that had no end since may have had to end in it. `counted` is the return at which
+    this start excused checks before: it is the same absence, and counts once. `hold`
+    has windows move what passed before it went, if several outcomes are counted of it.
+    `loose` as in `schedule.expected_after`. Raises ScheduleError.
     """
     due = check.alert_after
     if due is not None and due < went and check.is_finer:
@@ -86,8 +87,8 @@ def on_return(
         check = check._replace(run_excused=check.run_excused or is_waited_for)
         if check.run_excused:
             check = _excused(check, returned, counted, last_chance=due < returned)
-    elif due < returned:
-        check = _excused(check, returned, counted, last_chance=True)
+    elif due < returned or (is_again and _has_run_out(before, went, returned)):
+        check = _excused(check, returned, counted, last_chance=due < returned)
     elif _may_have_pinged(check, returned, intervals):
         check = _excused(check, returned, counted)
     fresh = _due(check, loose)
@@ -153,6 +154,14 @@ def _unheard(check: Check, until: datetime) -> tuple[Check, bool]:
     if later == check.open_runs:
         return check, False
     return check._replace(open_runs=later), True
+
+
+def _has_run_out(check: Check, went: datetime, returned: datetime) -> bool:
+    """Tell whether a run that may have ended unheard had to end in an absence."""
+    start = check.last_start
+    if start is None or not check.run_excused:
+        return False
+    return went <= start + check.run_limit < returned
 
 
 def _excused(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 from hcl import store
 from hcl.checks import rules
@@ -29,6 +30,17 @@ AT_ONCE = 50
 
 # Checks that a message names of which nothing is known.
 _NAMED = 20
+
+
+class Guessed(NamedTuple):
+    """How an absence was judged by a time that was guessed, and so as too short.
+
+    hcl `went` at that moment, and called nobody down for what fell due since. Who was
+    heard since it was back is not judged anew; None: all are.
+    """
+
+    went: datetime
+    heard_since: datetime | None
 
 
 @dataclass(slots=True)
@@ -77,20 +89,21 @@ class Judging:
         away: Absence,
         *,
         deaf_until: datetime | None = None,
-        written_since: datetime | None = None,
+        guessed: Guessed | None = None,
     ) -> None:
         """Judge all checks after an absence, or those that are left after an error.
 
         Who was excused is noted in `unheard`. `deaf_until` as in `absence.on_return`.
-        `written_since`: but those that were
-        heard since. Their last intervals are read from the logs: what was received must
-        be filed.
+        `guessed`: how it was judged before, if it was. Their last intervals are read
+        from the logs: what was received must be filed.
         """
         if self.counted is None:
             self.counted = away.returned
+        went = guessed.went if guessed else away.went
+        heard_since = guessed.heard_since if guessed else None
 
         def judged(check: Check, intervals: Sequence[timedelta]) -> Check:
-            if written_since and was_written(check, written_since):
+            if heard_since and was_written(check, heard_since):
                 return check
             calendar = self._maintenance.of(check.project_id)
             if calendar is not None and not check.spared:
@@ -98,10 +111,11 @@ class Judging:
                 check = held(check, calendar)
             return absence.on_return(
                 check,
-                self._moved.get(check.id, away.went),
+                self._moved.get(check.id, went),
                 away.returned,
                 intervals,
                 deaf_until=deaf_until,
+                is_again=guessed is not None,
                 counted=self.counted,
                 hold=partial(held, calendar=calendar),
                 loose=self._clock.is_doubtful,

@@ -18,7 +18,7 @@ from hcl.checks.away import signs
 from hcl.checks.away.announcing import announce
 from hcl.checks.away.deafness import Deafness
 from hcl.checks.away.guessing import Guessing
-from hcl.checks.away.judging import Judging
+from hcl.checks.away.judging import Guessed, Judging
 from hcl.checks.away.refusals import Refusals
 from hcl.checks.away.steps import Steps
 from hcl.checks.windows.maintenance import Maintenance
@@ -90,8 +90,8 @@ class Watch:
         self._synchronised = boot
         self._guessing = Guessing(clock)
         self._away: Absence | None = None
-        # What was heard since is not judged after that absence; None: all is.
-        self._written_since: datetime | None = None
+        # How that was judged before, by a time that was guessed; None: it was not.
+        self._guessed: Guessed | None = None
         self._deafness = Deafness(database, clock, changes, refusals)
         # What was heard since has to be scheduled anew: its time was guessed.
         self._renews_since: datetime | None = None
@@ -281,7 +281,7 @@ class Watch:
         else:
             # That is the same absence; all are judged, whoever was heard in between.
             away = Absence(min(before.went, away.went), away.returned, before.reason)
-            self._written_since = None
+            self._guessed = self._guessed and self._guessed._replace(heard_since=None)
         self._away = away
         self._clock.shown_as_of = away.went
         return away
@@ -304,9 +304,7 @@ class Watch:
         if self.excuses:
             await self._file()
             until = self._clock.at(max(self._failed, self._refusals.last))
-            await self._judging.judge(
-                away, deaf_until=until, written_since=self._written_since
-            )
+            await self._judging.judge(away, deaf_until=until, guessed=self._guessed)
         async with self._database.transaction(changes_checks=False) as conn:
             await store.life.judged(conn)
             await store.moved.judged(conn)
@@ -315,7 +313,7 @@ class Watch:
             unheard, now = self._judging.unheard, self._clock.now()
             await announce(conn, away, unheard, now, self.home)
         self._signed = self._clock.boot()
-        self._away = self._clock.shown_as_of = self._written_since = None
+        self._away = self._clock.shown_as_of = self._guessed = None
         self._judging.unheard = {}
         await self._tell()
 
@@ -364,6 +362,7 @@ class Watch:
             # How long hcl was away cannot be known: all may have pinged unheard.
             returned = max(self._clock.at(self._began), guessing.began)
             await self._judging.excuse(returned, guessing.guess.leapt)
+        went = guessing.began - guessing.guess.leapt
         away = await self._steps.follow_first(
             guessing, self._sign, is_right=is_synchronised, is_wrong=is_wrong
         )
@@ -372,7 +371,7 @@ class Watch:
         self._renews_since = began = guessing.began
         if away is not None:
             # The same absence as that of the start, and longer than it was known to be.
-            self._away, self._written_since = away, began
+            self._away, self._guessed = away, Guessed(went, began)
             self._clock.shown_as_of = away.went
 
     async def _finish_wait(self, began: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from hcl.pings.arrival import Target
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.watching import MINUTE, YEAR, again, look, pi, running, up
 from tests.clocks import Times
-from tests.store import change, rows
+from tests.store import change, put_pings, rows
 
 
 async def test_nobody_is_called_down_before_the_wall_is_known(tmp_path: Path) -> None:
@@ -62,6 +63,39 @@ async def test_once_the_wall_is_right_all_is_judged_after_the_true_absence(
         assert other.last_ping == now - MINUTE
         assert other.alert_after == now - MINUTE + DAY + HOUR
         assert await rows(app.database, "SELECT * FROM flips") == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_what_fell_due_unheard_before_the_wall_was_right_is_excused(
+    tmp_path: Path, *, is_open: bool
+) -> None:
+    times = Times()
+    # By its interval nothing was to come: the end of its run, or a period of late.
+    due = NOW + MINUTE
+    values: dict[str, Any] = {"last_start": due - HOUR}
+    if not is_open:
+        values = {"timeout": HOUR}
+    heard = NOW - 2 * HOUR + MINUTE
+    async with running(tmp_path, times) as app:
+        values |= {"last_ping": heard, "alert_after": due, "n_pings": 4}
+        check = await up(app, heard - 3 * DAY, **values)
+        daily = [make_ping(n=n, created=heard - (4 - n) * DAY) for n in (2, 3, 4)]
+        await put_pings(app.database, *((check.id, ping) for ping in daily))
+        await look(app)
+    times.boot_id, times.boot_, times.monotonic_ = "boot-2", 7.0, 7.0
+    times.synchronised = False
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(120)
+        await look(app)
+        times.set_wall(3600)
+        times.synchronised = True
+        await look(app)
+        after = await again(app, check)
+
+        assert (after.status, after.excused) == ("up", 1)
+        assert after.counted_from == app.clock.now() == NOW + HOUR + 2 * MINUTE
 
 
 @pytest.mark.parametrize("gone", [timedelta(0), HOUR, -30 * DAY])

@@ -28,12 +28,15 @@ class Mutes:
             until = max(until, before.until)
         self._mutes[code] = Mute(begun, until, is_sure)
 
-    def doubt(self) -> None:
-        """Have an old copy of the database been put back."""
-        self._mutes = {
-            code: Mute(mute.begun, mute.until, is_sure=False)
-            for code, mute in self._mutes.items()
-        }
+    def remember(self) -> dict[str, Mute]:
+        """Return what a copy of the database knows."""
+        return dict(self._mutes)
+
+    def go_back(self, kept: dict[str, Mute]) -> None:
+        """Have an old copy of the database been put back: what was ended lasts on."""
+        for code, mute in (self._mutes | kept).items():
+            until = max(mute.until, self.until(code))
+            self._mutes[code] = replace(mute, until=until, is_sure=False)
 
     def stretch(self, now: float, by: float) -> None:
         """Let mutes last longer: nobody knows for how long hcl was gone."""

@@ -213,7 +213,7 @@ class Oracle(Written):
             world.machine,
             is_calm=world.is_calm,
             can_settle=world.refusal is None,
-            was_set=world.guessed.last_set(world.machine.now, world.set),
+            was_set=world.guessed.last_set(world.machine.now, world.steps.taken),
         ):
             self._blame(watched, f"the API tells a wrong {what}", more)
 
@@ -335,7 +335,9 @@ class Oracle(Written):
         if channels is not None:
             # What stands in no config just now keeps its checks for when it does again.
             away = watched.channels - self._world.telling.plans().keys()
-            watched.channels = away | set(filter(None, channels.split(",")))
+            before, chosen = watched.channels, set(filter(None, channels.split(",")))
+            watched.channels = away | chosen
+            self._world.telling.returns.assigned(watched.code, sorted(chosen - before))
         now = self._world.machine.now
         watched.perfect.edit(dict(values), now)
         watched.model.edit(dict(values), now)
@@ -358,13 +360,14 @@ class Oracle(Written):
             kept[code] = copy.deepcopy(watched)
             watched.job, watched.asked = job, asked
             kept[code].job = job
-        return kept, self._last_flip, self._world.maintaining.remember()
+        mutes = self._world.telling.mutes.remember()
+        return kept, self._last_flip, mutes, self._world.maintaining.remember()
 
     def go_back(self, kept: Any) -> None:
         """Believe of hcl what was true when this was remembered; jobs go on."""
-        before, self._last_flip, windows = kept
+        before, self._last_flip, mutes, windows = kept
         self._world.maintaining.go_back(windows)
-        self._world.telling.go_back(self._last_flip)
+        self._world.telling.go_back(self._last_flip, mutes)
         for code, old in before.items():
             # What was deleted since is there again, and its job needs no other.
             new = self.by_code.get(code) or self.by_code.get(old.job.code)

@@ -61,7 +61,7 @@ class Receiver:
         self._rng = random.Random(f"{world.plan.seed} receiver {name}")
 
     async def send(self, message: Message, _now: datetime) -> str:
-        world, mood = self._world, self.mood
+        world, mood, begun = self._world, self.mood, self._world.machine.now
         world.sending("before")
         if mood == "flapping":
             mood = self._rng.choice(("well", "refusing", "lying"))
@@ -76,7 +76,7 @@ class Receiver:
             raise DeliveryError(
                 f"HTTP {404 if mood == 'closed' else 500}", mood == "closed"
             )
-        world.telling.taken(self.name, message, lied=mood == "lying")
+        world.telling.taken(self.name, message, begun, lied=mood == "lying")
         world.sending("after")
         if mood == "lying":
             raise DeliveryError("the connection broke off")

@@ -1,5 +1,6 @@
-"""Channels that a reload brings back, or to a group: what they have to tell then."""
+"""Channels that come, by a reload, to a group or by an edit: what they tell then."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ class Returns:
         # What an old copy of the database knows may come over any channel.
         self._copied = 0
 
-    def flipped(self, code: str, flip: int, old: str, new: str) -> None:
-        """Hear of a flip."""
-        self._last[code] = flip, old, new, self._world.machine.now
+    def flipped(self, code: str, flip: int, old: str, new: str, at: float) -> None:
+        """Hear of a flip of a true time."""
+        self._last[code] = flip, old, new, min(at, self._world.machine.now)
 
     def go_back(self, last_flip: int) -> None:
         """Hear that an old copy of the database was put back."""
@@ -58,14 +59,35 @@ class Returns:
         if new == "up" and old == "down" and heard:
             if heard[0].new != "down" and not is_old:
                 return
-            telling.owe(name, code, flip, new, world.machine.now)
             is_sure = not (is_old or heard[0].was_lied or world.machine.is_wrong)
-            is_recent = at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
-            telling.owed[name, code][-1].is_optional |= not (is_sure and is_recent)
+            is_sure &= at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
+            telling.owe(name, code, flip, new, world.machine.now, is_sure=is_sure)
         elif new == "down" and not self._was_told(code, flip):
-            telling.owe(name, code, flip, new, world.machine.now)
             # It may have had no channel, or be told by one that is in trouble.
-            telling.owed[name, code][-1].is_optional = True
+            telling.owe(name, code, flip, new, world.machine.now, is_sure=False)
+
+    def assigned(self, code: str, names: Iterable[str]) -> None:
+        """Hear that an edit has given a check these channels too.
+
+        They tell of an outage that nobody heard of, or whose check is muted still.
+        """
+        telling = self._world.telling
+        plans, now = telling.plans(), self._world.machine.now
+        flip, _, new, at = self._last.get(code, (0, "", "", 0.0))
+        is_told = self._was_told(code, flip)
+        if new != "down" or (is_told and telling.mutes.until(code) < now):
+            return
+        # What nobody had to tell need not be told now.
+        is_sure = not is_told and any(
+            owed.flip == flip and not owed.is_optional
+            for (_, other), told in telling.owed.items()
+            for owed in told
+            if other == code
+        )
+        for plan in (plans[name] for name in names if name in plans):
+            for member in plan.group or (plan.name,):
+                if {new} <= plan.events & plans[member].events:
+                    telling.owe(member, code, flip, new, at, is_sure=is_sure)
 
     def _was_told(self, code: str, flip: int) -> bool:
         """Tell whether hcl knows that a flip was told by anybody."""
@@ -84,5 +106,4 @@ class Returns:
             told = telling.owed.get((member, code), ())
             is_known = any(owed.flip >= flip for owed in told)
             if not is_known and new in plans[member].events:
-                telling.owe(member, code, flip, new, at)
-                telling.owed[member, code][-1].is_optional = True
+                telling.owe(member, code, flip, new, at, is_sure=False)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hcl.model import Alert, Flip, Message
 from tests.sim.clockwork import BEGAN
 from tests.sim.fallbacks import Fallbacks
-from tests.sim.mutes import Mutes
+from tests.sim.mutes import Mute, Mutes
 from tests.sim.receivers import CONFIGS, FIRST, SECOND, ChannelPlan
 from tests.sim.returns import Returns
 
@@ -55,7 +55,7 @@ class Telling:
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
         self._fallbacks = Fallbacks(world)
-        self._returns = Returns(world)
+        self.returns = Returns(world)
         # The last flip of each check that came to a group.
         self._to_groups: dict[tuple[str, str], tuple[int, str, float]] = {}
 
@@ -74,7 +74,7 @@ class Telling:
     ) -> None:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
-        self._returns.flipped(code, flip, old, new)
+        self.returns.flipped(code, flip, old, new, at)
         if new == "up" and self._world.machine.now < self.mutes.until(code) + _SOON:
             # Nobody need hear of what began and ended muted, whatever else is told.
             for name in self.plans():
@@ -95,16 +95,27 @@ class Telling:
             else:
                 self.owe(name, code, flip, new, at)
 
-    def owe(self, name: str, code: str, flip: int, new: str, at: float) -> None:
+    def owe(
+        self,
+        name: str,
+        code: str,
+        flip: int,
+        new: str,
+        at: float,
+        *,
+        is_sure: bool = True,
+    ) -> None:
+        """Have a channel tell a flip; not `is_sure`: it may as well not."""
         told = self.owed.setdefault((name, code), [])
         if any(owed.flip == flip for owed in told):
             return
         owed = Owed(name, code, flip, new, min(at, self._world.machine.now))
+        owed.is_optional = not is_sure
         before = told[-1] if told else None
         owed.held = self.mutes.until(code)
         if new == "up" and before and not before.is_told:
             # Who was not told that it is down need not hear that it is up.
-            owed.is_optional = before.is_optional
+            owed.is_optional |= before.is_optional
         told.append(owed)
         self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))
 
@@ -178,18 +189,18 @@ class Telling:
     def _is_current(self, owed: Owed) -> bool:
         return owed in self.owed.get((owed.channel, owed.code), ())
 
-    def taken(self, name: str, message: Message, *, lied: bool) -> None:
-        """Hear that a receiver took a message."""
+    def taken(self, name: str, message: Message, begun: float, *, lied: bool) -> None:
+        """Hear that a receiver took a message; hcl has `begun` to send it then."""
         # What another channel could not deliver comes besides.
         if message.announcement is not None and not message.notice:
             self._announce(name, message.announcement.id)
-        self._look_for_quiet(name)
+        self._look_for_quiet(name, begun)
         self._look_for_fold(name, message)
         for alert in message.alerts:
             code = alert.check.code
             if code not in self._world.oracle.by_code:
                 continue
-            if self.mutes.is_silent(code, self._world.machine.now, self._world.set):
+            if self.mutes.is_silent(code, begun, self._world.set):
                 self._blame("a message of a muted check", name, code)
             if alert.lateness is not None:
                 notice = bool(message.notice)
@@ -205,7 +216,11 @@ class Telling:
             known = (one.flip for one in owed if one.is_told and not one.was_lied)
             # What was given up before is told no more.
             last = max(known, default=0)
-            untold = {one.flip for one in owed if one.flip > last}
+            later = [one for one in owed if one.flip > last]
+            if not alert.earlier:
+                # What need not be told is not, where another flip bears its moment.
+                later = [one for one in later if not one.is_optional] or later
+            untold = {one.flip for one in later}
             numbers = self._world.oracle.flips_of(code, flips, untold)
             for flip, number in zip(flips, numbers, strict=True):
                 if number is None:
@@ -222,7 +237,7 @@ class Telling:
         self._fallbacks.arrived(name, code, flip)
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
-            if not notice and not self._returns.may_come(flip):
+            if not notice and not self.returns.may_come(flip):
                 self._blame("a message over a channel that is not meant", name, code)
             return
         if owed.is_told and not (
@@ -243,11 +258,11 @@ class Telling:
         owed.reminded = world.machine.now
         self._await_reminder(owed)
 
-    def _look_for_quiet(self, name: str) -> None:
+    def _look_for_quiet(self, name: str, begun: float) -> None:
         plan, world = self.plans().get(name), self._world
         if plan is None or plan.calm.quiet_hours is None:
             return
-        wall = BEGAN + world.machine.now + world.machine.offset
+        wall = BEGAN + begun + world.machine.offset
         hours = plan.calm.quiet_hours
         # It may have been sent just before.
         for stamp in (wall, wall - 60):
@@ -255,7 +270,7 @@ class Telling:
             if not (local.time() >= hours.start or local.time() < hours.end):
                 return
         since = max(world.steps.taken + 900, world.notices_by)
-        if world.machine.now > since and world.machine.synchronised:
+        if begun > since and world.machine.synchronised:
             world.blame("a message comes in quiet hours", name)
 
     def refused(self, name: str, message: Message, *, for_good: bool) -> None:
@@ -363,7 +378,7 @@ class Telling:
             for key in [key for key in known if key[1] == code]:
                 del known[key]
 
-    def go_back(self, last_flip: int) -> None:
+    def go_back(self, last_flip: int, mutes: dict[str, Mute]) -> None:
         """An old copy of the database was put back: what it knows may come again."""
         for key, told in self.owed.items():
             # Those that it does not know have their numbers given again.
@@ -373,8 +388,8 @@ class Telling:
         self._announced.clear()
         self._to_groups.clear()
         self._fallbacks.go_back()
-        self._returns.go_back(last_flip)
-        self.mutes.doubt()
+        self.returns.go_back(last_flip)
+        self.mutes.go_back(mutes)
 
     def reloaded(self, config: str) -> None:
         """Take note of another config: what waits for a channel that is gone, ends."""
@@ -384,10 +399,10 @@ class Telling:
                 for owed in told:
                     owed.is_optional = True
         for name in sorted(self.plans().keys() - before.keys()):
-            self._returns.back(name)
+            self.returns.back(name)
         for (name, code), came in self._to_groups.items():
             if self.mutes.until(code) > came[2] - _SOON:
-                self._returns.to_group(name, code, *came)
+                self.returns.to_group(name, code, *came)
 
     def _blame(self, what: str, name: str, code: str, more: str = "") -> None:
         more = f"{name}: {self._world.name_of(code)} {more}".strip()

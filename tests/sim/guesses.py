@@ -352,6 +352,10 @@ class Guesses(Model):
         low = self.windows.until(low - SLACK, tags) or low
         return low, self.windows.until(high + SLACK, tags) or high
 
+    def has_missed(self, now: float) -> bool:
+        """Tell whether something went wrong that has not called it down."""
+        return any(guess.bad for guess in self._at(now))
+
     def longest_maintenance(self) -> float:
         """Return for how long windows may put off that it is called down."""
         tags = str(self.settings.get("tags", ""))

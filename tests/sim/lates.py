@@ -113,7 +113,8 @@ class Lates:
                 # Nobody knows whether it is late still.
                 self._current[watched.code] = None
             return
-        may_last = late is None or late.has_failed or model.excused[1] > 0
+        has_failed = late is None or late.has_failed or model.has_missed(now)
+        may_last = has_failed or model.excused[1] > 0
         if may_last and watched.code in self._current and model.status == "up":
             # Only a success ends it: it failed, or an absence put it off before that.
             self._current[watched.code] = None

@@ -257,6 +257,10 @@ class Model:
             return NEVER, NEVER
         return min(self.due[0], self.low - self.grace), self.high - self.grace
 
+    def has_missed(self, _now: float) -> bool:
+        """Tell whether something went wrong that has not called it down."""
+        return False
+
     def longest_maintenance(self) -> float:
         """Return for how long windows may put off that it is called down."""
         return 0.0

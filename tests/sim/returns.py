@@ -19,6 +19,9 @@ class Returns:
         self._last: dict[str, tuple[int, str, str, float]] = {}
         # What an old copy of the database knows may come over any channel.
         self._copied = 0
+        # Checks that were deleted: of what was told of them nothing is known any more,
+        # should such a copy bring them back.
+        self._deleted: set[str] = set()
 
     def flipped(self, code: str, flip: int, old: str, new: str, at: float) -> None:
         """Hear of a flip of a true time."""
@@ -29,9 +32,13 @@ class Returns:
         self._copied = last_flip
         self._last.clear()
 
-    def may_come(self, flip: int) -> bool:
+    def forget(self, code: str) -> None:
+        """Hear that a check was deleted."""
+        self._deleted.add(code)
+
+    def may_come(self, flip: int, code: str) -> bool:
         """Tell whether a flip may be told by who had not to tell it."""
-        return flip <= self._copied
+        return flip <= self._copied or code in self._deleted
 
     def back(self, name: str) -> None:
         """Hear that a channel is in the config again."""

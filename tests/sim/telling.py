@@ -237,7 +237,7 @@ class Telling:
         self._fallbacks.arrived(name, code, flip)
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
-            if not notice and not self.returns.may_come(flip):
+            if not notice and not self.returns.may_come(flip, code):
                 self._blame("a message over a channel that is not meant", name, code)
             return
         if owed.is_told and not (
@@ -374,6 +374,7 @@ class Telling:
 
     def forget(self, code: str) -> None:
         """Nothing is owed of a check that was deleted."""
+        self.returns.forget(code)
         for known in (self.owed, self._to_groups):
             for key in [key for key in known if key[1] == code]:
                 del known[key]

@@ -126,9 +126,16 @@ def edited_before_windows(check: Check, now: datetime, *, loose: bool = False) -
     """
     fresh = rules.on_edit(check, now, loose=loose).check
     due, until = fresh.alert_after, check.alert_after
-    if not rules.is_spared(check, now) or due is None or until is None or until <= due:
+    if not _is_put_off(check, now) or due is None or until is None or until <= due:
         return fresh
     return fresh._replace(alert_after=until, spared=until - due)
+
+
+def _is_put_off(check: Check, now: datetime) -> bool:
+    """Tell whether but for windows a check would be overdue, by what they had moved."""
+    due = check.alert_after
+    is_over = due is not None and due - check.spared <= now
+    return is_over and rules.is_spared(check, now)
 
 
 def reckoned(check: Check, now: datetime, calendar: Calendar | None) -> Check:
@@ -150,7 +157,7 @@ def _moved(
     """
     moved = held(fresh, calendar)
     due = moved.alert_after
-    if due is None or due > now or not rules.is_spared(before, now):
+    if due is None or due > now or not _is_put_off(before, now):
         return moved
     again = now + fresh.grace
     fresh = fresh._replace(not_before=again, alert_after=again, spared=timedelta(0))

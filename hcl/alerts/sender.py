@@ -154,7 +154,7 @@ class Sender:
         Raises UnusableError if what one has to send cannot be read, after the others.
         """
         clock, started = _clock_from(now, self._clock), set()
-        at = _as_set(now, self._clock)
+        at = self._clock.as_set(now)
         trouble: UnusableError | None = None
         async with self._starting:
             await self._plan_what_is_stale(now)
@@ -256,15 +256,9 @@ def _clock_from(now: datetime, clock: Clock) -> Now:
 
     A step of the clock counts from when it is taken.
     """
-    begun, at = clock.monotonic(), _as_set(now, clock)
+    begun, at = clock.monotonic(), clock.as_set(now)
 
     def on() -> datetime:
         return at() + timedelta(seconds=int(clock.monotonic() - begun))
 
     return on
-
-
-def _as_set(now: datetime, clock: Clock) -> Now:
-    """Return what calls `now` as the clock does, however it is set meanwhile."""
-    steps = len(clock.steps)
-    return lambda: now + clock.set_since(steps)

@@ -67,7 +67,9 @@ class Managed(NamedTuple):
 class Managing:
     """Changes that people and their scripts make. Each method is one transaction.
 
-    Those that take a code raise UnknownCheckError and ForeignCheckError.
+    Those that take a code raise UnknownCheckError and ForeignCheckError. `now` is when
+    a change was asked for: if the clock is set while it waits for its turn, that moves
+    along, as all has that was written before.
     """
 
     def __init__(
@@ -104,12 +106,13 @@ class Managing:
         Raises ChannelError, LimitError and DeclaredError; SharedSlugError if it is to
         have an `own_slug`, and another has that.
         """
+        at = self._clock.as_set(now)
         async with self._database.transaction() as conn:
             check = await matched(conn, project, wanted)
             created = check is None
             if check is None:
                 check = await _fresh(conn, project)
-            managed = await self._save(conn, check, wanted, now, own_slug=own_slug)
+            managed = await self._save(conn, check, wanted, at(), own_slug=own_slug)
         self._ring(managed.check, check)
         return managed._replace(created=created)
 
@@ -128,6 +131,7 @@ class Managing:
         `seen` is the `fingerprint` of the check that the caller looked at; EditedError
         if it is another now. None: whatever it is now.
         """
+        at = self._clock.as_set(now)
         async with self._database.transaction() as conn:
             check = await owned(conn, project, code)
             if seen is not None:
@@ -135,17 +139,19 @@ class Managing:
                 changed = editing.differences(seen, check, codes)
                 if changed:
                     raise EditedError(check, codes, changed)
-            managed = await self._save(conn, check, wanted, now, own_slug=own_slug)
+            managed = await self._save(conn, check, wanted, at(), own_slug=own_slug)
         self._ring(managed.check, check)
         return managed
 
     async def pause(self, project: Project, code: str, now: datetime) -> Managed:
         """Pause a check; its flip is kept and nobody is told."""
-        return await self._change(project, code, lambda c: declared.on_pause(c, now))
+        at = self._clock.as_set(now)
+        return await self._change(project, code, lambda c: declared.on_pause(c, at()))
 
     async def resume(self, project: Project, code: str, now: datetime) -> Managed:
         """Make a paused check new. Raises rules.NotPausedError."""
-        return await self._change(project, code, lambda c: rules.on_resume(c, now))
+        at = self._clock.as_set(now)
+        return await self._change(project, code, lambda c: rules.on_resume(c, at()))
 
     async def mute(
         self, project: Project, code: str, length: timedelta, now: datetime
@@ -154,12 +160,13 @@ class Managing:
 
         It is watched on. Whoever has to hear of it is told at the end.
         """
+        at = self._clock.as_set(now)
         async with self._database.transaction() as conn:
-            check = await owned(conn, project, code)
-            check = check._replace(muted_until=now + length)
-            await store.mutes.mute(conn, check.id, now + length, now)
+            check, until = await owned(conn, project, code), at() + length
+            check = check._replace(muted_until=until)
+            await store.mutes.mute(conn, check.id, until, at())
             managed = await _with_codes(conn, check)
-        self._sender.ring(now + length)
+        self._sender.ring(until)
         self._changes.tell()
         return managed
 

@@ -29,9 +29,10 @@ class Announcer:
         self, kind: AnnouncementKind, subject: str, story: Sequence[str]
     ) -> None:
         """Tell all projects' people. Raises UnwritableError."""
-        now = self._clock.now()
-        told = Announcement(None, now, kind, subject, story)
         async with self._database.transaction(changes_checks=False) as conn:
+            # In its turn: by a clock that was set back meanwhile it would wait.
+            now = self._clock.now()
+            told = Announcement(None, now, kind, subject, story)
             announcement_id = await store.announcements.add(conn, told)
             await store.notifications.add_for_announcement(conn, announcement_id, now)
         self._sender.ring()

@@ -107,8 +107,10 @@ class Maintenance:
         """Open a window now, for so long. Raises MaintenanceError."""
         if not SHORTEST <= length <= LONGEST:
             raise MaintenanceError("a window lasts from 1 minute to 30 days")
-        window = Window(reason, frozenset(tags), start=now, end=now + length)
+        at = self._clock.as_set(now)
         async with self._database.transaction(changes_checks=False) as conn:
+            now = at()
+            window = Window(reason, frozenset(tags), start=now, end=now + length)
             await store.windows.drop(conn, now - REMEMBERED)
             if await store.windows.count_open(conn, project_id, now) >= MOST:
                 raise MaintenanceError(f"{MOST} windows are open already; end some")
@@ -120,8 +122,9 @@ class Maintenance:
 
     async def end(self, project_id: int, id_: int, now: datetime) -> None:
         """End a window that was opened by hand. Raises UnknownWindowError."""
+        at = self._clock.as_set(now)
         async with self._database.transaction(changes_checks=False) as conn:
-            if not await store.windows.end(conn, project_id, id_, now):
+            if not await store.windows.end(conn, project_id, id_, at()):
                 raise UnknownWindowError
         await self._read()
 

@@ -23,9 +23,8 @@ async def mute_check(call: Call) -> Response:
     """POST checks/<uuid>/mute: tell nobody for so many seconds; 0 ends that."""
     # That there is no such check is told before what is wrong with the length.
     await managing.owned(call.parts.database.committed, call.project, call.code)
-    managed = await call.parts.managing.mute(
-        call.project, call.code, spec.parse_mute(call.document), call.now
-    )
+    length, now = spec.parse_mute(call.document), call.parts.clock.now()
+    managed = await call.parts.managing.mute(call.project, call.code, length, now)
     return json_response(call.describe(managed.check, managed.codes))
 
 

@@ -56,7 +56,7 @@ async def update_check(call: Call) -> Response:
     check = await managing.owned(call.parts.database.committed, call.project, call.code)
     wanted = _wanted(call, check)
     managed = await call.parts.managing.update(
-        call.project, call.code, wanted, call.now
+        call.project, call.code, wanted, call.parts.clock.now()
     )
     return _answer(call, managed)
 

@@ -56,7 +56,7 @@ async def start(visit: Visit) -> Response:
         await visit.parts.maintenance.open(
             project.id,
             wanted.length,
-            visit.now,
+            visit.parts.clock.now(),
             tags=wanted.tags,
             reason=wanted.reason,
         )
@@ -71,11 +71,11 @@ async def start(visit: Visit) -> Response:
 
 async def end(visit: Visit) -> Response:
     """POST /projects/<code>/maintenance/<id>/end: end one that was opened by hand."""
-    project = visit.project()
+    project, now = visit.project(), visit.parts.clock.now()
     told = "The window has ended. What was due in it gets its grace from now."
     try:
         await visit.parts.maintenance.end(
-            project.id, visit.request.path_params["n"], visit.now
+            project.id, visit.request.path_params["n"], now
         )
     except UnknownWindowError:
         told = "That window is over already."

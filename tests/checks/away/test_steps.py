@@ -1,5 +1,6 @@
 """Steps of the clock change no length, by clocks that the test drives."""
 
+import asyncio
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hcl import store
 from hcl.model import Check, Run
 from hcl.pings.arrival import Target
+from hcl.server.announcer import Announcer
 from hcl.store.waiting import Waiting
 from tests import toml
 from tests.app import App
@@ -318,3 +320,56 @@ async def test_a_ping_that_waited_over_a_step_is_of_the_new_time(
 
         assert ping.created == NOW
         assert (await again(app, check)).last_ping == NOW + 2 * HOUR
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_change_that_waited_over_a_step_is_of_the_new_time(
+    tmp_path: Path, seconds: float
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        managing, project = app.parts.managing, app.synced.projects[0]
+        muted, paused = [await up(app, NOW - HOUR) for _ in range(2)]
+        resumed = await up(app, NOW - HOUR, status="paused", alert_after=None)
+        asked = (
+            managing.mute(project, muted.code, HOUR, NOW),
+            managing.pause(project, paused.code, NOW),
+            managing.resume(project, resumed.code, NOW),
+            app.parts.maintenance.open(project.id, HOUR, NOW),
+        )
+        async with app.database.turn():
+            done = asyncio.gather(*asked)
+            # All of them wait for their turn.
+            await asyncio.sleep(0)
+            times.set_wall(seconds)
+            app.clock.take(app.clock.step)
+        *_, window = await done
+
+        now = NOW + timedelta(seconds=seconds)
+        assert (await again(app, muted)).muted_until == now + HOUR
+        conn = await app.database.current()
+        for check in (paused, resumed):
+            [flip] = await store.flips.of_check(conn, check.id)
+            assert flip.created == now
+        assert (window.start, window.end) == (now, now + HOUR)
+
+
+async def test_what_is_told_of_hcl_over_a_step_back_goes_out_at_once(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    text = "\n".join(
+        [toml.smtp(9), toml.project(), toml.email("Mail", "me@example.org")]
+    )
+    async with running(tmp_path, times, text) as app:
+        sender, changes = app.alarms["sender"], app.parts.changes
+        announcer = Announcer(app.database, app.clock, sender, changes)
+        async with app.database.turn():
+            told = asyncio.create_task(announcer.tell("damage", "Damaged", ["It is."]))
+            await asyncio.sleep(0)
+            times.set_wall(-7200)
+            app.clock.take(app.clock.step)
+        await told
+
+        due = await rows(app.database, "SELECT next_try FROM notifications")
+        assert due == [app.clock.timestamp()]

@@ -21,15 +21,17 @@ _UA = "hcl dashboard"
 async def pause(visit: Visit) -> Response:
     """POST /checks/<code>/pause."""
     project, check = await visit.check()
-    await visit.parts.managing.pause(project, check.code, visit.now)
+    now = visit.parts.clock.now()
+    await visit.parts.managing.pause(project, check.code, now)
     return _back(visit, check.code, "Paused.")
 
 
 async def resume(visit: Visit) -> Response:
     """POST /checks/<code>/resume."""
     project, check = await visit.check()
+    now = visit.parts.clock.now()
     try:
-        await visit.parts.managing.resume(project, check.code, visit.now)
+        await visit.parts.managing.resume(project, check.code, now)
     except NotPausedError:
         raise PageError(
             409,

@@ -76,7 +76,7 @@ class Preview:
 
 async def new(visit: Visit) -> Response:
     """GET and POST /projects/<code>/new."""
-    parts, now, project = visit.parts, visit.now, visit.project()
+    parts, project = visit.parts, visit.project()
     conn = parts.database.committed
     offered = await whom.choices(conn, parts.config, project)
     form = _Form(visit, project, offered)
@@ -86,6 +86,7 @@ async def new(visit: Visit) -> Response:
     wanted, problems = drafts.ask(typed)
     if problems or is_draft:
         return await form.show(typed, problems)
+    now = parts.clock.now()
     try:
         check, _, _ = await parts.managing.create(project, wanted, now, own_slug=True)
     except LimitError:
@@ -105,7 +106,7 @@ async def new(visit: Visit) -> Response:
 
 async def edit(visit: Visit) -> Response:
     """GET and POST /checks/<code>/edit."""
-    parts, now = visit.parts, visit.now
+    parts = visit.parts
     project, check = await visit.check()
     if check.origin == DECLARED:
         told = declared.facts(visit, project, check, "Edit")
@@ -125,6 +126,7 @@ async def edit(visit: Visit) -> Response:
     wanted, problems = drafts.ask(typed, check)
     if problems or is_draft:
         return await form.show(typed, problems, seen=seen)
+    now = parts.clock.now()
     try:
         await parts.managing.update(
             project, check.code, wanted, now, seen=seen, own_slug=True

@@ -49,8 +49,8 @@ def _morning(now: datetime, home: str) -> tuple[datetime, str]:
 async def mute(visit: Visit) -> Response:
     """POST /checks/<code>/mute: for `seconds`, or `until` a moment; 0 ends it."""
     project, check = await visit.check()
-    length = _length(visit)
-    await visit.parts.managing.mute(project, check.code, length, visit.now)
+    length, now = _length(visit), visit.parts.clock.now()
+    await visit.parts.managing.mute(project, check.code, length, now)
     told = "Muted: hcl keeps watching it, and tells nobody until the end."
     if not length:
         told = "No longer muted: messages that waited go out now."
@@ -85,9 +85,9 @@ async def ask(visit: Visit) -> Response:
 async def by_link(visit: Visit) -> Response:
     """POST /mute/<code>/<seconds>/<signature>: mute; a longer mute stays."""
     project, check = await _linked(visit)
-    length = _linked_length(visit)
-    if check.muted_until is None or check.muted_until < visit.now + length:
-        await visit.parts.managing.mute(project, check.code, length, visit.now)
+    length, now = _linked_length(visit), visit.parts.clock.now()
+    if check.muted_until is None or check.muted_until < now + length:
+        await visit.parts.managing.mute(project, check.code, length, now)
     path = mute_links.path(visit.parts.secret, check.code, length)
     return visit.see_other(path, "Muted.")
 

@@ -113,21 +113,21 @@ def _change_of(
     visit: Visit, project: Project, name: str, chosen: list[Check]
 ) -> Change:
     """Return what is to be done to each. Raises PageError."""
-    managing, now = visit.parts.managing, visit.now
+    managing, now = visit.parts.managing, visit.parts.clock.now
     if name == "pause":
-        return lambda check: managing.pause(project, check.code, now)
+        return lambda check: managing.pause(project, check.code, now())
     if name == "resume":
-        return lambda check: managing.resume(project, check.code, now)
+        return lambda check: managing.resume(project, check.code, now())
     if name == "delete":
         return lambda check: managing.delete(project, check.code)
     if name == "mute":
         length = _length(visit)
-        return lambda check: managing.mute(project, check.code, length, now)
+        return lambda check: managing.mute(project, check.code, length, now())
     add, drop = _one(visit, "add").split(), _one(visit, "drop").split()
     # Of all before the first is changed: one may get too many.
     tags = {check.id: _tags(check, add, drop) for check in chosen}
     return lambda check: managing.update(
-        project, check.code, CheckSpec(tags=tags[check.id]), now
+        project, check.code, CheckSpec(tags=tags[check.id]), now()
     )
 
 

@@ -28,8 +28,9 @@ from hcl.web.parts import Parts
 class Visit:
     """One request to a page, as the API has its Call.
 
-    `notice` is what the page before wants to be told, "" for nothing. `form` is what a
-    POST sent, else empty. `warnings` are by the ids of the viewer's projects.
+    It came `now`, and what it changes is of when that is done: a form may come in
+    slowly. `notice` is what the page before wants to be told, "" for nothing. `form` is
+    what a POST sent, else empty. `warnings` are by the ids of the viewer's projects.
     """
 
     request: Request

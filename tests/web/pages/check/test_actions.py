@@ -1,12 +1,19 @@
 """What the buttons of a check's page do, and for whom."""
 
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app import OTHER_WRITE_KEY, READ_KEY, App
+from hcl.clock import Clock
+from tests.app import OTHER_WRITE_KEY, READ_KEY, App, running_app
+from tests.build import NOW
+from tests.clocks import Times
 from tests.store import rows
 from tests.web.api.calls import create, names
+from tests.web.pages import browsing
 from tests.web.pages.browsing import Visitor
 from tests.web.pages.check.test_check import find
 from tests.web.pages.check.test_forms import seen
@@ -39,6 +46,24 @@ async def test_pause_and_resume(app: App) -> None:
 
     await visitor.post(f"/checks/{code}/resume")
     assert await status(app, code) == "new"
+
+
+async def test_what_comes_in_slowly_is_done_as_of_its_end(tmp_path: Path) -> None:
+    times = Times()
+    async with running_app(tmp_path, clock=Clock(times)) as app:
+        code, _ = await set_up(app)
+        token = await browsing.csrf(app)
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"csrf="
+            times.run(300)
+            yield token.encode()
+
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        await app.http.post(f"/checks/{code}/pause", content=slowly(), headers=kind)
+
+        [flip] = (await app.api("GET", f"checks/{code}/flips/")).json()["flips"]
+        assert flip["timestamp"] == (NOW + timedelta(minutes=5)).isoformat()
 
 
 async def test_resume_of_a_check_that_is_not_paused_is_a_conflict(app: App) -> None:

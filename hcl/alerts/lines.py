@@ -92,8 +92,7 @@ class Line:
         """Note that a message is not under way any more, however it ended."""
         for topic in {row.notification.topic for row in bundle}:
             del self.under_way[topic]
-        if not self.under_way:
-            await self._close_retired()
+        await self.close_retired()
 
     def restore(self, failures: int, is_failing: bool) -> None:
         """Go on from how the channel fared when hcl was last there."""
@@ -122,14 +121,20 @@ class Line:
             self._transport = open_transport(self.channel, self.config)
         return self._transport
 
-    async def use(self, config: Config, channel: ChannelConfig) -> None:
-        """Send by these settings from now on; what is under way ends by the old."""
+    def take(self, config: Config, channel: ChannelConfig) -> None:
+        """Send by these settings from now on; what is under way ends by the old.
+
+        `close_retired` is to follow.
+        """
         self.config, self.channel = config, channel
         self.queue.clear()
         self.failures, self.held_until = 0, None
         if self._transport is not None:
             self._retired.append(self._transport)
             self._transport = None
+
+    async def close_retired(self) -> None:
+        """Close the transports of settings before, once nothing is under way."""
         if not self.under_way:
             await self._close_retired()
 
@@ -173,21 +178,24 @@ class Lines:
 
         `troubles` is what `store.channels.troubles` returns, for those that are new.
         """
-        before = self._removed | self._lines
-        self._lines = {}
+        before, lines = self._removed | self._lines, dict[int, Line]()
         for row_id, channel in in_file.items():
             line = before.pop(row_id, None)
             if line is None:
                 line = Line(row_id, config, channel)
                 line.restore(*(troubles or {}).get(row_id, (0, False)))
             else:
-                await line.use(config, channel)
-            self._lines[row_id] = line
+                line.take(config, channel)
+            lines[row_id] = line
         for line in before.values():
             # What it has under way closes it at its end.
-            await line.use(line.config, line.channel)
+            line.take(line.config, line.channel)
+        # At once: to close a transport takes a while, and others look meanwhile.
+        self._lines = lines
         self._removed = {i: line for i, line in before.items() if line.under_way}
         self.rows = {channel.id: row_id for row_id, channel in in_file.items()}
+        for line in (*lines.values(), *before.values()):
+            await line.close_retired()
 
     def under_way(self) -> list[asyncio.Task[None]]:
         """Return what is under way, also of channels that are not in the file."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hcl.alerts.calm import Bundle
-from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES, Line
+from hcl.alerts.lines import CONCURRENCY, LONGEST_HOLD, PAUSES, Line, Lines
 from hcl.alerts.transports import DeliveryError
 from hcl.config import Calm
 from tests import toml
@@ -98,7 +98,7 @@ async def test_other_settings_open_the_line_and_forget_what_was_planned(
     line.note_failure(NOW)
     line.queue.append((row(1),))
 
-    await line.use(app.config, app.synced.channels[2])
+    line.take(app.config, app.synced.channels[2])
 
     assert (line.failures, line.is_held(NOW), len(line.queue)) == (0, False, 0)
     assert line.channel.name == "Hook B"
@@ -110,12 +110,37 @@ async def test_transport_is_kept_and_made_anew_for_other_settings(app: App) -> N
     assert line.transport is first
 
     bundle = begin(line, 1)
-    await line.use(app.config, app.synced.channels[2])
+    line.take(app.config, app.synced.channels[2])
     second = line.transport
 
     assert second is not first
     await line.end(bundle)
     await line.close()
+
+
+async def test_what_is_under_way_is_known_while_old_transports_are_closed(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = Lines()
+    await lines.use(app.config, app.synced.channels)
+    first, second = lines
+    closing, closed = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        closing.set()
+        await closed.wait()
+
+    monkeypatch.setattr(first.transport, "aclose", slowly)
+    bundle = begin(second, 7)
+    using = asyncio.create_task(lines.use(app.config, app.synced.channels))
+    await closing.wait()
+
+    known = list(lines), lines.under_way()
+
+    assert known == ([first, second], [second.under_way[7]])
+    closed.set()
+    await using
+    await second.end(bundle)
 
 
 async def test_group_has_no_transport(tmp_path: Path) -> None:

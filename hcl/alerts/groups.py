@@ -47,15 +47,23 @@ async def expand(
 ) -> bool:
     """Have the channels of each group tell of what is due there, if anything is.
 
-    `tries` holds when the next message is due, by the id of a channel's row.
+    `tries` holds when the next message is due, by the id of a channel's row. Raises
+    UnusableError if one cannot pass on just now what came to it, after the others.
     """
-    any_due = False
+    any_due, trouble = False, None
     for line in lines:
         members, due = line.channel.settings.members, tries.get(line.row_id)
         if members and due is not None and due <= at():
             rows = [lines.rows[code] for code in members]
-            await _expand_one(database, line, rows, at, ways_to(line, lines))
+            try:
+                await _expand_one(database, line, rows, at, ways_to(line, lines))
+            except UnusableError as error:
+                tell(logger, "cannot pass on what came to a group", error)
+                # Damage lasts: it is no reason to look at all channels ever again.
+                trouble = trouble if error.is_damage else error
             any_due = True
+    if trouble is not None:
+        raise trouble
     return any_due
 
 
@@ -66,14 +74,11 @@ async def _expand_one(
     at: Now,
     ways: frozenset[int],
 ) -> None:
-    try:
+    await fill(database, line, at, ways)
+    while waiting := [row for bundle in line.queue for row in bundle]:
+        line.queue.clear()
+        await _hand_to(database, line, waiting, members, at)
         await fill(database, line, at, ways)
-        while waiting := [row for bundle in line.queue for row in bundle]:
-            line.queue.clear()
-            await _hand_to(database, line, waiting, members, at)
-            await fill(database, line, at, ways)
-    except UnusableError as error:
-        tell(logger, "cannot pass on what came to a group", error)
 
 
 def _handed(count: int, members: int) -> str:

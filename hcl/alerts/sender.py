@@ -151,7 +151,8 @@ class Sender:
     ) -> set[asyncio.Task[None]]:
         """Start what is due, as far as each channel has room; return the tasks.
 
-        Raises UnusableError if what one has to send cannot be read, after the others.
+        Raises UnusableError if what one has to send cannot be read, or passed on by a
+        group, after the others.
         """
         clock, started = _clock_from(now, self._clock), set()
         at = self._clock.as_set(now)
@@ -159,7 +160,11 @@ class Sender:
         async with self._starting:
             await self._plan_what_is_stale(now)
             tries = await store.outbox.next_tries(self._database.committed)
-            if await groups.expand(self._database, self._lines, tries, at):
+            try:
+                is_old = await groups.expand(self._database, self._lines, tries, at)
+            except UnusableError as error:
+                trouble, is_old = error, True
+            if is_old:
                 tries = await store.outbox.next_tries(self._database.committed)
             for row_id, next_try in tries.items():
                 line = self._lines.get(row_id)

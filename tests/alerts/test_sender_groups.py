@@ -1,5 +1,7 @@
 """Groups: what comes to one is told by its channels."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -9,9 +11,10 @@ import pytest
 from hcl import store
 from hcl.alerts.groups import leading_to
 from hcl.alerts.lines import Lines
+from hcl.db import UnwritableError
 from tests.alerts.sending import Post, channel, group, posting, quiet, restarted, tag
 from tests.build import HOUR, NOW
-from tests.store import rows
+from tests.store import rows, writer_of
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 MAIL, HOOK = channel("Mail"), channel("Hook", "webhook")
@@ -297,6 +300,24 @@ async def test_group_taken_out_of_the_file_gives_up_what_it_held(
 
         assert post.mails() == []
         assert await post.answers() == ["the channel was taken out"]
+
+
+async def test_what_a_group_cannot_pass_on_is_tried_again_soon(tmp_path: Path) -> None:
+    async with posting(tmp_path, MAIL, group("Mail")) as post:
+        await post.down("a", 2)
+        writer = await writer_of(post.app.database)
+        await writer.execute("PRAGMA busy_timeout = 10")
+        with closing(sqlite3.connect(tmp_path / "hcl.sqlite")) as other:
+            other.execute("BEGIN IMMEDIATE")
+
+            # The loop waits for a while then, and not until somebody calls it.
+            with pytest.raises(ExceptionGroup) as raised:
+                await post.send(NOW)
+
+        [error] = raised.value.exceptions
+        assert isinstance(error, UnwritableError)
+        await post.send(NOW)
+        assert len(post.mails()) == 1
 
 
 async def test_many_checks_of_a_group_are_told_of(tmp_path: Path) -> None:

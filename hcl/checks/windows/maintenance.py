@@ -52,6 +52,8 @@ class Maintenance:
         # clock that was done last.
         self._is_stale = True
         self._steps = 0
+        # Whether the database may have other windows than those that count here.
+        self._is_unread = False
 
     def __bool__(self) -> bool:
         """Tell whether any project has windows."""
@@ -82,9 +84,16 @@ class Maintenance:
 
     async def _read(self) -> None:
         now = self._clock.now()
-        by_hand = await store.windows.of_projects(
-            self._database.committed, now - REMEMBERED
-        )
+        try:
+            by_hand = await store.windows.of_projects(
+                self._database.committed, now - REMEMBERED
+            )
+        except BaseException:
+            # What was written counts all the same: the next `reckon` reads it.
+            self._is_unread = True
+            self._checker.ring()
+            raise
+        self._is_unread = False
         before = {id_: known.windows for id_, known in self._calendars.items()}
         self._calendars = {
             id_: Calendar([*self._in_file.get(id_, ()), *by_hand.get(id_, ())])
@@ -156,7 +165,7 @@ class Maintenance:
         To be called before anybody is called down. Raises UnusableError; what is left
         is done at the next call. `pulse` is called after each few checks.
         """
-        if len(self._clock.steps) != self._steps:
+        if self._is_unread or len(self._clock.steps) != self._steps:
             self._is_stale = True
             await self._read()
         if not self._is_stale:

@@ -13,6 +13,7 @@ from hcl import store
 from hcl.checks.windows import maintenance
 from hcl.checks.windows.maintenance import MaintenanceError, UnknownWindowError
 from hcl.clock import Clock
+from hcl.db import UnreadableError
 from hcl.model import Check, Flip
 from hcl.pings.arrival import Target
 from hcl.store.life import Sign
@@ -494,6 +495,30 @@ async def test_a_window_that_is_ended_gives_its_grace_from_then(tmp_path: Path) 
         assert (await again(app, check)).alert_after == NOW + 35 * MINUTE
         with pytest.raises(UnknownWindowError):
             await app.parts.maintenance.end(1, window.id, app.clock.now())
+
+
+async def test_a_window_that_could_not_be_read_counts_from_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    async with running(tmp_path, times, CONFIG) as app:
+        check = await late(app)
+        windows, failing = app.parts.maintenance, UnreadableError("disk I/O error")
+        kept = await windows.open(1, HOUR, NOW)
+        await look(app)
+
+        due = []
+        for change in (windows.end(1, kept.id, NOW), windows.open(1, 2 * HOUR, NOW)):
+            with monkeypatch.context() as broken:
+                fail = AsyncMock(side_effect=failing)
+                broken.setattr(store.windows, "of_projects", fail)
+                with pytest.raises(UnreadableError):
+                    await change
+            await look(app)
+            due.append((await again(app, check)).alert_after)
+
+        # A grace from the end, and then a grace after the other window.
+        assert due == [NOW + 20 * MINUTE, NOW + 140 * MINUTE]
 
 
 @pytest.mark.parametrize(

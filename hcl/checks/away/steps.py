@@ -34,6 +34,8 @@ class Steps:
 
     Flips up to `fixed_flip`, an id, were written by a clock that was right, or in an
     earlier run: they stay as they are. `file` takes what was received to the logs.
+    `is_taken_up`: all that a step moves is being written: whoever is cancelled while
+    that is committed cannot tell whether it was.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Steps:
         file: Callable[[], Awaitable[None]],
     ) -> None:
         self.fixed_flip = 0
+        self.is_taken_up = False
         self._database = database
         self._clock = clock
         self._judging = judging
@@ -174,6 +177,7 @@ class Steps:
     def _take(self, step: timedelta) -> None:
         """Let the wall count, after a commit, and before anybody else gets a turn."""
         self._clock.take(step)
+        self.is_taken_up = False
         if self._judging.counted is not None:
             self._judging.counted += step
         logger.warning(
@@ -190,6 +194,7 @@ class Steps:
         `since` None: it has been fixed. Return the logs to be moved then: none, if one
         is damaged; what deadlines count from moves all the same.
         """
+        self.is_taken_up = True
         try:
             async with self._database.transaction() as conn:
                 if since is not None:
@@ -199,6 +204,7 @@ class Steps:
                 return await store.pings.unfixed(conn)
         except UnusableError as error:
             if not error.is_damage:
+                self.is_taken_up = False
                 raise
             tell(logger, "no log moves along with the clock", error)
         async with self._database.transaction() as conn:

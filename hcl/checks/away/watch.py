@@ -140,11 +140,11 @@ class Watch:
     async def end(self) -> None:
         """Leave a last sign of life; but not before an absence has been judged.
 
-        Nor after one that nobody has looked for yet.
+        Nor after one that nobody has looked for yet, nor amid a step of the clock.
         """
         by = min(self._clock.wakes_by, self._looked + SIGN_EVERY)
-        is_late = self._clock.boot() - by > GAP
-        if self._away is not None or self._stood_still or self._has_slept() or is_late:
+        unsure = self._steps.is_taken_up or self._clock.boot() - by > GAP
+        if self._away is not None or self._stood_still or self._has_slept() or unsure:
             return
         try:
             await self._leave_sign()

@@ -19,7 +19,7 @@ from tests.app import App
 from tests.build import DAY, HOUR, NOW, make_ping
 from tests.checks.away.watching import MINUTE, again, look, running, up
 from tests.clocks import Times
-from tests.store import change, put_check, rows
+from tests.store import change, put_check, rows, writer_of
 
 
 @pytest.mark.parametrize("seconds", [7200, -7200])
@@ -373,3 +373,36 @@ async def test_what_is_told_of_hcl_over_a_step_back_goes_out_at_once(
 
         due = await rows(app.database, "SELECT next_try FROM notifications")
         assert due == [app.clock.timestamp()]
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+async def test_a_step_whose_commit_the_end_breaks_in_upon_is_not_taken_twice(
+    tmp_path: Path, seconds: float
+) -> None:
+    times, loop = Times(), asyncio.get_running_loop()
+    async with running(tmp_path, times) as app:
+        check = await up(app, NOW - HOUR)
+        times.run(60)
+        await look(app)
+        times.set_wall(seconds)
+        written = list[str]()
+
+        def end(statement: str) -> None:
+            written.append(statement)
+            if statement == "COMMIT" and any("life" in sql for sql in written):
+                loop.call_soon_threadsafe(looking.cancel)
+
+        writer = await writer_of(app.database)
+        await writer.set_trace_callback(end)
+        looking = asyncio.create_task(app.assembly.watch.look())
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        # mypy takes the callback for one that cannot be taken away.
+        await writer.set_trace_callback(None)  # type: ignore[arg-type]
+    times.run(2)
+
+    async with running(tmp_path, times) as app:
+        await look(app)
+
+        due = NOW - HOUR + DAY + HOUR + timedelta(seconds=seconds)
+        assert (await again(app, check)).alert_after == due

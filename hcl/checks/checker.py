@@ -88,6 +88,7 @@ class Checker:
             await self._alarm.sleep(until, at_most=at_most)
 
     async def _look(self) -> datetime | None:
+        await self._maintenance.catch_up()
         await self._watch.look()
         await self._maintenance.reckon(pulse=self._watch.pulse)
         now = self._clock.now()

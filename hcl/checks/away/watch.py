@@ -366,13 +366,13 @@ class Watch:
         away = await self._steps.follow_first(
             guessing, self._sign, is_right=is_synchronised, is_wrong=is_wrong
         )
-        await self._maintenance.moved()
         guessing.end()
         self._renews_since = began = guessing.began
         if away is not None:
             # The same absence as that of the start, and longer than it was known to be.
             self._away, self._guessed = away, Guessed(went, began)
             self._clock.shown_as_of = away.went
+        await self._maintenance.moved()
 
     async def _finish_wait(self, began: datetime) -> None:
         owes = await store.fixed.owes_deadlines(self._database.committed)

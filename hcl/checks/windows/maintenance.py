@@ -78,9 +78,20 @@ class Maintenance:
         await self._read()
 
     async def moved(self) -> None:
-        """Go by windows that the database has at other times now."""
+        """Go by windows that the database has at other times now.
+
+        Raises UnusableError; they are read at the next `catch_up` then.
+        """
         self._is_stale = True
         await self._read()
+
+    async def catch_up(self) -> None:
+        """Read the windows that could not be read when they were written.
+
+        Raises UnusableError.
+        """
+        if self._is_unread:
+            await self.moved()
 
     async def _read(self) -> None:
         now = self._clock.now()
@@ -89,7 +100,7 @@ class Maintenance:
                 self._database.committed, now - REMEMBERED
             )
         except BaseException:
-            # What was written counts all the same: the next `reckon` reads it.
+            # What was written counts all the same.
             self._is_unread = True
             self._checker.ring()
             raise
@@ -165,9 +176,9 @@ class Maintenance:
         To be called before anybody is called down. Raises UnusableError; what is left
         is done at the next call. `pulse` is called after each few checks.
         """
-        if self._is_unread or len(self._clock.steps) != self._steps:
-            self._is_stale = True
-            await self._read()
+        await self.catch_up()
+        if len(self._clock.steps) != self._steps:
+            await self.moved()
         if not self._is_stale:
             return
         steps, self._is_stale = len(self._clock.steps), False

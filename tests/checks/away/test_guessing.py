@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from hcl import store
 from hcl.checks.away.absence import is_same
 from hcl.checks.away.guessing import NEXT
+from hcl.db import UnreadableError
 from hcl.model import Action
 from hcl.pings.arrival import Target
 from tests.build import DAY, HOUR, NOW, make_ping
@@ -435,3 +437,24 @@ async def test_the_last_ping_before_a_power_cut_is_no_ping_of_the_next_start(
             assert (after.last_start, after.run_excused) == (NOW, True)
         else:
             assert after.last_ping == NOW
+
+
+async def test_an_absence_is_judged_though_windows_cannot_be_read_just_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    check = await pi(tmp_path, times, NOW - HOUR)
+    async with running(tmp_path, times) as app:
+        await look(app)
+        times.run(60)
+        times.set_wall(2 * 86_400)
+        times.synchronised = True
+        with monkeypatch.context() as broken:
+            fail = AsyncMock(side_effect=UnreadableError("disk I/O error"))
+            broken.setattr(store.windows, "of_projects", fail)
+            with pytest.raises(UnreadableError):
+                await look(app)
+
+        await look(app)
+
+        assert (await again(app, check)).status == "up"

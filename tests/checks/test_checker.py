@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hcl import store
+from hcl.checks import checker
 from hcl.checks.checker import BATCH_LIMIT
 from hcl.checks.deadlines import POSTPONEMENT
 from hcl.model import Check, Flip, Run
@@ -148,7 +149,11 @@ async def test_run_that_lasts_longer_than_grace_goes_down_and_stays_open(
     assert len(await rows(app.database, "SELECT id FROM notifications")) == 1
 
 
-async def test_thousand_checks_due_at_once_all_flip_in_one_go(app: App) -> None:
+async def test_thousand_checks_due_at_once_all_flip_in_one_go(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However busy the machine is: then it would let pings pass once.
+    monkeypatch.setattr(checker, "_HELD_UP", 600.0)
     for _ in range(1000):
         await put_check(app.database, 1, **OVERDUE)
     await put_check(app.database, 1, **(OVERDUE | {"alert_after": NOW + MICROSECOND}))

@@ -153,6 +153,8 @@ async def plan_anew(
         told = await store.notifications.last_told(conn)
         await store.notifications.drop_reminders(conn, under_way)
         await store.outbox.look_again(conn, now)
+        ends = [(line.row_id, now + line.channel.fold) for line in lines]
+        await store.outbox.gather_until(conn, ends)
         await store.notifications.add_reminders(
             conn,
             [

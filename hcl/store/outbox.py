@@ -139,6 +139,20 @@ async def look_again(conn: Connection, now: datetime) -> None:
     )
 
 
+async def gather_until(
+    conn: Connection, ends: Iterable[tuple[int, datetime]]
+) -> None:
+    """Have what gathers over channels, by their row ids, go out by a moment each.
+
+    Where a channel folds for less time now, what comes next would overtake it.
+    """
+    await conn.executemany(
+        "UPDATE notifications SET next_try = :end WHERE next_try > :end"
+        " AND channel_id = :id AND hold = 'fold' AND attempts = 0",
+        [{"id": id_, "end": stamp(end)} for id_, end in ends],
+    )
+
+
 async def shift(
     conn: Connection, by: timedelta, now: datetime, written: datetime | None = None
 ) -> None:

@@ -83,6 +83,23 @@ async def test_window_goes_on_over_a_restart(tmp_path: Path) -> None:
             assert post.mails() == ["2 checks: 2 down"]
 
 
+async def test_reload_with_a_shorter_window_keeps_the_order_of_flips(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path, channel("Mail", fold='"1h"')) as post:
+        now = post.app.clock.now()
+        check = await post.down("a", at=now)
+        await post.send(now)
+
+        await post.use(FOLD)
+        for at in (now + SECOND, now + 2 * MINUTE):
+            await post.succeed(check, at)
+            await post.send(at)
+
+        assert post.mails() == ["DOWN and UP again: a"]
+        assert await post.waiting() == []
+
+
 async def test_webhook_that_folds_gets_one_request(tmp_path: Path) -> None:
     async with posting(tmp_path, channel("Hook", "webhook", fold='"1m"')) as post:
         for name in "ab":

@@ -25,6 +25,10 @@ class Fallbacks:
         """Hear that a channel told of a flip."""
         self._arrived.add((name, code, flip))
 
+    def has_arrived(self, code: str, flip: int) -> bool:
+        """Tell whether any channel has told of a flip of a check."""
+        return any(arrived[1:] == (code, flip) for arrived in self._arrived)
+
     def go_back(self) -> None:
         """Have an old copy of the database be put back."""
         self._arrived.clear()

@@ -297,11 +297,12 @@ class Oracle(Written):
             watched.model.doubt()
             self._falls.await_down(watched)
 
-    def misjudge(self, since: float, by: tuple[float, float]) -> None:
-        """Hear that what was heard since is of a time that stays wrong by so much."""
+    def misjudge(self, until: float, by: float) -> None:
+        """Hear that what was heard by then is of a time that may stay so much later."""
         for watched in self.by_code.values():
-            if any(by) and (watched.model.last_ping or -NEVER) >= since:
-                watched.model.misjudge(by)
+            last = watched.model.last_ping
+            if by and last is not None and last <= until:
+                watched.model.misjudge((min(by, 0.0), max(by, 0.0)))
                 self._falls.await_down(watched)
 
     def change_windows(

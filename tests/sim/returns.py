@@ -69,7 +69,7 @@ class Returns:
             is_sure = not (is_old or heard[0].was_lied or world.machine.is_wrong)
             is_sure &= at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
             telling.owe(name, code, flip, new, world.machine.now, is_sure=is_sure)
-        elif new == "down" and not self._was_told(code, flip):
+        elif new == "down" and self._has_to_be_told(code, flip):
             # It may have had no channel, or be told by one that is in trouble.
             telling.owe(name, code, flip, new, world.machine.now, is_sure=False)
 
@@ -79,13 +79,12 @@ class Returns:
         They tell of an outage that nobody heard of, or whose check is muted still.
         """
         telling = self._world.telling
-        plans, now = telling.plans(), self._world.machine.now
+        plans = telling.plans()
         flip, _, new, at = self._last.get(code, (0, "", "", 0.0))
-        is_told = self._was_told(code, flip)
-        if new != "down" or (is_told and telling.mutes.until(code) < now):
+        if new != "down" or not self._has_to_be_told(code, flip):
             return
-        # What nobody had to tell need not be told now.
-        is_sure = not is_told and any(
+        # What nobody had to tell, or a fallback has told, need not be told now.
+        is_sure = not telling.fallbacks.has_arrived(code, flip) and any(
             owed.flip == flip and not owed.is_optional
             for (_, other), told in telling.owed.items()
             for owed in told
@@ -96,9 +95,10 @@ class Returns:
                 if {new} <= plan.events & plans[member].events:
                     telling.owe(member, code, flip, new, at, is_sure=is_sure)
 
-    def _was_told(self, code: str, flip: int) -> bool:
-        """Tell whether hcl knows that a flip was told by anybody."""
-        return any(
+    def _has_to_be_told(self, code: str, flip: int) -> bool:
+        """Tell whether its check is muted, or hcl knows of nobody who was told of it."""
+        is_muted = self._world.telling.mutes.until(code) > self._world.machine.now
+        return is_muted or not any(
             owed.flip == flip and owed.is_told and not owed.was_lied
             for (_, other), told in self._world.telling.owed.items()
             for owed in told

@@ -54,7 +54,7 @@ class Telling:
         self._world = world
         self.owed: dict[tuple[str, str], list[Owed]] = {}
         self._announced: dict[tuple[str, int], int] = {}
-        self._fallbacks = Fallbacks(world)
+        self.fallbacks = Fallbacks(world)
         self.returns = Returns(world)
         # The last flip of each check that came to a group.
         self._to_groups: dict[tuple[str, str], tuple[int, str, float]] = {}
@@ -75,7 +75,8 @@ class Telling:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
         self._end_delays(code)
         self.returns.flipped(code, flip, old, new, at)
-        if new == "up" and self._world.machine.now < self.mutes.until(code) + _SOON:
+        is_end = new == "up" or old == "down"
+        if is_end and self._world.machine.now < self.mutes.until(code) + _SOON:
             # Nobody need hear of what began and ended muted, whatever else is told.
             for name in self.plans():
                 for owed in self.owed.get((name, code), ())[-1:]:
@@ -234,7 +235,7 @@ class Telling:
         world = self._world
         told = self.owed.get((name, code), [])
         owed = next((one for one in told if one.flip == flip), None)
-        self._fallbacks.arrived(name, code, flip)
+        self.fallbacks.arrived(name, code, flip)
         world.note(f"{name} is told: flip {flip} of {world.name_of(code)}", code)
         if owed is None:
             if not notice and not self.returns.may_come(flip, code):
@@ -281,7 +282,7 @@ class Telling:
             flip = self._world.oracle.flip_of(alert.check.code, alert.flip)
             if flip is not None and not alert.reminder:
                 what = name, alert.check.code, flip
-                self._fallbacks.refused(what, for_good=for_good)
+                self.fallbacks.refused(what, for_good=for_good)
         if not for_good:
             return
         for alert in message.alerts:
@@ -388,7 +389,7 @@ class Telling:
                 owed.is_optional, owed.told_in = True, -1
         self._announced.clear()
         self._to_groups.clear()
-        self._fallbacks.go_back()
+        self.fallbacks.go_back()
         self.returns.go_back(last_flip)
         self.mutes.go_back(mutes)
 

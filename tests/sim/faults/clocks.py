@@ -85,6 +85,9 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         later, longer = offset - world.machine.offset, length if wait > 598 else 0.0
         if longer or later:
             look_at_ends(world, went, later, longer=longer, life=life)
+        if wait < 598:
+            # It was set meanwhile: what was heard before that moves with nothing.
+            world.oracle.misjudge(went, later)
 
     if wait > 598:
         # It goes on with a time that is as much behind, and is moved on for good.
@@ -143,4 +146,4 @@ def _misjudge(world: "World") -> None:
     if world.booted is None:
         return
     known, world.booted = world.booted, None
-    world.oracle.misjudge(-DAY, (min(known, 0.0), max(known, 0.0)))
+    world.oracle.misjudge(world.machine.now, known)

@@ -88,7 +88,7 @@ def mistime(world: "World") -> None:
     world.copied = None
     by = offset - machine.offset
     if boots != machine.boots and abs(by) > SLACK:
-        world.oracle.misjudge(-DAY, (min(by, 0.0), max(by, 0.0)))
+        world.oracle.misjudge(machine.now, by)
         world.telling.mutes.stretch(world.taken_at, max(by, 0.0))
         if machine.synchronised and machine.now - by > world.taken_at:
             world.maintaining.mistime(by)

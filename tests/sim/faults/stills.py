@@ -47,6 +47,8 @@ def _freeze(world: "World", length: float, trouble: str) -> None:
     away = machine.now - went
     world.network.trouble = ""
     if not life.is_alive:
+        # What waited for it is gone with it.
+        world.network.let_in()
         return
     world.still_since = None
     if world.set >= went:

@@ -145,6 +145,16 @@ async def take(
         await _take(conn, done[start : start + _AT_ONCE], now, loose=loose)
 
 
+async def rehearse(conn: Connection, steps: Iterable[Step]) -> None:
+    """Give checks that are there the channels that `take` would, and do no more."""
+    assigned = {
+        step.check.id: step.channels
+        for step in steps
+        if step.verb != "leave" and step.check.id and step.channels is not None
+    }
+    await store.channels.assign_each(conn, assigned)
+
+
 async def _take(
     conn: Connection, steps: Sequence[Step], now: datetime, *, loose: bool
 ) -> None:

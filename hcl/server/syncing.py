@@ -167,8 +167,10 @@ async def foresee(config: Config) -> Foreseen:
     async with open_to_rehearse(config.database.path, _WRITTEN) as conn:
         before = await reloading.known(conn)
         projects, _ = await _match(conn, config)
-        told = await reloading.changes(conn, before)
         steps = await _steps(conn, config, projects)
+        # Whom the file gives another channel is not left alone.
+        await declaring.rehearse(conn, steps)
+        told = await reloading.changes(conn, before)
         alone = {p.name: await store.channels.alone(conn, p.id) for p in projects}
         news = _news(before, await reloading.known(conn))
     return Foreseen(told, steps, alone, news)

@@ -430,6 +430,26 @@ async def test_a_new_channel_serves_what_names_none(tmp_path: Path) -> None:
     assert counts == [3, 1, 0]
 
 
+async def test_a_check_that_the_file_gives_another_channel_is_not_foreseen_as_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = HOME + declare("nightly", channels=["Hook A"])
+    after = before.replace(toml.webhook("Hook A", down="http://127.0.0.1:9/a"), "")
+    after = after.replace("Hook A", "Hook B")
+    async with running_app(tmp_path, before) as app:
+        path = tmp_path / "next.toml"
+        path.write_text(after)
+
+        foreseen = await foresee(configuration.load(path))
+        caplog.clear()
+        await app.reload(after)
+
+    lost = 'channel "Hook A" of project "Home" is not in the file: 1 check used it'
+    assert [change.line for change in foreseen.told] == [lost]
+    assert foreseen.alone == {"Home": {}}
+    assert caplog.messages == [lost]
+
+
 async def test_projects_declare_for_themselves(tmp_path: Path) -> None:
     two = (
         CONFIG.replace(

@@ -14,6 +14,7 @@ from hcl import config as configuration
 from hcl import memory
 from hcl.alerts.transports.apprise_check import doubts
 from hcl.config import Config, ConfigError
+from hcl.config.rights import may_exist
 from hcl.server.systemd import FENCED_EXIT, log_to_stderr
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ class Fenced(click.ClickException):
 def serve(explicit: str | None, new: bool) -> None:
     """Run the server until SIGTERM; SIGHUP reads the config again.
 
-    Without a config it writes ./hcl.toml with fresh keys first, and says what to do
-    now; so it does in a terminal while there are no checks. A database is made by
-    itself only beside the config, where none has been: that of a disk that is not
-    mounted is missed, and not made anew.
+    Without a config it writes ./hcl.toml with fresh keys first, unless a database is
+    here, and says what to do now; so it does in a terminal while there are no checks.
+    A database is made by itself only beside the config, where none has been: that of a
+    disk that is not mounted is missed, and not made anew.
     """
     # Whoever has the file read again while hcl starts is heard once it listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
@@ -93,10 +94,20 @@ def _print(text: str) -> None:
 
 
 def _find(explicit: str | None) -> tuple[Path, bool]:
-    """Find the file that counts, or write a first one; tell whether it was written."""
+    """Find the file that counts, or write a first one; tell whether it was written.
+
+    None is written where a database is: by other keys no job could ping it, and nobody
+    would be told of anything. Raises ConfigError.
+    """
     path = configuration.find(explicit, os.environ, Path())
     if path is not None:
         return path, False
+    database = os.environ.get(configuration.VARIABLES["database.path"]) or "hcl.sqlite"
+    if may_exist(Path(database)):
+        raise ConfigError(
+            f"{FRESH} is not here, but its database {database} is: put the file back,"
+            " or name it with --config; `hcl init` writes a new one, with other keys"
+        )
     # Imported here: it is needed once.
     from hcl.config.fresh import write_fresh
 

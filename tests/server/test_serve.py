@@ -328,6 +328,29 @@ def test_without_a_config_it_writes_one_and_prints_what_works(tmp_path: Path) ->
         process.communicate(timeout=ENDS)
 
 
+def test_no_config_is_written_beside_a_database_whose_own_is_gone(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        curl(f"{serve.root}/ping/{PING_KEY}/backup?create=1")
+        serve.stop()
+    (tmp_path / "hcl.toml").rename(tmp_path / "hcl.toml.edited")
+
+    started = subprocess.run(
+        [sys.executable, "-m", "hcl", "serve"],
+        cwd=tmp_path,
+        env={**os.environ, "HCL_LISTEN": "127.0.0.1:0"},
+        capture_output=True,
+        text=True,
+        timeout=ENDS,
+    )
+
+    assert started.returncode == 1
+    assert started.stderr.startswith("Error: hcl.toml is not here, but its database")
+    assert started.stdout == ""
+    assert not (tmp_path / "hcl.toml").exists()
+
+
 def test_first_steps_are_kept_in_another_folder(tmp_path: Path) -> None:
     first, second = tmp_path / "clone", tmp_path / "state"
     first.mkdir()

@@ -1,6 +1,7 @@
 """All that is wrong with hcl.toml at once, each with its line and a name."""
 
 import copy
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -18,10 +19,15 @@ _MOST = 50
 
 # What stands in for a value that is wrong where others lean on it: without these each
 # would seem to be wrong too.
-_STAND_INS: dict[tuple[str, str], str] = {
+_STAND_INS: dict[tuple[str, str], str | list[str]] = {
     ("smtp", "host"): "localhost",
     ("smtpd", "domain"): "localhost",
+    ("server", "trusted_proxies"): [],
+    ("web", "user_header"): "X-User",
+    ("projects.checks", "schedule"): "* * * * *",
 }
+# Of a channel: it tells of all that one of another kind may have told.
+_COMMANDS = dict.fromkeys(KEYS["projects.channels:shell"], "true")
 
 
 def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
@@ -32,35 +38,46 @@ def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
     text, original = read_data(path)
     data, base = copy.deepcopy(original), path.absolute().parent
     spots: list[Spot] = []
+    told: set[tuple[str, str]] = set()
     for _ in range(2 * _MOST):
         try:
             config = parse(data, base, str(path), env)
         except ConfigError as error:
             if error.spot is None:
                 raise
-            if _follows(error.spot, spots):
+            spot = error.spot
+            if (spot.table, spot.key) in told or _follows(spot, spots):
                 # It is told already, and so it goes as a whole.
-                _remove(data, error.spot)
+                _remove(data, spot)
             else:
-                spots.append(_without_stand_ins(error.spot))
-                _mend(data, error.spot)
+                spots.append(_without_stand_ins(spot))
+                told |= {(spot.table, spot.key), (spot.table, spot.meant)}
+                _mend(data, spot)
         else:
             if not spots:
                 check_files(config, str(path))
             break
-    told = [described(spot, text, original, str(path)) for spot in spots]
-    return list(dict.fromkeys(line for _, line in sorted(told)))
+    lines = [described(spot, text, original, str(path)) for spot in spots]
+    return list(dict.fromkeys(line for _, line in sorted(lines)))
 
 
 def _follows(spot: Spot, others: list[Spot]) -> bool:
     """Tell whether a mistake is there only since another was taken out."""
     lacks = spot.problem.startswith(("is missing", "has no url"))
     return any(
-        (spot.table, spot.key) == (other.table, other.key)
-        or (lacks and other.table.startswith(f"{spot.table}.") and spot.table)
+        (lacks and other.table.startswith(f"{spot.table}.") and spot.table)
         or (lacks and other.table == spot.table and "unknown key" in other.problem)
+        # The table as a whole is misspelt.
+        or (not other.table and f"needs {other.meant or ' '}." in spot.problem)
+        or (other.key == "name" and _is_named(spot.problem, other.table))
         for other in others
     )
+
+
+def _is_named(problem: str, table: str) -> bool:
+    """Tell whether something is missed that may be what a table cannot name."""
+    kind = re.sub(r".*\.|s?\[\d+\]", "", table)
+    return bool(re.match(rf"no (other )?{kind}\b.* is named ", problem))
 
 
 def _without_stand_ins(spot: Spot) -> Spot:
@@ -72,12 +89,32 @@ def _without_stand_ins(spot: Spot) -> Spot:
 def _mend(data: dict[str, Any], spot: Spot) -> None:
     """Take a mistake out of a file, so that the next one can be found."""
     table = _table(data, spot.table)
-    if (spot.table, spot.key) in _STAND_INS:
-        table[spot.key] = _STAND_INS[spot.table, spot.key]
+    stand_in = _stand_in(spot)
+    if stand_in is not None:
+        table[spot.key] = stand_in
+    elif spot.meant and spot.meant not in table and not _is_table(table[spot.key]):
+        # Of a word that is misspelt nothing else is wrong.
+        table[spot.meant] = table.pop(spot.key)
     elif spot.key in table and not _names_check(spot):
         del table[spot.key]
     else:
         _remove(data, spot)
+
+
+def _stand_in(spot: Spot) -> str | list[str] | None:
+    """Return what to put in the place of a value; None: it may be missing."""
+    kind = re.sub(r"\[\d+\]", "", spot.table)
+    if kind == "projects.keys" and spot.key in ("key", "key_sha256", "key_hmac"):
+        # No two keys may be the same.
+        digest = hashlib.sha256(spot.table.encode()).hexdigest()
+        return digest[:32] if spot.key == "key" else digest
+    return _STAND_INS.get((kind, spot.key))
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )
 
 
 def _names_check(spot: Spot) -> bool:
@@ -98,7 +135,7 @@ def _remove(data: dict[str, Any], spot: Spot) -> None:
         kept = {key: table[key] for key in table if key in KEYS["projects.channels"]}
         table.clear()
         table |= kept
-        table |= {"name": stands.replace(",", " "), "kind": "shell", "down": "true"}
+        table |= {"name": stands.replace(",", " "), "kind": "shell", **_COMMANDS}
     elif re.fullmatch(r"projects\[\d+\]\.checks\[\d+\]", spot.table):
         # What else is wrong with it is still to be told.
         table.pop(spot.key, None)

@@ -28,12 +28,16 @@ OF_UNIT = Path("/run/credentials/hcl.service")
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """What is wrong where: `place` is the table and the key, as messages name them."""
+    """What is wrong where: `place` is the table and the key, as messages name them.
+
+    `meant` is the key that one which is unknown was probably meant for, "": none.
+    """
 
     table: str
     key: str
     place: str
     problem: str
+    meant: str = ""
 
 
 class ConfigError(Exception):
@@ -77,11 +81,13 @@ class Table:
         item = "" if index is None else f"[{index}]"
         return f"{self.path}.{name}{item}" if self.path else f"{name}{item}"
 
-    def error(self, key: str, problem: str, index: int | None = None) -> ConfigError:
+    def error(
+        self, key: str, problem: str, index: int | None = None, meant: str = ""
+    ) -> ConfigError:
         """Make the error that tells of a problem with a key or an item of it."""
         place = self.where(key, index)
         line = f"{self.source.file_name}: {place}: {problem}"
-        return ConfigError(line, Spot(self.path, key, place, problem))
+        return ConfigError(line, Spot(self.path, key, place, problem, meant))
 
     def allow(self, keys: Sequence[str], meant: Sequence[str] = ()) -> None:
         """Refuse every key but these; `meant` are those that an unknown one may be."""
@@ -89,11 +95,11 @@ class Table:
             if key not in keys:
                 near = closest(key, keys)
                 if not near and len(meant) == 1 and meant[0] not in self.data:
-                    raise self.error(key, f"unknown key; use {meant[0]}")
+                    problem = f"unknown key; use {meant[0]}"
+                    raise self.error(key, problem, meant=meant[0])
                 hint = f" (did you mean {near}?)" if near else ""
-                raise self.error(
-                    key, f"unknown key{hint}; use one of {', '.join(keys)}"
-                )
+                problem = f"unknown key{hint}; use one of {', '.join(keys)}"
+                raise self.error(key, problem, meant=near)
 
     def text(self, key: str, default: str | None = None) -> str:
         """Read a string that may have several lines."""

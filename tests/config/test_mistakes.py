@@ -123,6 +123,50 @@ def test_any_mistake_comes_to_an_end(
     assert len(lines) <= len(expected) + 2
 
 
+MAIL = "[[projects.channels]]\nname = 'M'\nkind = 'email'\nto = ['a@b.example']\n"
+CHAT = "[[projects.channels]]\nname = 'C'\nkind = 'ntfy'\nurl = 'ntfys://x/y'\n"
+HOOK = "[[projects.channels]]\nname = 'H'\nkind = 'webhook'\n"
+REPORT = "[[projects.reports]]\nchannels = ['C']\n"
+CHECK = "[[projects.checks]]\nslug = 'a'\ntz = 'Europe/Riga'\nearly = '1m'\n"
+KEY = "[[projects.keys]]\nname = 'k'\n"
+USERS = "[[web.users]]\nname = 'anna'\nprojects = ['Home']\n"
+PROXY = "[web]\nuser_header = 'X-User'\n[server]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("", HOOK + "events = ['late']\nlate.url = 'nope'", "late.url: is not a URL"),
+        ("", CHAT.replace("ntfy", "ntfi", 1) + "events = ['late']", "kind: "),
+        ("", CHAT.replace("ntfy", "ntfi", 1) + REPORT, "kind: "),
+        ("", CHAT.replace("name", "nmae") + REPORT, "nmae: unknown key (did you mean"),
+        ("", CHAT.replace("'C'", "['C']") + REPORT, "name: an array is not a string"),
+        ("[smtp]\nhots = 'x'\n", MAIL, "smtp.hots: unknown key (did you mean host?)"),
+        ("[stmp]\nhost = 'x'\n", MAIL, "stmp: unknown key (did you mean smtp?)"),
+        ("", KEY + "key_sha256 = '00'", "key_sha256: is not a SHA-256"),
+        ("", CHECK + "schedule = '0 25 * * *'", "schedule: "),
+        ("", CHECK + "shedule = '0 5 * * *'", "shedule: unknown key (did you mean sch"),
+        ("[web]\nuser_header = 'a b'\n" + USERS, "", "web.user_header: "),
+        (
+            PROXY + "trusted_proxies = ['x']\n" + USERS,
+            "",
+            "server.trusted_proxies[0]: ",
+        ),
+        (PROXY + "trusted_proxy = []\n" + USERS, "", "server.trusted_proxy: unknown"),
+        ("", USERS.replace("web.users", "projects.keys"), "key: is missing"),
+    ],
+)
+def test_what_only_follows_from_a_mistake_is_not_told_and_hides_no_other(
+    tmp_path: Path, before: str, after: str, expected: str
+) -> None:
+    other = "[[projects.tags]]\ntag = 'a b'\n"
+
+    [first, second] = told(tmp_path, "\n".join([before, PROJECT, after, other]))
+
+    assert expected in first
+    assert "has a space" in second
+
+
 def test_what_is_right_has_no_mistakes(tmp_path: Path) -> None:
     assert told(tmp_path, PROJECT) == []
 

@@ -44,8 +44,7 @@ def read_checks(
     for table in project.tables("checks"):
         check = read_check(table, channels)
         if check.slug in found:
-            first = found[check.slug][1]
-            raise table.error("slug", f"is the same as {first}; give each its own")
+            raise table.same_as("slug", found[check.slug][1])
         found[check.slug] = check, table.where("slug")
     return tuple(check for check, _ in found.values())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hcl.config.loading import load
 from hcl.config.reading import ConfigError
-from hcl.config.rights import text_of, why_not
+from hcl.config.rights import not_utf8, text_of, why_not
 from hcl.config.settings import Config
 
 PORT = 8000
@@ -149,7 +149,7 @@ def open_to_network(path: Path, host: str) -> None:
         _write_new(beside, opened, real.stat())
         beside.replace(real)
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
+        raise ConfigError(not_utf8(e, path)) from e
     except OSError as e:
         # It may be the folder, to which another file is written first.
         why = why_not(e, Path(e.filename or path))

@@ -13,8 +13,8 @@ from hcl.config.host_zone import host_zone
 from hcl.config.keys import KEYS
 from hcl.config.net import network
 from hcl.config.projects import project_names, read_projects
-from hcl.config.reading import ConfigError, Source, Table, shown
-from hcl.config.rights import may_exist, text_of, why_not
+from hcl.config.reading import ConfigError, Source, Spot, Table, shown
+from hcl.config.rights import may_exist, not_utf8, text_of, why_not
 from hcl.config.settings import (
     MAIL_LIMIT,
     Access,
@@ -76,6 +76,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     text, data = read_data(path)
     try:
         config = parse(data, path.absolute().parent, str(path), env)
+        check_files(config, str(path))
     except ConfigError as e:
         if e.spot is None:
             raise
@@ -83,7 +84,6 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Config:
         from hcl.config.places import described
 
         raise ConfigError(described(e.spot, text, data, str(path))[1], e.spot) from e
-    check_files(config, str(path))
     return config
 
 
@@ -95,7 +95,7 @@ def read_data(path: Path) -> tuple[str, dict[str, Any]]:
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {why_not(e, path)}") from e
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: is not UTF-8, from byte {e.start} on") from e
+        raise ConfigError(not_utf8(e, path)) from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path}: is not TOML: {e}") from e
     except (ValueError, RecursionError) as e:
@@ -355,7 +355,7 @@ def _check_certificate(smtpd: SmtpdConfig, file_name: str) -> None:
     try:
         server_context(smtpd.tls_cert, smtpd.tls_key)
     except CertificateError as error:
-        raise ConfigError(f"{file_name}: smtpd.{error.key}: {error}") from error
+        raise _of_file("smtpd", error.key, error, file_name) from error
 
 
 def _check_trust(tls: TlsConfig, file_name: str) -> None:
@@ -368,7 +368,13 @@ def _check_trust(tls: TlsConfig, file_name: str) -> None:
     try:
         check_authorities(tls.ca_file)
     except CertificateError as error:
-        raise ConfigError(f"{file_name}: tls.{error.key}: {error}") from error
+        raise _of_file("tls", error.key, error, file_name) from error
+
+
+def _of_file(table: str, key: str, error: Exception, file_name: str) -> ConfigError:
+    """Tell what is wrong with a file that is named in a table."""
+    spot = Spot(table, key, f"{table}.{key}", str(error))
+    return ConfigError(f"{file_name}: {spot.place}: {spot.problem}", spot)
 
 
 def _optional_file(table: Table, key: str) -> Path | None:

@@ -41,7 +41,7 @@ def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
     told: set[tuple[str, str]] = set()
     for _ in range(2 * _MOST):
         try:
-            config = parse(data, base, str(path), env)
+            check_files(parse(data, base, str(path), env), str(path))
         except ConfigError as error:
             if error.spot is None:
                 raise
@@ -54,8 +54,6 @@ def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
                 told |= {(spot.table, spot.key), (spot.table, spot.meant)}
                 _mend(data, spot)
         else:
-            if not spots:
-                check_files(config, str(path))
             break
     lines = [described(spot, text, original, str(path)) for spot in spots]
     return list(dict.fromkeys(line for _, line in sorted(lines)))

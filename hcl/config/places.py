@@ -22,7 +22,12 @@ def described(
     """Tell of a mistake in a line that names it; and the number of its own line."""
     number = line_of(text, spot.place) or line_of(text, spot.table) or 0
     where = f"{file_name}:{number}" if number else file_name
-    return number, f"{where}: {named(spot.place, data)}: {spot.problem}"
+    problem = spot.problem
+    if spot.twin:
+        table, line = spot.twin.rpartition(".")[0], line_of(text, spot.twin)
+        other = f"that of {named(table, data)}" + (f" in line {line}" if line else "")
+        problem = problem.replace(spot.twin, other)
+    return number, f"{where}: {named(spot.place, data)}: {problem}"
 
 
 def line_of(text: str, path: str) -> int | None:
@@ -46,6 +51,8 @@ def _lines(text: str) -> dict[str, int]:
         if depth == 0 and (header := _HEADER.fullmatch(line)):
             table = _table(header[2], header[1] == "[[", counts)
             found.setdefault(table, number)
+            # What is wrong with all of an array of tables is told at the first.
+            found.setdefault(re.sub(r"\[\d+\]$", "", table), number)
             continue
         if depth == 0 and (key := _KEY.match(line)):
             name = re.sub(r"\s*\.\s*", ".", key[1])

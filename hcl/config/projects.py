@@ -214,5 +214,4 @@ class _Twins:
         place = table.where(key)
         first = self._places.setdefault((what, value), place)
         if first != place:
-            # Without the value: it may be a secret.
-            raise table.error(key, f"is the same as {first}; give each its own")
+            raise table.same_as(key, first)

@@ -30,7 +30,8 @@ OF_UNIT = Path("/run/credentials/hcl.service")
 class Spot:
     """What is wrong where: `place` is the table and the key, as messages name them.
 
-    `meant` is the key that one which is unknown was probably meant for, "": none.
+    `meant` is the key that one which is unknown was probably meant for, "": none;
+    `twin` is another place, which `problem` names.
     """
 
     table: str
@@ -38,6 +39,7 @@ class Spot:
     place: str
     problem: str
     meant: str = ""
+    twin: str = ""
 
 
 class ConfigError(Exception):
@@ -82,12 +84,23 @@ class Table:
         return f"{self.path}.{name}{item}" if self.path else f"{name}{item}"
 
     def error(
-        self, key: str, problem: str, index: int | None = None, meant: str = ""
+        self,
+        key: str,
+        problem: str,
+        index: int | None = None,
+        *,
+        meant: str = "",
+        twin: str = "",
     ) -> ConfigError:
         """Make the error that tells of a problem with a key or an item of it."""
         place = self.where(key, index)
         line = f"{self.source.file_name}: {place}: {problem}"
-        return ConfigError(line, Spot(self.path, key, place, problem, meant))
+        return ConfigError(line, Spot(self.path, key, place, problem, meant, twin))
+
+    def same_as(self, key: str, first: str) -> ConfigError:
+        """Make the error that tells that a value may stand once; `first` has it too."""
+        # Without the value: it may be a secret.
+        return self.error(key, f"is the same as {first}; give each its own", twin=first)
 
     def allow(self, keys: Sequence[str], meant: Sequence[str] = ()) -> None:
         """Refuse every key but these; `meant` are those that an unknown one may be."""

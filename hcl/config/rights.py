@@ -41,6 +41,12 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8").removeprefix("\ufeff")
 
 
+def not_utf8(error: UnicodeDecodeError, path: Path) -> str:
+    """Say where a file is not UTF-8."""
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"{path}:{line}: is not UTF-8; have your editor save it as that"
+
+
 def _nearest(path: Path) -> tuple[Path, int]:
     """Return a path, or the lowest above it that may be asked about, and its owner."""
     try:

@@ -177,7 +177,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         " expression that ever fires",
         '11: check "nightly" of project "Home", bogus: unknown key',
         '13: check "nightly" of project "Home", slug: is the same as'
-        " projects[0].checks[1].slug",
+        ' that of check "nightly" of project "Home" in line 8',
         '15: check "Third" of project "Home", slug: "Third" does not fit in a ping URL',
         '16: check "Third" of project "Home", tz: "x" is not a time zone',
         '17: check "Third" of project "Home", channels[0]: no channel of the project is'

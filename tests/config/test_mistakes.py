@@ -167,6 +167,55 @@ def test_what_only_follows_from_a_mistake_is_not_told_and_hides_no_other(
     assert "has a space" in second
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PROJECT + "[[projec]]", "4: projec: unknown key"),
+        (PROJECT + "[[projects.chanels]]", '4: project "Home", chanels: unknown key'),
+        (PROJECT + "[[server]]", "4: server: an array is not a table"),
+        (PROJECT + "[[web.users]]\nname = 'a'", "4: web.users: needs user_header"),
+        (PROJECT + "[tls]\nca_file = 'no.pem'", "5: tls.ca_file: cannot read "),
+        (
+            PROJECT + "[smtpd]\nlisten = ':1'\ntls_cert = 'a'\ntls_key = 'b'",
+            "5: smtpd.listen: ",
+        ),
+        (
+            PROJECT + CHAT + CHAT,
+            '9: channel "C" of project "Home", name: is the same as that of channel "C"'
+            ' of project "Home" in line 5; give each its own',
+        ),
+        (
+            PROJECT + PROJECT.replace("Home", "Work"),
+            '6: project "Work", ping_key: is the same as that of project "Home" in line'
+            " 3; give each its own",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_wherever_it_is(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    [line] = told(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "hcl.toml", {})
+
+    assert line.startswith(expected)
+    assert str(caught.value).endswith(line)
+
+
+def test_files_that_are_named_are_told_with_all_else_that_is_wrong(
+    tmp_path: Path,
+) -> None:
+    mail = "[smtpd]\nlisten = '[::1]:25'\ndomain = 'x'\n"
+    pems = "tls_cert = 'a.pem'\ntls_key = 'b.pem'\n"
+
+    lines = told(tmp_path, f"{mail}{pems}[tls]\nca_file = 'c.pem'\n{PROJECT}bogus = 1")
+
+    expected = ["4: smtpd.tls_cert: cannot", "7: tls.ca_file: cannot", "11: project"]
+    assert len(lines) == len(expected)
+    for line, begin in zip(lines, expected, strict=True):
+        assert line.startswith(begin)
+
+
 def test_what_is_right_has_no_mistakes(tmp_path: Path) -> None:
     assert told(tmp_path, PROJECT) == []
 

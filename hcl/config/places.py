@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hcl.config.reading import Spot
+from hcl.config.reading import Spot, shown
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*[^=\s]+)*)\s*=")
@@ -99,10 +99,8 @@ def named(path: str, data: Mapping[str, Any]) -> str:
             break
         name = at.get("name", at.get("tag", at.get("slug")))
         word = step[1].removesuffix("s")
-        # Some of its characters may be why it is named.
-        said = re.sub(r"[\x00-\x1f\x7f]+", " ", name) if isinstance(name, str) else ""
-        shown = f'"{said}"' if isinstance(name, str) else f"{int(step[2]) + 1}"
-        words.insert(0, f"{word} {shown}")
+        said = shown(name) if isinstance(name, str) else f"{int(step[2]) + 1}"
+        words.insert(0, f"{word} {said}")
         rest = rest[step.end() :]
     place = " of ".join(words)
     rest = rest.lstrip(".")

@@ -20,6 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # More than anybody needs, and few enough for SQLite's integers.
 _MOST = 1_000_000_000
 _LARGEST_SHOWN = 10**30
+_LONGEST_SHOWN = 200
 
 # Where systemd keeps the credentials of the server while it runs: for commands that are
 # typed beside it.
@@ -347,8 +348,12 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, list):
         return "an array"
+    if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
+        return f"{shown(value[:_LONGEST_SHOWN])}… of {len(value):,} characters"
     if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False)
+        # JSON does not escape all that a terminal takes for orders.
+        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     if isinstance(value, int) and abs(value) > _LARGEST_SHOWN:
         # In hexadecimal it may have more digits than Python writes.
         return "a number that large"

@@ -108,7 +108,7 @@ def test_each_mistake_is_told_once_by_its_line_and_name(tmp_path: Path) -> None:
         ("server = 1\n" + PROJECT, ["server: 1 is not a table; use [server]"]),
         (
             PROJECT.replace('"Home"', '"Ho\\nme"'),
-            ['project "Ho me", name: has a contr'],
+            ['project "Ho\\nme", name: has a contr'],
         ),
         ("[smtpd]\nlisten = 'x'\ntls_cert = 'a'\n" + PROJECT, ["smtpd.listen"]),
     ],
@@ -200,6 +200,17 @@ def test_a_mistake_is_told_with_its_line_wherever_it_is(
 
     assert line.startswith(expected)
     assert str(caught.value).endswith(line)
+
+
+def test_a_value_is_shown_in_a_line_that_gives_a_terminal_no_orders(
+    tmp_path: Path,
+) -> None:
+    wrong = f"check_limit = '\u009b2J\u2028'\nid = '{'x' * 70_000}'\n"
+
+    [limit, id_] = told(tmp_path, PROJECT + wrong)
+
+    assert '"\\u009b2J\\u2028" is not a whole number' in limit
+    assert f'"{"x" * 200}"… of 70,000 characters is not a UUID' in id_
 
 
 def test_files_that_are_named_are_told_with_all_else_that_is_wrong(

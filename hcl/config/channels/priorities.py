@@ -3,9 +3,10 @@
 Apprise takes a word that it does not know for its default, and says nothing.
 """
 
-import json
 import re
 from urllib.parse import unquote_plus
+
+from hcl.config.reading import shown
 
 _SHARED = {word: word for word in ("low", "moderate", "normal", "high", "emergency")}
 _SHARED |= {
@@ -63,7 +64,7 @@ def problem_of_word(scheme: str, word: str) -> str:
         return ""
     if not known:
         return f'hcl knows no priorities of {scheme}; use "none", or leave it out'
-    problem = f"{json.dumps(word, ensure_ascii=False)} is no priority of {scheme}"
+    problem = f"{shown(word)} is no priority of {scheme}"
     return f"{problem}; use {_allowed(known)}, or none"
 
 

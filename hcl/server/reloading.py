@@ -68,16 +68,25 @@ async def changes(conn: Connection, before: Known) -> list[Change]:
     after = await known(conn)
     if after == before:
         return []
-    places = {
-        (id_, channel.project_id)
-        for id_, channel in before.channels.items()
-        if channel.enabled and after.channels[id_][::3] != channel[::3]
-    }
-    served = await store.channels.count_served(conn, places)
+    gone, silent = set(), set()
+    for id_, channel in before.channels.items():
+        if channel.enabled and after.channels[id_][::3] != channel[::3]:
+            gone.add((id_, channel.project_id))
+        elif channel.enabled and channel.on_down and not after.channels[id_].on_down:
+            silent.add((id_, channel.project_id))
+    served = await store.channels.count_served(conn, gone | silent)
+    alone = await store.channels.left_alone(conn, gone)
+    # Those that are alone besides are told of already.
+    unheard = [
+        check
+        for check in await store.channels.left_alone(conn, silent)
+        if check not in alone
+    ]
     return [
         *await _of_projects(conn, before, after),
         *_of_channels(before, after, served),
-        *_left_alone(after, await store.channels.left_alone(conn, places)),
+        *_left_alone(after, alone, "a channel"),
+        *_left_alone(after, unheard, "a channel that tells of outages"),
     ]
 
 
@@ -126,9 +135,20 @@ def _of_channels(
         elif new.enabled and not old.enabled:
             line = f"{after.channel(id_)} is back in the file"
             told.append(Change(new.project_id, line))
+        elif new.enabled and new.on_down != old.on_down:
+            told.append(_of_hearing(after.channel(id_), new, count))
         if new.enabled and (line := _matched(old[1:3], new[1:3], before.channel(id_))):
             told.append(Change(new.project_id, line))
     return told
+
+
+def _of_hearing(channel: str, new: store.channels.Known, count: int) -> Change:
+    """Tell that a channel tells of outages now, or does no more."""
+    if new.on_down:
+        return Change(new.project_id, f"{channel} tells of outages now")
+    line = f"{channel} tells of outages no more"
+    used = f": {counted(count, 'check')} used it" if count else ""
+    return Change(new.project_id, line + used, count > 0)
 
 
 def _matched(old: tuple[str, str], new: tuple[str, str], what: str) -> str:
@@ -140,7 +160,9 @@ def _matched(old: tuple[str, str], new: tuple[str, str], what: str) -> str:
     return ""
 
 
-def _left_alone(after: Known, alone: Iterable[tuple[int, int, str]]) -> list[Change]:
+def _left_alone(
+    after: Known, alone: Iterable[tuple[int, int, str]], lacks: str
+) -> list[Change]:
     by_project: dict[int, dict[int, str]] = defaultdict(dict)
     for project_id, check_id, name in alone:
         if after.projects[project_id].enabled:
@@ -150,7 +172,7 @@ def _left_alone(after: Known, alone: Iterable[tuple[int, int, str]]) -> list[Cha
         count, verb = len(names), "is" if len(names) == 1 else "are"
         line = (
             f"{counted(count, 'check')} of {after.project(project_id)} {verb} left"
-            f" without a channel: {some(names, count)}"
+            f" without {lacks}: {some(names, count)}"
         )
         told.append(Change(project_id, line, is_alarming=True))
     return told

@@ -45,6 +45,7 @@ class Known(NamedTuple):
     code: str
     name: str
     enabled: bool
+    on_down: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,7 @@ async def save(
         await conn.execute(
             "UPDATE channels SET code = ?, name = ?, kind = ?, on_down = ?,"
             " on_up = ?, on_server = ?, on_late = ?, on_slow = ?, project_id = ?,"
-            " enabled = 1"
-            " WHERE id = ?",
+            " enabled = 1 WHERE id = ?",
             (*values, channel.id),
         )
         await _serve_all(conn, channel.id, project_id)
@@ -160,9 +160,9 @@ async def _serve_all(conn: Connection, channel_id: int, project_id: int) -> None
 async def known(conn: Connection) -> dict[int, Known]:
     """Return all channels by their ids, those not in the file too."""
     rows = await conn.execute_fetchall(
-        "SELECT id, project_id, code, name, enabled FROM channels ORDER BY id"
+        "SELECT id, project_id, code, name, enabled, on_down FROM channels ORDER BY id"
     )
-    return {row[0]: Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
+    return {r[0]: Known(r[1], r[2], r[3], bool(r[4]), bool(r[5])) for r in rows}
 
 
 async def count_served(

@@ -636,6 +636,49 @@ A_MOVED = (
             ],
         ),
         (
+            project("Home", hook("A", ID, down=False), hook("B", events='["up"]')),
+            [
+                (
+                    "WARNING",
+                    'channel "A" of project "Home" tells of outages no more:'
+                    " 2 checks used it",
+                ),
+                (
+                    "WARNING",
+                    'channel "B" of project "Home" tells of outages no more:'
+                    " 1 check used it",
+                ),
+                (
+                    "WARNING",
+                    '2 checks of project "Home" are left without a channel that tells'
+                    " of outages: first, second",
+                ),
+            ],
+        ),
+        (
+            project("Home", hook("A", ID, events='["up"]')),
+            [
+                (
+                    "WARNING",
+                    'channel "A" of project "Home" tells of outages no more:'
+                    " 2 checks used it",
+                ),
+                (
+                    "WARNING",
+                    'channel "B" of project "Home" is not in the file: 1 check used it',
+                ),
+                (
+                    "WARNING",
+                    '1 check of project "Home" is left without a channel: second',
+                ),
+                (
+                    "WARNING",
+                    '1 check of project "Home" is left without a channel that tells of'
+                    " outages: first",
+                ),
+            ],
+        ),
+        (
             project("Home", hook("Z", ID), hook("B")),
             [
                 (
@@ -716,6 +759,28 @@ async def test_undone_edit_is_told_too(
         ("INFO", 'channel "A" of project "House" is now in project "Home"'),
         ("INFO", 'channel "B" of project "Home" is back in the file'),
     ]
+
+
+async def test_channel_that_is_switched_off_and_on_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    off = hook("A").replace('"webhook"\n', '"webhook"\nenabled = false\n')
+    async with running_app(tmp_path, project("Home", hook("A"))) as app:
+        await put_check(app.database, 1, name="first")
+        await resync(app, tmp_path, project("Home", off))
+        switched_off = logged(caplog)
+        caplog.clear()
+
+        await resync(app, tmp_path, project("Home", hook("A")))
+
+    channel = 'channel "A" of project "Home" tells of outages'
+    alone = '1 check of project "Home" is left without a channel that tells of outages'
+    assert switched_off == [
+        ("WARNING", f"{channel} no more: 1 check used it"),
+        ("WARNING", f"{alone}: first"),
+    ]
+    assert logged(caplog) == [("INFO", f"{channel} now")]
 
 
 async def test_ten_checks_are_named_and_the_rest_counted(

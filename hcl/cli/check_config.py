@@ -108,6 +108,11 @@ def _how_many(wrong: list[str]) -> list[str]:
 def _tell_changes(file: Path, config: Config) -> None:
     """Say what a reload would change by what the database knows, if there is one."""
     if not may_exist(config.database.path):
+        # Imported here: where all is well none of it is needed.
+        from hcl.db import why_none_is_made
+
+        if why := why_none_is_made(config.database.path, config.path):
+            click.echo(f"{file}: warning: hcl would not start: {why}", err=True)
         return
     # Imported here: without a database none of it is needed.
     from hcl.db import DatabaseError

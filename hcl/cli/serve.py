@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,6 @@ def serve(explicit: str | None, new: bool) -> None:
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
 
-    def reread() -> Config:
-        config = configuration.load(path)
-        _warn(config)
-        return config
-
     async def greet(parts: "Parts") -> None:
         if is_fresh or sys.stdout.isatty():
             # Imported here: few start it by hand.
@@ -79,10 +75,25 @@ def serve(explicit: str | None, new: bool) -> None:
                 _print(welcome(config, parts, is_fresh=is_fresh))
 
     try:
+        reread = partial(_reread, path, config.database.path)
         serving.run(config, reread, greet, new=new)
     except (BindError, DatabaseError) as error:
         is_fenced = isinstance(error, FencedError)
         raise (Fenced if is_fenced else click.ClickException)(str(error)) from error
+
+
+def _reread(path: Path, database: Path) -> Config:
+    """Read the file again, and warn; the database in use stays that at `database`."""
+    # Imported here: a wrong file keeps hcl from starting without it.
+    from hcl.db import why_none_is_made
+
+    config = configuration.load(path)
+    _warn(config)
+    its = config.database.path
+    if its != database and (why := why_none_is_made(its, config.path)):
+        # It goes on with the one that it has: at the next boot nobody thinks of this.
+        logger.warning("hcl would not start again: %s", why)
+    return config
 
 
 def _print(text: str) -> None:

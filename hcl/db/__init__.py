@@ -15,7 +15,7 @@ from hcl.db.errors import (
     tell,
 )
 from hcl.db.gaps import Gaps, readable
-from hcl.db.lock import held
+from hcl.db.lock import held, why_none_is_made
 from hcl.db.opening import (
     SQLITE_VERSION,
     open_database,
@@ -70,6 +70,7 @@ __all__ = [
     "restore",
     "sync_folder",
     "tell",
+    "why_none_is_made",
     "write_beside",
     "write_at_once",
 ]

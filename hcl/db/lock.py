@@ -66,6 +66,27 @@ def held(
         os.close(fd)
 
 
+def why_none_is_made(path: Path, config: Path) -> str:
+    """Say why `held` would refuse to begin where no database is.
+
+    "": it would make one, or there is one; or that cannot be looked at from here.
+    """
+    real = Path(os.path.realpath(path))
+    lock = real.with_name(real.name + SUFFIX)
+    try:
+        if _is_there(path, real):
+            return ""
+        if real.parent != Path(os.path.realpath(config.parent)):
+            return _not_there(path, f"and not beside {config.name}")
+        if lock.exists() and lock.read_bytes().strip().isdigit():
+            return _not_there(path, f"but {lock.name} of an earlier one")
+    except DatabaseError as error:
+        return str(error)
+    except OSError:
+        pass
+    return ""
+
+
 def _not_there(path: Path, besides: str) -> str:
     return (
         f"{path}: there is no database, {besides}: mount its disk, put it back, or have"

@@ -250,6 +250,22 @@ def test_check_config_is_right_though_the_database_cannot_be_read(
     )
 
 
+def test_check_config_warns_of_a_database_that_no_start_would_make(
+    folder: Path,
+) -> None:
+    (folder / "data").mkdir()
+    text = toml.table("database", path="data/hcl.sqlite") + toml.project()
+    (folder / "hcl.toml").write_text(text)
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    assert result.exit_code == 0
+    path = folder / "data/hcl.sqlite"
+    begin = f"hcl.toml: warning: hcl would not start: {path}: there is no database"
+    assert result.stderr.startswith(begin)
+    assert "`hcl serve --new`" in result.stderr
+
+
 def test_help_lists_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
 

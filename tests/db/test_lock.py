@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hcl.db import DatabaseError, back_up, held, lock
+from hcl.db import DatabaseError, back_up, held, lock, why_none_is_made
 
 
 @pytest.fixture
@@ -144,6 +144,21 @@ def test_empty_file_is_as_good_as_none(path: Path, config: Path) -> None:
 
     with held(path, config, new=True):
         pass
+
+
+def test_what_a_start_would_refuse_is_known_before(
+    tmp_path: Path, path: Path, config: Path
+) -> None:
+    elsewhere, nowhere = tmp_path / "elsewhere/hcl.sqlite", tmp_path / "no/hcl.sqlite"
+    elsewhere.parent.mkdir()
+    with held(path, config) as note_served:
+        note_served()
+    served = why_none_is_made(path, config)
+    path.unlink()
+
+    for missing in (path, elsewhere, nowhere, elsewhere.parent):
+        assert why_none_is_made(missing, config) == refusal(missing, config)
+    assert served == why_none_is_made(tmp_path / "new.sqlite", config) == ""
 
 
 @pytest.mark.parametrize("left", ["", "123 starts\n"])

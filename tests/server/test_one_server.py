@@ -18,7 +18,7 @@ import pytest
 from tests import toml
 from tests.damage import damage
 from tests.patience import ENDS
-from tests.server.process import Serve, curl
+from tests.server.process import Serve, curl, until
 
 
 def serve_in(
@@ -181,6 +181,21 @@ def test_database_that_was_deleted_is_not_made_anew(tmp_path: Path) -> None:
             " `hcl serve --new`"
         )
         assert not (tmp_path / "hcl.sqlite").exists()
+
+
+async def test_a_reload_warns_of_a_database_without_which_hcl_would_not_start_again(
+    tmp_path: Path,
+) -> None:
+    with Serve(tmp_path) as serve:
+        other = toml.table("database", path="elsewhere/hcl.sqlite")
+        serve.write_config("", tables=other)
+
+        serve.process.send_signal(signal.SIGHUP)
+        await until(lambda: "database has changed: restart hcl to use it" in serve.log)
+
+        path = tmp_path / "elsewhere/hcl.sqlite"
+        problem = f"hcl would not start again: {path}: there is no folder"
+        assert f"WARNING {problem} {path.parent}: make it, or mount its" in serve.log
 
 
 def test_database_elsewhere_is_made_only_by_new(tmp_path: Path) -> None:

@@ -129,6 +129,13 @@ def _values(step: "Step", name: str) -> Sequence[str]:
     """Return what a key says before and after, "" where that is too long to say."""
     if name in ("channels", "desc"):
         return "", ""
+    was_simple, is_simple = (c.kind == "simple" for c in (step.check, step.wanted))
+    if name == "schedule" and was_simple:
+        before = f"a timeout of {_value(step.check.timeout)}"
+        return before, _value(step.wanted.schedule)
+    if name == "timeout" and is_simple and not was_simple:
+        before = f"the schedule {_value(step.check.schedule)}"
+        return before, _value(step.wanted.timeout)
     return _value(getattr(step.check, name)), _value(getattr(step.wanted, name))
 
 

@@ -58,6 +58,24 @@ async def test_plan_says_what_a_reload_would_do_and_does_not_do_it(
     ]
 
 
+async def test_a_schedule_in_the_place_of_a_timeout_is_shown_with_that(
+    tmp_path: Path,
+) -> None:
+    by_timeout = HOME + declare("nightly", timeout="1d")
+    by_schedule = HOME + declare("nightly", schedule="5 3 * * *")
+    async with running_app(tmp_path, by_timeout) as app:
+        app.config.path.write_text(by_schedule)
+        there = await to_thread(hcl, tmp_path, "plan")
+        await app.reload(by_schedule)
+        app.config.path.write_text(by_timeout)
+        back = await to_thread(hcl, tmp_path, "plan")
+
+    line = '    schedule: a timeout of 1 day -> "5 3 * * *"'
+    assert there.stdout.splitlines()[1] == line
+    line = '    timeout: the schedule "5 3 * * *" -> 1 day'
+    assert back.stdout.splitlines()[1] == line
+
+
 async def test_what_others_wrote_gives_a_terminal_no_orders(tmp_path: Path) -> None:
     async with running_app(tmp_path, HOME) as app:
         await create(app, slug="nightly", name="a\x9b2J\u202eb")

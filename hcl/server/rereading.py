@@ -54,6 +54,8 @@ class Rereader:
         self._waits: Config | None = None
         # Whether it could not be read only for want of a descriptor or a thread.
         self._reads_again = False
+        # What waits for a restart, a line each.
+        self._restarts: list[str] = []
 
     def call(self) -> None:
         """Have the file read again."""
@@ -71,6 +73,7 @@ class Rereader:
             if is_called or self._reads_again:
                 self._waits = await self._read(is_first=is_called) or self._waits
             await self._use()
+            self._show()
             if is_called:
                 self._systemd.ready(self._status())
 
@@ -146,8 +149,21 @@ class Rereader:
         else:
             self.trouble = "" if self.trouble == _WAITS else self.trouble
             logger.info("reloaded %s", config.path)
-            _name_restarts(before, read)
+            self._restarts = _restarts(before, read)
+            for line in self._restarts:
+                logger.warning("%s", line)
         self._waits = None
+
+    def _show(self) -> None:
+        """Have the server's page tell what of the file is not used.
+
+        What is wrong with it may be another project's than that of who looks.
+        """
+        trouble = self.trouble.removeprefix("; ")
+        if self.trouble == _WRONG:
+            trouble += ": hcl check-config says what is wrong with it"
+        lines = [trouble, *self._restarts]
+        self._assembly.parts.unused = list(filter(None, lines))
 
 
 def _until_restart(used: Config, read: Config) -> Config:
@@ -163,8 +179,9 @@ def _until_restart(used: Config, read: Config) -> Config:
     )
 
 
-def _name_restarts(used: Config, read: Config) -> None:
+def _restarts(used: Config, read: Config) -> list[str]:
     """Say which changes wait for a restart, at each reload until there is one."""
+    lines = []
     # What systemd hands over stays as its units have it.
     is_handed_over = are_handed_over(os.environ)
     for name, old, new in (
@@ -176,4 +193,5 @@ def _name_restarts(used: Config, read: Config) -> None:
         if old != new:
             is_unit = is_handed_over and name.endswith(".listen")
             how = "make the units anew, and restart hcl," if is_unit else "restart hcl"
-            logger.warning("%s has changed: %s to use it", name, how)
+            lines.append(f"{name} has changed: {how} to use it")
+    return lines

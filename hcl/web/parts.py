@@ -62,6 +62,8 @@ class Parts:
         self.links = SignInLinks()
         self.answers = SharedAnswers(changes, clock)
         self.wrong_keys = WrongKeys()
+        # What of hcl.toml, as it was read last, is not used, and why: a line each.
+        self.unused: Sequence[str] = ()
 
     @property
     def started(self) -> datetime:

@@ -18,11 +18,12 @@ from hcl.config import AlertsConfig, CheckConfig, Config, ConfigError
 from hcl.server.rereading import Rereader
 from hcl.server.systemd import Notifier
 from tests import toml
-from tests.app import CONFIG, App, running_app
+from tests.app import CONFIG, WRITE_KEY, App, running_app
 from tests.patience import ENDS
 from tests.server.process import PING_KEY, Serve, curl, until
 from tests.server.test_systemd import NotifySocket
 from tests.sinks import make_certificate
+from tests.web.pages.browsing import sign_in, text_of
 
 # The last project of CONFIG has no channels.
 MORE = CONFIG + toml.webhook("Hook C", down="http://127.0.0.1:9/c")
@@ -227,8 +228,32 @@ async def test_what_waits_for_a_restart_is_told_at_each_reload_and_not_shown_as_
         keys = ["server.listen", "database", "smtpd.listen", "standby"]
         waits = [f"{key} has changed: restart hcl to use it" for key in keys]
         assert told == [waits, waits, []]
+        assert app.parts.unused == []
         await reloaded(other)
         assert app.config == used
+        assert app.parts.unused == waits
+
+
+async def test_the_page_of_the_server_tells_that_hcl_toml_is_wrong_until_it_is_right(
+    tmp_path: Path,
+) -> None:
+    async with running_app(tmp_path) as app, rereading(app) as rereader:
+        await sign_in(app, WRITE_KEY)
+
+        async def reloaded(text: str, *, lines: int) -> str:
+            app.config.path.write_text(text)
+            rereader.call()
+            await met(lambda: len(app.parts.unused) == lines)
+            return text_of((await app.http.get("/server")).text)
+
+        wrong = await reloaded(CONFIG + "bogus = 1", lines=1)
+        right = await reloaded(CONFIG, lines=0)
+
+    assert "not all is well What stands in hcl.toml now is not used" in wrong
+    told = "Not used hcl.toml is wrong, the settings of before are used: hcl check-conf"
+    assert told in wrong
+    assert "bogus" not in wrong
+    assert "Not used" not in right
 
 
 async def test_address_that_systemd_listens_on_is_that_of_its_unit(

@@ -116,6 +116,7 @@ async def page(visit: Visit) -> Response:
         failing_elsewhere=elsewhere,
         clean=clean,
         config_path="" if readonly else str(parts.config.path),
+        unused=parts.unused,
     )
 
 
@@ -133,6 +134,8 @@ async def _health(parts: Parts, now: datetime, failing: int) -> dict[str, Any]:
     replication = await _replication(parts, now)
     if replication is not None and replication.is_bad:
         late.append("replication stands still")
+    if parts.unused:
+        late.append("what stands in hcl.toml now is not used, or not all of it")
     if late:
         return {
             "look": "grace",

@@ -16,10 +16,9 @@ from hcl.config import (
     WebhookSettings,
     exposed,
     find,
-    load,
     misspelt,
 )
-from hcl.config.mistakes import mistakes
+from hcl.config.mistakes import MOST, judged
 from hcl.config.rights import may_exist
 from hcl.words.lines import counted
 
@@ -43,10 +42,10 @@ def check_config(config: str | None) -> None:
         if path is None:
             others = f"{SYSTEM_PATH} or {STATE_PATH}"
             raise ConfigError(f"no hcl.toml here, nor {others}; `hcl init` writes one")
-        if wrong := mistakes(path):
+        read, wrong = judged(path)
+        if read is None:
             # One stands as commands' errors do; of several each is a line of its own.
             raise ConfigError("\n".join([*wrong, *_how_many(wrong)]))
-        read = load(path)
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
         own = [*_silent(read), *_without_end(read), *_unsent(read)]
@@ -102,7 +101,8 @@ def _unsent(config: Config) -> list[str]:
 
 
 def _how_many(wrong: list[str]) -> list[str]:
-    return [f"{len(wrong)} mistakes"] if len(wrong) > 1 else []
+    more = " at least" if len(wrong) >= MOST else ""
+    return [f"{len(wrong)} mistakes{more}"] if len(wrong) > 1 else []
 
 
 def _tell_changes(file: Path, config: Config) -> None:

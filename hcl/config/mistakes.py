@@ -13,9 +13,10 @@ from hcl.config.keys import KEYS
 from hcl.config.loading import check_files, parse, read_data
 from hcl.config.places import described
 from hcl.config.reading import ConfigError, Spot
+from hcl.config.settings import Config
 
 # More than anybody reads.
-_MOST = 50
+MOST = 50
 
 # What stands in for a value that is wrong where others lean on it: without these each
 # would seem to be wrong too.
@@ -35,13 +36,25 @@ def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
 
     Raises ConfigError if it cannot be read, or is not TOML.
     """
+    return judged(path, env)[1]
+
+
+def judged(
+    path: Path, env: Mapping[str, str] = os.environ
+) -> tuple[Config | None, list[str]]:
+    """Read a file once; return it if it is right, else its mistakes, `MOST` at most.
+
+    Raises ConfigError as `mistakes` does.
+    """
     text, original = read_data(path)
     data, base = copy.deepcopy(original), path.absolute().parent
     spots: list[Spot] = []
     told: set[tuple[str, str]] = set()
-    for _ in range(2 * _MOST):
+    # As many may follow from others.
+    for _ in range(2 * MOST):
         try:
-            check_files(parse(data, base, str(path), env), str(path))
+            config = parse(data, base, str(path), env)
+            check_files(config, str(path))
         except ConfigError as error:
             if error.spot is None:
                 raise
@@ -49,14 +62,18 @@ def mistakes(path: Path, env: Mapping[str, str] = os.environ) -> list[str]:
             if (spot.table, spot.key) in told or _follows(spot, spots):
                 # It is told already, and so it goes as a whole.
                 _remove(data, spot)
-            else:
-                spots.append(_without_stand_ins(spot))
-                told |= {(spot.table, spot.key), (spot.table, spot.meant)}
-                _mend(data, spot)
+                continue
+            spots.append(_without_stand_ins(spot))
+            if len(spots) == MOST:
+                break
+            told |= {(spot.table, spot.key), (spot.table, spot.meant)}
+            _mend(data, spot)
         else:
+            if not spots:
+                return config, []
             break
     lines = [described(spot, text, original, str(path)) for spot in spots]
-    return list(dict.fromkeys(line for _, line in sorted(lines)))
+    return None, list(dict.fromkeys(line for _, line in sorted(lines)))
 
 
 def _follows(spot: Spot, others: list[Spot]) -> bool:

@@ -94,6 +94,30 @@ def test_check_config_tells_all_mistakes_at_once(folder: Path) -> None:
     assert "s3cret" not in result.stderr
 
 
+def test_check_config_reads_what_another_program_writes(folder: Path) -> None:
+    (folder / "hcl.toml").write_text(toml.project("Of a pipe"))
+    hcl = f"{sys.executable} -m hcl check-config --config"
+
+    done = subprocess.run(
+        ["bash", "-c", f"{hcl} <(cat hcl.toml)"], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0
+    assert "ok: 1 project, 0 channels\nOf a pipe has the id" in done.stdout
+
+
+def test_check_config_counts_no_more_mistakes_than_anybody_reads(folder: Path) -> None:
+    checks = [
+        toml.table("[projects.checks]", slug=f"c{n}", period="1d") for n in range(60)
+    ]
+    (folder / "hcl.toml").write_text("".join([toml.project(), *checks]))
+
+    result = CliRunner().invoke(main, ["check-config"])
+
+    lines = result.stderr.splitlines()
+    assert (len(lines), lines[-1]) == (51, "50 mistakes at least")
+
+
 def test_check_config_warns_of_what_only_apprise_dislikes(folder: Path) -> None:
     (folder / "hcl.toml").write_text(
         toml.project()

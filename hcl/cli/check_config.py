@@ -17,6 +17,7 @@ from hcl.config import (
     exposed,
     find,
     misspelt,
+    withheld,
 )
 from hcl.config.mistakes import MOST, judged
 from hcl.config.rights import may_exist
@@ -33,9 +34,10 @@ def check_config(config: str | None) -> None:
     The exit status is 0 if it is right, else 1. What Apprise does not like of its URLs
     is a warning, and so are a file of secrets that everybody can read, a channel that
     tells nobody of anything, one that tells that a check is late and not when it is no
-    more, and a webhook whose body is not sent: the server starts all the same. If there
-    is a database, it tells what a reload would change: whom nobody would be told of any
-    more.
+    more, and a webhook whose body is not sent: the server starts all the same. It would
+    not, which is a warning too, where a database is missed, or root may read a file
+    and whoever owns the database may not. If there is a database, it tells what a
+    reload would change: whom nobody would be told of any more.
     """
     try:
         path = find(config, os.environ, Path())
@@ -49,7 +51,7 @@ def check_config(config: str | None) -> None:
         for line in misspelt(os.environ):
             click.echo(f"warning: {line}", err=True)
         own = [*_silent(read), *_without_end(read), *_unsent(read)]
-        for doubt in [*exposed(read), *own, *doubts(read)]:
+        for doubt in [*exposed(read), *withheld(read), *own, *doubts(read)]:
             click.echo(f"{path}: warning: {doubt}", err=True)
         click.echo(f"{path}: ok: {_summary(read)}")
         for project in read.projects:

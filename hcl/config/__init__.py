@@ -11,7 +11,7 @@ from hcl.config.channels.kinds import (
     WebhookSettings,
 )
 from hcl.config.environment import VARIABLES, misspelt
-from hcl.config.exposure import exposed
+from hcl.config.exposure import exposed, withheld
 from hcl.config.keys import KEYS
 from hcl.config.loading import STATE_PATH, SYSTEM_PATH, find, load, parse
 from hcl.config.reading import ConfigError
@@ -97,4 +97,5 @@ __all__ = [
     "load",
     "misspelt",
     "parse",
+    "withheld",
 ]

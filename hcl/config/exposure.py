@@ -1,8 +1,10 @@
-"""Which secrets of a configuration others could come by."""
+"""Which secrets of a configuration others could come by, or hcl itself could not."""
 
+import os
+import pwd
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from hcl.config.rights import text_of
@@ -23,6 +25,46 @@ def exposed(config: Config) -> list[str]:
     if key and len(key) < _SHORT:
         lines.append(f"api.metrics_key is short: use {_SHORT} characters at least")
     return lines
+
+
+def withheld(config: Config) -> list[str]:
+    """Say to root, in a line each, which files hcl could not read that they can.
+
+    It runs as who owns its database, if there is one.
+    """
+    try:
+        owner = config.database.path.stat()
+    except OSError:
+        return []
+    user = owner.st_uid
+    if os.geteuid() != 0 or user == 0:
+        return []
+    groups = _groups(user, owner.st_gid)
+    return [
+        f"hcl runs as the user {user}, who owns its database, and cannot read {path}:"
+        " chown it"
+        for path in (config.path, *_secret_files(config))
+        if not _may_read(path, user, groups)
+    ]
+
+
+def _groups(user: int, group: int) -> Container[int]:
+    try:
+        return os.getgrouplist(pwd.getpwuid(user).pw_name, group)
+    except (KeyError, OSError):
+        # One without a name, as in a container.
+        return [group]
+
+
+def _may_read(path: Path, user: int, groups: Container[int]) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return True
+    if found.st_uid == user:
+        return bool(found.st_mode & stat.S_IRUSR)
+    right = stat.S_IRGRP if found.st_gid in groups else stat.S_IROTH
+    return bool(found.st_mode & right)
 
 
 def _secret_files(config: Config) -> list[Path]:

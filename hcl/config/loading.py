@@ -336,8 +336,11 @@ def _standby(table: Table) -> StandbyConfig:
     follow = table.secret_line("follow", "")
     if follow and "://" not in follow:
         follow = str(table.source.folder / follow)
+    socket = _optional_file(table, "socket")
+    if socket is not None:
+        network.socket_path(table, "socket", socket)
     return StandbyConfig(
-        socket=_optional_file(table, "socket"),
+        socket=socket,
         follow=follow,
         fence=fence,
         fence_read=read,

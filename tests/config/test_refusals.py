@@ -133,6 +133,10 @@ def test_a_name_of_thousands_of_slashes_is_no_zone() -> None:
         ("localhost:65536", '"65536" is not a port; use a number from 0 to 65535'),
         ("localhost:+1", '"+1" is not a port; use a number from 0 to 65535'),
         ("unix:", '"unix:" has no path; use unix:/path'),
+        # Which sockets would refuse with an error that is no OSError, or has no words.
+        (f"{'a' * 64}.example:80", f'"{"a" * 64}.example:80" is not an address to'),
+        (f"{'a.' * 127}a:80", f'"{"a." * 100}"… of 258 characters is not an address'),
+        (f"unix:/{'a' * 107}", f'is too long for a socket, "/{"a" * 107}": 108 bytes'),
     ],
 )
 def test_a_bad_address_to_listen_on_is_refused(value: str, problem: str) -> None:
@@ -151,6 +155,8 @@ def test_a_bad_address_to_listen_on_is_refused(value: str, problem: str) -> None
         ("https://a b", "is not a URL; use http://… or https://…"),
         ("https://[::1", "is not a URL; use http://… or https://…"),
         ("https://a:70000", "is not a URL; use http://… or https://…"),
+        ("https://a..example", "is not a URL; use http://… or https://…"),
+        (f"https://{'a' * 64}", "is not a URL; use http://… or https://…"),
         ("http://a/?b", '"http://a/?b" has a query or a fragment; drop it'),
         ("http://a/#b", '"http://a/#b" has a query or a fragment; drop it'),
     ],
@@ -159,6 +165,27 @@ def test_a_bad_url_is_refused(key: str, value: str, problem: str) -> None:
     told = refusal(f"[server]\n{key} = '{value}'\n{PROJECT}")
 
     assert told == f"server.{key}: {problem}"
+
+
+def test_hosts_and_sockets_that_nothing_reaches_are_refused() -> None:
+    long = "a" * 64
+    channel = "[[projects.channels]]\nname = 'M'\n"
+    smtp = "[smtp]\nhost = 'localhost'\n"
+
+    for text, key in (
+        (f"[smtp]\nhost = '{long}.example'\n{PROJECT}", "smtp.host"),
+        (f"[watchdog]\nurl = 'http://{long}.example'\n{PROJECT}", "watchdog.url"),
+        (f"[standby]\nsocket = '/{long * 2}'\n{PROJECT}", "standby.socket"),
+        (
+            f"{PROJECT}{channel}kind = 'webhook'\ndown.url = 'http://{long}.example'",
+            "projects[0].channels[0].down.url",
+        ),
+        (
+            f"{smtp}{PROJECT}{channel}kind = 'email'\nto = ['a@{long}.example']",
+            "projects[0].channels[0].to[0]",
+        ),
+    ):
+        assert refusal(text).startswith(f"{key}: ")
 
 
 @pytest.mark.parametrize("key", ["server.trusted_proxies", "metrics.allow"])

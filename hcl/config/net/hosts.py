@@ -3,6 +3,7 @@
 import re
 from ipaddress import IPv4Address
 
+_LONGEST = 253
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -13,7 +14,16 @@ def is_host(value: str) -> bool:
             IPv4Address(value)
         except ValueError:
             return False
-    return _HOST_NAME.fullmatch(value) is not None
+    return _HOST_NAME.fullmatch(value) is not None and has_labels(value)
+
+
+def has_labels(host: str) -> bool:
+    """Tell whether a name's parts are as long as they may be (RFC 1035): 1 to 63.
+
+    Nothing else can be asked for; Python's resolver raises UnicodeError then.
+    """
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _LONGEST and all(0 < len(label) <= 63 for label in labels)
 
 
 def ascii_host(value: str) -> str:

@@ -1,17 +1,21 @@
 """What the net gives names to: sockets, networks, URLs, mail addresses, headers."""
 
+import os
 import re
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_network
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from hcl.config.net.addresses import parse_address
-from hcl.config.net.hosts import ascii_host, is_host
+from hcl.config.net.hosts import ascii_host, has_labels, is_host
 from hcl.config.reading import Table, shown
 from hcl.config.settings import HostPort, Listen, Network, UnixPath
 
 # What stays as it is; "%" does: what is encoded is not encoded once more.
 _IN_PATHS = "!$%&'()*+,/:;=@~"
+# sun_path of unix(7), which ends in a NUL.
+_LONGEST_SOCKET = 107
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -23,7 +27,18 @@ def listening(table: Table, key: str, default: str) -> Listen:
     path = value.removeprefix("unix:")
     if not path:
         raise table.error(key, f"{shown(value)} has no path; use unix:/path")
-    return UnixPath(table.source.folder / path)
+    return UnixPath(socket_path(table, key, table.source.folder / path))
+
+
+def socket_path(table: Table, key: str, path: Path) -> Path:
+    """Refuse a path that no unix socket can have."""
+    length = len(os.fsencode(path))
+    if length > _LONGEST_SOCKET:
+        problem = f"is too long for a socket, {shown(str(path))}"
+        raise table.error(
+            key, f"{problem}: {length} bytes; use {_LONGEST_SOCKET} at most"
+        )
+    return path
 
 
 def host_port(table: Table, key: str, default: str, also: str = "") -> HostPort:
@@ -91,6 +106,8 @@ def check_url(table: Table, key: str, value: str) -> None:
         sound = sound and (parts.port is None or parts.port > 0)
         if not parts.netloc.isascii():
             ascii_host(parts.hostname or "")
+        elif not has_labels(parts.hostname or ""):
+            sound = False
     except ValueError:
         sound = False
     if not sound or re.search(r"\s", value):

@@ -189,6 +189,9 @@ def test_columns_that_older_versions_had_otherwise_are_read(tmp_path: Path) -> N
             "ALTER TABLE accounts_member DROP COLUMN role;"
             "ALTER TABLE accounts_member ADD COLUMN rw;"
             "UPDATE accounts_member SET rw = 0;"
+            "ALTER TABLE accounts_profile DROP COLUMN reports;"
+            "ALTER TABLE accounts_profile ADD COLUMN reports_allowed;"
+            "UPDATE accounts_profile SET reports_allowed = 1;"
         )
 
     done = hcl(tmp_path, "import", copy)
@@ -196,6 +199,7 @@ def test_columns_that_older_versions_had_otherwise_are_read(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "could look at it: give out a read-only API key" in done.stdout
     assert "could change it" not in done.stdout
+    assert "had monthly reports by mail" in done.stdout
     assert read(
         tmp_path,
         "SELECT success_kw, failure_kw, filter_subject FROM checks ORDER BY id LIMIT 4",

@@ -115,6 +115,9 @@ WANTED: dict[str, dict[str, str]] = {
 _SUBJECT, _SUBJECT_FAIL = "coalesce(subject, '')", "coalesce(subject_fail, '')"
 OLDER: dict[str, dict[str, tuple[tuple[set[str], str], ...]]] = {
     "accounts_member": {"role": (({"rw"}, "iif(rw, 'w', 'r')"),)},
+    "accounts_profile": {
+        "reports": (({"reports_allowed"}, "iif(reports_allowed, 'monthly', 'off')"),)
+    },
     "api_check": {
         "success_kw": (({"subject"}, _SUBJECT),),
         "failure_kw": (({"subject_fail"}, _SUBJECT_FAIL),),

@@ -142,7 +142,8 @@ def _pushover(value: str) -> Translated:
 
 def _matrix(value: str) -> Translated:
     room = value.strip()
-    server = room.rpartition(":")[2] or "matrix.org"
+    # A port may follow; and rooms of version 12 name no server.
+    server = room.partition(":")[2] or "matrix.org"
     return _apprise(
         "matrix",
         f"matrixs://{UNKNOWN}@{server}/{part(room)}",
@@ -177,9 +178,9 @@ def _signal(value: str) -> Translated:
 
 
 def _twilio(kind: str, value: str, query: str = "") -> Translated:
-    # Before it was JSON, a number was told of what goes down.
-    bare = {"value": value.strip(), "down": True}
-    document = json_of(value) if value.startswith("{") else bare
+    # Before 1.21 a number, alone or in JSON with a label, was told of what goes down.
+    document = json_of(value) if value.startswith("{") else {"value": value.strip()}
+    document = {"down": True, **document}
     number = part(str(document["value"]))
     if not number:
         raise ValueError("has no number")

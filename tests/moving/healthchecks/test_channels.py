@@ -77,6 +77,8 @@ def test_urls_are_such_that_apprise_takes_them() -> None:
         ("email", '{"value": "a@example.org", "up": true, "down": false}', ["up"]),
         ("email", '{"value": "a@example.org", "up": false, "down": false}', []),
         ("sms", '{"value": "+1555", "down": true}', ["down"]),
+        ("sms", '{"value": "+1555", "label": "me"}', ["down"]),
+        ("sms", '{"value": "+1555", "up": true, "down": false}', ["up"]),
         ("signal", '{"value": "name.01", "up": true}', ["up"]),
         ("whatsapp", '{"value": "+1555"}', []),
         ("ntfy", '{"topic": "t", "priority": 0, "priority_up": 3}', ["up"]),
@@ -93,6 +95,21 @@ def test_urls_are_such_that_apprise_takes_them() -> None:
 )  # fmt: skip
 def test_what_is_told_stays_so(kind: str, value: str, events: list[str] | None) -> None:
     assert of(kind, value).events == events
+
+
+@pytest.mark.parametrize(
+    ("room", "server"),
+    [
+        ("!abc:example.org", "example.org"),
+        ("#cron:example.org:8448", "example.org:8448"),
+        ("!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", "matrix.org"),
+    ],
+)
+def test_room_of_matrix_is_asked_for_at_a_server(room: str, server: str) -> None:
+    translated = of("matrix", room)
+
+    assert translated.keys["url"].startswith(f"matrixs://FILL-IN@{server}/%")
+    assert f"if the homeserver is not {server} (" in translated.fill_in
 
 
 @pytest.mark.parametrize(

@@ -27,21 +27,30 @@ _CALENDARS = {
     "anually": "annually",
 }
 
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONTHS = (
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
+_DAYS = (
+    "sunday",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
 )
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_SHORTEST_NAME = 3
 
 
 class Stored(NamedTuple):
@@ -106,17 +115,25 @@ def _named(part: str, number: int) -> str:
     if names is None:
         return part
     first = 1 if number == 3 else 0
-    words = re.split(r"([-/])", part)
-    words = [
-        str(names.index(word[:3]) + first) if word[:3] in names else word
-        for word in words
-    ]
+    words = [_number_of(word, names, first) for word in re.split(r"([-/])", part)]
     if number == 4 and len(words) >= 3 and words[1] == "-":
         low, high = words[0], words[2]
         if low.isdigit() and high in ("0", "7") and int(low) > 0 and len(words) == 3:
             days = [str(day) for day in range(int(low), 7)] + ["0"]
             return ",".join(days)
     return "".join(words)
+
+
+def _number_of(word: str, names: tuple[str, ...], first: int) -> str:
+    """Return the number of a day or a month, by its name or the beginning of that.
+
+    What is no name stays: `mon#1` is the first Monday, and not each.
+    """
+    if len(word) >= _SHORTEST_NAME:
+        for number, name in enumerate(names, first):
+            if name.startswith(word):
+                return str(number)
+    return word
 
 
 def _judge(field: str, least: int, most: int) -> None:

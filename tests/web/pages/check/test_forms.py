@@ -379,6 +379,7 @@ def fields_of(page: str) -> dict[str, Any]:
             "Stored as 0 3 * * *, the first moment that cron may pick: let grace cover"
             " the 30 minutes after it.",
         ),
+        ("cron", "0 8 * June sat-sunday", "0 8 * 6 6,0", "Stored as 0 8 * 6 6,0."),
         ("oncalendar", "biannually", "semiannually", "Stored as semiannually."),
         # What is understood stays as it was typed.
         ("cron", "0 8 * * MON-FRI", "0 8 * * MON-FRI", ""),
@@ -407,6 +408,15 @@ async def test_field_that_is_wrong_is_named_with_its_text(app: App) -> None:
     _, page = await send(app, 422, kind="cron", cron="0 3 * * sat-monday-x")
 
     assert "The day of week cannot be understood: sat-monday-x" in page
+
+
+@pytest.mark.parametrize("days", ["MON#6", "fri#l", "monkey", "mon#1,sat-sun"])
+async def test_days_that_nobody_understands_are_not_taken_for_each_week(
+    app: App, days: str
+) -> None:
+    _, page = await send(app, 422, kind="cron", cron=f"0 3 * * {days}")
+
+    assert f"The day of week cannot be understood: {days}" in page
 
 
 async def test_api_stays_as_strict_as_its_clients_know_it(app: App) -> None:

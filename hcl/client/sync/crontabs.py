@@ -14,6 +14,8 @@ _SETTING = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*|\"[^\"]+\"|'[^']+')\s*=\s*(.*
 _FIELD = r"(\S+)\s+"
 _ENTRY = re.compile(rf"\s*(@[a-z_]+\s+|{_FIELD * 5})(.*)", re.IGNORECASE)
 
+_NO_LINE = "is no line of a crontab"
+
 # Bytes of a command that leave room for `hcl run`: Debian's cron takes 999, and ignores
 # the whole file for one that is longer.
 _LONGEST = 800
@@ -58,13 +60,15 @@ def read(
             continue
         entry = split(line, has_user=has_user, shell=shell)
         if entry is None:
-            jobs.append(
-                Job(source, line.strip(), number, skipped="is no line of a crontab")
-            )
+            jobs.append(_wrong(Job(source, line.strip(), number), _NO_LINE))
             continue
         job = _job(entry, source, number, zone, spread, has_user)
         jobs.append(job._replace(path=path))
     return jobs
+
+
+def _wrong(job: Job, why: str) -> Job:
+    return job._replace(skipped=why, is_wrong=True)
 
 
 def split(line: str, *, has_user: bool, shell: str = "sh") -> Entry | None:
@@ -110,13 +114,13 @@ def _job(
     if words[0].startswith("@"):
         schedule = schedules.NAMED.get(words[0].lower())
         if schedule is None:
-            return job._replace(skipped=f"{words[0]} is unknown")
+            return _wrong(job, f"{words[0]} is unknown")
         words = schedule.split()
     words[0] = words[0].lstrip("-")  # SUSE's: not logged
     try:
         fields, apart = schedules.normal(words)
     except ValueError as error:
-        return job._replace(skipped=str(error))
+        return _wrong(job, str(error))
     return job._replace(
         schedule=" ".join(fields), period=period(fields), spread=spread + apart
     )

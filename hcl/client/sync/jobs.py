@@ -98,7 +98,8 @@ class Job(NamedTuple):
 
     `source` names the file or unit for people, `line` is its line there (0: none).
     `schedule` is cron or OnCalendar; "": it runs every `period` seconds. `skipped` says
-    why it cannot be watched; "": it can. `watched`: the check that it tells already.
+    why it cannot be watched; "": it can. `is_wrong`: no cron takes its line. `watched`:
+    the check that it tells already.
     `unit`: what a timer starts. `is_cut_off`: that has no network. `path`: where its
     crontab says that programs are; "": it does not say.
     """
@@ -112,6 +113,7 @@ class Job(NamedTuple):
     spread: int = 0
     takes: int = 0
     skipped: str = ""
+    is_wrong: bool = False
     watched: str = ""
     user: str = ""
     unit: str = ""

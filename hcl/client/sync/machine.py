@@ -14,22 +14,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hcl.client.settings import SettingsError
-from hcl.client.sync import crontabs, timers
+from hcl.client.sync import crons, crontabs, timers
 from hcl.client.sync.jobs import Job
 
 # A user's crontab, as a source; others are paths and units.
 USER_CRONTAB = "crontab -l"
 
-# The names of files in /etc/cron.d that Debian's cron reads; of others it runs nothing.
-_READ_BY_CRON = re.compile(r"[A-Za-z0-9_-]+")
-
-# Those that cronie does not read: hidden ones, an editor's copies, and rpm's.
-_UNREAD_BY_CRONIE = re.compile(r"[.#].*|.*~|.*\.rpm(save|orig|new)")
-
 # The name of a time zone; TZ may be a path or a rule (CET-1CEST,M3.5.0,M10.5.0/3) too.
 _ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT")
 
-_ROOT = os.environ.get("HCL_SYNC_ROOT", "")
+_ROOT = crons.ROOT
 
 
 class Change(NamedTuple):
@@ -78,41 +72,17 @@ def _zone_of_files() -> str:
         return ""
 
 
-def _knows_zones() -> bool:
-    """Tell whether the cron here heeds CRON_TZ, as cronie does and Debian's not."""
-    return _is_cronie() is not False
-
-
-def _is_cronie() -> bool | None:
-    """Tell whether cronie runs the jobs here, by what it knows; None: nobody can."""
-    for name in ("crond", "cron"):
-        try:
-            with open(f"{_ROOT}/usr/sbin/{name}", "rb") as file:
-                return b"CRON_TZ" in file.read()
-        except OSError:
-            continue
-    return None
-
-
-def _is_read(name: str) -> bool:
-    """Tell whether the cron here runs what a file of this name in /etc/cron.d says."""
-    if _READ_BY_CRON.fullmatch(name):
-        return True
-    # In Debian cronie may be made to go by Debian's rule.
-    if not _is_cronie() or os.path.exists(_ROOT + "/etc/debian_version"):
-        return False
-    return not _UNREAD_BY_CRONIE.fullmatch(name)
-
-
 def jobs(hcl: str) -> list[Job]:
     """Return every job that is found here; `hcl` is what those are to call."""
     tz = zone()
-    found, knows_zones = [], _knows_zones()
+    found, knows_zones = [], crons.knows_zones()
     for source, text in texts():
         has_user = source != USER_CRONTAB
         read = crontabs.read(
             text, source, has_user=has_user, tz=tz, knows_zones=knows_zones
         )
+        if has_user:
+            read = crons.run_of(source, text, read)
         found += [_changeable(job, hcl) for job in read]
     return found + timers.find(tz, user=os.geteuid() != 0)
 
@@ -209,7 +179,7 @@ def texts() -> Iterator[tuple[str, str]]:
         yield USER_CRONTAB, own
     folder = _ROOT + "/etc/cron.d"
     try:
-        names = [name for name in sorted(os.listdir(folder)) if _is_read(name)]
+        names = [name for name in sorted(os.listdir(folder)) if crons.reads(name)]
     except OSError:
         names = []
     for path in (_ROOT + "/etc/crontab", *(os.path.join(folder, n) for n in names)):

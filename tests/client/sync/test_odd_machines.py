@@ -162,6 +162,73 @@ async def test_a_crontab_is_what_the_cron_here_reads(
     assert (b"/bin/found" in (await machine.sync()).out) == is_read
 
 
+# A file in /etc/cron.d, its mode, and what is said of its lines: job or reason.
+PASSED_OVER = "cron passes this file over: "
+UNREAD = [
+    (
+        "0 1 * * * root /bin/a\n0 2 * * * root /bin/b",
+        0o644,
+        [f"{PASSED_OVER}its last line does not end with a newline"] * 2,
+    ),
+    (
+        "0 1 * * * /bin/a --all\n0 2 * * * root /bin/b\n",
+        0o644,
+        [
+            "there is no user /bin/a, as whom it would run",
+            f"{PASSED_OVER}line 1 is wrong",
+        ],
+    ),
+    (
+        "# Of mine\n0 1 * * * root /bin/a\n0 2 * * * /bin/b\n",
+        0o644,
+        [f"{PASSED_OVER}line 3 is wrong", "is no line of a crontab"],
+    ),
+    (
+        "0 1 * * * root hcl run nas-a -- /bin/a\n61 2 * * * root /bin/b\n",
+        0o644,
+        [f"{PASSED_OVER}line 2 is wrong", "'61' is not within 0 and 59"],
+    ),
+    (
+        "0 1 * * * root /bin/a\n",
+        0o664,
+        [f"{PASSED_OVER}others than its owner may write to it (chmod 644)"],
+    ),
+    ("0 1 * * * root /bin/a &\n0 2 * * * root /bin/b\n", 0o600, ["goes on", "/bin/b"]),
+]
+
+
+@pytest.mark.parametrize(("text", "mode", "said"), UNREAD)
+async def test_a_file_of_which_debians_cron_runs_nothing_is_said(
+    machine: Machine, text: str, mode: int, said: list[str]
+) -> None:
+    file = machine.root / "etc/cron.d/jobs"
+    file.write_text(text)
+    file.chmod(mode)
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin/cron").write_text("this crontab file will be ignored")
+
+    lines = (await machine.sync()).out.decode().splitlines()
+
+    rows = [line.partition(f" {file}:")[2] for line in lines if f" {file}:" in line]
+    assert len(rows) == len(said)
+    for row, why in zip(rows, said, strict=True):
+        assert row.split(None, 1)[1].startswith(why)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+async def test_a_file_that_is_not_roots_is_said(machine: Machine) -> None:
+    file = machine.root / "etc/cron.d/jobs"
+    file.write_text("0 1 * * * root /bin/a\n")
+    os.chown(file, 65534, -1)
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin/cron").write_text("this crontab file will be ignored")
+
+    ran = await machine.sync("--apply")
+
+    assert f"{PASSED_OVER}it does not belong to root" in ran.out.decode()
+    assert file.read_text() == "0 1 * * * root /bin/a\n"
+
+
 async def test_what_may_not_be_changed_is_left_alone(
     machine: Machine, serve: Serve
 ) -> None:

@@ -17,6 +17,9 @@ _READ_BY_CRON = re.compile(r"[A-Za-z0-9_-]+")
 # Those that cronie does not read: hidden ones, an editor's copies, and rpm's.
 _UNREAD_BY_CRONIE = re.compile(r"[.#].*|.*~|.*\.rpm(save|orig|new)")
 
+# As Debian's crontab begins, where anacron may be installed.
+_LEFT_TO_ANACRON = re.compile(r"test -x /usr/sbin/anacron \|\|")
+
 # What only cronie knows, and what only Debian's cron says, of a whole file.
 _CRONIES, _DEBIANS = b"CRON_TZ", b"this crontab file will be ignored"
 
@@ -49,12 +52,17 @@ def reads(name: str) -> bool:
     return not _UNREAD_BY_CRONIE.fullmatch(name)
 
 
+def has_anacron() -> bool:
+    """Tell whether anacron is here: Debian leaves its crontab when it is removed."""
+    return os.access(ROOT + "/usr/sbin/anacron", os.X_OK)
+
+
 def run_of(path: str, text: str, jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs of a system's crontab; those are skipped that cron does not run.
 
     It says why in the system's log alone, and their checks would be new for ever.
     """
-    jobs = [_with_user(job) for job in jobs]
+    jobs = [_without_anacron(_with_user(job)) for job in jobs]
     why = _why_passed_over(path, text, jobs)
     if not why:
         return jobs
@@ -73,6 +81,14 @@ def _with_user(job: Job) -> Job:
         why = f"there is no user {job.user}, as whom it would run"
         return job._replace(skipped=why, watched="", is_wrong=True)
     return job
+
+
+def _without_anacron(job: Job) -> Job:
+    """Return a job as skipped that only looks whether anacron is to do the work."""
+    is_left = _LEFT_TO_ANACRON.match(job.command) and has_anacron()
+    if job.watched or not is_left:
+        return job
+    return job._replace(skipped="anacron runs it, by /etc/anacrontab")
 
 
 def _why_passed_over(path: str, text: str, jobs: Sequence[Job]) -> str:

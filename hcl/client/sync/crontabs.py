@@ -1,4 +1,7 @@
-"""Read crontabs: of users, of the system, of /etc/cron.d; crontab(5), cronie's too."""
+"""Read crontabs: of users, of the system, of /etc/cron.d, of anacron.
+
+Source: crontab(5), cronie's too, and anacrontab(5).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,12 @@ from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 _SETTING = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*|\"[^\"]+\"|'[^']+')\s*=\s*(.*)")
 _FIELD = r"(\S+)\s+"
 _ENTRY = re.compile(rf"\s*(@[a-z_]+\s+|{_FIELD * 5})(.*)", re.IGNORECASE)
+
+# Days between two runs, minutes to wait, and what anacron calls the job.
+_ENTRY_OF_ANACRON = re.compile(
+    r"\s*(\d+|@[a-z]+)\s+(\d+)\s+[^\s/]+\s+(.*)", re.IGNORECASE
+)
+_DAYS = {"@daily": 1, "@weekly": 7, "@monthly": 31, "@yearly": 365}
 
 _NO_LINE = "is no line of a crontab"
 
@@ -35,11 +44,17 @@ class Entry(NamedTuple):
 
 
 def read(
-    text: str, source: str, *, has_user: bool, tz: str, knows_zones: bool = True
+    text: str,
+    source: str,
+    *,
+    has_user: bool = False,
+    tz: str,
+    knows_zones: bool = True,
+    is_anacron: bool = False,
 ) -> list[Job]:
     """Return the jobs of a crontab; `has_user`: it names a user before each command.
 
-    `knows_zones`: what reads it heeds CRON_TZ.
+    `knows_zones`: what reads it heeds CRON_TZ. `is_anacron`: it is anacron's.
     """
     jobs = []
     shell, zone, spread, path = "sh", tz, 0, ""
@@ -58,11 +73,14 @@ def read(
             elif name == "PATH":
                 path = value
             continue
-        entry = split(line, has_user=has_user, shell=shell)
+        entry = split(line, has_user=has_user, shell=shell, is_anacron=is_anacron)
         if entry is None:
             jobs.append(_wrong(Job(source, line.strip(), number), _NO_LINE))
             continue
-        job = _job(entry, source, number, zone, spread, has_user)
+        if is_anacron:
+            job = _job_of_anacron(entry, source, number, spread)
+        else:
+            job = _job(entry, source, number, zone, spread, has_user)
         jobs.append(job._replace(path=path))
     return jobs
 
@@ -71,9 +89,11 @@ def _wrong(job: Job, why: str) -> Job:
     return job._replace(skipped=why, is_wrong=True)
 
 
-def split(line: str, *, has_user: bool, shell: str = "sh") -> Entry | None:
+def split(
+    line: str, *, has_user: bool, shell: str = "sh", is_anacron: bool = False
+) -> Entry | None:
     """Take a line apart; None: it runs nothing."""
-    match = _ENTRY.fullmatch(line)
+    match = (_ENTRY_OF_ANACRON if is_anacron else _ENTRY).fullmatch(line)
     if match is None:
         return None
     head, command = (
@@ -85,7 +105,8 @@ def split(line: str, *, has_user: bool, shell: str = "sh") -> Entry | None:
         if user is None:
             return None
         head, command = head + user[0], command[user.end() :]
-    command, percent, rest = _at_percent(command)
+    # To anacron it is a character like others.
+    command, percent, rest = (command, "", "") if is_anacron else _at_percent(command)
     return (
         Entry(head, command.strip(), percent + rest, shell) if command.strip() else None
     )
@@ -124,6 +145,21 @@ def _job(
     return job._replace(
         schedule=" ".join(fields), period=period(fields), spread=spread + apart
     )
+
+
+def _job_of_anacron(entry: Entry, source: str, number: int, spread: int) -> Job:
+    days, delay = entry.head.split()[:2]
+    job = Job(source, entry.command, number, user="root", watched=tells(entry.command))
+    if not job.watched and (why := _unfit(entry)):
+        return job._replace(skipped=why)
+    if entry.command.endswith("\\"):
+        return job._replace(skipped="goes on in the next line")
+    every = _DAYS.get(days.lower()) or (int(days) if days.isdigit() else 0)
+    if not every:
+        return _wrong(job, f"{days} is unknown")
+    # It runs once the machine is on: a day without that is no failure.
+    late = spread + int(delay) * MINUTE + DAY
+    return job._replace(period=every * DAY, spread=late)
 
 
 def period(fields: list[str]) -> int:

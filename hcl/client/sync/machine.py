@@ -25,6 +25,8 @@ _ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT"
 
 _ROOT = crons.ROOT
 
+_ANACRONTAB = _ROOT + "/etc/anacrontab"
+
 
 class Change(NamedTuple):
     """A file that is to be written; `text` None: to be deleted."""
@@ -72,16 +74,21 @@ def _zone_of_files() -> str:
         return ""
 
 
+def form_of(source: str) -> dict[str, bool]:
+    """Return how the crontab of a source is written, as `crontabs` takes that."""
+    is_anacron = source == _ANACRONTAB
+    is_systems = source != USER_CRONTAB and not is_anacron
+    return {"has_user": is_systems, "is_anacron": is_anacron}
+
+
 def jobs(hcl: str) -> list[Job]:
     """Return every job that is found here; `hcl` is what those are to call."""
     tz = zone()
     found, knows_zones = [], crons.knows_zones()
     for source, text in texts():
-        has_user = source != USER_CRONTAB
-        read = crontabs.read(
-            text, source, has_user=has_user, tz=tz, knows_zones=knows_zones
-        )
-        if has_user:
+        form = form_of(source)
+        read = crontabs.read(text, source, **form, tz=tz, knows_zones=knows_zones)
+        if form["has_user"]:
             read = crons.run_of(source, text, read)
         found += [_changeable(job, hcl) for job in read]
     return found + timers.find(tz, user=os.geteuid() != 0)
@@ -182,7 +189,10 @@ def texts() -> Iterator[tuple[str, str]]:
         names = [name for name in sorted(os.listdir(folder)) if crons.reads(name)]
     except OSError:
         names = []
-    for path in (_ROOT + "/etc/crontab", *(os.path.join(folder, n) for n in names)):
+    paths = [os.path.join(folder, name) for name in names]
+    if crons.has_anacron():
+        paths.append(_ANACRONTAB)
+    for path in (_ROOT + "/etc/crontab", *paths):
         try:
             yield path, _text(path)
         except OSError:

@@ -138,7 +138,7 @@ def changes(steps: Sequence[Step], hcl: str, *, user: bool) -> list[Change]:
     changed = []
     for source, text in machine.texts():
         here = {step.job.line: step for step in wanted if step.job.source == source}
-        after = _told(text, here, hcl, has_user=source != machine.USER_CRONTAB)
+        after = _told(text, here, hcl, machine.form_of(source))
         if after != text:
             changed.append(Change(source, after))
     folder = machine.unit_folder(user=user)
@@ -171,7 +171,7 @@ def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
     return renewed
 
 
-def _told(text: str, steps: dict[int, Step], hcl: str, *, has_user: bool) -> str:
+def _told(text: str, steps: dict[int, Step], hcl: str, form: dict[str, bool]) -> str:
     """Return a crontab in which the lines of these steps tell their checks."""
     lines, shell = text.split("\n"), "sh"
     for number, line in enumerate(lines, 1):
@@ -179,7 +179,7 @@ def _told(text: str, steps: dict[int, Step], hcl: str, *, has_user: bool) -> str
         if setting:
             shell = setting[1].strip("\"'")
         step = steps.get(number)
-        entry = step and crontabs.split(line, has_user=has_user, shell=shell)
+        entry = step and crontabs.split(line, **form, shell=shell)
         if step and entry:
             lines[number - 1] = crontabs.wrapped(entry, step.check, hcl)
     return "\n".join(lines)

@@ -264,6 +264,53 @@ def test_system_crontab_names_a_user() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "days", "minutes", "command"),
+    [
+        (
+            "1\t5\tcron.daily\trun-parts --report /etc/cron.daily",
+            1,
+            5,
+            "run-parts --report /etc/cron.daily",
+        ),
+        ("7 25 weekly nice run-parts /x", 7, 25, "nice run-parts /x"),
+        ("@Monthly 0 x echo 100% > /y", 31, 0, "sh -c 'echo 100% > /y'"),
+    ],
+)
+def test_job_of_anacron_may_be_a_day_late(
+    line: str, days: int, minutes: int, command: str
+) -> None:
+    text = f"RANDOM_DELAY=45\n{line}\n"
+
+    [job] = crontabs.read(text, "a", tz="UTC", is_anacron=True)
+
+    assert (job.skipped, job.user, job.schedule) == ("", "root", "")
+    assert job.period == days * DAY
+    assert job.grace == DAY + HOUR + (45 + minutes) * MINUTE
+    entry = crontabs.split(line, has_user=False, is_anacron=True)
+    assert entry is not None
+    wrapped = crontabs.wrapped(entry, "c", "hcl")
+    assert wrapped == f"{entry.head}hcl run c -- {command}"
+    [again] = crontabs.read(wrapped, "a", tz="UTC", is_anacron=True)
+    assert again.watched == "c"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("0 5 x /bin/x", "0 is unknown"),
+        ("@fortnightly 5 x /bin/x", "@fortnightly is unknown"),
+        ("1 5 x/y /bin/x", "is no line of a crontab"),
+        ("1 5 x /bin/x \\", "goes on in the next line"),
+        ("1 5 x /bin/x &", "goes on in the background (&), unheard"),
+    ],
+)
+def test_what_anacron_does_not_run_is_said(line: str, why: str) -> None:
+    [job] = crontabs.read(line, "a", tz="UTC", is_anacron=True)
+
+    assert job.skipped == why
+
+
+@pytest.mark.parametrize(
     ("schedule", "seconds", "grace"),
     [
         ("* * * * *", MINUTE, 5 * MINUTE),

@@ -229,6 +229,34 @@ async def test_a_file_that_is_not_roots_is_said(machine: Machine) -> None:
     assert file.read_text() == "0 1 * * * root /bin/a\n"
 
 
+async def test_what_anacron_runs_tells_and_not_what_asks_for_it(
+    machine: Machine, serve: Serve
+) -> None:
+    # Debian's: with anacron, cron would tell a success each day, whatever became of it.
+    line = "25 6 * * * root test -x /usr/sbin/anacron || run-parts /etc/cron.daily\n"
+    (machine.root / "etc/crontab").write_text(line)
+    anacrontab = machine.root / "etc/anacrontab"
+    anacrontab.write_text("# Jobs\n1\t5\tcron.daily\trun-parts /etc/cron.daily\n")
+
+    without = await machine.sync()
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    write_program(machine.root / "usr/sbin/anacron", "#!/bin/sh\n")
+    ran = await machine.sync("--apply", "--host", "desk")
+
+    assert re.search(r"\+  nas-cron-daily +25 6 \* \* \*", without.out.decode())
+    assert "anacrontab" not in without.out.decode()
+    assert "anacron runs it, by /etc/anacrontab" in ran.out.decode()
+    assert (machine.root / "etc/crontab").read_text() == line
+    assert anacrontab.read_text() == (
+        f"# Jobs\n1\t5\tcron.daily\t{machine.hcl} run desk-cron-daily --"
+        " run-parts /etc/cron.daily\n"
+    )
+    made = checks(serve)["desk-cron-daily"]
+    assert (made["timeout"], made["grace"]) == (86400, 90300)
+    again = (await machine.sync("--host", "desk")).out.decode()
+    assert "0 to create (+), 0 to change (~)" in again
+
+
 async def test_what_may_not_be_changed_is_left_alone(
     machine: Machine, serve: Serve
 ) -> None:

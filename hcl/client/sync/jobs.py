@@ -83,9 +83,10 @@ _CLIENT = re.compile(
     r"([^\s-]\S*)"
 )
 
-# Other clients, and anything that calls a ping URL.
+# Other clients, and anything that calls a ping URL: what follows may be a variable.
+_CHECK = r"([\w-]+(?:/[\w-]+)?)"
 _OTHERS = re.compile(
-    r"(?:/ping/|hc-ping\.com/)([\w-]+(?:/[\w-]+)?)|\b(?:runitor|cronitor)\b"
+    rf"(?:/ping/|hc-ping\.com/)(?:{_CHECK}|(?=[\"']?\$))|\b(?:runitor|cronitor)\b"
 )
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -138,6 +139,12 @@ def tells(command: str) -> str:
     """Return the check that a command tells already, or what tells it; "": nothing."""
     found = _CLIENT.search(command) or _OTHERS.search(command)
     return next(filter(None, found.groups()), "?").strip("\"'") if found else ""
+
+
+def tells_at(endpoint: str, command: str) -> str:
+    """Return the check that a command tells by a URL that begins so; "": none."""
+    found = re.search(re.escape(endpoint) + f"{_CHECK}?", command)
+    return (found[1] or "?") if found else ""
 
 
 def name(command: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from hcl.client.sync import crontabs, machine
-from hcl.client.sync.jobs import Job, name
+from hcl.client.sync.jobs import Job, name, tells_at
 from hcl.client.sync.machine import Change
 
 
@@ -34,6 +34,8 @@ def plan(
     """Return a step for each job, in their order."""
     by_slug = {check["slug"]: check for check in checks if check["slug"]}
     slugs = {check["uuid"]: check["slug"] for check in checks if "uuid" in check}
+    endpoints = {_endpoint(check) for check in checks} - {""}
+    jobs = [_as_told(job, endpoints) for job in jobs]
     told = [job.watched.rpartition("/")[2] for job in jobs if job.watched]
     taken = {slugs.get(check.lower(), check) for check in told}
     steps = []
@@ -42,8 +44,7 @@ def plan(
         if slug and told.count(slug) == 1 and _is_ours(by_slug.get(slug), job, host):
             steps.append(_compared(job, slug, by_slug[slug], host))
         elif job.watched or job.skipped:
-            why = f"tells {job.watched} already" if job.watched else job.skipped
-            steps.append(Step(job, "nothing", why=why))
+            steps.append(Step(job, "nothing", why=_why_nothing(job)))
         else:
             slug = _free(_slug(job, host), taken)
             taken.add(slug)
@@ -51,6 +52,24 @@ def plan(
             is_heard = bool(by_slug.get(slug, {}).get("n_pings"))
             steps.append(step._replace(is_heard=is_heard))
     return steps
+
+
+def _endpoint(check: dict[str, Any]) -> str:
+    """Return what ping URLs of a check's server begin with; "": it does not say."""
+    url, code = str(check.get("ping_url", "")), str(check.get("uuid"))
+    return url[: -len(code)].partition("://")[2] if url.endswith(code) else ""
+
+
+def _as_told(job: Job, endpoints: set[str]) -> Job:
+    """Return a job as one that tells, if it calls a ping URL of any of these paths."""
+    found = (tells_at(endpoint, job.command) for endpoint in endpoints)
+    return job._replace(watched=job.watched or next(filter(None, found), ""))
+
+
+def _why_nothing(job: Job) -> str:
+    if not job.watched:
+        return job.skipped
+    return f"tells {'a server' if job.watched == '?' else job.watched} already"
 
 
 def _is_ours(check: dict[str, Any] | None, job: Job, host: str) -> bool:

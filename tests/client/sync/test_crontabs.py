@@ -8,6 +8,7 @@ from cronsim import CronSim
 
 from hcl.client.sync import crontabs
 from hcl.client.sync.jobs import Job, name
+from hcl.client.sync.plan import plan
 from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 # A line, its schedule as every server takes it, and what its check is called by.
@@ -432,6 +433,28 @@ def test_a_job_that_has_nothing_to_do_has_not_failed(command: str, status: int) 
     assert done.returncode == status
 
 
+UUID = "3c1169a0-7b50-41ec-b1a7-3fd2f2b4a6e1"
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        (f"https://ping.example.org/{UUID}/$?", UUID),
+        ("http://ping.example.org/key/backup", "key/backup"),
+        ('"https://ping.example.org/$UUID"', "a server"),
+        ("https://example.org/backup", ""),
+    ],
+)
+def test_ping_urls_of_any_path_are_known_by_the_server(url: str, what: str) -> None:
+    jobs = read(f"0 3 * * * /bin/x && curl {url}")
+    known = {"slug": "y", "uuid": UUID, "ping_url": f"https://ping.example.org/{UUID}"}
+
+    [step] = plan(jobs, [known, {"slug": "", "unique_key": "no key to change it"}], "n")
+
+    assert step.action == ("nothing" if what else "create")
+    assert step.why == (f"tells {what} already" if what else "")
+
+
 @pytest.mark.parametrize(
     ("command", "check"),
     [
@@ -445,6 +468,8 @@ def test_a_job_that_has_nothing_to_do_has_not_failed(command: str, status: int) 
         ("/bin/a; hcl ping --quiet x $?", "x"),
         ("/bin/a && curl https://hc.example.org/ping/k/x", "k/x"),
         ("runitor -slug x -- y", "?"),
+        ("/bin/a; curl https://hc-ping.com/$UUID/$?", "?"),
+        ('/bin/a && wget -qO- "$HC/ping/${KEY}/x"', "?"),
         ("/bin/hclean run x", ""),
     ],
 )

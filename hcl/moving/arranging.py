@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import string
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Report:
 class Place:
     """Where a project goes: its name and id here, and its text for hcl.toml.
 
-    `index` is that of a [[projects]] which is there already, None: it is new.
+    `index` is that of a [[projects]] which is there already, None: it is new. `secret`
+    is the old server's SECRET_KEY, where that table is to get it; "": it is not.
     `channels` maps the codes of its channels there to those here. `badge_key` is what
     the database is to have, "": the file says it.
     """
@@ -50,6 +51,7 @@ class Place:
     code: str
     index: int | None
     text: str = ""
+    secret: str = ""
     channels: dict[str, str] = field(default_factory=dict)
     new_channels: list[str] = field(default_factory=list)
     mails: bool = False
@@ -87,6 +89,14 @@ def arrange(
         keys = [key for key in project.keys if _digest(key) not in taken]
         place.text = _text(place, known, keys, secret, report)
         places.append(place)
+    is_lost = any(
+        place.project.signs_badges and place.index is None for place in places
+    )
+    if is_lost and not secret:
+        report.changed.append(
+            "badges of tags, and those of all checks, have other URLs here: the old"
+            " server signs its own with its SECRET_KEY (--secret-key-file)"
+        )
     return places
 
 
@@ -122,11 +132,17 @@ def _text(
     secret: str,
     report: Report,
 ) -> str:
-    blocks = [] if known else [_project(place, secret, report)]
     if known is None:
-        blocks += _keys(place, keys, secret, report)
+        blocks = [_project(place, secret, report)]
+        blocks += _keys(place, keys, secret, (), report)
+        if all(key.access == "read-only" for key in keys):
+            report.fill_in.append(
+                f'"{place.name}" has no read-write API key: add one to change its'
+                " checks"
+            )
     else:
         _compare_keys(place, known, keys, report)
+        blocks = _late_keys(place, known, keys, secret, report)
     blocks += _channels(place, known, report)
     return "\n".join(blocks)
 
@@ -166,11 +182,15 @@ def _problem(project: Mapping[str, Any]) -> str:
 
 
 def _keys(
-    place: Place, moved: Sequence[MovedKey], secret: str, report: Report
+    place: Place,
+    moved: Sequence[MovedKey],
+    secret: str,
+    taken: Container[str],
+    report: Report,
 ) -> list[str]:
     blocks = []
     for key in moved:
-        keys: dict[str, Any] = {"name": _KEY_NAMES[key.access]}
+        keys: dict[str, Any] = {"name": naming.free(_KEY_NAMES[key.access], taken)}
         if key.key:
             keys["key"] = key.key
         elif secret:
@@ -184,11 +204,26 @@ def _keys(
             )
         keys["access"] = key.access
         blocks.append(toml_text.table("[[projects.keys]]", keys))
-    if all(key.access == "read-only" for key in moved):
-        report.fill_in.append(
-            f'"{place.name}" has no read-write API key: add one to change its checks'
-        )
     return blocks
+
+
+def _late_keys(
+    place: Place,
+    known: ProjectConfig,
+    keys: Sequence[MovedKey],
+    secret: str,
+    report: Report,
+) -> list[str]:
+    """Bring what takes the SECRET_KEY, if an import before was not given that."""
+    if not secret or known.healthchecks_secret:
+        return []
+    place.secret = secret
+    report.changed.append(
+        f'"{place.name}" has the old server\'s SECRET_KEY now, by which its API keys'
+        " and badges work here too"
+    )
+    hashed = [key for key in keys if key.hmac]
+    return _keys(place, hashed, secret, {key.name for key in known.keys}, report)
 
 
 def _compare_keys(

@@ -66,8 +66,8 @@ def draft(path: Path, config: Config | None, places: Sequence[Place]) -> Draft:
     for place in places:
         if place.index is None:
             text = toml_text.appended(text, place.text)
-        elif place.text:
-            text = _inserted(path, text, place.index, place.text)
+        elif place.text or place.secret:
+            text = _inserted(path, text, place.index, place)
     return Draft(path, before, text, _meaning(path, text), adds_smtp)
 
 
@@ -80,9 +80,12 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
-def _inserted(path: Path, text: str, project: int, block: str) -> str:
+def _inserted(path: Path, text: str, project: int, place: Place) -> str:
     try:
-        return toml_text.inserted(text, project, block)
+        if place.secret:
+            keys = {"healthchecks_secret": place.secret}
+            text = toml_text.headed(text, project, toml_text.lines(keys))
+        return toml_text.inserted(text, project, place.text) if place.text else text
     except ValueError as error:
         raise ConfigError(
             f"{path}: nothing can be added to it, since its projects are written in"

@@ -45,7 +45,8 @@ class MovedChannel:
 class MovedProject:
     """A project with its keys and channels; "" where the old one had none.
 
-    `id` is the old server's. `windows` were opened by hand, and are not over. `checks`,
+    `id` is the old server's, which signs badges with its SECRET_KEY if it
+    `signs_badges`. `windows` were opened by hand, and are not over. `checks`,
     `pings` and `flips` are numbers. `remarks` tell what hcl has no place for, a line
     each.
     """
@@ -56,6 +57,7 @@ class MovedProject:
     owner: str = ""
     ping_key: str = ""
     badge_key: str = ""
+    signs_badges: bool = False
     check_limit: int = 0
     keys: list[MovedKey] = field(default_factory=list)
     channels: list[MovedChannel] = field(default_factory=list)

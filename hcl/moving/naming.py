@@ -19,7 +19,7 @@ _KINDS = {
 def project_name(project: MovedProject, taken: Container[str]) -> str:
     """Name a project; one without a name is shown by its owner, as it was there."""
     name = one_line(project.name) or one_line(project.owner) or "Moved here"
-    return _free(name, taken)
+    return free(name, taken)
 
 
 def channel_name(channel: MovedChannel, taken: Container[str]) -> str:
@@ -28,12 +28,13 @@ def channel_name(channel: MovedChannel, taken: Container[str]) -> str:
     if not name:
         kind = _KINDS.get(channel.kind, channel.kind)
         name = one_line(f"{kind} {channels.detail_of(channel)}")
-    return _free(one_line(name.replace(",", ";")), taken)
+    return free(one_line(name.replace(",", ";")), taken)
 
 
-def _free(name: str, taken: Container[str]) -> str:
-    number, free = 1, name
-    while free in taken:
+def free(name: str, taken: Container[str]) -> str:
+    """Number a name, if it is taken."""
+    number, found = 1, name
+    while found in taken:
         number += 1
-        free = f"{name} ({number})"
-    return free
+        found = f"{name} ({number})"
+    return found

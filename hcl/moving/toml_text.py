@@ -33,8 +33,22 @@ def _key(key: str) -> str:
 def table(header: str, keys: Mapping[str, Any], comments: Iterable[str] = ()) -> str:
     """Write a table below its header; comments stand above."""
     above = "".join(f"# {one_line(line)}\n" for line in comments)
-    lines = "".join(f"{_key(key)} = {value(of)}\n" for key, of in keys.items())
-    return f"{above}{header}\n{lines}"
+    return f"{above}{header}\n{lines(keys)}"
+
+
+def lines(keys: Mapping[str, Any]) -> str:
+    """Write keys with their values, a line each."""
+    return "".join(f"{_key(key)} = {value(of)}\n" for key, of in keys.items())
+
+
+def headed(text: str, project: int, block: str) -> str:
+    """Put a block below the header of the so manieth [[projects]] of a file.
+
+    Raises ValueError if it cannot be told where that is.
+    """
+    parts = _parts(text)
+    begin, _ = _span(parts, project)
+    return "".join([*parts[:begin], _ended(parts[begin]), block, *parts[begin + 1 :]])
 
 
 def inserted(text: str, project: int, block: str) -> str:
@@ -42,29 +56,41 @@ def inserted(text: str, project: int, block: str) -> str:
 
     Raises ValueError if it cannot be told where that is.
     """
+    parts = _parts(text)
+    _, end = _span(parts, project)
+    if end == len(parts):
+        return _ended(text) + "\n" + block
+    return "".join([*parts[:end], block, "\n", *parts[end:]])
+
+
+def _parts(text: str) -> list[str]:
     # Not by splitlines, which knows more ends of lines than TOML does.
-    lines = re.split(r"(?<=\n)", text)
-    seen, at = -1, None
-    for number, line in _outside_strings(lines):
+    return re.split(r"(?<=\n)", text)
+
+
+def _span(parts: list[str], project: int) -> tuple[int, int]:
+    """Return the line of a project's header, and the one behind all that is its own."""
+    seen, begin = -1, None
+    for number, line in _outside_strings(parts):
         header = _HEADER.match(line)
         if header is None:
             continue
         name = header[2].replace(" ", "")
         if name == "projects" and header[1] == "[[":
             seen += 1
-        if seen == project and at is None:
-            at = len(lines)
-        elif seen >= project and not name.startswith("projects."):
-            return "".join([*lines[:number], block, "\n", *lines[number:]])
-    if at is None:
+        if seen == project and begin is None:
+            begin = number
+        elif begin is not None and not name.startswith("projects."):
+            return begin, number
+    if begin is None:
         raise ValueError("there is no such project")
-    return _ended(text) + "\n" + block
+    return begin, len(parts)
 
 
-def _outside_strings(lines: list[str]) -> Iterable[tuple[int, str]]:
+def _outside_strings(parts: list[str]) -> Iterable[tuple[int, str]]:
     """Yield the lines that do not begin within a string of several lines."""
     quotes = ""
-    for number, line in enumerate(lines):
+    for number, line in enumerate(parts):
         if not quotes:
             yield number, line
         for mark in re.findall(r'"""|\'\'\'', line):

@@ -207,6 +207,34 @@ def test_import_that_ends_half_way_says_what_it_did_to_the_config(
     assert key not in again.stdout
 
 
+def test_what_lacks_the_secret_is_said_and_brought_by_a_run_with_it(
+    tmp_path: Path,
+) -> None:
+    name, path = EXPECTED["projects"][0]["name"], tmp_path / "hcl.toml"
+    path.write_text('[[projects]] # mine\nname = "Here"\nping_key = "here"\n')
+
+    without = hcl(tmp_path, "import", SOURCE, "--project", name)
+    late = moved_in(tmp_path, "--project", name)
+    before = path.read_text()
+    again = moved_in(tmp_path, "--project", name)
+
+    signed = "badges of tags, and those of all checks, have other URLs here"
+    assert signed in without.stdout
+    assert signed not in late.stdout
+    assert f'"{name}" has the old server\'s SECRET_KEY now, by which' in late.stdout
+    here, moved = config.load(path).projects
+    assert here.healthchecks_secret == ""
+    assert moved.healthchecks_secret == EXPECTED["secret_key"]
+    assert [(key.name, key.access, key.is_hmac) for key in moved.keys] == [
+        ("Healthchecks", "read-write", False),
+        ("Healthchecks, read-only", "read-only", False),
+        ("Healthchecks (2)", "read-write", True),
+        ("Healthchecks, read-only (2)", "read-only", True),
+    ]
+    assert "SECRET_KEY" not in again.stdout
+    assert path.read_text() == before
+
+
 def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> None:
     text = '[[projects]]\nname = "Here"\nping_key = "here" # mine'
     (tmp_path / "hcl.toml").write_text(text)

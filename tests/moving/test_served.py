@@ -8,16 +8,23 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.moving.commands import EXPECTED, checks_of
+from tests.moving.commands import AS_OF, EXPECTED, SOURCE, checks_of, hcl, moved_in
 from tests.moving.serving import Served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["with its SECRET_KEY", "which came later"])
 def server(
-    imported: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    imported: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served") / "moved"
-    shutil.copytree(imported, folder)
+    if request.param == "which came later":
+        folder.mkdir()
+        hcl(folder, "import", SOURCE, "--as-of", AS_OF.isoformat())
+        moved_in(folder)
+    else:
+        shutil.copytree(imported, folder)
     with Served(folder) as server:
         yield server
 

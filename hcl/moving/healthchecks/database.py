@@ -179,6 +179,7 @@ class Healthchecks:
                 owner=owner,
                 ping_key=columns.text(row["ping_key"]),
                 badge_key=columns.text(row["badge_key"]) or code,
+                signs_badges=True,
                 check_limit=rows.check_limit_of(profile),
                 keys=[
                     *rows.keys_of(row["api_key"], "read-write"),

@@ -244,9 +244,12 @@ def test_a_block_goes_to_the_end_of_its_project() -> None:
 
     first = toml_text.inserted(text, 0, "NEW\n")
     second = toml_text.inserted(text, 1, "NEW\n")
+    headed = toml_text.headed(text, 1, "NEW\n")
 
     assert 'name = "k"\nNEW\n\n[[ projects ]]' in first
     assert 'name = "b"\nNEW\n\n[smtp]' in second
+    assert '# second\nNEW\nname = "b"\n[smtp]' in headed
+    assert toml_text.headed("[[projects]]", 0, "NEW\n") == "[[projects]]\nNEW\n"
     with pytest.raises(ValueError, match="no such project"):
         toml_text.inserted(text, 2, "NEW\n")
 

@@ -173,7 +173,8 @@ def _refusal(status: int, said: Any) -> str:
     why = said.get("error") if isinstance(said, dict) else said
     text = plain(str(why or ""))
     if status == 401:
-        return f"{text}: see HCL_API_KEY"
+        # A key of another length is none to a server.
+        return f"{text.replace('missing', 'wrong')}: see HCL_API_KEY"
     if status == 404 and (not text or text.startswith("<")):
         return "the server has no such thing"
     return text[:200] or f"the server answered {status}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from hcl.client.connecting import connect
+from hcl.client.settings import is_uuid
 from hcl.client.signals import Signal, stamped
 from hcl.client.stderr import printable
 
@@ -87,7 +88,23 @@ def send(signal: Signal, timeout: float = TRY_TIMEOUT, late: bool = False) -> An
     where = plain(said.get("location", ""))
     after = said.get("retry-after", "")
     hide = signal.target.hide
-    return _refused(status, hide(text), hide(where), after)
+    answer = _refused(status, hide(text), hide(where), after)
+    hint = _hint(signal, text) if answer.final else ""
+    return answer._replace(why=f"{answer.why}: {hint}") if hint else answer
+
+
+def _hint(signal: Signal, text: str) -> str:
+    """Say what is wrong with how a check was named; "": that is not why."""
+    if text == "ambiguous slug":
+        return "several checks have this slug; name the one by its UUID"
+    if text != "not found":
+        return ""
+    if is_uuid(signal.target.key):
+        return "no check has this UUID"
+    no_key = "no project has this ping key"
+    if signal.create:
+        return no_key
+    return f"no check has this slug (--create makes one), or {no_key}"
 
 
 def _refused(status: int, text: str, where: str, after: str) -> Answer:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import stat
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,35 @@ async def test_what_no_server_will_take_is_said_and_dropped(
         assert ran.err.count(f"it answered {status} {body.decode()}") == 1
         assert len(sink.records) == 2
         assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "check", "why"),
+    [
+        (
+            404,
+            b"not found",
+            ["job"],
+            "no check has this slug (--create makes one), or no project has this ping"
+            " key",
+        ),
+        (404, b"not found", ["--create", "job"], "no project has this ping key"),
+        (404, b"not found", [str(uuid.uuid4())], "no check has this UUID"),
+        (
+            409,
+            b"ambiguous slug",
+            ["job"],
+            "several checks have this slug; name the one by its UUID",
+        ),
+    ],
+)
+async def test_a_check_that_is_not_there_is_said_with_what_to_do(
+    tmp_path: Path, status: int, body: bytes, check: list[str], why: str
+) -> None:
+    async with HttpSink(status, body=body) as sink:
+        ran = await hcl(environment(tmp_path, sink.url), "ping", *check)
+
+    assert ran.err.endswith(f": it answered {status} {body.decode()}: {why}\n")
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,7 @@ async def test_list_is_a_table_or_lines_with_tabs(machine: Machine) -> None:
         (["show", "nothing"], {}, "there is no check 'nothing'"),
         (["list"], {"HCL_API_KEY": ""}, "/hcl/client.conf or /etc/hcl/client.conf"),
         (["list"], {"HCL_API_KEY": "x" * 32}, "wrong api key: see HCL_API_KEY"),
+        (["list"], {"HCL_API_KEY": "cut short"}, "wrong api key: see HCL_API_KEY"),
         (["list"], {"HCL_API_KEY": "ключ"}, "HCL_API_KEY is no API key"),
         (["list"], {"HCL_SERVER": ""}, "/hcl/client.conf or /etc/hcl/client.conf"),
         (["list"], {"HCL_SERVER": "nas"}, "'nas' must begin with http://"),

@@ -177,7 +177,11 @@ def _problem(project: Mapping[str, Any]) -> str:
     try:
         configuration.parse(data, Path("/"), "hcl.toml", {})
     except ConfigError as error:
-        return str(error).rpartition(": ")[2]
+        if (spot := error.spot) is None:
+            return str(error)
+        # Some name what is wrong themselves: "a, b" is not a mail address.
+        is_named = spot.problem.startswith('"')
+        return spot.problem if is_named else f"its {spot.key} {spot.problem}"
     return ""
 
 

@@ -19,6 +19,7 @@ Reader = Callable[[str], Translated]
 _PRIORITIES = {1: "min", 2: "low", 3: "default", 4: "high", 5: "max"}
 _PUSHOVER = {-2: "low", -1: "moderate", 0: "normal", 1: "high", 2: "emergency"}
 _UNTOLD_PUSHOVER = -3
+_DISCORDS = ("discord.com", "discordapp.com")
 
 
 def _apprise(kind: str, url: str, **more: Any) -> Translated:
@@ -40,10 +41,13 @@ def _other_host(url: str, own: str, service: str) -> list[str]:
 def _slack(value: str) -> Translated:
     document = document_of(value)
     url = str(document["incoming_webhook"]["url"]) if document else value.strip()
+    # Others take Slack's format too, and were reached so.
+    if host_of(url) in _DISCORDS:
+        return _discord(url)
     parts = [part for part in urlsplit(url).path.split("/") if part]
-    if parts[0] == "hooks":
-        # What speaks Slack's format at such an address is a Mattermost.
-        return _mattermost(url)
+    if "hooks" in parts[-3:]:
+        is_rocketchat = parts[-3:-2] == ["hooks"]
+        return _rocketchat(url) if is_rocketchat else _mattermost(url)
     if parts[0] != "services" or len(parts) != 4:
         return _apprise("slack", url)
     notes = [*_other_host(url, "slack.com", "Slack")]
@@ -57,7 +61,7 @@ def _discord(value: str) -> Translated:
     url = str(document["webhook"]["url"]) if document else value.strip()
     parts = [part for part in urlsplit(url).path.split("/") if part]
     notes = []
-    if host_of(url) not in ("discord.com", "discordapp.com"):
+    if host_of(url) not in _DISCORDS:
         notes = _other_host(url, "discord.com", "Discord")
     [_, _, id_, token] = parts[:4]
     return _apprise("discord", f"discord://{part(id_)}/{part(token)}/", notes=notes)

@@ -33,6 +33,17 @@ _URLS = [
         "mmosts://chat.example.org/abcdefghijklmnopqrstuvwxyz/",
     ),
     (
+        "slack",
+        "https://chat.example.org/mm/hooks/abcdefghijklmnopqrstuvwxyz",
+        "mmosts://chat.example.org/mm/abcdefghijklmnopqrstuvwxyz/",
+    ),
+    (
+        "slack",
+        f"https://rocket.example.org/hooks/{'i' * 17}/{'t' * 43}",
+        f"rockets://{'i' * 17}/{'t' * 43}@rocket.example.org/?mode=webhook",
+    ),
+    ("slack", "https://discord.com/api/webhooks/1/tok/slack", "discord://1/tok/"),
+    (
         "discord",
         '{"webhook": {"url": "https://discordapp.com/api/webhooks/1/tok"}}',
         "discord://1/tok/",
@@ -200,6 +211,28 @@ def arranged(*channels: MovedChannel, text: str = "") -> tuple[str, arranging.Re
 
 def data_of(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        ("slack", "https://z.example.org/slack_incoming", "its url is not for slack; "),
+        ("webhook", '{"url_down": "ftp://a"}', "its url is not a URL; use http://… or"),
+        ("email", "a, b", '"a, b" is not a mail address; use one like'),
+    ],
+)
+def test_what_hcl_toml_does_not_take_is_left_with_what_is_wrong(
+    kind: str, value: str, why: str
+) -> None:
+    channel = MovedChannel(CODE(1), "x", kind, value)
+    report = arranging.Report()
+
+    arranging.arrange(
+        [MovedProject(1, CODE(2), "Home", channels=[channel])], None, "", report
+    )
+
+    [line] = report.left
+    assert line.startswith(f'{kind} "x" of "Home": {why}')
 
 
 def test_names_are_in_one_line_without_a_comma_and_no_other_has_them() -> None:

@@ -12,7 +12,7 @@ from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
 _FIELDS = (
     "Id,Unit,TimersCalendar,TimersMonotonic,RandomizedDelayUSec,AccuracyUSec,"
-    "LoadState,UnitFileState,ActiveState"
+    "LoadState,UnitFileState,ActiveState,WantedBy"
 )
 
 _OF_SERVICE = (
@@ -99,7 +99,8 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     timer, unit = one("Id"), one("Unit")
     if not timer or one("LoadState") != "loaded":
         return None
-    if one("UnitFileState") == "disabled" and one("ActiveState") != "active":
+    is_active = one("ActiveState") == "active"
+    if not is_active and not one("UnitFileState").startswith("enabled"):
         return None
     shown = _properties(
         _ask(["systemctl", *scope, "show", f"--property={_OF_SERVICE}", unit])
@@ -113,6 +114,8 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     job = Job(timer, words, tz=tz, spread=int(spread), unit=unit, user=user)
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
+    if not is_active and (starter := _starter(properties)):
+        return job._replace(skipped=f"runs only with {starter}, which does not")
     watched = tells(" ".join([commands, *shown.get("ExecStopPost", [])]))
     is_transient = one("UnitFileState") == "transient"
     if not watched and (why := _unfit(shown, is_transient=is_transient)):
@@ -120,6 +123,14 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     takes = 0 if watched else _takes(unit, scope)
     job = job._replace(takes=takes, is_cut_off=_is_cut_off(shown), watched=watched)
     return scheduled(job, properties)
+
+
+def _starter(properties: dict[str, list[str]]) -> str:
+    """Return the service that alone would start a timer; "": the machine does."""
+    # Of mdadm, where there is no RAID.
+    wanting = " ".join(properties.get("WantedBy", [])).split()
+    services = [unit for unit in wanting if unit.endswith(".service")]
+    return services[0] if services == wanting and services else ""
 
 
 def _unfit(shown: dict[str, list[str]], *, is_transient: bool) -> str:

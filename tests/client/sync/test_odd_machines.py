@@ -133,6 +133,39 @@ async def test_a_service_whose_end_is_not_heard_has_no_check(
 
 
 @pytest.mark.parametrize(
+    ("state", "wanted_by", "shown"),
+    [
+        # As mdadm's, where there is no RAID.
+        (
+            "enabled",
+            "mdmonitor.service",
+            "runs only with mdmonitor.service, which does",
+        ),
+        ("enabled", "timers.target", "/bin/logs --all"),
+        ("enabled", "mdmonitor.service timers.target", "/bin/logs --all"),
+        ("enabled-runtime", "", "/bin/logs --all"),
+        ("static", "", ""),
+        ("indirect", "", ""),
+    ],
+)
+async def test_a_timer_that_nothing_starts_has_no_check(
+    machine: Machine, state: str, wanted_by: str, shown: str
+) -> None:
+    units = machine.hcl.parent.parent / "units"
+    text = (units / "logs.timer").read_text().replace("=active", "=inactive")
+    text = text.replace("=enabled", f"={state}\nWantedBy={wanted_by}")
+    (units / "odd.timer").write_text(text.replace("logs", "odd"))
+    (units / "odd.service").write_text(SERVICE)
+
+    ran = await machine.sync()
+
+    rows = [line for line in ran.out.decode().splitlines() if " odd.timer " in line]
+    assert [row.partition(" odd.timer ")[2].strip()[: len(shown)] for row in rows] == (
+        [shown] if shown else []
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "cron", "is_debian", "is_read"),
     [
         ("jobs~", "CRON_TZ", False, False),

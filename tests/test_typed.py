@@ -57,6 +57,7 @@ RUN: list[tuple[str, str, str]] = [
     ("docs/moving.md", "umask", "test_copy_of_another_database_moves_in"),
     ("docs/moving.md", "--dry-run", "test_copy_of_another_database_moves_in"),
     ("docs/moving.md", "HCL_API_KEY", "test_hcl_moves_to_another"),
+    ("docs/moving.md", "crontab", "test_jobs_of_a_crontab_ping_hcl"),
     ("docs/moving.md", "all.jsonl", "test_hcl_moves_to_another"),
     ("docs/moving.md", "out.sh", "test_hcl_moves_to_another"),
     ("docs/reports.md", "", "test_reports_are_printed"),
@@ -225,6 +226,23 @@ def test_copy_of_another_database_moves_in(tmp_path: Path) -> None:
 
     assert "Nothing was changed" in told
     assert not (tmp_path / "hcl.sqlite").exists()
+
+
+def test_jobs_of_a_crontab_ping_hcl(tmp_path: Path) -> None:
+    crontab, command = tmp_path / "kept", tmp_path / "bin/crontab"
+    command.parent.mkdir()
+    command.write_text(
+        f'#!/bin/sh\nif [ "$1" = -l ]; then cat {crontab}; else cat > {crontab}.new;'
+        f" mv {crontab}.new {crontab}; fi\n"
+    )
+    command.chmod(0o755)
+    code = "3c1169a0-7b50-41ec-b1a7-3fd2f2b4a6e1"
+    crontab.write_text(f"5 3 * * * /bin/a; curl https://hc-ping.com/{code}/$?\n")
+
+    type_(tmp_path, block("docs/moving.md", "crontab"))
+
+    url = f"https://hc.example.org/ping/{code}"
+    assert crontab.read_text() == f"5 3 * * * /bin/a; curl {url}/$?\n"
 
 
 async def test_checks_are_declared_and_written_down(tmp_path: Path) -> None:

@@ -156,9 +156,9 @@ def _project(place: Place, secret: str, report: Report) -> str:
         keys["ping_key"] = project.ping_key
     else:
         keys["ping_key"] = _random(string.ascii_lowercase + string.digits, 22)
-        why = "does not fit" if project.ping_key else "was not there"
+        why = "the old one does not fit" if project.ping_key else "none came along"
         report.changed.append(
-            f'"{place.name}" has a new ping key: an old one {why}; URLs by UUID stay'
+            f'"{place.name}" has a new ping key: {why}; URLs by UUID stay'
         )
     if project.check_limit:
         keys["check_limit"] = max(project.check_limit, project.checks, 1)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from hcl.moving.healthchecks.translated import host_of
 from hcl.moving.moved import MovingError
 from hcl.outgoing import clients, proxy, trust
 from hcl.outgoing.reasons import is_certificate, why
@@ -33,6 +34,7 @@ class Remote:
 
     `say` hears what takes long; `ca_file` is whom it trusts besides the system's store.
     `moment` is when it told its checks, by its own clock; None: it does not say.
+    `pinged_at` is the host that those are pinged at, "": it does not say.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Remote:
         self.host = urlsplit(url).hostname or url
         self.version = _VERSIONS[0]
         self.moment: datetime | None = None
+        self.pinged_at = ""
         self._say = say
         self._way = proxy.proxy_for(self.root, os.environ)
         self._client = self._opened(api_key, ca_file)
@@ -80,6 +83,7 @@ class Remote:
                 break
         checks = self._json(response, "checks")
         self.moment = _date_of(response)
+        self.pinged_at = next((host_of(str(c.get("ping_url"))) for c in checks), "")
         if any("uuid" not in c and "unique_key" in c for c in checks):
             raise self._error("the API key is read-only: a read-write key is needed")
         for code, count in Counter(str(c.get("uuid")) for c in checks).items():

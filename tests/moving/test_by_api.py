@@ -252,9 +252,12 @@ def test_a_server_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
 class Behind(BaseHTTPRequestHandler):
     """Has a clock that is an hour behind, and a check that was pinged just now."""
 
+    endpoint = "https://hc.example.org/ping/"
+
     def do_GET(self) -> None:
         now = datetime.now(UTC) - timedelta(hours=1)
         pinged = {**CHECK, "status": "up", "last_ping": now.isoformat(), "n_pings": 1}
+        pinged["ping_url"] = f"{self.endpoint}{CHECK['uuid']}"
         things = {"checks": [pinged], "channels": [], "pings": [], "flips": []}
         body = json.dumps(things).encode()
         self.send_response_only(200)
@@ -281,6 +284,27 @@ def test_what_was_heard_by_a_clock_that_is_behind_is_not_late(tmp_path: Path) ->
 
         states = "SELECT status, excused FROM check_states"
         assert read(tmp_path, states) == [("up", 1)]
+
+
+class Hosted(Behind):
+    """Is pinged at the host of healthchecks.io."""
+
+    endpoint = "https://hc-ping.com/"
+
+
+@pytest.mark.parametrize("kind", [Behind, Hosted])
+def test_jobs_of_healthchecks_io_have_to_ping_elsewhere(
+    tmp_path: Path, kind: type[Behind]
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        done = hcl(tmp_path, "import", url, "--api-key", KEY)
+        server.shutdown()
+
+    said = "where jobs ping: hc-ping.com stays with its owner"
+    assert (said in done.stdout) == (kind is Hosted)
 
 
 class Live(BaseHTTPRequestHandler):

@@ -27,8 +27,6 @@ from hcl.client.sync.machine import Change
 from hcl.client.sync.plan import Step, changes, plan, template
 from hcl.client.tables import length, show
 
-_PATH_OF_CRON = "/usr/bin:/bin"
-
 # What cron, a shell and systemd all read as it stands.
 _PLAIN = re.compile(r"[\w/.,+@:-]+")
 
@@ -142,7 +140,7 @@ def _starts(words: Sequence[str]) -> bool:
     """Tell whether a program starts as it stands, for cron too."""
     # Cron looks in few folders only: not in those that a NAS keeps its python3 in. And
     # the one that it finds may be too old, and another be called by hand.
-    return machine.starts(words, _PATH_OF_CRON)
+    return machine.starts(words, machine.PATH_OF_CRON)
 
 
 def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:

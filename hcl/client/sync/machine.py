@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hcl.client.settings import SettingsError
 from hcl.client.sync import crons, crontabs, timers
@@ -19,6 +19,9 @@ from hcl.client.sync.jobs import Job
 
 # A user's crontab, as a source; others are paths and units.
 USER_CRONTAB = "crontab -l"
+
+# Where cron looks for programs, unless a crontab says otherwise.
+PATH_OF_CRON = "/usr/bin:/bin"
 
 # The name of a time zone; TZ may be a path or a rule (CET-1CEST,M3.5.0,M10.5.0/3) too.
 _ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT")
@@ -111,7 +114,8 @@ def _changeable(job: Job, hcl: str) -> Job:
             skipped=f"its user {job.user} has no folder for what hcl.pyz unpacks: put"
             " the client into /usr/local/bin"
         )
-    if job.user != "root" and not _is_for_all(hcl):
+    path = job.path or PATH_OF_CRON
+    if job.user != "root" and not (_is_for_all(hcl) and _starts(hcl, path, job.user)):
         return job._replace(
             skipped=f"its user {job.user} may not run {hcl}: put hcl where all may"
         )
@@ -119,12 +123,15 @@ def _changeable(job: Job, hcl: str) -> Job:
 
 
 @functools.cache
-def _starts(hcl: str, path: str) -> bool:
-    return starts(hcl.split(), path)
+def _starts(hcl: str, path: str, user: str = "") -> bool:
+    return starts(hcl.split(), path, user)
 
 
-def starts(words: Sequence[str], path: str) -> bool:
-    """Tell whether a program starts for cron, which has this PATH."""
+def starts(words: Sequence[str], path: str, user: str = "") -> bool:
+    """Tell whether a program starts for cron, which has this PATH.
+
+    `user`: as whom, which root alone can try; "": as who asks.
+    """
     # And no PYTHONPATH, nor what lies where somebody just is.
     try:
         done = subprocess.run(
@@ -134,10 +141,21 @@ def starts(words: Sequence[str], path: str) -> bool:
             capture_output=True,
             timeout=30,
             check=False,
+            **(_as_user(user) if user and os.geteuid() == 0 else {}),
         )
     except (OSError, subprocess.SubprocessError):
         return False
     return done.returncode == 0
+
+
+def _as_user(user: str) -> dict[str, Any]:
+    """Return what has a program run as a user, and in the groups of that one."""
+    # Imported here: other systems may lack it.
+    import pwd
+
+    known = pwd.getpwnam(user)
+    groups = os.getgrouplist(user, known.pw_gid)
+    return {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": groups}
 
 
 def _may_write(path: str) -> bool:

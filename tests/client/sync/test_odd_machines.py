@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -318,6 +319,37 @@ async def test_a_job_of_another_user_calls_only_what_that_user_may_run(
     one, two = system.read_text().splitlines()
     assert one == "0 1 * * * www-data /bin/a"
     assert two == f"0 2 * * * root {machine.hcl} run nas-b -- /bin/b"
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Make a folder that every user may enter, as those of other fixtures are not."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may try as another user")
+async def test_a_job_of_another_user_is_left_alone_if_hcl_does_not_start_for_that_one(
+    public: Path, serve: Serve
+) -> None:
+    # As in a venv that all may read, of a Python that uv or pyenv keeps below /root.
+    machine, kept = Machine(public, serve), public / "kept"
+    kept.mkdir(mode=0o700)
+    (kept / "python").symlink_to("/bin/sh")
+    machine.hcl.write_text(f"#!{kept}/python\nexit 0\n")
+    line = "0 1 * * * nobody /bin/a\n"
+    crontab = machine.root / "etc/crontab"
+    crontab.write_text(line)
+
+    without = await machine.sync("--apply")
+    after = crontab.read_text()
+    kept.chmod(0o755)
+    await machine.sync("--apply")
+
+    assert f"its user nobody may not run {machine.hcl}" in without.out.decode()
+    assert after == line
+    assert f"nobody {machine.hcl} run" in crontab.read_text()
 
 
 async def test_the_single_file_is_called_only_where_it_can_unpack_itself(

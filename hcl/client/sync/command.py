@@ -102,6 +102,7 @@ def _sync(options: argparse.Namespace, settings: Settings) -> int:
     changed = changes(steps, hcl, user=os.geteuid() != 0)
     if changed:
         _tell_what_is_unsaid(jobs)
+        tell_what_is_unread(jobs, SYSTEM_FILE)
     refused = _create(api, steps) if options.create or options.apply else []
     unmade = [step for step in refused if step.action == "create"]
     if unmade:
@@ -153,6 +154,20 @@ def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:
         print(
             "hcl sync: jobs will not know where to tell: put"
             f" {' and '.join(name + '=…' for name in names)} into {paths[-1]}",
+            file=sys.stderr,
+        )
+
+
+def tell_what_is_unread(jobs: Sequence[Job], path: str) -> None:
+    """Say whose jobs may not read the settings: they run, and tell nothing."""
+    # Units of systemd tell as root.
+    wanted = [job for job in jobs if not (job.skipped or job.watched or job.unit)]
+    users = {job.user for job in wanted} - {"", "root"}
+    blind = [user for user in sorted(users) if not machine.may_read(path, user)]
+    if blind and os.path.exists(path):
+        print(
+            f"hcl sync: jobs of {' and '.join(blind)} could tell nothing, since they"
+            f" may not read {path}: chmod 644 {path}",
             file=sys.stderr,
         )
 

@@ -14,6 +14,7 @@ import pytest
 
 from hcl.client.settings import SettingsError
 from hcl.client.sync import command
+from hcl.client.sync.jobs import Job
 from hcl.client.sync.machine import Change, undo, write
 from tests import toml
 from tests.client.running import Ran, ended, hcl
@@ -350,6 +351,36 @@ async def test_a_job_of_another_user_is_left_alone_if_hcl_does_not_start_for_tha
     assert f"its user nobody may not run {machine.hcl}" in without.out.decode()
     assert after == line
     assert f"nobody {machine.hcl} run" in crontab.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may try as another user")
+def test_settings_that_a_jobs_user_may_not_read_are_said(
+    public: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = public / "client.conf"
+    path = str(settings)
+    job = Job("/etc/crontab", "/bin/a", user="nobody")
+    told = [
+        job._replace(user="root"),
+        job._replace(skipped="x"),
+        job._replace(watched="x"),
+        job._replace(unit="a.service"),
+    ]
+
+    command.tell_what_is_unread([job], path)
+    settings.touch(mode=0o600)
+    command.tell_what_is_unread(told, path)
+    nothing = capsys.readouterr().err
+    command.tell_what_is_unread([job, *told], path)
+    unread = capsys.readouterr().err
+    settings.chmod(0o644)
+    command.tell_what_is_unread([job], path)
+
+    assert nothing == capsys.readouterr().err == ""
+    assert unread == (
+        "hcl sync: jobs of nobody could tell nothing, since they may not read"
+        f" {path}: chmod 644 {path}\n"
+    )
 
 
 async def test_the_single_file_is_called_only_where_it_can_unpack_itself(

@@ -13,6 +13,14 @@ _CONTROL = re.compile(
     r"\ud800-\udfff]"
 )
 
+# What a program tells a terminal beside its text (ECMA-48): colours and the cursor, by
+# CSI; titles and links, within a line; the rest.
+_ORDER = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]*[0-~])"
+)
+_RETURN = re.compile(r"\r*\n|\r+")
+_BLANK_LINES = re.compile(r"\A\s*\n")
+
 
 def counted(count: int, thing: str) -> str:
     """Write a number of things: `1 check`, `2 checks`."""
@@ -33,6 +41,16 @@ def one_line(text: str) -> str:
 def clean(text: str) -> str:
     """Drop control characters but line feed and tab."""
     return _CONTROL.sub("", text)
+
+
+def printed(text: str) -> str:
+    """Return what a job printed as people read it, without blank lines around it.
+
+    Without what it told a terminal; a line that it wrote over, as the bar of a progress
+    is, stands below what was there before.
+    """
+    lines = _RETURN.sub("\n", _ORDER.sub("", text))
+    return _BLANK_LINES.sub("", clean(lines).rstrip())
 
 
 def cut(text: str, length: int = LONGEST_TITLE) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hcl.model import Ping
 from hcl.words import mail as mails
-from hcl.words.lines import clean, one_line
+from hcl.words.lines import one_line, printed
 
 # How much of a body mail shows: bytes of a body as it came, characters of a mail's.
 EXCERPT = 10_000
@@ -29,7 +29,7 @@ NO_OUTPUT = Output()
 
 
 def output_of(ping: Ping | None) -> Output:
-    """Return what a ping's body says, without control characters."""
+    """Return what a ping's body says, as people read it."""
     if ping is None:
         return NO_OUTPUT
     if ping.scheme == "email":
@@ -39,20 +39,14 @@ def output_of(ping: Ping | None) -> Output:
     if is_cut:
         # The cut may go through a character: its remaining bytes say nothing.
         kept = kept[:4].lstrip(bytes(range(0x80, 0xC0))) + kept[4:]
-    return Output(_trimmed(kept.decode("utf-8", "replace")), is_cut)
+    return Output(printed(kept.decode("utf-8", "replace")), is_cut)
 
 
 def _mail(mail: bytes) -> Output:
     """Return the subject and the first text of a mail, as people read it."""
     subject = one_line(mails.subject(mail))
-    texts = (_trimmed(text) for text in mails.texts(mail))
+    texts = map(printed, mails.texts(mail))
     text = next(filter(None, texts), "")
     is_cut = len(text) > EXCERPT
     head = f"Subject: {subject}" if subject else ""
     return Output("\n\n".join(filter(None, (head, text[-EXCERPT:]))), is_cut)
-
-
-def _trimmed(text: str) -> str:
-    text = clean(text)
-    # Nothing but white space would be an empty frame.
-    return text.strip("\n") if text.strip() else ""

@@ -7,7 +7,7 @@ from tests.alerts import a_ping
 def test_output_is_the_text_without_control_characters() -> None:
     ping = a_ping(body=b"one\r\n\ttwo\x00\x1b[0m \xff \xe2\x82\xac\n")
 
-    assert output_of(ping) == Output("one\n\ttwo[0m \ufffd €", False)
+    assert output_of(ping) == Output("one\n\ttwo \ufffd €", False)
 
 
 def test_output_is_the_end_of_a_long_body() -> None:
@@ -48,6 +48,7 @@ def test_end_is_made_of_whole_lines() -> None:
         (b"Subject: =?utf-8?q?=C3=BC?=\n\n", "Subject: \u00fc"),
         (b"Content-Type: text/html\n\n<p>a &amp; <b>b</b></p>", "a & b"),
         (b"Subject: a\n b\x1b[0m\n\nx\x00y", "Subject: a b[0m\n\nxy"),
+        (b"Subject: a\n\n\n\x1b[31mdisk full\x1b[0m\n\n", "Subject: a\n\ndisk full"),
         (b"", ""),
     ],
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hcl.model import Ping
 from hcl.words import mail as mails
-from hcl.words.lines import clean, cut, one_line
+from hcl.words.lines import cut, one_line, printed
 
 # Characters of a line that stands for a body.
 _LINE = 200
@@ -74,9 +74,9 @@ def body_of(
         if _is_binary(ping.body, decoded):
             dumped = ping.body[:_DUMPED]
             return Body(_dump(dumped), size, "", size > len(dumped), is_binary=True)
-        text, subject = clean(decoded).strip("\n"), ""
+        text, subject = printed(decoded), ""
     is_cut = cut_before or (limit is not None and len(text) > limit)
-    last = clean(_decoded(end, final=True)).lstrip("\ufffd")
+    last = printed(_decoded(end, final=True)).lstrip("\ufffd")
     return Body(text[:limit], size, subject, is_cut, end=last)
 
 
@@ -86,8 +86,7 @@ def _beginning(mail: bytes) -> bytes:
 
 
 def _mail(mail: bytes) -> str:
-    texts = (clean(text).strip("\n") for text in mails.texts(mail))
-    return next((text for text in texts if text.strip()), "")
+    return next(filter(None, map(printed, mails.texts(mail))), "")
 
 
 def _decoded(body: bytes, *, final: bool) -> str:

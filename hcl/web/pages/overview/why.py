@@ -15,7 +15,7 @@ from hcl.store.flips import Trouble
 from hcl.web.pages.dashboard.boards import Shown
 from hcl.web.pages.wording import stamped
 from hcl.words.lengths import short
-from hcl.words.lines import cut, one_line
+from hcl.words.lines import cut, one_line, printed
 from hcl.words.outcomes import in_a_row, then
 
 logger = logging.getLogger(__name__)
@@ -91,10 +91,10 @@ def _said(head: str, rest: str) -> Markup:
     return Markup(f"<b>{head}</b> <span>{rest}</span>" if rest else f"<b>{head}</b>")  # noqa: S704 - see above
 
 
-def _last_line(printed: bytes) -> str:
-    if b"\0" in printed:
+def _last_line(body: bytes) -> str:
+    if b"\0" in body:
         return ""
     # The cut may go through a character.
-    text = printed.decode("utf-8", "replace").lstrip("\ufffd")
-    lines = filter(None, map(one_line, reversed(text.splitlines())))
+    text = body.decode("utf-8", "replace").lstrip("\ufffd")
+    lines = filter(None, map(one_line, reversed(printed(text).splitlines())))
     return cut(next(lines, ""), _LENGTH)

@@ -143,6 +143,16 @@ async def test_long_bodies_are_cut_and_shown_whole_on_their_page(app: App) -> No
     assert "Show all" not in whole
 
 
+async def test_what_a_job_told_a_terminal_is_not_shown(app: App) -> None:
+    body = b"get 1 %\rget 9 %\r\n\x1b[1;31mdisk full\x1b[0m\r\n"
+    path, visitor = await fill(app, make_ping(body=body))
+
+    for page in (path, f"{path}/log", f"{path}/pings/1"):
+        shown = await visitor.get(page)
+        assert "get 1 %\nget 9 %\ndisk full" in shown
+        assert "31m" not in shown
+
+
 async def test_binary_bodies_are_listed_as_bytes(app: App) -> None:
     path, visitor = await fill(app, make_ping(body=bytes(range(256)) * 8))
 

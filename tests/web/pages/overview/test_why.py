@@ -40,6 +40,7 @@ MISSED = Trouble("timeout", NOW, None, b"")
         (failed(exitstatus=11), {}, "Exit 11"),
         (failed(exitstatus=0), {}, "Failed"),
         (failed(b"one\ntwo <b>\n\n  \n", 3), {}, "Exit 3 two <b>"),
+        (failed(b"1 %\r9 %\r\x1b[31mdisk full\x1b[0m\r\n"), {}, "Failed disk full"),
         (failed(b"\0\1\2"), {}, "Failed"),
         (failed(b"\xa4\xb8cut\n"), {}, "Failed cut"),
         (MISSED, {}, "No ping in time one was due today 11:00"),

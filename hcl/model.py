@@ -388,6 +388,7 @@ class Message:
     checks of the project that are down, a few of them, and `also_down_count` tells how
     many there are. `notice` tells why a message of another channel comes over this one,
     "" for its own. `site_root` is what links begin with; "": there are no pages.
+    `project_code` leads to the project's own; "": to those of any.
     """
 
     site_name: str
@@ -398,3 +399,4 @@ class Message:
     also_down_count: int = 0
     notice: str = ""
     announcement: Announcement | None = None
+    project_code: str = ""

@@ -47,6 +47,7 @@ async def compose(
     project_id = checks[0][0].project_id
     told_of = [check.id for check, _ in checks]
     also_down, secret = [], ""
+    project = await store.projects.known_by_id(conn, project_id)
     if for_people:
         secret = await _secret(conn, config)
         titles = store.checks.down_titles(conn, project_id, told_of, _COUNTED)
@@ -54,7 +55,7 @@ async def compose(
     return Message(
         site_name=config.server.site_name,
         site_root=pages_root(config),
-        project_name=await store.projects.name_of(conn, project_id),
+        project_name=project.name,
         alerts=tuple(
             [
                 _linked(
@@ -68,6 +69,7 @@ async def compose(
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
         notice=" ".join(dict.fromkeys(_notices(bundle))),
+        project_code=project.code,
     )
 
 
@@ -101,10 +103,13 @@ async def _announced(
     announcement = await store.announcements.by_id(conn, announcement_id)
     if announcement is None:
         return None
-    project = announcement.project_id
+    code = name = ""
+    if announcement.project_id:
+        code, name, _ = await store.projects.known_by_id(conn, announcement.project_id)
     return message_of(
         config,
-        await store.projects.name_of(conn, project) if project else "",
+        name,
+        project_code=code,
         announcement=announcement,
         notice=" ".join(dict.fromkeys(_notices(bundle))),
     )

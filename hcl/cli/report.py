@@ -97,7 +97,7 @@ async def _message(
     span = (_begin(wanted, now, home), now)
     told = await gather(reader, project_id, wanted, span, now)
     words = of_report((project_id, project.name), wanted, span, told, now, home)
-    return message_of(config, project.name, announcement=words)
+    return message_of(config, project.name, project_code=project.id, announcement=words)
 
 
 def _begin(wanted: ReportConfig, now: datetime, home: str) -> datetime:

@@ -68,7 +68,7 @@ def _outcome(trial: Trial) -> str:
 
 async def _message(config: Config, project: ProjectConfig, now: datetime) -> Message:
     told = await _told(config, project, now)
-    return message_of(config, project.name, announcement=told)
+    return message_of(config, project.name, project_code=project.id, announcement=told)
 
 
 async def _told(config: Config, wanted: ProjectConfig, now: datetime) -> Announcement:

@@ -37,12 +37,13 @@ async def by_ping_key(conn: Connection, ping_key: str) -> Project | None:
     return next((Project(*row) for row in rows), None)
 
 
-async def name_of(conn: Connection, project_id: int) -> str:
-    """Return a project's name."""
+async def known_by_id(conn: Connection, project_id: int) -> Known:
+    """Return what is known of a project, which has to be there."""
     rows = await conn.execute_fetchall(
-        "SELECT name FROM projects WHERE id = ?", (project_id,)
+        "SELECT code, name, enabled FROM projects WHERE id = ?", (project_id,)
     )
-    return str(next(iter(rows))[0])
+    code, name, enabled = next(iter(rows))
+    return Known(code, name, bool(enabled))
 
 
 async def find(

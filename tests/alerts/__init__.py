@@ -9,6 +9,7 @@ from tests.build import make_check, make_ping
 
 NOW = datetime(2026, 1, 5, 4, 5, 6, 789000, tzinfo=UTC)
 CODE = "7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
+PROJECT = "b7bb0b3c-4d17-5b5c-9a3a-1f6f0d2f7c55"
 
 
 def a_check(**changes: Any) -> Check:
@@ -59,6 +60,7 @@ def a_message(*alerts: Alert, **more: Any) -> Message:
         "site_name": "hcl",
         "site_root": "https://hcl.example.org",
         "project_name": "Home",
+        "project_code": PROJECT,
     }
     return Message(alerts=alerts or (an_alert(),), **(values | more))
 

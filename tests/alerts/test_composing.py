@@ -34,6 +34,7 @@ async def test_message_names_the_site_the_project_and_the_check(app: App) -> Non
 
     [alert] = message.alerts
     assert (message.site_root, message.project_name) == (ROOT, "Home")
+    assert message.project_code == app.config.projects[0].id
     assert (alert.check.code, alert.check.status) == (check.code, "down")
     assert alert.flip.new_status == "down"
     assert alert.down_since == NOW

@@ -80,7 +80,8 @@ async def test_disabled_project_keeps_its_row_and_frees_its_ping_key(app: App) -
     assert await enabled(reader) == []
     assert await store.projects.by_ping_key(reader, PING_KEY) is None
     assert await store.projects.by_ping_key(reader, "") is None
-    assert await store.projects.name_of(reader, 1) == "Home"
+    known = await store.projects.known_by_id(reader, 1)
+    assert (known.name, known.enabled) == ("Home", False)
     assert await rows(app.database, "SELECT ping_key FROM projects") == [None, None]
 
 

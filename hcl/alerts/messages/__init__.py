@@ -17,6 +17,7 @@ def message_of(
     project_name: str,
     alerts: tuple[Alert, ...] = (),
     *,
+    project_code: str = "",
     announcement: Announcement | None = None,
     notice: str = "",
 ) -> Message:
@@ -28,4 +29,5 @@ def message_of(
         alerts,
         notice=notice,
         announcement=announcement,
+        project_code=project_code,
     )

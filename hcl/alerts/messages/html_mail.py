@@ -120,8 +120,8 @@ def _section(letter: Letter, section: Section) -> Iterator[str]:
 
 def _line(letter: Letter, line: Line) -> Iterator[str]:
     name = escape(line.name)
-    if line.code and letter.link:
-        link = escape(f"{letter.link}checks/{line.code}")
+    if line.code and letter.root:
+        link = escape(f"{letter.root}checks/{line.code}")
         name = f'<a href="{link}" style="{_NAMED}">{name}</a>'
     else:
         name = f"<b>{name}</b>"

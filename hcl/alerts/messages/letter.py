@@ -40,11 +40,12 @@ class Letter:
     `sections` are those of a report: the first paragraph stands above them, and the
     others say the same in short. `subject` and `label` are one line each. `status` is
     how things are at the end: "down" if any check is, else "late" if one is, or "slow".
-    `link` leads to the check, or to the site if there are several; "" if there are no
-    pages. `title` is the check's name in full, `headline` a sentence with it. `story`
-    holds sentences on what happened and why, `changes` the flips that are told late,
-    oldest first. `rows` is empty unless there are several checks; `output` is what the
-    job last wrote. `mutes` are lengths and the links that mute it so long.
+    `link` leads to the check, or to the project's if there are several; "" if there are
+    no pages. `root` is what links to checks begin with. `title` is the check's name in
+    full, `headline` a sentence with it. `story` holds sentences on what happened and
+    why, `changes` the flips that are told late, oldest first. `rows` is empty unless
+    there are several checks; `output` is what the job last wrote. `mutes` are lengths
+    and the links that mute it so long.
     """
 
     subject: str
@@ -53,6 +54,7 @@ class Letter:
     title: str
     headline: str
     link: str
+    root: str
     notice: str
     site_name: str
     story: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ def _of_one(message: Message, alert: Alert, now: datetime) -> Letter:
         title=title,
         headline=f"{title} {wording.predicate}.",
         link=_link(message, alert),
+        root=_root(message),
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         story=wording.story,
@@ -107,7 +110,8 @@ def _of_several(message: Message, now: datetime) -> Letter:
         label=status.upper(),
         title=subject,
         headline=f"{subject}.",
-        link=_root(message),
+        link=_list(message),
+        root=_root(message),
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         facts=(Fact("Project", one_line(message.project_name)), *also_down(message)),
@@ -133,7 +137,8 @@ def _of_hcl(message: Message, announcement: Announcement) -> Letter:
         label="",
         title=subject,
         headline=f"{subject}.",
-        link=_root(message),
+        link=_list(message),
+        root=_root(message),
         notice=one_line(message.notice),
         site_name=one_line(message.site_name),
         facts=(project,) if project.value else (),
@@ -173,6 +178,11 @@ def _status(alert: Alert) -> Told:
 def _link(message: Message, alert: Alert) -> str:
     root = _root(message)
     return f"{root}checks/{alert.check.code}" if root else ""
+
+
+def _list(message: Message) -> str:
+    root, code = _root(message), message.project_code
+    return f"{root}projects/{code}/" if root and code else root
 
 
 def _root(message: Message) -> str:

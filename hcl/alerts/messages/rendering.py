@@ -14,7 +14,7 @@ _FEW = 10
 _OUTPUT = 1000
 _VALUE = 300
 _NAME = 80
-_ROWS = 2500
+_ROWS = 2400
 
 
 def in_text(letter: Letter) -> str:

@@ -6,7 +6,16 @@ import pytest
 from hcl.alerts.messages.letter import write_letter
 from hcl.model import Alert, Flip, Lateness
 from hcl.words.lines import LONGEST_TITLE
-from tests.alerts import CODE, FAILED, NOW, RECOVERED, a_message, a_ping, an_alert
+from tests.alerts import (
+    CODE,
+    FAILED,
+    NOW,
+    PROJECT,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+)
 
 
 def subject(*alerts: Alert) -> str:
@@ -83,7 +92,8 @@ def test_status_and_link_are_of_the_one_check_or_of_all() -> None:
     several = write_letter(a_message(up, down, up), NOW)
 
     assert (one.status, one.link) == ("up", f"https://hcl.example.org/checks/{CODE}")
-    assert (several.status, several.link) == ("down", "https://hcl.example.org/")
+    checks = f"https://hcl.example.org/projects/{PROJECT}/"
+    assert (several.status, several.link) == ("down", checks)
     assert write_letter(a_message(up, up), NOW).status == "up"
 
 

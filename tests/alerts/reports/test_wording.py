@@ -141,7 +141,12 @@ def test_quiet_report_comes_only_with_news(
 
 def message(announcement: Announcement) -> Message:
     return Message(
-        "hcl", "https://hcl.example.org", "Home", (), announcement=announcement
+        "hcl",
+        "https://hcl.example.org",
+        "Home",
+        (),
+        announcement=announcement,
+        project_code="p",
     )
 
 

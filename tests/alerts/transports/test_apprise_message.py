@@ -5,7 +5,15 @@ import pytest
 
 from hcl.alerts.messages.letter import write_letter
 from hcl.alerts.transports.apprise_message import request, unmentioned
-from tests.alerts import NOW, RECOVERED, a_message, a_ping, an_alert, an_announcement
+from tests.alerts import (
+    NOW,
+    PROJECT,
+    RECOVERED,
+    a_message,
+    a_ping,
+    an_alert,
+    an_announcement,
+)
 
 LINK = "https://hcl.example.org/checks/7dd1b5a2-9f4b-4a3e-8d5a-0c9d3d0f2c11"
 EVIL = "@everyone <!channel> *x* [y](http://z)"
@@ -155,7 +163,7 @@ def test_addresses_in_output_stay_whole_where_nobody_looks_for_them() -> None:
             {
                 "priority": "normal",
                 "xtags": "information_source",
-                "click": "https://hcl.example.org/",
+                "click": f"https://hcl.example.org/projects/{PROJECT}/",
             },
         ),
         ("slack", "info", {}),

@@ -98,6 +98,10 @@ def _start(api: API, options: argparse.Namespace) -> None:
     }
     window = api.thing("POST", "maintenance/", "open", document)
     _show(options, [window], window, other="")
+    for tag in window["tags"].split():
+        # Mistyped, it would be noticed when people are woken.
+        if not api.things("checks/", "checks", tag=tag):
+            print(f"hcl maintenance: no check is tagged {tag}", file=sys.stderr)
 
 
 def _list(api: API, options: argparse.Namespace) -> None:

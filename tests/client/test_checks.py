@@ -445,6 +445,8 @@ async def test_maintenance_is_started_listed_and_ended(machine: Machine) -> None
         assert (ran.status, ran.err) == (0, "")
         return json.loads(ran.out)
 
+    for tag in ("nas", "db"):
+        await machine.document("create", "--name", f"The {tag}", "--tags", tag)
     none = await machine("maintenance", "end")
     made = await windows("start", "2h", "--tag", "nas", "--tag", "db", "new disk")
     listed = await machine("maintenance")
@@ -462,3 +464,14 @@ async def test_maintenance_is_started_listed_and_ended(machine: Machine) -> None
     assert (ended["id"], ended["open"]) == (made["id"], False)
     assert b" ended " in last.out
     assert (await windows("list"))["windows"] == []
+
+
+async def test_maintenance_of_no_check_is_told_as_it_is_opened(
+    machine: Machine,
+) -> None:
+    await machine.document("create", "--name", "Disks", "--tags", "nas disks")
+
+    ran = await machine("maintenance", "start", "2h", "--tag", "nass disks")
+
+    assert (ran.status, ran.err) == (0, "hcl maintenance: no check is tagged nass\n")
+    assert b"disks nass" in ran.out

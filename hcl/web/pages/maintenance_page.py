@@ -1,12 +1,16 @@
 """Maintenance windows: what is open, what opens next, and a form to open one now."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from starlette.responses import Response
 
+from hcl import store
 from hcl.checks.spec import SpecError
 from hcl.checks.windows import asking
 from hcl.checks.windows.maintenance import MaintenanceError, UnknownWindowError
+from hcl.model import Project
+from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lines import clean
@@ -38,6 +42,7 @@ async def page(visit: Visit) -> Response:
         },
         reason_length=asking.REASON_LENGTH,
         tags_length=asking.TAGS_LENGTH,
+        used=await _used(visit, project),
         clean=clean,
     )
 
@@ -65,8 +70,26 @@ async def start(visit: Visit) -> Response:
         raise PageError(422, "No such window", text) from error
     except MaintenanceError as error:
         raise PageError(409, "Not opened", f"{error}.".capitalize()) from error
-    told = "The window is open: its checks do not go down until it ends."
+    told = _opened(wanted.tags, await _used(visit, project))
     return visit.see_other(f"/projects/{project.code}/maintenance", told)
+
+
+async def _used(visit: Visit, project: Project) -> set[str]:
+    """Return the tags that checks have: a window of others is of none."""
+    conn = await visit.parts.database.current()
+    return await store.tallies.tags_of_project(conn, project.id)
+
+
+def _opened(tags: Collection[str], used: set[str]) -> str:
+    """Say that a window is open, and which of its tags no check has."""
+    unused = " or ".join(clean(tag) for tag in tags if tag not in used)
+    if tags and used.isdisjoint(tags):
+        return (
+            f"{notices.BAD}The window is open, but for no check: none is tagged"
+            f" {unused}."
+        )
+    told = "The window is open: its checks do not go down until it ends."
+    return f"{told} No check is tagged {unused}." if unused else told
 
 
 async def end(visit: Visit) -> Response:

@@ -31,7 +31,7 @@ async def read(app: App, path: str) -> str:
 
 
 async def test_a_window_is_opened_and_ended_on_its_page(app: App) -> None:
-    check = await create(app, name="Backup", tags="nas")
+    check = await create(app, name="Backup", tags="nas db")
     await sign_in(app)
     path = f"{project_path(app)}maintenance"
     assert "No window is open." in await read(app, path)
@@ -52,6 +52,30 @@ async def test_a_window_is_opened_and_ended_on_its_page(app: App) -> None:
     assert again.status_code == 303
     assert "That window is over already." in await read(app, path)
     assert "aintenance until" not in await read(app, project_path(app))
+
+
+async def test_a_window_of_no_check_is_told_as_it_is_opened_and_in_the_list(
+    app: App,
+) -> None:
+    await create(app, name="Backup", tags="nas disks")
+    await sign_in(app)
+    path = f"{project_path(app)}maintenance"
+
+    for tags, told in (
+        (
+            "nass <b>",
+            "The window is open, but for no check: none is tagged nass or <b>.",
+        ),
+        ("nass nas", "until it ends. No check is tagged nass."),
+        ("nas", "its checks do not go down until it ends. Maintenance"),
+    ):
+        await post(app, path, seconds="7200", tags=tags)
+        shown = await read(app, path)
+        assert told in shown
+
+    assert "checks tagged <b> or nass no check is tagged <b> or nass until" in shown
+    assert "checks tagged nas or nass no check is tagged nass until" in shown
+    assert "checks tagged nas until" in shown
 
 
 @pytest.mark.parametrize(("hour", "shown_times"), [(3, 4), (5, 5)])

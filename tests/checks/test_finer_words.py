@@ -47,7 +47,7 @@ CASES = {
         ((20, "start"),),
         f"It ran too long. The run {RID} started at 2026-06-15 11:40:00 UTC,"
         " 20 minutes ago, and did not end within 20 minutes.",
-        "It ran too long: the run from, did not end within 20 minutes.",
+        "It ran too long: the run from did not end within 20 minutes.",
         "Ran too long the run from today 11:40 did not end within 20 min",
         "Went down: a run took too long",
         "It is down: a run took too long.",
@@ -58,7 +58,7 @@ CASES = {
         ((20, "start"),),
         f"It ran too long. The run {RID} started at 2026-06-15 11:40:00 UTC,"
         " 20 minutes ago, and did not finish within 20 minutes.",
-        "It ran too long: the run from, did not end within 20 minutes.",
+        "It ran too long: the run from did not end within 20 minutes.",
         "Ran too long the run from today 11:40 did not end within 20 min",
         "Went down: no ping came in time",
         "It is down: a run took too long.",

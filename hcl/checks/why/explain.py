@@ -359,6 +359,9 @@ def _ahead(known: Known, now: datetime) -> Iterator[Line]:
     check = known.check
     for record in reversed(known.records):
         message = told(record)
+        if record.hold == "remind":
+            # It stands at that moment already, with what it depends on.
+            continue
         if message.until is not None and message.until > now:
             verb = "is tried again" if message.mark == "failed" else "is told"
             yield Line(message.until, f"{one_line(record.channel)} {verb}.")

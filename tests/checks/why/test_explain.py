@@ -125,6 +125,22 @@ def test_missed_ping_is_told_from_the_last_ping_to_who_was_told() -> None:
     ]
 
 
+def test_planned_reminder_is_told_once() -> None:
+    soon = NOW + 5 * MINUTE
+    planned = record(created=soon, reminder=1, hold="remind", next_try=soon)
+    known = Known(
+        check(status="down"),
+        flip("down", reason="fail"),
+        records=[planned, record(1, sent=NOW + MINUTE)],
+    )
+
+    assert said(known, NOW + 2 * MINUTE)[1:] == [
+        (1, "Told Mail in 0.80 s."),
+        (5, "Mail waits: a reminder, if it is still down then."),
+        (None, "It comes up with the next success."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("minute", "told"),
     [

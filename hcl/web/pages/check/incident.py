@@ -157,7 +157,7 @@ def reason(
     if status == "grace":
         begun = start_too_long_ago(check, now)
         if begun is not None:
-            words = f", has not ended within {duration(check.run_limit)}."
+            words = f" has not ended within {duration(check.run_limit)}."
             return Reason("It runs too long: the run from", begun, words)
         due = schedule.next_ping(check)
         return Reason("No ping has come since", due, ", when one was due.")
@@ -166,7 +166,7 @@ def reason(
         if run is not None and run == check.alert_after:
             limit = duration(check.run_limit)
             start = run - check.run_limit if check.open_runs else check.last_start
-            words = f", did not end within {limit}."
+            words = f" did not end within {limit}."
             return Reason("It ran too long: the run from", start, words)
         return Reason(f"No ping came in time, and the grace of {grace} is over.")
     if flip.reason == "fail":
@@ -177,7 +177,7 @@ def reason(
         return Reason(f"The run {too_soon(check, flip.created)}.")
     overrun = overrun_of(known)
     if overrun is not None:
-        words = f", did not end within {duration(overrun.limit)}."
+        words = f" did not end within {duration(overrun.limit)}."
         return Reason("It ran too long: the run from", overrun.started, words)
     due, had = causes.missed(check, flip.created)
     rest = f", and the grace of {duration(had)} is over."

@@ -59,7 +59,7 @@ MISSED = flip("down", "up", NOW, "timeout")
             Reason(
                 "It ran too long: the run from",
                 NOW - HOUR,
-                ", did not end within 1 hour.",
+                " did not end within 1 hour.",
             ),
         ),
         (
@@ -75,7 +75,7 @@ MISSED = flip("down", "up", NOW, "timeout")
             Reason(
                 "It ran too long: the run from",
                 NOW - HOUR,
-                ", did not end within 1 hour.",
+                " did not end within 1 hour.",
             ),
         ),
         (

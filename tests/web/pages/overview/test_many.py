@@ -132,6 +132,30 @@ async def test_many_are_deleted_after_one_question(app: App) -> None:
     assert left == codes[24:]
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (
+            "mute",
+            "Nobody is told of it for so long. hcl keeps watching it; if it is down",
+        ),
+        ("tag", "It has old"),
+        (
+            "delete",
+            "It goes, with its log of 0 pings and its history. Its ping URL will",
+        ),
+    ],
+)
+async def test_one_is_asked_about_as_one(app: App, what: str, said: str) -> None:
+    codes = await put(app, "a", tags="old")
+    visitor = await Visitor.enter(app)
+
+    asked = text_of((await do(visitor, app, what, codes, status=200)).text)
+
+    assert said in asked
+    assert not re.search(r"\b(?:[Tt]hey|them|their|of those)\b", asked)
+
+
 async def test_what_was_done_before_the_disk_was_full_is_said(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

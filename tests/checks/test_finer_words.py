@@ -201,7 +201,7 @@ def test_what_is_late_and_does_not_go_down_yet_is_not_said_to() -> None:
     row = sentence(Shown(check, "grace"), None, NOW, readonly=False)
 
     assert text_of(row or "") == (
-        "No ping since today 11:00 bad outcome 1 of 3 in 30 min"
+        "Bad outcome 1 of 3 in 30 min no ping since today 11:00"
     )
 
 

@@ -67,7 +67,11 @@ def sentence(
     if status == "grace" and check.alert_after is not None and due_at is not None:
         due = stamped(due_at, now, "said")
         left = stamped(check.alert_after, now, "relative")
-        return _said(f"No ping since {due}", f"{then(check)} {left}")
+        means = then(check)
+        # Where there is little room what comes last is cut, and how long it is late
+        # stands beside it anyway.
+        head = f"{means[0].upper()}{means[1:]} {left}"
+        return _said(head, f"no ping since {due}")
     if status != "down" or trouble is None:
         return None
     if trouble.reason == "fail":

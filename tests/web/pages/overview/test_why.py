@@ -58,7 +58,7 @@ MISSED = Trouble("timeout", NOW, None, b"")
         (
             None,
             {"shown": "grace", "status": "up", "alert_after": NOW + HOUR / 2},
-            "No ping since today 11:30 goes down in 30 min",
+            "Goes down in 30 min no ping since today 11:30",
         ),
         (None, {}, ""),
         (failed(), {"shown": "up", "status": "up"}, ""),

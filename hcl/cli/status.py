@@ -19,7 +19,7 @@ from hcl.server.fence import FencedError, refuse_fenced
 from hcl.store.backups import Kept
 from hcl.store.life import Absence, Sign
 from hcl.words.lengths import brief
-from hcl.words.lines import clean, counted, one_line
+from hcl.words.lines import clean, counted, listed, one_line
 from hcl.words.moments import ago, here
 from hcl.words.sizes import size
 
@@ -51,16 +51,20 @@ def status(explicit: str | None) -> None:
     """Show how the server fares: parts, backups, absences, channels, messages, clock.
 
     Asks the server, at its own address, and reads the database, whether it runs or not.
-    The exit status is 0 if it is well, else 1. Times are those of this machine.
+    The exit status is 0 if the server itself is well, as of `hcl health`, else 1. Times
+    are those of this machine.
     """
     config = load_config(explicit)
     trouble = ask(config.server.listen, _TIMEOUT)
     now = Clock().now()
-    click.echo(f"hcl {__version__} at {_address(config)}: {trouble or 'well'}")
+    head = f"hcl {__version__} at {_address(config)}: {trouble or 'well'}"
     try:
         read = asyncio.run(_read(config, now))
     except DatabaseError as error:
+        click.echo(head)
         raise click.ClickException(str(error)) from error
+    but = [] if trouble else [*_but(config, read, now)]
+    click.echo(head + (f", but {listed(but)}" if but else ""))
     for label, lines in _page(config, read, now):
         for line in lines:
             click.echo(f"{label:<10}  {clean(line)}")
@@ -107,6 +111,19 @@ async def _read(config: Config, now: datetime) -> Read:
             },
             sign=await store.life.last(conn),
         )
+
+
+def _but(config: Config, read: Read, now: datetime) -> Iterator[str]:
+    """Say what is amiss though the server itself is well."""
+    if read.failing:
+        do = "does" if len(read.failing) == 1 else "do"
+        yield f"{counted(len(read.failing), 'channel')} {do} not deliver"
+    for name in read.deaf:
+        if read.counts[name]:
+            yield f"nobody is told of the checks of {one_line(name)}"
+    kept = [kept for _, kept in read.backups if kept is not None]
+    if any(kept.is_overdue(config.backup.every, now) or kept.problem for kept in kept):
+        yield "a backup is missing"
 
 
 def _page(config: Config, read: Read, now: datetime) -> Iterator[tuple[str, list[str]]]:

@@ -130,7 +130,8 @@ async def test_status_tells_of_parts_backups_absences_channels_and_messages(
 
     assert status == 0
     told = page.splitlines()
-    assert told[0].endswith(f" at 127.0.0.1:{serve.port}: well")
+    well = f" at 127.0.0.1:{serve.port}: well, but 1 channel does not deliver"
+    assert told[0].endswith(well)
     assert told[1].startswith(f"Database    {tmp_path}/hcl.sqlite, ")
     assert "Checks      Home: 1 check (1 down)" in told
     assert f"Backups     {tmp_path}/disk/hcl-" in page
@@ -138,6 +139,21 @@ async def test_status_tells_of_parts_backups_absences_channels_and_messages(
     assert "Channels    Gone does not deliver since " in page
     assert "Messages    1 to deliver, the oldest " in page
     assert "last sign of life " in page
+
+
+async def test_status_names_projects_of_which_nobody_is_told(tmp_path: Path) -> None:
+    idle = toml.project("Idle", "idle")
+    with Serve(tmp_path, idle) as serve:
+        _, before = await asyncio.to_thread(hcl, tmp_path, "status")
+        serve.api("POST", "checks/", name="Backup")
+
+        status, page = await asyncio.to_thread(hcl, tmp_path, "status")
+
+    # Of what has no checks there is nothing to tell.
+    assert before.splitlines()[0].endswith(": well")
+    told = ": well, but nobody is told of the checks of Home"
+    assert (status, page.splitlines()[0].endswith(told)) == (0, True)
+    assert "no channel of Idle tells when a check goes down\n" in page
 
 
 def test_status_says_that_another_machine_has_taken_over(tmp_path: Path) -> None:

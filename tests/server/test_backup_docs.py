@@ -51,7 +51,7 @@ async def test_what_is_to_be_typed_works(tmp_path: Path) -> None:
             told = run(tmp_path, backup)
 
             assert "1 check, 1 ping, the newest of " in told
-            assert ": well\n" in run(tmp_path, health)
+            assert ": well, but nobody is told" in run(tmp_path, health)
             serve.api("DELETE", f"checks/{check['uuid']}")
             serve.stop()
             assert "restored from copy.sqlite" in run(tmp_path, restore)

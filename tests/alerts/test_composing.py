@@ -247,7 +247,7 @@ async def test_people_hear_what_their_channel_does_not_tell_by_itself(
         await post.fail(again, NOW + 2 * MINUTE)
         await post.send(NOW + 2 * MINUTE, NOW + HOUR)
 
-        assert post.mails() == ["3 checks: 2 down, 1 up"]
+        assert post.mails() == ["3 checks: 2 down, 1 up (again, down and back)"]
         assert post.requests() == ["down back"]
         text = plain(post)
         assert "DOWN and UP again: back" in text

@@ -233,7 +233,7 @@ async def test_new_messages_are_not_given_up_with_an_old_one_of_a_summary(
 
         await post.send(NOW + HOUR, NOW + 25 * HOUR)
 
-        assert "DOWN: b" in post.mails() or "2 checks: 2 down" in post.mails()
+        assert "DOWN: b" in post.mails() or "2 checks: 2 down (a and b)" in post.mails()
 
 
 # What is written down

@@ -351,7 +351,7 @@ async def test_several_are_one_message_with_fold(tmp_path: Path) -> None:
         await look(post, 0)
         await look(post, 1)
 
-        assert post.mails() == ["2 checks: 2 late"]
+        assert post.mails() == ["2 checks: 2 late (a and b)"]
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ async def test_fold_gathers_at_the_end_and_leaves_the_muted_out(tmp_path: Path) 
         await post.send(NOW + MINUTE)
         assert post.mails() == ["DOWN: other"]
         await post.send(END, END + MINUTE)
-        assert post.mails() == ["DOWN: other", "2 checks: 2 down"]
+        assert post.mails() == ["DOWN: other", "2 checks: 2 down (one and two)"]
 
 
 async def test_group_tells_at_the_end_through_its_channels(tmp_path: Path) -> None:

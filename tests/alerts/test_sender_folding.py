@@ -26,7 +26,7 @@ async def test_flips_within_a_window_are_one_message(tmp_path: Path) -> None:
 
         await post.send(NOW + MINUTE)
 
-        assert post.mails() == ["50 checks: 50 down"]
+        assert post.mails() == ["50 checks: 50 down (0, 1, 2 and 47 more)"]
         assert await post.waiting() == []
         found = await rows(post.app.database, "SELECT count(*) FROM tries")
         assert found == [50]
@@ -38,7 +38,7 @@ async def test_window_counts_from_its_first_flip(tmp_path: Path) -> None:
             await post.down(f"{seconds}", at=NOW + seconds * SECOND)
             await post.send(NOW + seconds * SECOND)
 
-        assert post.mails() == ["2 checks: 2 down"]
+        assert post.mails() == ["2 checks: 2 down (0 and 59)"]
         assert await post.waiting() == [("fold", 2)]
         await post.send(NOW + 2 * MINUTE)
         assert post.mails()[1:] == ["DOWN: 60"]
@@ -63,10 +63,13 @@ async def test_urgent_and_quiet_ones_fold_by_themselves(tmp_path: Path) -> None:
             await post.down(name, tags=tags)
 
         await post.send(NOW, NOW + MINUTE)
-        assert post.mails() == ["2 checks: 2 down"]
+        assert post.mails() == ["2 checks: 2 down (b and d)"]
 
         await post.send(NOW + HOUR)
-        assert post.mails() == ["2 checks: 2 down"] * 2
+        assert post.mails() == [
+            "2 checks: 2 down (b and d)",
+            "2 checks: 2 down (a and c)",
+        ]
 
 
 async def test_window_goes_on_over_a_restart(tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ async def test_window_goes_on_over_a_restart(tmp_path: Path) -> None:
             assert post.mails() == []
             await post.send(NOW + MINUTE)
 
-            assert post.mails() == ["2 checks: 2 down"]
+            assert post.mails() == ["2 checks: 2 down (a and b)"]
 
 
 async def test_reload_with_a_shorter_window_keeps_the_order_of_flips(
@@ -119,7 +122,10 @@ async def test_more_checks_than_a_summary_holds_are_told_in_several(
 
         await post.send(NOW, NOW + MINUTE)
 
-        assert sorted(post.mails()) == ["100 checks: 100 down", "30 checks: 30 down"]
+        assert sorted(post.mails()) == [
+            "100 checks: 100 down (0, 1, 2 and 97 more)",
+            "30 checks: 30 down (100, 101, 102 and 27 more)",
+        ]
         assert await post.waiting() == []
 
 
@@ -135,7 +141,7 @@ async def test_summary_that_fails_is_sent_again_with_what_is_new_of_its_checks(
 
         await post.send(*(NOW + MINUTE + n * SECOND for n in (1, 5, 6)))
 
-        assert post.mails() == ["2 checks: 1 down, 1 up"]
+        assert post.mails() == ["2 checks: 1 down, 1 up (b and a)"]
         assert await post.waiting() == []
 
 

@@ -131,7 +131,7 @@ async def test_group_and_member_have_quiet_hours(tmp_path: Path) -> None:
         ]
 
         await post.send(NOW + 2 * HOUR)
-        assert post.mails() == ["2 checks: 2 down"]
+        assert post.mails() == ["2 checks: 2 down (a and b)"]
 
 
 async def test_members_fold(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ async def test_members_fold(tmp_path: Path) -> None:
 
         await post.send(NOW, NOW + MINUTE)
 
-        assert post.mails() == ["3 checks: 3 down"]
+        assert post.mails() == ["3 checks: 3 down (a, b and c)"]
         assert len(post.requests()) == 3
 
 

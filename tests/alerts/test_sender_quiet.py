@@ -23,7 +23,7 @@ async def test_what_happens_in_quiet_hours_is_told_after_them(tmp_path: Path) ->
 
         await post.send(NOW + HOUR)
 
-        assert post.mails() == ["2 checks: 1 down, 1 up"]
+        assert post.mails() == ["2 checks: 1 down, 1 up (b and a)"]
         assert await post.waiting() == []
 
 
@@ -79,7 +79,7 @@ async def test_quiet_hours_that_are_no_more_hold_nothing_back(
             [(_, minutes), _] = await post.waiting()
             await post.send(NOW + (minutes + 1) * MINUTE)
 
-        assert post.mails() == ["2 checks: 2 down"]
+        assert post.mails() == ["2 checks: 2 down (a and b)"]
 
 
 async def test_quiet_hours_last_over_a_restart(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_summary_leaves_out_a_check_that_was_deleted(tmp_path: Path) -> No
         await managed(post, gone.id, "delete")
         await post.send(NOW + HOUR)
 
-        assert post.mails() == ["2 checks: 2 down"]
+        assert post.mails() == ["2 checks: 2 down (b and c)"]
 
 
 async def test_message_that_failed_is_not_tried_in_quiet_hours(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ async def test_messages_that_wait_behind_others_keep_quiet_hours(
         assert post.mails() == []
 
         await post.send(NOW + HOUR)
-        assert post.mails() == ["10 checks: 10 down"]
+        assert post.mails() == ["10 checks: 10 down (0, 1, 2 and 7 more)"]

@@ -337,4 +337,7 @@ async def test_reminders_of_several_checks_fold(tmp_path: Path) -> None:
         await post.send(NOW, NOW + MINUTE, NOW + HOUR + MINUTE)
         await post.send(NOW + HOUR + 2 * MINUTE)
 
-        assert post.mails() == ["3 checks: 3 down", "3 checks: 3 still down"]
+        assert post.mails() == [
+            "3 checks: 3 down (a, b and c)",
+            "3 checks: 3 still down (a, b and c)",
+        ]

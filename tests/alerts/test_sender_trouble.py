@@ -57,7 +57,7 @@ async def test_summary_that_is_refused_loses_nothing(tmp_path: Path) -> None:
 
         await post.send(NOW + 3 * HOUR)
 
-        assert post.mails() == ["2 checks: 1 down, 1 up"]
+        assert post.mails() == ["2 checks: 1 down, 1 up (b and a)"]
         unsent = "SELECT count(*) FROM notifications WHERE sent IS NULL"
         assert await rows(post.app.database, unsent) == [0]
 

@@ -12,7 +12,10 @@ from hcl.alerts.messages.purposes import Wording, purpose_of
 from hcl.model import Alert, Announcement, Message, Section
 from hcl.words import names
 from hcl.words.lengths import duration
-from hcl.words.lines import counted, cut, one_line
+from hcl.words.lines import counted, cut, listed, one_line
+
+# Checks that the subject of several names, and characters of each.
+_NAMED, _NAME = 3, 40
 
 # What a message tells of a check.
 Told = Literal["down", "late", "slow", "up"]
@@ -102,14 +105,14 @@ def _of_several(message: Message, now: datetime) -> Letter:
         (alert, purpose_of(alert)(alert, now))
         for alert in sorted(message.alerts, key=_urgency)
     ]
-    subject = f"{counted(len(told), 'check')}: {_counts(told)}"
+    counts = f"{counted(len(told), 'check')}: {_counts(told)}"
     status = min(map(_status, message.alerts), key=_BY_URGENCY.index)
     return Letter(
-        subject=subject,
+        subject=f"{counts} ({_some(told)})",
         status=status,
         label=status.upper(),
-        title=subject,
-        headline=f"{subject}.",
+        title=counts,
+        headline=f"{counts}.",
         link=_list(message),
         root=_root(message),
         notice=one_line(message.notice),
@@ -155,6 +158,13 @@ def _counts(told: Sequence[tuple[Alert, Wording]]) -> str:
         for alert, _ in told
     )
     return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
+
+
+def _some(told: Sequence[tuple[Alert, Wording]]) -> str:
+    """Name the first few: it is them that people are woken for."""
+    titles = [cut(names.title(alert.check), _NAME) for alert, _ in told[:_NAMED]]
+    more = len(told) - len(titles)
+    return listed([*titles, f"{more} more"] if more else titles)
 
 
 def _word(alert: Alert) -> str:

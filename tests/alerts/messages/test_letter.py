@@ -75,14 +75,16 @@ def test_subjects_of_other_purposes() -> None:
     assert subject(an_alert(earlier=(down, up))) == f"DOWN after 3 changes: {name}"
 
 
-def test_subject_of_several_counts_them() -> None:
-    ups, reminder = [an_alert(flip=RECOVERED)] * 2, an_alert(reminder=1)
+def test_subject_of_several_counts_them_and_names_whom_it_is_for() -> None:
+    down, reminder = an_alert(name="d"), an_alert(name="r" * 99, reminder=1)
+    ups = [an_alert(flip=RECOVERED, name=name) for name in ("u1", "u2")]
+    cut = "r" * 39 + "…"
 
-    assert subject(an_alert(), *ups) == "3 checks: 1 down, 2 up"
-    assert subject(an_alert(), reminder, *ups) == (
-        "4 checks: 1 down, 1 still down, 2 up"
+    assert subject(*ups, down) == "3 checks: 1 down, 2 up (d, u1 and u2)"
+    assert subject(*ups, down, reminder) == (
+        f"4 checks: 1 down, 1 still down, 2 up (d, {cut}, u1 and 1 more)"
     )
-    assert subject(reminder, reminder) == "2 checks: 2 still down"
+    assert subject(reminder, reminder) == f"2 checks: 2 still down ({cut} and {cut})"
 
 
 def test_status_and_link_are_of_the_one_check_or_of_all() -> None:
@@ -294,7 +296,9 @@ def test_a_slow_run_is_told_in_words() -> None:
     assert story(slow).startswith("Its run took 3 hours, from ")
     assert story(slow).endswith(". By habit it takes 20 minutes.")
     both = replace(an_alert(flip=RECOVERED), check=slow.check._replace(name="b"))
-    assert subject(both, an_alert(), slow) == "3 checks: 1 down, 1 slow, 1 up"
+    assert subject(both, an_alert(), slow) == (
+        "3 checks: 1 down, 1 slow, 1 up (Nightly backup, Nightly backup and b)"
+    )
 
 
 def test_who_was_late_in_maintenance_is_told_when_a_ping_was_due() -> None:
@@ -340,4 +344,6 @@ def test_being_late_is_told_in_words() -> None:
     )
     assert story(over).endswith("It was late by 20 minutes.")
     both = replace(over, check=over.check._replace(name="b"))
-    assert subject(both, an_alert(), late) == "3 checks: 1 down, 1 late, 1 up"
+    assert subject(both, an_alert(), late) == (
+        "3 checks: 1 down, 1 late, 1 up (Nightly backup, Nightly backup and b)"
+    )

@@ -401,7 +401,9 @@ async def test_summary_is_one_mail(sink: SmtpSink) -> None:
     await send(sink.port, message=a_message(up, an_alert()))
 
     [record] = sink.records
-    assert record.message["Subject"] == "2 checks: 1 down, 1 up"
+    assert record.message["Subject"] == (
+        "2 checks: 1 down, 1 up (Nightly backup and Mail queue)"
+    )
     assert record.message["Importance"] == "high"
     assert "Mail queue" in part(record.message, "plain")
 

@@ -150,6 +150,8 @@ def _list(api: API, options: argparse.Namespace) -> None:
         {
             **check,
             "status": check["status"] + (" (running)" if check["started"] else ""),
+            # One without a name has to be told apart, too.
+            "name": check["name"].strip() or check.get("uuid", check.get("unique_key")),
             "last_ping": ago(check["last_ping"]),
             "next_ping": ago(check["next_ping"]),
             "when": _when(check),

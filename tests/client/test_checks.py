@@ -174,6 +174,14 @@ async def test_list_is_a_table_or_lines_with_tabs(machine: Machine) -> None:
     assert line.split("\t")[:2] == ["up", "wide"]
 
 
+async def test_list_tells_checks_without_a_name_apart(machine: Machine) -> None:
+    made = await machine.document("create", "--tags", "nameless")
+
+    ran = await machine("checks", "list", "--tag", "nameless")
+
+    assert made["uuid"] in ran.out.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [

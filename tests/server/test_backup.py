@@ -125,7 +125,7 @@ def test_server_keeps_copies_by_itself_and_shows_the_last_good_one(
         # A restart makes no other before that is due.
         serve.stop()
         serve.start()
-        assert page_of(serve, "server").count("it was read once") == 2
+        assert page_of(serve, "server").count("it was read, and is whole") == 2
         serve.stop()
     assert serve.log.count("backed up to") == 2
 

@@ -125,13 +125,16 @@ async def test_last_good_backup_is_shown_and_what_is_wrong(tmp_path: Path) -> No
 
         page, read_only = await page_of(app), await page_of(app, READ_KEY)
 
-    assert f"{tmp_path}/one : the last good one is of 15 Jun 12:00" in page
+    assert f"{tmp_path}/one : the last good one is from 15 Jun 12:00" in page
     assert "not all is well A backup is missing." in page
-    assert "2.5 kB, 1,234 pings; it was read once. One is made every day" in page
+    assert (
+        "2.5 kB, 1,234 pings; it was read, and is whole. One is made every day" in page
+    )
     assert "two : there is none yet." in page
     assert "Overdue. The last try failed" in page
     assert "disk/x: is full." in page
-    assert "the last good one is of 15 Jun" in read_only
+    assert "The last good one is from 15 Jun" in read_only
+    assert "There is none yet." in read_only
     assert "disk/x" not in read_only
     assert str(tmp_path) not in read_only
 

@@ -120,6 +120,32 @@ def test_no_page_scrolls_sideways(signed_in: Browser, places: dict[str, str]) ->
     assert wide == []
 
 
+# What a header shows who has long names, and a check that was down for long, and runs
+# for longer than its like.
+_LONG = """
+const menu = `<details class="menu"><summary>${'W'.repeat(100)}</summary></details>`;
+document.querySelector('.top .brand').insertAdjacentHTML('afterend', menu);
+document.querySelector('.top > .menu.end').outerHTML = menu;
+document.querySelector('.three .facts').insertAdjacentHTML('beforeend',
+    `<dt>Running</dt><dd><p class="running"><span class="run">Running
+    <time>1&nbsp;h 12&nbsp;min</time> of about 1&nbsp;min&nbsp;25&nbsp;s</span></dd>`);
+for (const cell of document.querySelectorAll('.shares td:last-child'))
+    cell.textContent = '58\u00a0min\u00a025\u00a0s';
+"""
+
+
+def test_what_may_be_long_leaves_a_page_as_wide_as_the_screen(
+    signed_in: Browser, places: dict[str, str]
+) -> None:
+    browser = signed_in
+    browser.size(320)
+    browser.open(places["check, down"])
+
+    browser.run(_LONG)
+
+    assert browser.run("return document.documentElement.scrollWidth") <= 320
+
+
 def test_sign_in_and_the_list_go_by_keyboard(browser: Browser) -> None:
     browser.open("/sign-in")
     # The field has the focus already.

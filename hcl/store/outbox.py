@@ -139,9 +139,7 @@ async def look_again(conn: Connection, now: datetime) -> None:
     )
 
 
-async def gather_until(
-    conn: Connection, ends: Iterable[tuple[int, datetime]]
-) -> None:
+async def gather_until(conn: Connection, ends: Iterable[tuple[int, datetime]]) -> None:
     """Have what gathers over channels, by their row ids, go out by a moment each.
 
     Where a channel folds for less time now, what comes next would overtake it.

@@ -96,7 +96,7 @@ class Returns:
                     telling.owe(member, code, flip, new, at, is_sure=is_sure)
 
     def _has_to_be_told(self, code: str, flip: int) -> bool:
-        """Tell whether it is muted, or hcl knows of nobody who was told of it."""
+        """Tell whether its check is muted, or nobody was told, as far as hcl knows."""
         is_muted = self._world.telling.mutes.until(code) > self._world.machine.now
         return is_muted or not any(
             owed.flip == flip and owed.is_told and not owed.was_lied

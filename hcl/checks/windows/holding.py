@@ -147,17 +147,23 @@ def reckoned(check: Check, now: datetime, calendar: Calendar | None) -> Check:
     return _moved(check, check, now, calendar)
 
 
+def _is_let_go(check: Check, now: datetime, calendar: Calendar | None) -> bool:
+    """Tell whether windows had put a check off that is overdue by those of now."""
+    due = held(check, calendar).alert_after
+    return rules.is_spared(check, now) and due is not None and due <= now
+
+
 def _moved(
     before: Check, fresh: Check, now: datetime, calendar: Calendar | None
 ) -> Check:
     """Return a check as the windows move its deadline now.
 
     What was put off by a window that is gone, and would be over by now, has its grace
-    from now on: the window has ended.
+    from now on: the window has ended. Not so what another field makes overdue.
     """
     moved = held(fresh, calendar)
     due = moved.alert_after
-    if due is None or due > now or not _is_put_off(before, now):
+    if due is None or due > now or not _is_let_go(before, now, calendar):
         return moved
     again = now + fresh.grace
     fresh = fresh._replace(not_before=again, alert_after=again, spared=timedelta(0))

@@ -20,12 +20,20 @@ logger = logging.getLogger(__name__)
 MOST_NAMES = 10
 
 
+# By which the database knows how many pings of a check were kept.
+LOG_LIMIT = "log_limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows of the file: projects and channels by their rows."""
+    """What the database knows of the file: projects and channels by their rows.
+
+    `log_limit` 0: a hcl that did not write it down used it last.
+    """
 
     projects: Mapping[int, store.projects.Known]
     channels: Mapping[int, store.channels.Known]
+    log_limit: int
 
     def project(self, project_id: int) -> str:
         """Name a project."""
@@ -60,7 +68,11 @@ class Change:
 
 async def known(conn: Connection) -> Known:
     """Read what the database knows of the file."""
-    return Known(await store.projects.known(conn), await store.channels.known(conn))
+    return Known(
+        await store.projects.known(conn),
+        await store.channels.known(conn),
+        int(await store.settings.get(conn, LOG_LIMIT) or 0),
+    )
 
 
 async def changes(conn: Connection, before: Known) -> list[Change]:
@@ -83,11 +95,23 @@ async def changes(conn: Connection, before: Known) -> list[Change]:
         if check not in alone
     ]
     return [
+        *_of_log(before.log_limit, after.log_limit),
         *await _of_projects(conn, before, after),
         *_of_channels(before, after, served),
         *_left_alone(after, alone, "a channel"),
         *_left_alone(after, unheard, "a channel that tells of outages"),
     ]
+
+
+def _of_log(before: int, after: int) -> list[Change]:
+    if after >= before:
+        return []
+    # Undoing it brings none of them back.
+    line = (
+        f"pings.log_limit was {before:,} and is {after:,}: all but the newest {after:,}"
+        " pings of each check are deleted, within an hour"
+    )
+    return [Change(None, line, is_alarming=True)]
 
 
 async def _of_projects(conn: Connection, before: Known, after: Known) -> list[Change]:

@@ -24,7 +24,7 @@ from hcl.words.lines import counted
 logger = logging.getLogger(__name__)
 
 # What `_match` writes.
-_WRITTEN = ("projects", "channels", "channels_projects", "checks_channels")
+_WRITTEN = ("projects", "channels", "channels_projects", "checks_channels", "settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,7 @@ async def _match(
         for channel in wanted.channels:
             row_id = await _sync_channel(conn, project, channel, wanted, channel_codes)
             channels[row_id] = channel
+    await store.settings.put(conn, reloading.LOG_LIMIT, str(config.pings.log_limit))
     return tuple(projects), channels
 
 

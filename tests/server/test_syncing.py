@@ -783,6 +783,30 @@ async def test_channel_that_is_switched_off_and_on_is_told(
     assert logged(caplog) == [("INFO", f"{channel} now")]
 
 
+async def test_a_log_that_is_cut_is_told_before_and_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = toml.table("pings", log_limit=10) + HOME
+    async with running_app(tmp_path, HOME) as app:
+        (tmp_path / "next.toml").write_text(short)
+        foreseen = await foresee(configuration.load(tmp_path / "next.toml"))
+        caplog.clear()
+
+        await resync(app, tmp_path, short)
+        cut = logged(caplog)
+        caplog.clear()
+        await resync(app, tmp_path, short)
+        await resync(app, tmp_path, HOME)
+
+    line = (
+        "pings.log_limit was 1,000 and is 10: all but the newest 10 pings of each check"
+        " are deleted, within an hour"
+    )
+    assert [change.line for change in foreseen.told] == [line]
+    assert cut == [("WARNING", line)]
+    assert logged(caplog) == []
+
+
 async def test_ten_checks_are_named_and_the_rest_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

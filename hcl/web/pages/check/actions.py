@@ -1,11 +1,14 @@
 """What can be done to a check with one button."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from hcl import store
 from hcl.checks import editing
 from hcl.checks.managing import ChannelError, EditedError, LimitError
 from hcl.checks.rules import NotPausedError
+from hcl.db import SQLError
 from hcl.model import DECLARED, Check, Ping, Project
 from hcl.pings.arrival import Target
 from hcl.web.pages.check import declared, whom
@@ -45,8 +48,11 @@ async def ping(visit: Visit) -> Response:
     """POST /checks/<code>/ping: a success, as if the job had sent it."""
     _, check = await visit.check()
     await visit.parts.pinging.receive(Target(code=check.code), _signal(visit))
-    # Filters have a say: it may count as something else.
-    newest = await store.pings.newest(visit.parts.database.committed, check.id, 1)
+    newest: list[Ping] = []
+    # Filters have a say: it may count as something else. It is recorded, and if its log
+    # cannot be read now, nobody is to think that it is not.
+    with suppress(SQLError):
+        newest = await store.pings.newest(visit.parts.database.committed, check.id, 1)
     action = newest[0].action if newest and newest[0].ua == _UA else "success"
     notice = {
         "success": "Pinged: a success was recorded.",

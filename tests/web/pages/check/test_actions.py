@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
+from hcl import store
 from hcl.clock import Clock
+from hcl.db import UnreadableError
 from tests.app import OTHER_WRITE_KEY, READ_KEY, App, running_app
 from tests.build import NOW
 from tests.clocks import Times
@@ -72,6 +75,19 @@ async def test_resume_of_a_check_that_is_not_paused_is_a_conflict(app: App) -> N
     response = await visitor.post(f"/checks/{code}/resume", 409)
 
     assert "not paused" in response.text
+
+
+async def test_ping_now_is_told_though_the_log_cannot_be_read_then(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, visitor = await set_up(app)
+
+    with monkeypatch.context() as broken:
+        fail = AsyncMock(side_effect=UnreadableError("disk I/O error"))
+        broken.setattr(store.pings, "newest", fail)
+        await visitor.post(f"/checks/{code}/ping")
+
+    assert await status(app, code) == "up"
 
 
 async def test_ping_now_is_a_success(app: App) -> None:

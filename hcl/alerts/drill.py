@@ -68,7 +68,7 @@ class Drill:
     async def test_once(self, now: datetime) -> datetime | None:
         """Write test messages if they are due; return when the next ones are."""
         # A reload may bring others meanwhile.
-        often, projects = self._every, self._projects
+        often, projects, at = self._every, self._projects, self._clock.as_set(now)
         if not often:
             return None
         every = _EVERY[often]
@@ -84,6 +84,7 @@ class Drill:
             for project in projects
         }
         async with self._database.transaction(changes_checks=False) as conn:
+            now = at()
             for project in projects:
                 told = all_is_well(project, counts[project.id], now, often)
                 id_ = await store.announcements.add(conn, told)

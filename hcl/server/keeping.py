@@ -236,7 +236,7 @@ class Keeping:
                 await store.backups.put(conn, folder, kept)
                 if announcement is not None:
                     id_ = await store.announcements.add(conn, announcement)
-                    now = announcement.created
+                    now = self._clock.now()
                     await store.notifications.add_for_announcement(conn, id_, now)
         except UnusableError as error:
             # Nobody is told by that: the next failure is to be.

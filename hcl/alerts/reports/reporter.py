@@ -119,7 +119,7 @@ class Reporter:
             return
         if last >= due or now - due >= LATEST:
             return
-        words = None
+        words, at = None, self._clock.as_set(now)
         try:
             words = await self._compose(project, report, (last, due), now)
         except UnusableError:
@@ -133,7 +133,7 @@ class Reporter:
             if words is not None:
                 id_ = await store.announcements.add(conn, words)
                 await store.notifications.add_for_report(
-                    conn, id_, report.channels, now
+                    conn, id_, report.channels, at()
                 )
         if words is not None:
             self._sender.ring()

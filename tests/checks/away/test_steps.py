@@ -406,3 +406,26 @@ async def test_a_step_whose_commit_the_end_breaks_in_upon_is_not_taken_twice(
 
         due = NOW - HOUR + DAY + HOUR + timedelta(seconds=seconds)
         assert (await again(app, check)).alert_after == due
+
+
+async def test_a_drill_over_a_step_back_goes_out_at_once_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, count = Times(), store.tallies.count_by_status
+    alerts = toml.table("alerts", test_every="day")
+    mail = toml.email("Mail", "me@example.org")
+    text = "\n".join([alerts, toml.smtp(9), toml.project(), mail])
+    async with running(tmp_path, times, text) as app:
+
+        async def set_meanwhile(*args: Any) -> dict[str, int]:
+            if not app.clock.steps:
+                times.set_wall(-7200)
+                await look(app)
+            return await count(*args)
+
+        monkeypatch.setattr(store.tallies, "count_by_status", set_meanwhile)
+        for _ in range(2):
+            await app.assembly.drill.test_once(app.clock.now())
+
+        due = await rows(app.database, "SELECT next_try FROM notifications")
+        assert due == [app.clock.timestamp()]

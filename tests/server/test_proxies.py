@@ -99,6 +99,26 @@ def test_all_of_it_works_behind_a_proxy(tmp_path: Path, kind: str, name: str) ->
     assert "rows" in json.loads(told.removeprefix("data: ")) or "anew" in told
 
 
+@pytest.mark.parametrize("kind", installed)
+def test_a_host_for_pings_alone_has_no_path_in_its_urls(
+    tmp_path: Path, kind: str
+) -> None:
+    serve = Serve(tmp_path)
+    with Proxy(tmp_path, kind, "pings", hcl=serve.port) as proxy:
+        path = tmp_path / "hcl.toml"
+        endpoint = f'[server]\nping_endpoint = "{proxy.root}/"\n'
+        path.write_text(path.read_text().replace("[server]\n", endpoint))
+        with serve, client() as http:
+            created = http.get(f"{proxy.root}/{PING_KEY}/job?create=1")
+            [check] = serve.api("GET", "checks/")["checks"]
+            failed = http.post(f"{check['ping_url']}/3", content=b"why")
+            [ping, _] = serve.api("GET", f"checks/{check['uuid']}/pings/")["pings"]
+
+    assert (created.text, failed.text) == ("Created", "OK")
+    assert check["ping_url"] == f"{proxy.root}/{check['uuid']}"
+    assert (ping["type"], ping["remote_addr"]) == ("fail", "127.0.0.1")
+
+
 class Portal(BaseHTTPRequestHandler):
     """A portal as Authelia: whoever has the cookie `user` has signed in as that."""
 
@@ -192,7 +212,7 @@ def test_whom_the_proxy_names_is_signed_in_and_nobody_else(
 
 
 def test_every_file_of_the_docs_is_run() -> None:
-    names = [*PATHS, "sign-in"]
+    names = [*PATHS, "pings", "sign-in"]
 
     assert set(FILES) == {(kind, name) for kind in ("nginx", "caddy") for name in names}
 
@@ -206,5 +226,6 @@ def test_toml_and_yaml_of_the_docs_are_right(tmp_path: Path) -> None:
     traefik = yaml.safe_load(labels)
 
     assert configs[0].server.site_root == "https://hc.example.org"
-    assert [user.name for user in configs[1].web.users] == ["anna", "ben"]
+    assert configs[1].server.ping_endpoint == "https://ping.example.org/"
+    assert [user.name for user in configs[2].web.users] == ["anna", "ben"]
     assert len(traefik["labels"]) == 5

@@ -11,6 +11,7 @@ from typing import Any
 
 from hcl import config as configuration
 from hcl.config import Config, ConfigError, ProjectConfig
+from hcl.config.settings import Access
 from hcl.moving import naming, toml_text
 from hcl.moving.healthchecks import channels
 from hcl.moving.healthchecks.translated import NoEquivalentError, Translated
@@ -136,10 +137,7 @@ def _text(
         blocks = [_project(place, secret, report)]
         blocks += _keys(place, keys, secret, (), report)
         if all(key.access == "read-only" for key in keys):
-            report.fill_in.append(
-                f'"{place.name}" has no read-write API key: add one to change its'
-                " checks"
-            )
+            blocks.append(_own_key(place, report))
     else:
         _compare_keys(place, known, keys, report)
         blocks = _late_keys(place, known, keys, secret, report)
@@ -200,7 +198,7 @@ def _keys(
         elif secret:
             keys["key_hmac"] = key.hmac
         else:
-            keys["key"] = _new_key(key)
+            keys["key"] = _new_key(key.access)
             report.changed.append(
                 f'the {key.access} API key of "{place.name}" is a new one, which'
                 " hcl.toml holds: the old server keeps only a hash, which its"
@@ -209,6 +207,16 @@ def _keys(
         keys["access"] = key.access
         blocks.append(toml_text.table("[[projects.keys]]", keys))
     return blocks
+
+
+def _own_key(place: Place, report: Report) -> str:
+    """Write a key for a project that comes without any: people signed in by name."""
+    report.changed.append(
+        f'"{place.name}" has a new read-write API key, which hcl.toml holds, since none'
+        " came along: by it people sign in (`hcl sign-in`)"
+    )
+    key = {"name": "me", "key": _new_key("read-write"), "access": "read-write"}
+    return toml_text.table("[[projects.keys]]", key)
 
 
 def _late_keys(
@@ -249,9 +257,9 @@ def _compare_keys(
     ]
 
 
-def _new_key(key: MovedKey) -> str:
+def _new_key(access: Access) -> str:
     letters = string.ascii_letters + string.digits
-    return _PREFIXES[key.access] + _random(letters, 28)
+    return _PREFIXES[access] + _random(letters, 28)
 
 
 def _random(alphabet: str, length: int) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -233,6 +234,26 @@ def test_what_lacks_the_secret_is_said_and_brought_by_a_run_with_it(
     ]
     assert "SECRET_KEY" not in again.stdout
     assert path.read_text() == before
+
+
+def test_a_project_without_a_key_gets_one_to_sign_in_by(tmp_path: Path) -> None:
+    copy = tmp_path / "keyless.sqlite"
+    shutil.copy(SOURCE, copy)
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        conn.execute("UPDATE accounts_project SET api_key = '', api_key_readonly = ''")
+
+    done = moved_in(tmp_path, source=copy)
+    before = (tmp_path / "hcl.toml").read_text()
+    again = moved_in(tmp_path, source=copy)
+
+    projects = config.load(tmp_path / "hcl.toml").projects
+    assert [[(k.name, k.access) for k in p.keys] for p in projects] == [
+        [("me", "read-write")]
+    ] * len(projects)
+    assert len({p.keys[0].sha256 for p in projects}) == len(projects)
+    assert done.stdout.count("has a new read-write API key, which hcl.toml holds") == 3
+    assert "API key" not in again.stdout
+    assert (tmp_path / "hcl.toml").read_text() == before
 
 
 def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def report(report: Report, new: Draft, remarks: Sequence[str]) -> list[str]:
             "[smtp]: the server that mail goes out through, and whom it is from"
             " (EMAIL_HOST … and DEFAULT_FROM_EMAIL of the old server)",
         )
+    if new.before is None:
+        # Else every job of another machine would be called down.
+        fill_in.insert(
+            0,
+            "[server]: site_root, as SITE_ROOT of the old server; and listen, unless a"
+            " proxy on this machine leads to hcl, which nothing else reaches yet"
+            " (`hcl init --lan` sets both for a network at home)",
+        )
     lines = []
     for heading, these in (
         (f"To fill in, in {new.path}:", fill_in),

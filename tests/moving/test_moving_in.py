@@ -260,13 +260,14 @@ def test_one_project_comes_alone_into_a_config_that_is_there(tmp_path: Path) -> 
     text = '[[projects]]\nname = "Here"\nping_key = "here" # mine'
     (tmp_path / "hcl.toml").write_text(text)
 
-    moved_in(tmp_path, "--project", EXPECTED["projects"][1]["name"])
+    done = moved_in(tmp_path, "--project", EXPECTED["projects"][1]["name"])
 
     after = (tmp_path / "hcl.toml").read_text()
     names = [p["name"] for p in tomllib.loads(after)["projects"]]
     assert names == ["Here", EXPECTED["projects"][1]["name"]]
     assert after.startswith(text)
     assert (tmp_path / "hcl.toml.before-import-1").read_text() == text
+    assert "[server]" not in done.stdout
 
 
 def test_dry_run_shows_what_comes_and_writes_nothing(tmp_path: Path) -> None:
@@ -276,6 +277,7 @@ def test_dry_run_shows_what_comes_and_writes_nothing(tmp_path: Path) -> None:
     assert "second-user@example.net could look at it: give" in done.stdout
     assert "owner.one@example.org had weekly reports by mail" in done.stdout
     assert "whom it is from (EMAIL_HOST … and DEFAULT_FROM_EMAIL of" in done.stdout
+    assert "  - [server]: site_root, as SITE_ROOT of the old server; and" in done.stdout
     for project in EXPECTED["projects"]:
         [line] = [
             line

@@ -69,7 +69,7 @@ def notifications(
     if not records:
         click.echo("none")
     for name, since in failing:
-        click.echo(f"{one_line(name)} does not deliver since {there(since, home)}")
+        click.echo(f"{one_line(name)} has not delivered since {there(since, home)}")
 
 
 async def _read(

@@ -57,7 +57,9 @@ def status(explicit: str | None) -> None:
     config = load_config(explicit)
     trouble = ask(config.server.listen, _TIMEOUT)
     now = Clock().now()
-    head = f"hcl {__version__} at {_address(config)}: {trouble or 'well'}"
+    address = _address(config)
+    said = trouble.removeprefix(f"hcl at {address} ") or "well"
+    head = f"hcl {__version__} at {address}: {said}"
     try:
         read = asyncio.run(_read(config, now))
     except DatabaseError as error:
@@ -140,7 +142,7 @@ def _channels(read: Read) -> Iterator[str]:
     for name in read.deaf:
         yield f"no channel of {one_line(name)} tells when a check goes down"
     for name, since in read.failing:
-        yield f"{one_line(name)} does not deliver since {here(since)}"
+        yield f"{one_line(name)} has not delivered since {here(since)}"
 
 
 def _database(path: Path) -> Iterator[str]:

@@ -136,7 +136,7 @@ async def test_status_tells_of_parts_backups_absences_channels_and_messages(
     assert "Checks      Home: 1 check (1 down)" in told
     assert f"Backups     {tmp_path}/disk/hcl-" in page
     assert ": stopped" in page
-    assert "Channels    Gone does not deliver since " in page
+    assert "Channels    Gone has not delivered since " in page
     assert "Messages    1 to deliver, the oldest " in page
     assert "last sign of life " in page
 
@@ -164,6 +164,8 @@ def test_status_says_that_another_machine_has_taken_over(tmp_path: Path) -> None
     status, page = hcl(tmp_path, "status")
 
     assert status == 1
+    head = f" at 127.0.0.1:{serve.port}: does not answer: Connection refused\n"
+    assert head in page
     assert "another machine has taken over (epoch 2, raised by beta): " in page
     assert "Channels    no channel of Home tells when a check goes down\n" in page
 

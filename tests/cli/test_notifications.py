@@ -87,7 +87,7 @@ def test_every_message_and_every_try_is_shown_the_newest_last(folder: Path) -> N
         f"TIME  DOWN: {name}, over Good (webhook): sent",
         "    The channel Gone could not deliver this: HTTP 404 from 127.0.0.1.",
         "    TIME  sent in SPAN: HTTP 200",
-        "Gone does not deliver since TIME",
+        "Gone has not delivered since TIME",
     ]
     assert sorted(lines(result.output)) == sorted(expected)
 

@@ -183,7 +183,7 @@ def _failures(deliveries: Iterable[Delivery], tz: str) -> Iterable[Line]:
         if given_up:
             parts.append(f"{given_up:,} given up")
         if since is not None:
-            parts.append(f"does not deliver since {moments.moment(since, home=tz)}")
+            parts.append(f"has not delivered since {moments.moment(since, home=tz)}")
         yield Line(cut(one_line(channel), _NAME), ", ".join(parts))
 
 

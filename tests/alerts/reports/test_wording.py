@@ -94,8 +94,8 @@ def written(*farings: Faring, deliveries: tuple[Delivery, ...] = ()) -> Announce
             [DOWN],
             [FAILED],
             "1 check was down, 1 channel failed",
-            "Channels that failed – Phone: 5 of 12 messages failed, 2 given up, does"
-            " not deliver since 2026-01-05 11:00:00 Europe/Riga.",
+            "Channels that failed – Phone: 5 of 12 messages failed, 2 given up, has"
+            " not delivered since 2026-01-05 11:00:00 Europe/Riga.",
         ),
     ],
 )

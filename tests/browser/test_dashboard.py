@@ -365,6 +365,8 @@ def test_all_of_it_works_without_javascript(browser: Browser) -> None:
     browser.open("/sign-in")
     browser.one("#key").send_keys(API_KEY, Keys.ENTER)
     browser.until_read("Nightly backup")
+    # Nobody puts them into the zone of who looks.
+    assert browser.has("Times without a zone are in UTC.")
     browser.button("New check").click()
     browser.until_read("When it is due")
     browser.one("[name=name]").send_keys("Plain")

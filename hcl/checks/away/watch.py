@@ -372,6 +372,7 @@ class Watch:
             # The same absence as that of the start, and longer than it was known to be.
             self._away, self._guessed = away, Guessed(went, began)
             self._clock.shown_as_of = away.went
+        # Last, since it may fail: that is caught up with at the next look.
         await self._maintenance.moved()
 
     async def _finish_wait(self, began: datetime) -> None:

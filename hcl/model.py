@@ -352,9 +352,8 @@ class Alert:
     says nothing. `reminder` is 1, 2 … if nothing has changed since the flip and the
     check is still down, else 0. `ping` is the last ping up to all flips (of a reminder:
     up to now), None if there was none. `down_since` is when the outage began that the
-    flip starts or ends, None if it is not known. `channels` holds codes of the check's
-    channels. `mute_links` lead to where the check is muted for so long; there are none
-    where nobody needs them. `home` is the zone of moments.
+    flip starts or ends, None if it is not known. `channels` holds codes of channels.
+    `mute_links`, if any, lead to where it is muted for so long. `home` is its zone.
     """
 
     check: Check
@@ -385,10 +384,9 @@ class Message:
 
     `alerts` holds one at least, each of another check, the oldest flip first; or none,
     and it tells of hcl itself, by `announcement`. `also_down` holds the titles of other
-    checks of the project that are down, a few of them, and `also_down_count` tells how
-    many there are. `notice` tells why a message of another channel comes over this one,
-    "" for its own. `site_root` is what links begin with; "": there are no pages.
-    `project_code` leads to the project's own; "": to those of any.
+    checks of the project that are down, a few of them, of `also_down_count`. `notice`
+    tells why a message of another channel comes over this one, "" for its own. Links
+    begin with `site_root`, "": there are no pages; `project_code` leads to its project.
     """
 
     site_name: str

@@ -290,6 +290,8 @@ def test_an_alert_is_delivered_or_waits_in_the_queue(
     curl(f"{server.root}/ping/{code}/fail")
     sink.wait_for("Alerting is down")
     browser.open(f"{project}integrations")
+    # The other channel may have been told first.
+    browser.until_reloaded("held to go out with others")
 
     rows = browser.driver.find_elements(By.CSS_SELECTOR, ".queue > li")
     queue = [row.text for row in rows if "Alerting" in row.text]

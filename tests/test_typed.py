@@ -291,6 +291,7 @@ STARTS = {
     "cannot be written": "test_volume_of_another_owner_is_one_line_with_the_cure",
     "cannot be read": "test_file_of_somebody_else_is_told_with_the_cure",
     "is there already": "test_init_never_writes_over_a_file",
+    "but its database": "test_no_config_is_written_beside_a_database_whose_own_is_gone",
     "no address in a network": "test_without_a_network_the_line_says_what_to_do",
     "did you mean": "test_slip_in_a_variable_is_told",
     "needs Python 3.11": "test_a_server_on_an_old_python_says_what_it_needs",

@@ -73,7 +73,9 @@ async def test_a_window_of_no_check_is_told_as_it_is_opened_and_in_the_list(
         shown = await read(app, path)
         assert told in shown
 
-    assert "checks tagged <b> or nass, but no check is tagged <b> or nass until" in shown
+    assert (
+        "checks tagged <b> or nass, but no check is tagged <b> or nass until" in shown
+    )
     assert "checks tagged nas or nass, but no check is tagged nass until" in shown
     assert "checks tagged nas until" in shown
 

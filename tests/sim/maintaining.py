@@ -154,11 +154,14 @@ class Maintaining:
             world.oracle.change_windows(number, windows.changed)
 
     def mistime(self, by: float) -> None:
-        """Have all be so much later, by a wall that was taken for right."""
-        for number, windows in self._world.windows.items():
+        """Have all be so much later, by a wall that was taken for right.
+
+        To be followed by a judgement: until then nothing is counted that was missed.
+        """
+        for windows in self._world.windows.values():
             for window in windows.by_hand:
                 window.start, window.end = window.start + by, window.end + by
-            self._world.oracle.change_windows(number, windows.changed)
+            windows.changed()
 
     def remember(self) -> tuple[dict[int, list[ByHand]], str]:
         """Return what a copy of the database knows, and the config that it had."""

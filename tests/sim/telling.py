@@ -73,7 +73,7 @@ class Telling:
         at: float,
     ) -> None:
         """Note a flip of a true time: each channel that is assigned has to tell it."""
-        self._end_delays(code)
+        self._end_delays(code, min(at, self._world.machine.now))
         self.returns.flipped(code, flip, old, new, at)
         is_end = new == "up" or old == "down"
         if is_end and self._world.machine.now < self.mutes.until(code) + _SOON:
@@ -120,9 +120,8 @@ class Telling:
         told.append(owed)
         self._world.agenda.after(self.hold(name) + _SOON, lambda: self._examine(owed))
 
-    def _end_delays(self, code: str) -> None:
+    def _end_delays(self, code: str, now: float) -> None:
         """What changes before the delay is over need not be told."""
-        now = self._world.machine.now
         for name, plan in self.plans().items():
             told = self.owed.get((name, code))
             if told and plan.calm.delay and not told[-1].is_told:

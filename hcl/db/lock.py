@@ -43,8 +43,7 @@ def held(
     lock = real.with_name(real.name + SUFFIX)
     try:
         is_there = _is_there(path, real)
-        is_beside = real.parent == Path(os.path.realpath(config.parent))
-        if not (is_there or new or restores or is_beside):
+        if not (is_there or new or restores or _is_beside(real, config)):
             raise DatabaseError(_not_there(path, f"and not beside {config.name}"))
         fd, was_served = _locked(path, lock)
     except OSError as error:
@@ -76,15 +75,19 @@ def why_none_is_made(path: Path, config: Path) -> str:
     try:
         if _is_there(path, real):
             return ""
-        if real.parent != Path(os.path.realpath(config.parent)):
+        if not _is_beside(real, config):
             return _not_there(path, f"and not beside {config.name}")
-        if lock.exists() and lock.read_bytes().strip().isdigit():
+        if lock.exists() and _is_of_served(lock.read_bytes()):
             return _not_there(path, f"but {lock.name} of an earlier one")
     except DatabaseError as error:
         return str(error)
     except OSError:
         pass
     return ""
+
+
+def _is_beside(real: Path, config: Path) -> bool:
+    return real.parent == Path(os.path.realpath(config.parent))
 
 
 def _not_there(path: Path, besides: str) -> str:
@@ -166,7 +169,11 @@ def _write(fd: int, rest: bytes) -> None:
 
 def _was_served(fd: int) -> bool:
     """Tell whether a lock is of a server that had its database open."""
-    return os.pread(fd, _LONGEST, 0).strip().isdigit()
+    return _is_of_served(os.pread(fd, _LONGEST, 0))
+
+
+def _is_of_served(text: bytes) -> bool:
+    return text.strip().isdigit()
 
 
 def _open(path: Path, lock: Path) -> tuple[int, bool]:

@@ -285,9 +285,8 @@ class Guesses(Model):
 
     def edit(self, values: dict[str, Any], now: float = NEVER) -> None:
         """Have other settings."""
-        tags, befores = self.settings.get("tags"), [g.due() for g in self.guesses]
-        if now < NEVER:
-            befores = self.dues(now)
+        tags = self.settings.get("tags")
+        befores = self.dues(now) if now < NEVER else []
         self._edited = now if now < NEVER else -NEVER
         self.settings = changed(self.settings, values)
         self.guesses = [guess.edited(self.settings, now) for guess in self.guesses]

@@ -126,16 +126,11 @@ def edited_before_windows(check: Check, now: datetime, *, loose: bool = False) -
     """
     fresh = rules.on_edit(check, now, loose=loose).check
     due, until = fresh.alert_after, check.alert_after
-    if not _is_put_off(check, now) or due is None or until is None or until <= due:
+    # Else it is to come still, windows or not.
+    is_put_off = _is_let_go(check, now, None)
+    if not is_put_off or due is None or until is None or until <= due:
         return fresh
     return fresh._replace(alert_after=until, spared=until - due)
-
-
-def _is_put_off(check: Check, now: datetime) -> bool:
-    """Tell whether but for windows a check would be overdue, by what they had moved."""
-    due = check.alert_after
-    is_over = due is not None and due - check.spared <= now
-    return is_over and rules.is_spared(check, now)
 
 
 def reckoned(check: Check, now: datetime, calendar: Calendar | None) -> Check:

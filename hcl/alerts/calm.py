@@ -295,7 +295,7 @@ def _spent(rows: Sequence[Waiting]) -> Iterator[int]:
         if row.flip.new_status != "down" or not _is_untold(row):
             continue
         end = _next_flip(row, islice(rows, number + 1, None))
-        over = row.ended if end is None else end.flip.created
+        over = row.ended if end is None else _was_at(end)
         if over is not None and row.muted_until and over > row.muted_until:
             continue
         if end is None:
@@ -342,10 +342,18 @@ def _delayed_until(row: Waiting, calm: Calm, now: datetime) -> datetime | None:
         return None
     if notification.reminder or notification.attempts or notification.notice:
         return None
-    if row.flip.created > now + _MINUTE:
+    if (began := _was_at(row)) > now + _MINUTE:
         # A clock that was ahead holds nobody's message back until it is there again.
         return None
-    return row.flip.created + calm.delay
+    return began + calm.delay
+
+
+def _was_at(row: Waiting) -> datetime:
+    """Return when a flip was by the clock as it is set now.
+
+    What waits to be told moves with a clock that is set back, which flips may not.
+    """
+    return min(row.flip.created, row.notification.created)
 
 
 def _next_flip(row: Waiting, others: Iterable[Waiting]) -> Waiting | None:
@@ -363,7 +371,7 @@ def _is_ended_untold(row: Waiting, end: Waiting | None, until: datetime) -> bool
 
 
 def _ends_before(end: Waiting, until: datetime) -> bool:
-    return end.flip.new_status == "up" and end.flip.created < until
+    return end.flip.new_status == "up" and _was_at(end) < until
 
 
 def _bundles(ready: Iterable[Bundle], *, apart: bool) -> Iterator[Bundle]:

@@ -56,6 +56,17 @@ def test_outage_that_was_long_enough_is_told_late_with_its_end() -> None:
     assert ids(planned(of_kind(LATE, "webhook"), down, up, now=NOW + DAY)) == sent([1])
 
 
+def test_outage_that_was_long_enough_is_told_though_the_clock_was_set_back() -> None:
+    # What waits has moved along, and the flip by the clock of before has not.
+    down = row(1, status="up", at=NOW + 2 * HOUR)
+    down = down._replace(notification=replace(down.notification, created=NOW))
+    up = row(2, "up", NOW + 40 * MINUTE)
+
+    assert ids(planned(LATE, down, up, now=NOW + DAY)) == sent([1, 2])
+    held = planned(LATE, down._replace(status="down"), now=NOW + MINUTE).held
+    assert [until for _, until, _ in held] == [NOW + 10 * MINUTE]
+
+
 @pytest.mark.parametrize("status", ["paused", "new", "up"])
 def test_outage_that_a_pause_ended_is_not_told(status: str) -> None:
     down = row(1, status=status)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tests.sim.guesses import Guesses
+from tests.sim.model import Model
 from tests.sim.moments import NEVER, SLACK
 from tests.sim.watched import Watched
 
@@ -41,13 +42,21 @@ class Falls:
         model.fall(now)
         self._world.lates.changed(watched)
 
-    def settle(self, watched: Watched) -> None:
-        """Let one who is always there call it down, if that is due."""
+    def settle(self, watched: Watched, since: float = -NEVER) -> None:
+        """Let one who is always there call it down, if that is due.
+
+        `since` is when people made it so.
+        """
         perfect, now = watched.perfect, self._world.machine.now
         perfect.pass_to(now)
         if perfect.low <= now + SLACK:
-            watched.down_since = perfect.low
-            perfect.fall(perfect.low)
+            watched.down_since = max(perfect.low, since)
+            perfect.fall(watched.down_since)
+
+    def be_patient(self, watched: Watched) -> None:
+        """Let one who has to be told wait on for as long as before it is edited."""
+        if watched.down_since is not None:
+            watched.patience = max(watched.patience, _patience(watched.model))
 
     def _is_explained(self, watched: Watched) -> bool:
         """Tell whether spec.md lets a job be called down that ran in time."""
@@ -68,8 +77,7 @@ class Falls:
 
     def _look_at_bound(self, watched: Watched, since: float) -> None:
         model, world = watched.model, self._world
-        length = world.away_since(since) + 3 * model.patience + 60
-        length += model.longest_maintenance()
+        length = world.away_since(since) + max(watched.patience, _patience(model)) + 60
         if world.machine.now > since + length + _LATE:
             self._blame(watched, "a dead job is told later than its bound")
 
@@ -100,3 +108,8 @@ class Falls:
 
     def _blame(self, watched: Watched, what: str, more: str = "") -> None:
         self._world.blame(what, f"{watched.job.name} {more}".strip(), watched.code)
+
+
+def _patience(model: Model) -> float:
+    """Return for how long what excuses may put off that a check is called down."""
+    return 3 * model.patience + model.longest_maintenance()

@@ -129,8 +129,9 @@ class Maintaining:
 
     def _look(self, doubt: tuple[float, int, float]) -> None:
         world = self._world
-        if self._is_unsure or not world.can_ask or world.refusal is not None:
-            # What a disk does not take hcl has not moved.
+        was_troubled = world.machine.now < world.troubled + 60
+        if self._is_unsure or not world.can_ask or world.refusal or was_troubled:
+            # What a disk does not take, or took just now, hcl has not moved.
             world.agenda.after(300, partial(self._look, doubt))
             return
         # What else may have moved them has done so too.

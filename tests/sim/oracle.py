@@ -71,6 +71,7 @@ class Oracle(Written):
             watched.unheard.append(now)
         if is_outcome:
             watched.down_since = now if perfect.status == "down" else None
+            watched.patience = 0.0
 
     def acked(self, attempt: Attempt) -> None:
         """Hear that hcl acknowledged a ping."""
@@ -332,6 +333,7 @@ class Oracle(Written):
     def edit(self, watched: Watched, values: dict[str, Any]) -> None:
         """Have other settings from now on."""
         self._falls.settle(watched)
+        self._falls.be_patient(watched)
         channels = values.pop("channels", None)
         if channels is not None:
             # What stands in no config just now keeps its checks for when it does again.
@@ -341,6 +343,7 @@ class Oracle(Written):
             self._world.telling.returns.assigned(watched.code, sorted(chosen - before))
         now = self._world.machine.now
         watched.perfect.edit(dict(values), now)
+        self._falls.settle(watched, now)
         watched.model.edit(dict(values), now)
         self._world.lates.changed(watched)
         self.expect(watched, None)

@@ -35,6 +35,8 @@ class Watched:
     flips: list[str] = field(default_factory=list)
     # When it truly went down.
     down_since: float | None = None
+    # For how long it may be excused since, by what was edited meanwhile.
+    patience: float = 0.0
     examined_at: float = NEVER
     # What people asked for and nobody answered: was it done, and what it changes.
     asked: tuple[Callable[[Any], bool], Callable[[], None]] | None = None

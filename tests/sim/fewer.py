@@ -42,6 +42,7 @@ def fewer(guesses: Iterable[Guess]) -> list[Guess]:
         kinds.setdefault(kind, []).append(guess)
     kept = []
     for some in kinds.values():
-        some.sort(key=lambda guess: guess.falls()[0])
+        # Those that fall together now may not after an edit.
+        some.sort(key=lambda guess: (guess.falls()[0], guess.counted or 0.0))
         kept += [some[0], some[-1]]
     return list(dict.fromkeys(kept))

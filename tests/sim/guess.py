@@ -79,8 +79,9 @@ class Guess:
 
     @property
     def is_finer(self) -> bool:
+        # Whose rules have gone counts on until what went wrong by them is over.
         is_set = any(self.settings.get(rule) for rule in FINER)
-        return is_set or self.down_after > 1
+        return is_set or self.down_after > 1 or bool(self.bad)
 
     @property
     def down_after(self) -> int:

@@ -377,7 +377,12 @@ class Oracle(Written):
             new = self.by_code.get(code) or self.by_code.get(old.job.code)
             if new is not None:
                 old.perfect = new.perfect.believing(old.model)
-                old.down_since = new.down_since
+                if old.perfect is new.perfect:
+                    old.down_since = new.down_since
+                else:
+                    # That it was paused since is undone just now.
+                    old.down_since = None
+                    self._falls.settle(old, self._world.machine.now)
             old.job.code = code
             # Whatever its jobs sent since is lost, however soon that was.
             old.unheard, old.examined_at = [old.model.last_ping or 0.0], NEVER

@@ -119,6 +119,9 @@ class World:
         # When hcl had to guess the time; of what began before it knows no length.
         self.guessed_at = -1.0
         self.guessed = Guessed()
+        # By how much each boot without the time is behind, and for how much longer hcl
+        # may have things last, until the wall is right.
+        self.boots: list[tuple[float, float]] = []
         # How wrong the wall was before a boot without the time that nobody has judged.
         self.booted: float | None = None
         # The life before the first such boot of those in a row.

@@ -24,6 +24,9 @@ def step(world: "World", rng: random.Random) -> None:
 def unsynchronise(world: "World", rng: random.Random) -> None:
     """Have nobody know whether the wall is right, and let it be wrong for a while."""
     by = rng.choice((0.0, 5.0, 2 * HOUR)) * rng.choice((-1, 1))
+    if not world.machine.synchronised:
+        return
+    boots = world.machine.boots
     world.machine.synchronised = False
     world.note("the wall is not known to be right")
     world.oracle.doubt()
@@ -31,13 +34,19 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
 
     def end() -> None:
         _set(world, -by)
-        world.machine.synchronised = True
-        world.note("the wall is known to be right")
-        world.oracle.doubt()
+        if world.machine.boots == boots:
+            # Else it is for the boot to say when the time is right again.
+            _is_right(world)
 
     length = rng.choice((120, HOUR, 6 * HOUR))
     world.blind_until = world.machine.now + length
     world.later(length, end)
+
+
+def _is_right(world: "World") -> None:
+    world.machine.synchronised = True
+    world.note("the wall is known to be right")
+    world.oracle.doubt()
 
 
 def _set(world: "World", by: float) -> None:
@@ -59,16 +68,19 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
     behind = rng.choice((length, length + 3 * DAY, 9000 * DAY, -2 * HOUR, -40 * DAY))
     world.crash(length)
     life, offset, went = world.lives, world.machine.offset, world.machine.now
+    boots = world.machine.boots
     world.note(f"the machine boots with a wall {behind:+.0f} s behind")
 
     def boot() -> None:
-        nonlocal life
+        nonlocal life, boots
         if not world.machine.synchronised:
             # It was without the time before.
             life = min(life, world.timeless)
         world.timeless = life
         world.machine.reboot()
+        boots = world.machine.boots
         world.booted = offset
+        world.boots.append((behind, length if wait > 598 else 0.0))
         world.machine.offset -= behind
         world.machine.synchronised = False
         world.set = world.machine.now
@@ -76,13 +88,15 @@ def boot_without_time(world: "World", rng: random.Random) -> None:
         world.blind_until = world.machine.now + wait
 
     def end() -> None:
+        if world.machine.boots != boots:
+            # It booted again meanwhile, and is without the time for longer.
+            return
         world.be_near()
-        _set(world, behind)
-        world.machine.synchronised = True
-        world.booted = None
-        world.note("the wall is known to be right")
-        world.oracle.doubt()
-        later, longer = offset - world.machine.offset, length if wait > 598 else 0.0
+        all_behind, longer = map(sum, zip(*world.boots, strict=True))
+        world.boots, world.booted = [], None
+        _set(world, all_behind)
+        _is_right(world)
+        later = offset - world.machine.offset
         if longer or later:
             look_at_ends(world, went, later, longer=longer, life=life)
         if wait < 598:

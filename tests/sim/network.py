@@ -25,7 +25,8 @@ class Attempt:
     number: int
     job: Job
     signal: Signal
-    sent: float
+    # When it came to the process; until then, when it was sent.
+    arrived: float
     tries: int
     code: str
 
@@ -75,6 +76,8 @@ class Network:
     def _deliver(self, attempt: Attempt) -> None:
         life, signal, job = self._world.life, attempt.signal, attempt.job
         assert life is not None
+        # It may have waited while that stood still.
+        attempt.arrived = self._world.machine.now
         ua, done = f"sim/{attempt.number}", partial(self._done, attempt)
         if signal.is_mail:
             assert life.assembly is not None

@@ -269,7 +269,7 @@ class Oracle(Written):
             numbers = {f"sim/{n}": a for n, a in watched.unsure.items()}
             for n, _, _, ua in self._new_rows(watched):
                 if n > watched.model.n and (attempt := numbers.get(ua)):
-                    self._heard(watched, attempt, attempt.sent)
+                    self._heard(watched, attempt, attempt.arrived)
             watched.unsure.clear()
             self.verify(watched)
 

@@ -216,8 +216,11 @@ class Guesses(Model):
                 found += self._judged(self.guesses, away)
         else:
             found = self._judged(self.guesses, away)
-        self._before = before if is_start else None
-        self._waiting = None if is_start else unheard.Waiting(self.guesses, away)
+        if is_start:
+            self._before, self._waiting = before, None
+        else:
+            self._before = self._before if away.again else None
+            self._waiting = unheard.Waiting(self.guesses, away)
         self.guesses = found
         # Nobody is called down before all is judged.
         self._judged_by = away.returned[1] + PATIENCE

@@ -193,7 +193,8 @@ class Model:
         if is_start:
             judge_start(self, away)
         else:
-            self.before = None
+            if not away.again:
+                self.before = None
             judge(self, away)
 
     def pause(self) -> Flipped | None:

@@ -304,6 +304,16 @@ class World:
             faults.judge_start(self, went, since, now)
         people.make_checks(self)
 
+    def judges_again(self, since: float, by: float) -> str:
+        """Have the last start judge `by` then, if something kept it from that `since`.
+
+        Return whether the next start may have to go on with it: see `Away.again`.
+        """
+        if since >= self.judges[1]:
+            return ""
+        self.judges = self.judges[0], max(self.judges[1], by)
+        return "perhaps"
+
     def was_away(self, length: float) -> None:
         """Note that hcl was away for so long, up to now."""
         self._aways.append((self.machine.now, length))

@@ -66,5 +66,6 @@ def _end_refusal(world: "World", began: float) -> None:
     world.settles_at = max(world.settles_at, now + 75 + PATIENCE)
     if world.life is not None:
         world.life.gate.refusal = None
-        went = (began - SIGN, now)
-        world.oracle.judge(Away(went, (now, now + 75), sure=False, counts=(0, 1)))
+        again = world.judges_again(began, now + 75 + PATIENCE)
+        went, back = (began - SIGN, now), (now, now + 75)
+        world.oracle.judge(Away(went, back, sure=False, counts=(0, 1), again=again))

@@ -66,6 +66,8 @@ def _freeze(world: "World", length: float, trouble: str) -> None:
     # What is not judged yet goes on, as one absence.
     is_apart = went >= max(world.judges_stills_by, world.judges[1])
     counts = int(is_sure and is_apart), 1
-    world.oracle.judge(Away((went - 65, went), (now, now + 62), is_sure, counts))
+    again = world.judges_again(went, now + 62 + PATIENCE)
+    gone, back = (went - 65, went), (now, now + 62)
+    world.oracle.judge(Away(gone, back, is_sure, counts, again=again))
     world.judges_stills_by = now + 62 + PATIENCE
     world.network.let_in()

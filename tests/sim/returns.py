@@ -60,13 +60,16 @@ class Returns:
         told = telling.owed.get((name, code), [])
         if new not in telling.plans()[name].events or any(o.flip == flip for o in told):
             return
-        heard = [owed for owed in told if owed.is_told][-1:]
+        heard = [owed for owed in told if owed.is_told]
+        # Of what was taken without an answer hcl does not know: it goes by what it
+        # told before.
+        last = heard[-1:] + [owed for owed in heard if not owed.was_lied][-1:]
         # What an old copy of the database knows was maybe told after it was made.
-        is_old = bool(heard) and heard[0].flip <= self._copied
-        if new == "up" and old == "down" and heard:
-            if heard[0].new != "down" and not is_old:
+        is_old = any(owed.flip <= self._copied for owed in last)
+        if new == "up" and old == "down" and last:
+            if not is_old and all(owed.new != "down" for owed in last):
                 return
-            is_sure = not (is_old or heard[0].was_lied or world.machine.is_wrong)
+            is_sure = not (is_old or last[0].was_lied or world.machine.is_wrong)
             is_sure &= at > max(world.set, world.machine.now - _LONGEST + _UNSURE)
             telling.owe(name, code, flip, new, world.machine.now, is_sure=is_sure)
         elif new == "down" and self._has_to_be_told(code, flip):

@@ -22,15 +22,18 @@ def leaning(guesses: Iterable[Guess]) -> list[Guess]:
     ]
 
 
-def fewer(guesses: Iterable[Guess]) -> list[Guess]:
-    """Leave out what is there twice; of very many leave the farthest of each kind."""
+def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], bool]:
+    """Leave out what is there twice; of very many leave the farthest of each kind.
+
+    Also tell whether any were left out that lie between those.
+    """
     soon = (
         replace(guess, leans_late=False) if guess.leans_late else guess
         for guess in guesses
     )
     found = list(dict.fromkeys(soon))
     if len(found) <= _MOST:
-        return found
+        return found, False
     kinds: dict[object, list[Guess]] = {}
     for guess in found:
         is_counted = guess.counted is not None, guess.missed is not None
@@ -45,4 +48,5 @@ def fewer(guesses: Iterable[Guess]) -> list[Guess]:
         # Those that fall together now may not after an edit.
         some.sort(key=lambda guess: (guess.falls()[0], guess.counted or 0.0))
         kept += [some[0], some[-1]]
-    return list(dict.fromkeys(kept))
+    left = list(dict.fromkeys(kept))
+    return left, len(left) < len(found)

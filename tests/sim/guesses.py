@@ -35,6 +35,8 @@ class Guesses(Model):
         self._is_perfect = is_perfect
         soon = Guess(self.settings, windows)
         self.guesses = [soon] if is_perfect else [soon, replace(soon, leans_late=True)]
+        # Of very many some were left out, and what is true may lie between those left.
+        self._has_gaps = False
         self._judged_by = 0.0
         # What went wrong by the settings since is counted a moment later.
         self._edited = -NEVER
@@ -52,7 +54,9 @@ class Guesses(Model):
         """Work out between when and when it goes down."""
         self.version += 1
         if not self._is_perfect:
-            self.guesses = leaning(fewer(self.guesses))
+            found, has_gaps = fewer(self.guesses)
+            self._has_gaps = len(found) > 1 and (has_gaps or self._has_gaps)
+            self.guesses = leaning(found)
         falls = [guess.falls()[0] for guess in self.guesses]
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
@@ -409,7 +413,8 @@ class Guesses(Model):
     def next_pings(self, now: float) -> tuple[float, float]:
         """Return between when and when grace begins, as the API tells it."""
         moments = {now - _LATE, now}
-        if now < self._edited + _LATE:
+        if now < self._edited + _LATE or self._has_gaps:
+            # What they have missed by now one between them may expect.
             moments.add(-NEVER)
         found = [
             at

@@ -130,8 +130,10 @@ def judge_start(
         world.settles_at = max(world.settles_at, until + PATIENCE)
     is_never = is_guessed and world.blind_until > world.guessed.waits - 2
     if is_never:
-        # Until the wall counts, whatever it shows.
+        # Until the wall counts, whatever it shows; windows have as much left as when it
+        # went, or as a copy says that was made before this boot.
         world.guessed_at = until
+        world.maintaining.look_again(0.0, world.lives - 1)
     earliest, latest = world.judges
     again = "surely" if since < earliest else "perhaps" if since < latest else ""
     ahead = max(machine.offset, 0.0)

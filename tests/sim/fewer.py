@@ -22,10 +22,10 @@ def leaning(guesses: Iterable[Guess]) -> list[Guess]:
     ]
 
 
-def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], bool]:
+def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], list[Guess]]:
     """Leave out what is there twice; of very many leave the farthest of each kind.
 
-    Also tell whether any were left out that lie between those.
+    Also return those between them that are left out.
     """
     soon = (
         replace(guess, leans_late=False) if guess.leans_late else guess
@@ -33,7 +33,7 @@ def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], bool]:
     )
     found = list(dict.fromkeys(soon))
     if len(found) <= _MOST:
-        return found, False
+        return found, []
     kinds: dict[object, list[Guess]] = {}
     for guess in found:
         is_counted = guess.counted is not None, guess.missed is not None
@@ -48,5 +48,5 @@ def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], bool]:
         # Those that fall together now may not after an edit.
         some.sort(key=lambda guess: (guess.falls()[0], guess.counted or 0.0))
         kept += [some[0], some[-1]]
-    left = list(dict.fromkeys(kept))
-    return left, len(left) < len(found)
+    farthest = dict.fromkeys(kept)
+    return list(farthest), [guess for guess in found if guess not in farthest]

@@ -35,8 +35,8 @@ class Guesses(Model):
         self._is_perfect = is_perfect
         soon = Guess(self.settings, windows)
         self.guesses = [soon] if is_perfect else [soon, replace(soon, leans_late=True)]
-        # Of very many some were left out, and what is true may lie between those left.
-        self._has_gaps = False
+        # When grace begins at the earliest by one of those that were left out.
+        self._left_out = NEVER
         self._judged_by = 0.0
         # What went wrong by the settings since is counted a moment later.
         self._edited = -NEVER
@@ -54,9 +54,13 @@ class Guesses(Model):
         """Work out between when and when it goes down."""
         self.version += 1
         if not self._is_perfect:
-            found, has_gaps = fewer(self.guesses)
-            self._has_gaps = len(found) > 1 and (has_gaps or self._has_gaps)
+            found, others = fewer(self.guesses)
             self.guesses = leaning(found)
+            nexts = (guess.next_pings(-NEVER)[0] for guess in others)
+            self._left_out = min(self._left_out, *nexts, NEVER)
+            if len({guess.expected() for guess in found}) == 1:
+                # Those between them expect the same.
+                self._left_out = NEVER
         falls = [guess.falls()[0] for guess in self.guesses]
         self.low, self.high = min(falls), max(falls)
         if self.high < self._judged_by:
@@ -413,8 +417,7 @@ class Guesses(Model):
     def next_pings(self, now: float) -> tuple[float, float]:
         """Return between when and when grace begins, as the API tells it."""
         moments = {now - _LATE, now}
-        if now < self._edited + _LATE or self._has_gaps:
-            # What they have missed by now one between them may expect.
+        if now < self._edited + _LATE:
             moments.add(-NEVER)
         found = [
             at
@@ -422,4 +425,5 @@ class Guesses(Model):
             for moment in moments
             for at in guess.next_pings(moment)
         ]
-        return min(found), max(found)
+        # What these have missed by now one between them may expect still.
+        return min(*found, self._left_out), max(found)

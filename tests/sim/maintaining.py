@@ -127,12 +127,17 @@ class Maintaining:
         self._doubts.append(doubt)
         self._world.agenda.after(70, partial(self._look, doubt))
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Tell whether nobody knows just now how long windows by hand last."""
+        return bool(self._doubts)
+
     def _look(self, doubt: tuple[float, int, float]) -> None:
         world = self._world
         was_troubled = world.machine.now < world.troubled + 60
         if self._is_unsure or not world.can_ask or world.refusal or was_troubled:
             # What a disk does not take, or took just now, hcl has not moved.
-            world.agenda.after(300, partial(self._look, doubt))
+            world.agenda.after(60, partial(self._look, doubt))
             return
         # What else may have moved them has done so too.
         longers, lives, sooners = zip(*self._doubts, strict=True)

@@ -212,7 +212,7 @@ class Oracle(Written):
             watched.model,
             told,
             world.machine,
-            is_calm=world.is_calm,
+            is_calm=world.is_calm and not world.maintaining.is_in_doubt,
             can_settle=world.refusal is None,
             was_set=world.guessed.last_set(world.machine.now, world.steps.taken),
         ):

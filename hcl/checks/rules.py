@@ -320,6 +320,9 @@ def _shown_finer(check: Check, now: datetime) -> ShownStatus:
     if check.spared and check.alert_after and now >= check.alert_after - check.spared:
         # Without the windows it would be down by now.
         return "grace"
+    if (end := runs.first_end(check)) is not None and end <= now:
+        # Its run is too long, and has its grace since no window is open any more.
+        return "grace"
     due = schedule.known_ping(check)
     return "up" if due is None or now < due else "grace"
 
@@ -337,7 +340,8 @@ def next_turn(check: Check, now: datetime) -> datetime | None:
 
 def _next_status(check: Check, now: datetime) -> datetime | None:
     if check.is_finer:
-        turns = [check.alert_after, schedule.known_ping(check)]
+        known = schedule.known_ping(check)
+        turns = [check.alert_after, known, runs.first_end(check)]
         if check.spared and check.alert_after is not None:
             turns.append(check.alert_after - check.spared)
         return min((at for at in turns if at is not None and at > now), default=None)

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from hcl.checks import rules
-from hcl.model import Check, ShownStatus
+from hcl.model import Check, Run, ShownStatus
 from tests.build import DAY, HOUR, MICROSECOND, NOW, make_check
 from tests.checks.stored import BEFORE, MINUTE, RUN, stored
 
@@ -188,3 +188,23 @@ def test_no_check_is_shown_to_be_heard_in_the_future(
     shown = rules.as_shown(check, NOW)
 
     assert shown == check._replace(last_ping=expected)
+
+
+@pytest.mark.parametrize("finer", [False, True])
+def test_run_that_is_too_long_is_late_until_its_grace_after_a_window_is_over(
+    finer: bool,
+) -> None:
+    # The window is gone from the file, and with it what it had spared.
+    last = RUN + 3 * HOUR
+    more = {"max_run": HOUR, "open_runs": (Run(RUN, None),)} if finer else {}
+    check = stored("up", last_start=RUN, alert_after=last, not_before=last, **more)
+
+    for moment, shown in [
+        (RUN + HOUR - MICROSECOND, "up"),
+        (RUN + HOUR, "grace"),
+        (last - MICROSECOND, "grace"),
+        (last, "down"),
+    ]:
+        assert rules.shown_status(check, moment) == shown
+    assert rules.next_turn(check, RUN) == RUN + HOUR
+    assert rules.next_turn(check, RUN + HOUR) == last

@@ -66,6 +66,7 @@ def _widen(model: "Model", other: "Model") -> None:
 
 def judge(model: "Model", away: Away) -> None:
     """Judge a check after an absence, by the table of spec.md §8."""
+    model.deaf_until = away.went[1]
     if model.status == "down" and model.last_start is not None:
         if model.last_start <= away.went[1] + SLACK:
             sure = away.sure and model.last_start < away.went[0] - SLACK

@@ -266,7 +266,9 @@ class Guess:
             return "down"
         if guess.bad and guess.status in ("new", "up"):
             return "grace"
-        if guess.status == "up" and min(guess.expected(), guess.raw()) <= now:
+        # What is put off has its run too long all the same.
+        late = min(guess.expected(), guess._ends(), guess.raw())
+        if guess.status == "up" and late <= now:
             return "grace"
         return guess.status
 

@@ -99,6 +99,7 @@ class Guesses(Model):
                 before, went = self._before
                 self._before = [guess.started(rid, at) for guess in before], went
             if self._waiting is not None:
+                self.guesses += self._waiting.began(rid, at)
                 self._waiting = self._waiting.started(rid, at)
             self.work_out()
             return None

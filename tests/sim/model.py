@@ -55,6 +55,8 @@ class Model:
     run_excused: bool = False
     # Nobody knows whether it is.
     run_unsure: bool = False
+    # Up to when a run that began may have ended unheard.
+    deaf_until: float = -NEVER
     # It is not called down before.
     not_before: tuple[float, float] = (0.0, 0.0)
     # Its schedule may be read by a wrong wall.
@@ -140,7 +142,7 @@ class Model:
             return None
         if action == "start":
             self.last_start, self.rid = at, rid
-            self.run_excused = self.run_unsure = False
+            self.run_excused = self.run_unsure = at <= self.deaf_until + SLACK
             self.work_out()
             return None
         self._end_run(action, rid, at)

@@ -5,7 +5,7 @@ from itertools import product
 
 from tests.sim.away import Away
 from tests.sim.guess import Guess
-from tests.sim.moments import NEVER
+from tests.sim.moments import NEVER, SLACK
 
 
 def judged(
@@ -82,6 +82,27 @@ class Waiting:
     def started(self, rid: str | None, at: float) -> "Waiting":
         """Hear of a start."""
         return Waiting([one.started(rid, at) for one in self._guesses], self._away)
+
+    def began(self, rid: str | None, at: float) -> list[Guess]:
+        """Return how it may stand if a run began just then: it may have ended unheard.
+
+        None: it began later.
+        """
+        away = self._away
+        if at > away.went[1] + SLACK:
+            return []
+        choices = product(self._guesses, away.went, away.returned, (False, True))
+        return [
+            judged(
+                guess.at(at).started(rid, at),
+                went,
+                max(back, at),
+                deaf=at,
+                may=may,
+                counts=1,
+            )
+            for guess, went, back, may in choices
+        ]
 
     def failed(self, action: str, rid: str | None, at: float) -> list[Guess]:
         """Return how it may stand if a fail in a window waited; none: it came later."""

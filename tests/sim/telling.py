@@ -244,7 +244,10 @@ class Telling:
             notice or owed.was_lied or owed.told_in != world.lives
         ):
             self._blame("a message arrives twice", name, code)
-        newer = [one for one in told if one.is_told and one.flip > flip]
+        # What was told before an old copy was put back says nothing of it.
+        newer = [
+            one for one in told if one.flip > flip and one.is_told and one.told_in >= 0
+        ]
         if newer and not owed.is_told and not notice:
             self._blame("messages are out of order", name, code)
         plan = self.plans().get(name)
@@ -324,6 +327,10 @@ class Telling:
             is_over = world.oracle.status_of(code) != "down"
             if is_over and world.oracle.flipped_at(code) < world.machine.now - 40:
                 self._blame("a reminder of what is over", name, code)
+            if owed is None and number is not None and not is_over:
+                # Who is reminded in place of another is told of its end too.
+                self.owe(name, code, number, "down", world.machine.now, is_sure=False)
+                self.owed[name, code][-1].is_told = True
             return
         owed.reminded = world.machine.now
         self._await_reminder(owed)

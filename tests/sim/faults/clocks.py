@@ -35,8 +35,11 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
     def end() -> None:
         _set(world, -by)
         if world.machine.boots == boots:
-            # Else it is for the boot to say when the time is right again.
             _is_right(world)
+        elif by:
+            # It is for the boot to say when the time is right again; what ended before
+            # that stays where it was moved.
+            world.maintaining.look_again(abs(by), world.lives, sooner=abs(by))
 
     length = rng.choice((120, HOUR, 6 * HOUR))
     world.blind_until = world.machine.now + length
@@ -57,6 +60,9 @@ def _set(world: "World", by: float) -> None:
     world.notices_by = world.machine.now + NOTICED
     world.note(f"the wall is set by {by:+.0f} s")
     world.steps.step()
+    if world.life is None and by:
+        # Of this hcl knows nothing, but that it is undone it may see.
+        world.maintaining.look_again(abs(by), world.lives, sooner=abs(by))
 
 
 def boot_without_time(world: "World", rng: random.Random) -> None:

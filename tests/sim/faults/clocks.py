@@ -18,7 +18,8 @@ def step(world: "World", rng: random.Random) -> None:
     steps = (2.5, 5.0, 45.0, 2 * HOUR, 30 * DAY, 365 * DAY)
     by = rng.choice(steps) * rng.choice((-1, 1))
     _set(world, by)
-    world.later(rng.choice((10, 300.0, 2 * HOUR, 25 * HOUR)), lambda: _set(world, -by))
+    length, boots = rng.choice((10, 300.0, 2 * HOUR, 25 * HOUR)), world.machine.boots
+    world.later(length, lambda: _set_back(world, by, boots))
 
 
 def unsynchronise(world: "World", rng: random.Random) -> None:
@@ -33,13 +34,10 @@ def unsynchronise(world: "World", rng: random.Random) -> None:
     world.later(60, lambda: _set(world, by))
 
     def end() -> None:
-        _set(world, -by)
+        _set_back(world, by, boots)
         if world.machine.boots == boots:
+            # Else it is for the boot to say when the time is right again.
             _is_right(world)
-        elif by:
-            # It is for the boot to say when the time is right again; what ended before
-            # that stays where it was moved.
-            world.maintaining.look_again(abs(by), world.lives, sooner=abs(by))
 
     length = rng.choice((120, HOUR, 6 * HOUR))
     world.blind_until = world.machine.now + length
@@ -62,6 +60,14 @@ def _set(world: "World", by: float) -> None:
     world.steps.step()
     if world.life is None and by:
         # Of this hcl knows nothing, but that it is undone it may see.
+        world.maintaining.look_again(abs(by), world.lives, sooner=abs(by))
+
+
+def _set_back(world: "World", by: float, boots: int) -> None:
+    """Undo a step that was made before so many boots."""
+    _set(world, -by)
+    if world.machine.boots != boots and by:
+        # What had ended before the boot stays where it was moved.
         world.maintaining.look_again(abs(by), world.lives, sooner=abs(by))
 
 

@@ -23,6 +23,8 @@ def main() -> int:
     parser.add_argument("--years", type=float, default=1.0)
     parser.add_argument("--days", type=float, default=0.0, help="in place of years")
     parser.add_argument("--seed", default="1")
+    dense = "so many times the faults and edits"
+    parser.add_argument("--dense", type=int, default=1, help=dense)
     parser.add_argument("--planted", choices=PLANTED, help="with a mistake in hcl")
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--all", action="store_true", help="tell all of it")
@@ -33,7 +35,7 @@ def main() -> int:
 
 def _tell(args: argparse.Namespace) -> int:
     begun = time.process_time()
-    world = tell(plan(args.seed, args.days or args.years * 365))
+    world = tell(plan(args.seed, args.days or args.years * 365, args.dense))
     took = time.process_time() - begun
     print(
         f"seed {args.seed}, {world.machine.now / 86_400:.0f} days, {len(world.story)}"

@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -62,6 +63,14 @@ def test_a_year_has_its_share_of_all_that_goes_wrong() -> None:
     for kind in FAULTS:
         months = {int(event.at / month) for event in faults if event.kind == kind}
         assert months == set(range(12)), kind
+
+
+def test_a_dense_month_has_so_many_times_as_much() -> None:
+    kinds = [Counter(e.kind for e in plan("any", DAYS, n).events) for n in (1, 4)]
+
+    assert kinds[1]["crash"] == 4 * kinds[0]["crash"]
+    # But as many jobs live, and as much of what was is remembered.
+    assert kinds[1]["die"] == kinds[0]["die"]
 
 
 @pytest.mark.works

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from tests.sim.guess import Guess
 from tests.sim.moments import NEVER
@@ -45,8 +46,14 @@ def fewer(guesses: Iterable[Guess]) -> tuple[list[Guess], list[Guess]]:
         kinds.setdefault(kind, []).append(guess)
     kept = []
     for some in kinds.values():
-        # Those that fall together now may not after an edit.
-        some.sort(key=lambda guess: (guess.falls()[0], guess.counted or 0.0))
-        kept += [some[0], some[-1]]
+        for late in (False, True):
+            some.sort(key=partial(_place, late=late))
+            kept += [some[0], some[-1]]
     farthest = dict.fromkeys(kept)
     return list(farthest), [guess for guess in found if guess not in farthest]
+
+
+def _place(guess: Guess, *, late: bool) -> tuple[float, float]:
+    """Tell when one falls that leans so; those that fall together may not for long."""
+    leaning = guess if guess.leans_late is late else replace(guess, leans_late=late)
+    return leaning.falls()[0], guess.counted or 0.0

@@ -1,6 +1,7 @@
 """The sign of life: when hcl was there last, by which clocks; and when it was away."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,10 +66,11 @@ class Absence:
         return self.returned - self.went
 
 
-async def last(conn: Connection) -> Sign | None:
+async def last(conn: Connection, within: float = math.inf) -> Sign | None:
     """Return the last sign; None: there never was one.
 
-    Each ping that has come in since is one too.
+    A ping that has come in since is one too, `within` so many seconds: one that came
+    later says nothing of the time between, in which nothing could be written.
     """
     rows = await conn.execute_fetchall(
         "SELECT boot_id, boot, moment, ran, was_synchronised,"
@@ -76,6 +78,7 @@ async def last(conn: Connection) -> Sign | None:
     )
     for boot_id, boot, at, ran, was_synchronised, pinged in rows:
         later = max(0.0, (pinged or at) - at)
+        later = later if later <= within else 0.0
         return Sign(
             boot_id=boot_id,
             boot=boot + later,
@@ -86,9 +89,12 @@ async def last(conn: Connection) -> Sign | None:
     return None
 
 
-async def last_or_heard(conn: Connection) -> Sign | None:
-    """Return the last sign; one is made up for a database that has none, but pings."""
-    sign = await last(conn)
+async def last_or_heard(conn: Connection, within: float) -> Sign | None:
+    """Return the last sign; one is made up for a database that has none, but pings.
+
+    `within` as in `last`.
+    """
+    sign = await last(conn, within)
     heard = None if sign else await _last_heard(conn)
     return Sign("", 0.0, heard) if heard else sign
 

@@ -106,7 +106,7 @@ class Watch:
     async def begin(self) -> None:
         """Find out how long hcl was away. To be called before anybody reads."""
         conn = self._database.committed
-        sign = await store.life.last_or_heard(conn)
+        sign = await store.life.last_or_heard(conn, SIGN_EVERY + GAP)
         self._steps.fixed_flip = flip = await store.flips.last_id(conn)
         self._was_synchronised = is_synchronised = self._clock.source.is_synchronised()
         if sign is None:

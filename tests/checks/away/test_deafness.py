@@ -102,9 +102,10 @@ async def test_a_suspend_while_nothing_can_be_kept_shows_nothing_as_down(
             assert await status(app, check) == "up"
 
 
+@pytest.mark.parametrize("is_heard", [True, False])
 @pytest.mark.parametrize("is_killed", [True, False])
 async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_time(
-    tmp_path: Path, *, is_killed: bool
+    tmp_path: Path, *, is_killed: bool, is_heard: bool
 ) -> None:
     times = Times()
     async with running(tmp_path, times) as app:
@@ -114,6 +115,10 @@ async def test_who_ends_just_after_a_disk_was_full_has_heard_nothing_of_that_tim
             times.run(60)
             await look_in_vain(app)
         await change(app.database, "DROP TRIGGER full_life")
+        if is_heard:
+            # What is kept again before anybody has looked says nothing of before.
+            other, ping = await up(app, NOW), make_ping(created=NOW + HOUR)
+            await app.parts.pinging.receive(Target(code=other.code), ping)
         if is_killed:
             # Between the first of what it writes then, and the next.
             await change(app.database, FULL.format("absences"))

@@ -87,7 +87,9 @@ class Steps:
 
         logs = await self._move(move, None if is_undone else since)
         self._take(step)
-        self._step, self._since, self._taken = step, since + step, self._clock.boot()
+        # A step that undoes one is over with it: what comes next undoes neither.
+        self._step = timedelta(0) if is_undone else step
+        self._since, self._taken = since + step, self._clock.boot()
         self._left = step, logs, MOST_MOVED
         return True
 

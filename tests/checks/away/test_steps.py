@@ -138,6 +138,32 @@ async def test_a_step_that_is_undone_leaves_all_as_it_was(
         assert after == before
 
 
+async def test_a_step_that_comes_again_undoes_not_that_which_undid_it(
+    tmp_path: Path,
+) -> None:
+    times = Times()
+    async with running(tmp_path, times) as app:
+        # A job of 10 o'clock, heard by the right time between two steps.
+        check = await up(app, NOW - DAY, kind="cron", schedule="0 10 * * *")
+        await look(app)
+        for step in (-7200, 7200):
+            times.set_wall(step)
+            await look(app)
+            times.run(600)
+        ping = make_ping(created=app.clock.now())
+        await app.parts.pinging.receive(Target(code=check.code), ping)
+        times.run(10 * 3600)
+        await look(app)
+        heard = (await again(app, check)).last_ping
+
+        times.set_wall(-7200)
+        await look(app)
+
+        after = await again(app, check)
+        assert after.last_ping == heard
+        assert after.counted_from == heard - 2 * HOUR
+
+
 @pytest.mark.parametrize("seconds", [45, -45, 7200, -7200])
 async def test_a_step_moves_every_open_run_and_what_was_missed(
     tmp_path: Path, seconds: float

@@ -99,18 +99,29 @@ def _plainly_read(block: bytes) -> Headers:
     return [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
 
 
-def quoted(data: bytes) -> bytes:
-    """Quote what is not ASCII in the line that a request begins with.
+class RequestLine:
+    """The line that a request begins with, which may come in pieces."""
 
-    curl sends a query as it was typed, and the parsers would refuse it.
-    """
-    if data.isascii():
-        return data
-    line, newline, rest = data[:_WHOLE].partition(b"\n")
-    if line.isascii():
-        return data
-    line = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line)
-    return line + newline + rest + data[_WHOLE:]
+    def __init__(self) -> None:
+        self._is_open = False
+
+    def quoted(self, data: bytes, *, begins: bool) -> bytes:
+        """Quote what is not ASCII in it; b"": what came is to be passed over.
+
+        curl sends a query as it was typed, and the parsers would refuse it. `begins`:
+        the next request does, with this data.
+        """
+        if begins:
+            # Empty lines before a request are nothing (RFC 9112, section 2.2).
+            data, self._is_open = data.lstrip(b"\r\n"), True
+        if not self._is_open:
+            return data
+        line, newline, rest = data[:_WHOLE].partition(b"\n")
+        self._is_open = not newline
+        if line.isascii():
+            return data
+        line = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line)
+        return line + newline + rest + data[_WHOLE:]
 
 
 class Known:

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from hcl.repeats import Repeats
 from hcl.web.http.answer import Answer, Patient
 from hcl.web.http.connections import Connections, network_of
-from hcl.web.http.heads import Heads, Known, quoted
+from hcl.web.http.heads import Heads, Known, RequestLine
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
@@ -89,6 +89,7 @@ class GuardedProtocol(Protocol):
         self._answer_soon = answer_soon
         self._room = connections
         self._heads = heads
+        self._line = RequestLine()
         self._whole_body_timeout = whole_body_timeout
         self._head_timeout = head_timeout
         self._body_timeout = body_timeout
@@ -178,11 +179,12 @@ class GuardedProtocol(Protocol):
         """Note what the client still owes."""
         if self._is_refused:
             return
+        data = self._line.quoted(data, begins=self._is_between)
         begins = self._is_between and not self._answering
-        if begins and self._take_known(data):
+        if not data or (begins and self._take_known(data)):
             return
         in_message = self._in_message
-        self._feed(quoted(data) if begins else data)
+        self._feed(data)
         soon, self._soon = self._soon, None
         if begins and soon is not None:
             self._heads.learn(data, soon.scope)

@@ -219,6 +219,27 @@ async def test_what_is_not_ascii_in_a_url_is_quoted(
     assert app.queries == [asked[1]]
 
 
+async def test_what_is_not_ascii_in_a_url_is_quoted_however_it_comes() -> None:
+    app = Recorder()
+    # Some clients send an empty line behind a body.
+    request = (
+        "\r\nPOST /büro?tag=büro HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n".encode()
+        + b"User-Agent: caf\xe9\r\n\r\n\xc3\xbc\n"
+    )
+
+    async with serving(app) as port:
+        for split in range(len(request)):
+            packets = request[:split], request[split:]
+            assert statuses(await send_all(port, *filter(None, packets))) == [200]
+        answers = await send_all(port, request, request[:2], request[2:], answers=2)
+
+    times = len(request) + 2
+    assert statuses(answers) == [200, 200]
+    assert app.requests == [("POST", "/büro", "ü\n".encode())] * times
+    assert app.queries == [b"tag=b%C3%BCro"] * times
+    assert {headers[b"user-agent"] for headers in app.headers} == {b"caf\xe9"}
+
+
 async def test_a_head_of_bare_newlines_is_refused() -> None:
     app = Recorder()
 

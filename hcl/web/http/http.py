@@ -26,6 +26,11 @@ from hcl.web.http.protocol import (
 # How long requests that are being answered may hold up the end, in seconds.
 STOP_TIMEOUT = 3
 
+# How long a connection is kept for its next request, in seconds: longer than by most
+# clients and proxies (two minutes), and not an interval at which jobs ping. What is
+# sent just as it is closed is lost: clients do not send a POST twice.
+IDLE_TIMEOUT = 135
+
 # How many connections are taken at once: their descriptors have to be there before one
 # can be closed for another, for which asyncio takes some turns of its loop.
 _AT_ONCE = 32
@@ -58,6 +63,7 @@ class HttpServer(uvicorn.Server):
         *,
         connections: Connections | None = None,
         guard: type[GuardedProtocol] | None = None,
+        idle_timeout: int = IDLE_TIMEOUT,
         head_timeout: float = HEAD_TIMEOUT,
         body_timeout: float = BODY_TIMEOUT,
         whole_body_timeout: float = WHOLE_BODY_TIMEOUT,
@@ -82,6 +88,7 @@ class HttpServer(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             date_header=False,
+            timeout_keep_alive=idle_timeout,
             timeout_graceful_shutdown=STOP_TIMEOUT,
             backlog=_AT_ONCE,
         )

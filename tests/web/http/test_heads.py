@@ -253,7 +253,7 @@ async def test_what_looks_known_inside_another_request_is_none(
 
 async def test_connection_of_a_known_head_is_closed_when_it_is_idle() -> None:
     soon, request = Soon(), get("/soon/1", _LATER)
-    async with serving(Recorder(), soon) as port:
+    async with serving(Recorder(), soon, idle_timeout=1) as port:
         # Both are answered while they are read.
         received = await send_all(port, request, request, answers=0)
 

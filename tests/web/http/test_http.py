@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from hcl.web.http.answer import Answer
+from hcl.web.http.http import HttpServer
 from hcl.web.http.protocol import BODY, ENDLESS, HEAD_LIMIT, Respond
 from tests.app import App
 from tests.patience import ENDS
@@ -25,6 +26,19 @@ from tests.web.http.wire import (
     soon,
     statuses,
 )
+
+# Connections that are kept
+
+
+def test_jobs_that_ping_at_usual_intervals_find_their_connection_open_or_gone() -> None:
+    kept = HttpServer(Recorder(), soon).config.timeout_keep_alive
+
+    # Closed just then, a connection takes the ping with it: no POST is sent twice.
+    usual = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 300)
+    assert [seconds for seconds in usual if abs(seconds - kept) < 5] == []
+    # Proxies keep theirs for up to two minutes, and have to be the first.
+    assert kept > 120
+
 
 # Upgrade
 

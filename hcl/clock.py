@@ -233,6 +233,11 @@ class Clock:
         """Tell whether hcl's time goes by the boot clock: the wall may be wrong."""
         return self._is_held
 
+    @property
+    def may_be_behind(self) -> bool:
+        """Tell whether hcl's time may be far behind: it is guessed, or a wall's."""
+        return self._is_held or self.is_doubtful
+
     def hold(self, known: datetime) -> None:
         """Go by the boot clock from now on: from the wall, or from `known` if later."""
         self._is_held = True

@@ -24,6 +24,7 @@ def on_late_ping(
     turned: datetime | None = None,
     hold: Hold = deadlines.unmoved,
     loose: bool = False,
+    is_ahead: bool = False,
 ) -> tuple[Transition, Ping]:
     """Receive a ping that bears the time its signal is of, and was `received` later.
 
@@ -32,7 +33,8 @@ def on_late_ping(
     at which the check `turned` last. A flip is of when it became known: until then the
     check was shown as it was. It ends no run that began later. Nobody goes down for
     what was due before it was told, while more may follow, and nobody comes up by what
-    others must have followed. `hold` has windows move deadlines.
+    others must have followed. `hold` has windows move deadlines. `is_ahead`: its own
+    time lay ahead, and nobody knows how long its run took.
     """
     action = rules.action_of(check, ping)
     if _is_past(check, ping._replace(action=action), received, turned):
@@ -45,7 +47,9 @@ def on_late_ping(
     if action != "start":
         # Until when what is due since is put off is for `_in_time` to say.
         before = before._replace(not_before=None)
-    transition, kept = _beside_later_runs(before, ping, received, loose=loose)
+    transition, kept = _beside_later_runs(
+        before, ping, received, loose=loose, is_ahead=is_ahead
+    )
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
         transition = transition._replace(flip=flip)
@@ -149,13 +153,14 @@ def _is_later(started: datetime, rid: str | None, ping: Ping) -> bool:
 
 
 def _beside_later_runs(
-    check: Check, ping: Ping, now: datetime, *, loose: bool
+    check: Check, ping: Ping, now: datetime, *, loose: bool, is_ahead: bool
 ) -> tuple[Transition, Ping]:
     """Let a ping have its effect, but on no run that began after it."""
     start, rid = check.last_start, check.last_start_rid
     ended = {run.rid: run.started for run in check.open_runs}.get(ping.rid, start)
     # How long a run took that began after its end nobody knows.
-    guessed_at = now if ended is not None and ended > ping.created else None
+    is_guessed = is_ahead or (ended is not None and ended > ping.created)
+    guessed_at = now if is_guessed else None
     if start is None or not _is_later(start, rid, ping):
         return rules.on_ping(check, ping, loose=loose, guessed_at=guessed_at)
     later = [run for run in check.open_runs if _is_later(*run[:2], ping)]

@@ -14,6 +14,7 @@ class Target(NamedTuple):
 
     `create`: make the check if the project has none with this slug. `is_late`: the ping
     bears the time that its signal is of, which may be before the check's last one.
+    `is_ahead`: that was ahead of hcl's time, so that it counts as of when it came.
     """
 
     code: str = ""
@@ -21,6 +22,7 @@ class Target(NamedTuple):
     slug: str = ""
     create: bool = False
     is_late: bool = False
+    is_ahead: bool = False
 
 
 class Receipt(IntEnum):

@@ -162,7 +162,7 @@ class Batch:
             before = self._by_windows_of_now(before, ping, target)
         if target.is_late:
             self._has_special = True
-            transition, kept = self._told_late(before, ping)
+            transition, kept = self._told_late(before, ping, is_ahead=target.is_ahead)
         else:
             transition, kept = rules.on_ping(
                 before, ping, loose=self._loose, guessed_at=self._guessed_at
@@ -191,7 +191,9 @@ class Batch:
         self._has_special |= reckoned.not_before != check.not_before
         return reckoned
 
-    def _told_late(self, before: Check, ping: Ping) -> tuple[Transition, Ping]:
+    def _told_late(
+        self, before: Check, ping: Ping, *, is_ahead: bool
+    ) -> tuple[Transition, Ping]:
         calendar = self._maintenance.of(before.project_id)
         return told_late.on_late_ping(
             before,
@@ -200,6 +202,7 @@ class Batch:
             turned=self._turned.get(before.code),
             hold=partial(holding.held, calendar=calendar),
             loose=self._loose,
+            is_ahead=is_ahead,
         )
 
     def _no_longer_late(

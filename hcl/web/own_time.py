@@ -36,8 +36,11 @@ class Signed:
         """Take the next piece of the body."""
         self._mac.update(piece)
 
-    def moment(self, now: datetime) -> datetime | None:
-        """Return when the signal is of; None: that cannot be believed."""
+    def moment(self, now: datetime, *, is_sure: bool) -> datetime | None:
+        """Return when the signal is of, by the client; None: that cannot be believed.
+
+        It may be as far ahead of `now` as it likes, unless hcl `is_sure` of that.
+        """
         if not hmac.compare_digest(self._mac.hexdigest().encode(), self._signature):
             return None
         try:
@@ -45,6 +48,6 @@ class Signed:
             at = datetime.fromtimestamp(seconds, UTC)
         except (ValueError, OverflowError, OSError):
             return None
-        if not math.isfinite(seconds) or not now - LONGEST <= at <= now + _AHEAD:
+        if not math.isfinite(seconds) or at < now - LONGEST:
             return None
-        return min(at, now)
+        return None if is_sure and at > now + _AHEAD else at

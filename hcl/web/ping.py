@@ -148,12 +148,15 @@ class PingEndpoint:
             # A slow upload must not be older than what was recorded meanwhile.
             ping = ping._replace(body=body, created=self._parts.clock.now())
         if signed is not None:
-            at = signed.moment(ping.created)
+            now = ping.created
+            # By a wall that is behind, all that clients tell would be of the future.
+            at = signed.moment(now, is_sure=not self._parts.clock.may_be_behind)
             if at is None and not await pinging.knows(target):
                 return self._recorded(Receipt.UNKNOWN)
             if at is None:
                 return _answer(400, b"invalid ping time or signature", limit)
-            target, ping = target._replace(is_late=True), ping._replace(created=at)
+            target = target._replace(is_late=True, is_ahead=at > now)
+            ping = ping._replace(created=min(at, now))
         return self._recorded(await pinging.receive(target, ping))
 
     def _signed(

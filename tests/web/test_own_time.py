@@ -203,6 +203,45 @@ async def test_a_week_back_is_the_most(app: App, ago: timedelta, status: int) ->
         assert last <= app.clock.now()
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_clock_that_may_be_behind_refuses_no_signal_for_its_time(
+    app: App, waits: bool
+) -> None:
+    """A machine has booted without the time: a fail would be told to nobody."""
+    check = await put_check(app.database, 1, status="up", n_pings=1)
+    if waits:
+        app.clock.hold(app.clock.now())
+    else:
+        # The wall counts by now, though nobody knows it to be right.
+        app.clock.is_doubtful = True
+
+    at = app.clock.now() + 8 * HOUR
+    took = await ping(app, f"/ping/{check.code}/fail", at, key=check.code)
+
+    assert took == (200, "OK")
+    assert (await shown(app, check.code))["status"] == "down"
+    [newest] = await log(app, check.code)
+    assert datetime.fromisoformat(newest["date"]) <= app.clock.now()
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_no_run_is_too_short_that_ends_ahead_of_the_clock(
+    app: App, is_held: bool
+) -> None:
+    """What is told at once, by a client that is ahead, all counts as of now."""
+    check = await put_check(app.database, 1, min_run=2 * MINUTE)
+    ahead = timedelta(minutes=4)
+    if is_held:
+        app.clock.hold(app.clock.now())
+        ahead = 8 * HOUR
+    now, path = app.clock.now(), f"/ping/{check.code}"
+
+    await ping(app, f"{path}/start", now + ahead - 3 * MINUTE, key=check.code)
+    await ping(app, path, now + ahead, key=check.code)
+
+    assert (await shown(app, check.code))["status"] == "up"
+
+
 async def test_all_of_a_long_body_is_signed_and_its_beginning_kept(app: App) -> None:
     check = await put_check(app.database, 1)
     body = b"x" * 50_000

@@ -85,6 +85,21 @@ def after_signal(
     return transition._replace(check=transition.check._replace(alert_after=end))
 
 
+def no_sooner(before: Check, after: Check, now: datetime) -> Check:
+    """Leave what was due where it was, of a check of which a run has ended.
+
+    A clock that was set has moved it; or that run stood for what was expected, and what
+    was due for that is over already.
+    """
+    if before.alert_after is None or after.alert_after is None:
+        return after
+    due, is_answered = before.alert_after - before.spared, runs.answers(before)
+    if due <= after.alert_after or (is_answered and now < after.alert_after):
+        return after
+    last = due if is_answered else after.not_before
+    return after._replace(alert_after=due, not_before=last)
+
+
 def _next_but_one(check: Check, *, loose: bool) -> datetime | None:
     """Return when grace is over of what is due after the next ping; None: not known."""
     heard = check.missed or check.counted_from

@@ -141,7 +141,10 @@ def _of_the_past(check: Check, ping: Ping, now: datetime, *, loose: bool) -> Tra
     ended = ended._replace(open_runs=left)
     if ended == check:
         return Transition(check)
-    return deadlines.after_signal(check, ended, now, loose=loose)
+    transition = deadlines.after_signal(check, ended, now, loose=loose)
+    # It changes no status: nor does it by what that run had stood for.
+    after = deadlines.no_sooner(check, transition.check, now)
+    return transition._replace(check=after)
 
 
 def _is_later(started: datetime, rid: str | None, ping: Ping) -> bool:

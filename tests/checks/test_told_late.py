@@ -356,6 +356,28 @@ def test_an_outcome_that_others_have_followed_ends_its_run(
     assert before.last_start == (None if rid else check.last_start)
 
 
+@pytest.mark.parametrize("action", ["success", "fail"])
+@pytest.mark.parametrize("down_after", [1, 2])
+def test_an_end_that_others_have_followed_calls_nobody_down(
+    action: str, down_after: int
+) -> None:
+    """It is of the run that was waited for, by a clock that is far behind."""
+    check = up(**HOURLY, max_run=2 * HOUR, down_after=down_after)
+    start = make_ping(action="start", rid=RID, created=NOW + HOUR / 2)
+    check = rules.on_ping(check, start)[0].check
+    received = NOW + 1.5 * HOUR
+
+    after = told(check, NOW - HOUR, received, action=action, rid=RID).check
+
+    assert after.open_runs == ()
+    assert rules.on_deadline(after, received).check == after
+    # If nothing else comes, it is told when that run would have had to end.
+    assert after.alert_after == NOW + 2.5 * HOUR
+    then = rules.on_deadline(after, NOW + 2.5 * HOUR).check
+    assert then.status == ("down" if down_after == 1 else "up")
+    assert rules.shown_status(then, NOW + 2.5 * HOUR) != "up"
+
+
 # --- pauses
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hcl.checks import deadlines, rules, runs, schedule
+from hcl.checks import deadlines, rules, schedule
 from hcl.checks.deadlines import Transition
 from hcl.checks.windows.calendar import Calendar
 from hcl.model import Check, Ping
@@ -62,23 +62,8 @@ def on_ping(
         missed=before.missed,
     )
     again = deadlines.with_deadline(after, ping.created, loose=loose)
-    after = _no_sooner(before, again.check, ping.created)
+    after = deadlines.no_sooner(before, again.check, ping.created)
     return again._replace(check=held(after, calendar)), True
-
-
-def _no_sooner(before: Check, after: Check, now: datetime) -> Check:
-    """Leave what was due where it was, of a check of which a run has ended.
-
-    A clock that was set has moved it; or that run stood for what was expected, and what
-    was due for that is over already.
-    """
-    if before.alert_after is None or after.alert_after is None:
-        return after
-    due, is_answered = before.alert_after - before.spared, runs.answers(before)
-    if due <= after.alert_after or (is_answered and now < after.alert_after):
-        return after
-    last = due if is_answered else after.not_before
-    return after._replace(alert_after=due, not_before=last)
 
 
 def on_deadline(

@@ -34,12 +34,14 @@ def expected_ping(check: Check, *, loose: bool = False) -> datetime | None:
     """
     heard = check.missed or check.counted_from or check.last_ping
     due = expected_after(check, heard, loose=loose)
-    if not check.early or check.kind == "simple" or loose or due is None:
+    if not check.early or check.kind == "simple" or due is None:
         return due
+    # For which one it counts the wall alone can tell, though it may be wrong.
+    coming = expected_after(check, heard) if loose else due
     # It counts as a success at hcl's return, if that was away.
     is_success = not check.bad_outcomes or (check.excused and not check.missed)
-    if is_success and heard is not None and due - heard <= check.early:
-        return expected_after(check, due)
+    if is_success and heard and coming and coming - heard <= check.early:
+        return expected_after(check, coming, loose=loose)
     return due
 
 

@@ -541,6 +541,28 @@ def test_fail_is_never_early() -> None:
     assert schedule.next_ping(after(check, ("fail", 0 * HOUR))) == NOW + HOUR
 
 
+# NOW is a Monday.
+@pytest.mark.parametrize("minutes", [-15, -1, 0, 30])
+@pytest.mark.parametrize(
+    ("written", "due"),
+    [
+        ({"kind": "cron", "schedule": "0 12 * * *"}, DAY),
+        ({"kind": "cron", "schedule": "0 12 * * 1"}, 7 * DAY),
+        ({"kind": "oncalendar", "schedule": "Mon,Thu *-*-* 12:00:00"}, 3 * DAY),
+    ],
+)
+def test_early_success_is_early_too_while_the_wall_is_not_known(
+    written: dict[str, str], due: timedelta, minutes: int
+) -> None:
+    """It is no reason to expect the next as early."""
+    check = make_check(status="up", early=15 * MINUTE, **written)
+    success = make_ping(created=NOW + minutes * MINUTE)
+
+    check = rules.on_ping(check, success, loose=True)[0].check
+
+    assert check.alert_after == NOW + due + max(minutes, 0) * MINUTE + HOUR
+
+
 def test_simple_check_is_never_early() -> None:
     assert after(up(early=HOUR), ("success", 0 * HOUR)).alert_after == NOW + DAY + HOUR
 

@@ -30,11 +30,12 @@ def on_late_ping(
 
     What is older than the last ping changes nothing but the log, as does a start that
     is older than that of the open run, and what is older than the pause or resumption
-    at which the check `turned` last. A flip is of when it became known: until then the
-    check was shown as it was. It ends no run that began later. Nobody goes down for
-    what was due before it was told, while more may follow, and nobody comes up by what
-    others must have followed. `hold` has windows move deadlines. `is_ahead`: its own
-    time lay ahead, and nobody knows how long its run took.
+    at which the check `turned` last; nor does the last outcome, told twice. A flip is
+    of when it became known: until then the check was shown as it was. It ends no run
+    that began later. Nobody goes down for what was due before it was told, while more
+    may follow, and nobody comes up by what others must have followed. `hold` has
+    windows move deadlines. `is_ahead`: its own time lay ahead, and nobody knows how
+    long its run took.
     """
     action = rules.action_of(check, ping)
     if _is_past(check, ping._replace(action=action), received, turned):
@@ -108,7 +109,23 @@ def _is_past(check: Check, ping: Ping, now: datetime, turned: datetime | None) -
         known.append(check.last_start)
     if check.status in ("new", "paused"):
         known.append(turned)
-    return any(at is not None and ping.created < at for at in known)
+    is_older = any(at is not None and ping.created < at for at in known)
+    return is_older or _is_told_twice(check, ping)
+
+
+def _is_told_twice(check: Check, ping: Ping) -> bool:
+    """Tell whether a ping is the last outcome once more: its answer was lost.
+
+    But not if its run is open still: another ended at the same moment.
+    """
+    if ping.action not in ("success", "fail") or ping.created != check.last_ping:
+        return False
+    starts = [(check.last_start, check.last_start_rid)]
+    starts += [(run.started, run.rid) for run in check.open_runs]
+    return not any(
+        started is not None and started <= ping.created and rid == ping.rid
+        for started, rid in starts
+    )
 
 
 def _heard(check: Check, now: datetime) -> datetime | None:

@@ -378,6 +378,36 @@ def test_an_end_that_others_have_followed_calls_nobody_down(
     assert rules.shown_status(then, NOW + 2.5 * HOUR) != "up"
 
 
+@pytest.mark.parametrize("rid", [None, RID])
+def test_who_tells_the_same_twice_has_failed_once(rid: str | None) -> None:
+    """The answer to the first was lost: whoever sent it cannot know that it counted."""
+    check = up(**HOURLY, down_after=2)
+    fail: dict[str, Any] = {"action": "fail", "rid": rid}
+
+    once = told(check, NOW + HOUR / 2, NOW + HOUR, **fail).check
+    twice = told(once, NOW + HOUR / 2, NOW + HOUR + MINUTE, **fail)
+
+    assert twice == Transition(once._replace(n_pings=once.n_pings + 1))
+    assert (once.status, once.bad_outcomes) == ("up", 1)
+    # Another run may have ended at the same moment.
+    start = make_ping(action="start", rid=OTHER, created=NOW + HOUR / 4)
+    other = rules.on_ping(once, start)[0].check
+    after = told(other, NOW + HOUR / 2, NOW + HOUR, action="fail", rid=OTHER)
+    assert after.check.status == "down"
+
+
+def test_a_run_that_was_too_short_is_so_though_its_end_is_told_twice() -> None:
+    check = up(**HOURLY, min_run=10 * MINUTE)
+    start = make_ping(action="start", rid=RID, created=NOW + HOUR / 2)
+    check = rules.on_ping(check, start)[0].check
+
+    for _ in range(2):
+        end = NOW + HOUR / 2 + MINUTE
+        check = told(check, end, NOW + HOUR, rid=RID).check
+
+    assert check.status == "down"
+
+
 # --- pauses
 
 

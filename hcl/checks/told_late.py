@@ -24,6 +24,7 @@ def on_late_ping(
     turned: datetime | None = None,
     hold: Hold = deadlines.unmoved,
     loose: bool = False,
+    guessed_at: datetime | None = None,
     is_ahead: bool = False,
 ) -> tuple[Transition, Ping]:
     """Receive a ping that bears the time its signal is of, and was `received` later.
@@ -34,8 +35,8 @@ def on_late_ping(
     of when it became known: until then the check was shown as it was. It ends no run
     that began later. Nobody goes down for what was due before it was told, while more
     may follow, and nobody comes up by what others must have followed. `hold` has
-    windows move deadlines. `is_ahead`: its own time lay ahead, and nobody knows how
-    long its run took.
+    windows move deadlines. `guessed_at` as in `runs.is_short`; `is_ahead`: its own time
+    lay ahead, and nobody knows how long its run took.
     """
     action = rules.action_of(check, ping)
     if _is_past(check, ping._replace(action=action), received, turned):
@@ -48,8 +49,10 @@ def on_late_ping(
     if action != "start":
         # Until when what is due since is put off is for `_in_time` to say.
         before = before._replace(not_before=None)
+    if is_ahead:
+        guessed_at = received + timedelta.resolution
     transition, kept = _beside_later_runs(
-        before, ping, received, loose=loose, is_ahead=is_ahead
+        before, ping, received, loose=loose, guessed_at=guessed_at
     )
     if transition.flip is not None:
         flip = replace(transition.flip, created=received)
@@ -173,14 +176,19 @@ def _is_later(started: datetime, rid: str | None, ping: Ping) -> bool:
 
 
 def _beside_later_runs(
-    check: Check, ping: Ping, now: datetime, *, loose: bool, is_ahead: bool
+    check: Check,
+    ping: Ping,
+    now: datetime,
+    *,
+    loose: bool,
+    guessed_at: datetime | None,
 ) -> tuple[Transition, Ping]:
     """Let a ping have its effect, but on no run that began after it."""
     start, rid = check.last_start, check.last_start_rid
     ended = {run.rid: run.started for run in check.open_runs}.get(ping.rid, start)
-    # How long a run took that began after its end nobody knows.
-    is_guessed = is_ahead or (ended is not None and ended > ping.created)
-    guessed_at = now if is_guessed else None
+    if ended is not None and ended > ping.created:
+        # How long a run took that began after its end nobody knows.
+        guessed_at = now
     if start is None or not _is_later(start, rid, ping):
         return rules.on_ping(check, ping, loose=loose, guessed_at=guessed_at)
     later = [run for run in check.open_runs if _is_later(*run[:2], ping)]

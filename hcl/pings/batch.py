@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from aiosqlite import Connection
@@ -42,6 +42,8 @@ class Batch:
         self._maintenance = maintenance
         self._loose = loose
         self._guessed_at = guessed_at
+        # By when a run began of which nobody knows how long before; None: none did.
+        self.ahead: datetime | None = None
         # Whether states have to be written with the pings: counted anew after a crash,
         # what came late, or in a window, would count as all others do.
         self._has_special = False
@@ -163,6 +165,8 @@ class Batch:
         if target.is_late:
             self._has_special = True
             transition, kept = self._told_late(before, ping, is_ahead=target.is_ahead)
+            if target.is_ahead and kept.action == "start":
+                self._note_ahead(kept.created)
         else:
             transition, kept = rules.on_ping(
                 before, ping, loose=self._loose, guessed_at=self._guessed_at
@@ -202,8 +206,14 @@ class Batch:
             turned=self._turned.get(before.code),
             hold=partial(holding.held, calendar=calendar),
             loose=self._loose,
+            guessed_at=self._guessed_at,
             is_ahead=is_ahead,
         )
+
+    def _note_ahead(self, at: datetime) -> None:
+        """Note that a run began, and that nobody knows how long before a moment."""
+        self.ahead = at + timedelta.resolution
+        self._guessed_at = max(self.ahead, self._guessed_at or self.ahead)
 
     def _no_longer_late(
         self, check: Check, since: datetime, at: datetime, heard: datetime

@@ -3,6 +3,7 @@
 import time
 from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from aiosqlite import Connection
 
@@ -51,6 +52,9 @@ class Pinging:
         self._clock = clock
         self._maintenance = maintenance
         self.refusals = Refusals()
+        # By when a run began that was told late, by a clock that is ahead, and how many
+        # steps hcl's own had taken then; None: none did.
+        self._ahead: tuple[datetime, int] | None = None
         # Whether any channel tells of checks that are late.
         self.tells_late = False
         # When a ping came last, by the boot clock.
@@ -113,6 +117,15 @@ class Pinging:
             for target, ping, taken in arrivals
         ]
 
+    @property
+    def _guessed_at(self) -> datetime | None:
+        """Return by when no length that began before is known; None: all are."""
+        known = [self._clock.guessed_at]
+        if self._ahead is not None:
+            at, steps = self._ahead
+            known.append(at + self._clock.set_since(steps))
+        return max(filter(None, known), default=None)
+
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         try:
             return await self._written(arrivals)
@@ -130,7 +143,7 @@ class Pinging:
                 self._clock.now,
                 self._maintenance,
                 loose=self._clock.is_doubtful,
-                guessed_at=self._clock.guessed_at,
+                guessed_at=self._guessed_at,
             )
             begun_at = time.perf_counter()
             try:
@@ -141,6 +154,8 @@ class Pinging:
                 self._states.forget()
                 raise
             batch.remember()
+        if batch.ahead is not None:
+            self._ahead = batch.ahead, len(self._clock.steps)
         if batch.pings:
             actions = [ping.action for _, ping in batch.pings]
             self._counters.committed(actions, time.perf_counter() - begun_at)

@@ -242,6 +242,26 @@ async def test_no_run_is_too_short_that_ends_ahead_of_the_clock(
     assert (await shown(app, check.code))["status"] == "up"
 
 
+async def test_no_run_is_too_short_whose_start_was_ahead_of_the_clock(
+    app: App,
+) -> None:
+    """It ends in time, and nobody knows how long it had run before it was told of."""
+    check = await put_check(app.database, 1, min_run=2 * MINUTE)
+    app.clock.hold(app.clock.now())
+    path = f"/ping/{check.code}"
+
+    at = app.clock.now() + HOUR
+    await ping(app, f"{path}/start", at, key=check.code)
+    await app.http.post(path)
+    once = await shown(app, check.code)
+    # Of a run that begins now it is known.
+    await app.http.post(f"{path}/start")
+    await app.http.post(path)
+
+    assert once["status"] == "up"
+    assert (await shown(app, check.code))["status"] == "down"
+
+
 async def test_all_of_a_long_body_is_signed_and_its_beginning_kept(app: App) -> None:
     check = await put_check(app.database, 1)
     body = b"x" * 50_000

@@ -155,6 +155,7 @@ async def test_a_step_that_comes_again_undoes_not_that_which_undid_it(
         times.run(10 * 3600)
         await look(app)
         heard = (await again(app, check)).last_ping
+        assert heard is not None
 
         times.set_wall(-7200)
         await look(app)

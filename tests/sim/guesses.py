@@ -426,5 +426,8 @@ class Guesses(Model):
             for moment in moments
             for at in guess.next_pings(moment)
         ]
-        # What these have missed by now one between them may expect still.
-        return min(*found, self._left_out), max(found)
+        if self._left_out == NEVER:
+            return min(found), max(found)
+        # What these have missed by now one between them may expect still, or missed
+        # at another moment since.
+        return min(*found, self._left_out), max(*found, now + self.distance)

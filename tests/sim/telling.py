@@ -355,8 +355,8 @@ class Telling:
             return
         receiver = world.receiver(owed.channel)
         every = self.plans()[owed.channel].calm.remind_every or timedelta(0)
-        if world.set + 65 >= since:
-            # A start that finds it told in the future counts from then on.
+        if world.set + 65 + world.away_since(world.set) >= since:
+            # Who finds it told in the future counts from then on.
             every *= 2
         away = world.away_since(since)
         due = max(world.troubled, receiver.troubled + _AT_LAST) + 4 * 3600

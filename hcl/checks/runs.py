@@ -30,6 +30,17 @@ def left(check: Check, ping: Ping) -> tuple[Run, ...]:
     return tuple(run for run in check.open_runs if run.rid not in ended)
 
 
+def starts_of(check: Check, rid: str | None) -> list[datetime]:
+    """Return when the open run with a rid began; nothing: it is not open.
+
+    By the open runs, which only finer rules keep; last by the newest, if it is that.
+    """
+    starts = [run.started for run in check.open_runs if run.rid == rid]
+    if check.last_start is not None and check.last_start_rid == rid:
+        starts.append(check.last_start)
+    return starts
+
+
 def is_short(
     check: Check, ping: Ping, action: Action, guessed_at: datetime | None = None
 ) -> bool:
@@ -40,9 +51,7 @@ def is_short(
     """
     if action != "success" or check.min_run is None:
         return False
-    starts = [run.started for run in check.open_runs if run.rid == ping.rid]
-    if check.last_start is not None and check.last_start_rid == ping.rid:
-        starts.append(check.last_start)
+    starts = starts_of(check, ping.rid)
     if not starts or (guessed_at is not None and starts[-1] < guessed_at):
         return False
     # A clock that was set back makes no run longer.

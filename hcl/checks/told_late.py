@@ -123,12 +123,8 @@ def _is_told_twice(check: Check, ping: Ping) -> bool:
     """
     if ping.action not in ("success", "fail") or ping.created != check.last_ping:
         return False
-    starts = [(check.last_start, check.last_start_rid)]
-    starts += [(run.started, run.rid) for run in check.open_runs]
-    return not any(
-        started is not None and started <= ping.created and rid == ping.rid
-        for started, rid in starts
-    )
+    starts = runs.starts_of(check, ping.rid)
+    return not any(started <= ping.created for started in starts)
 
 
 def _heard(check: Check, now: datetime) -> datetime | None:

@@ -18,7 +18,7 @@ from hcl.config import parse
 from hcl.config.channels.apprise_urls import SCHEMES, problem_of
 from hcl.config.channels.reader import KINDS
 from hcl.config.keys import CALM
-from hcl.server.litestream import program
+from hcl.server.standby.litestream import program
 from hcl.server.units import Machine, units
 from hcl.web.app import api_routes
 from tests.alerts import NOW, a_message, an_alert

@@ -24,7 +24,7 @@ def fence(explicit: str | None, raises: bool) -> None:
     """
     # Imported here: `hcl fence --help` needs none of it.
     from hcl.clock import Clock
-    from hcl.server.fence import Fence, FenceError, Stand, fenced_mark
+    from hcl.server.standby.fence import Fence, FenceError, Stand, fenced_mark
 
     config = load_config(explicit)
     if not config.standby.has_fence:

@@ -57,7 +57,7 @@ def restore(file: Path, explicit: str | None) -> None:
 async def _passed(config: Config) -> str:
     """Say that no server may serve this copy, or that another one may; "": neither."""
     # Imported here: few have a second machine.
-    from hcl.server.fence import Fence, FenceError, fenced_mark
+    from hcl.server.standby.fence import Fence, FenceError, fenced_mark
 
     if not config.standby.has_fence:
         return ""

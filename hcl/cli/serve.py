@@ -59,8 +59,8 @@ def serve(explicit: str | None, new: bool) -> None:
             # Imported here: `hcl serve --help` and a wrong config need none of it.
             from hcl.db import DatabaseError
             from hcl.server import serving
-            from hcl.server.fence import FencedError
             from hcl.server.sockets import BindError
+            from hcl.server.standby.fence import FencedError
 
             judging.result()
     except ConfigError as error:

@@ -40,8 +40,8 @@ def standby(
 
 
 def _follow(config: Config) -> None:
-    from hcl.server.following import Follower, ReplicaError
-    from hcl.server.litestream import LitestreamError
+    from hcl.server.standby.following import Follower, ReplicaError
+    from hcl.server.standby.litestream import LitestreamError
     from hcl.server.systemd import log_to_stderr
 
     log_to_stderr()
@@ -57,7 +57,7 @@ def _follow(config: Config) -> None:
 
 def _take_over(config: Config, from_copy: bool, unfenced: bool) -> None:
     from hcl.clock import Clock
-    from hcl.server import taking_over
+    from hcl.server.standby import taking_over
     from hcl.words.lengths import brief
     from hcl.words.moments import here
 

@@ -15,7 +15,7 @@ from hcl.cli.health import ask
 from hcl.clock import Clock, SystemSource
 from hcl.config import Config, HostPort
 from hcl.db import DatabaseError, open_to_read
-from hcl.server.fence import FencedError, refuse_fenced
+from hcl.server.standby.fence import FencedError, refuse_fenced
 from hcl.store.backups import Kept
 from hcl.store.life import Absence, Sign
 from hcl.words.lengths import brief

@@ -9,9 +9,9 @@ from dataclasses import replace
 from hcl.config import Config, ConfigError
 from hcl.db import PATIENCE, SQLError, UnusableError, tell
 from hcl.outgoing.reasons import lacks_descriptors
-from hcl.server.guard import apart
 from hcl.server.parts import Assembly
 from hcl.server.sockets import are_handed_over
+from hcl.server.standby.guard import apart
 from hcl.server.systemd import Notifier
 
 logger = logging.getLogger(__name__)

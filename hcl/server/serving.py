@@ -19,10 +19,7 @@ from hcl.server import descriptors
 from hcl.server.announcer import Announcer
 from hcl.server.damage import Damage
 from hcl.server.doors import Doors, listening
-from hcl.server.fence import Fence, refuse_fenced
-from hcl.server.guard import START_PATIENCE, Guard
 from hcl.server.parts import Assembly, assemble
-from hcl.server.replication import Replication
 from hcl.server.rereading import Rereader
 from hcl.server.sockets import (
     HTTP,
@@ -32,6 +29,9 @@ from hcl.server.sockets import (
     name_of,
     take_no_more,
 )
+from hcl.server.standby.fence import Fence, refuse_fenced
+from hcl.server.standby.guard import START_PATIENCE, Guard
+from hcl.server.standby.replication import Replication
 from hcl.server.systemd import Notifier
 from hcl.web.http.connections import Connections
 from hcl.web.http.http import HttpServer

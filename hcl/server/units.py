@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hcl.config import Config, HostPort, Listen
-from hcl.server.fence import fenced_mark
 from hcl.server.sockets import HTTP, MAIL, name_of
+from hcl.server.standby.fence import fenced_mark
 from hcl.server.systemd import FENCED_EXIT
 
 # Made by systemd for the user of the unit.

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hcl.config import VARIABLES
-from hcl.server.litestream import program
+from hcl.server.standby.litestream import program
 from tests.packaging.containers import (
     CONTAINERFILE,
     ENV,

@@ -12,8 +12,8 @@ import pytest
 from tests import toml
 from tests.damage import damage
 from tests.db.test_migrations import NEWEST, put_of_version
-from tests.server.litestream import Machine
 from tests.server.process import Serve, curl, until
+from tests.server.standby.litestream import Machine
 from tests.server.test_away import be_away, waiting
 from tests.server.test_backup import asked, copies_in, hcl
 from tests.server.test_one_server import (

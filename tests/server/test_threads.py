@@ -13,8 +13,8 @@ from hcl.config.settings import StandbyConfig
 from hcl.outgoing.reasons import NO_THREAD
 from hcl.pings import filer
 from hcl.server.announcer import Announcer
-from hcl.server.fence import Fence
-from hcl.server.guard import Guard
+from hcl.server.standby.fence import Fence
+from hcl.server.standby.guard import Guard
 from tests import toml
 from tests.app import CONFIG, PING_KEY, App, running_app
 from tests.patience import ENDS

@@ -16,12 +16,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from hcl.server.litestream import program
+from hcl.server.standby.litestream import program
 from hcl.server.systemd import FENCED_EXIT
 from tests import toml
 from tests.patience import ENDS
-from tests.server.litestream import Machine
 from tests.server.process import curl, until
+from tests.server.standby.litestream import Machine
 from tests.sinks import HttpSink
 
 
@@ -395,7 +395,7 @@ async def test_standby_follows_and_says_when_the_other_machine_is_gone(
 
 # `hcl standby`, which looks more often.
 _STANDBY = (
-    "from hcl.cli import main; from hcl.server import following as it;"
+    "from hcl.cli import main; from hcl.server.standby import following as it;"
     " it.STANDS_AFTER = 1.0; it._LOOK_EVERY = 0.2; main(['standby'])"
 )
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from hcl.config.settings import StandbyConfig
-from hcl.server import fence
 from hcl.server.announcer import Announcer
-from hcl.server.fence import Fence, FenceError, Stand
-from hcl.server.guard import Guard
+from hcl.server.standby import fence
+from hcl.server.standby.fence import Fence, FenceError, Stand
+from hcl.server.standby.guard import Guard
 from tests.app import App, running_app
 
 STAND = Stand(3, "nas", "2026-01-05T08:00:00Z")

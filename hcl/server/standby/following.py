@@ -15,7 +15,7 @@ from pathlib import Path
 from hcl import store
 from hcl.config import Config
 from hcl.db import DatabaseError, SQLError, open_to_read
-from hcl.server import litestream
+from hcl.server.standby import litestream
 from hcl.words.moments import moment
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from hcl.changes import Changes
 from hcl.clock import Clock
 from hcl.db import Database, open_database
 from hcl.server.announcer import Announcer
-from hcl.server.replication import EVERY, PATIENCE, STANDS_AFTER, Replication
+from hcl.server.standby.replication import EVERY, PATIENCE, STANDS_AFTER, Replication
 from tests.patience import ENDS
-from tests.server.litestream import Litestream
+from tests.server.standby.litestream import Litestream
 
 MINUTE = 60.0
 

@@ -13,7 +13,14 @@ from typing import TypeVar
 from hcl import store
 from hcl.db import Database, UnusableError, tell
 from hcl.server.announcer import Announcer
-from hcl.server.fence import PATIENCE, Fence, FencedError, FenceError, Stand, fence_off
+from hcl.server.standby.fence import (
+    PATIENCE,
+    Fence,
+    FencedError,
+    FenceError,
+    Stand,
+    fence_off,
+)
 
 logger = logging.getLogger(__name__)
 

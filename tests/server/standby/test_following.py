@@ -7,7 +7,7 @@ import pytest
 
 from hcl import config, store
 from hcl.db import open_database
-from hcl.server.following import STANDS_AFTER, Follower, copy_of
+from hcl.server.standby.following import STANDS_AFTER, Follower, copy_of
 from tests import toml
 from tests.app import CONFIG, running_app
 from tests.build import DAY, NOW

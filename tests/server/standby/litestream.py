@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from hcl.server.litestream import program
+from hcl.server.standby.litestream import program
 from tests import toml
 from tests.patience import ENDS
 from tests.server.process import Serve

@@ -29,9 +29,9 @@ from hcl.db import (
     rehearse,
     sync_folder,
 )
-from hcl.server import litestream
-from hcl.server.fence import Fence, FenceError, Stand, fenced_mark
-from hcl.server.following import ReplicaError, copy_of, look, remove
+from hcl.server.standby import litestream
+from hcl.server.standby.fence import Fence, FenceError, Stand, fenced_mark
+from hcl.server.standby.following import ReplicaError, copy_of, look, remove
 
 # How long Litestream may take to bring all of a replica, in seconds.
 _PATIENCE = 3600.0

@@ -9,7 +9,7 @@ from hcl.alerts.messages.letter import write_letter
 from hcl.checks import rules, schedule
 from hcl.checks.why.explain import Known, explain
 from hcl.checks.windows import holding
-from hcl.checks.windows.calendar import Calendar
+from hcl.checks.windows.calendar import Calendar, Opening
 from hcl.config.settings import Window
 from hcl.model import Check, Flip, Ping
 from hcl.store.flips import Trouble
@@ -226,8 +226,14 @@ def test_a_run_that_a_window_lets_last_is_what_is_late(
     assert text_of(row or "") == (
         "Runs too long the run from today 11:10 has not ended; goes down in 1 h 30 min"
     )
-    assert explain(Known(check), NOW).summary == (
+    opening = Opening(NOW - HOUR, NOW + HOUR, window)
+    assert explain(Known(check, windows=[opening]), NOW).summary == (
         "It is shown as late: a run takes too long, in maintenance."
+    )
+    later = NOW + HOUR + MINUTE
+    assert explain(Known(check), later).summary == (
+        "It is shown as late: a run takes too long, and has a grace from the end of the"
+        " maintenance."
     )
 
 

@@ -69,7 +69,7 @@ def explain(known: Known, now: datetime) -> Explanation:
     if status == "paused" and known.check.alert_after is not None:
         summary = "It is paused: no ping is expected, but the open run has to end."
     if status == "grace" and start_too_long_ago(known.check, now):
-        summary = "It is shown as late: a run takes too long, in maintenance."
+        summary = _RUNS_LONG if known.windows else _RAN_LONG
     elif status == "grace" and rules.awaits_end(known.check, now):
         summary = "It is shown as late: a run took too long, but its end may follow."
     if status == "grace" and known.check.bad_outcomes:
@@ -108,6 +108,12 @@ _SUMMARIES: dict[ShownStatus, str] = {
 _HELD = (
     "It is up: the last outcome was a failure, but in maintenance, and the next ping is"
     " not overdue."
+)
+
+_RUNS_LONG = "It is shown as late: a run takes too long, in maintenance."
+_RAN_LONG = (
+    "It is shown as late: a run takes too long, and has a grace from the end of the"
+    " maintenance."
 )
 
 

@@ -178,14 +178,14 @@ def _drop_in_path(folder: str, job: Job) -> str:
 
 
 def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
-    """Return the drop-ins of before by which root has the home of a service's user."""
+    """Return the drop-ins of before by which root has what a service's user has."""
     renewed = []
     jobs = [step.job for step in steps if step.job.watched and step.job.unit]
     # Two timers may start one service.
     for path in dict.fromkeys(_drop_in_path(folder, job) for job in jobs):
         text = machine.current(path)
         if text and text.startswith(_WRITTEN):
-            after = _FROM_HOME.sub(f"=-+{_AT_HOME}", text)
+            after = _BEFORE.sub(f"=-+{_AS_ROOT}", text)
             renewed += [Change(path, after)] if after != text else []
     return renewed
 
@@ -206,10 +206,24 @@ def _told(text: str, steps: dict[int, Step], hcl: str, form: dict[str, bool]) ->
 
 _WRITTEN = "# Written by hcl sync."
 
-# By + systemd leaves root the home and the folder of the service's user, who could put
-# there what Python runs at its start (~/.local/lib), as root.
-_AT_HOME = "/usr/bin/env HOME=/root PYTHONSAFEPATH=1 "
-_FROM_HOME = re.compile(r"=-\+(?=/)(?!/usr/bin/env HOME=)")
+# By + systemd leaves root the home and the folder of the service's user, and what its
+# Environment= says. The user could put there what runs as root: into ~/.local/lib what
+# Python starts with, or a python3 into a PATH that begins with the service's own.
+_THEIRS = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONUSERBASE",
+    "XDG_CONFIG_HOME",
+)
+_AS_ROOT = (
+    f"/usr/bin/env {''.join(f'-u {name} ' for name in _THEIRS)}"
+    f"HOME=/root PATH={machine.PATH_OF_CRON} PYTHONSAFEPATH=1 "
+)
+# What was written before; words that somebody put behind it stay.
+_BEFORE = re.compile(
+    r"=-\+(?:/usr/bin/env HOME=/root PYTHONSAFEPATH=1 |(?=/(?!usr/bin/env )))"
+)
 
 # Sends what services without a network have told. Each has an instance of its own: to
 # start one that runs already does nothing, and it may have looked at all by then.
@@ -234,8 +248,8 @@ def drop_in(check: str, hcl: str, *, user: bool, is_cut_off: bool = False) -> st
     """
     # By + as root, whoever the service is: its user may read no settings, and its
     # sandbox may hide the spool. A user's systemd has no such thing to lift.
-    mark, scope, home = ("-", "--user ", "") if user else ("-+", "", _AT_HOME)
-    ping = f"{mark}{home}{hcl} ping --quiet" + (" --patience 0" if is_cut_off else "")
+    mark, scope, way = ("-", "--user ", "") if user else ("-+", "", _AS_ROOT)
+    ping = f"{mark}{way}{hcl} ping --quiet" + (" --patience 0" if is_cut_off else "")
     text = (
         f"{_WRITTEN}\n"
         "[Service]\n"

@@ -120,20 +120,30 @@ async def test_timers_are_found_and_their_services_tell(
     assert "hcl" not in systemd.run("systemctl", "cat", "good.service").stdout
 
 
-async def test_root_has_no_home_that_is_anothers(
+async def test_root_runs_nothing_that_is_anothers(
     tmp_path: Path, systemd: Systemd
 ) -> None:
     hcl, said = tmp_path / "hcl", tmp_path / "said"
-    hcl.write_text(f'#!/bin/sh\necho "$(id -u) $HOME $PYTHONSAFEPATH" >> {said}\n')
+    hcl.write_text(f"#!/bin/sh\n/usr/bin/id -u >> {said}\n/usr/bin/env >> {said}\n")
     hcl.chmod(0o755)
     folder = systemd.units / "jailed.service.d"
     folder.mkdir()
     (folder / "hcl.conf").write_text(plan.drop_in("x", str(hcl), user=False))
+    # As services in Python have it, whose user may write there.
+    names = "HOME PATH PYTHONHOME PYTHONPATH PYTHONPYCACHEPREFIX PYTHONUSERBASE"
+    theirs = "".join(f" {n}=/srv/app/bin" for n in f"{names} XDG_CONFIG_HOME".split())
+    kept = " https_proxy=http://proxy:3128"
+    (folder / "own.conf").write_text(f"[Service]\nEnvironment={theirs}{kept}\n")
     systemd.run("systemctl", "daemon-reload")
 
     systemd.run("systemctl", "start", "jailed.service")
 
-    assert said.read_text() == "0 /root 1\n" * 2
+    lines = said.read_text().splitlines()
+    assert "/srv/app/bin" not in "".join(lines)
+    for line in ("0", "HOME=/root", "PATH=/usr/bin:/bin", "PYTHONSAFEPATH=1"):
+        assert lines.count(line) == 2
+    assert lines.count(kept.strip()) == 2
+    assert "SERVICE_RESULT=success" in lines
 
 
 async def test_what_ends_while_another_is_being_told_is_told_too(

@@ -172,22 +172,25 @@ async def test_apply_makes_the_checks_and_has_the_jobs_tell_them(
     assert stat.S_IMODE(drop_in.stat().st_mode) == 0o644
 
 
-async def test_drop_ins_of_before_no_longer_give_root_the_home_of_others(
-    machine: Machine,
+@pytest.mark.parametrize("way", ["", "/usr/bin/env HOME=/root PYTHONSAFEPATH=1 "])
+async def test_drop_ins_of_before_no_longer_give_root_what_is_of_others(
+    machine: Machine, way: str
 ) -> None:
     await machine.sync("--apply")
     drop_in = machine.root / "etc/systemd/system/logs.service.d/hcl.conf"
     written = drop_in.read_text()
-    before = written.replace("/usr/bin/env HOME=/root PYTHONSAFEPATH=1 ", "")
-    assert f"=-+{machine.hcl} ping" in before
+    own = "https_proxy=http://proxy:3128 " if way else ""
+    written = written.replace(f"{machine.hcl} ping", f"{own}{machine.hcl} ping")
+    before = re.sub(r"/usr/bin/env .* PYTHONSAFEPATH=1 ", way, written)
+    assert f"=-+{way}{own}{machine.hcl} ping" in before
     drop_in.write_text(before)
 
     shown = await machine.sync()
     applied = await machine.sync("--apply")
     again = await machine.sync("--apply")
 
-    assert b"HOME=/root" in shown.out
-    assert f"\n-ExecStartPre=-+{machine.hcl} ping" in shown.out.decode()
+    assert b"-u PYTHONPATH" in shown.out
+    assert f"\n-ExecStartPre=-+{way}{own}{machine.hcl} ping" in shown.out.decode()
     assert f"wrote {drop_in}" in applied.out.decode()
     assert drop_in.read_text() == written
     assert b"wrote" not in again.out

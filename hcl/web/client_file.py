@@ -12,7 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 import hcl
 from hcl import client
 
-_SHEBANG = b"#!/usr/bin/env python3\n"
+# By a shell, since no first line takes options everywhere. -I: what jobs set for a
+# Python of their own (PYTHONPATH, PYTHONHOME) would keep this one from starting, and
+# the job with it.
+_BEGINNING = b'#!/bin/sh\nexec python3 -I "$0" "$@"\n'
 
 # The same for all files, so that one release is one file: the first that zip knows.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -43,8 +46,8 @@ def build() -> bytes:
     for path in sorted(folder.rglob("*.py")):
         name = f"hcl/client/{path.relative_to(folder).as_posix()}"
         files[name] = path.read_text("utf-8")
-    buffer = io.BytesIO(_SHEBANG)
-    buffer.seek(len(_SHEBANG))
+    buffer = io.BytesIO(_BEGINNING)
+    buffer.seek(len(_BEGINNING))
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
             entry = zipfile.ZipInfo(name, _MOMENT)

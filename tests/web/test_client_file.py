@@ -36,6 +36,33 @@ async def test_the_file_runs_and_is_what_its_digest_says(
     assert b"it is kept" in err
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+async def test_what_a_job_sets_for_its_own_python_is_for_that_alone(
+    app: App, tmp_path: Path, python: str
+) -> None:
+    # As a crontab has it for a program whose Python is another one.
+    (tmp_path / "enum.py").write_text("print 'of Python 2'\n")
+    (tmp_path / "python3").symlink_to(python)
+    program = tmp_path / "hcl"
+    program.write_bytes((await app.http.get("/client/hcl")).content)
+    program.chmod(0o755)
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    env["PATH"] = f"{tmp_path}:{env['PATH']}"
+    own = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/opt/2.7", "PYTHONINSPECT": "1"}
+    process = await asyncio.create_subprocess_exec(
+        *(str(program), "run", "--quiet", "--patience", "0", "job", "--"),
+        *("sh", "-c", 'echo "$PYTHONPATH $PYTHONHOME $PYTHONINSPECT"; exit 3'),
+        env=env | own,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+
+    assert (process.returncode, err) == (3, b"")
+    assert out.decode().split() == list(own.values())
+
+
 async def test_the_file_is_the_same_each_time(app: App) -> None:
     first, second = [await app.http.get("/client/hcl") for _ in range(2)]
 

@@ -11,7 +11,7 @@ from aiosqlite import Connection
 from hcl.checks.spec import FINER_FIELDS
 from hcl.config import ProjectConfig
 from hcl.model import Check
-from hcl.moving import leaving
+from hcl.moving import leaving, naming
 from hcl.words.lines import one_line
 
 _HEAD = """\
@@ -65,6 +65,12 @@ exit "$failed"
 # What the peer takes of a text.
 _LONGEST = {"name": 100, "tags": 500, "desc": 10_000}
 
+# Of a name so much, where a number is put behind it.
+_ROOM = 90
+
+# The names of checks that a server cannot tell apart otherwise, by slug and tags.
+_Taken = dict[tuple[str, str], set[str]]
+
 _SLUG = re.compile(r"[a-z0-9_-]{0,100}")
 
 _SWITCHES = (
@@ -81,22 +87,41 @@ async def lines(conn: Connection, project: ProjectConfig) -> AsyncIterator[str]:
     """Yield the script for one project, a few lines at a time."""
     shown = one_line(project.name)
     yield _HEAD.format(project=shown, name="this-file")
+    taken: _Taken = {}
     async for check, is_alone in leaving.checks_by_slug(conn, project):
-        yield _call(check, is_alone=is_alone)
+        yield _call(check, taken, is_alone=is_alone)
     yield _TAIL
 
 
-def _call(check: Check, *, is_alone: bool) -> str:
+def _call(check: Check, taken: _Taken, *, is_alone: bool) -> str:
     """Write the call for a check; `is_alone`: no other has its slug."""
-    document = _document(check)
-    has_own = is_alone and document["slug"]
-    document["unique"] = ["slug"] if has_own else ["name", "slug", "tags"]
+    document, notes = _document(check), _notes(check)
+    if is_alone and document["slug"]:
+        document["unique"] = ["slug"]
+    else:
+        document["unique"] = ["name", "slug", "tags"]
+        notes += _told_apart(document, check.code, taken)
     pause = " pause" if check.status == "paused" else ""
     text = json.dumps(document, ensure_ascii=False)
-    notes = "".join(f"# {note}\n" for note in _notes(check))
+    above = "".join(f"# {note}\n" for note in notes)
     # As a word, not a here document: no line of a text can end that.
     made = f"make {check.code}{pause} || failed=1"
-    return f"\n{notes}printf %s {shlex.quote(text)} |\n    {made}\n"
+    return f"\n{above}printf %s {shlex.quote(text)} |\n    {made}\n"
+
+
+def _told_apart(document: dict[str, Any], code: str, taken: _Taken) -> list[str]:
+    """Give a check another name, if one before has all by which it is found again.
+
+    Else the server would make one of both. Return what is to be noted of that.
+    """
+    names = taken.setdefault((document["slug"], document["tags"]), set())
+    is_twin = document["name"] in names
+    if is_twin:
+        document["name"] = naming.free(document["name"][:_ROOM] or code, names)
+    names.add(document["name"])
+    shown = one_line(document["name"])
+    why = "its name, slug and tags are those of another"
+    return [f'it is called "{shown}" there: {why}'] if is_twin else []
 
 
 def _document(check: Check) -> dict[str, Any]:

@@ -63,12 +63,12 @@ def test_open_runs_that_are_none_are_refused(runs: Any) -> None:
 
 
 def test_script_for_a_healthchecks_leaves_them_out_and_says_so() -> None:
-    call = curl._call(make_check(**FINER), is_alone=False)
+    call = curl._call(make_check(**FINER), {}, is_alone=False)
 
     for name in FINER:
         assert f"# its {name} is left out: no Healthchecks knows that\n" in call
         assert f'"{name}"' not in call
-    assert "is left out" not in curl._call(make_check(), is_alone=False)
+    assert "is left out" not in curl._call(make_check(), {}, is_alone=False)
 
 
 def test_another_hcl_tells_them_over_its_api() -> None:

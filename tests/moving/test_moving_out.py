@@ -110,6 +110,41 @@ async def test_one_that_is_refused_keeps_no_other_back(tmp_path: Path) -> None:
     assert len(wrong.stderr.splitlines()) == 1
 
 
+async def test_checks_that_nothing_tells_apart_are_not_made_one(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in here, there:
+        await to_thread(folder.mkdir)
+    long = "x" * 100
+    async with running_app(here) as app:
+        # As a page makes them that proposes no name, and as two machines have them.
+        given = [("", ""), ("", ""), ("db", "db"), ("db", "db"), (long, ""), (long, "")]
+        made = [
+            await create(app, name=name, slug=slug, desc=str(n))
+            for n, (name, slug) in enumerate(given)
+        ]
+        names = ("export", "--healthchecks", "out.sh", "--project", "Home")
+        done = await to_thread(hcl, here, *names)
+    assert done.returncode == 0, done.stderr
+
+    def run(root: str) -> None:
+        env = {**os.environ, "HC_URL": root, "HC_API_KEY": API_KEY, "no_proxy": "*"}
+        subprocess.run(["sh", here / "out.sh"], env=env, check=True, timeout=ENDS)
+
+    with await to_thread(Serve, there) as server:
+        for _ in "ab":
+            await to_thread(run, server.root)
+        found = server.api("GET", "checks/")["checks"]
+
+    assert [(c["desc"], c["name"]) for c in found] == [
+        ("0", ""),
+        ("1", made[1]["uuid"]),
+        ("2", "db"),
+        ("3", "db (2)"),
+        ("4", long),
+        ("5", long[:90]),
+    ]
+
+
 def test_what_cannot_be_exported_is_told_in_a_line(
     moved: Callable[[str], Path], tmp_path: Path
 ) -> None:

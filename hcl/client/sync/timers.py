@@ -10,9 +10,12 @@ from hcl.client.sync import schedules
 from hcl.client.sync.jobs import Job, tells
 from hcl.client.sync.schedules import DAY, HOUR, MINUTE
 
+# What may put a run off; what a systemd does not know it does not show.
+_LATE = ("RandomizedDelayUSec", "RandomizedOffsetUSec", "AccuracyUSec")
+
 _FIELDS = (
-    "Id,Unit,TimersCalendar,TimersMonotonic,RandomizedDelayUSec,AccuracyUSec,"
-    "LoadState,UnitFileState,ActiveState,WantedBy"
+    "Id,Unit,TimersCalendar,TimersMonotonic,LoadState,UnitFileState,ActiveState,"
+    f"WantedBy,{','.join(_LATE)}"
 )
 
 _OF_SERVICE = (
@@ -107,11 +110,10 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     )
     commands = " ".join(shown.get("ExecStart", []))
     command = re.search(r"argv\[\]=(.*?) ;", commands)
-    spread = _seconds(one("RandomizedDelayUSec")) + _seconds(one("AccuracyUSec"))
     words = command[1] if command else unit
     # What is run by + runs as root, and by older drop-ins with the home of this user.
     user = shown.get("User", [""])[0]
-    job = Job(timer, words, tz=tz, spread=int(spread), unit=unit, user=user)
+    job = Job(timer, words, tz=tz, spread=spread(properties), unit=unit, user=user)
     if not unit.endswith(".service"):
         return job._replace(skipped=f"starts {unit}, which is no service")
     if not is_active and (starter := _starter(properties)):
@@ -123,6 +125,11 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     takes = 0 if watched else _takes(unit, scope)
     job = job._replace(takes=takes, is_cut_off=_is_cut_off(shown), watched=watched)
     return scheduled(job, properties)
+
+
+def spread(properties: dict[str, list[str]]) -> int:
+    """Return the seconds that a run may be late, by what systemctl shows of a timer."""
+    return int(sum(_seconds(properties.get(name, [""])[0]) for name in _LATE))
 
 
 def _starter(properties: dict[str, list[str]]) -> str:

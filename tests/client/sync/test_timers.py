@@ -112,6 +112,18 @@ def test_timers_that_count_from_the_last_run_have_a_period(
     assert (job.skipped, job.schedule, job.period) == ("", "", seconds)
 
 
+def test_all_by_which_a_timer_may_be_late_counts() -> None:
+    lates = {
+        "RandomizedDelayUSec": ["30min"],
+        # Of systemd 258 and later.
+        "RandomizedOffsetUSec": ["6h"],
+        "AccuracyUSec": ["1min"],
+    }
+
+    assert timers.spread(lates) == 6 * HOUR + 31 * MINUTE
+    assert timers.spread({"RandomizedDelayUSec": ["0"]}) == 0
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [

@@ -262,9 +262,10 @@ class Running:
                 # Somebody made our output so: wait until there is room.
                 _room(to, None)
             except OSError as error:
-                # Closed, or as long as it may be. On a disk that is full the command
-                # would write on, and so it does: it may have more to do than to write.
-                return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+                # Closed, or as long as it may be. On a disk that is full, or whose
+                # server is away, the command would write on, and so it does: it may
+                # have more to do than to write.
+                return error.errno not in (errno.EPIPE, errno.EFBIG)
         return True
 
     def _has_room(self, to: int) -> bool:

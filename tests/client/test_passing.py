@@ -175,12 +175,17 @@ async def test_output_that_nobody_takes_leaves_the_exit_status(
         assert told(await sink.wait_for(2)) == ["/start", "/5"]
 
 
-async def test_a_full_disk_ends_no_command_that_goes_on(tmp_path: Path) -> None:
-    # As with `hcl run … >> /var/log/job`: a shell's echo fails there, and that is all.
+# As with `hcl run … >> /var/log/job` on a disk that is full, or whose server is away:
+# a shell's echo fails there, and that is all.
+@pytest.mark.parametrize("to", ["> /dev/full", "1< /dev/null"])
+async def test_a_disk_in_trouble_ends_no_command_that_goes_on(
+    tmp_path: Path, to: str
+) -> None:
     script = "for n in 1 2 3; do echo $n; sleep 0.1; done; exit 5"
     async with HttpSink() as sink:
         env = environment(tmp_path, sink.url, PYTHON=sys.executable, SCRIPT=script)
-        outer = '"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" > /dev/full'
+        outer = '"$PYTHON" -m hcl run job -- sh -c "$SCRIPT" '
+        outer += to
         process = await asyncio.create_subprocess_exec("sh", "-c", outer, env=env)
 
         assert await asyncio.wait_for(process.wait(), ENDS) == 5

@@ -15,8 +15,12 @@ _LATE = ("RandomizedDelayUSec", "RandomizedOffsetUSec", "AccuracyUSec")
 
 _FIELDS = (
     "Id,Unit,TimersCalendar,TimersMonotonic,LoadState,UnitFileState,ActiveState,"
-    f"WantedBy,{','.join(_LATE)}"
+    f"WantedBy,SourcePath,{','.join(_LATE)}"
 )
+
+# Of whose lines systemd-cron makes units: by numbers, so that with one line more their
+# names are those of other jobs.
+_CRONTABS = ("/etc/crontab", "/etc/cron.d/", "/var/spool/cron/")
 
 _OF_SERVICE = (
     "ExecStart,ExecStopPost,PrivateNetwork,NetworkNamespacePath,IPAddressDeny,"
@@ -105,6 +109,9 @@ def _job(properties: dict[str, list[str]], tz: str, scope: list[str]) -> Job | N
     is_active = one("ActiveState") == "active"
     if not is_active and not one("UnitFileState").startswith("enabled"):
         return None
+    if (crontab := one("SourcePath")).startswith(_CRONTABS):
+        why = f"is made of {crontab}, whose lines stand for it"
+        return Job(timer, unit, skipped=why, unit=unit)
     shown = _properties(
         _ask(["systemctl", *scope, "show", f"--property={_OF_SERVICE}", unit])
     )

@@ -135,6 +135,35 @@ async def test_a_service_whose_end_is_not_heard_has_no_check(
 
 
 @pytest.mark.parametrize(
+    ("path", "is_made_of_a_line"),
+    [
+        ("/etc/crontab", True),
+        ("/etc/cron.d/odd", True),
+        ("/var/spool/cron/crontabs/root", True),
+        # Of which nothing is read where there is no anacron.
+        ("/etc/anacrontab", False),
+        ("/etc/odd.conf", False),
+    ],
+)
+async def test_a_timer_that_is_made_of_a_crontab_is_no_job_of_its_own(
+    machine: Machine, path: str, is_made_of_a_line: bool
+) -> None:
+    # As systemd-cron does, by numbers: another line more, and it starts another job.
+    units = machine.hcl.parent.parent / "units"
+    text = (units / "logs.timer").read_text().replace("logs", "cron-root-0")
+    made = text.replace("=enabled", f"=generated\nSourcePath={path}")
+    (units / "cron-root-0.timer").write_text(made)
+    (units / "cron-root-0.service").write_text(SERVICE)
+
+    ran = await machine.sync("--apply", "--host", "lines")
+
+    why = f"is made of {path}, whose lines stand for it"
+    assert (why in ran.out.decode()) == is_made_of_a_line
+    is_changed = any("cron-root-0" in path for path in machine.files())
+    assert is_changed != is_made_of_a_line
+
+
+@pytest.mark.parametrize(
     ("state", "wanted_by", "shown"),
     [
         # As mdadm's, where there is no RAID.

@@ -63,7 +63,7 @@ class Spool:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             # Not yet by the name that others look for: it is not whole.
             descriptor = os.open(path + _UNFINISHED, flags, 0o600)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.why_not = f"{self.folder}: {_words(error)}"
             return None
         try:
@@ -103,7 +103,7 @@ class Spool:
                         sizes[entry.path] = _size(entry)
                     elif entry.name.endswith(_UNFINISHED):
                         _clear(entry.path)
-        except OSError:
+        except (OSError, ValueError):
             return []
         paths, total = sorted(sizes), 0
         for number, path in enumerate(reversed(paths)):
@@ -194,5 +194,7 @@ def _remove(path: str) -> bool:
     return True
 
 
-def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _words(error: Exception) -> str:
+    # A path that is none, with a NUL say, is a ValueError.
+    said = error.strerror if isinstance(error, OSError) else ""
+    return (said or str(error)).lower()

@@ -161,7 +161,7 @@ def test_every_shell_block_is_run() -> None:
 def test_the_line_of_the_crontab_is_one() -> None:
     [text] = [text for _, text in BLOCKS if text.startswith("5 3 * * *")]
 
-    [job] = crontabs.read(text, "c", has_user=False, tz="UTC")
+    [job] = crontabs.read(text, "c", crontabs.Form(), tz="UTC")
 
     assert (job.watched, job.skipped) == ("nightly-backup", "")
 

@@ -23,6 +23,9 @@ _LEFT_TO_ANACRON = re.compile(r"test -x /usr/sbin/anacron \|\|")
 # What only cronie knows, and what only Debian's cron says, of a whole file.
 _CRONIES, _DEBIANS = b"CRON_TZ", b"this crontab file will be ignored"
 
+# How other crons call themselves in their programs.
+_BUSYBOX, _DCRON = b"BusyBox", b"dillon's cron daemon"
+
 _WRITABLE_BY_OTHERS = 0o022
 
 
@@ -40,6 +43,17 @@ def _has(words: bytes) -> bool | None:
         except OSError:
             continue
     return None
+
+
+def end_of_commands() -> str:
+    """Return the sign up to which a line's command goes for the cron here; "": none.
+
+    What stands behind a % is the job's input. To busybox, as in Alpine, % is a sign as
+    others, and a # begins a comment anywhere, between quotes too.
+    """
+    if _has(_BUSYBOX):
+        return "#"
+    return "" if _has(_DCRON) else "%"
 
 
 def reads(name: str) -> bool:

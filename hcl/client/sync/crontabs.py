@@ -30,11 +30,23 @@ _NO_LINE = "is no line of a crontab"
 _LONGEST = 800
 
 
+class Form(NamedTuple):
+    """How a crontab is written, by what reads it.
+
+    `has_user`: it names a user before each command. `end` is the sign up to which a
+    command goes: "%" if it is not escaped, or "#"; "": none.
+    """
+
+    has_user: bool = False
+    is_anacron: bool = False
+    end: str = "%"
+
+
 class Entry(NamedTuple):
     """A line of a crontab that runs something.
 
-    `head` is all before the command, `rest` what stands behind an unescaped %: it is
-    the command's standard input.
+    `head` is all before the command, `rest` what stands behind its end: behind a % the
+    command's standard input.
     """
 
     head: str
@@ -46,16 +58,12 @@ class Entry(NamedTuple):
 def read(
     text: str,
     source: str,
+    form: Form,
     *,
-    has_user: bool = False,
     tz: str,
     knows_zones: bool = True,
-    is_anacron: bool = False,
 ) -> list[Job]:
-    """Return the jobs of a crontab; `has_user`: it names a user before each command.
-
-    `knows_zones`: what reads it heeds CRON_TZ. `is_anacron`: it is anacron's.
-    """
+    """Return the jobs of a crontab; `knows_zones`: what reads it heeds CRON_TZ."""
     jobs = []
     shell, zone, spread, path = "sh", tz, 0, ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -73,14 +81,14 @@ def read(
             elif name == "PATH":
                 path = value
             continue
-        entry = split(line, has_user=has_user, shell=shell, is_anacron=is_anacron)
+        entry = split(line, form, shell=shell)
         if entry is None:
             jobs.append(_wrong(Job(source, line.strip(), number), _NO_LINE))
             continue
-        if is_anacron:
+        if form.is_anacron:
             job = _job_of_anacron(entry, source, number, spread)
         else:
-            job = _job(entry, source, number, zone, spread, has_user)
+            job = _job(entry, source, number, zone, spread, form.has_user)
         jobs.append(job._replace(path=path))
     return jobs
 
@@ -89,34 +97,29 @@ def _wrong(job: Job, why: str) -> Job:
     return job._replace(skipped=why, is_wrong=True)
 
 
-def split(
-    line: str, *, has_user: bool, shell: str = "sh", is_anacron: bool = False
-) -> Entry | None:
+def split(line: str, form: Form, *, shell: str = "sh") -> Entry | None:
     """Take a line apart; None: it runs nothing."""
-    match = (_ENTRY_OF_ANACRON if is_anacron else _ENTRY).fullmatch(line)
+    match = (_ENTRY_OF_ANACRON if form.is_anacron else _ENTRY).fullmatch(line)
     if match is None:
         return None
     head, command = (
         line[: match.start(match.lastindex or 0)],
         match[match.lastindex or 0],
     )
-    if has_user:
+    if form.has_user:
         user = re.match(r"\S+\s+", command)
         if user is None:
             return None
         head, command = head + user[0], command[user.end() :]
-    # To anacron it is a character like others.
-    command, percent, rest = (command, "", "") if is_anacron else _at_percent(command)
-    return (
-        Entry(head, command.strip(), percent + rest, shell) if command.strip() else None
-    )
+    command, rest = _ended(command, form.end)
+    return Entry(head, command.strip(), rest, shell) if command.strip() else None
 
 
-def _at_percent(command: str) -> tuple[str, str, str]:
-    match = re.search(r"(?<!\\)%", command)
-    if match is None:
-        return command, "", ""
-    return command[: match.start()], "%", command[match.end() :]
+def _ended(command: str, end: str) -> tuple[str, str]:
+    """Return a command up to its end, and what stands there."""
+    match = re.search(r"(?<!\\)%" if end == "%" else r"\s*#", command) if end else None
+    at = match.start() if match else len(command)
+    return command[:at], command[at:]
 
 
 def _job(

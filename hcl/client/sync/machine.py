@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from hcl.client.settings import SettingsError
 from hcl.client.sync import crons, crontabs, timers
+from hcl.client.sync.crontabs import Form
 from hcl.client.sync.jobs import Job
 
 # A user's crontab, as a source; others are paths and units.
@@ -77,11 +78,12 @@ def _zone_of_files() -> str:
         return ""
 
 
-def form_of(source: str) -> dict[str, bool]:
-    """Return how the crontab of a source is written, as `crontabs` takes that."""
+def form_of(source: str) -> Form:
+    """Return how the crontab of a source is written."""
     is_anacron = source == _ANACRONTAB
     is_systems = source != USER_CRONTAB and not is_anacron
-    return {"has_user": is_systems, "is_anacron": is_anacron}
+    end = "" if is_anacron else crons.end_of_commands()
+    return Form(is_systems, is_anacron, end)
 
 
 def jobs(hcl: str) -> list[Job]:
@@ -90,8 +92,8 @@ def jobs(hcl: str) -> list[Job]:
     found, knows_zones = [], crons.knows_zones()
     for source, text in texts():
         form = form_of(source)
-        read = crontabs.read(text, source, **form, tz=tz, knows_zones=knows_zones)
-        if form["has_user"]:
+        read = crontabs.read(text, source, form, tz=tz, knows_zones=knows_zones)
+        if form.has_user:
             read = crons.run_of(source, text, read)
         found += [_changeable(job, hcl) for job in read]
     return found + timers.find(tz, user=os.geteuid() != 0)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from hcl.client.sync import crontabs, machine
+from hcl.client.sync.crontabs import Form
 from hcl.client.sync.jobs import Job, name, tells_at
 from hcl.client.sync.machine import Change
 
@@ -190,7 +191,7 @@ def _renewed(steps: Sequence[Step], folder: str) -> list[Change]:
     return renewed
 
 
-def _told(text: str, steps: dict[int, Step], hcl: str, form: dict[str, bool]) -> str:
+def _told(text: str, steps: dict[int, Step], hcl: str, form: Form) -> str:
     """Return a crontab in which the lines of these steps tell their checks."""
     lines, shell = text.split("\n"), "sh"
     for number, line in enumerate(lines, 1):
@@ -198,7 +199,7 @@ def _told(text: str, steps: dict[int, Step], hcl: str, form: dict[str, bool]) ->
         if setting:
             shell = setting[1].strip("\"'")
         step = steps.get(number)
-        entry = step and crontabs.split(line, **form, shell=shell)
+        entry = step and crontabs.split(line, form, shell=shell)
         if step and entry:
             lines[number - 1] = crontabs.wrapped(entry, step.check, hcl)
     return "\n".join(lines)

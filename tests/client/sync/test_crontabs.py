@@ -7,9 +7,12 @@ import pytest
 from cronsim import CronSim
 
 from hcl.client.sync import crontabs
+from hcl.client.sync.crontabs import Form
 from hcl.client.sync.jobs import Job, name
 from hcl.client.sync.plan import plan
 from hcl.client.sync.schedules import DAY, HOUR, MINUTE
+
+ANACRON = Form(is_anacron=True, end="")
 
 # A line, its schedule as every server takes it, and what its check is called by.
 LINES = [
@@ -164,7 +167,8 @@ LINES = [
 
 
 def read(text: str, *, has_user: bool = False) -> list[Job]:
-    return crontabs.read(text, "crontab -l", has_user=has_user, tz="Europe/Riga")
+    form = Form(has_user=has_user)
+    return crontabs.read(text, "crontab -l", form, tz="Europe/Riga")
 
 
 @pytest.mark.parametrize(("line", "schedule", "called"), LINES)
@@ -282,16 +286,16 @@ def test_job_of_anacron_may_be_a_day_late(
 ) -> None:
     text = f"RANDOM_DELAY=45\n{line}\n"
 
-    [job] = crontabs.read(text, "a", tz="UTC", is_anacron=True)
+    [job] = crontabs.read(text, "a", ANACRON, tz="UTC")
 
     assert (job.skipped, job.user, job.schedule) == ("", "root", "")
     assert job.period == days * DAY
     assert job.grace == DAY + HOUR + (45 + minutes) * MINUTE
-    entry = crontabs.split(line, has_user=False, is_anacron=True)
+    entry = crontabs.split(line, ANACRON)
     assert entry is not None
     wrapped = crontabs.wrapped(entry, "c", "hcl")
     assert wrapped == f"{entry.head}hcl run c -- {command}"
-    [again] = crontabs.read(wrapped, "a", tz="UTC", is_anacron=True)
+    [again] = crontabs.read(wrapped, "a", ANACRON, tz="UTC")
     assert again.watched == "c"
 
 
@@ -306,7 +310,7 @@ def test_job_of_anacron_may_be_a_day_late(
     ],
 )
 def test_what_anacron_does_not_run_is_said(line: str, why: str) -> None:
-    [job] = crontabs.read(line, "a", tz="UTC", is_anacron=True)
+    [job] = crontabs.read(line, "a", ANACRON, tz="UTC")
 
     assert job.skipped == why
 
@@ -356,7 +360,7 @@ def test_grace_goes_by_how_often_it_runs(
     ],
 )
 def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
-    entry = crontabs.split(line, has_user=False)
+    entry = crontabs.split(line, Form())
     assert entry is not None
 
     assert crontabs.wrapped(entry, "c", "hcl") == expected
@@ -388,7 +392,7 @@ def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
     ],
 )
 def test_a_wrapped_command_does_what_it_did(command: str) -> None:
-    entry = crontabs.split(f"0 3 * * * {command}", has_user=False)
+    entry = crontabs.split(f"0 3 * * * {command}", Form())
     assert entry is not None
     wrapped = crontabs.wrapped(entry, "c", "hcl").removeprefix(
         "0 3 * * * hcl run c -- "
@@ -424,7 +428,7 @@ def test_a_wrapped_command_does_what_it_did(command: str) -> None:
     ],
 )
 def test_a_job_that_has_nothing_to_do_has_not_failed(command: str, status: int) -> None:
-    entry = crontabs.split(f"0 3 * * * {command}", has_user=False)
+    entry = crontabs.split(f"0 3 * * * {command}", Form())
     assert entry is not None
     line = crontabs.wrapped(entry, "c", "hcl").removeprefix("0 3 * * * hcl run c -- ")
 
@@ -474,6 +478,6 @@ def test_ping_urls_of_any_path_are_known_by_the_server(url: str, what: str) -> N
     ],
 )
 def test_the_check_that_a_line_tells_is_found(command: str, check: str) -> None:
-    [job] = crontabs.read(f"5 3 * * * {command}", "c", has_user=False, tz="UTC")
+    [job] = crontabs.read(f"5 3 * * * {command}", "c", Form(), tz="UTC")
 
     assert job.watched == check

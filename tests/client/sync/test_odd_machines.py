@@ -226,6 +226,36 @@ async def test_a_crontab_is_what_the_cron_here_reads(
     assert (b"/bin/found" in (await machine.sync()).out) == is_read
 
 
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        # As cronie reads it: the rest is standard input.
+        ("CRON_TZ", " run percent-dump -- sh -c 'dump > $(date +'%F) # of the night"),
+        # As Alpine's does: up to the comment, also if that were between quotes.
+        (
+            "BusyBox v1",
+            " run percent-dump -- sh -c 'dump > $(date +%F)' # of the night",
+        ),
+        # As Slackware's.
+        (
+            "dillon's cron daemon",
+            " run percent-dump -- sh -c 'dump > $(date +%F) # of the night'",
+        ),
+    ],
+)
+async def test_a_command_ends_where_the_cron_here_says(
+    machine: Machine, cron: str, expected: str
+) -> None:
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin/crond").write_text(cron)
+    machine.crontab.write_text("0 3 * * * dump > $(date +%F) # of the night\n")
+
+    ran = await machine.sync("--apply", "--host", "percent")
+
+    assert ran.status == 0
+    assert machine.crontab.read_text().endswith(f"{expected}\n")
+
+
 # A file in /etc/cron.d, its mode, and what is said of its lines: job or reason.
 PASSED_OVER = "cron passes this file over: "
 UNREAD = [

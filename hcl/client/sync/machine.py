@@ -27,6 +27,8 @@ PATH_OF_CRON = "/usr/bin:/bin"
 # The name of a time zone; TZ may be a path or a rule (CET-1CEST,M3.5.0,M10.5.0/3) too.
 _ZONE = re.compile(r"[A-Za-z_-]+(/[A-Za-z0-9_+-]+)*|(EST5E|CST6C|MST7M|PST8P)DT")
 
+_ZONES, _UTC = "/usr/share/zoneinfo", b"UTC0"
+
 _ROOT = crons.ROOT
 
 _ANACRONTAB = _ROOT + "/etc/anacrontab"
@@ -68,14 +70,34 @@ def _zone_of_all() -> str:
 
 
 def _zone_of_files() -> str:
-    link = os.path.realpath(_ROOT + "/etc/localtime")
+    path = _ROOT + "/etc/localtime"
+    link = os.path.realpath(path)
     if "/zoneinfo/" in link:
         return link.partition("/zoneinfo/")[2]
     try:
         with open(_ROOT + "/etc/timezone", encoding="ascii") as file:
-            return file.read().strip()
+            name = file.read().strip()
     except (OSError, ValueError):
-        return ""
+        name = ""
+    # A copy, or the host's that a container was given: what stands beside it, or that
+    # nothing does, may be of another zone.
+    rule = _rule_of(path)
+    known = _UTC if name in ("", "UTC", "Etc/UTC") else _rule_of(f"{_ZONES}/{name}")
+    return path if rule and known and rule != known else name
+
+
+def _rule_of(path: str) -> bytes:
+    """Return the rule by which a zone's file goes on from now on; empty: none."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return b""
+    # RFC 8536, 3.3: between the last two line ends, but in files of the first version.
+    if not data.startswith(b"TZif") or data[4:5] < b"2":
+        return b""
+    rule = data.rpartition(b"\n")[0].rpartition(b"\n")[2]
+    return _UTC if rule == b"GMT0" else rule
 
 
 def form_of(source: str) -> Form:

@@ -732,6 +732,35 @@ async def test_the_zone_is_that_of_cron(
     assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
 
 
+@pytest.mark.parametrize(
+    ("copied", "beside", "own", "zone"),
+    [
+        ("Europe/Riga", "Europe/Riga\n", "", "Europe/Riga"),
+        # As of a host, in a container: -v /etc/localtime:/etc/localtime:ro.
+        ("Europe/Riga", "Etc/UTC\n", "", ""),
+        ("Europe/Riga", "Etc/UTC\n", "Europe/Riga", "Europe/Riga"),
+        ("Europe/Riga", "", "", ""),
+        # Without tzdata nobody can tell.
+        ("Europe/Riga", "Nowhere/Here\n", "", "Nowhere/Here"),
+        ("GMT", "Etc/UTC\n", "", "Etc/UTC"),
+        ("Etc/UTC", "", "", "UTC"),
+    ],
+)
+async def test_a_zone_that_was_copied_is_no_other(
+    machine: Machine, copied: str, beside: str, own: str, zone: str
+) -> None:
+    data = await asyncio.to_thread(Path("/usr/share/zoneinfo", copied).read_bytes)
+    (machine.root / "etc/localtime").write_bytes(data)
+    (machine.root / "etc/timezone").write_text(beside)
+    machine.env["TZ"] = own
+
+    ran = await machine.sync()
+
+    found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
+    assert (found[1] if found else "") == zone
+    assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
+
+
 def test_two_changes_in_one_second_have_a_backup_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -293,9 +293,15 @@ def _of_systemd() -> str:
 
 
 def _standard_input() -> bytes:
-    """Return the beginning and the end of what comes in."""
+    """Return the beginning and the end of what comes in; Ctrl-C ends the process."""
+    # Imported here: at a terminal nothing comes.
+    import signal
+
     from hcl.client.output import Output
 
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # Not by Python's handler, which says where in hcl that was.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     output = Output(BODY_LIMIT)
     try:
         while chunk := sys.stdin.buffer.read(65_536):

@@ -1,11 +1,18 @@
 """`hcl ping`: one signal of a check."""
 
+import asyncio
 import base64
+import fcntl
+import os
+import signal
+import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from tests.client.running import KEY, environment, hcl, kept
+from tests.patience import ENDS
 from tests.sinks import HttpSink
 
 CODE = "3b4c1f6e-9a2d-4f0b-8c5e-1d2e3f4a5b6c"
@@ -68,6 +75,27 @@ async def test_standard_input_goes_with_it(tmp_path: Path) -> None:
         assert body.startswith("said\nsaid\n")
         assert body.endswith("said\nsaid\n")
         assert 9_900 < len(body) <= 10_000
+
+
+async def test_ctrl_c_ends_who_waits_for_standard_input(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    job = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hcl", "ping", "--patience", "0", "job", "log"),
+        stdin=reader,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(tmp_path, "http://127.0.0.1:9"),
+    )
+    # It has read that by then, and waits for more.
+    os.write(writer, b"x")
+    async with asyncio.timeout(ENDS):
+        while fcntl.ioctl(reader, termios.FIONREAD, bytes(4)) != bytes(4):  # noqa: ASYNC110 - another process reads
+            await asyncio.sleep(0.01)
+    job.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(job.communicate(), ENDS)
+    os.close(reader)
+    os.close(writer)
+
+    assert (job.returncode, err) == (-signal.SIGINT, b"")
 
 
 @pytest.mark.parametrize("word", ["256", "-1", "Start", "oops"])

@@ -95,11 +95,12 @@ def load(server: str = "", ping_key: str = "", api_key: str = "") -> Settings:
     """
     said = {**_read(SYSTEM_FILE), **_read(own_file())}
     said.update({name: os.environ[name] for name in _NAMES if os.environ.get(name)})
+    # What was made of a file, a container's secret say, ends as that does.
     return Settings(
-        server=(server or said.get("HCL_SERVER", "")).rstrip("/"),
-        ping_key=ping_key or said.get("HCL_PING_KEY", ""),
-        api_key=api_key or said.get("HCL_API_KEY", ""),
-        spool=said.get("HCL_SPOOL", ""),
+        server=(server or said.get("HCL_SERVER", "")).strip().rstrip("/"),
+        ping_key=(ping_key or said.get("HCL_PING_KEY", "")).strip(),
+        api_key=(api_key or said.get("HCL_API_KEY", "")).strip(),
+        spool=said.get("HCL_SPOOL", "").strip(),
     )
 
 

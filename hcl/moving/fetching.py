@@ -64,8 +64,12 @@ def fetch(
     It is called as the only one of `names`, or else by the server's host: the API does
     not tell its name. `ca_file` is whom it trusts besides the system's store.
     """
+    api_key = (api_key or "").strip()
     if not api_key:
         raise MovingError(f"{url}: needs --api-key with a read-write key")
+    if not (api_key.isascii() and api_key.isprintable()):
+        # Else the way to the server says what it cannot send: the key.
+        raise MovingError(f"{url}: the API key is none: write it as the server did")
     if len(names) > 1:
         raise MovingError(f"{url}: an API key is for one project: name one")
     with Remote(url, api_key, say, ca_file) as remote:

@@ -484,6 +484,26 @@ async def test_settings_come_from_flags_the_environment_and_files(
         assert paths == [f"/ping/{key}/job" for key in (KEY, "of-env", "flag")]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "], ids=["lf", "crlf", "blank"])
+async def test_a_line_end_behind_a_setting_is_no_part_of_it(
+    tmp_path: Path, end: str
+) -> None:
+    # As secrets of a container have it, which somebody made of files.
+    async with HttpSink() as sink:
+        env = environment(tmp_path, sink.url + end, HCL_PING_KEY=KEY + end)
+        env["HCL_SPOOL"] += end
+
+        pinged = await hcl(env, "ping", "job")
+        checks = await hcl(env, "checks", "--api-key", f"{'w' * 32}{end}")
+        [ping, call] = sink.records
+
+    assert (pinged.status, pinged.err) == (0, "")
+    assert "is no API: it answered" in checks.err
+    assert ping.target == f"/ping/{KEY}/job"
+    assert call.headers["x-api-key"] == "w" * 32
+    assert (tmp_path / "spool").is_dir()
+
+
 @pytest.mark.parametrize(
     ("check", "env", "said"),
     [

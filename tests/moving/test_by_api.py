@@ -35,7 +35,8 @@ def test_a_project_comes_from_a_server(
     there.mkdir()
     with Served(moved("here")) as server:
         arguments = ("import", f"{server.root}/api/v3/", "--project", "Moved")
-        env = {"HCL_API_KEY": PROJECT["api_key_plain"]}
+        # The line's end as a container's secret has it that was made of a file.
+        env = {"HCL_API_KEY": PROJECT["api_key_plain"] + "\n"}
 
         done = hcl(there, *arguments, env=env)
         again = hcl(there, *arguments, env=env)
@@ -425,6 +426,10 @@ def test_no_server_and_no_key_are_told_in_a_line(tmp_path: Path) -> None:
         "--project", "b",
     )  # fmt: skip
 
-    assert without.returncode == two.returncode == 1
+    odd = hcl(tmp_path, "import", "http://127.0.0.1:9/", "--api-key", "secret\nkey")
+
+    assert without.returncode == two.returncode == odd.returncode == 1
+    assert "the API key is none" in odd.stderr
+    assert "secret" not in odd.stderr
     assert "needs --api-key with a read-write key" in without.stderr
     assert "an API key is for one project" in two.stderr

@@ -21,7 +21,7 @@ from hcl.client.settings import (
     unsaid,
 )
 from hcl.client.spool import default_folder
-from hcl.client.sync import machine
+from hcl.client.sync import crons, machine
 from hcl.client.sync.jobs import Job, tells
 from hcl.client.sync.machine import Change
 from hcl.client.sync.plan import Step, changes, plan, template
@@ -146,9 +146,11 @@ def _starts(words: Sequence[str]) -> bool:
 
 def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:
     """Say that jobs will not know where to tell: they have another environment."""
-    is_ours = all(job.user in ("", "root") for job in jobs if not job.skipped)
+    is_ours = all(map(_has_our_home, jobs))
     paths = (SYSTEM_FILE, own_file()) if is_ours else (SYSTEM_FILE,)
     in_crontabs = "".join(text for _, text in machine.texts())
+    if not crons.takes_variables():
+        in_crontabs = ""
     names = [name for name in unsaid(*paths) if f"{name}=" not in in_crontabs]
     if names:
         print(
@@ -156,6 +158,12 @@ def _tell_what_is_unsaid(jobs: Sequence[Job]) -> None:
             f" {' and '.join(name + '=…' for name in names)} into {paths[-1]}",
             file=sys.stderr,
         )
+
+
+def _has_our_home(job: Job) -> bool:
+    """Tell whether a job reads the settings of whoever calls this, if it is to tell."""
+    is_ours = job.user in ("", "root")
+    return bool(job.skipped) or (is_ours and job.home in ("", os.path.expanduser("~")))
 
 
 def tell_what_is_unread(jobs: Sequence[Job], path: str) -> None:

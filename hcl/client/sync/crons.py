@@ -56,6 +56,11 @@ def end_of_commands() -> str:
     return "" if _has(_DCRON) else "%"
 
 
+def takes_variables() -> bool:
+    """Tell whether the cron here gives jobs what their crontab sets."""
+    return not _has(_BUSYBOX)
+
+
 def reads(name: str) -> bool:
     """Tell whether the cron here runs what a file of this name in /etc/cron.d says."""
     if _READ_BY_CRON.fullmatch(name):

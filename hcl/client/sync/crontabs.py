@@ -65,31 +65,27 @@ def read(
 ) -> list[Job]:
     """Return the jobs of a crontab; `knows_zones`: what reads it heeds CRON_TZ."""
     jobs = []
-    shell, zone, spread, path = "sh", tz, 0, ""
+    said: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         setting = _SETTING.fullmatch(line)
         if setting and not line.lstrip().startswith(("@", "*")):
-            name, value = setting[1].strip("\"'"), setting[2].strip().strip("\"'")
-            if name == "CRON_TZ":
-                zone = value if knows_zones else tz
-            elif name == "RANDOM_DELAY" and value.isdigit():
-                spread = int(value) * MINUTE
-            elif name == "SHELL":
-                shell = value
-            elif name == "PATH":
-                path = value
+            said[setting[1].strip("\"'")] = setting[2].strip().strip("\"'")
             continue
-        entry = split(line, form, shell=shell)
+        entry = split(line, form, shell=said.get("SHELL", "sh"))
         if entry is None:
             jobs.append(_wrong(Job(source, line.strip(), number), _NO_LINE))
             continue
+        delay = said.get("RANDOM_DELAY", "")
+        spread = int(delay) * MINUTE if delay.isdigit() else 0
         if form.is_anacron:
             job = _job_of_anacron(entry, source, number, spread)
         else:
+            zone = said.get("CRON_TZ", tz) if knows_zones else tz
             job = _job(entry, source, number, zone, spread, form.has_user)
-        jobs.append(job._replace(path=path))
+        home = said.get("XDG_CONFIG_HOME") or said.get("HOME", "")
+        jobs.append(job._replace(path=said.get("PATH", ""), home=home))
     return jobs
 
 

@@ -102,7 +102,8 @@ class Job(NamedTuple):
     why it cannot be watched; "": it can. `is_wrong`: no cron takes its line. `watched`:
     the check that it tells already.
     `unit`: what a timer starts. `is_cut_off`: that has no network. `path`: where its
-    crontab says that programs are; "": it does not say.
+    crontab says that programs are, `home` that its home is, or that of its settings;
+    "": it does not say.
     """
 
     source: str
@@ -120,6 +121,7 @@ class Job(NamedTuple):
     unit: str = ""
     is_cut_off: bool = False
     path: str = ""
+    home: str = ""
 
     @property
     def grace(self) -> int:

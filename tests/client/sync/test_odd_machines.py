@@ -580,6 +580,35 @@ async def test_jobs_that_do_not_know_the_server_are_told_of(machine: Machine) ->
     assert set_there.err == ""
 
 
+@pytest.mark.parametrize(
+    ("setting", "is_told"),
+    [("HOME=/", True), ("XDG_CONFIG_HOME=/srv", True), ("HOME={}", False)],
+)
+async def test_jobs_with_a_home_of_their_own_do_not_read_ours(
+    machine: Machine, setting: str, is_told: bool
+) -> None:
+    home = machine.settings.parents[2]
+    machine.crontab.write_text(f"{setting.format(home)}\n{CRONTAB}")
+
+    ran = await machine.sync()
+
+    said = "HCL_SERVER=… and HCL_PING_KEY=… into /etc/hcl/client.conf"
+    assert (said in ran.err) == is_told
+
+
+async def test_a_cron_that_takes_no_variables_takes_no_settings(
+    machine: Machine,
+) -> None:
+    (machine.root / "usr/sbin").mkdir(parents=True)
+    (machine.root / "usr/sbin/crond").write_text("BusyBox v1")
+    machine.settings.write_text("")
+    machine.crontab.write_text(f"HCL_SERVER=x\nHCL_PING_KEY=y\n{CRONTAB}")
+
+    ran = await machine.sync()
+
+    assert "jobs will not know where to tell" in ran.err
+
+
 async def test_a_service_of_another_user_does_not_read_our_settings(
     machine: Machine,
 ) -> None:

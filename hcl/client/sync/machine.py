@@ -359,6 +359,9 @@ def _put_file(path: str, text: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     with open(os.open(new, flags, 0o600), "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        # Else a power cut may leave a crontab empty (XFS).
+        os.fsync(file.fileno())
     if os.path.exists(path):
         # Its SELinux context too: cron runs nothing of a file that has another one.
         shutil.copystat(path, new)

@@ -59,7 +59,7 @@ class Spool:
             self.why_not = "there is no home: set HCL_SPOOL"
             return None
         try:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            _make(self.folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             # Not yet by the name that others look for: it is not whole.
             descriptor = os.open(path + _UNFINISHED, flags, 0o600)
@@ -113,6 +113,21 @@ class Spool:
                     self.dropped += _remove(old)
                 return paths[len(paths) - number :]
         return paths
+
+
+def _make(folder: str) -> None:
+    """Make the folder, so that its owner may look into it. Raises OSError, ValueError.
+
+    Under the umask of a script that writes for its owner alone, 177, nobody could.
+    """
+    if os.path.isdir(folder):
+        return
+    before = os.umask(0o077)
+    try:
+        os.umask(before & 0o077)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    finally:
+        os.umask(before)
 
 
 def _size(entry: os.DirEntry[str]) -> int:

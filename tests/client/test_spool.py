@@ -52,6 +52,26 @@ def test_signals_are_private_and_come_back_in_their_order(tmp_path: Path) -> Non
     assert list(tmp_path.glob("spool/*")) == []
 
 
+def test_a_script_that_writes_for_its_owner_alone_has_a_folder_to_look_into(
+    tmp_path: Path,
+) -> None:
+    # As those have it that dump a database.
+    before = os.umask(0o177)
+    try:
+        kept = Spool(str(tmp_path / "state/spool")).keep(Signal(TARGET, "", 1.0))
+        after = os.umask(0o177)
+    finally:
+        os.umask(before)
+
+    assert kept is not None
+    spools.leave(kept)
+    modes = [
+        stat.S_IMODE(path.stat().st_mode)
+        for path in (tmp_path / "state", tmp_path / "state/spool", Path(kept.path))
+    ]
+    assert [*modes, after] == [0o700, 0o700, 0o600, 0o177]
+
+
 @pytest.mark.parametrize(("name", "most"), [("MOST_FILES", 3), ("MOST_BYTES", 800)])
 def test_the_oldest_go_if_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int

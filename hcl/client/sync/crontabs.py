@@ -198,14 +198,21 @@ _SHELL_WORD = re.compile(
 
 def wrapped(entry: Entry, check: str, hcl: str) -> str:
     """Return a line whose command is run by `hcl run`."""
-    command = entry.command
+    lock, command = _behind_lock(entry.command)
     if set(command) & _SHELL_SIGNS or _SHELL_WORD.match(command):
         if entry.shell.rpartition("/")[2] in _KNOWING_IF:
             command = _without_false_failure(command)
         # cron takes the backslash of \\% away before a shell sees it: it stays.
         command = f"{entry.shell} -c {shlex.quote(command)}"
-    return f"{entry.head}{hcl} run {check} -- {command}{entry.rest}"
+    return f"{entry.head}{lock}{hcl} run {check} -- {command}{entry.rest}"
 
+
+# What runs a job only if its lock is free, by options that take no word.
+_OPTIONS = r"(?:(?:-[sxeoF]+|--(?:shared|exclusive|close|no-fork|verbose))\s+)*"
+_LOCK = re.compile(
+    rf"((?:\S*/)?flock\s+{_OPTIONS}(?:-[sxeoF]*n[sxeoF]*|--nb|--nonblock)\s+{_OPTIONS}"
+    r"[\w./~$][\w./@:+{}$-]*\s+)([^\s-].*)"
+)
 
 _KNOWING_IF = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 
@@ -235,6 +242,17 @@ def _goes_on(command: str) -> bool:
     """Tell whether a shell ends before what it starts, which then loses its output."""
     signs = {match["sign"] for match in _PIECES.finditer(command)}
     return "&" in signs and not re.search(r"\bwait\b", command)
+
+
+def _behind_lock(command: str) -> tuple[str, str]:
+    """Take a command apart whose lock another may hold; "": it has none, or more.
+
+    Each time that it is held there is nothing to do: that is to be told to nobody.
+    """
+    match = _LOCK.fullmatch(command)
+    if match is None or any(piece["sign"] for piece in _PIECES.finditer(command)):
+        return "", command
+    return match[1], match[2]
 
 
 def _without_false_failure(command: str) -> str:

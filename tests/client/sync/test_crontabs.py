@@ -357,6 +357,28 @@ def test_grace_goes_by_how_often_it_runs(
         ("0 3 * * * exec /bin/x", "0 3 * * * hcl run c -- sh -c 'exec /bin/x'"),
         ("0 3 * * * . /etc/job", "0 3 * * * hcl run c -- sh -c '. /etc/job'"),
         ("0 3 * * * time /bin/x", "0 3 * * * hcl run c -- sh -c 'time /bin/x'"),
+        # While another holds the lock there is nothing to do, which is no failure.
+        (
+            "* * * * * flock -n /tmp/l /bin/x",
+            "* * * * * flock -n /tmp/l hcl run c -- /bin/x",
+        ),
+        (
+            "* * * * * /usr/bin/flock --close -xn $HOME/l x 'a b' > /dev/null 2>&1",
+            "* * * * * /usr/bin/flock --close -xn $HOME/l hcl run c --"
+            " sh -c 'x '\"'\"'a b'\"'\"' > /dev/null 2>&1'",
+        ),
+        (
+            "* * * * * flock -w 9 /l /bin/x",
+            "* * * * * hcl run c -- flock -w 9 /l /bin/x",
+        ),
+        (
+            "* * * * * flock -n /l -c x",
+            "* * * * * hcl run c -- flock -n /l -c x",
+        ),
+        (
+            "* * * * * flock -n /l a && b",
+            "* * * * * hcl run c -- sh -c 'flock -n /l a && b'",
+        ),
     ],
 )
 def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
@@ -387,6 +409,7 @@ def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
         "[ -d / ] && echo a; echo b",
         "[ -d / ] && echo a 2>&1 # && b",
         "exec echo a",
+        "flock -n /dev/null echo 'a   b' \"$PATH\" 2>&1",
         "eval echo a",
         "echo 100\\%",
     ],
@@ -394,9 +417,9 @@ def test_a_line_is_wrapped_as_it_stands(line: str, expected: str) -> None:
 def test_a_wrapped_command_does_what_it_did(command: str) -> None:
     entry = crontabs.split(f"0 3 * * * {command}", Form())
     assert entry is not None
-    wrapped = crontabs.wrapped(entry, "c", "hcl").removeprefix(
-        "0 3 * * * hcl run c -- "
-    )
+    line = crontabs.wrapped(entry, "c", "hcl").removeprefix("0 3 * * * ")
+    wrapped = line.replace("hcl run c -- ", "", 1)
+    assert wrapped != line
 
     def cron(text: str) -> bytes:
         # As cron hands it to the shell.

@@ -141,9 +141,32 @@ def _job(
         fields, apart = schedules.normal(words)
     except ValueError as error:
         return _wrong(job, str(error))
-    return job._replace(
-        schedule=" ".join(fields), period=period(fields), spread=spread + apart
-    )
+    late = spread + apart + _naps(job.command)
+    return job._replace(schedule=" ".join(fields), period=period(fields), spread=late)
+
+
+_NAP = re.compile(r"\bsleep(?=[\s(])([^;&|]*)")
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\)*([smhd]?)\b")
+_UNITS = {"": 1, "s": 1, "m": MINUTE, "h": HOUR, "d": DAY}
+
+# What bash has for chance: so many figures of it, below a number, or all.
+_FIGURES = re.compile(r"\$\{RANDOM:\d+:(\d)\}")
+_BELOW = re.compile(r"\$?\{?RANDOM\}?\s*%\s*")
+_CHANCE = re.compile(r"\$\{?RANDOM\b\}?")
+
+
+def _naps(command: str) -> int:
+    """Return the seconds that a command may sleep, a day at most.
+
+    Many do before their work, so that not all machines come at once.
+    """
+    seconds = 0.0
+    for nap in _NAP.findall(command):
+        nap = _FIGURES.sub(lambda match: str(10 ** int(match[1])), nap)
+        nap = _CHANCE.sub("32768", _BELOW.sub("", nap))
+        lengths = [float(n) * _UNITS[unit] for n, unit in _LENGTH.findall(nap)]
+        seconds += max(lengths, default=0.0)
+    return int(min(seconds, DAY))
 
 
 def _job_of_anacron(entry: Entry, source: str, number: int, spread: int) -> Job:

@@ -269,6 +269,35 @@ def test_system_crontab_names_a_user() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "seconds"),
+    [
+        # As certbot's own pages have it, and as Debian.
+        (
+            "/opt/certbot/bin/python -c 'import random; import time;"
+            " time.sleep(random.random() * 3600)' && sudo certbot renew -q",
+            3600,
+        ),
+        ("perl -e 'sleep int(rand(43200))' && certbot -q renew", 43_200),
+        ("sleep $((RANDOM \\% 600)); /bin/x 9000", 600),
+        ("sleep $(($RANDOM \\% 60))m; /bin/x", 3600),
+        ("sleep ${RANDOM:0:2}m; /bin/x", 6000),
+        ("sleep $RANDOM; /bin/x", 32_768),
+        ("sleep $(shuf -i 0-1800 -n 1) && /bin/x", 1800),
+        ("/bin/sleep 5m && /bin/x | sleep 0.5h", 300 + 1800),
+        ("sleep 9d; /bin/x", DAY),
+        ("/bin/sleep-tracker 9000 sleep", 0),
+    ],
+)
+def test_a_job_may_take_as_long_as_it_sleeps(command: str, seconds: int) -> None:
+    [awake] = read("5 3 * * * /bin/x")
+
+    [job] = read(f"5 3 * * * {command}")
+
+    assert job.spread == seconds
+    assert job.grace == awake.grace + -(-seconds // MINUTE) * MINUTE
+
+
+@pytest.mark.parametrize(
     ("line", "days", "minutes", "command"),
     [
         (

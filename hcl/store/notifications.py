@@ -178,7 +178,9 @@ async def add_reminders(
 _TO_HAND_ON = (
     " WHERE n.channel_id = :channel_id AND n.next_try IS NOT NULL"
     " AND NOT n.handed_on"
-    " AND (n.hold = '' OR n.attempts > 0 OR n.next_try <= :now OR (n.hold = 'mute'"
+    " AND (n.hold = '' OR n.attempts > 0"
+    # What a flip woke since is not decided on: its delay may not be over.
+    " OR n.next_try <= min(:now, :decided) OR (n.hold = 'mute'"
     # The mute is over, and it waits with another that failed.
     " AND NOT EXISTS (SELECT 1 FROM check_states s"
     " WHERE s.check_id = n.check_id AND s.muted_until > :now)))"

@@ -80,7 +80,7 @@ async def test_failing_channel_hands_on_all_that_it_owes_each_once(
         check = await post.down("a")
         await post.send(*(NOW + at for at in TRIES[:3]))
         await post.down("b", at=NOW + TRIES[2])
-        await post.succeed(check, NOW + TRIES[2] + SECOND)
+        await post.succeed(check, NOW + TRIES[2])
 
         # The next try of any message tells that it still fails.
         for n in range(1, 10):
@@ -227,6 +227,29 @@ async def test_what_comes_while_a_try_fails_is_not_handed_on_before_its_delay(
         await third
         post.http.delay = 0.0
         await post.succeed(check, NOW + TRIES[2] + MINUTE)
+
+        await post.send(*(NOW + TRIES[2] + n * MINUTE for n in range(1, 20)))
+
+        assert post.mails() == ["DOWN: a"]
+
+
+async def test_what_is_over_before_its_delay_while_a_try_fails_is_not_handed_on(
+    tmp_path: Path,
+) -> None:
+    """It waits no more, since its check has flipped, but nobody has decided on that."""
+    hook = channel("Hook", "webhook", fallback='"Mail"', delay='"10m"')
+    async with posting(tmp_path, hook, MAIL) as post:
+        post.http.status = 500
+        await post.down("a", at=NOW - 10 * MINUTE)
+        check = await post.down("b", at=NOW - MINUTE)
+        await post.send(NOW, NOW + TRIES[1])
+        # It ends a second after the flip: tries are timed in whole ones.
+        post.http.delay = 1.1
+        third = asyncio.create_task(post.send(NOW + TRIES[2]))
+        await post.http.wait_for(3)
+        await post.succeed(check, NOW + TRIES[2] + SECOND)
+        await third
+        post.http.delay = 0.0
 
         await post.send(*(NOW + TRIES[2] + n * MINUTE for n in range(1, 20)))
 

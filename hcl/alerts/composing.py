@@ -1,7 +1,6 @@
 """Gather from the store what a message has to tell."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 
 from aiosqlite import Connection
@@ -14,6 +13,7 @@ from hcl.config import Config
 from hcl.db import readable
 from hcl.model import Alert, Check, Flip, Lateness, Message, Ping
 from hcl.store.waiting import Waiting
+from hcl.words.handing import last_reasons
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ async def compose(
         ),
         also_down=tuple(also_down[:_NAMED]),
         also_down_count=len(also_down),
-        notice=" ".join(dict.fromkeys(_notices(bundle))),
+        notice=last_reasons(row.notification.notice for row in bundle),
         project_code=project.code,
     )
 
@@ -111,7 +111,7 @@ async def _announced(
         name,
         project_code=code,
         announcement=announcement,
-        notice=" ".join(dict.fromkeys(_notices(bundle))),
+        notice=last_reasons(row.notification.notice for row in bundle),
     )
 
 
@@ -162,7 +162,3 @@ async def _late_alert(
         channels=tuple(await store.channels.codes_of_check(conn, check.id)),
         lateness=lateness,
     )
-
-
-def _notices(rows: Iterable[Waiting]) -> list[str]:
-    return [row.notification.notice for row in rows if row.notification.notice]

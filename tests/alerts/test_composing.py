@@ -192,6 +192,21 @@ async def test_notices_are_told_once_each(app: App) -> None:
     assert (await composed(app, *told)).notice == "A. B."
 
 
+async def test_a_channel_says_once_why_it_could_not_deliver(app: App) -> None:
+    """A mail server gives each refusal a number of its own."""
+    for _ in range(4):
+        await down(app, 1)
+    failed = "The channel {} could not deliver this: 451 id {}."
+    notices = [failed.format("A", n) for n in range(3)]
+    notices.append(f"{notices[0]} {failed.format('B', 7)}")
+    told = [
+        row._replace(notification=replace(row.notification, notice=notice))
+        for row, notice in zip(await waiting(app), notices, strict=True)
+    ]
+
+    assert (await composed(app, *told)).notice == f"{notices[2]} {notices[3]}"
+
+
 async def test_others_that_are_down_are_named_and_counted(app: App) -> None:
     for n in range(9):
         await put_check(app.database, name=f"other {n}", status="down")

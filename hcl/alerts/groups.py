@@ -101,13 +101,16 @@ async def _hand_to(
         outcomes, now = [], at()
         for row in waiting:
             notification = row.notification
-            count = await store.notifications.expand(conn, notification, members, now)
+            reminders = reminders_after(line, [row], now)
+            count = await store.notifications.expand(
+                conn, notification, members, now, reminds=bool(reminders)
+            )
             outcome = Outcome(
                 (notification,),
                 _handed(count, len(members)),
                 began=now,
                 sent=now,
-                reminders=reminders_after(line, [row], now),
+                reminders=reminders,
             )
             outcomes.append(outcome)
         await store.outbox.note(conn, outcomes)

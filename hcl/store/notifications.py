@@ -239,14 +239,18 @@ async def expand(
     notification: Notification,
     channel_ids: Iterable[int],
     now: datetime,
+    *,
+    reminds: bool,
 ) -> int:
     """Have each channel of a group tell of what came to the group; return how many.
 
     A channel that was to tell of it anyway does so once; one that is to remind by its
-    own settings does so now.
+    own settings does so now. Unless the group `reminds`, what it repeats is the end of
+    a mute: of that webhooks and commands that were told hear nothing.
     """
     ids = json.dumps(list(channel_ids))
     values = {"id": notification.id, "channel_ids": ids, "now": stamp(now)}
+    values["reminds"] = reminds
     reminding = await conn.execute(
         "UPDATE notifications AS own SET next_try = min(own.next_try, :now),"
         " hold = iif(n.hold IN ('fold', 'quiet'), n.hold, '')"
@@ -272,6 +276,9 @@ async def expand(
         " FROM notifications own WHERE own.channel_id = c.id AND own.reminder"
         " AND own.flip_id = n.flip_id AND own.next_try IS NOT NULL"
         " AND NOT own.handed_on))"
+        " AND NOT (n.reminder AND n.notice = '' AND NOT :reminds"
+        " AND c.kind IN ('webhook', 'shell') AND EXISTS (SELECT 1 FROM notifications t"
+        " WHERE t.flip_id = n.flip_id AND t.channel_id = c.id AND t.sent IS NOT NULL))"
         " AND (n.reminder OR NOT EXISTS (SELECT 1 FROM notifications told"
         " WHERE told.channel_id = c.id AND NOT told.reminder"
         " AND told.notice = n.notice AND (told.flip_id = n.flip_id"

@@ -387,7 +387,9 @@ async def test_fallback_that_left_the_file_gets_nothing(app: App) -> None:
 
 async def expand(app: App, notification: Notification, *channel_ids: int) -> int:
     async with app.database.transaction() as conn:
-        return await store.notifications.expand(conn, notification, channel_ids, LATER)
+        return await store.notifications.expand(
+            conn, notification, channel_ids, LATER, reminds=True
+        )
 
 
 async def test_group_has_its_channels_tell(app: App) -> None:

@@ -20,6 +20,8 @@ class Output(NamedTuple):
         """Return its last characters, of whole lines if there are some."""
         if len(self.text) <= length:
             return self
+        if not length:
+            return NO_OUTPUT
         kept = self.text[-length:]
         _, _, whole = kept.partition("\n")
         return Output((whole if whole.strip() else kept).strip("\n"), True)

@@ -10,11 +10,12 @@ from hcl.words.lines import cut, one_line
 # With more checks than these, the row of each is one line.
 _FEW = 10
 # What chats and phones show: characters of a job's output, of a value, of a name, and
-# of the rows of several checks. Most of them take 4096 in all.
-_OUTPUT = 1000
+# of the rows of several checks. Most of them take 4096 in all; where there is less room
+# output and rows give way, but for so much of the rows.
+OUTPUT = 1000
 _VALUE = 300
 _NAME = 80
-_ROWS = 2400
+_ROWS, _LEAST_ROWS = 2400, 300
 
 
 def in_text(letter: Letter) -> str:
@@ -29,14 +30,17 @@ def in_html(letter: Letter) -> str:
     return html_mail.written(letter, frame)
 
 
-def in_markdown(letter: Letter) -> str:
-    """Lay out a chat's message in CommonMark; the subject is its title."""
-    return "".join(_chat(_MARKDOWN, letter)).strip("\n")
+def in_markdown(letter: Letter, output: int = OUTPUT) -> str:
+    """Lay out a chat's message in CommonMark; the subject is its title.
+
+    With so many characters of a job's output, and as large a part of the rows.
+    """
+    return "".join(_chat(_MARKDOWN, letter, output)).strip("\n")
 
 
-def in_brief(letter: Letter) -> str:
-    """Lay out a phone's message in plain text; the subject is its title."""
-    return "".join(_chat(_PLAIN, letter)).strip("\n")
+def in_brief(letter: Letter, output: int = OUTPUT) -> str:
+    """Lay out a phone's message in plain text, as `in_markdown` does."""
+    return "".join(_chat(_PLAIN, letter, output)).strip("\n")
 
 
 def _text(letter: Letter) -> Iterator[str]:
@@ -103,7 +107,7 @@ class _Style(NamedTuple):
     mutes: Callable[[Sequence[tuple[str, str]]], str]
 
 
-def _chat(style: _Style, letter: Letter) -> Iterator[str]:
+def _chat(style: _Style, letter: Letter, length: int) -> Iterator[str]:
     shown = style.shown
     told = [letter.notice] if letter.notice else []
     told += [" ".join(letter.story)] if letter.story else []
@@ -112,14 +116,15 @@ def _chat(style: _Style, letter: Letter) -> Iterator[str]:
         yield "Since the last message:\n\n"
         yield from (f"- {shown(change)}\n" for change in letter.changes)
         yield "\n"
-    yield from _rows_in_chat(style, letter.rows)
+    room = max(_ROWS * length // OUTPUT, _LEAST_ROWS)
+    yield from _rows_in_chat(style, letter.rows, room)
     for label, value, in_chats in letter.facts:
         if in_chats:
             short = _shortened(value)
             words = style.prose(short) if label == "Description" else short
             yield f"- {shown(label)}: {shown(words)}\n"
     yield "\n"
-    output = letter.output.end(_OUTPUT)
+    output = letter.output.end(length)
     if output.text:
         label = _output_label(output.is_cut)
         yield f"{shown(label)}:\n\n{shown(style.block(output.text))}\n\n"
@@ -129,8 +134,10 @@ def _chat(style: _Style, letter: Letter) -> Iterator[str]:
         yield f"\n{shown(style.mutes(letter.mutes))}\n"
 
 
-def _rows_in_chat(style: _Style, rows: tuple[SummaryRow, ...]) -> Iterator[str]:
-    shown, fitting = style.shown, _fitting(rows)
+def _rows_in_chat(
+    style: _Style, rows: tuple[SummaryRow, ...], room: int
+) -> Iterator[str]:
+    shown, fitting = style.shown, _fitting(rows, room)
     for row in fitting:
         is_named = bool(row.link) and len(rows) <= _FEW
         name = style.name(row) if is_named else _short(row.title)
@@ -141,9 +148,9 @@ def _rows_in_chat(style: _Style, rows: tuple[SummaryRow, ...]) -> Iterator[str]:
         yield "\n"
 
 
-def _fitting(rows: tuple[SummaryRow, ...]) -> list[SummaryRow]:
-    """Return as many rows as chats take; those that come first matter most."""
-    room, kept = _ROWS, []
+def _fitting(rows: tuple[SummaryRow, ...], room: int) -> list[SummaryRow]:
+    """Return as many rows as there is room for; those that come first matter most."""
+    kept = []
     for row in rows:
         room -= len(row.label) + min(len(row.title), _NAME) + len(row.clause)
         if room < 0:

@@ -80,7 +80,7 @@ class AppriseTransport:
         """Return the service's name, and the title and the text for it."""
         parts = [self._place]
         for request in self._requests(message, now):
-            parts += filter(None, (request["title"], request["body"]))
+            parts += filter(None, (request["title"], request["bodies"][0]))
         return "\n\n".join(parts)
 
     async def aclose(self) -> None:

@@ -3,13 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from hcl.alerts.messages import chats, rendering
 from hcl.alerts.messages.letter import Letter
-from hcl.alerts.messages.output import NO_OUTPUT
 from hcl.config import Event
 
 # Seconds between two messages over one URL. Apprise's own are up to 5.5: a message
@@ -86,6 +84,10 @@ _ROOM = {
     "wecombot": 1200,
 }
 
+# Characters of a job's output in ever shorter texts. Apprise cuts what is longer than a
+# service takes at its end, where the last words stand.
+_OUTPUTS = (rendering.OUTPUT, 750, 500, 350, 250, 150, 0)
+
 # Bytes of the whole in JSON, where a letter that is not ASCII takes six: ntfy counts
 # these too.
 _WHOLE = 7800
@@ -135,26 +137,22 @@ def request(
 ) -> dict[str, Any]:
     """Lay out a letter for a service, as the worker takes it, but for `id` and `until`.
 
-    `key` names what the letter is about for services that keep incidents; `priorities`
-    are Apprise's words for what the file says of events.
+    Of `bodies` the first that the service takes whole is sent. `key` names what the
+    letter is about for services that keep incidents; `priorities` are Apprise's words
+    for what the file says of events.
     """
     body_format = _body_format(scheme, url)
-    renderers = {
-        "html": rendering.in_html,
-        "markdown": rendering.in_markdown,
-        "text": rendering.in_brief,
-    }
-    title, lay_out = letter.subject, renderers[body_format]
-    room = _ROOM.get(scheme)
-    body = _fitting(letter, lay_out, room) if room else lay_out(letter)
+    title, bodies = letter.subject, _bodies(scheme, letter, body_format)
     if scheme in _WITHOUT_TITLE:
         # Apprise would make a heading of it, large and not escaped.
-        title, body = "", f"**{chats.escaped(title)}**\n\n{body}"
+        heading, title = f"**{chats.escaped(title)}**\n\n", ""
+        bodies = [heading + body for body in bodies]
     elif scheme in _CHATS:
         title = unmentioned(title)
-        body = unmentioned(body) if body_format == "text" else body
+        if body_format == "text":
+            bodies = [*map(unmentioned, bodies)]
     if _is_searched(scheme, url):
-        body = _CALL.sub("@\u200b", body)
+        bodies = [_CALL.sub("@\u200b", body) for body in bodies]
     arguments = _arguments(scheme, letter, key)
     event: Event = "server" if letter.status == "info" else letter.status
     # What is sent all the same, a test say, comes as the service has it.
@@ -162,13 +160,13 @@ def request(
         arguments["priority"] = priorities[event]
     if scheme == "pagerduty":
         # Its summary is a line, on which people are called; the rest goes beside it.
-        arguments["details"] = {"Message": body}
-        title, body = "", title
+        arguments["details"] = {"Message": bodies[0]}
+        title, bodies = "", [title]
     return {
         "url": url,
         "status": _type(letter.status, scheme),
         "title": _encodable(title),
-        "body": _encodable(body),
+        "bodies": [*map(_encodable, bodies)],
         "format": body_format,
         "arguments": arguments,
         "pace": PACE,
@@ -182,7 +180,18 @@ def _type(status: str, scheme: str) -> str:
     return "warning" if informs_only or status in ("late", "slow") else status
 
 
-def _fitting(letter: Letter, lay_out: Callable[[Letter], str], room: int) -> str:
+def _bodies(scheme: str, letter: Letter, body_format: str) -> list[str]:
+    """Lay out a letter, ever shorter where it may be too long for a service."""
+    if body_format == "html":
+        return [rendering.in_html(letter)]
+    is_plain = body_format == "text"
+    lay_out = rendering.in_brief if is_plain else rendering.in_markdown
+    if room := _ROOM.get(scheme):
+        return [_fitting(letter, lay_out, room)]
+    return [*dict.fromkeys(lay_out(letter, length) for length in _OUTPUTS)]
+
+
+def _fitting(letter: Letter, lay_out: Callable[[Letter, int], str], room: int) -> str:
     """Lay out as much of a letter as there is room: what the job wrote gives way."""
     rest = _WHOLE - len(json.dumps(letter.subject))
 
@@ -190,11 +199,10 @@ def _fitting(letter: Letter, lay_out: Callable[[Letter], str], room: int) -> str
         is_short = len(text.encode("utf-8", "replace")) <= room
         return is_short and len(json.dumps(text)) <= rest
 
-    for length in (1000, 500, 250):
-        text = lay_out(replace(letter, output=letter.output.end(length)))
+    for length in _OUTPUTS:
+        text = lay_out(letter, length)
         if fits(text):
             return text
-    text = lay_out(replace(letter, output=NO_OUTPUT))
     while not fits(text):
         text = f"{text[: len(text) * 9 // 10].rstrip('…')}…"
     return text

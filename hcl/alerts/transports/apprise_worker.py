@@ -5,11 +5,11 @@ is something to send. The program stands alone, but for the modules beside it an
 of hcl.outgoing, which hold for all transports: it loads them by their path.
 
 In, one JSON object a line: `id`, `url` (Apprise's; the secret), `status` (of _TYPES),
-`title`, `body`, `format` (of the body: text, markdown or html), `arguments` (of the
-plugin, where the URL does not say), `pace` (seconds between two messages over the URL),
-`ca_file` (whom to trust besides the system's store; "": nobody), `taken` (digests of
-targets that have it already),
-`until` (of time.monotonic; what has not begun by then is dropped).
+`title`, `bodies` (ever shorter: the first that the service takes whole is sent),
+`format` (of these: text, markdown or html), `arguments` (of the plugin, where the URL
+does not say), `pace` (seconds between two messages over the URL), `ca_file` (whom to
+trust besides the system's store; "": nobody), `taken` (digests of targets that have it
+already), `until` (of time.monotonic; what has not begun by then is dropped).
 Out, in any order: `id`, `ok`, `words` (the answer, or why not; no secrets),
 `permanent`, `taken` with those that have it now. Messages of one URL go out in turn,
 those of several at once. It ends with stdin, whatever is under way.
@@ -179,6 +179,9 @@ def _why_not(url: str, trace: Trace) -> str:
     return scrubbed(told, secrets_of(url)).rstrip(".")
 
 
+# Characters that Apprise puts around a title that stands in the text.
+_TITLE_MARKS = 20
+
 _TYPES = {
     "down": NotifyType.FAILURE,
     "up": NotifyType.SUCCESS,
@@ -197,11 +200,19 @@ def _notify(plugin: NotifyBase, job: dict[str, Any]) -> bool:
     apprise.add(plugin)
     with apprise.notify(
         title=job["title"],
-        body=job["body"] or job["title"],
+        body=_fitting(plugin, job["title"], job["bodies"]) or job["title"],
         body_format=job["format"],
         notify_type=_TYPES[job["status"]],
     ) as result:
         return bool(result)
+
+
+def _fitting(plugin: Any, title: str, bodies: list[str]) -> str:
+    """Return the first body that Apprise does not cut, else the last."""
+    room = plugin.body_maxlen
+    if plugin.title_maxlen <= 0 or plugin.overflow_amalgamate_title:
+        room -= len(title) + _TITLE_MARKS
+    return next((body for body in bodies if len(body) <= room), bodies[-1])
 
 
 def _closes(plugin: Any) -> bool:

@@ -401,6 +401,39 @@ async def test_pushover_gets_priority_and_a_link(
     assert down["url"] == up["url"] == [LINK]
 
 
+async def test_a_service_with_little_room_gets_the_last_words_of_a_job(
+    courier: Courier, internet: ProxySink
+) -> None:
+    """Pushover takes 1024 characters, and Apprise cuts them at the end."""
+    internet.body = b'{"status": 1}'
+    url = "pover://" + "u" * 30 + "@" + "a" * 30
+    output = b"copied a file\n" * 200 + b"disk full"
+    message = a_message(an_alert(ping=a_ping(body=output)))
+
+    await send(courier, url, message)
+
+    [text] = parse_qs(internet.records[0].text)["message"]
+    assert f"copied a file\ndisk full\n\n{LINK}" in text
+    assert 800 < len(text) <= 1024
+
+
+async def test_a_summary_of_many_checks_says_how_many_there_is_no_room_for(
+    courier: Courier, internet: ProxySink
+) -> None:
+    """Discord takes 2000 characters."""
+    internet.status, internet.body = 204, b""
+    names = [f"A job with quite a long name, number {n}" for n in range(60)]
+    message = a_message(*(an_alert(name=name) for name in names))
+
+    await send(courier, DISCORD, message, kind="discord")
+
+    text = json.loads(internet.records[0].text)["content"]
+    shown = sum(f"{name} " in text for name in names)
+    assert f"and {60 - shown} more" in text
+    assert "Open in hcl" in text
+    assert 1000 < len(text) <= 2000
+
+
 async def test_opsgenie_closes_what_it_opened(
     courier: Courier, internet: ProxySink
 ) -> None:

@@ -81,7 +81,7 @@ def test_pager_gets_one_line_and_the_rest_beside_it() -> None:
     found = laid_out("pagerduty")
 
     arguments = found["arguments"]
-    assert (found["title"], found["body"]) == ("", "DOWN: Nightly backup")
+    assert (found["title"], found["bodies"][0]) == ("", "DOWN: Nightly backup")
     assert arguments["dedup"] == "key"
     assert arguments["action"] == "map"
     assert arguments["click"] == LINK
@@ -92,7 +92,7 @@ def test_pager_gets_one_line_and_the_rest_beside_it() -> None:
 def test_chat_without_a_title_gets_it_escaped_in_bold(scheme: str) -> None:
     found = laid_out(scheme, name=EVIL)
 
-    first = found["body"].splitlines()[0]
+    first = found["bodies"][0].splitlines()[0]
     assert found["title"] == ""
     assert first.startswith("**DOWN: @\u200beveryone <\u200b!channel\\> \\*x\\* ")
     assert first.endswith("**")
@@ -139,7 +139,7 @@ def test_output_calls_nobody_where_apprise_looks_for_whom_to_call(url: str) -> N
     scheme = url.partition("://")[0]
     message = a_message(an_alert(name="@&456", ping=a_ping(body=output)))
 
-    body = request(scheme, url, write_letter(message, NOW), "key")["body"]
+    body = request(scheme, url, write_letter(message, NOW), "key")["bodies"][0]
 
     assert "root@\u200b789" in body
     assert not re.search(r"@(?!\u200b)", body)
@@ -150,7 +150,7 @@ def test_addresses_in_output_stay_whole_where_nobody_looks_for_them() -> None:
 
     for url in ("discord://1/t/", "slack://a/b/c"):
         scheme = url.partition("://")[0]
-        body = request(scheme, url, write_letter(message, NOW), "key")["body"]
+        body = request(scheme, url, write_letter(message, NOW), "key")["bodies"][0]
         assert "me@example.org" in body
 
 
@@ -178,13 +178,13 @@ def test_message_of_hcl_itself_is_neither_up_nor_down(
     laid = request(scheme, "", write_letter(an_announcement(), NOW), "key")
 
     assert (laid["status"], laid["arguments"]) == (status, arguments)
-    assert "It was not running." in laid["body"]
+    assert "It was not running." in laid["bodies"][0]
 
 
 def test_names_in_a_message_of_hcl_itself_are_escaped_for_chats() -> None:
     evil = an_announcement(story=(f"hcl cannot know of 1 check: {EVIL}.",))
 
-    body = request("slack", "", write_letter(evil, NOW), "key")["body"]
+    body = request("slack", "", write_letter(evil, NOW), "key")["bodies"][0]
 
     assert "@everyone" not in body
     assert "<!channel>" not in body
@@ -205,5 +205,19 @@ def test_services_that_count_bytes_get_no_more_than_they_take(
     letter = write_letter(a_message(alert), NOW)
     told = request(scheme, f"{scheme}://host/key", letter, "key")
 
-    assert most / 2 < len(f"{told['title']}{told['body']}".encode()) <= most
-    assert told["body"].endswith(LINK if scheme != "wecombot" else "…")
+    [body] = told["bodies"]
+    assert most / 2 < len(f"{told['title']}{body}".encode()) <= most
+    assert body.endswith(LINK if scheme != "wecombot" else "…")
+
+
+def test_texts_get_shorter_where_a_job_wrote_much() -> None:
+    ping = a_ping(body=b"a line\n" * 300)
+    letter = write_letter(a_message(an_alert(ping=ping)), NOW)
+    plain = write_letter(a_message(an_alert()), NOW)
+
+    lengths = [len(body) for body in request("pover", "", letter, "key")["bodies"]]
+
+    assert lengths == sorted(set(lengths), reverse=True)
+    assert lengths[-1] + 1000 < lengths[0]
+    assert len(request("pover", "", plain, "key")["bodies"]) == 1
+    assert len(request("mailto", "", letter, "key")["bodies"]) == 1

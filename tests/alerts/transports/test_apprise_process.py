@@ -42,7 +42,7 @@ def a_request(url: str, **more: Any) -> dict[str, Any]:
         "url": url,
         "status": "down",
         "title": "DOWN: Nightly backup",
-        "body": "No ping came.",
+        "bodies": ["No ping came."],
         "format": "text",
         "arguments": {},
         "pace": 0.0,
@@ -282,7 +282,7 @@ async def test_message_may_be_cancelled_at_any_moment(sink: HttpSink) -> None:
 async def test_large_messages_arrive(courier: Courier, sink: HttpSink) -> None:
     body = 'Ünï€ 😀 \\ " $x\n' * 20_000
 
-    answer = await courier.send(to(sink) | {"body": body}, ENDS)
+    answer = await courier.send(to(sink) | {"bodies": [body]}, ENDS)
 
     # Apprise cuts what is longer than its service takes.
     assert answer.ok

@@ -23,7 +23,7 @@ class Waiting(NamedTuple):
     not yet. `channels` holds the ids of the rows of the channels that the check uses;
     it is empty but for reminders. `handed_on`: the fallback has told of it already.
     `lateness` is what it tells of instead of a flip; `is_stale`: it is over, or, of its
-    end, the channel did not tell of it.
+    end, the channel did not tell of it, nor that in whose place this one tells.
     """
 
     notification: Notification
@@ -126,7 +126,8 @@ async def _alerts_due(
         " WHERE cc.check_id = n.check_id), ''),"
         " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
         " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
-        " AND t.channel_id = n.channel_id AND t.sent IS NOT NULL),"
+        # What another channel could not deliver ends what that one told.
+        " AND (t.channel_id = n.channel_id OR n.notice != '') AND t.sent IS NOT NULL),"
         f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})), l.usual,"
         " (SELECT e.created FROM flips e WHERE e.check_id = n.check_id"
         " AND e.id > n.flip_id ORDER BY e.id LIMIT 1)"

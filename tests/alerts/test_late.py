@@ -415,6 +415,24 @@ async def test_webhooks_have_a_request_of_their_own(tmp_path: Path) -> None:
         assert post.requests() == ["late a", "up a"]
 
 
+@pytest.mark.parametrize("by_group", [False, True])
+async def test_its_end_that_cannot_be_delivered_is_handed_on(
+    tmp_path: Path, by_group: bool
+) -> None:
+    fallback = '"All"' if by_group else '"Mail"'
+    hook = channel("Hook", "webhook", events=LATE, late=URL, fallback=fallback)
+    async with posting(tmp_path, hook, MAIL, group("Mail", events=LATE)) as post:
+        check = await up(post, 1)
+        await look(post, 0)
+        post.http.status = 410
+        await post.succeed(check, NOW + MINUTE)
+        await look(post, 1)
+        await look(post, 2)
+
+        assert post.requests() == ["late a", "up a"]
+        assert post.mails() == ["UP: a"]
+
+
 async def test_a_group_hands_it_to_those_that_tell_of_it(tmp_path: Path) -> None:
     parts = MAIL, PLAIN, group("Mail", "Plain", events=LATE)
     async with posting(tmp_path, *parts) as post:

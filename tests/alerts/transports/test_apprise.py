@@ -19,7 +19,7 @@ from hcl.config import (
     WebhookRequest,
     WebhookSettings,
 )
-from hcl.model import Flip, Message
+from hcl.model import Flip, Lateness, Message
 from tests.alerts import (
     NOW,
     RECOVERED,
@@ -465,6 +465,56 @@ async def test_each_check_has_an_incident_of_its_own(
     assert one["dedup_key"] == closed["dedup_key"] != other["dedup_key"]
     assert one["payload"]["summary"] == "DOWN: Nightly backup"
     assert (one["event_action"], closed["event_action"]) == ("trigger", "resolve")
+
+
+async def test_what_is_late_or_slow_has_incidents_of_its_own(
+    courier: Courier, internet: ProxySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that is open nobody is called: it must not swallow that it is down."""
+    monkeypatch.setattr("hcl.alerts.transports.apprise_message.PACE", 0.0)
+    internet.status, internet.body = 202, b'{"status": "success"}'
+    url = "pagerduty://A1BRTD4JD@TIiajkdnlazkcOXrIdevi7FQ"
+    transport = AppriseTransport("pd", url, ENDS, courier, tells_late=True)
+    late, ended = Lateness(NOW), Lateness(NOW, NOW)
+    slow = Lateness(NOW - HOUR, NOW, usual=HOUR / 60)
+
+    for lateness in (late, ended, slow):
+        alert = replace(
+            an_alert(flip=Flip(NOW, "up", "up", ""), status="up"), lateness=lateness
+        )
+        await transport.send(a_message(alert), NOW)
+    await transport.send(a_message(), NOW)
+    await transport.send(a_message(an_alert(reminder=1)), NOW)
+
+    sent = [json.loads(record.text) for record in internet.records]
+    keys = [document["dedup_key"] for document in sent]
+    assert [document["event_action"] for document in sent] == [
+        "trigger",
+        "resolve",
+        "trigger",
+        "trigger",
+        "resolve",
+        "trigger",
+    ]
+    assert keys[0] == keys[1] == keys[4]
+    assert keys[3] == keys[5]
+    assert len(set(keys)) == 3
+
+
+async def test_incident_that_is_not_there_to_close_is_no_failure(
+    courier: Courier, internet: ProxySink
+) -> None:
+    internet.answers = lambda record: (404 if "resolve" in record.text else 202, b"{}")
+    url = "pagerduty://A1BRTD4JD@TIiajkdnlazkcOXrIdevi7FQ"
+    transport = AppriseTransport("pd", url, ENDS, courier, tells_late=True)
+
+    try:
+        answer = await transport.send(a_message(), NOW)
+    finally:
+        internet.answers = None
+
+    assert answer == "HTTP 202 from events.pagerduty.com"
+    assert len(internet.records) == 2
 
 
 async def test_message_of_hcl_itself_opens_an_incident_where_it_is_asked_for(

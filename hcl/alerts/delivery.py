@@ -12,7 +12,7 @@ from aiosqlite import Connection
 from hcl import store
 from hcl.alerts.calm import Bundle
 from hcl.alerts.lines import FAILED_AFTER, PAUSES, Line
-from hcl.alerts.transports import DeliveryError, load
+from hcl.alerts.transports import NOTHING, DeliveryError, load
 from hcl.clock import Clock, Now
 from hcl.model import Message, Notification
 from hcl.outgoing.reasons import lacks_descriptors
@@ -96,7 +96,7 @@ async def try_once(
     what = f"{_what(message)} over {line.channel.name}"
     if outcome.sent is not None:
         logger.info("sent: %s: %s", what, outcome.answer)
-    comes_through = outcome.sent is not None or partly
+    comes_through = _is_taken(outcome) or partly
     if comes_through and line.note_success():
         logger.info("%s delivers again", line.channel.name)
     ended = EndedTry(line, outcome, now(), opens=comes_through and has_failed)
@@ -258,7 +258,17 @@ async def _free_others(conn: Connection, tries: Iterable[EndedTry]) -> None:
 
 def _through(ended: EndedTry) -> datetime | None:
     """Return when a message came through to some receivers at least; None: to none."""
-    return ended.outcome.sent or (ended.at if ended.partly else None)
+    if ended.partly:
+        return ended.at
+    return ended.outcome.sent if _is_taken(ended.outcome) else None
+
+
+def _is_taken(outcome: Outcome) -> bool:
+    """Tell whether a receiver took it: what is not asked for shows of none if it works.
+
+    As the end of being late is, where a webhook has no request for what is up.
+    """
+    return outcome.sent is not None and outcome.answer != NOTHING
 
 
 def _notice(ended: EndedTry) -> str:

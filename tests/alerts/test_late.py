@@ -415,6 +415,33 @@ async def test_webhooks_have_a_request_of_their_own(tmp_path: Path) -> None:
         assert post.requests() == ["late a", "up a"]
 
 
+async def test_an_end_without_a_request_does_not_say_that_a_channel_delivers(
+    tmp_path: Path,
+) -> None:
+    hook = toml.webhook(
+        "Hook",
+        down="@HTTP@hook/$STATUS/$NAME",
+        events=["down", "late"],
+        late=toml.Raw(URL),
+    )
+    async with posting(tmp_path, hook) as post:
+        check = await up(post, 1)
+        await look(post, 0)
+        post.http.status = 500
+        await post.down("b", at=NOW)
+        for minutes in (1, 2, 3, 5):
+            await post.send(NOW + minutes * MINUTE)
+        await post.succeed(check, NOW + 6 * MINUTE)
+        await post.send(NOW + 7 * MINUTE)
+
+        assert "nothing to send" in await post.answers()
+        [(failing, error)] = await rows(
+            post.app.database, "SELECT failing_since, last_error FROM channels"
+        )
+        assert failing is not None
+        assert error == "HTTP 500 from 127.0.0.1"
+
+
 @pytest.mark.parametrize("by_group", [False, True])
 async def test_its_end_that_cannot_be_delivered_is_handed_on(
     tmp_path: Path, by_group: bool

@@ -304,8 +304,19 @@ def _spent(rows: Sequence[Waiting]) -> Iterator[int]:
                 yield row.notification.id
         else:
             yield row.notification.id
-            if end.flip.new_status == "up" and _is_fresh(end):
-                yield end.notification.id
+            if end.flip.new_status == "up":
+                yield from _fresh_ends(row, end, rows)
+
+
+def _fresh_ends(row: Waiting, end: Waiting, rows: Iterable[Waiting]) -> Iterator[int]:
+    """Yield the ids of messages of an `end` that nobody tried, of the kind of `row`.
+
+    The channel's own, or those in another's place: people may know by the other kind.
+    """
+    flip_id, brought = end.notification.flip_id, bool(row.notification.notice)
+    for told in (one.notification for one in rows if _is_fresh(one)):
+        if told.flip_id == flip_id and bool(told.notice) == brought:
+            yield told.id
 
 
 def _is_untold(row: Waiting) -> bool:

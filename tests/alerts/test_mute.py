@@ -312,6 +312,27 @@ async def test_fallback_steps_in_at_the_end_and_not_before(tmp_path: Path) -> No
         assert post.mails() == ["DOWN: a", "DOWN: b"]
 
 
+async def test_end_is_told_by_who_was_told_though_it_waits_for_another_too(
+    tmp_path: Path,
+) -> None:
+    """What the other could not deliver came at night, and then the check was muted."""
+    hook = channel("Hook", "webhook", fallback='"Mail"')
+    mail = channel("Mail", quiet_hours=quiet("12:01", "12:30"))
+    async with posting(tmp_path, hook, mail) as post:
+        post.http.status = 500
+        check = await post.down("a", 1, 2)
+        await post.send(*(NOW + n * MINUTE for n in (0.5, 0.7, 1.5)))
+        assert post.mails() == ["DOWN: a"]
+        assert ("quiet", 30) in await post.waiting()
+        await mute(post, check, 2, HOUR - 2 * MINUTE)
+        await post.succeed(check, NOW + 3 * MINUTE)
+        post.http.status = 200
+
+        await post.send(NOW + 3 * MINUTE, NOW + 40 * MINUTE, END)
+
+        assert post.mails() == ["DOWN: a", "UP: a"]
+
+
 @pytest.mark.parametrize("tries", [1, 2])
 async def test_what_failed_before_the_mute_goes_on_at_the_end(
     tmp_path: Path, tries: int

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hcl.config import Calm, ChannelConfig, QuietHours, TagConfig
 from hcl.model import Hold, Notification
-from hcl.store.waiting import Waiting
+from hcl.store.waiting import MUTED, OVER, SHORT, Waiting
 
 # Checks that one message tells of.
 LONGEST_SUMMARY = 100
@@ -20,12 +20,10 @@ LONGEST_HISTORY = 100
 _MINUTE = timedelta(minutes=1)
 
 # Why a message is not sent.
-_SHORT = "not sent: it was down for less than the delay"
-_OVER = "not sent: it is no longer down"
 _OLD = "not sent: newer changes are told"
-_MUTED = "not sent: the check was muted, and this is over"
 _LATE_OVER = "not sent: it is late no more"
 _LATE_UNTOLD = "not sent: that it was late was not told"
+_UNTOLD = "not sent: that it was down was not told"
 
 Bundle = tuple[Waiting, ...]
 _T = TypeVar("_T")
@@ -150,7 +148,7 @@ def _hold_muted(rows: Bundle, until: datetime, result: Plan) -> None:
         is_past = row.notification.hold == "quiet"
         is_over = _is_fresh(row) and (row.is_stale or (is_slow and not is_past))
         if is_over or row.notification.id in spent:
-            result.dropped.append((row.notification, _MUTED))
+            result.dropped.append((row.notification, MUTED))
         else:
             why: Hold = "quiet" if is_past else "mute"
             result.held.append((row.notification, until, why))
@@ -189,7 +187,7 @@ def _of_slow_runs(
     """Yield messages of slow runs that are ready; drop what was over in a mute."""
     for row in rows:
         if row.notification.hold == "mute" and _is_fresh(row):
-            result.dropped.append((row.notification, _MUTED))
+            result.dropped.append((row.notification, MUTED))
         elif not _is_early(row, channel, now):
             yield row
 
@@ -261,25 +259,23 @@ def _of_check(
     result: Plan,
 ) -> Iterator[Waiting]:
     """Yield what is ready of one check; put off or drop what is not to be sent."""
-    short: set[int] = set()
-    spent = frozenset(_spent(rows))
+    why = {row.notification.id: _UNTOLD for row in rows if row.is_stale}
+    why |= dict.fromkeys(_spent(rows), MUTED)
     for number, row in enumerate(rows):
         notification, later = row.notification, islice(rows, number + 1, None)
-        if notification.id in short:
-            result.dropped.append((notification, _SHORT))
-        elif notification.id in spent:
-            result.dropped.append((notification, _MUTED))
+        if notification.id in why:
+            result.dropped.append((notification, why[notification.id]))
         elif notification.reminder and _is_over(row, rows, ways):
-            result.dropped.append((notification, _OVER))
+            result.dropped.append((notification, OVER))
         elif _is_early(row, channel, now):
             continue
         elif (until := _delayed_until(row, calm, now)) is None:
             yield row
         elif (end := _next_flip(row, later)) and _ends_before(end, until):
-            result.dropped.append((notification, _SHORT))
-            short.add(end.notification.id)
+            result.dropped.append((notification, SHORT))
+            why[end.notification.id] = SHORT
         elif _is_ended_untold(row, end, until):
-            result.dropped.append((notification, _OVER))
+            result.dropped.append((notification, OVER))
         elif now < until:
             result.held.append((notification, until, "delay"))
         else:

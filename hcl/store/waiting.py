@@ -11,6 +11,24 @@ from hcl.store import notifications
 from hcl.store.latenesses import IS_NOW
 from hcl.store.times import moment, stamp
 
+# Why nobody is told that a check is down: its end is no news then either.
+SHORT = "not sent: it was down for less than the delay"
+OVER = "not sent: it is no longer down"
+MUTED = "not sent: the check was muted, and this is over"
+
+# Whether the channel of n, which tells of the flip f to up, did not tell of the outage
+# that this ends, on purpose. What was tried may have been heard, and what another could
+# not deliver that one had told.
+_IS_NO_NEWS = (
+    "f.new_status = 'up' AND n.attempts = 0 AND n.notice = ''"
+    " AND (SELECT total(d.answer IN (:short, :over, :muted)) > 0"
+    " AND total(d.sent IS NOT NULL OR d.next_try IS NOT NULL OR d.attempts > 0"
+    " OR d.handed_on) = 0"
+    " FROM notifications d WHERE d.channel_id = n.channel_id AND d.flip_id = (SELECT id"
+    " FROM flips b WHERE b.check_id = n.check_id AND b.id < f.id"
+    " AND b.new_status = 'down' ORDER BY b.id DESC LIMIT 1))"
+)
+
 _NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
 
 
@@ -23,7 +41,8 @@ class Waiting(NamedTuple):
     not yet. `channels` holds the ids of the rows of the channels that the check uses;
     it is empty but for reminders. `handed_on`: the fallback has told of it already.
     `lateness` is what it tells of instead of a flip; `is_stale`: it is over, or, of its
-    end, the channel did not tell of it, nor that in whose place this one tells.
+    end, the channel did not tell of it, nor that in whose place this one tells; so of
+    the end of an outage.
     """
 
     notification: Notification
@@ -128,7 +147,8 @@ async def _alerts_due(
         " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
         # What another channel could not deliver ends what that one told.
         " AND (t.channel_id = n.channel_id OR n.notice != '') AND t.sent IS NOT NULL),"
-        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})), l.usual,"
+        f" iif(l.id IS NULL, {_IS_NO_NEWS},"
+        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW}))), l.usual,"
         " (SELECT e.created FROM flips e WHERE e.check_id = n.check_id"
         " AND e.id > n.flip_id ORDER BY e.id LIMIT 1)"
         # In the order of a CROSS JOIN: few of those that wait are due.
@@ -146,6 +166,9 @@ async def _alerts_due(
             "limit": limit,
             "most": most,
             "check_id": check_id,
+            "short": SHORT,
+            "over": OVER,
+            "muted": MUTED,
         },
     )
     return [_waiting(tuple(row)) for row in rows]
@@ -164,7 +187,7 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
         moment(row[18]),
         bool(row[19]),
         lateness,
-        bool(row[24]) and lateness is not None,
+        bool(row[24]),
         moment(row[26]),
     )
 

@@ -293,6 +293,26 @@ async def test_group_tells_at_the_end_through_its_channels(tmp_path: Path) -> No
         assert await post.waiting() == []
 
 
+@pytest.mark.parametrize("group_is_quiet", [False, True])
+async def test_of_a_group_nobody_hears_the_end_who_did_not_hear_the_begin(
+    tmp_path: Path, group_is_quiet: bool
+) -> None:
+    """The group had passed on that it is down; the end comes to it in the mute."""
+    hours = {"quiet_hours": quiet("12:30", "13:30")} if group_is_quiet else {}
+    other = channel("Other", delay='"10m"')
+    async with posting(tmp_path, group("Mail", "Other", **hours), PLAIN, other) as post:
+        check = await post.down("a")
+        await post.send(NOW)
+        await mute(post, check)
+        await post.succeed(check, NOW + 40 * MINUTE)
+
+        await post.send(NOW + 40 * MINUTE, END, END + HOUR)
+
+        assert post.mails() == ["DOWN: a", "UP: a"]
+        assert post.mails("Other") == []
+        assert await post.waiting() == []
+
+
 async def test_fallback_steps_in_at_the_end_and_not_before(tmp_path: Path) -> None:
     hook = channel("Hook", "webhook", fallback='"Mail"')
     async with posting(tmp_path, hook, PLAIN) as post:

@@ -23,7 +23,7 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
-from hcl.db.private import sync_folder
+from hcl.db.private import leave_to_owner_of, sync_folder
 from hcl.db.restoring import (
     EPOCH,
     RESTORED,
@@ -32,6 +32,7 @@ from hcl.db.restoring import (
     mark_as_copy,
     move_aside,
     moving_back,
+    owned_like,
     restore,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "explain",
     "held",
     "is_damage",
+    "leave_to_owner_of",
     "open_database",
     "open_to_read",
     "open_to_rehearse",
@@ -67,6 +69,7 @@ __all__ = [
     "mark_as_copy",
     "move_aside",
     "moving_back",
+    "owned_like",
     "restore",
     "sync_folder",
     "tell",

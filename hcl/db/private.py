@@ -28,7 +28,13 @@ def make_private(path: Path) -> None:
     By path: a descriptor of ours would take the locks of SQLite with it.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path, _NEW, _MODE))
+        fd = os.open(path, _NEW, _MODE)
+        try:
+            # Who may not give it away, as in some containers, keeps it.
+            with suppress(PermissionError):
+                leave_to_owner_of(path.parent, fd)
+        finally:
+            os.close(fd)
         return
     for suffix in ("", "-wal", "-shm", "-journal"):
         _close_to_others(path.with_name(path.name + suffix))
@@ -49,6 +55,16 @@ def _close_to_others(path: Path) -> None:
             stat.S_IMODE(mode),
             error.strerror,
         )
+
+
+def leave_to_owner_of(other: Path, fd: int) -> None:
+    """Have root leave an open file to whose another one, or a folder, is.
+
+    The server mostly runs as that user, and could not open it. Raises OSError.
+    """
+    if os.geteuid() == 0:
+        owner = other.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from hcl.db.copying import Contents, Empty, copy, rehearse, writing
 from hcl.db.errors import DatabaseError
 from hcl.db.lock import held
 from hcl.db.opening import newest_schema
-from hcl.db.private import becoming, sync_folder
+from hcl.db.private import becoming, leave_to_owner_of, sync_folder
 
 # The setting that tells the server of a restore until it has told people.
 RESTORED = "restored"
@@ -88,7 +88,7 @@ def _put_in_place(
     with writing(database), becoming(real) as (part, fd):
         with _left_as_it_is(file):
             copy(file, Empty(part, fd, database, rests=False))
-        _keep_owner(fd, real)
+        leave_to_owner_of(owned_like(real), fd)
         marked = mark_as_copy(part, file.name, now)
         _keep_turn(real, part)
         rehearse(part, shown=database)
@@ -97,11 +97,9 @@ def _put_in_place(
     return marked
 
 
-def _keep_owner(fd: int, real: Path) -> None:
-    """Have root leave the file to whom the database is, or else its folder."""
-    owner = (real if real.exists() else real.parent).stat()
-    if os.geteuid() == 0:
-        os.fchown(fd, owner.st_uid, owner.st_gid)
+def owned_like(real: Path) -> Path:
+    """Name what has the owner that a database is to have: it itself, or its folder."""
+    return real if real.exists() else real.parent
 
 
 @contextmanager

@@ -59,6 +59,20 @@ async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["hcl.sqlite"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_root_leaves_a_new_database_to_whose_its_folder_is(
+    tmp_path: Path,
+) -> None:
+    os.chown(tmp_path, 12345, 23456)
+
+    database = await open_database(tmp_path / "hcl.sqlite")
+    owners = {(name, os.stat(tmp_path / name).st_uid) for name in os.listdir(tmp_path)}
+    await database.close()
+
+    names = ("hcl.sqlite", "hcl.sqlite-wal", "hcl.sqlite-shm")
+    assert owners == {(name, 12345) for name in names}
+
+
 async def test_empty_file_becomes_a_database(tmp_path: Path) -> None:
     path = tmp_path / "hcl.sqlite"
     path.touch()

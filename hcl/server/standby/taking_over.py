@@ -21,11 +21,13 @@ from hcl.db import (
     SQLError,
     aside_of,
     held,
+    leave_to_owner_of,
     mark_as_copy,
     move_aside,
     moving_back,
     open_database,
     open_to_read,
+    owned_like,
     rehearse,
     sync_folder,
 )
@@ -70,6 +72,7 @@ async def take_over(
         try:
             remove(copy)
             _bring(config, copy, from_copy)
+            _leave_to_its_owner(copy, database)
             seen, epoch = await look(copy, config)
             stand = _next(config, epoch, await _own(config), now, unfenced)
             unsent = await _prepare(copy, stand.epoch if stand else epoch, now)
@@ -134,6 +137,15 @@ def _private_copy(source: Path, into: Path) -> None:
         while block := given.read(1 << 20):
             taken.write(block)
         os.fsync(taken.fileno())
+
+
+def _leave_to_its_owner(copy: Path, database: Path) -> None:
+    """Have root, who may have brought a copy, leave it to whom the database is."""
+    fd = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        leave_to_owner_of(owned_like(database), fd)
+    finally:
+        os.close(fd)
 
 
 async def _own(config: Config) -> int:

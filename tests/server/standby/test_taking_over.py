@@ -1,5 +1,6 @@
 """A takeover that is killed between two steps, by the real command."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -87,6 +88,24 @@ def test_what_a_kill_left_of_the_database_is_not_called_what_was_here(
 
     assert "set aside" not in said
     assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_root_leaves_what_is_taken_over_to_whom_hcl_runs_as(
+    passed: Path, tmp_path: Path, is_there: bool
+) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+    database = folder / "hcl.sqlite"
+    if not is_there:
+        database.unlink()
+    os.chown(database if is_there else folder, 12345, 23456)
+
+    hcl(folder, *TAKE_OVER)
+
+    owner = database.stat()
+    assert (owner.st_uid, owner.st_gid) == (12345, 23456)
+    assert owner.st_mode & 0o777 == 0o600
 
 
 def test_machine_that_is_upgraded_takes_over_from_one_that_is_not(

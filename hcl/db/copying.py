@@ -111,7 +111,7 @@ def copy(source: Path, into: Empty, stops: Callable[[], bool] = _never) -> None:
         raise DatabaseError(f"{source}: there is no database")
     with _told_as(source):
         origin = sqlite3.connect(
-            f"file:{quote(bytes(source))}?mode=ro",
+            f"file:{quote(bytes(source))}?mode=ro{_immutable(source)}",
             uri=True,
             isolation_level=None,
             timeout=_LOCK_PATIENCE,
@@ -232,8 +232,10 @@ def _immutable(path: Path) -> str:
     A plain copy says that it has a WAL, for which SQLite makes files beside it. With a
     WAL there it has to be read: never then.
     """
-    wal = path.with_name(f"{path.name}-wal")
-    return "" if wal.exists() or os.access(path.parent, os.W_OK) else "&immutable=1"
+    # SQLite has the WAL beside the file itself, whatever link leads there.
+    real = Path(os.path.realpath(path))
+    wal = real.with_name(f"{real.name}-wal")
+    return "" if may_exist(wal) or os.access(real.parent, os.W_OK) else "&immutable=1"
 
 
 def _contents(conn: sqlite3.Connection) -> Contents:

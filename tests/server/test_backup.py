@@ -304,6 +304,24 @@ def test_backup_to_a_disk_without_room_or_for_reading_is_told_in_one_line(
     assert line.startswith(told)
 
 
+@pytest.mark.parametrize("put", ["cp", "ln -s"])
+def test_database_on_a_disk_for_reading_is_copied_with_what_is_in_its_wal(
+    tmp_path: Path, put: str
+) -> None:
+    (tmp_path / "disk").mkdir()
+    with Serve(tmp_path) as serve:
+        serve.api("POST", "checks/", name="Backup")
+        if put == "cp":
+            # Stopped in order: it has no WAL, and says that it has.
+            serve.stop()
+        serve.write_config("", tables=toml.table("database", path="disk/hcl.sqlite"))
+        then = f"{put} {tmp_path}/hcl.sqlite disk/; mount -o remount,ro disk;"
+
+        told = hcl(tmp_path, "backup", "copy", before=on_a_disk("8m", then))
+
+    assert ", 1 check, " in told
+
+
 def test_backup_without_a_database_is_told_in_one_line(tmp_path: Path) -> None:
     Serve(tmp_path)
 

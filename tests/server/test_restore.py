@@ -22,6 +22,7 @@ from tests.server.test_one_server import (
     folder,
     newer,
     of_another_program,
+    on_a_disk,
     pipe,
     text_file,
 )
@@ -162,6 +163,21 @@ def test_plain_copy_with_its_wal_is_restored_with_what_is_in_that(
 
         assert ", 1 check, " in hcl(tmp_path, "restore", "copied/hcl.sqlite")
 
+        serve.start()
+        assert len(serve.api("GET", "checks/")["checks"]) == 1
+
+
+def test_plain_copy_on_a_disk_for_reading_is_restored(tmp_path: Path) -> None:
+    with Serve(tmp_path) as serve:
+        serve.api("POST", "checks/", name="Backup")
+        (tmp_path / "disk").mkdir()
+        serve.stop()
+        # As a database that was stopped in order: it has no WAL, and says that it has.
+        then = "cp hcl.sqlite disk/copy; mount -o remount,ro disk;"
+
+        told = hcl(tmp_path, "restore", "disk/copy", before=on_a_disk("8m", then))
+
+        assert ", 1 check, " in told
         serve.start()
         assert len(serve.api("GET", "checks/")["checks"]) == 1
 

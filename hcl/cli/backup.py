@@ -71,6 +71,9 @@ def _look_at_target(target: Path, config: Config) -> None:
         raise DatabaseError(f"{target}: hcl is at work on it: name another file")
     if target.with_name(f"{target.name}-wal").exists():
         raise DatabaseError(f"{target}: is a database in use: name another file")
+    if target.with_name(f"{target.name}.lock").exists():
+        raise DatabaseError(f"{target}: is the database of a server: name another file")
     with target.open("rb") as there:
-        if there.read(16) not in (b"", b"SQLite format 3\0"):
-            raise DatabaseError(f"{target}: is there, and no copy: name another file")
+        is_copy = there.read(16) in (b"", b"SQLite format 3\0")
+    if not is_copy or copies.is_of_another_program(target):
+        raise DatabaseError(f"{target}: is there, and no copy: name another file")

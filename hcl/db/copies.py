@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from hcl.db.examining import OURS
 from hcl.db.private import PART, is_in_use
 
 _FORM = "%Y%m%dT%H%M%SZ"
@@ -81,3 +82,15 @@ def identity_of(copy: Path) -> str:
         found = "SELECT value FROM settings WHERE name = ?"
         return str((conn.execute(found, (IDENTITY,)).fetchone() or ("",))[0])
     return ""
+
+
+def is_of_another_program(file: Path) -> bool:
+    """Tell whether a file that nobody writes to is a database, and none of hcl's.
+
+    False: it is one, or empty, or so damaged that it cannot be told.
+    """
+    uri = f"file:{quote(bytes(file))}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as conn:
+        rows = conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return file.stat().st_size > 0 and not {name for [name] in rows} >= OURS
+    return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from tests.app import CONFIG, running_app
 from tests.clocks import a_clock
 from tests.patience import ENDS
 from tests.server.process import API_KEY, Serve, curl, until
-from tests.server.test_one_server import on_a_disk
+from tests.server.test_one_server import files, of_another_program, on_a_disk
 from tests.sinks import HttpSink
 
 _IDENTITY = "SELECT value FROM settings WHERE name = 'identity'"
@@ -278,6 +279,42 @@ def test_backup_to_where_none_can_be_is_told_in_one_line(
 
     assert copies_in(served.folder) == before
     assert served.api("GET", "checks/") == {"checks": []}
+
+
+def test_backup_replaces_no_database_but_copies(tmp_path: Path) -> None:
+    of_another_program(tmp_path / "photos.sqlite")
+    with Serve(tmp_path) as serve:
+        hcl(tmp_path, "backup", "copy.sqlite")
+        serve.stop()
+    # That of another server, which was stopped in order.
+    (tmp_path / "other").mkdir()
+    for name in ("hcl.sqlite", "hcl.sqlite.lock"):
+        shutil.copy(tmp_path / name, tmp_path / "other")
+    before = files(tmp_path), files(tmp_path / "other")
+
+    lines = [
+        hcl(tmp_path, "backup", name) for name in ("photos.sqlite", "other/hcl.sqlite")
+    ]
+    after = files(tmp_path), files(tmp_path / "other")
+    again = hcl(tmp_path, "backup", "copy.sqlite")
+
+    assert lines == [
+        "photos.sqlite: is there, and no copy: name another file",
+        "other/hcl.sqlite: is the database of a server: name another file",
+    ]
+    assert after == before
+    assert again.startswith("copy.sqlite: ")
+
+
+def test_backup_replaces_a_copy_that_is_damaged(tmp_path: Path) -> None:
+    with Serve(tmp_path):
+        hcl(tmp_path, "backup", "copy.sqlite")
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes(copy.read_bytes()[:100] + bytes(copy.stat().st_size - 100))
+
+        hcl(tmp_path, "backup", "copy.sqlite")
+
+    assert asked(copy, "PRAGMA integrity_check") == ["ok"]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import os
 import pwd
 import stat
 import tomllib
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hcl.config.rights import text_of
@@ -36,19 +37,38 @@ def withheld(config: Config) -> list[str]:
         owner = config.database.path.stat()
     except OSError:
         return []
-    user = owner.st_uid
-    if os.geteuid() != 0 or user == 0:
+    if os.geteuid() != 0 or owner.st_uid == 0:
         return []
-    groups = _groups(user, owner.st_gid)
-    return [
-        f"hcl runs as the user {user}, who owns its database, and cannot read {path}:"
-        " chown it"
-        for path in (config.path, *_secret_files(config))
-        if not _may_read(path, user, groups)
-    ]
+    mail, read = config.smtpd, [config.path, *_secret_files(config)]
+    others = (mail.tls_cert if mail.listen else None, config.tls.ca_file)
+    read += sorted({path for path in others if path is not None})
+    problem = f"hcl runs as the user {owner.st_uid}, who owns its database, and cannot"
+    # Where root may be nobody else, as in some containers, it is not known.
+    with suppress(PermissionError), _being(owner.st_uid, owner.st_gid):
+        return [
+            f"{problem} read {path}: {cure}"
+            for path in read
+            if (cure := _cure_of(path))
+        ]
+    return []
 
 
-def _groups(user: int, group: int) -> Container[int]:
+@contextmanager
+def _being(user: int, group: int) -> Iterator[None]:
+    """Have the system judge as of another user: it knows of more than modes."""
+    before, own = os.getgroups(), os.getegid()
+    os.setgroups(_groups(user, group))
+    try:
+        os.setegid(group)
+        os.seteuid(user)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(own)
+        os.setgroups(before)
+
+
+def _groups(user: int, group: int) -> list[int]:
     try:
         return os.getgrouplist(pwd.getpwuid(user).pw_name, group)
     except (KeyError, OSError):
@@ -56,15 +76,16 @@ def _groups(user: int, group: int) -> Container[int]:
         return [group]
 
 
-def _may_read(path: Path, user: int, groups: Container[int]) -> bool:
-    try:
-        found = path.stat()
-    except OSError:
-        return True
-    if found.st_uid == user:
-        return bool(found.st_mode & stat.S_IRUSR)
-    right = stat.S_IRGRP if found.st_gid in groups else stat.S_IROTH
-    return bool(found.st_mode & right)
+def _cure_of(path: Path) -> str:
+    """Say how to have a file be readable by who asks; "": it is."""
+    if os.access(path, os.R_OK, effective_ids=True):
+        return ""
+    real = Path(os.path.realpath(path))
+    for folder in (*reversed(path.parents), *reversed(real.parents)):
+        if not os.access(folder, os.X_OK, effective_ids=True):
+            return f"{folder} may not be entered; chmod that"
+    # What is not there is no file of secrets.
+    return "chown it" if real.exists() else ""
 
 
 def _secret_files(config: Config) -> list[Path]:

@@ -205,38 +205,6 @@ def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -
     ] + ["hcl.toml: warning: api.metrics_key is short: use 16 characters at least"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-@pytest.mark.parametrize(
-    ("user", "group", "mode", "is_told"),
-    [
-        (0, 0, 0o600, True),
-        (0, 0, 0o640, True),
-        (0, 65534, 0o640, False),
-        (65534, 0, 0o600, False),
-        (65534, 0, 0o040, True),
-        (0, 0, 0o604, False),
-    ],
-)
-def test_check_config_tells_root_of_what_hcl_cannot_read(
-    folder: Path, user: int, group: int, mode: int, is_told: bool
-) -> None:
-    key = toml.key("me", toml.Raw('{ file = "key" }'))
-    (folder / "hcl.toml").write_text(toml.project() + key)
-    (folder / "key").write_text("k" * 32)
-    (folder / "hcl.sqlite").touch()
-    for name in ("hcl.toml", "hcl.sqlite"):
-        os.chown(folder / name, 65534, 65534)
-    os.chown(folder / "key", user, group)
-    (folder / "key").chmod(mode)
-
-    result = CliRunner().invoke(main, ["check-config"])
-
-    told = [line for line in result.stderr.splitlines() if "hcl runs as" in line]
-    problem = "hcl runs as the user 65534, who owns its database, and cannot read"
-    line = f"hcl.toml: warning: {problem} {folder / 'key'}: chown it"
-    assert told == [line] * is_told
-
-
 @pytest.mark.parametrize("option", [["--config", "no.toml"], []])
 def test_check_config_fails_where_a_named_file_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]

@@ -16,6 +16,7 @@ from hcl.config import ConfigError, load
 from hcl.db import DatabaseError, back_up
 from tests import toml
 from tests.app import running_app
+from tests.certificates import Authority
 from tests.config import PROJECT
 
 NOBODY = 65534
@@ -81,6 +82,91 @@ def test_secret_of_somebody_else_is_told_by_its_key(folder: Path) -> None:
     told = refused(path)
 
     assert told.endswith(f"api.metrics_key: cannot read {secret}: {secret} {CURE}")
+
+
+def told_to_root(folder: Path, *, beside: str = "") -> list[str]:
+    """Have root check a file whose database is another's; return what is withheld."""
+    key = toml.key("me", toml.Raw('{ file = "inner/key" }'))
+    (folder / "hcl.toml").write_text(beside + toml.project() + key)
+    (folder / "hcl.toml").chmod(0o600)
+    (folder / "hcl.sqlite").touch()
+    for name in ("hcl.toml", "hcl.sqlite"):
+        os.chown(folder / name, NOBODY, NOBODY)
+
+    config = str(folder / "hcl.toml")
+    result = CliRunner().invoke(main, ["check-config", "--config", config])
+
+    assert result.exit_code == 0, result.output
+    problem = f"{config}: warning: hcl runs as the user {NOBODY}, who owns its database"
+    told = [line for line in result.stderr.splitlines() if "hcl runs as" in line]
+    return [line.removeprefix(f"{problem}, and cannot read ") for line in told]
+
+
+@pytest.fixture
+def inner(folder: Path) -> Path:
+    """Have a folder with a key in it."""
+    made = folder / "inner"
+    made.mkdir()
+    made.chmod(0o755)
+    (made / "key").write_text("k" * 32)
+    os.chown(made / "key", NOBODY, NOBODY)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "mode", "is_told"),
+    [
+        (0, 0, 0o600, True),
+        (0, 0, 0o640, True),
+        (0, NOBODY, 0o640, False),
+        (NOBODY, 0, 0o600, False),
+        (NOBODY, 0, 0o040, True),
+        (0, 0, 0o604, False),
+    ],
+)
+def test_root_is_told_of_a_secret_that_hcl_cannot_read(
+    folder: Path, inner: Path, user: int, group: int, mode: int, is_told: bool
+) -> None:
+    os.chown(inner / "key", user, group)
+    (inner / "key").chmod(mode)
+
+    assert told_to_root(folder) == [f"{inner}/key: chown it"] * is_told
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_root_is_told_of_a_folder_that_hcl_cannot_enter(
+    folder: Path, inner: Path, is_link: bool
+) -> None:
+    hidden = inner
+    if is_link:
+        hidden = folder / "hidden"
+        hidden.mkdir()
+        (inner / "key").rename(hidden / "key")
+        (inner / "key").symlink_to(hidden / "key")
+    hidden.chmod(0o700)
+
+    told = told_to_root(folder)
+
+    assert told == [f"{inner}/key: {hidden} may not be entered; chmod that"]
+
+
+def test_root_is_told_of_certificates_that_hcl_cannot_read(
+    folder: Path, inner: Path
+) -> None:
+    authority = Authority(folder)
+    cert, key = folder / "cert.pem", folder / "ca.key"
+    shutil.copy(authority.file, cert)
+    listens = toml.table(
+        "smtpd", listen="h:1", domain="h", tls_cert=str(cert), tls_key=str(key)
+    )
+    trusts = toml.table("tls", ca_file=str(authority.file))
+    for file in (cert, key, authority.file):
+        file.chmod(0o600)
+
+    told = told_to_root(folder, beside=listens + trusts)
+
+    files = sorted({cert, key, authority.file})
+    assert told == [f"{file}: chown it" for file in files]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ def _follow(config: Config) -> None:
         asyncio.run(follow())
     except (ReplicaError, LitestreamError) as error:
         raise click.ClickException(f"the replica: {error}") from error
+    except OSError as error:
+        # What fails to write an open file does not name it.
+        where = error.filename or config.database.path.parent
+        raise click.ClickException(f"{where}: {error.strerror}") from error
 
 
 def _take_over(config: Config, from_copy: bool, unfenced: bool) -> None:

@@ -114,19 +114,24 @@ def _bring(config: Config, into: Path, from_copy: bool) -> None:
         "-integrity-check",
         "quick",
     )
-    done = subprocess.run(  # noqa: S603 - its parts are from hcl.toml
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        umask=0o077,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    hint = "--from-copy takes what was followed"
+    try:
+        done = subprocess.run(  # noqa: S603 - its parts are from hcl.toml
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            umask=0o077,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        # Without the command, in which a password may stand.
+        why = f"it is not here after {_PATIENCE:.0f} s"
+        raise ReplicaError(f"it cannot be read ({why}): {hint}") from None
     if done.returncode or not into.exists():
         why = litestream.reason(done.stdout)
-        hint = "--from-copy takes what was followed"
         raise ReplicaError(f"it cannot be read ({why}): {hint}")
 
 

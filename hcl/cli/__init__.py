@@ -1,6 +1,8 @@
 """The command `hcl`: one module a command, imported when it is called."""
 
+import errno
 import importlib
+import os
 import sys
 from io import TextIOWrapper
 
@@ -63,6 +65,10 @@ COMMANDS = {
 }
 
 
+# What a full disk, and one that fails, say where the output goes to a file there.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -86,6 +92,19 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a command")
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; say in a line if what it prints cannot be written."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            # Of a file that is named, a command tells itself.
+            if error.filename is not None or error.errno not in _UNWRITABLE:
+                raise
+            # Else the rest is tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            why = f"the output cannot be written: {error.strerror}"
+            raise click.ClickException(why) from error
 
     def format_commands(
         self,

@@ -93,16 +93,8 @@ def _write_out(
     """Write to the standard output, in UTF-8 whatever the locale says."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        asyncio.run(_write(config, projects, sys.stdout, form))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # Else the rest is tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        why = f"the output cannot be written: {error.strerror}"
-        raise click.ClickException(why) from error
+    asyncio.run(_write(config, projects, sys.stdout, form))
+    sys.stdout.flush()
 
 
 def _write_file(

@@ -205,6 +205,24 @@ def test_check_config_warns_of_secrets_that_others_could_come_by(folder: Path) -
     ] + ["hcl.toml: warning: api.metrics_key is short: use 16 characters at least"]
 
 
+@pytest.mark.parametrize("command", [["check-config"], ["init", "other.toml"]])
+def test_output_that_cannot_be_written_is_told_in_a_line(
+    folder: Path, command: list[str]
+) -> None:
+    (folder / "hcl.toml").write_text(toml.project())
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hcl", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    why = "the output cannot be written: No space left on device"
+    assert (done.returncode, done.stderr) == (1, f"Error: {why}\n")
+
+
 @pytest.mark.parametrize("option", [["--config", "no.toml"], []])
 def test_check_config_fails_where_a_named_file_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]

@@ -10,6 +10,7 @@ import click
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import Config
+from hcl.config.rights import is_no_file
 from hcl.db import Contents, DatabaseError, back_up, copies
 from hcl.words.lines import counted
 from hcl.words.moments import here
@@ -61,7 +62,7 @@ def _look_at_target(target: Path, config: Config) -> None:
     """Refuse what a copy must not replace. Raises DatabaseError."""
     if not target.exists():
         return
-    if not target.is_file():
+    if is_no_file(target):
         raise DatabaseError(f"{target}: is no file: name another one, or a folder")
     database = config.database.path
     real = Path(os.path.realpath(database))

@@ -1,10 +1,9 @@
 """`hcl export`: write down all but secrets, to move out."""
 
 import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -15,7 +14,8 @@ from aiosqlite import Connection
 from hcl.cli.config_file import load_config
 from hcl.clock import Clock
 from hcl.config import Config, ProjectConfig
-from hcl.db import DatabaseError, open_to_read
+from hcl.config.rights import is_no_file
+from hcl.db import DatabaseError, becoming, open_to_read
 from hcl.moving import as_code, curl, leaving
 
 
@@ -101,21 +101,28 @@ def _write_file(
     path: Path, config: Config, projects: Sequence[ProjectConfig], form: Form | None
 ) -> None:
     """Write a file for its owner's eyes only: who knows a check's UUID can ping it."""
-    part = path.with_name(f"{path.name}.part")
     try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with open(fd, "w", encoding="utf-8") as out:
-                asyncio.run(_write(config, projects, out, form))
-            part.replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                part.unlink()
-            raise
+        with _opened(path) as out:
+            asyncio.run(_write(config, projects, out, form))
     except OSError as error:
         why = f"{path}: cannot be written: {error.strerror}"
         raise click.ClickException(why) from error
     click.echo(f"{path}: written", err=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open a file that appears whole or not at all; or what is there and is no file."""
+    if is_no_file(path):
+        # Others read it, or write to it too.
+        with path.open("w", encoding="utf-8") as out:
+            yield out
+        return
+    with (
+        becoming(path) as (_, fd),
+        open(fd, "w", encoding="utf-8", closefd=False) as out,
+    ):
+        yield out
 
 
 async def _write(

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+_DEVICES = Path("/dev")
+
 
 def why_not(error: OSError, path: Path, otherwise: str = "run hcl as it") -> str:
     """Say why a file or a folder cannot be had, and the cure where rights are amiss.
@@ -31,6 +33,14 @@ def may_exist(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def is_no_file(path: Path) -> bool:
+    """Tell whether a file is not to take a path's place: a pipe is there, or a folder.
+
+    Or a link of the system's to what is open, as /dev/stdout. Raises OSError.
+    """
+    return path.exists() and not (path.is_file() and path.absolute().parent != _DEVICES)
 
 
 def text_of(path: Path) -> str:

@@ -23,7 +23,7 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
-from hcl.db.private import leave_to_owner_of, sync_folder
+from hcl.db.private import becoming, leave_to_owner_of, sync_folder
 from hcl.db.restoring import (
     EPOCH,
     RESTORED,
@@ -53,6 +53,7 @@ __all__ = [
     "UnusableError",
     "UnwritableError",
     "back_up",
+    "becoming",
     "begun",
     "copies",
     "despite_damage",

@@ -168,6 +168,35 @@ def test_what_cannot_be_exported_is_told_in_a_line(
     assert "there is no database" in hcl(empty, "export").stderr
 
 
+def test_what_is_no_file_is_written_to_and_no_link_is_followed(
+    moved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = moved("here")
+    pipe, victim = folder / "pipe", tmp_path / "victim"
+    os.mkfifo(pipe)
+    victim.write_text("precious")
+    for part in ("out.part", ".out.part"):
+        (folder / part).symlink_to(victim)
+
+    with (
+        (tmp_path / "said").open("wb") as said,
+        subprocess.Popen(["cat", pipe], stdout=said) as reader,
+    ):
+        try:
+            piped = hcl(folder, "export", "pipe")
+            reader.wait(ENDS)
+        finally:
+            reader.kill()
+    written = hcl(folder, "export", "out")
+
+    assert (piped.returncode, written.returncode) == (0, 0)
+    assert pipe.is_fifo()
+    # But for the moment, which stands in the first line.
+    lines = (tmp_path / "said").read_text().splitlines()
+    assert lines[1:] == (folder / "out").read_text().splitlines()[1:]
+    assert victim.read_text() == "precious"
+
+
 def test_output_is_utf_8_in_any_locale_and_a_full_disk_is_told_in_a_line(
     imported: Path,
 ) -> None:

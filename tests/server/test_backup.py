@@ -281,6 +281,35 @@ def test_backup_to_where_none_can_be_is_told_in_one_line(
     assert served.api("GET", "checks/") == {"checks": []}
 
 
+@pytest.mark.parametrize("command", ["backup", "export"])
+def test_what_stands_for_the_standard_output_is_not_replaced(
+    served: Serve, command: str
+) -> None:
+    # Else it would be that of this machine.
+    on_a_disk("8m", "")
+    dev = "mount -t tmpfs none /dev && ln -s /proc/self/fd/1 /dev/stdout"
+    script = f'{dev} && "$@" /dev/stdout >out; readlink /dev/stdout'
+    inside = ["unshare", "-rm", "sh", "-c", script, "sh"]
+
+    done = subprocess.run(
+        [*inside, sys.executable, "-m", "hcl", command],
+        cwd=served.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS,
+    )
+
+    assert done.stdout == "/proc/self/fd/1\n"
+    assert done.stderr.splitlines() == [
+        "Error: /dev/stdout: is no file: name another one, or a folder"
+        if command == "backup"
+        else "/dev/stdout: written"
+    ]
+    if command == "export":
+        assert '"Home"' in (served.folder / "out").read_text()
+
+
 def test_backup_replaces_no_database_but_copies(tmp_path: Path) -> None:
     of_another_program(tmp_path / "photos.sqlite")
     with Serve(tmp_path) as serve:

@@ -195,7 +195,10 @@ def _next(
 
 
 async def _prepare(copy: Path, epoch: int, now: datetime) -> int:
-    """Migrate a copy; have what waits given up. Return how many messages that is."""
+    """Migrate a copy; have what waits given up. Return how many messages that is.
+
+    All of it is in one file then. Raises TakeOverError if it cannot be.
+    """
     _, unsent = await asyncio.to_thread(mark_as_copy, copy, "the replica", now)
     database = await open_database(copy)
     try:
@@ -203,6 +206,10 @@ async def _prepare(copy: Path, epoch: int, now: datetime) -> int:
             await store.epoch.put(conn, epoch)
     finally:
         await database.close()
+    # SQLite deletes it, once all is in the file: that alone takes the place.
+    if copy.with_name(f"{copy.name}-wal").exists():
+        cure = "make room, and let no other program open it"
+        raise TakeOverError(f"{copy}: its WAL cannot be written into it: {cure}")
     return unsent
 
 

@@ -30,6 +30,23 @@ from hcl.cli import main
 main(prog_name="hcl")
 """
 
+# Runs hcl, and has another program read the copy that it prepares.
+READ = """\
+import sqlite3, sys
+held = []
+def read(name, arguments):
+    path = str(arguments[0]) if name == "sqlite3.connect" else ""
+    if path.endswith("taking-over") and not held:
+        held.append(None)
+        held.append(sqlite3.connect(path))
+        held[1].execute("PRAGMA journal_mode = WAL")
+        held[1].execute("BEGIN")
+        held[1].execute("SELECT 1 FROM checks").fetchall()
+sys.addaudithook(read)
+from hcl.cli import main
+main(prog_name="hcl")
+"""
+
 TAKE_OVER = ("standby", "--take-over", "--from-copy")
 
 
@@ -88,6 +105,28 @@ def test_what_a_kill_left_of_the_database_is_not_called_what_was_here(
 
     assert "set aside" not in said
     assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [0]
+
+
+def test_copy_whose_wal_is_not_written_into_it_is_not_taken(
+    passed: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(passed, tmp_path / "here")
+
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *TAKE_OVER],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS,
+    )
+
+    assert done.stderr == (
+        f"Error: nothing is taken over: {folder}/hcl.sqlite.taking-over: its WAL cannot"
+        " be written into it: make room, and let no other program open it\n"
+    )
+    assert not (folder / "fence").exists()
+    assert asked(folder / "hcl.sqlite", "SELECT count(*) FROM log") == [1]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -111,16 +111,20 @@ def write_fresh(path: Path, *, full: bool = False, host: str = "") -> Config:
 def _write_new(path: Path, text: str, like: os.stat_result | None = None) -> None:
     """Write a file whole or not at all, where none is; OSError tells why it is not.
 
-    Only its owner may read it; or it has owner and mode of another.
+    Only its owner may read it, who is that of the folder if root writes it; or it has
+    owner and mode of another.
     """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(fd, "w", encoding="utf-8") as file:
-            if like is not None:
-                # Whoever may not give it away keeps it to themselves.
-                with suppress(PermissionError):
+            # Whoever may not give it away keeps it to themselves.
+            with suppress(PermissionError):
+                if like is not None:
                     os.fchown(fd, like.st_uid, like.st_gid)
                     os.fchmod(fd, stat.S_IMODE(like.st_mode))
+                elif os.geteuid() == 0:
+                    folder = path.absolute().parent.stat()
+                    os.fchown(fd, folder.st_uid, folder.st_gid)
             file.write(text)
     except BaseException:
         path.unlink()

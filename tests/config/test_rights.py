@@ -169,6 +169,18 @@ def test_root_is_told_of_certificates_that_hcl_cannot_read(
     assert told == [f"{file}: chown it" for file in files]
 
 
+def test_root_leaves_a_first_file_to_whose_its_folder_is(folder: Path) -> None:
+    os.chown(folder, NOBODY, NOBODY)
+    path = folder / "hcl.toml"
+
+    result = CliRunner().invoke(main, ["init", str(path)])
+
+    assert result.exit_code == 0, result.output
+    found = path.stat()
+    assert (found.st_uid, found.st_gid) == (NOBODY, NOBODY)
+    assert found.st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("command", "status", "told"),
     [

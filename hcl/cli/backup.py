@@ -1,6 +1,7 @@
 """`hcl backup`: copy the database, whether the server runs or not."""
 
 import os
+import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ def backup(file: Path | None, explicit: str | None) -> None:
     of [backup], or else the current one.
     """
     config = load_config(explicit)
+    # As Ctrl-C does: what is half made goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     source = config.database.path
     now = Clock().now()
     target = file or config.backup.folder or Path()

@@ -1,6 +1,7 @@
 """`hcl restore`: put a copy in the place of the database."""
 
 import asyncio
+import signal
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ def restore(file: Path, explicit: str | None) -> None:
     old. When the server starts next, it tells people of both.
     """
     config = load_config(explicit)
+    # As Ctrl-C does: what is half done is undone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     now = Clock().now()
     try:
         done = db.restore(file, config.database.path, config.path, now)

@@ -257,6 +257,36 @@ def test_end_of_the_server_while_it_copies_leaves_no_half_copy(
             assert asked(disk / name, "PRAGMA integrity_check") == ["ok"]
 
 
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_command_that_is_told_to_end_leaves_no_half_copy(
+    tmp_path: Path, command: str
+) -> None:
+    with Serve(tmp_path) as serve:
+        serve.stop()
+    big(tmp_path)
+    shutil.copy(tmp_path / "hcl.sqlite", tmp_path / "copy")
+    before = (tmp_path / "copy").read_bytes()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "hcl", command, "copy"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(lambda: any(".part" in name for name in copies_in(tmp_path)))
+        process.terminate()
+        _, told = process.communicate(timeout=ENDS)
+
+    # Its last step may just have been done.
+    if process.returncode:
+        assert process.returncode == 1
+        assert told.strip() in (b"Aborted!", b"Error: stopped")
+        assert (tmp_path / "copy").read_bytes() == before
+        assert asked(tmp_path / "hcl.sqlite", "SELECT count(*) FROM checks") == [0]
+    halves = [".part"] + [".before-"] * bool(process.returncode)
+    assert not [n for n in copies_in(tmp_path) if any(half in n for half in halves)]
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

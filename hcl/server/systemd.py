@@ -97,7 +97,8 @@ class Notifier:
                 self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 # Whoever does not read must not hold up a ping.
                 self._sender.setblocking(False)
-            self._sender.sendto(text.encode(), self._path)
+            # A path in it may be no UTF-8.
+            self._sender.sendto(text.encode(errors="replace"), self._path)
         except OSError as error:
             if not self._is_gone:
                 logger.warning("cannot tell systemd how hcl fares: %s", error.strerror)

@@ -13,7 +13,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -222,6 +222,25 @@ def test_notify_socket_of_another_kind_is_told(
     Notifier({"NOTIFY_SOCKET": "vsock:2:1234"}).ready("well")
 
     assert caplog.messages == ["NOTIFY_SOCKET is no path: systemd is told nothing"]
+
+
+def test_path_that_is_no_utf_8_is_told_as_well_as_can_be(
+    tmp_path: Path, notify: NotifySocket
+) -> None:
+    # As an older machine wrote it on its disk.
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    serve = Serve(folder)
+    serve.env = {"NOTIFY_SOCKET": str(notify.path)}
+    with serve:
+        (folder / "hcl.sqlite").unlink()
+        with suppress(httpx2.HTTPError):
+            httpx2.get(f"{serve.root}/ping/{PING_KEY}/x?create=1", trust_env=False)
+        assert serve.process.wait(ENDS) == 1
+
+    notify.wait_for("STOPPING=1")
+    assert "Traceback" not in serve.log
+    assert "caf\\udce9/hcl.sqlite: hcl.sqlite was deleted or moved away" in serve.log
 
 
 def test_notify_socket_that_goes_away_disturbs_nobody(

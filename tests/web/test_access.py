@@ -64,8 +64,9 @@ CALLERS = [
 class Row:
     """What a URL is: `needs` says of each method what it takes, `good` what it answers.
 
-    `kind`: api, page, script (a page that is no place to sign in), open, slash (leads
-    to the one with the slash), nothing. `foreign` answers for another project.
+    `kind`: api, page, script (a page that is no place to sign in), typed (a page that
+    keeps what was typed), open, slash (leads to the one with the slash), nothing.
+    `foreign` answers for another project.
     """
 
     kind: str
@@ -163,7 +164,7 @@ ROWS = {
     f"/projects/{PROJECT}/many": page(POST="rw", good={"POST": 422}),
     f"/projects/{PROJECT}/wall": page(GET="ro"),
     f"/projects/{PROJECT}/favicon.svg": page(GET="ro", kind="script"),
-    f"/projects/{PROJECT}/new": page(GET="rw", POST="rw", good={"POST": 422}),
+    f"/projects/{PROJECT}/new": page({"POST": 422}, "typed", GET="rw", POST="rw"),
     f"/projects/{PROJECT}/schedule": page(POST="rw", kind="script", good={"POST": 200}),
     f"/projects/{PROJECT}/integrations": page(GET="ro"),
     f"/projects/{PROJECT}/integrations/{{channel:code}}/test": page(POST="rw"),
@@ -174,7 +175,7 @@ ROWS = {
     f"/checks/{CHECK}": page(GET="ro"),
     f"/checks/{CHECK}/log": page(GET="ro"),
     f"/checks/{CHECK}/pings/{{n:number}}": page(GET="bodies"),
-    f"/checks/{CHECK}/edit": page(GET="rw", POST="rw", good={"POST": 422}),
+    f"/checks/{CHECK}/edit": page({"POST": 422}, "typed", GET="rw", POST="rw"),
     f"/checks/{CHECK}/pause": page(POST="rw"),
     f"/checks/{CHECK}/resume": page(POST="rw", good={"POST": 409}),
     f"/checks/{CHECK}/mute": page(POST="rw", good={"POST": 422}),
@@ -240,6 +241,16 @@ def of_page(row: Row, method: str, caller: Caller, project: int) -> int | str:
     return good if project in (caller.project, -1) else row.foreign
 
 
+def of_typed(row: Row, method: str, caller: Caller, project: int) -> int | str:
+    found = of_page(row, method, caller, project)
+    if method == "POST" and found == "sign in":
+        # In the place of the form, which the answer holds.
+        return 403
+    is_forged = method == "POST" and caller.way == "forged" and caller.access == "rw"
+    # It is shown to whom it is of.
+    return row.foreign if is_forged and project != caller.project else found
+
+
 def of_bearer(_row: Row, _method: str, caller: Caller, project: int) -> int | str:
     if caller.way != "header" or not caller.access or caller.access == "metrics":
         return 401
@@ -265,6 +276,7 @@ def to_sign_out(_row: Row, _method: str, caller: Caller, _project: int) -> int |
 
 PAGES = (
     "page",
+    "typed",
     "signed",
     "script",
     "static",
@@ -276,6 +288,7 @@ PAGES = (
 RULES = {
     "api": of_api,
     "page": of_page,
+    "typed": of_typed,
     "script": of_page,
     "open": lambda *_: 200,
     "for others": lambda *_: 200,

@@ -9,7 +9,9 @@ class Page(NamedTuple):
     `changes`: only for those who may change things, the GET too. `in_place`: it is
     asked for by a script, which is told 401 where a person is asked to sign in.
     `is_own`: it changes but what the viewer's browser keeps, so that who may only look
-    may do it too. `is_open`: for everybody; the functions find no viewer.
+    may do it too. `is_open`: for everybody; the functions find no viewer. `is_typed`:
+    people type much into it, so that a form of a session that is over is not lost, but
+    shown again; the function changes nothing where it bears `preview`.
     """
 
     get: str = ""
@@ -18,3 +20,4 @@ class Page(NamedTuple):
     in_place: bool = False
     is_own: bool = False
     is_open: bool = False
+    is_typed: bool = False

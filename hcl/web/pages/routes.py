@@ -46,7 +46,7 @@ PAGES = {
         "overview.checks.favicon", in_place=True
     ),
     "/projects/{project:code}/new": Page(
-        "check.forms.new", "check.forms.new", changes=True
+        "check.forms.new", "check.forms.new", changes=True, is_typed=True
     ),
     "/projects/{project:code}/schedule": Page(
         post="check.forms.preview", in_place=True
@@ -66,7 +66,7 @@ PAGES = {
     "/checks/{code:code}/log": Page("check.check.log"),
     "/checks/{code:code}/pings/{n:number}": Page("check.check.ping"),
     "/checks/{code:code}/edit": Page(
-        "check.forms.edit", "check.forms.edit", changes=True
+        "check.forms.edit", "check.forms.edit", changes=True, is_typed=True
     ),
     "/checks/{code:code}/pause": Page(post="check.actions.pause"),
     "/checks/{code:code}/resume": Page(post="check.actions.resume"),
@@ -161,6 +161,8 @@ class _PageEndpoint:
         from hcl.web.pages.frame import templates
 
         modules = {name.rpartition(".")[0] for name in self._page[:2] if name}
+        if self._page.is_typed:
+            modules.add("visit.sign_in")
         for module in ("visit.door", *modules):
             import_module(f"hcl.web.pages.{module}")
         for name in ("frame", "macros", "error", *chain(*map(_templates_of, modules))):

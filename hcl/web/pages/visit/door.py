@@ -1,6 +1,7 @@
 """Lets requests in to pages: who asks, what they may, and what all answers bear."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from hcl.web.errors import RETRY_AFTER
 from hcl.web.pages.dashboard import warning
 from hcl.web.pages.dashboard.dashboard import Dashboard, open_dashboard
 from hcl.web.pages.page import Page
-from hcl.web.pages.visit import identity, notices, posted
+from hcl.web.pages.visit import identity, notices, posted, sign_in
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Handler, Visit
 from hcl.web.parts import Parts
@@ -85,7 +86,7 @@ async def _answer(page: Page, visit: Visit) -> Response:
         posted.refuse_foreign(request, visit.parts)
     if not page.is_open:
         if viewer is None:
-            return _ask_to_sign_in(page, visit, reads=reads)
+            return await _ask_to_sign_in(page, visit, reads=reads)
         if viewer.readonly and (page.changes or not (reads or page.is_own)):
             raise PageError(403, "Read-only", _ONLY_TO_LOOK)
     if not reads:
@@ -93,6 +94,8 @@ async def _answer(page: Page, visit: Visit) -> Response:
         form = await posted.read(request, visit.parts, is_known=viewer is not None)
         visit = replace(visit, form=form)
         if viewer is not None and not page.is_open:
+            if page.is_typed and _is_late(visit, viewer.csrf):
+                return await _show_again(name, visit)
             posted.refuse_forged(request, visit.form, viewer.csrf, visit.parts)
     if reads and viewer is not None and not page.in_place:
         warnings = await warning.of_projects(visit.parts, viewer.projects)
@@ -102,6 +105,9 @@ async def _answer(page: Page, visit: Visit) -> Response:
 
 _ONLY_FORMS = "This address only takes what a button or a form sends."
 _ONLY_TO_LOOK = "Your key may look, but not change anything."
+_NOT_SAVED = (
+    "What you typed is not saved yet: the page was of an earlier session. Save it now."
+)
 
 
 def _handler(name: str) -> Handler:
@@ -110,13 +116,31 @@ def _handler(name: str) -> Handler:
     return handler
 
 
-def _ask_to_sign_in(page: Page, visit: Visit, *, reads: bool) -> Response:
+def _is_late(visit: Visit, csrf: str) -> bool:
+    """Tell whether a form is of another session, and not of cookies that get lost."""
+    is_forged = posted.is_forged(visit.request, visit.form, csrf)
+    return is_forged and not posted.is_lost(visit.request, visit.parts)
+
+
+async def _show_again(name: str, visit: Visit) -> Response:
+    """Show what a form holds that may not count, and change nothing."""
+    form, notice = {**visit.form, "preview": ["1"]}, notices.BAD + _NOT_SAVED
+    response = await _handler(name)(replace(visit, form=form, notice=notice))
+    response.status_code = 403
+    return response
+
+
+async def _ask_to_sign_in(page: Page, visit: Visit, *, reads: bool) -> Response:
     if page.in_place:
         return Response(status_code=401)
     notice = (
         "Your key is no longer valid: sign in again." * visit.identity.was_signed_in
     )
     path, query = visit.request.url.path, visit.request.url.query
+    if not reads and page.is_typed:
+        with suppress(PageError):
+            form = await posted.read(visit.request, visit.parts, is_known=False)
+            return await sign_in.ask_again(replace(visit, form=form), path, notice)
     if not reads:
         notice = notice or "You were signed out, and nothing was changed."
         wanted = f"?next={quote(path, safe='/')}" if page.get else ""

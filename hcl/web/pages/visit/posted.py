@@ -10,8 +10,9 @@ from starlette.requests import Request
 from hcl.web.pages.visit.errors import PageError
 from hcl.web.parts import Parts
 
-# Bytes of a form whose sender nobody knows yet; a key and where to go take few.
-UNKNOWN_LIMIT = 16_384
+# Bytes of a form whose sender nobody knows yet: a key and where to go take few; what is
+# typed of a check, by somebody whose session is over, seldom takes more.
+UNKNOWN_LIMIT = 65_536
 # How much longer than in JSON the forms of those who signed in may be: of most
 # characters a form makes three. And how many fields it may have.
 _LENGTH = 3
@@ -96,10 +97,15 @@ def own_address(parts: Parts) -> str:
     return f"Use {root}/ instead: signing in does not last over plain http."
 
 
-def refuse_forged(request: Request, form: Form, csrf: str, parts: Parts) -> None:
-    """Raise PageError unless a form, or the header of a script, bears this token."""
+def is_forged(request: Request, form: Form, csrf: str) -> bool:
+    """Tell whether neither a form, nor the header of a script, bears this token."""
     token = request.headers.get("x-csrf-token") or form.get("csrf", [""])[0]
-    if not hmac.compare_digest(token.encode("utf-8", "replace"), csrf.encode()):
+    return not hmac.compare_digest(token.encode("utf-8", "replace"), csrf.encode())
+
+
+def refuse_forged(request: Request, form: Form, csrf: str, parts: Parts) -> None:
+    """Raise PageError if a form does not bear this token."""
+    if is_forged(request, form, csrf):
         advice = "Go back, reload the page and try again."
         if is_lost(request, parts):
             advice = own_address(parts)

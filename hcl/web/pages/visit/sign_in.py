@@ -1,5 +1,6 @@
 """Sign in with an API key, and sign out."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -8,6 +9,12 @@ from starlette.responses import Response
 from hcl.web.pages.visit import posted, session
 from hcl.web.pages.visit.identity import Identity
 from hcl.web.pages.visit.visit import Visit
+
+# Stands in a form that has something of another page besides a key.
+_LATE = "late"
+# What such a form has of its own.
+_OWN = (_LATE, "csrf", "key", "next")
+_COMES_BACK = "Nothing is lost, but nothing is saved yet: sign in to go on."
 
 
 async def ask(visit: Visit) -> Response:
@@ -28,8 +35,21 @@ async def enter(visit: Visit) -> Response:
     if posted.is_lost(visit.request, parts):
         return await _form(visit, wanted, posted.own_address(parts), 403)
     response = visit.see_other(own_path(wanted))
+    if _LATE in visit.form and own_path(wanted) == wanted:
+        # The browser sends the same once more, to the page that it is of.
+        response.status_code = 307
     session.write(response, session.begin(digest, visit.now), parts)
     return response
+
+
+async def ask_again(visit: Visit, wanted: str, why: str) -> Response:
+    """Ask who sent a form without being signed in, and keep what it holds.
+
+    `why` they are not, "" if nobody knows.
+    """
+    late = replace(visit, form={**visit.form, _LATE: ["1"]})
+    why = why or "You were signed out."
+    return await _form(late, wanted, f"{why} {_COMES_BACK}", 403)
 
 
 async def leave(visit: Visit) -> Response:
@@ -69,5 +89,19 @@ async def _form(
     # It looks the same to who is signed in already and tries another key.
     nobody = replace(visit, identity=Identity(None))
     return await nobody.render(
-        "sign_in.html", status=status, wanted=wanted, problem=problem
+        "sign_in.html",
+        status=status,
+        wanted=wanted,
+        problem=problem,
+        kept=list(_kept(visit)),
     )
+
+
+def _kept(visit: Visit) -> Iterator[tuple[str, str]]:
+    """Yield what a form holds of another page."""
+    if _LATE not in visit.form:
+        return
+    yield _LATE, "1"
+    for name, values in visit.form.items():
+        if name not in _OWN:
+            yield from ((name, value) for value in values)

@@ -130,7 +130,7 @@ async def test_form_without_the_right_token_changes_nothing(app: App) -> None:
 
 
 async def test_form_of_no_session_changes_nothing_and_says_so(app: App) -> None:
-    response = await app.http.post(f"{project_path(app)}new", data={"name": "a"})
+    response = await app.http.post(f"{project_path(app)}many", data={"do": "pause"})
 
     form = await app.http.get(response.headers["location"])
     assert response.status_code == 303

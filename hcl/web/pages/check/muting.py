@@ -8,6 +8,7 @@ from starlette.responses import Response
 from hcl import store
 from hcl.checks import mute_links, spec
 from hcl.model import Check, Project
+from hcl.web.pages.visit import notices
 from hcl.web.pages.visit.errors import PageError, no_such_check
 from hcl.web.pages.visit.visit import Visit
 from hcl.words.lengths import duration
@@ -50,6 +51,9 @@ async def mute(visit: Visit) -> Response:
     """POST /checks/<code>/mute: for `seconds`, or `until` a moment; 0 ends it."""
     project, check = await visit.check()
     length, now = _length(visit), visit.parts.clock.now()
+    if length is None:
+        told = f"{notices.BAD}That moment has passed: nothing was changed. Choose anew."
+        return visit.see_other(f"/checks/{check.code}", told)
     await visit.parts.managing.mute(project, check.code, length, now)
     told = "Muted: hcl keeps watching it, and tells nobody until the end."
     if not length:
@@ -57,15 +61,20 @@ async def mute(visit: Visit) -> Response:
     return visit.see_other(f"/checks/{check.code}", told)
 
 
-def _length(visit: Visit) -> timedelta:
+def _length(visit: Visit) -> timedelta | None:
+    """Return for how long to mute; None: until a moment that has passed.
+
+    A page may have been open for days, and to mute is not to unmute.
+    """
     seconds = visit.form.get("seconds", [""])[-1]
     try:
         if seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
             return spec.parse_mute({"seconds": int(seconds)})
         until = datetime.fromisoformat(visit.form.get("until", [""])[-1])
+        if until <= visit.now:
+            return None
         left = int((until - visit.now).total_seconds()) + 1
-        # A page may have been open for days.
-        return spec.parse_mute({"seconds": max(left, 0)})
+        return spec.parse_mute({"seconds": left})
     except (ValueError, TypeError, OverflowError):
         raise PageError(422, "No such length", "A mute lasts a year at most.") from None
 

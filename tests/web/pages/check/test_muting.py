@@ -113,6 +113,21 @@ async def test_wrong_lengths_mute_nothing(app: App, fields: dict[str, Any]) -> N
     assert await muted_until(app) is None
 
 
+async def test_morning_that_has_passed_mutes_nothing_and_ends_no_mute(app: App) -> None:
+    check = await create(app)
+    await app.api("POST", f"checks/{check['uuid']}/mute", json={"seconds": 3600})
+    before = await muted_until(app)
+    visitor = await Visitor.enter(app)
+    path = f"/checks/{check['uuid']}"
+
+    # As a page has it that was open for two days.
+    until = choices(app.clock.now() - timedelta(days=2), "UTC")[-1].value
+    await visitor.post(f"{path}/mute", until=until)
+
+    assert "That moment has passed" in text_of(await visitor.get(path))
+    assert await muted_until(app) == before
+
+
 async def test_readers_see_a_mute_and_have_no_buttons(app: App) -> None:
     check = await create(app)
     await app.api("POST", f"checks/{check['uuid']}/mute", json={"seconds": 60})

@@ -114,13 +114,16 @@ URL = "{url}"
 def ping(signal: str = "", output: str = "") -> None:
     try:
         urllib.request.urlopen(URL + signal, data=output.encode(), timeout=10).close()
-    except OSError as error:  # the job matters more than its monitor
+    except Exception as error:  # the job matters more than its monitor
         print(f"ping failed: {{error}}")
 
 
 ping("/start")
 try:
     main()  # the job
+except SystemExit as end:
+    ping("/fail" if end.code else "", repr(end))
+    raise
 except BaseException as error:
     ping("/fail", repr(error))
     raise

@@ -1,7 +1,10 @@
 """Snippets that people paste: they have to work as they stand."""
 
 import ast
+import asyncio
 import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from hcl.web.pages.check.snippets import snippets
 from tests.build import make_check
+from tests.sinks import HttpSink
 
 URL = "http://hcl.example/ping/f618072a-7bde-4eee-af63-71a77c5723bc"
 
@@ -127,6 +131,49 @@ def test_python_parses_and_has_a_timeout() -> None:
 
     ast.parse(text)
     assert "timeout=10" in text
+
+
+async def run_python(url: str, end: str) -> tuple[int, str]:
+    """Run the Python snippet around a job; return its exit status, and what it said."""
+    found = snippets(make_check(), url, 10_000)
+    text = next(snippet.text for snippet in found if snippet.key == "python")
+    job = f"import sys\n\n\ndef main() -> None:\n    print('ran')\n    {end}\n\n\n"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", job + text, stdout=PIPE, stderr=DEVNULL
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        ("return", 0, ""),
+        # As many scripts end that have done their work.
+        ("sys.exit()", 0, ""),
+        ("sys.exit(0)", 0, ""),
+        ("sys.exit(3)", 3, "/fail"),
+        ("sys.exit('no space left')", 1, "/fail"),
+        ("raise KeyboardInterrupt", -2, "/fail"),
+        ("1 / 0", 1, "/fail"),
+    ],
+)
+async def test_python_tells_how_the_job_ended(end: str, status: int, told: str) -> None:
+    async with HttpSink() as sink:
+        url = f"{sink.url}ping"
+        code, said = await run_python(url, end)
+        records = sink.records
+
+    assert (code, said) == (status, "ran\n")
+    assert [record.target for record in records] == ["/ping/start", f"/ping{told}"]
+
+
+async def test_python_does_its_job_whatever_answers_its_pings() -> None:
+    async with HttpSink(behave="garbage") as sink:
+        code, said = await run_python(f"{sink.url}ping", "return")
+
+    assert code == 0
+    assert "\nran\n" in said
 
 
 def test_powershell_names_the_signals() -> None:

@@ -1,6 +1,8 @@
 """What people do every day, in a real browser on a real server."""
 
+import os
 import re
+import signal
 
 from tests.browser.chromium import ActionChains, Browser, By, Keys
 from tests.browser.conftest import READ_KEY, project_of
@@ -239,6 +241,42 @@ window.EventSource = class extends Real {
   constructor(url) { super(window.streams++ ? url : "/no-such-page"); }
 };
 """
+
+
+# It is looked more often whether anything has come.
+_QUICK = """
+const repeat = setInterval;
+window.setInterval = (run, wait) => repeat(run, wait === 5000 ? 300 : wait);
+"""
+
+
+def test_a_page_that_hears_nothing_says_that_it_may_be_old(
+    signed_in: Browser, server: Serve
+) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Silent")["uuid"]
+    made = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": _QUICK}
+    )
+    browser.open(project_of(browser))
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+    curl(f"{server.root}/ping/{code}")
+    status_is(browser, "Silent", "up")
+
+    # As a machine that lost its power: its connections stay, and nothing comes.
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        browser.run("const now = Date.now; Date.now = () => now() + 60000")
+        browser.until("return document.querySelector('.offline') !== null")
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    browser.until("return document.querySelector('.offline') === null")
+
+    curl(f"{server.root}/ping/{code}/fail")
+    status_is(browser, "Silent", "down")
+    server.api("DELETE", f"checks/{code}")
+    browser.note()
+    browser.complaints = [c for c in browser.complaints if "/live" not in c]
 
 
 def test_a_page_becomes_live_again_after_a_proxy_refused_it(

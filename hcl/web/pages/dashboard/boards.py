@@ -30,7 +30,8 @@ PACE = 0.5
 MOST_CHECKS = 2000
 COARSE_PACE = 5.0
 _SLICE = 200
-# So often something is sent, lest somebody between takes the connection for dead.
+# So often something is sent, in seconds, lest somebody between takes the connection for
+# dead; app.js does so after three times as long.
 HEARTBEAT = 15.0
 
 

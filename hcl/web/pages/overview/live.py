@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # shall find room.
 MOST_OF_ONE = 20
 MOST_OF_KEY = 80
+# Not a comment, which scripts do not see.
+_BEAT = "event: beat\ndata:\n\n"
 # With more rows than this a page does better to load them all.
 _MOST_ROWS = 50
 
@@ -40,6 +42,7 @@ async def stream(visit: Visit) -> Response:
     `status`, `started`, `last`); `counts`, `answer`, `title` and `icon` are the list's.
     `anew`: the page is to load its parts anew. With `?check=<key>` only that check
     counts; with `?rows` rows are sent; `v` is the fingerprint of what the page shows.
+    Where nothing changes an event `beat` tells that the connection is there.
     """
     project = visit.project()
     if not visit.dashboard.boards.has_room(_holders(visit.identity)):
@@ -90,7 +93,7 @@ async def _messages(visit: Visit, project: Project) -> AsyncIterator[str]:
                 message["anew"] = True
             above, tried = board.above, board.tried
             if message or time.monotonic() - sent >= HEARTBEAT:
-                yield _event(message) if message else ":\n\n"
+                yield _event(message) if message else _BEAT
                 sent = time.monotonic()
         if not changes.is_closed:
             yield "event: end\ndata:\n\n"

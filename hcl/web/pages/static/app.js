@@ -2,6 +2,7 @@
 // All of it only adds: without it each page does the same, but is not live.
 (() => {
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const $ = (selector, root = document) => root.querySelector(selector);
   // On a phone, where the head scrolls: the name of this page is in sight.
   for (const here of $$(".top nav [aria-current]")) {
     const { left, right } = here.parentElement.getBoundingClientRect();
@@ -86,22 +87,22 @@
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = before; }, 1500);
   }
-  document.addEventListener("click", (event) => {
+  addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
     for (const menu of $$("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
-  document.addEventListener("keydown", (event) => {
+  addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       for (const menu of $$("details.menu[open]")) {
         // Else who goes by keyboard begins again at the top of the page.
-        if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+        if (menu.contains(document.activeElement)) $("summary", menu).focus();
         menu.open = false;
       }
     }
-    const search = document.querySelector("[data-filters] [name=q]");
+    const search = $("[data-filters] [name=q]");
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (event.key === "/" && search && !typing) {
       event.preventDefault();
@@ -111,7 +112,7 @@
 
   // Who clicks twice means it once: two checks of one slug take no pings by it.
   let sent = [];
-  document.addEventListener("submit", (event) => {
+  addEventListener("submit", (event) => {
     const now = event.timeStamp;
     if (sent[0] === event.target && now - sent[1] < 4000) event.preventDefault();
     else sent = [event.target, now];
@@ -120,7 +121,7 @@
   function prepare(root) {
     for (const button of $$("[data-copy]", root)) button.hidden = false;
     tick(root);
-    document.dispatchEvent(new CustomEvent("hcl:parts", { detail: root }));
+    document.dispatchEvent(new Event("hcl:parts"));
   }
 
   // What the server sent of each part, but for times, which go on by themselves.
@@ -133,14 +134,14 @@
 
   // The head of the list; a screen reader says it when it changes.
   function say(answer) {
-    const head = document.getElementById("answer");
+    const head = $("#answer");
     if (head && answer && head.textContent !== answer) head.textContent = answer;
   }
 
   // What an element is known by when its part comes anew; null: by nothing.
   function markOf(element) {
     const fold = element.closest("details[id]");
-    const what = element.getAttribute("href") || element.value || (fold && fold.id);
+    const what = element.getAttribute("href") || element.value || fold?.id;
     return what ? `${element.tagName} ${what}` : null;
   }
 
@@ -148,10 +149,10 @@
   // nobody's click shall meet what is just taken away.
   function exchange(other) {
     document.title = other.title;
-    const icon = document.querySelector("link[rel=icon]");
-    const wanted = other.querySelector("link[rel=icon]");
+    const icon = $("link[rel=icon]");
+    const wanted = $("link[rel=icon]", other);
     if (wanted && icon.href !== wanted.href) icon.replaceWith(wanted);
-    say(other.getElementById("answer")?.textContent);
+    say($("#answer", other)?.textContent);
     for (const part of $$("[data-part]")) {
       const fresh = other.getElementById(part.id);
       const text = fresh && plain(fresh);
@@ -163,7 +164,7 @@
         if (now) now.open = old.open || (now.open && now.className !== old.className);
       }
       for (const { value } of $$(".pick :checked", part)) {
-        const now = fresh.querySelector(`.pick [value="${value}"]`);
+        const now = $(`.pick [value="${value}"]`, fresh);
         if (now) now.checked = true;
       }
       // Who goes through the page by keyboard stays where they were.
@@ -172,7 +173,7 @@
       part.replaceWith(fresh);
       if (mark) {
         const again = $$("a, button, input, summary", fresh).find((one) => markOf(one) === mark);
-        if (again) again.focus({ preventScroll: true });
+        again?.focus({ preventScroll: true });
       }
       prepare(fresh);
     }
@@ -180,7 +181,7 @@
 
   let asking = null;
   async function load(href) {
-    if (asking) asking.abort();
+    asking?.abort();
     const mine = asking = new AbortController();
     try {
       const answer = await fetch(href, { signal: mine.signal });
@@ -216,15 +217,15 @@
   }
 
   function offline(is) {
-    let sign = document.querySelector(".offline");
+    let sign = $(".offline");
     if (is && !sign) {
       sign = document.createElement("p");
       sign.className = "offline";
       sign.setAttribute("role", "status");
       sign.textContent = "No connection: this page may be old";
       document.body.append(sign);
-    } else if (!is && sign) {
-      sign.remove();
+    } else if (!is) {
+      sign?.remove();
     }
   }
 
@@ -232,19 +233,19 @@
   function summarize({ counts, answer, icon, title }) {
     document.title = title;
     say(answer);
-    const link = document.querySelector("link[rel=icon]");
+    const link = $("link[rel=icon]");
     link.href = link.href.replace(/icon-\w+\.svg/, `icon-${icon}.svg`);
     for (const item of $$("[data-count]")) {
       const count = counts[item.dataset.count];
       item.hidden = !count;
-      const text = item.querySelector("a");
+      const text = $("a", item);
       text.textContent = text.textContent.replace(/\d+$/, count);
     }
   }
 
   // Tell whether rows may now stand elsewhere in the list that is asked for.
   function moves(words) {
-    const { sort } = document.querySelector("main").dataset;
+    const { sort } = $("main").dataset;
     const status = new URLSearchParams(location.search).get("status");
     // What tags and groups tell of their checks hangs on every status.
     return words.includes("status")
@@ -253,15 +254,19 @@
   }
 
   function follow(url) {
-    let source = null, poll = null;
+    let source = null, poll = null, heard = 0;
+    const hear = () => { heard = Date.now(); };
     function open() {
       source = new EventSource(url);
+      source.addEventListener("beat", hear);
       source.onopen = () => {
+        hear();
         offline(false);
         clearInterval(poll);
         poll = null;
       };
       source.onmessage = (event) => {
+        hear();
         const told = JSON.parse(event.data);
         if (told.rows) served.clear();
         for (const [id, html] of Object.entries(told.rows || {})) {
@@ -272,11 +277,11 @@
           const row = box.content.firstElementChild;
           row.classList.add("changed");
           const link = old.contains(document.activeElement);
-          const pick = old.querySelector(".pick");
+          const pick = $(".pick", old);
           if (pick) row.prepend(pick);
           old.replaceWith(row);
           tick(row);
-          if (link) row.querySelector("input, a").focus({ preventScroll: true });
+          if (link) $("input, a", row).focus({ preventScroll: true });
         }
         if (told.counts) summarize(told);
         // A page that is under way may be older than these rows.
@@ -296,6 +301,18 @@
         }
       };
     }
+    // A server that lost its power, or a network that went while this machine slept,
+    // ends no connection, and a browser finds out after minutes. The server has a word
+    // each 15 s.
+    setInterval(() => {
+      const state = source?.readyState;
+      if (Date.now() - heard < 45000) return;
+      if (state === EventSource.CONNECTING) offline(true);
+      if (state !== EventSource.OPEN) return;
+      source.close();
+      open();
+      anew();
+    }, 5000);
     // A browser has six connections for a server: pages that nobody sees take none.
     let idle = null;
     document.addEventListener("visibilitychange", () => {
@@ -314,12 +331,12 @@
         anew();
       }
     });
-    addEventListener("pagehide", () => source && source.close());
+    addEventListener("pagehide", () => source?.close());
     addEventListener("pageshow", (event) => { if (event.persisted) { open(); anew(); } });
     open();
   }
 
-  const filters = document.querySelector("[data-filters]");
+  const filters = $("[data-filters]");
   if (filters) {
     let wait = null;
     const apply = () => {
@@ -330,7 +347,7 @@
     };
     filters.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(apply, 150); });
     filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
-    filters.querySelector("button").hidden = true;
+    $("button", filters).hidden = true;
   }
 
   const now = document.documentElement.dataset.now;
@@ -340,12 +357,12 @@
   prepare(document);
   setInterval(() => tick(), 10000);
   setInterval(() => tick(document, false), 1000);
-  const clock = document.querySelector("[data-clock]");
+  const clock = $("[data-clock]");
   if (clock) {
     const show = () => { clock.textContent = hours.format(Date.now() - ahead); };
     show();
     setInterval(show, 1000);
   }
-  const live = document.querySelector("[data-live]");
-  if (live && window.EventSource) follow(live.dataset.live);
+  const live = $("[data-live]");
+  if (live) follow(live.dataset.live);
 })();

@@ -114,6 +114,17 @@ async def test_ping_pushes_the_row(app: App) -> None:
     assert "now</time>" in row
 
 
+async def test_page_hears_that_nothing_has_changed(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT", 0.05)
+    await sign_in(app)
+
+    async with streaming(app) as stream:
+        # An event, which app.js can tell from silence; of a comment it is not told.
+        assert await stream.text() == "event: beat\ndata:\n\n"
+
+
 async def test_rows_of_a_read_only_key_tell_no_code(app: App) -> None:
     check = await put_check(app.database, name="a", status="up")
     await sign_in(app, READ_KEY)

@@ -10,7 +10,7 @@ from tests.browser.chromium import AXE, Browser, By, Keys
 from tests.browser.conftest import project_of
 from tests.browser.sink import Sink
 from tests.browser.test_dashboard import press
-from tests.server.process import Serve, curl
+from tests.server.process import API_KEY, Serve, curl
 
 # A name that cannot break, and far too many tags.
 WIDE = "漢" * 100
@@ -224,6 +224,50 @@ def test_the_form_proposes_a_slug_and_fills_a_schedule(signed_in: Browser) -> No
     browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
     browser.open(f"/checks/{code}/delete")
     press(browser, "Delete")
+
+
+def test_length_that_is_no_number_is_not_taken_for_none(
+    signed_in: Browser, server: Serve
+) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Long run", max_run=3600)["uuid"]
+    browser.open(f"/checks/{code}/edit")
+    field = browser.one("[name=max_run]")
+
+    # Firefox lets any letter into a field for numbers, Chromium these alone.
+    field.clear()
+    field.send_keys("2-")
+    press(browser, "Save")
+
+    assert browser.has("Write a whole number")
+    assert browser.one("[name=max_run]").get_attribute("value") == "2-"
+    browser.leave()
+    assert server.api("GET", f"checks/{code}")["max_run"] == 3600
+    server.api("DELETE", f"checks/{code}")
+    # The console tells of each form that is refused.
+    browser.note()
+    browser.complaints = [c for c in browser.complaints if code not in c]
+
+
+def test_what_was_typed_outlasts_the_session(signed_in: Browser, server: Serve) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Typed")["uuid"]
+    browser.open(f"/checks/{code}/edit")
+    browser.one("[name=desc]").send_keys("one", Keys.ENTER, "two")
+
+    browser.sign_out()
+    press(browser, "Save")
+    browser.one("#key").send_keys(API_KEY)
+    press(browser, "Sign in")
+    assert browser.has("What you typed is not saved yet")
+    press(browser, "Save")
+
+    assert browser.has("Changes saved.")
+    browser.leave()
+    assert server.api("GET", f"checks/{code}")["desc"] == "one\ntwo"
+    server.api("DELETE", f"checks/{code}")
+    browser.note()
+    browser.complaints = [c for c in browser.complaints if "403" not in c]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The form of a check: to make a new one, to edit one, to preview its schedule."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,9 @@ from hcl.checks.managing import (
     SharedSlugError,
 )
 from hcl.checks.spec import slugify
+from hcl.db import SQLError, tell
 from hcl.model import DECLARED, Check, Project
+from hcl.repeats import Repeats
 from hcl.web.json_answer import JSONResponse
 from hcl.web.pages.check import declared, whom
 from hcl.web.pages.check import draft as drafts
@@ -31,6 +34,9 @@ from hcl.words.moments import iso, on_the_wall
 from hcl.words.names import title
 from hcl.words.refusals import CHANNEL_GONE, no_more_checks
 from hcl.words.schedule import in_words
+
+logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
 
 _LABELS = {
     "name": "Name",
@@ -59,6 +65,7 @@ _LABELS = {
 }
 
 _SLUG_SHARED = "Another check has this slug: a ping by it would reach neither."
+_UNUSABLE = "Nothing is saved: the database cannot be used now. Try again in a while."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ async def new(visit: Visit) -> Response:
         return await form.show(typed, {"slug": declared.SLUG_TAKEN})
     except SharedSlugError:
         return await form.show(typed, {"slug": _SLUG_SHARED})
+    except SQLError as error:
+        return await form.put_off(typed, error)
     return visit.see_other(
         f"/checks/{check.code}", _said(f"Created {title(check)}.", typed)
     )
@@ -139,6 +148,8 @@ async def edit(visit: Visit) -> Response:
         return await form.show(typed, {"slug": _SLUG_SHARED}, seen=seen)
     except EditedError as error:
         return await form.ask_again(typed, error)
+    except SQLError as error:
+        return await form.put_off(typed, error, seen=seen)
     return visit.see_other(f"/checks/{check.code}", _said("Changes saved.", typed))
 
 
@@ -279,6 +290,13 @@ class _Form:
             seen=seen,
             changed=changed or [],
         )
+
+    async def put_off(
+        self, draft: Draft, error: SQLError, *, seen: str = ""
+    ) -> Response:
+        """Tell that the database cannot be used; nothing is saved, nor lost."""
+        tell(logger, "a check cannot be saved", error)
+        return await self.show(draft, {"": _UNUSABLE}, seen=seen, status=503)
 
     async def ask_again(self, draft: Draft, error: EditedError) -> Response:
         """Tell that somebody else has changed the check meanwhile; nothing is saved.

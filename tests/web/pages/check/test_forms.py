@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.app import OTHER_WRITE_KEY, App
+from tests.store import pragma
 from tests.web.api.calls import create, names, update
 from tests.web.pages.browsing import Visitor, text_of
 
@@ -254,6 +255,26 @@ async def test_second_of_two_editors_is_told(app: App) -> None:
     await visitor.post(path, **(fields | {"name": "Mine", "seen": seen(page)}))
     found = await made(app)
     assert (found["name"], found["timeout"], found["tags"]) == ("Mine", 3600, "")
+
+
+async def test_what_was_typed_stays_while_nothing_can_be_written(app: App) -> None:
+    check = await create(app, name="Job", timeout=3600)
+    visitor = await Visitor.enter(app)
+    new, edit = f"/projects/{visitor.project}/new", f"/checks/{check['uuid']}/edit"
+    fields = fields_of(await visitor.get(edit)) | {"desc": "typed"}
+
+    await pragma(app.database, "query_only = ON")
+    pages = [
+        (await visitor.post(path, 503, **some)).text
+        for path, some in ((new, TYPED | {"desc": "typed"}), (edit, fields))
+    ]
+    await pragma(app.database, "query_only = OFF")
+
+    for page in pages:
+        assert "Nothing is saved: the database cannot be used now." in text_of(page)
+        assert fields_of(page)["desc"] == ["typed"]
+    await visitor.post(edit, **fields_of(pages[1]))
+    assert (await made(app))["desc"] == "typed"
 
 
 async def test_pings_and_pauses_are_no_edits(app: App) -> None:

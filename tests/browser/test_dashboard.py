@@ -400,6 +400,20 @@ def test_names_and_bodies_run_nothing(signed_in: Browser, server: Serve) -> None
         assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
 
 
+def test_page_for_others_is_right_again_when_somebody_comes_back(
+    browser: Browser,
+) -> None:
+    browser.open("/p/all")
+    icon = "document.querySelector('link[rel=icon]')"
+
+    # As it was when nothing was down.
+    browser.run(f"{icon}.href = '/static/icon-up.svg'; document.title = 'old'")
+    browser.run("document.dispatchEvent(new Event('visibilitychange'))")
+
+    browser.until("return document.title !== 'old'")
+    assert "/static/icon-down.svg" in browser.run(f"return {icon}.href")
+
+
 def test_all_of_it_works_without_javascript(browser: Browser) -> None:
     browser.scripts(on=False)
     browser.open("/sign-in")

@@ -26,6 +26,9 @@
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = fresh.title;
+      const icon = document.querySelector("link[rel=icon]");
+      const wanted = fresh.querySelector("link[rel=icon]");
+      if (icon.href !== wanted.href) icon.replaceWith(wanted);
       document.getElementById("main").replaceWith(fresh.getElementById("main"));
       tell();
     } catch {
@@ -34,4 +37,5 @@
   }
   tell();
   setInterval(renew, 60000);
+  document.addEventListener("visibilitychange", renew);
 })();

@@ -227,6 +227,33 @@ def test_many_are_selected_without_javascript(
     browser.until_read("Deleted 2 checks.")
 
 
+def test_search_outlasts_what_is_done_to_those_it_found(
+    signed_in: Browser, server: Serve
+) -> None:
+    browser = signed_in
+    code = server.api("POST", "checks/", name="Sought")["uuid"]
+    browser.open(f"{project_of(browser)}?select=1")
+    browser.one("[name=q]").send_keys("sought")
+    browser.until("return document.querySelectorAll('.row').length === 1")
+
+    done = browser.one(".bulk a").get_attribute("href")
+    browser.one(".pick").click()
+    browser.button("Pause").click()
+    browser.until_shown("Paused 1 check.")
+    by_bulk = browser.driver.current_url
+    browser.one("[name=q]").send_keys(" too")
+    browser.until("return document.querySelectorAll('.row').length === 0")
+    browser.run("document.querySelector('[name=theme][value=light]').click()")
+    browser.until("return document.documentElement.dataset.theme === 'light'")
+
+    assert "q=sought" in (done or "")
+    assert by_bulk.endswith("?q=sought")
+    assert browser.driver.current_url.endswith("?q=sought+too")
+    browser.leave()
+    browser.driver.delete_all_cookies()
+    server.api("DELETE", f"checks/{code}")
+
+
 def press(browser: Browser, *keys: str) -> None:
     for key in keys:
         browser.driver.switch_to.active_element.send_keys(key)

@@ -143,10 +143,11 @@ async def _ask_to_sign_in(page: Page, visit: Visit, *, reads: bool) -> Response:
             return await sign_in.ask_again(replace(visit, form=form), path, notice)
     if not reads:
         notice = notice or "You were signed out, and nothing was changed."
-        wanted = f"?next={quote(path, safe='/')}" if page.get else ""
-        return visit.see_other(f"/sign-in{wanted}", notice)
-    wanted = f"{path}?{query}" if query else path
-    return visit.see_other(f"/sign-in?next={quote(wanted, safe='/')}", notice)
+        wanted = path if page.get else posted.came_from(visit.request, visit.parts)
+    else:
+        wanted = f"{path}?{query}" if query else path
+    wanted = f"?next={quote(wanted, safe='/')}" if wanted else ""
+    return visit.see_other(f"/sign-in{wanted}", notice)
 
 
 async def _failed(error: Exception, visit: Visit) -> Response:

@@ -75,6 +75,19 @@ def _host(url: str) -> str:
         return "none"
 
 
+def came_from(request: Request, parts: Parts) -> str:
+    """Return the page of this site where a button was pressed; "" if nobody says."""
+    try:
+        url = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    base = parts.site.path
+    if not url.path.startswith(f"{base}/"):
+        return ""
+    path = url.path.removeprefix(base)
+    return f"{path}?{url.query}" if url.query else path
+
+
 def is_lost(request: Request, parts: Parts) -> bool:
     """Tell whether a browser will not keep our cookies, since it came without https.
 

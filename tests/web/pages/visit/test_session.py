@@ -137,6 +137,35 @@ async def test_form_of_no_session_changes_nothing_and_says_so(app: App) -> None:
     assert "nothing was changed" in form.text
 
 
+@pytest.mark.parametrize(
+    ("referer", "wanted"),
+    [
+        ("{root}/checks/a?b=c", "/checks/a?b=c"),
+        ("{root}", "/"),
+        ("", "/"),
+        ("http://[", "/"),
+        ("https://evil.example//evil.example/", "/"),
+    ],
+)
+@pytest.mark.parametrize("site", ["", "/watch"])
+async def test_button_of_no_session_leads_back_to_where_it_was_pressed(
+    tmp_path: Path, site: str, referer: str, wanted: str
+) -> None:
+    root = f"http://hcl.example{site}"
+    text = CONFIG.replace("http://hcl.example", root)
+    async with running_app(tmp_path, text) as app:
+        headers = {"Referer": referer.format(root=root)}
+        pressed = f"/checks/{app.synced.projects[0].code}/mute"
+
+        response = await app.http.post(pressed, headers=headers)
+        asked = httpx2.URL(response.headers["location"]).params.get("next", "")
+        entered = await app.http.post(
+            "/sign-in", data={"key": WRITE_KEY, "next": asked}
+        )
+
+    assert entered.headers["location"] == f"{site}{wanted}"
+
+
 async def test_body_that_is_no_form_is_refused(app: App) -> None:
     await sign_in(app)
     path = f"{project_path(app)}new"

@@ -317,7 +317,11 @@ def test_what_stands_for_the_standard_output_is_not_replaced(
 ) -> None:
     # Else it would be that of this machine.
     on_a_disk("8m", "")
-    dev = "mount -t tmpfs none /dev && ln -s /proc/self/fd/1 /dev/stdout"
+    # The database may lie in /dev/shm.
+    dev = (
+        "mount -t tmpfs none /mnt && mkdir /mnt/shm && mount --bind /dev/shm /mnt/shm"
+        " && ln -s /proc/self/fd/1 /mnt/stdout && mount --rbind /mnt /dev"
+    )
     script = f'{dev} && "$@" /dev/stdout >out; readlink /dev/stdout'
     inside = ["unshare", "-rm", "sh", "-c", script, "sh"]
 

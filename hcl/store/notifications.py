@@ -248,9 +248,8 @@ async def expand(
     own settings does so now. Unless the group `reminds`, what it repeats is the end of
     a mute: of that webhooks and commands that were told hear nothing.
     """
-    ids = json.dumps(list(channel_ids))
-    values = {"id": notification.id, "channel_ids": ids, "now": stamp(now)}
-    values["reminds"] = reminds
+    values = {"id": notification.id, "channel_ids": json.dumps(list(channel_ids))}
+    values |= {"now": stamp(now), "reminds": reminds}
     reminding = await conn.execute(
         "UPDATE notifications AS own SET next_try = min(own.next_try, :now),"
         " hold = iif(n.hold IN ('fold', 'quiet'), n.hold, '')"
@@ -264,21 +263,19 @@ async def expand(
         "INSERT INTO notifications (flip_id, check_id, announcement_id, lateness_id,"
         " is_end, channel_id, created, ran, next_try, reminder, hold, notice)"
         " SELECT n.flip_id, n.check_id, n.announcement_id, n.lateness_id,"
-        " n.is_end, c.id, n.created, n.ran, :now,"
-        f" iif(n.reminder, {NEXT_REMINDER}, 0),"
+        f" n.is_end, c.id, n.created, n.ran, :now, iif(n.reminder, {NEXT_REMINDER}, 0),"
         " iif(n.hold IN ('fold', 'quiet'), n.hold, ''), n.notice"
         " FROM notifications n LEFT JOIN flips f ON f.id = n.flip_id JOIN channels c"
         " ON c.id IN (SELECT value FROM json_each(:channel_ids)) AND c.enabled"
         f" WHERE n.id = :id AND {_IS_TOLD}"
         # Of what it is to remind of still, or owes, it reminds once; but its fallback,
         # which was told of that, as often as the group.
-        " AND NOT (n.reminder AND n.notice = '' AND EXISTS (SELECT 1"
+        " AND NOT (n.reminder AND n.notice = '' AND (EXISTS (SELECT 1"
         " FROM notifications own WHERE own.channel_id = c.id AND own.reminder"
         " AND own.flip_id = n.flip_id AND own.next_try IS NOT NULL"
-        " AND NOT own.handed_on))"
-        " AND NOT (n.reminder AND n.notice = '' AND NOT :reminds"
-        " AND c.kind IN ('webhook', 'shell') AND EXISTS (SELECT 1 FROM notifications t"
-        " WHERE t.flip_id = n.flip_id AND t.channel_id = c.id AND t.sent IS NOT NULL))"
+        " AND NOT own.handed_on) OR (NOT :reminds AND c.kind IN ('webhook', 'shell')"
+        " AND EXISTS (SELECT 1 FROM notifications t WHERE t.flip_id = n.flip_id"
+        " AND t.channel_id = c.id AND t.sent IS NOT NULL))))"
         " AND (n.reminder OR NOT EXISTS (SELECT 1 FROM notifications told"
         " WHERE told.channel_id = c.id AND NOT told.reminder"
         " AND told.notice = n.notice AND (told.flip_id = n.flip_id"

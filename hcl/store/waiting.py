@@ -29,6 +29,16 @@ _IS_NO_NEWS = (
     " AND b.new_status = 'down' ORDER BY b.id DESC LIMIT 1))"
 )
 
+# What `Waiting.is_stale` says.
+_IS_STALE = (
+    "iif(n.is_end, NOT EXISTS (SELECT 1 FROM notifications t"
+    " WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
+    # What another channel could not deliver ends what that one told.
+    " AND (t.channel_id = n.channel_id OR n.notice != '') AND t.sent IS NOT NULL),"
+    f" iif(l.id IS NULL, {_IS_NO_NEWS},"
+    f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW})))"
+)
+
 _NO_FLIP = Flip(datetime.fromtimestamp(0, UTC), "new", "new", "")
 
 
@@ -143,12 +153,7 @@ async def _alerts_due(
         " iif(n.reminder, (SELECT group_concat(cc.channel_id) FROM checks_channels cc"
         " JOIN channels h ON h.id = cc.channel_id AND h.project_id = c.project_id"
         " WHERE cc.check_id = n.check_id), ''),"
-        " l.began, l.ended, n.is_end, iif(n.is_end, NOT EXISTS (SELECT 1"
-        " FROM notifications t WHERE t.lateness_id = n.lateness_id AND NOT t.is_end"
-        # What another channel could not deliver ends what that one told.
-        " AND (t.channel_id = n.channel_id OR n.notice != '') AND t.sent IS NOT NULL),"
-        f" iif(l.id IS NULL, {_IS_NO_NEWS},"
-        f" l.usual IS NULL AND (l.ended IS NOT NULL OR NOT {IS_NOW}))), l.usual,"
+        f" l.began, l.ended, n.is_end, {_IS_STALE}, l.usual,"
         " (SELECT e.created FROM flips e WHERE e.check_id = n.check_id"
         " AND e.id > n.flip_id ORDER BY e.id LIMIT 1)"
         # In the order of a CROSS JOIN: few of those that wait are due.

@@ -183,6 +183,14 @@ KINDS: tuple[JobKind, ...] = (
         rids=True,
         ahead=240.0,
     ),
+    # It has none of these at first, and is given some.
+    JobKind(
+        "becoming",
+        _simple(6 * HOUR, HOUR, down_after=1, early=0, max_run=None, min_run=None),
+        6 * HOUR,
+        length=2700,
+        mishap=0.2,
+    ),
 )
 
 # What people write in place of the schedules of some: the same in other words, or less

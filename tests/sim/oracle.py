@@ -11,7 +11,7 @@ from tests.sim.falls import Falls
 from tests.sim.guess import FINER
 from tests.sim.guesses import Guesses
 from tests.sim.jobs import Job, Signal, counts_as
-from tests.sim.model import Flipped, Model
+from tests.sim.model import Flipped, Model, changed
 from tests.sim.moments import NEVER
 from tests.sim.network import Attempt
 from tests.sim.watched import Watched
@@ -50,9 +50,10 @@ class Oracle(Written):
         self.by_code[code] = self._by_id[id_] = watched
 
     def _model(self, job: Job, *, is_perfect: bool = False) -> Model:
-        settings, days = dict(job.settings), self._world.days
+        settings, days = changed(job.settings, {}), self._world.days
         project = job.kind.project
-        if not project and not settings.keys() & {"tags", "down_after", *FINER}:
+        # It may be given some later.
+        if not project and not job.settings.keys() & {"tags", "down_after", *FINER}:
             return Model(settings, days)
         windows = self._world.windows[project]
         return Guesses(settings, days, windows, is_perfect=is_perfect)

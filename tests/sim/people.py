@@ -156,7 +156,7 @@ def edit(world: "World", rng: random.Random) -> None:
 _OTHERS: dict[str, tuple[Any, ...]] = {
     "tags": ("", "nas", "lab", "nas lab"),
     "max_run": (None, 3 * 3600),
-    "min_run": (None,),
+    "min_run": (None, 1800),
     "down_after": (1, 2, 4),
     "early": (0, 1200),
     "failure_kw": ("FATAL", "error", ""),

@@ -433,9 +433,10 @@ async def test_it_tells_how_that_went_on(tmp_path: Path, *, waits: bool) -> None
         await _send(post)
         await post.use(MAIL, channel("Other"))
         await _send(post)
-        assert [subject[:12] for subject in post.mails()] == [
-            "hcl cannot b",
+        # Both may be under way at once.
+        assert sorted(subject[:12] for subject in post.mails()) == [
             "hcl backs up",
+            "hcl cannot b",
         ]
         assert len(post.mails("Other")) == 2
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hcl.config.loading import load
 from hcl.config.reading import ConfigError
-from hcl.config.rights import not_utf8, text_of, why_not
+from hcl.config.rights import leave_to_owner_of, not_utf8, text_of, why_not
 from hcl.config.settings import Config
 
 PORT = 8000
@@ -122,9 +122,8 @@ def _write_new(path: Path, text: str, like: os.stat_result | None = None) -> Non
                 if like is not None:
                     os.fchown(fd, like.st_uid, like.st_gid)
                     os.fchmod(fd, stat.S_IMODE(like.st_mode))
-                elif os.geteuid() == 0:
-                    folder = path.absolute().parent.stat()
-                    os.fchown(fd, folder.st_uid, folder.st_gid)
+                else:
+                    leave_to_owner_of(path.absolute().parent, fd)
             file.write(text)
     except BaseException:
         path.unlink()

@@ -1,4 +1,4 @@
-"""What files hold, whether they are there, why they may not be read or written."""
+"""What files hold, whose they are, whether they are there, why they may not be read."""
 
 import os
 from pathlib import Path
@@ -41,6 +41,16 @@ def is_no_file(path: Path) -> bool:
     Or a link of the system's to what is open, as /dev/stdout. Raises OSError.
     """
     return path.exists() and not (path.is_file() and path.absolute().parent != _DEVICES)
+
+
+def leave_to_owner_of(other: Path, fd: int) -> None:
+    """Have root leave an open file to whose another one, or a folder, is.
+
+    The server mostly runs as that user, and could not open it. Raises OSError.
+    """
+    if os.geteuid() == 0:
+        owner = other.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 def text_of(path: Path) -> str:

@@ -23,7 +23,7 @@ from hcl.db.opening import (
     open_to_rehearse,
     write_beside,
 )
-from hcl.db.private import becoming, leave_to_owner_of, sync_folder
+from hcl.db.private import becoming, sync_folder
 from hcl.db.restoring import (
     EPOCH,
     RESTORED,
@@ -60,7 +60,6 @@ __all__ = [
     "explain",
     "held",
     "is_damage",
-    "leave_to_owner_of",
     "open_database",
     "open_to_read",
     "open_to_rehearse",

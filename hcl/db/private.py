@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hcl.config.rights import leave_to_owner_of
 from hcl.db.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
@@ -55,16 +56,6 @@ def _close_to_others(path: Path) -> None:
             stat.S_IMODE(mode),
             error.strerror,
         )
-
-
-def leave_to_owner_of(other: Path, fd: int) -> None:
-    """Have root leave an open file to whose another one, or a folder, is.
-
-    The server mostly runs as that user, and could not open it. Raises OSError.
-    """
-    if os.geteuid() == 0:
-        owner = other.stat()
-        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 @contextmanager

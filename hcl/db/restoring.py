@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hcl.config.rights import leave_to_owner_of
 from hcl.db.copying import Contents, Empty, copy, rehearse, writing
 from hcl.db.errors import DatabaseError
 from hcl.db.lock import held
 from hcl.db.opening import newest_schema
-from hcl.db.private import becoming, leave_to_owner_of, sync_folder
+from hcl.db.private import becoming, sync_folder
 
 # The setting that tells the server of a restore until it has told people.
 RESTORED = "restored"

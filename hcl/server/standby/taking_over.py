@@ -16,12 +16,12 @@ from pathlib import Path
 
 from hcl import store
 from hcl.config import Config
+from hcl.config.rights import leave_to_owner_of
 from hcl.db import (
     DatabaseError,
     SQLError,
     aside_of,
     held,
-    leave_to_owner_of,
     mark_as_copy,
     move_aside,
     moving_back,

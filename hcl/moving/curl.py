@@ -115,13 +115,14 @@ def _told_apart(document: dict[str, Any], code: str, taken: _Taken) -> list[str]
     Else the server would make one of both. Return what is to be noted of that.
     """
     names = taken.setdefault((document["slug"], document["tags"]), set())
-    is_twin = document["name"] in names
-    if is_twin:
+    notes = []
+    if document["name"] in names:
         document["name"] = naming.free(document["name"][:_ROOM] or code, names)
+        shown = one_line(document["name"])
+        why = "its name, slug and tags are those of another"
+        notes.append(f'it is called "{shown}" there: {why}')
     names.add(document["name"])
-    shown = one_line(document["name"])
-    why = "its name, slug and tags are those of another"
-    return [f'it is called "{shown}" there: {why}'] if is_twin else []
+    return notes
 
 
 def _document(check: Check) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from hcl.client.sync.jobs import Job
 
@@ -34,8 +35,12 @@ def knows_zones() -> bool:
     return _has(_CRONIES) is not False
 
 
+@cache
 def _has(words: bytes) -> bool | None:
-    """Tell whether the cron here has words in its program; None: nobody can."""
+    """Tell whether the cron here has words in its program; None: nobody can.
+
+    It is asked of each crontab, and read once.
+    """
     for name in ("crond", "cron"):
         try:
             with open(f"{ROOT}/usr/sbin/{name}", "rb") as file:

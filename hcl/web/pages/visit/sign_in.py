@@ -34,8 +34,9 @@ async def enter(visit: Visit) -> Response:
         return await _form(visit, wanted, "Wrong key.", 403)
     if posted.is_lost(visit.request, parts):
         return await _form(visit, wanted, posted.own_address(parts), 403)
-    response = visit.see_other(own_path(wanted))
-    if _LATE in visit.form and own_path(wanted) == wanted:
+    path = own_path(wanted)
+    response = visit.see_other(path)
+    if _LATE in visit.form and path == wanted:
         # The browser sends the same once more, to the page that it is of.
         response.status_code = 307
     session.write(response, session.begin(digest, visit.now), parts)

@@ -71,9 +71,13 @@ class Browser:
     asked: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
 
-    def open(self, path: str) -> None:
-        """Open a page and wait until it is loaded."""
+    def open(self, path: str, first: str = "") -> None:
+        """Open a page and wait until it is loaded; `first` runs before its scripts."""
+        made = self.driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": first}
+        )
         self.driver.get(self.root + path)
+        self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
 
     def sign_in(self, key: str = API_KEY) -> None:
         """Sign in by hand."""

@@ -255,11 +255,7 @@ def test_a_page_that_hears_nothing_says_that_it_may_be_old(
 ) -> None:
     browser = signed_in
     code = server.api("POST", "checks/", name="Silent")["uuid"]
-    made = browser.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": _QUICK}
-    )
-    browser.open(project_of(browser))
-    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+    browser.open(project_of(browser), first=_QUICK)
     curl(f"{server.root}/ping/{code}")
     status_is(browser, "Silent", "up")
 
@@ -284,11 +280,7 @@ def test_a_page_becomes_live_again_after_a_proxy_refused_it(
 ) -> None:
     browser = signed_in
     code = server.api("POST", "checks/", name="Refused")["uuid"]
-    made = browser.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": _REFUSED}
-    )
-    browser.open(project_of(browser))
-    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+    browser.open(project_of(browser), first=_REFUSED)
 
     browser.until("return window.streams === 2")
     curl(f"{server.root}/ping/{code}")

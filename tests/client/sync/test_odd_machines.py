@@ -732,6 +732,15 @@ async def test_a_zone_counts_where_cron_knows_it(
     assert re.search(rf"nas-zoned +5 3 \* \* \* +{zone} ", ran.out.decode())
 
 
+async def _assert_zone(machine: Machine, zone: str) -> None:
+    """Assert that jobs are in a zone; "": that it is asked for."""
+    ran = await machine.sync()
+
+    found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
+    assert (found[1] if found else "") == zone
+    assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
+
+
 @pytest.mark.parametrize(
     ("of_all", "of_files", "own", "zone"),
     [
@@ -754,11 +763,7 @@ async def test_the_zone_is_that_of_cron(
     (machine.root / "etc/timezone").write_text(of_files)
     machine.env["TZ"] = own
 
-    ran = await machine.sync()
-
-    found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
-    assert (found[1] if found else "") == zone
-    assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
+    await _assert_zone(machine, zone)
 
 
 @pytest.mark.parametrize(
@@ -783,11 +788,7 @@ async def test_a_zone_that_was_copied_is_no_other(
     (machine.root / "etc/timezone").write_text(beside)
     machine.env["TZ"] = own
 
-    ran = await machine.sync()
-
-    found = re.search(r"nas-backup +5 3 \* \* \* +(\S+) ", ran.out.decode())
-    assert (found[1] if found else "") == zone
-    assert ("call it by TZ=Area/City hcl sync" in ran.err) == (not zone)
+    await _assert_zone(machine, zone)
 
 
 def test_a_crontab_is_on_the_disk_before_it_is_in_the_place_of_another(

@@ -11,7 +11,7 @@ from hcl import store
 from hcl.alerts import lines
 from hcl.model import Announcement, AnnouncementKind, Check
 from tests import toml
-from tests.alerts.sending import Post, channel, group, posting, quiet, restarted
+from tests.alerts.sending import Post, channel, group, posting, quiet_now, restarted
 from tests.build import DAY, HOUR
 from tests.damage import damage
 from tests.store import change, put_check, rows
@@ -19,7 +19,7 @@ from tests.store import change, put_check, rows
 MAIL = channel("Mail")
 OFF = channel("Mail", enabled="false")
 DEAD = toml.webhook("Hook", down="http://127.0.0.1:9/")
-ALWAYS_QUIET = {"quiet_hours": quiet("00:00", "23:59")}
+QUIET_NOW = {"quiet_hours": quiet_now()}
 
 
 async def _up(post: Post, *channel_ids: int, name: str = "a") -> Check:
@@ -137,12 +137,14 @@ async def test_nobody_tells_again_what_was_told_so_long_ago_that_it_is_forgotten
         assert post.mails() == ["DOWN: a"]
 
 
-@pytest.mark.parametrize("other", [channel("Other", **ALWAYS_QUIET), DEAD])
+@pytest.mark.parametrize(
+    "other", [channel("Other", **QUIET_NOW), DEAD], ids=["quiet", "dead"]
+)
 async def test_it_does_so_though_another_has_to_tell_of_it_still(
     tmp_path: Path, other: str
 ) -> None:
     """That may be in trouble, or leave too."""
-    async with posting(tmp_path, channel("Mail", **ALWAYS_QUIET), other) as post:
+    async with posting(tmp_path, channel("Mail", **QUIET_NOW), other) as post:
         check = await _up(post, 1, 2)
         await _told(post, check)
         await post.use(other)
@@ -177,7 +179,7 @@ async def test_it_does_so_as_the_fallback_of_one_that_fails(
     tmp_path: Path, away: Sequence[str]
 ) -> None:
     fallback = DEAD + 'fallback = "Mail"\n'
-    async with posting(tmp_path, fallback, channel("Mail", **ALWAYS_QUIET)) as post:
+    async with posting(tmp_path, fallback, channel("Mail", **QUIET_NOW)) as post:
         now = post.app.clock.now()
         check = await _up(post, 1)
         await post.fail(check, now)
@@ -193,7 +195,7 @@ async def test_it_does_so_as_the_fallback_of_one_that_fails(
 async def test_a_group_hands_it_to_who_takes_the_place_of_one_that_left(
     tmp_path: Path,
 ) -> None:
-    mail, other = channel("Mail", **ALWAYS_QUIET), channel("Other")
+    mail, other = channel("Mail", **QUIET_NOW), channel("Other")
     async with posting(tmp_path, mail, other, group("Mail")) as post:
         check = await _up(post, 3)
         await _told(post, check)
@@ -232,7 +234,7 @@ async def test_it_tells_so_if_that_waited_as_it_left(tmp_path: Path) -> None:
     async with posting(tmp_path, MAIL) as post:
         check = await _up(post, 1)
         await _told(post, check)
-        await post.use(channel("Mail", **ALWAYS_QUIET))
+        await post.use(channel("Mail", **QUIET_NOW))
         await _told(post, check, "success")
         await post.use()
         assert await post.waiting() == []
@@ -315,11 +317,11 @@ async def test_it_tells_so_of_what_its_fallback_had_told(tmp_path: Path) -> None
     ("keys", "told"),
     [
         ({"events": '["down"]'}, ["DOWN: a"]),
-        (ALWAYS_QUIET, ["DOWN: a"]),
+        (QUIET_NOW, ["DOWN: a"]),
         ({"fold": '"1m"'}, ["DOWN: a"]),
         ({}, ["DOWN: a", "UP: a"]),
     ],
-    ids=str,
+    ids=["events", "quiet", "fold", "none"],
 )
 async def test_its_settings_count(
     tmp_path: Path, keys: dict[str, str], told: list[str]
@@ -376,7 +378,7 @@ async def test_it_tells_that_a_check_is_late_no_more(
         await post.send(now - HOUR)
         [subject] = post.mails()
         if waits:
-            await post.use(channel("Mail", **late, **ALWAYS_QUIET))
+            await post.use(channel("Mail", **late, **QUIET_NOW))
             await _told(post, check, "success")
             await post.use()
         else:
@@ -395,7 +397,7 @@ async def test_it_tells_that_a_check_is_late_no_more(
 async def test_it_tells_what_was_to_be_told_of_hcl_itself(
     tmp_path: Path, kind: AnnouncementKind, ago: timedelta, count: int
 ) -> None:
-    async with posting(tmp_path, channel("Mail", **ALWAYS_QUIET)) as post:
+    async with posting(tmp_path, channel("Mail", **QUIET_NOW)) as post:
         at = post.app.clock.now() - ago
         told = Announcement(None, at, kind, "hcl cannot back up", ("No room.",))
         async with post.app.database.transaction() as conn:
@@ -409,7 +411,7 @@ async def test_it_tells_what_was_to_be_told_of_hcl_itself(
 
 async def test_it_tells_that_a_check_is_late_if_it_is_so_still(tmp_path: Path) -> None:
     late = {"events": '["late", "down", "up"]'}
-    async with posting(tmp_path, channel("Mail", **late, **ALWAYS_QUIET)) as post:
+    async with posting(tmp_path, channel("Mail", **late, **QUIET_NOW)) as post:
         now = post.app.clock.now()
         check = await _up(post, 1)
         await post.succeed(check, now - 25 * HOUR)
@@ -428,7 +430,7 @@ async def test_it_tells_how_that_went_on(
     """Else people would hear of a trouble that is over, or of no end."""
     # What hcl tells of itself goes out side by side: so the order is that of the queue.
     monkeypatch.setattr(lines, "CONCURRENCY", 1)
-    keys = ALWAYS_QUIET if waits else {}
+    keys = QUIET_NOW if waits else {}
     async with posting(tmp_path, channel("Mail", **keys), channel("Other")) as post:
         await _announce(post, "hcl cannot back up its database")
         await _send(post)

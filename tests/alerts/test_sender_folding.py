@@ -10,7 +10,15 @@ from tests.alerts.calm import (
     PLAIN,
     SECOND,
 )
-from tests.alerts.sending import Post, channel, posting, quiet, restarted, tag
+from tests.alerts.sending import (
+    Post,
+    channel,
+    posting,
+    quiet,
+    quiet_now,
+    restarted,
+    tag,
+)
 from tests.build import HOUR, NOW
 from tests.patience import ENDS
 from tests.store import put_check, rows, traced
@@ -224,7 +232,7 @@ async def test_many_flips_are_told_in_one_message(tmp_path: Path) -> None:
 
 CALM = (
     channel("Late", delay='"1h"', remind_every='"1h"'),
-    channel("Night", quiet_hours=quiet("00:01", "00:00")),
+    channel("Night", quiet_hours=quiet_now()),
     channel("Fold", fold='"1h"'),
     channel("Group", "group", channels='["Late", "Fold"]', delay='"1h"'),
     channel("Hook", "webhook", remind_every='"1h"'),

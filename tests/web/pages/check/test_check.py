@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hcl import store
 from hcl.model import Check
 from hcl.store.life import Absence
 from hcl.web.pages.check.check import MOST_FLIPS
-from tests.app import OTHER_WRITE_KEY, PING_KEY, App
+from tests.app import OTHER_WRITE_KEY, PING_KEY, App, running_app
 from tests.build import make_ping
+from tests.clocks import a_clock
 from tests.store import put_check, put_flip, put_pings
 from tests.web.api.calls import create
 from tests.web.pages.browsing import Visitor, text_of
@@ -290,17 +292,16 @@ async def test_pages_are_private(app: App) -> None:
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-async def test_availability_counts_the_outage(app: App) -> None:
-    check = await create(app)
-    for signal in ("", "/fail"):
-        await app.http.get(f"/ping/{check['uuid']}{signal}")
-    async with app.database.transaction() as conn:
-        await conn.execute("UPDATE pings SET created = created - 90")
-        await conn.execute("UPDATE inbox SET created = created - 90")
-        await conn.execute("UPDATE flips SET created = created - 90 * (3 - id)")
-    visitor = await Visitor.enter(app)
+async def test_availability_counts_the_outage(tmp_path: Path) -> None:
+    clock, source = a_clock()
+    async with running_app(tmp_path, clock=clock) as app:
+        check = await create(app)
+        for signal in ("", "/fail"):
+            await app.http.get(f"/ping/{check['uuid']}{signal}")
+            source.run(90)
+        visitor = await Visitor.enter(app)
 
-    page = await visitor.get(f"/checks/{check['uuid']}")
+        page = await visitor.get(f"/checks/{check['uuid']}")
 
     text = text_of(page[page.index('id="availability"') :])
     assert re.search(r"30 days \d\d\.\d\d % 1 1 min 30 s", text)

@@ -44,7 +44,7 @@ _SHORT_PATIENCE = 200
 # many wait for each commit; else many, since a page that has changed a hundred times is
 # copied once, and an SD card lives so many bytes.
 _LONG_LOG = 1000
-_SHORT_LOG = 250
+_SHORT_LOG = 125
 # So many are many, and for so many seconds since then.
 _MANY_WAIT = 8
 _STAYS_BUSY = 60.0

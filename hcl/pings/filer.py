@@ -33,7 +33,7 @@ FILE_BYTES = 16_000_000
 
 # Pings that go in one transaction: no ping waits for more. To drop them from the inbox
 # is quicker, but where they have bodies.
-BATCH_LIMIT = 200
+BATCH_LIMIT = 140
 DROP_LIMIT = 250
 
 # So many pings, of so many bytes, are dropped at once if no other has come meanwhile.
